@@ -1,0 +1,222 @@
+"""Read `palio.toml`: a table per room, one level deep; an unknown key is an error with the nearest name.
+
+Precedence: default < file < environment (`PALIO_ROOM_KEY`) < flag. Only `cli`, `console` and `flow` read this.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from palio.core.errors import ConfigError, did_you_mean
+
+FILE_NAME = "palio.toml"
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the tables of `palio.toml`."""
+
+
+class ProjectTable(_Table, frozen=True, kw_only=True):
+    """[project]: what is to be predicted."""
+
+    name: str = "model"
+    task: Literal["auto", "classification", "regression", "detection"] = "auto"
+
+
+class DataTable(_Table, frozen=True, kw_only=True):
+    """[data]: where the rows come from and what the columns are for."""
+
+    source: str = ""
+    query: str = ""
+    target: str = ""
+    positive: str = ""
+    id: str = ""
+    group: str = ""
+    time: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    images: str = ""
+    separator: str = "auto"
+    header: Literal["auto", "yes", "no"] = "auto"
+    encoding: str = "auto"
+    missing: tuple[str, ...] = ("", "?", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "none")
+    on_violation: Literal["refuse", "quarantine"] = "refuse"
+
+
+class SplitTable(_Table, frozen=True, kw_only=True):
+    """[split]: how rows are cut, and how often the sealed test part may be looked at."""
+
+    policy: Literal["auto", "60-20-20", "80-10-10", "cv"] = "auto"
+    method: Literal["auto", "random", "grouped", "time"] = "auto"
+    seed: int = 0
+    looks: int = 20
+
+
+class TrainTable(_Table, frozen=True, kw_only=True):
+    """[train]: what the search may spend and what it aims at."""
+
+    budget_s: float = 300.0
+    metric: str = "auto"
+    seed: int = 0
+    engine: str = "local"
+    families: tuple[str, ...] = ()
+
+
+class LimitsTable(_Table, frozen=True, kw_only=True):
+    """[limits]: what the target hardware allows."""
+
+    latency_ms_p99: float = 20.0
+    size_mb: float = 100.0
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+class GateTable(_Table, frozen=True, kw_only=True):
+    """[gate]: what a challenger must show."""
+
+    non_inferiority: float = 0.0
+    approval: Literal["auto", "human"] = "auto"
+    worse_slices: Literal["refuse", "allow"] = "refuse"
+
+
+class ValueTable(_Table, frozen=True, kw_only=True):
+    """[value]: what an error costs, so that an improvement has a price."""
+
+    error_cost: float = 0.0
+    requests_per_day: float = 0.0
+    currency: str = "EUR"
+
+
+class ServeTable(_Table, frozen=True, kw_only=True):
+    """[serve]: the server."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body_mb: float = 64.0
+    max_rows: int = 10_000
+
+
+class MonitorTable(_Table, frozen=True, kw_only=True):
+    """[monitor]: how what was served is watched."""
+
+    window: str = "1d"
+
+
+class RetrainTable(_Table, frozen=True, kw_only=True):
+    """[retrain]: when a new challenger is trained."""
+
+    schedule: str = "never"
+
+
+class StoreTable(_Table, frozen=True, kw_only=True):
+    """[store]: where ledger and blobs live; empty means inside the project folder."""
+
+    url: str = ""
+    blobs: str = ""
+
+
+class Config(_Table, frozen=True, kw_only=True):
+    """All settings of a project."""
+
+    project: ProjectTable = ProjectTable()
+    data: DataTable = DataTable()
+    split: SplitTable = SplitTable()
+    train: TrainTable = TrainTable()
+    limits: LimitsTable = LimitsTable()
+    gate: GateTable = GateTable()
+    value: ValueTable = ValueTable()
+    serve: ServeTable = ServeTable()
+    monitor: MonitorTable = MonitorTable()
+    retrain: RetrainTable = RetrainTable()
+    store: StoreTable = StoreTable()
+
+
+def load(folder: Path, *, env: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+    """Read the settings of the project in `folder`.
+
+    Args:
+        folder: Holds `palio.toml`.
+        env: Environment to read `PALIO_ROOM_KEY` from; the process's own if None.
+        flags: `"room.key"` → value, from the command line; None values are skipped.
+
+    Raises:
+        ConfigError: no file, bad TOML, an unknown table or key, a value of the wrong type.
+    """
+    path = folder / FILE_NAME
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no project here", hint="run palio init FILE --target COLUMN, or name one with --dir"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}", hint="correct the line that is named") from None
+    return parse(tables, env=os.environ if env is None else env, flags=flags or {})
+
+
+def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """Build the settings from parsed TOML, environment and flags.
+
+    Raises:
+        ConfigError: an unknown table or key, or a value of the wrong type.
+    """
+    merged: dict[str, dict[str, Any]] = {}
+    known = _tables()
+    for room, table in tables.items():
+        _check_room(room, known)
+        if not isinstance(table, Mapping):
+            raise ConfigError(f"{FILE_NAME}: `{room}` stands outside a table", hint=f"write it under [{room}]")
+        for key, value in table.items():
+            _check_key(room, key, known, where=f"{FILE_NAME} [{room}]")
+            merged.setdefault(room, {})[key] = value
+    for name, text in env.items():
+        if not name.startswith("PALIO_"):
+            continue
+        room, _, key = name[len("PALIO_") :].lower().partition("_")
+        if room not in known:
+            continue  # other PALIO_ variables belong to the environment, not to the project
+        _check_key(room, key, known, where=f"environment {name}")
+        merged.setdefault(room, {})[key] = _from_text(text, known[room][key])
+    for name, value in flags.items():
+        if value is not None:
+            room, _, key = name.partition(".")
+            merged.setdefault(room, {})[key] = value
+    try:
+        return msgspec.convert(merged, Config)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        room, _, key = where.rstrip("`").partition(".")
+        raise ConfigError(
+            f"{FILE_NAME} [{room}]: `{key}`: {what[0].lower()}{what[1:]}",
+            hint="see the settings in docs/reference/settings.md",
+        ) from None
+
+
+def _tables() -> dict[str, dict[str, Any]]:
+    return {room: typing.get_type_hints(type(getattr(Config(), room))) for room in Config.__struct_fields__}
+
+
+def _check_room(room: str, known: Mapping[str, Any]) -> None:
+    if room not in known:
+        raise ConfigError(f"{FILE_NAME}: unknown table [{room}]", hint=did_you_mean(room, known))
+
+
+def _check_key(room: str, key: str, known: Mapping[str, Mapping[str, Any]], *, where: str) -> None:
+    if key not in known[room]:
+        raise ConfigError(f"{where}: unknown key `{key}`", hint=did_you_mean(key, known[room]))
+
+
+def _from_text(text: str, kind: Any) -> Any:
+    if kind is int or kind is float:
+        try:
+            return kind(text)
+        except ValueError:
+            return text  # msgspec will name the type that is wanted
+    if typing.get_origin(kind) is tuple:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text

@@ -1,0 +1,548 @@
+"""What one room hands to the next: frozen records, JSON-safe, in the order of the life cycle.
+
+Units live in the names; times are UTC; rates and probabilities are in [0, 1]. A record that has an `id` is named by
+the SHA-256 of its content, so equal content means equal id. Optional fields are `None`, never a magic value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+import msgspec
+
+ColumnType = Literal["number", "integer", "boolean", "category", "text", "datetime", "image", "boxes"]
+"""How a cell is to be read. `datetime` travels as seconds since 1970 (UTC) into a graph; `image` is the identity of
+the image's bytes in the blob store; `boxes` is a JSON list of `[class, cx, cy, w, h]`, relative to the image."""
+TaskKind = Literal["classification", "regression", "detection"]
+Modality = Literal["tabular", "text", "image"]
+Part = Literal["train", "validation", "test"]
+OnViolation = Literal["accept", "flag", "reject"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all records: immutable, keyword-only, encodable to JSON."""
+
+
+# ── data ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Column(Record, frozen=True, kw_only=True):
+    """One column of the contract."""
+
+    name: str
+    type: ColumnType
+    feature: bool = True
+    missing_allowed: bool = True
+    low: float | None = None
+    """Smallest value seen (number, integer; datetime: seconds since 1970)."""
+    high: float | None = None
+    categories: tuple[str, ...] | None = None
+    """Known values of a category or boolean column, most frequent first."""
+    on_unknown: OnViolation = "flag"
+    on_out_of_range: OnViolation = "flag"
+    format: str | None = None
+    """How text is parsed into a datetime (strptime), or `WIDTHxHEIGHT` of images that share one size."""
+    note: str = ""
+    """Why the column has this type and use, in a few words."""
+
+
+class Schema(Record, frozen=True, kw_only=True):
+    """The contract of the data: what each column holds, and which columns play a special part."""
+
+    columns: tuple[Column, ...]
+    target: str | None = None
+    id: str | None = None
+    group: str | None = None
+    time: tuple[str, ...] = ()
+    """Columns that order the rows in time, coarsest first (one datetime, or year, month, day, hour)."""
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns that a model may read, in file order."""
+        return tuple(c for c in self.columns if c.feature)
+
+    def column(self, name: str) -> Column:
+        """Return the column called `name`; `KeyError` if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def modality(self) -> Modality:
+        """What the features are: images win over text, text over tables."""
+        types = {c.type for c in self.features}
+        return "image" if "image" in types else "text" if types == {"text"} else "tabular"
+
+
+class Task(Record, frozen=True, kw_only=True):
+    """What is to be predicted."""
+
+    kind: TaskKind
+    target: str
+    classes: tuple[str, ...] = ()
+    """Class labels, sorted; empty for regression."""
+    positive: str | None = None
+    """The class of interest of a two-class task."""
+    metric: str = "auto"
+    """Name of the metric that selects models (see `palio.measure`)."""
+
+
+class Violation(Record, frozen=True, kw_only=True):
+    """One way in which a column breaks its contract."""
+
+    column: str
+    rule: str
+    """`type`, `missing`, `range`, `category`, `absent` or `surplus`."""
+    n_rows: int
+    examples: tuple[str, ...] = ()
+    action: OnViolation = "reject"
+
+
+class Chunk(Record, frozen=True, kw_only=True):
+    """A run of consecutive rows of a snapshot, stored as one Parquet blob."""
+
+    blob: str
+    n_rows: int
+    size_bytes: int
+
+
+class Snapshot(Record, frozen=True, kw_only=True):
+    """An immutable version of the data. `id` covers schema and every cell, in order, not how they are stored."""
+
+    id: str
+    version: int
+    parent: str | None
+    source: str
+    """Where the rows came from, without credentials."""
+    schema: Schema
+    n_rows: int
+    n_unlabelled: int
+    """Rows whose target is missing: kept, but no part of any split."""
+    n_quarantined: int
+    column_digests: dict[str, str]
+    chunks: tuple[Chunk, ...]
+    profile: str
+    """Blob of the `Profile`."""
+    violations: tuple[Violation, ...] = ()
+
+
+class ColumnProfile(Record, frozen=True, kw_only=True):
+    """What a column looks like; counts add up over chunks."""
+
+    name: str
+    type: ColumnType
+    n_rows: int
+    n_missing: int
+    n_distinct: int | None = None
+    """Exact up to 10,000; `None` above."""
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    standard_deviation: float | None = None
+    edges: tuple[float, ...] = ()
+    """Increasing bin edges at quantiles of the data; `counts` has one entry more than there are inner edges."""
+    counts: tuple[int, ...] = ()
+    top: tuple[tuple[str, int], ...] = ()
+    """Most frequent values and their counts (category, boolean, text)."""
+    n_other: int = 0
+    """Rows that hold none of the `top` values."""
+
+
+class Profile(Record, frozen=True, kw_only=True):
+    """What the rows look like, column by column."""
+
+    n_rows: int
+    columns: tuple[ColumnProfile, ...]
+
+
+# ── split ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Stratum(Record, frozen=True, kw_only=True):
+    """Where the hash of a row id is cut, for the rows of one stratum.
+
+    Below `train` → train, below `validation` → validation, else test. Kept, so that rows keep their part when the data
+    grows.
+    """
+
+    key: str
+    train: float
+    validation: float
+
+
+class Parts(Record, frozen=True, kw_only=True):
+    """A versioned cut of a snapshot into train, validation and the sealed test part."""
+
+    id: str
+    snapshot: str
+    policy: str
+    """`60-20-20`, `80-10-10`, `cv` (80-0-20, cross-validated)."""
+    method: Literal["random", "grouped", "time"]
+    seed: int
+    n_folds: int
+    strata: tuple[Stratum, ...] = ()
+    time_bounds: tuple[float, float] | None = None
+    """First moment of validation and of test, for a cut by time (seconds, or the rank of composite time columns)."""
+    counts: dict[str, int]
+    """Rows per part: `train`, `validation`, `test`."""
+    class_counts: dict[str, dict[str, int]] = {}
+    """Part → class → rows (classification)."""
+    assignment: str
+    """Blob: one byte per row of the snapshot; 0 train, 1 validation, 2 test, 255 in no part."""
+    test_id: str
+    """Identity of the sealed test rows; looks are counted against it."""
+    look_budget: int
+    n_duplicates_across: int = 0
+    """Rows equal in every feature to a row of another part (after the cut's own repair)."""
+    n_duplicates_moved: int = 0
+    """Rows set aside because a copy of them is in another part."""
+    warnings: tuple[str, ...] = ()
+
+
+# ── model ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class TensorSpec(Record, frozen=True, kw_only=True):
+    """One input or output of a graph, in the words of the Open Inference Protocol; -1 is a free dimension."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class Cost(Record, frozen=True, kw_only=True):
+    """What a candidate costs, measured on the exported bundle: one row at a time, one thread."""
+
+    fit_s: float
+    latency_ms_p50: float
+    latency_ms_p99: float
+    size_mb: float
+
+
+class Parity(Record, frozen=True, kw_only=True):
+    """How far two ways of predicting the same rows are apart."""
+
+    path: str
+    """What was compared, e.g. `library and graph`, `graph and server`."""
+    rows: int
+    max_abs_diff: float
+    n_label_diffs: int
+    tolerance: float
+    passed: bool
+
+
+class Manifest(Record, frozen=True, kw_only=True):
+    """What a bundle is. Holds nothing that changes between two equal trainings: no times, no durations, no paths."""
+
+    format: int
+    task: Task
+    schema: Schema
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    family: str
+    params: dict[str, Any]
+    seed: int
+    n_parameters: int
+    snapshot: str
+    parts: str
+    trained_on: tuple[str, ...]
+    """Parts whose rows the final fit saw."""
+    metrics: dict[str, dict[str, float]]
+    """`cross_validation`, `train`, `validation` → metric → value."""
+    parity: tuple[Parity, ...]
+    versions: dict[str, str]
+    files: dict[str, str]
+    """Member name → SHA-256: `model.onnx`, `profile.json`, `golden.json`, `card.md`."""
+
+
+# ── train ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """One candidate that was tried."""
+
+    id: str
+    parts: str
+    family: str
+    trial: int
+    params: dict[str, Any]
+    seed: int
+    metric: str
+    status: Literal["done", "pruned", "failed"]
+    reason: str = ""
+    fold_scores: tuple[float, ...] = ()
+    cv_score: float | None = None
+    """Mean of `fold_scores`, in the metric's own direction."""
+    cv_error: float | None = None
+    """Standard error of `cv_score`."""
+    tie_break: float | None = None
+    """Score that decides near-ties: macro F1 (classification) or R² (regression)."""
+    n_parameters: int | None = None
+    fit_s: float = 0.0
+    validation: dict[str, float] = {}
+    """Metrics on the validation part, for finalists."""
+    cost: Cost | None = None
+    """Measured on the exported bundle, for finalists."""
+    bundle: str | None = None
+    chosen: bool = False
+
+
+class Search(Record, frozen=True, kw_only=True):
+    """The outcome of a search: every run, and the one chosen."""
+
+    id: str
+    parts: str
+    metric: str
+    runs: tuple[Run, ...]
+    """In the order of trials; the best of each family carries `validation`, `cost` and `bundle`."""
+    chosen: str
+    bundle: str
+    reasons: tuple[str, ...]
+    n_trials_planned: int
+    stopped_by: Literal["plan", "time", "interrupt"]
+    seconds: float
+
+
+# ── evaluate ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Metric(Record, frozen=True, kw_only=True):
+    """A number and how sure it is: `low` and `high` bound the 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n_rows: int
+
+
+class ClassScore(Record, frozen=True, kw_only=True):
+    """How one class fares."""
+
+    label: str
+    n_rows: int
+    accuracy: Metric
+    """Share of the rows of this class that are recognised (recall)."""
+    precision: float
+    f1: float
+
+
+class CalibrationBin(Record, frozen=True, kw_only=True):
+    """Rows with similar forecasts: what was said and what came."""
+
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    n_rows: int
+
+
+class Curve(Record, frozen=True, kw_only=True):
+    """Points of a curve, thinned to at most 200. `name`: `roc`, `precision_recall`, `predicted_actual`, `residuals`."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+class Slice(Record, frozen=True, kw_only=True):
+    """The rows that share a value or range of one column."""
+
+    column: str
+    condition: str
+    n_rows: int
+    metric: str
+    score: Metric
+    difference: Metric
+    """Score here minus score on all other rows."""
+    worse: bool
+    """Worse than the rest beyond chance, after Benjamini–Hochberg over all slices."""
+
+
+class WorstRow(Record, frozen=True, kw_only=True):
+    """A row on which the model is most wrong."""
+
+    row_id: str
+    truth: str
+    prediction: str
+    loss: float
+    values: dict[str, str]
+
+
+class Importance(Record, frozen=True, kw_only=True):
+    """How much the primary metric loses when a column is shuffled (validation rows)."""
+
+    column: str
+    loss: Metric
+
+
+class Gap(Record, frozen=True, kw_only=True):
+    """Train against validation against test on the primary metric."""
+
+    train: float | None
+    validation: float | None
+    test: float | None
+    verdict: Literal["sound", "overfitted", "underfitted", "shifted", "unknown"]
+    text: str
+
+
+class Evaluation(Record, frozen=True, kw_only=True):
+    """A bundle scored on a part."""
+
+    id: str
+    bundle: str
+    snapshot: str
+    parts: str
+    part: Part
+    task: Task
+    primary: str
+    n_rows: int
+    metrics: dict[str, Metric]
+    baseline: dict[str, Metric] = {}
+    """The same metrics for the dummy that always answers the most common class, or the mean."""
+    per_class: tuple[ClassScore, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Rows: truth; columns: prediction; both in the order of `task.classes`."""
+    calibration: tuple[CalibrationBin, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    worst: tuple[WorstRow, ...] = ()
+    importance: tuple[Importance, ...] = ()
+    gap: Gap | None = None
+
+
+class Comparison(Record, frozen=True, kw_only=True):
+    """Champion and challenger on the same rows."""
+
+    champion: str
+    challenger: str
+    part: Part
+    n_rows: int
+    metric: str
+    difference: Metric
+    """Improvement of the challenger, so that positive is better whatever the metric; paired bootstrap."""
+    p_better: float
+    """Share of bootstrap replicates in which the challenger is better."""
+    differences: dict[str, Metric]
+    """The same for the other metrics."""
+    slices: tuple[Slice, ...] = ()
+    """Slices on which the challenger is worse than the champion beyond chance."""
+    n_changed: int = 0
+    """Rows that get another answer."""
+
+
+# ── promote ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Gate(Record, frozen=True, kw_only=True):
+    """What a challenger must show, as data."""
+
+    non_inferiority: float = 0.0
+    """How much of the primary metric may be lost at the lower end of the interval's centre; 0: must not be worse."""
+    approval: Literal["auto", "human"] = "auto"
+    beat_baseline: bool = True
+    max_latency_ms_p99: float | None = None
+    max_size_mb: float | None = None
+    parity_tolerance: float = 1e-6
+    allow_worse_slices: bool = False
+    max_calibration_error: float | None = None
+
+
+class Check(Record, frozen=True, kw_only=True):
+    """One question of the gate, and its answer."""
+
+    name: str
+    passed: bool
+    observed: str
+    required: str
+    reason: str
+    """One sentence for people."""
+
+
+class Value(Record, frozen=True, kw_only=True):
+    """What an improvement is worth, in the project's currency."""
+
+    currency: str
+    per_day: Metric
+    per_point: float
+    """Worth per day of one more percentage point (classification) or one more unit of error (regression)."""
+    text: str
+
+
+class Decision(Record, frozen=True, kw_only=True):
+    """Whether a challenger goes live, and why."""
+
+    id: str
+    verdict: Literal["yes", "no", "needs_approval"]
+    challenger: str
+    champion: str | None
+    evaluation: str
+    comparison: Comparison | None
+    parity: Parity | None
+    checks: tuple[Check, ...]
+    reasons: tuple[str, ...]
+    """One sentence each, failed checks first."""
+    gate: Gate
+    value: Value | None = None
+
+
+class Promotion(Record, frozen=True, kw_only=True):
+    """A line of the promotion ledger: from now on `bundle` is the champion of `model`."""
+
+    sequence: int
+    model: str
+    version: int
+    bundle: str
+    previous: int | None
+    """Version that was champion until now."""
+    kind: Literal["promote", "rollback", "import"]
+    decision: str | None
+    evidence: str
+    """SHA-256 of the decision and everything it cites."""
+    actor: str
+    reason: str
+    at: dt.datetime
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """A line of the ledger. `hash` covers the line and the hash before it."""
+
+    sequence: int
+    at: dt.datetime
+    actor: str
+    kind: str
+    """Room and verb, e.g. `data.ingest`, `evaluate.look`, `promote.decide`."""
+    subject: str
+    """Identity of what the line is about."""
+    text: str
+    """One sentence for people."""
+    payload: dict[str, Any]
+    previous_hash: str
+    hash: str
+
+
+# ── serve ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Deployment(Record, frozen=True, kw_only=True):
+    """What a server answers with."""
+
+    model: str
+    version: int
+    bundle: str
+
+
+class Prediction(Record, frozen=True, kw_only=True):
+    """One answer, as it is logged."""
+
+    id: str
+    at: dt.datetime
+    model: str
+    version: int
+    route: str
+    inputs: dict[str, Any]
+    prediction: Any
+    probabilities: tuple[float, ...] | None
+    latency_ms: float
+    flags: tuple[str, ...] = ()
