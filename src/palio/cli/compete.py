@@ -1,0 +1,148 @@
+"""The verbs that make and judge candidates: train, evaluate, promote, rollback, run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from palio.cli.faces import listening, print_json, verb
+from palio.core.errors import RefusedError
+
+if TYPE_CHECKING:
+    from palio.core.records import Decision, Run, Search
+
+_BUDGET = click.option("--budget", type=float, help="Seconds that the search may take.")
+
+
+@click.command()
+@_BUDGET
+@verb
+def train(folder: Path, as_json: bool, budget: float | None) -> None:
+    """Search for the best candidate within the budget; an interrupted search goes on where it stopped."""
+    from palio import flow
+
+    with (
+        listening(as_json=as_json) as progress,
+        flow.Project.open(folder, flags={"train.budget_s": budget}, progress=progress) as project,
+    ):
+        search = project.train()
+    if as_json:
+        print_json(search)
+    else:
+        show_leaderboard(search)
+
+
+@click.command()
+@click.option("--why", default="evaluate", help="Reason for the look at the sealed test, for the ledger.")
+@verb
+def evaluate(folder: Path, as_json: bool, why: str) -> None:
+    """Open the sealed test part once and score candidate and champion on the same rows."""
+    from palio import flow
+
+    with (
+        listening(as_json=as_json) as progress,
+        flow.Project.open(folder, progress=progress) as project,
+    ):
+        assessed = project.evaluate(why=why)
+    if as_json:
+        print_json(assessed.evaluation)
+        return
+    for name, metric in assessed.evaluation.metrics.items():
+        click.echo(f"{name:24} {metric.value:10.4f}   95 % interval {metric.low:.4f} to {metric.high:.4f}")
+
+
+@click.command()
+@click.option("--approve", default="", metavar="DECISION", help="Approve a decision that waits for a person.")
+@click.option("--reason", default="", help="Why, for the ledger.")
+@verb
+def promote(folder: Path, as_json: bool, approve: str, reason: str) -> None:
+    """Let the gate decide on the newest candidate, and put it live if it says yes."""
+    from palio import flow
+
+    with (
+        listening(as_json=as_json) as progress,
+        flow.Project.open(folder, progress=progress) as project,
+    ):
+        decision = project.approve(approve, reason=reason) if approve else project.promote()
+    if as_json:
+        print_json(decision)
+    else:
+        show_decision(decision)
+    if decision.verdict == "no":
+        sys.exit(RefusedError.exit_code)
+
+
+@click.command()
+@click.option("--to", "to", type=int, help="Version to go back to (default: the champion before this one).")
+@click.option("--reason", default="", help="Why, for the ledger.")
+@verb
+def rollback(folder: Path, as_json: bool, to: int | None, reason: str) -> None:
+    """Put an earlier champion back. Takes effect at once; the ledger keeps both lines."""
+    from palio import flow
+
+    with flow.Project.open(folder) as project:
+        promotion = project.rollback(to=to, reason=reason)
+    if as_json:
+        print_json(promotion)
+    else:
+        click.echo(f"champion of {promotion.model} is version {promotion.version} again")
+
+
+@click.command()
+@_BUDGET
+@verb
+def run(folder: Path, as_json: bool, budget: float | None) -> None:
+    """Run the whole cycle: ingest, split, train, evaluate, decide, promote, report.
+
+    Steps whose inputs have not changed are skipped. Exit code 4 if the gate refuses the challenger.
+    """
+    from palio import flow
+
+    with (
+        listening(as_json=as_json) as progress,
+        flow.Project.open(folder, flags={"train.budget_s": budget}, progress=progress) as project,
+    ):
+        summary = project.run()
+    if as_json:
+        print_json(summary)
+    else:
+        where = "" if folder == Path() else f" --dir {folder}"
+        click.echo(f"report   {summary.report}")
+        click.echo(f"next     palio serve{where}  ·  palio predict FILE{where}  ·  palio log{where}")
+    if summary.decision.verdict == "no":
+        sys.exit(RefusedError.exit_code)
+
+
+def show_leaderboard(search: Search) -> None:
+    """Print the best run of each family, best first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("family", f"{search.metric} (CV)", "± error", "fit s", "p50 ms", "size MB", "", box=None)
+    for run_ in finalists(search):
+        cost = run_.cost
+        table.add_row(
+            run_.family,
+            "–" if run_.cv_score is None else f"{run_.cv_score:.4f}",
+            "–" if run_.cv_error is None else f"{run_.cv_error:.4f}",
+            f"{run_.fit_s:.1f}",
+            f"{cost.latency_ms_p50:.3f}" if cost else "–",
+            f"{cost.size_mb:.2f}" if cost else "–",
+            "◀ chosen" if run_.chosen else "",
+        )
+    Console(highlight=False).print(table)
+
+
+def finalists(search: Search) -> list[Run]:
+    """Return the best run of each family, those with a measured cost, in the order of the search."""
+    return [run_ for run_ in search.runs if run_.cost is not None or run_.chosen]
+
+
+def show_decision(decision: Decision) -> None:
+    """Print the verdict and its reasons."""
+    click.echo(f"verdict: {decision.verdict.replace('_', ' ')}")
+    for reason in decision.reasons:
+        click.echo(f"  {reason}")

@@ -1,0 +1,135 @@
+"""The verbs that look things up: log, model, store."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from palio.cli.faces import print_json, verb
+from palio.core.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from palio.core.records import Manifest
+
+
+@click.command()
+@click.option("--kind", help="Only lines of this kind, e.g. `evaluate` or `promote.decide`.")
+@click.option("--last", type=int, help="Only the newest lines.")
+@verb
+def log(folder: Path, as_json: bool, kind: str | None, last: int | None) -> None:
+    """Tell what happened, as a story: who did what, when and why."""
+    from palio import flow
+
+    with flow.Project.open(folder) as project:
+        events = project.store.ledger.events(kind=kind)
+        events = events[-last:] if last else events
+        if as_json:
+            print_json({"events": events})
+        else:
+            click.echo(project.story(events))
+
+
+@click.group()
+def model() -> None:
+    """Show, verify or export a bundle. BUNDLE is an identity (6 digits are enough), a version or `champion`."""
+
+
+@model.command()
+@click.argument("bundle", default="champion")
+@verb
+def show(bundle: str, folder: Path, as_json: bool) -> None:
+    """Show what a bundle is: task, inputs, metrics, identities."""
+    from palio import flow
+
+    with flow.Project.open(folder) as project:
+        found = project.bundle(bundle)
+        if as_json:
+            print_json({"id": found.id, "manifest": found.manifest})
+        else:
+            _show_manifest(found.id, found.manifest)
+
+
+@model.command()
+@click.argument("bundle", default="champion")
+@verb
+def verify(bundle: str, folder: Path, as_json: bool) -> None:
+    """Check every byte of a bundle against its identity, and its golden rows against its graph."""
+    from palio import flow
+
+    with flow.Project.open(folder) as project:
+        checks = project.verify(bundle)
+    if as_json:
+        print_json({"checks": checks, "passed": all(check.passed for check in checks)})
+    else:
+        for check in checks:
+            click.echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.reason}")
+    if not all(check.passed for check in checks):
+        sys.exit(IntegrityError.exit_code)
+
+
+@model.command()
+@click.argument("bundle", default="champion")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@verb
+def export(bundle: str, output: Path, folder: Path, as_json: bool) -> None:
+    """Write a bundle as a folder: model.onnx, manifest, profile, golden rows, card."""
+    from palio import flow
+
+    with flow.Project.open(folder) as project:
+        path = project.export(bundle, output)
+    if as_json:
+        print_json({"folder": str(path)})
+    else:
+        click.echo(path)
+
+
+@click.group()
+def store() -> None:
+    """Check or upgrade the ledger."""
+
+
+@store.command("verify")
+@verb
+def verify_store(folder: Path, as_json: bool) -> None:
+    """Check the hash chain of the ledger from its first line to its last."""
+    from palio import flow
+
+    with flow.Project.open(folder) as project:
+        project.store.ledger.verify()
+        n_lines = len(project.store.ledger.events())
+    if as_json:
+        print_json({"lines": n_lines, "passed": True})
+    else:
+        click.echo(f"{n_lines} lines, every hash fits the one before it")
+
+
+@store.command()
+@verb
+def upgrade(folder: Path, as_json: bool) -> None:
+    """Bring the ledger's tables to this version of Palio; never done silently."""
+    from palio import flow
+
+    version = flow.upgrade_store(folder)
+    if as_json:
+        print_json({"schema_version": version})
+    else:
+        click.echo(f"the ledger's tables are at version {version}")
+
+
+def _show_manifest(identity: str, manifest: Manifest) -> None:
+    task = manifest.task
+    click.echo(f"bundle    {identity}")
+    click.echo(f"predicts  {task.target} ({task.kind})" + (f": {', '.join(task.classes)}" if task.classes else ""))
+    click.echo(f"family    {manifest.family}, {manifest.n_parameters:,} parameters, seed {manifest.seed}")
+    click.echo(f"data      snapshot {manifest.snapshot[:12]}, parts {manifest.parts[:12]}")
+    for part, metrics in manifest.metrics.items():
+        click.echo(f"{part:17} " + "  ".join(f"{name} {value:.4f}" for name, value in sorted(metrics.items())))
+    for parity in manifest.parity:
+        click.echo(f"parity    {parity.path}: {parity.rows:,} rows, largest difference {parity.max_abs_diff:.1e}")
+    for spec in manifest.inputs:
+        click.echo(f"input     {spec.name}: {spec.datatype} {list(spec.shape)}")
+    for spec in manifest.outputs:
+        click.echo(f"output    {spec.name}: {spec.datatype} {list(spec.shape)}")

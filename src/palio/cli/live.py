@@ -1,0 +1,76 @@
+"""The verbs that use a champion: serve, predict, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from palio.cli.faces import listening, print_json, verb
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (default: serve.host, 127.0.0.1).")
+@click.option("--port", type=int, help="Port to listen on; 0 takes a free one (default: serve.port, 8080).")
+@click.option(
+    "--bundle",
+    "bundle",
+    type=click.Path(path_type=Path),
+    help="Serve an exported bundle folder; no project is needed.",
+)
+@verb
+def serve(folder: Path, as_json: bool, host: str | None, port: int | None, bundle: Path | None) -> None:
+    """Answer requests with the champion; a newly promoted one is taken over without a restart."""
+    from palio.cli.serving import serve_bundle, serve_project
+
+    def ready(url: str) -> None:
+        if as_json:
+            print_json({"url": url})
+        else:
+            click.echo(f"serving on {url}   (POST {url}/predict, {url}/openapi.json, {url}/metrics)", err=True)
+
+    if bundle is not None:
+        serve_bundle(bundle, host=host or "127.0.0.1", port=8080 if port is None else port, ready=ready)
+    else:
+        serve_project(folder, host=host, port=port, ready=ready)
+
+
+@click.command()
+@click.argument("file")
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Where to write: .csv or .parquet.")
+@click.option("--version", "version", type=int, help="Version of the model (default: the champion).")
+@click.option("--query", default="", help="Query, when FILE is a database URL.")
+@verb
+def predict(file: str, folder: Path, as_json: bool, output: Path, version: int | None, query: str) -> None:
+    """Score FILE with the champion, in streams: one row out per row in, in order."""
+    from palio import flow
+
+    with (
+        listening(as_json=as_json) as progress,
+        flow.Project.open(folder, progress=progress) as project,
+    ):
+        scored = project.predict(file, output, version=version, query=query)
+    if as_json:
+        print_json(scored)
+    else:
+        click.echo(f"{scored.output}: {scored.n_rows:,} rows by version {scored.version}")
+        for flag, count in scored.flags.items():
+            click.echo(f"  {flag}: {count:,} rows")
+
+
+@click.command()
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write (default: reports/ in the project).")
+@verb
+def report(folder: Path, as_json: bool, output: Path | None) -> None:
+    """Write the report on the newest decision: one self-contained HTML file for a client."""
+    from palio import flow
+
+    with (
+        listening(as_json=as_json) as progress,
+        flow.Project.open(folder, progress=progress) as project,
+    ):
+        path = project.report(output=output)
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        click.echo(path)

@@ -1,0 +1,110 @@
+"""Begin a project: look at the data, write `palio.toml` and `schema.toml`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from palio import data
+from palio.core.config import FILE_NAME, DataTable
+from palio.core.errors import ConfigError
+from palio.core.progress import SILENT, Progress
+from palio.core.records import Record, Task
+from palio.flow import sources, template
+
+ONLY_AFTERWARDS = "known only after the outcome, so it cannot be an input"
+
+
+class Started(Record, frozen=True, kw_only=True):
+    """A project that was begun."""
+
+    config: str
+    contract: str
+    task: Task
+    n_features: int
+    notes: tuple[str, ...]
+
+
+def init(
+    file: str,
+    *,
+    target: str,
+    folder: Path = Path(),
+    name: str = "",
+    query: str = "",
+    task: str = "auto",
+    positive: str = "",
+    id_column: str = "",
+    group: str = "",
+    time: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    header: str = "auto",
+    separator: str = "auto",
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> Started:
+    """Look at `file` and write the settings and the contract of a new project.
+
+    Args:
+        file: A file (CSV, Parquet, JSON lines) or a database URL.
+        target: Column to predict: a name, or a position (1 is the first, -1 the last).
+        exclude: Columns that no model may read.
+        force: Replace what is there.
+
+    Raises:
+        ConfigError: there is a project already.
+        NotFoundError: no such file.
+        InputError: the file cannot be read, or has no such column.
+    """
+    folder = Path(folder)
+    path = folder / FILE_NAME
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: there is a project here already", hint="add --force to replace it, or name --dir")
+    table = DataTable(header=header, separator=separator, query=query)  # type: ignore[arg-type]  # click checked it
+    survey = data.survey(
+        data.open_source(file, sources.options(table)),
+        target=target,
+        kind=task,
+        positive=positive,
+        id=id_column,
+        group=group,
+        time=tuple(time),
+        exclude=tuple(exclude),
+        progress=progress,
+    )
+    given = {"query": query, "header": header, "separator": separator}
+    text = template.render(
+        name or _slug(file),
+        survey.schema,
+        survey.task,
+        source=file if "://" in file else _as_seen_from(folder, file),
+        data={key: value for key, value in given.items() if value not in ("", "auto")},
+        exclude=dict.fromkeys(exclude, ONLY_AFTERWARDS),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    data.write_schema(survey.schema, folder / sources.SCHEMA_FILE)
+    path.write_text(text, "utf-8")
+    return Started(
+        config=str(path),
+        contract=str(folder / sources.SCHEMA_FILE),
+        task=survey.task,
+        n_features=len(survey.schema.features),
+        notes=survey.notes,
+    )
+
+
+def _as_seen_from(folder: Path, file: str) -> str:
+    """Keep a path relative to the project where the file lies inside it or beside it, so that both can move."""
+    path = Path(file).resolve()
+    try:
+        relative = os.path.relpath(path, folder.resolve())
+    except ValueError:  # another drive
+        return str(path)
+    return relative if relative.count("..") <= 2 else str(path)
+
+
+def _slug(file: str) -> str:
+    stem = Path(file.rsplit("/", 1)[-1].split("?")[0]).name.split(".")[0]
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "model"

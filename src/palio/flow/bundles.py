@@ -1,0 +1,63 @@
+"""Find, verify and export the bundles of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from palio import model
+from palio.core.errors import NotFoundError
+from palio.core.ids import is_digest
+from palio.core.records import Check, Search
+
+if TYPE_CHECKING:
+    from palio.flow.project import Project
+    from palio.model import Bundle
+
+
+def resolve(project: Project, name: str) -> str:
+    """Return the identity of the bundle called `name`: an identity or its start, a version, or `champion`.
+
+    Raises:
+        NotFoundError: nothing goes by that name.
+    """
+    history = project.store.promotions.history(project.name)
+    if name == "champion":
+        champion = project.store.promotions.champion(project.name)
+        if champion is None:
+            raise NotFoundError(f"model `{project.name}` has no champion yet", hint="run palio run first")
+        return champion.bundle
+    if is_digest(name):
+        return name
+    versions = {promotion.version: promotion.bundle for promotion in history}
+    number = name.removeprefix("v")
+    if number.isdecimal() and int(number) in versions:
+        return versions[int(number)]
+    known = set(versions.values()) | {search.bundle for search in project.store.records.all(Search)}
+    found = sorted(identity for identity in known if len(name) >= 6 and identity.startswith(name))
+    if len(found) == 1:
+        return found[0]
+    what = f"`{name}` fits {len(found)} bundles" if found else f"no bundle or version is called `{name}`"
+    known_versions = ", ".join(str(version) for version in sorted(versions)) or "none yet"
+    raise NotFoundError(what, hint=f"give champion, a version ({known_versions}) or at least 6 digits of an identity")
+
+
+def find(project: Project, name: str) -> Bundle:
+    """Open the bundle called `name`; every byte is checked against its identity.
+
+    Raises:
+        NotFoundError: nothing goes by that name.
+        IntegrityError: a member is not what its hash says.
+    """
+    return model.load(project.store, resolve(project, name))
+
+
+def verify(project: Project, name: str) -> Sequence[Check]:
+    """Check every byte of a bundle, and its golden rows against its graph."""
+    return model.verify(project.store, resolve(project, name))
+
+
+def export(project: Project, name: str, output: Path) -> Path:
+    """Write a bundle as a folder and return it."""
+    return model.export(project.store, resolve(project, name), output)

@@ -1,0 +1,61 @@
+"""The life cycle, readable in one function."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from palio.core.ids import short
+from palio.core.records import Evaluation
+from palio.flow import bundles, reporting, steps
+from palio.flow.summary import RunSummary, champion_of, summarise
+
+if TYPE_CHECKING:
+    from palio.flow.project import Project
+
+
+def run(project: Project) -> RunSummary:
+    """Take a project from its source to a champion and a report: every step says what it decided and why."""
+    started = time.monotonic()
+    say = project.progress.say
+
+    snapshot = steps.ingest(project)
+    say(f"ingest    {snapshot.n_rows:,} rows, {len(snapshot.schema.features)} features, snapshot {short(snapshot.id)}")
+
+    parts = steps.split(project)
+    counts = parts.counts
+    say(
+        f"split     {counts['train']:,} train, {counts['validation']:,} validation, {counts['test']:,} sealed test "
+        f"({parts.policy}, {parts.method})"
+    )
+
+    search = steps.train(project)
+    for reason in search.reasons:
+        say(f"train     {reason}")
+
+    decision = steps.promote(project)
+    evaluation = project.store.records.require(Evaluation, decision.evaluation)
+    primary = evaluation.metrics[evaluation.primary]
+    say(
+        f"evaluate  {evaluation.primary} {primary.value:.4f} on the sealed test "
+        f"(95 % interval {primary.low:.4f} to {primary.high:.4f})"
+    )
+    for reason in decision.reasons:
+        say(f"decide    {reason}")
+
+    champion = project.store.promotions.champion(project.name)
+    if champion is not None:
+        say(f"promote   version {champion.version} is the champion of `{project.name}`")
+    report = reporting.write(project)
+    return summarise(
+        project.name,
+        snapshot,
+        parts=parts,
+        search=search,
+        evaluation=evaluation,
+        decision=decision,
+        champion=champion and champion_of(champion, bundles.find(project, champion.bundle).manifest.family),
+        report=str(report),
+        skipped=tuple(project.skipped),
+        seconds=time.monotonic() - started,
+    )

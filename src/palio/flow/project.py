@@ -1,0 +1,157 @@
+"""An opened project: its settings, its store, and the verbs as methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from palio.core import config as settings
+from palio.core.config import Config
+from palio.core.progress import SILENT, Progress
+from palio.core.records import Check, Decision, Event, Parts, Promotion, Search, Snapshot
+from palio.store import Store, open_store
+
+if TYPE_CHECKING:
+    from palio.evaluate import Assessment
+    from palio.flow.scoring import Scored
+    from palio.flow.summary import RunSummary
+    from palio.model import Bundle
+
+
+class Project:
+    """A project folder that is open. Close it, or use it in a `with` block.
+
+    A verb first brings its predecessors up to date; a step whose inputs have not changed is skipped, so verbs are
+    cheap to repeat and an interrupted one goes on where it stopped.
+    """
+
+    def __init__(self, folder: Path, config: Config, store: Store, *, progress: Progress = SILENT) -> None:
+        self.folder = folder
+        self.config = config
+        self.store = store
+        self.progress = progress
+        self.skipped: list[str] = []
+        self.warnings: list[str] = []
+
+    @classmethod
+    def open(
+        cls, folder: Path | str = ".", *, flags: Mapping[str, Any] | None = None, progress: Progress = SILENT
+    ) -> Self:
+        """Open the project in `folder`.
+
+        Raises:
+            ConfigError: there is no `palio.toml`, or it holds an unknown key or a wrong value.
+            UnavailableError: the store cannot be opened.
+        """
+        folder = Path(folder)
+        config = settings.load(folder, flags=flags)
+        store = open_store(folder, url=config.store.url, blobs=config.store.blobs)
+        return cls(folder, config, store, progress=progress)
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.config.project.name
+
+    def ingest(self, *, append: Path | None = None) -> Snapshot:
+        """Read the source (or add the rows of `append`) into a snapshot."""
+        from palio.flow import steps
+
+        return steps.append(self, append) if append is not None else steps.ingest(self)
+
+    def split(self) -> Parts:
+        """Cut the newest snapshot into train, validation and the sealed test part."""
+        from palio.flow import steps
+
+        return steps.split(self)
+
+    def train(self) -> Search:
+        """Search for the best candidate within the budget."""
+        from palio.flow import steps
+
+        return steps.train(self)
+
+    def evaluate(self, *, why: str = "evaluate") -> Assessment:
+        """Open the sealed test part once and score candidate and champion on the same rows."""
+        from palio.flow import steps
+
+        return steps.evaluate(self, why=why)
+
+    def promote(self) -> Decision:
+        """Let the gate decide on the newest candidate, and put it live if it says yes."""
+        from palio.flow import steps
+
+        return steps.promote(self)
+
+    def approve(self, decision: str, *, reason: str = "") -> Decision:
+        """Approve a decision that waits for a person, and put its challenger live."""
+        from palio import promote
+
+        return promote.approve(self.store, decision, model=self.name, reason=reason)
+
+    def rollback(self, *, to: int | None = None, reason: str = "") -> Promotion:
+        """Put an earlier champion back."""
+        from palio import promote
+
+        return promote.rollback(self.store, self.name, to=to, reason=reason)
+
+    def run(self) -> RunSummary:
+        """Run the whole cycle."""
+        from palio.flow import life_cycle
+
+        return life_cycle.run(self)
+
+    def report(self, *, output: Path | None = None) -> Path:
+        """Write the report on the newest decision."""
+        from palio.flow import reporting
+
+        return reporting.write(self, output=output)
+
+    def predict(self, file: str, output: Path | str, *, version: int | None = None, query: str = "") -> Scored:
+        """Score a file in streams: one row out per row in, in order."""
+        from palio.flow import scoring
+
+        return scoring.predict(self, file, Path(output), version=version, query=query)
+
+    def bundle(self, name: str = "champion") -> Bundle:
+        """Open a bundle by identity (6 digits are enough), version number or `champion`."""
+        from palio.flow import bundles
+
+        return bundles.find(self, name)
+
+    def verify(self, name: str = "champion") -> Sequence[Check]:
+        """Check every byte of a bundle, and its golden rows against its graph."""
+        from palio.flow import bundles
+
+        return bundles.verify(self, name)
+
+    def export(self, name: str, output: Path) -> Path:
+        """Write a bundle as a folder."""
+        from palio.flow import bundles
+
+        return bundles.export(self, name, output)
+
+    def story(self, events: Sequence[Event] | None = None) -> str:
+        """Tell the ledger as a story."""
+        from palio import promote
+
+        return promote.story(self.store.ledger.events() if events is None else events)
+
+
+def upgrade_store(folder: Path) -> int:
+    """Bring the ledger's tables to this version of Palio and return that version."""
+    from palio import store
+
+    config = settings.load(folder)
+    return store.upgrade(folder, url=config.store.url)

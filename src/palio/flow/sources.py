@@ -1,0 +1,63 @@
+"""Where the rows of a project come from, as its settings say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from palio import data
+from palio.core.config import DataTable
+from palio.core.errors import ConfigError
+from palio.core.ids import digest
+from palio.core.records import Schema
+
+if TYPE_CHECKING:
+    from palio.flow.project import Project
+
+SCHEMA_FILE = "schema.toml"
+
+
+def options(table: DataTable, *, query: str | None = None) -> data.SourceOptions:
+    """Translate `[data]` into how a source is to be read."""
+    return data.SourceOptions(
+        separator=table.separator,
+        header=table.header,
+        encoding=table.encoding,
+        missing=table.missing,
+        query=table.query if query is None else query,
+    )
+
+
+def locate(folder: Path, spec: str) -> str:
+    """Return where `spec` is: a URL as it stands, a relative path seen from the project's folder."""
+    return spec if "://" in spec else str(folder / Path(spec).expanduser())
+
+
+def of(project: Project) -> data.Source:
+    """Open the project's source.
+
+    Raises:
+        ConfigError: `[data] source` is empty.
+        NotFoundError: there is no such file.
+    """
+    table = project.config.data
+    if not table.source:
+        raise ConfigError("palio.toml [data]: `source` is empty", hint="name a file or a database URL")
+    return data.open_source(locate(project.folder, table.source), options(table))
+
+
+def open_one(project: Project, file: str, *, query: str = "") -> data.Source:
+    """Open another source that is written like the project's own."""
+    return data.open_source(file, options(project.config.data, query=query))
+
+
+def contract(project: Project) -> Schema | None:
+    """Read `schema.toml`, the editable contract, if the project has one."""
+    path = project.folder / SCHEMA_FILE
+    return data.read_schema(path) if path.exists() else None
+
+
+def contract_digest(project: Project) -> str:
+    """Return the identity of `schema.toml`; empty if there is none."""
+    path = project.folder / SCHEMA_FILE
+    return digest(path.read_bytes()) if path.exists() else ""

@@ -1,0 +1,234 @@
+"""The steps of the life cycle: each first asks for what comes before it, and skips itself if its inputs are unchanged.
+
+A step is named by the digest of its inputs. What it made is looked up under that name, so a rerun after a crash goes on
+where the first run stopped, and an unchanged rerun does nothing twice: no second search, no second look at the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from palio import data, model, serve
+from palio import evaluate as judging
+from palio import promote as promoting
+from palio import split as splitting
+from palio import train as training
+from palio.core.errors import ConfigError, NotFoundError
+from palio.core.ids import digest_of, short
+from palio.core.records import Cost, Decision, Gate, Parity, Parts, Search, Snapshot, Task
+from palio.flow import sources
+
+if TYPE_CHECKING:
+    from palio.evaluate import Assessment
+    from palio.flow.project import Project
+
+PARITY_TOLERANCE = 1e-9
+"""Graph and server run the same arithmetic; only the decimal text of the wire stands between them."""
+
+T = TypeVar("T")
+
+
+def ingest(project: Project) -> Snapshot:
+    """Read the source into a snapshot; rows that were appended later are part of it."""
+    source = sources.of(project)
+    inputs = {"source": source.fingerprint, "data": project.config.data, "contract": sources.contract_digest(project)}
+
+    def make() -> Snapshot:
+        return data.ingest(
+            source,
+            store=project.store,
+            schema=sources.contract(project),
+            on_violation=project.config.data.on_violation,
+            progress=project.progress,
+        )
+
+    snapshot = _once(project, "ingest", inputs, Snapshot, make)
+    while (following := project.store.steps.get("append", snapshot.id)) is not None:
+        snapshot = project.store.records.require(Snapshot, following)
+    return snapshot
+
+
+def append(project: Project, file: Path) -> Snapshot:
+    """Add the rows of `file` to the newest snapshot, as its next version.
+
+    Raises:
+        ContractError: the new rows break the schema.
+    """
+    newest = ingest(project)
+    snapshot = data.ingest(
+        sources.open_one(project, str(file)),
+        store=project.store,
+        schema=newest.schema,
+        parent=newest,
+        on_violation=project.config.data.on_violation,
+        progress=project.progress,
+    )
+    if snapshot.id != newest.id:
+        project.store.steps.put("append", newest.id, snapshot.id)
+    return snapshot
+
+
+def task_of(project: Project, snapshot: Snapshot) -> Task:
+    """Return what is to be predicted: from the settings, and from the data where they say `auto`."""
+    config = project.config
+    return data.infer_task(
+        project.store,
+        snapshot,
+        kind=config.project.task,
+        positive=config.data.positive,
+        metric=config.train.metric,
+    )
+
+
+def split(project: Project) -> Parts:
+    """Cut the newest snapshot; rows that were cut before keep their part."""
+    snapshot = ingest(project)
+    table = project.config.split
+    earlier = [
+        parts
+        for parts in project.store.records.all(Parts, newest_first=True)
+        if parts.snapshot != snapshot.id and parts.seed == table.seed
+    ]
+    inputs = {"snapshot": snapshot.id, "split": table, "task": task_of(project, snapshot)}
+
+    def make() -> Parts:
+        return splitting.cut(
+            project.store,
+            snapshot,
+            task=task_of(project, snapshot),
+            policy=table.policy,
+            method=table.method,
+            seed=table.seed,
+            looks=table.looks,
+            previous=earlier[0] if earlier else None,
+            progress=project.progress,
+        )
+
+    return _once(project, "split", inputs, Parts, make)
+
+
+def train(project: Project) -> Search:
+    """Search for the best candidate within the budget."""
+    parts = split(project)
+    snapshot = project.store.records.require(Snapshot, parts.snapshot)
+    task = task_of(project, snapshot)
+    table, limits = project.config.train, project.config.limits
+    if table.engine != "local":
+        raise ConfigError(f"palio.toml [train]: `engine`: got `{table.engine}`, this version has `local`")
+    inputs = {"parts": parts.id, "task": task, "train": table, "limits": limits, "versions": model.versions()}
+
+    def make() -> Search:
+        return training.search(
+            project.store,
+            snapshot,
+            parts,
+            task=task,
+            budget_s=table.budget_s,
+            seed=table.seed,
+            families=table.families,
+            latency_ms_p99=limits.latency_ms_p99,
+            size_mb=limits.size_mb,
+            progress=project.progress,
+        )
+
+    return _once(project, "train", inputs, Search, make)
+
+
+def evaluate(project: Project, *, why: str = "gate") -> Assessment:
+    """Score the newest candidate, and the champion on the same rows: one look at the sealed test."""
+    search = train(project)
+    parts = project.store.records.require(Parts, search.parts)
+    snapshot = project.store.records.require(Snapshot, parts.snapshot)
+    champion = project.store.promotions.champion(project.name)
+    rival = champion.bundle if champion is not None and champion.bundle != search.bundle else None
+    inputs = {"bundle": search.bundle, "champion": rival, "parts": parts.id}
+
+    def make() -> Assessment:
+        return judging.assess(
+            project.store,
+            snapshot,
+            parts,
+            challenger=model.load(project.store, search.bundle),
+            champion=model.load(project.store, rival) if rival else None,
+            why=why,
+            progress=project.progress,
+        )
+
+    return _once(project, "evaluate", inputs, judging.Assessment, make)
+
+
+def replay(project: Project, bundle: str) -> Parity:
+    """Send the golden rows of a bundle through a real server and compare the answers."""
+
+    def make() -> Parity:
+        return serve.replay(model.load(project.store, bundle), tolerance=PARITY_TOLERANCE)
+
+    return _once(project, "replay", {"bundle": bundle}, Parity, make)
+
+
+def promote(project: Project) -> Decision:
+    """Let the gate decide on the newest candidate, and put it live if it says yes.
+
+    A candidate that already is the champion is not judged again: its own decision is returned.
+    """
+    search = train(project)
+    champion = project.store.promotions.champion(project.name)
+    if champion is not None and champion.bundle == search.bundle and champion.decision is not None:
+        project.skipped.append("promote")
+        project.progress.say(f"version {champion.version} already is this very bundle: nothing to decide")
+        return project.store.records.require(Decision, champion.decision)
+    assessment = evaluate(project)
+    decision = promoting.decide(
+        assessment.evaluation,
+        champion_evaluation=assessment.champion_evaluation,
+        comparison=assessment.comparison,
+        gate=_gate(project, search.bundle),
+        parity=replay(project, search.bundle),
+        cost=_cost(search),
+        error_cost=project.config.value.error_cost,
+        requests_per_day=project.config.value.requests_per_day,
+        currency=project.config.value.currency,
+    )
+    promoting.release(
+        project.store,
+        decision,
+        model=project.name,
+        expected=champion.version if champion is not None else None,
+    )
+    return decision
+
+
+def _gate(project: Project, bundle: str) -> Gate:
+    config = project.config
+    was_live = any(line.bundle == bundle for line in project.store.promotions.history(project.name))
+    return Gate(
+        non_inferiority=config.gate.non_inferiority,
+        # What a person rolled back does not come back by itself.
+        approval="human" if was_live else config.gate.approval,
+        max_latency_ms_p99=config.limits.latency_ms_p99,
+        max_size_mb=config.limits.size_mb,
+        allow_worse_slices=config.gate.worse_slices == "allow",
+    )
+
+
+def _cost(search: Search) -> Cost:
+    for run in search.runs:
+        if run.chosen and run.cost is not None:
+            return run.cost
+    raise NotFoundError(f"search {short(search.id)} has no measured cost", hint="run palio train again")
+
+
+def _once(project: Project, step: str, inputs: dict[str, Any], kind: type[T], make: Callable[[], T]) -> T:
+    """Return what `step` made of `inputs` before, or make it now and remember it."""
+    key = digest_of(inputs)
+    known = project.store.steps.get(step, key)
+    if known is not None:
+        project.skipped.append(step)
+        return project.store.records.require(kind, known)
+    made = make()
+    name = getattr(made, "id", key)
+    project.store.records.put(made, key=name)
+    project.store.steps.put(step, key, name)
+    return made
