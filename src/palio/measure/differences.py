@@ -1,0 +1,141 @@
+"""Two models on the same rows: how much better the second is, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from palio.core.errors import InputError
+from palio.core.records import Metric, Task
+from palio.measure.intervals import cost_of, resampled_weights, subset, wilson
+from palio.measure.metrics import MetricSpec
+from palio.measure.sample import Array, Sample, View
+from palio.measure.scores import specs_for, values_of
+
+
+class Answers(Protocol):
+    """What a model said: labels as class index (or numbers), and probabilities if it has them."""
+
+    @property
+    def prediction(self) -> Array:
+        """Shape (n_rows,)."""
+
+    @property
+    def probabilities(self) -> Array | None:
+        """Shape (n_rows, n_classes), or None."""
+
+
+def paired(
+    task: Task,
+    truth: Array,
+    first: Answers,
+    second: Answers,
+    *,
+    seed: int = 0,
+    n_resamples: int = 1000,
+    names: tuple[str, ...] | None = None,
+) -> dict[str, tuple[Metric, float]]:
+    """Measure the improvement of the second model over the first on the same rows by a paired bootstrap.
+
+    Args:
+        task: What was asked.
+        truth: Shape (n_rows,): class index, or number.
+        first: Answers of the first model (`prediction` as class index or number, `probabilities`).
+        second: Answers of the second model to the same rows.
+        seed: Equal seeds give equal intervals.
+        n_resamples: At most so many resamples; fewer for many rows (see `intervals`).
+        names: Only these metrics.
+
+    Returns:
+        Metric → (improvement with its 95 % interval, share of resamples in which the second is better, ties count
+        half). Positive is better whatever the metric. Metrics that both do not define are left out.
+
+    Raises:
+        InputError: see `Sample`.
+
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 10 (paired resampling).
+    """
+    if len(first.prediction) != len(second.prediction):
+        raise InputError(f"the models answered {len(first.prediction)} and {len(second.prediction)} rows")
+    both = [Sample(task, truth, one.prediction, one.probabilities) for one in (first, second)]
+    values = [values_of(sample, specs_for(sample, names)) for sample in both]
+    specs = [s for s in specs_for(both[0], names) if s.name in values[0] and s.name in values[1]]
+    rows, shrink = subset(both[0].n_rows, seed, cost=cost_of(both[0]))
+    parts = both if rows is None else [sample.take(rows) for sample in both]
+    drawn = _drawn(parts, specs, seed, n_resamples)
+    same = _identical(both[0], both[1])
+    out = {}
+    for spec in specs:
+        gain = (values[1][spec.name] - values[0][spec.name]) * _sign(spec)
+        out[spec.name] = _summary(spec, gain, drawn[spec.name] * shrink, both[0].n_rows, same)
+    return out
+
+
+def _drawn(parts: list[Sample], specs: list[MetricSpec], seed: int, n_resamples: int) -> dict[str, Array]:
+    """Compute each metric's improvement on resampled rows, as deviations from the improvement on these rows."""
+    blocks: dict[str, list[Array]] = {s.name: [] for s in specs}
+    ones = np.ones((1, parts[0].n_rows))
+    centre = {s.name: _gain(s, [View(p, ones) for p in parts])[0] for s in specs}
+    for weights in resampled_weights(parts[0].n_rows, seed, n_resamples, cost=2 * cost_of(parts[0])):
+        views = [View(part, weights) for part in parts]
+        for spec in specs:
+            blocks[spec.name].append(_gain(spec, views) - centre[spec.name])
+    return {name: np.concatenate(chunks) for name, chunks in blocks.items()}
+
+
+def _gain(spec: MetricSpec, views: list[View]) -> Array:
+    return (spec.function(views[1]) - spec.function(views[0])) * _sign(spec)
+
+
+def _sign(spec: MetricSpec) -> float:
+    return 1.0 if spec.higher_is_better else -1.0
+
+
+def _identical(a: Sample, b: Sample) -> bool:
+    if not np.array_equal(a.prediction, b.prediction):
+        return False
+    if a.probabilities is None or b.probabilities is None:
+        return a.probabilities is b.probabilities
+    return np.array_equal(a.probabilities, b.probabilities)
+
+
+def _summary(spec: MetricSpec, gain: float, deviations: Array, n_rows: int, same: bool) -> tuple[Metric, float]:
+    defined = deviations[np.isfinite(deviations)]
+    if same or len(defined) == 0:
+        return Metric(value=gain, low=gain, high=gain, n_rows=n_rows), 0.5
+    low, high = np.quantile(gain + defined, [0.025, 0.975])
+    if spec.bounded and np.ptp(defined) == 0:
+        # No resample differs: what one unseen kind of row could still change, as for a share of zero.
+        low, high = gain - wilson(0, n_rows)[1], gain + wilson(0, n_rows)[1]
+    better = float(np.mean(gain + defined > 1e-15) + np.mean(np.abs(gain + defined) <= 1e-15) / 2)
+    return Metric(value=gain, low=min(float(low), gain), high=max(float(high), gain), n_rows=n_rows), better
+
+
+def mcnemar(first_right: Array, second_right: Array) -> float:
+    """Test whether two models are right equally often on the same rows; exact, two-sided.
+
+    Args:
+        first_right: Shape (n_rows,), whether the first model was right.
+        second_right: The same for the second.
+
+    Returns:
+        The p-value; 1 when they never differ.
+
+    Example:
+        >>> right = np.array([True] * 10)
+        >>> round(mcnemar(right, ~right), 5)
+        0.00195
+
+    Source: McNemar 1947, Psychometrika 12(2), in its exact binomial form.
+    """
+    first, second = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
+    if first.shape != second.shape:
+        raise InputError(f"shapes {first.shape} and {second.shape} differ")
+    fewer, more = sorted((int((first & ~second).sum()), int((~first & second).sum())))
+    n = fewer + more
+    if n == 0:
+        return 1.0
+    steps = np.arange(1, fewer + 1)
+    logs = np.r_[0.0, np.cumsum(np.log((n - steps + 1) / steps))] - n * np.log(2.0)
+    return float(min(1.0, 2 * np.exp(logs).sum()))

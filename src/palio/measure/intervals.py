@@ -1,0 +1,178 @@
+"""How sure a number is: 95 % intervals by bootstrap, and Wilson's for plain proportions.
+
+Rows are resampled by weights, so that each metric is computed for many resamples at once and rows are sorted once.
+Work is bounded: above `MAX_ROWS` rows the spread is measured on a random subset and shrunk by the root of the ratio
+(Politis & Romano 1994, Annals of Statistics 22(4)), which holds for metrics whose error falls with the root of n.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from palio.core.errors import InputError
+from palio.core.records import Metric, Task
+from palio.core.seeds import derive
+from palio.measure.metrics import MetricSpec
+from palio.measure.sample import Array, Sample, View
+from palio.measure.scores import specs_for, values_of
+
+Z95 = 1.959963984540054
+MAX_ROWS = 50_000
+"""Rows that the spread is measured on; 200 resamples of them for every metric take about a second."""
+MAX_CELLS = 20_000_000
+"""Weights drawn at most (rows × resamples), but never fewer than `MIN_RESAMPLES` resamples."""
+MIN_RESAMPLES = 200
+_MIN_ROWS = 5_000
+_BLOCK_CELLS = 500_000
+"""Weights held at once: 4 MB, and a handful of arrays of that size."""
+
+
+def wilson(hits: float, n_rows: float) -> tuple[float, float]:
+    """Bound a proportion with 95 % confidence; sensible for no or all hits and for few rows.
+
+    Example:
+        >>> tuple(round(x, 3) for x in wilson(10, 10))
+        (0.722, 1.0)
+
+    Raises:
+        InputError: `hits` is not between 0 and `n_rows`.
+
+    Source: Wilson 1927, JASA 22(158).
+    """
+    if not 0 <= hits <= n_rows:
+        raise InputError(f"{hits} hits in {n_rows} rows is no proportion")
+    if n_rows == 0:
+        return 0.0, 1.0
+    p, z2 = hits / n_rows, Z95**2
+    centre = p + z2 / (2 * n_rows)
+    half = Z95 * math.sqrt(p * (1 - p) / n_rows + z2 / (4 * n_rows**2))
+    low, high = (centre - half) / (1 + z2 / n_rows), (centre + half) / (1 + z2 / n_rows)
+    return (0.0 if hits == 0 else max(low, 0.0)), (1.0 if hits == n_rows else min(high, 1.0))
+
+
+def score_with_intervals(
+    task: Task,
+    truth: Array,
+    prediction: Array,
+    probabilities: Array | None = None,
+    *,
+    seed: int = 0,
+    n_resamples: int = 1000,
+    names: Iterable[str] | None = None,
+) -> dict[str, Metric]:
+    """Score answers against the truth, each metric with its 95 % interval.
+
+    Takes the arguments of `score`; equal arguments give equal intervals. Memory does not grow with `n_resamples`.
+
+    Raises:
+        InputError: see `Sample`; or a name is unknown.
+
+    Example:
+        >>> task = Task(kind="classification", target="y", classes=("no", "yes"))
+        >>> answers = np.array([0, 1] * 50)
+        >>> metric = score_with_intervals(task, answers, answers)["accuracy"]
+        >>> metric.value, round(metric.low, 3), metric.high
+        (1.0, 0.963, 1.0)
+    """
+    sample = Sample(task, truth, prediction, probabilities)
+    specs = specs_for(sample, names)
+    values = values_of(sample, specs)
+    specs = tuple(s for s in specs if s.name in values)
+    exact = {s.name: bounds for s in specs if (bounds := _proportion(sample, s)) is not None}
+    drawn, shrink = replicates(sample, [s for s in specs if s.name not in exact], seed=seed, n_resamples=n_resamples)
+    out = {}
+    for spec in specs:
+        value = values[spec.name]
+        low, high = exact[spec.name] if spec.name in exact else _bounds(sample, spec, value, drawn[spec.name], shrink)
+        out[spec.name] = Metric(value=value, low=min(low, value), high=max(high, value), n_rows=sample.n_rows)
+    return out
+
+
+def replicates(
+    sample: Sample, specs: Iterable[MetricSpec], *, seed: int, n_resamples: int = 1000
+) -> tuple[dict[str, Array], float]:
+    """Compute the metrics on resampled rows.
+
+    Returns:
+        Metric → deviations from the value on the resampled rows, shape (n_resamples,), NaN where not defined; and the
+        factor by which they are to be shrunk (1 unless rows were too many).
+    """
+    specs = tuple(specs)
+    if not specs:
+        return {}, 1.0
+    cost = cost_of(sample)
+    base, shrink = subset(sample.n_rows, seed, cost=cost)
+    part = sample if base is None else sample.take(base)
+    centre = {s.name: s.function(View(part, np.ones((1, part.n_rows))))[0] for s in specs}
+    blocks: dict[str, list[Array]] = {s.name: [] for s in specs}
+    for weights in resampled_weights(part.n_rows, seed, n_resamples, cost=cost):
+        view = View(part, weights)
+        for spec in specs:
+            blocks[spec.name].append(spec.function(view) - centre[spec.name])
+    return {name: np.concatenate(parts) for name, parts in blocks.items()}, shrink
+
+
+def cost_of(sample: Sample) -> int:
+    """Count the sorts that one resample needs: one per class where scores of many classes are ranked."""
+    return sample.n_classes if sample.probabilities is not None and sample.n_classes > 2 else 1
+
+
+def subset(n_rows: int, seed: int, *, cost: int = 1) -> tuple[Array | None, float]:
+    """Choose the rows that the spread is measured on (None: all) and the factor that corrects for it."""
+    limit = max(MAX_ROWS // cost, _MIN_ROWS)
+    if n_rows <= limit:
+        return None, 1.0
+    rows = np.random.default_rng(derive(seed, "subset")).choice(n_rows, limit, replace=False)
+    return np.sort(rows), math.sqrt(limit / n_rows)
+
+
+def resampled_weights(n_rows: int, seed: int, n_resamples: int, *, cost: int = 1) -> Iterator[Array]:
+    """Draw multinomial bootstrap weights in blocks, each (n_in_block, n_rows); the same for the same seed.
+
+    Source: Efron 1979, Annals of Statistics 7(1).
+    """
+    n_resamples = min(n_resamples, max(MIN_RESAMPLES, MAX_CELLS // (n_rows * cost)))
+    rng = np.random.default_rng(derive(seed, "bootstrap"))
+    size = max(1, _BLOCK_CELLS // n_rows)
+    for start in range(0, n_resamples, size):
+        block = np.empty((min(size, n_resamples - start), n_rows))
+        for row in block:
+            row[:] = np.bincount(rng.integers(0, n_rows, n_rows, dtype=np.int32), minlength=n_rows)
+        yield block
+
+
+def _proportion(sample: Sample, spec: MetricSpec) -> tuple[float, float] | None:
+    """Bound the metrics that are a plain share of rows by Wilson's interval."""
+    if not sample.is_classification:
+        return None
+    hit = sample.truth == sample.prediction
+    if spec.name == "accuracy":
+        return wilson(int(hit.sum()), sample.n_rows)
+    if spec.name in ("precision", "recall") and sample.is_binary():
+        among = (sample.prediction if spec.name == "precision" else sample.truth) == sample.positive
+        return wilson(int((hit & among).sum()), int(among.sum()))
+    return None
+
+
+def _bounds(sample: Sample, spec: MetricSpec, value: float, deviations: Array, shrink: float) -> tuple[float, float]:
+    """Turn resampled deviations into bounds; where they cannot vary, bound by the smallest class."""
+    defined = deviations[np.isfinite(deviations)] * shrink
+    if len(defined) == 0 or (spec.bounded and np.ptp(defined) == 0):
+        return _cautious(sample, value) if spec.bounded else (value, value)
+    low, high = np.quantile(defined, [0.025, 0.975])
+    low, high = (value - high, value - low) if spec.interval == "basic" else (value + low, value + high)
+    if spec.bounded:
+        low, high = max(low, 0.0), min(high, 1.0)
+    elif not spec.higher_is_better:
+        low = max(low, 0.0)
+    return float(low), float(high)
+
+
+def _cautious(sample: Sample, value: float) -> tuple[float, float]:
+    """Bound a metric that no resample changed, e.g. a perfect ROC AUC: as a share of the rarest class."""
+    counts = np.bincount(sample.truth, minlength=max(sample.n_classes, 1))
+    n = int(counts[counts > 0].min())
+    return wilson(min(max(value, 0.0), 1.0) * n, n)

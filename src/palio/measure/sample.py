@@ -1,0 +1,198 @@
+"""Rows with truth and answer, prepared once so that many reweightings of them can be scored quickly."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.errors import InputError
+from palio.core.records import Task
+
+Array = npt.NDArray[Any]
+N_BINS = 10
+"""Bins of the calibration error and of the reliability diagram."""
+
+
+def positive_index(task: Task) -> int:
+    """Find the class of interest of a two-class task; the second class where none is named.
+
+    Example:
+        >>> positive_index(Task(kind="classification", target="y", classes=("no", "yes")))
+        1
+    """
+    if task.positive is not None and task.positive in task.classes:
+        return task.classes.index(task.positive)
+    return len(task.classes) - 1
+
+
+class Sample:
+    """Truth and answers of the same rows, checked.
+
+    Args:
+        task: What was asked.
+        truth: Shape (n_rows,): class index, or number.
+        prediction: Shape (n_rows,): class index, or number.
+        probabilities: Shape (n_rows, n_classes) in the order of `task.classes`, or None.
+
+    Raises:
+        InputError: no rows, shapes that differ, a class index out of range, a number that is not finite.
+    """
+
+    def __init__(self, task: Task, truth: Array, prediction: Array, probabilities: Array | None = None) -> None:
+        self.task = task
+        self.is_classification = task.kind == "classification"
+        dtype = np.int64 if self.is_classification else np.float64
+        self.truth = _column("truth", truth, dtype)
+        self.prediction = _column("prediction", prediction, dtype)
+        self.probabilities = None if probabilities is None else np.asarray(probabilities, dtype=np.float64)
+        self.n_rows = len(self.truth)
+        self.n_classes = len(task.classes)
+        self.positive = positive_index(task)
+        self._orders: dict[int, tuple[Array, Array, Array | None]] = {}
+        self._check()
+
+    def _check(self) -> None:
+        if self.n_rows == 0:
+            raise InputError("there are no rows to score", hint="give at least one row with a known answer")
+        if len(self.prediction) != self.n_rows:
+            raise InputError(f"{self.n_rows} true answers, but {len(self.prediction)} predictions")
+        if not self.is_classification:
+            if not (np.isfinite(self.truth).all() and np.isfinite(self.prediction).all()):
+                raise InputError("a true or predicted number is missing or infinite", hint="drop such rows first")
+            return
+        for name, values in (("truth", self.truth), ("prediction", self.prediction)):
+            if values.min() < 0 or values.max() >= self.n_classes:
+                raise InputError(
+                    f"{name}: class index outside 0…{self.n_classes - 1}", hint="drop rows whose class is not known"
+                )
+        p = self.probabilities
+        if p is not None and p.shape != (self.n_rows, self.n_classes):
+            raise InputError(f"probabilities: shape {p.shape}, expected {(self.n_rows, self.n_classes)}")
+        if p is not None and not ((p >= -1e-9) & (p <= 1 + 1e-9)).all():
+            raise InputError("probabilities: a value is missing or outside [0, 1]")
+
+    def take(self, rows: Array) -> Sample:
+        """Return the sample of the rows given by mask or index."""
+        p = self.probabilities
+        return Sample(self.task, self.truth[rows], self.prediction[rows], None if p is None else p[rows])
+
+    def is_binary(self) -> bool:
+        """Tell whether there are exactly two classes."""
+        return self.is_classification and self.n_classes == 2
+
+    def order(self, label: int) -> tuple[Array, Array, Array | None]:
+        """Sort the rows by the probability of class `label`, once.
+
+        Returns:
+            The order (ascending), whether each sorted row is of the class, and where groups of equal scores start
+            (None when there are no ties).
+        """
+        if label not in self._orders:
+            assert self.probabilities is not None  # noqa: S101  (metrics that need probabilities are asked for with them)
+            scores = self.probabilities[:, label]
+            order = np.argsort(scores, kind="stable")
+            starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
+            ties = None if len(starts) == self.n_rows else starts
+            self._orders[label] = (order, self.truth[order] == label, ties)
+        return self._orders[label]
+
+    @cached_property
+    def forecast(self) -> tuple[Array, Array]:
+        """The forecast whose calibration is judged, and what came: of the positive class, or of the top class."""
+        assert self.probabilities is not None  # noqa: S101
+        if self.is_binary():
+            return self.probabilities[:, self.positive], (self.truth == self.positive).astype(np.float64)
+        top = self.probabilities.argmax(axis=1)
+        return self.probabilities[np.arange(self.n_rows), top], (top == self.truth).astype(np.float64)
+
+    @cached_property
+    def bins(self) -> Array:
+        """Bin of each row: equal mass by forecast, equal forecasts together."""
+        scores = self.forecast[0]
+        ranks = np.searchsorted(np.sort(scores), scores, side="left")
+        return ranks * N_BINS // self.n_rows
+
+    @cached_property
+    def log_losses(self) -> Array:
+        """Negative log-likelihood of each row; probabilities are kept off zero by one part in 2⁵²."""
+        assert self.probabilities is not None  # noqa: S101
+        given = self.probabilities[np.arange(self.n_rows), self.truth]
+        eps = np.finfo(np.float64).eps
+        losses: Array = -np.log(np.clip(given, eps, 1 - eps))
+        return losses
+
+    @cached_property
+    def brier_losses(self) -> Array:
+        """Squared distance of each forecast: one-class form for two classes, summed over classes above."""
+        assert self.probabilities is not None  # noqa: S101
+        if self.is_binary():
+            forecast, outcome = self.forecast
+            return (forecast - outcome) ** 2
+        p = self.probabilities
+        given = p[np.arange(self.n_rows), self.truth]
+        losses: Array = (p**2).sum(axis=1) - given**2 + (1 - given) ** 2
+        return losses
+
+
+class View:
+    """A sample under one or many row weights; what a metric function receives.
+
+    Args:
+        sample: The rows.
+        weights: Shape (n_replicates, n_rows), not negative; ones give the plain value.
+    """
+
+    def __init__(self, sample: Sample, weights: Array) -> None:
+        self.sample = sample
+        self.weights = weights
+
+    def mean(self, values: Array) -> Array:
+        """Return the weighted mean of per-row `values`, shape (n_replicates,)."""
+        return divide(self.weights @ values, self.total)
+
+    @cached_property
+    def total(self) -> Array:
+        """Sum of weights of each replicate."""
+        total: Array = self.weights.sum(axis=1)
+        return total
+
+    @cached_property
+    def counts(self) -> tuple[Array, Array, Array]:
+        """Weight of each class by truth, by prediction, and where both agree; each (n_replicates, n_classes)."""
+        s = self.sample
+        hit = s.truth == s.prediction
+        label_of_hit = s.truth[hit]
+        shape = (len(self.weights), s.n_classes)
+        truth, predicted, hits = np.empty(shape), np.empty(shape), np.empty(shape)
+        for i, w in enumerate(self.weights):
+            truth[i] = np.bincount(s.truth, w, s.n_classes)
+            predicted[i] = np.bincount(s.prediction, w, s.n_classes)
+            hits[i] = np.bincount(label_of_hit, w[hit], s.n_classes)
+        return truth, predicted, hits
+
+    def groups(self, label: int) -> tuple[Array, Array]:
+        """Return the weight of rows of class `label` and of all other rows, per distinct score, ascending."""
+        order, is_label, starts = self.sample.order(label)
+        weights = self.weights[:, order]
+        inside = weights * is_label
+        outside = weights - inside
+        if starts is not None:
+            inside = np.add.reduceat(inside, starts, axis=1)
+            outside = np.add.reduceat(outside, starts, axis=1)
+        return inside, outside
+
+
+def divide(numerator: Array, denominator: Array, *, empty: float = np.nan) -> Array:
+    """Divide element by element; `empty` where the denominator is zero."""
+    out = np.full(np.broadcast(numerator, denominator).shape, empty, dtype=np.float64)
+    return np.divide(numerator, denominator, out=out, where=np.asarray(denominator) != 0)
+
+
+def _column(name: str, values: Array, dtype: type) -> Array:
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise InputError(f"{name}: {array.ndim} dimensions, expected one value per row")
+    return array.astype(dtype, copy=False)
