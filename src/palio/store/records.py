@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from palio.core.clock import Clock, utc_now
-from palio.core.errors import ConflictError, InputError, IntegrityError
+from palio.core.errors import ConflictError, InputError, IntegrityError, NotFoundError
 from palio.core.ids import canonical_json, short
 from palio.core.records import Record
 from palio.store.engine import Database, insert_into
@@ -64,6 +64,20 @@ class Records:
                     )
                 row = rows[0] if rows else None
         return None if row is None else _decode(kind, row.key, row.json)
+
+    def require(self, kind: type[RecordType], key: str) -> RecordType:
+        """Return the record under `key`; arguments and errors as in `get`.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        record = self.get(kind, key)
+        if record is None:
+            raise NotFoundError(
+                f"{kind.__name__.lower()} {short(key)}: there is no such record",
+                hint="run the step that makes it, or give another identity",
+            )
+        return record
 
     def all(self, kind: type[RecordType], *, newest_first: bool = False) -> list[RecordType]:
         """Return every record of a kind, in the order of writing.
