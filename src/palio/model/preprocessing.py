@@ -1,0 +1,166 @@
+"""Learn from rows how columns become features, and emit that as nodes of the graph.
+
+There is one implementation: the features that a family trains on are computed by running the emitted nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.errors import InputError
+from palio.core.records import Schema, Task
+from palio.model.builder import GraphBuilder
+from palio.model.categories import CategorySpec, emit_categories, fit_category
+from palio.model.dates import LINEAR_PARTS, TREE_PARTS
+from palio.model.feeds import feeds_from_frame
+from palio.model.names import carries_strings, input_name
+from palio.model.numbers import NumberSpec, emit_numbers, emit_raw, fit_number
+from palio.model.session import Graph
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Style = Literal["tree", "forest", "linear"]
+FEATURES = "features"
+
+
+class PreprocessingOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be tuned; the defaults suit most tables."""
+
+    min_count: int = 5
+    """A value seen in fewer rows is rare: all rare values, and those never seen, share one code."""
+    max_categories: int = 100
+    """Values of a column that keep a code of their own, most frequent first."""
+    one_hot_limit: int = 12
+    """Style `forest`: a column with more values becomes one ordered code instead of an indicator per value."""
+    twins: bool = True
+    """Style `linear`: a heavy-tailed column enters a second time, as its signed logarithm."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How the feature columns of a schema become a float64 matrix; made by `fit_preprocessing`."""
+
+    schema: Schema
+    style: Style
+    numbers: tuple[NumberSpec, ...]
+    categories: tuple[CategorySpec, ...]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of the matrix, e.g. `age`, `age is missing`, `job=student`, `sold:month`."""
+        blocks = (*(s.feature_name for s in self.numbers), *(s.twin_name for s in self.numbers if s.twin))
+        missing = tuple(s.indicator_name for s in self.numbers if s.indicator)
+        return (*blocks, *missing, *(name for s in self.categories for name in s.feature_names))
+
+    @property
+    def categorical(self) -> tuple[int, ...]:
+        """Indices of the features that are codes of categories (style `tree`), for native categorical splits."""
+        if self.style != "tree":
+            return ()
+        first = len(self.feature_names) - len(self.categories)
+        return tuple(range(first, len(self.feature_names)))
+
+    def emit(self, builder: GraphBuilder) -> str:
+        """Add the nodes to `builder`; return the tensor of features, float64 (n, n_features)."""
+        blocks = emit_numbers(builder, self.numbers, self.style) + emit_categories(builder, self.categories)
+        return builder.concat(blocks)
+
+    def build(self) -> bytes:
+        """Return the nodes as a graph of their own, with one output, `features`."""
+        builder = GraphBuilder(self.schema)
+        builder.output(FEATURES, self.emit(builder), "double", (None, len(self.feature_names)))
+        return builder.build()
+
+    def transform(self, frame: pl.DataFrame, *, threads: int = 2) -> npt.NDArray[np.float64]:
+        """Compute the features of `frame`, shape (n_rows, n_features), by running the graph.
+
+        Raises:
+            ContractError: a feature column is absent or of another type.
+        """
+        return _run(self.build(), feeds_from_frame(frame, self.schema), threads)
+
+
+def fit_preprocessing(
+    frame: pl.DataFrame,
+    schema: Schema,
+    *,
+    task: Task,
+    target: npt.NDArray[Any] | None = None,
+    style: Style = "tree",
+    options: PreprocessingOptions | None = None,
+) -> Preprocessing:
+    """Learn from the rows of `frame` how its feature columns become numbers.
+
+    Styles:
+        tree: numbers pass with NaN kept; categories become codes 1, 2, … by frequency; dates their calendar parts.
+        forest: medians for missing numbers beside an indicator; few categories one-hot, many ordered by the target.
+        linear: medians and indicators, cut to the seen range, standardised; categories one-hot; dates as waves.
+
+    Args:
+        frame: The rows to learn from (training rows only), typed as a snapshot's.
+        target: Class index or value per row; orders the categories of style `forest`.
+
+    Raises:
+        ContractError: a feature column is absent or of another type.
+        InputError: there is no row, or no column holds anything that differs between rows.
+    """
+    options = options or PreprocessingOptions()
+    if frame.height == 0:
+        raise InputError("preprocessing: there is no row to learn from", hint="give at least one row")
+    feeds = feeds_from_frame(frame, schema)
+    numbers = _fit_numbers(schema, feeds, style, options)
+    signal = _signal(task, target)
+    fitted = [
+        fit_category(column.name, feeds[input_name(column.name)][:, 0], style=style, options=options, signal=signal)
+        for column in schema.features
+        if column.type in ("category", "boolean")
+    ]
+    categories = tuple(spec for spec in fitted if spec is not None)
+    if not numbers and not categories:
+        raise InputError(
+            "preprocessing: no feature column holds two different values",
+            hint="check the source, or let more columns be features",
+        )
+    return Preprocessing(schema=schema, style=style, numbers=numbers, categories=categories)
+
+
+def _fit_numbers(
+    schema: Schema, feeds: dict[str, npt.NDArray[Any]], style: Style, options: PreprocessingOptions
+) -> tuple[NumberSpec, ...]:
+    parts = LINEAR_PARTS if style == "linear" else TREE_PARTS
+    dated = [c.name for c in schema.features if c.type == "datetime"]
+    plain = [c.name for c in schema.features if not carries_strings(c) and c.type != "datetime"]
+    sources = [(name, "") for name in plain] + [(name, part) for part in parts for name in dated]
+    if not sources:
+        return ()
+    builder = GraphBuilder(schema)
+    builder.output(FEATURES, emit_raw(builder, sources), "double", (None, len(sources)))
+    raw = _run(builder.build(), feeds, 2)
+    fitted = [
+        fit_number(column, part, raw[:, index], style=style, twins=options.twins)
+        for index, (column, part) in enumerate(sources)
+    ]
+    return tuple(spec for spec in fitted if spec is not None)
+
+
+def _signal(task: Task, target: npt.NDArray[Any] | None) -> npt.NDArray[np.float64] | None:
+    """Return one number per row that categories can be ordered by."""
+    if target is None:
+        return None
+    if task.kind == "regression":
+        return np.asarray(target, dtype=np.float64)
+    if len(task.classes) == 2:
+        return np.asarray(target == 1, dtype=np.float64)
+    labels, counts = np.unique(target, return_counts=True)
+    return np.asarray(target == labels[np.argmax(counts)], dtype=np.float64)
+
+
+def _run(model: bytes, feeds: dict[str, npt.NDArray[Any]], threads: int) -> npt.NDArray[np.float64]:
+    features: npt.NDArray[np.float64] = Graph(model, threads).run(feeds)[FEATURES]
+    return features

@@ -1,0 +1,133 @@
+"""Run a graph with ONNX Runtime, and refuse one that is not plain, self-contained ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.errors import InputError, IntegrityError
+from palio.core.records import TensorSpec
+from palio.model.names import PREDICTION, PROBABILITIES
+from palio.model.wire import check_wire
+
+Array = npt.NDArray[Any]
+Feeds = Mapping[str, Array]
+
+ROWS_AT_ONCE = 8192
+"""Rows that go through the graph together: bounds memory (a forest of 200 trees and 10 classes needs 130 MB)."""
+_DATATYPES = {
+    "tensor(double)": "FP64",
+    "tensor(float)": "FP32",
+    "tensor(float16)": "FP16",
+    "tensor(string)": "BYTES",
+    "tensor(bool)": "BOOL",
+    **{f"tensor({sign}int{bits})": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a model answers: one entry per row."""
+
+    prediction: Array
+    """Shape (n,): class labels (strings) or float64 values."""
+    probabilities: Array | None = None
+    """Shape (n, n_classes), in the order of `task.classes`; None for regression."""
+
+
+class Graph:
+    """A model that answers: bytes of an ONNX file in, predictions out. Safe to use from several threads.
+
+    Args:
+        model: The ONNX file. It may hold operators of ONNX and ai.onnx.ml only, and all its weights.
+        threads: Threads inside one call. One (no spinning) suits a server; training may take more.
+        max_bytes: Refuse a larger file.
+
+    Raises:
+        IntegrityError: not an ONNX model, external data, custom operators, or too large.
+    """
+
+    def __init__(self, model: bytes, threads: int = 1, *, max_bytes: int = 1 << 30) -> None:
+        import onnxruntime as ort
+
+        check_wire(model, max_bytes=max_bytes)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - the runtime raises classes of its own for any broken model
+            raise IntegrityError(
+                f"model: ONNX Runtime refuses it: {_first_line(error)}",
+                hint="restore the file from the store, or train again",
+            ) from None
+        self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_inputs())
+        self.outputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_outputs())
+        self.size_bytes = len(model)
+        self._input_names = frozenset(spec.name for spec in self.inputs)
+        self._output_names = [spec.name for spec in self.outputs]
+
+    def run(self, feeds: Feeds) -> dict[str, Array]:
+        """Compute all outputs at once, as the runtime gives them (any graph, any shape).
+
+        Raises:
+            InputError: an input is missing, unknown, or of the wrong type or shape.
+        """
+        if feeds.keys() != self._input_names:
+            raise InputError(
+                f"feeds: got {_some(feeds)}, the graph takes {_some(self._input_names)}",
+                hint="feed each input of the graph once",
+            )
+        try:
+            values = self._session.run(self._output_names, dict(feeds))
+        except Exception as error:  # noqa: BLE001 - the runtime raises classes of its own
+            raise InputError(
+                f"feeds: the graph cannot take them: {_first_line(error)}",
+                hint="match the datatypes and shapes of the graph's inputs",
+            ) from None
+        return dict(zip(self._output_names, values, strict=True))
+
+    def predict(self, feeds: Feeds) -> Outputs:
+        """Predict the rows of `feeds`: one array of shape (n, 1) per input. Memory is bounded for any n.
+
+        Raises:
+            InputError: the feeds do not fit the graph, or it has no output called `prediction`.
+        """
+        if PREDICTION not in self._output_names:
+            raise InputError(
+                f"graph: has outputs {_some(self._output_names)}, no `{PREDICTION}`", hint="use run for such a graph"
+            )
+        n_rows = len(next(iter(feeds.values()))) if feeds else 0
+        parts = [
+            self.run({name: value[start : start + ROWS_AT_ONCE] for name, value in feeds.items()})
+            for start in range(0, max(n_rows, 1), ROWS_AT_ONCE)
+        ]
+        return Outputs(
+            prediction=_stack([part[PREDICTION] for part in parts]),
+            probabilities=_stack([part[PROBABILITIES] for part in parts]) if PROBABILITIES in parts[0] else None,
+        )
+
+
+def _stack(parts: list[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _spec(value: Any) -> TensorSpec:
+    shape = tuple(size if isinstance(size, int) else -1 for size in value.shape)
+    return TensorSpec(name=value.name, datatype=_DATATYPES.get(value.type, value.type), shape=shape)
+
+
+def _some(names: Any) -> str:
+    listed = sorted(names)
+    return ", ".join(f"`{name}`" for name in listed[:8]) + (" …" if len(listed) > 8 else "")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:300]
