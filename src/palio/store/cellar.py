@@ -109,11 +109,11 @@ def open_store(folder: Path, *, url: str = "", blobs: str = "", clock: Clock = u
         raise
 
 
-def upgrade_store(folder: Path, *, url: str = "") -> tuple[int, int]:
+def upgrade(folder: Path, *, url: str = "") -> int:
     """Bring a database that an older Palio wrote to the present version, all or nothing.
 
     Returns:
-        The version that was found and the version that is there now.
+        The version that is there now.
 
     Raises:
         UnavailableError: the database cannot be reached, or is of a newer version.

@@ -43,11 +43,11 @@ def lay(database: Database, lock: Path) -> None:
         raise _misfit(database, version)
 
 
-def upgrade(database: Database, lock: Path) -> tuple[int, int]:
+def upgrade(database: Database, lock: Path) -> int:
     """Bring the tables of an older version to the present one, all or nothing.
 
     Returns:
-        The version that was found and the version that is there now.
+        The version that is there now.
 
     Raises:
         UnavailableError: the database is of a newer version.
@@ -62,7 +62,7 @@ def upgrade(database: Database, lock: Path) -> tuple[int, int]:
         connection.execute(
             tables.META.update().where(tables.META.c.key == "schema").values(value=str(tables.SCHEMA_VERSION))
         )
-    return found, tables.SCHEMA_VERSION
+    return tables.SCHEMA_VERSION
 
 
 def _version(database: Database) -> int | None:

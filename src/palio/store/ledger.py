@@ -63,6 +63,26 @@ class Ledger:
                 connection, kind, subject, text, payload=payload or {}, actor=actor, at=to_text(self._clock())
             )
 
+    def append_once(
+        self,
+        kind: str,
+        subject: str,
+        text: str,
+        *,
+        payload: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+    ) -> Event:
+        """Write one line unless one of this kind about `subject` is there; return the line that is there now."""
+        with self._database.write() as connection:
+            lock_head(connection)
+            query = sa.select(EVENTS).where(EVENTS.c.kind == kind, EVENTS.c.subject == subject).limit(1)
+            row = connection.execute(query).one_or_none()
+            if row is not None:
+                return _event(row)
+            return write_line(
+                connection, kind, subject, text, payload=payload or {}, actor=actor, at=to_text(self._clock())
+            )
+
     def events(
         self, *, kind: str | None = None, subject: str | None = None, after: int = 0, limit: int | None = None
     ) -> list[Event]:

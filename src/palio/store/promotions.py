@@ -124,10 +124,10 @@ class Promotions:
     def _check(self, model: str, bundle: str, champion: Any, expected: int | None, kind: Kind) -> None:
         found = None if champion is None else champion.version
         if found != expected:
-            words: dict[int | None, str] = {None: "none"}
+            present = "there is no champion" if found is None else f"the champion is version {found}"
+            assumed = "none" if expected is None else f"version {expected}"
             raise ConflictError(
-                f"model {model}: the champion is version {words.get(found, str(found))}, not {words.get(expected, str(expected))}"
-                " as when this was decided",
+                f"model {model}: {present}, but this was decided against {assumed}",
                 hint="somebody promoted or rolled back meanwhile: decide again against the present champion",
                 facts={"model": model, "expected": expected, "found": found},
             )

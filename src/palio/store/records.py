@@ -66,7 +66,7 @@ class Records:
         return None if row is None else _decode(kind, row.key, row.json)
 
     def require(self, kind: type[RecordType], key: str) -> RecordType:
-        """Return the record under `key`; arguments and errors as in `get`.
+        """Return the record under `key`. Arguments and errors as in `get`.
 
         Raises:
             NotFoundError: there is none.
@@ -74,8 +74,9 @@ class Records:
         record = self.get(kind, key)
         if record is None:
             raise NotFoundError(
-                f"{kind.__name__.lower()} {short(key)}: there is no such record",
-                hint="run the step that makes it, or give another identity",
+                f"{kind.__name__.lower()} {short(key)}: not in this store",
+                hint="check the identity and that this is the right project",
+                facts={"kind": kind.__name__, "key": key},
             )
         return record
 

@@ -1,8 +1,8 @@
 """Describe the tables, once for SQLite and PostgreSQL.
 
 Times are text (ISO 8601, UTC, six decimals): equal in both databases, exact, and in order when sorted. JSON is text
-too, because the ledger's hashes cover the very characters that are stored. All names begin with `palio_`, so that a database
-may be shared with other programs.
+too, because the ledger's hashes cover the very characters that are stored. All names begin with `palio_`, so that a
+database may be shared with other programs.
 """
 
 from __future__ import annotations

@@ -1,0 +1,218 @@
+"""Ask a challenger every question of the gate; each answer is a `Check` with a sentence for people.
+
+A figure that was not measured, or is not a number, never passes.
+"""
+
+from __future__ import annotations
+
+from palio import measure
+from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Metric, Parity
+
+INCOMPARABLE = frozenset({"classes", "comparison"})
+"""Checks that fail because there is no common ground with the champion: a person may still decide."""
+
+
+def sealed(evaluation: Evaluation) -> Check:
+    """Was the challenger judged on rows that nobody had seen?"""
+    passed = evaluation.part == "test"
+    reason = (
+        f"Judged on {evaluation.n_rows:,} sealed test rows."
+        if passed
+        else f"Judged on the {evaluation.part} part, which was used to make it: that proves nothing."
+    )
+    return Check(name="sealed_test", passed=passed, observed=evaluation.part, required="test", reason=reason)
+
+
+def parity(found: Parity | None, gate: Gate) -> Check:
+    """Does the served bundle answer as it did when it was judged?"""
+    required = f"labels equal, difference ≤ {gate.parity_tolerance:g}"
+    if found is None:
+        reason = "It was not checked whether the served bundle gives the same answers."
+        return Check(name="parity", passed=False, observed="not measured", required=required, reason=reason)
+    passed = (
+        found.passed and found.n_label_diffs == 0 and found.rows > 0 and found.max_abs_diff <= gate.parity_tolerance
+    )
+    observed = f"{found.n_label_diffs} labels differ, largest difference {found.max_abs_diff:.2g}"
+    reason = (
+        f"The same answers on {found.rows:,} rows ({found.path}); largest difference {found.max_abs_diff:.2g}."
+        if passed
+        else f"Not the same answers ({found.path}): of {found.rows:,} rows {found.n_label_diffs:,} get another label, "
+        f"largest difference {found.max_abs_diff:.2g}."
+    )
+    return Check(name="parity", passed=passed, observed=observed, required=required, reason=reason)
+
+
+def baseline(evaluation: Evaluation, *, is_first: bool) -> Check:
+    """Is the challenger better than always giving the most common answer (or the mean)?
+
+    The whole 95 % interval must lie on the better side of the baseline's value. For the first champion, this is the
+    rule that stands in for a comparison.
+    """
+    name, metric = evaluation.primary, evaluation.metrics.get(evaluation.primary)
+    dummy = evaluation.baseline.get(name)
+    opening = "There is no champion yet, so it must beat the simplest guess: it " if is_first else "It "
+    if metric is None or dummy is None:
+        reason = f"It is not known how well the simplest guess does on {name}."
+        return Check(name="baseline", passed=False, observed="not measured", required="beats it", reason=reason)
+    higher = measure.higher_is_better(name)
+    passed = metric.low > dummy.value if higher else metric.high < dummy.value
+    verb = "does" if passed else "does not, beyond chance"
+    if not is_first:
+        opening, verb = "", "Beats the simplest guess" if passed else "Does not beat the simplest guess beyond chance"
+    return Check(
+        name="baseline",
+        passed=passed,
+        observed=with_interval(metric),
+        required=f"interval {'above' if higher else 'below'} {dummy.value:.4f}",
+        reason=f"{opening}{verb}: {name} {with_interval(metric)} against {dummy.value:.4f}.",
+    )
+
+
+def classes(evaluation: Evaluation, champion: Evaluation) -> Check:
+    """Do both answer with the same classes?"""
+    mine, theirs = evaluation.task.classes, champion.task.classes
+    passed = mine == theirs and evaluation.task.kind == champion.task.kind
+    gone, new = sorted(set(theirs) - set(mine)), sorted(set(mine) - set(theirs))
+    changes = [
+        f"{word} {', '.join(labels[:5])}" for word, labels in (("without", gone), ("with the new", new)) if labels
+    ]
+    reason = (
+        "Answers the same question as the champion."
+        if passed
+        else f"Answers another question than the champion{': ' + ' and '.join(changes) if changes else ''}; "
+        "no figure can compare the two, so a person must decide."
+    )
+    return Check(
+        name="classes",
+        passed=passed,
+        observed=", ".join(mine[:10]) or evaluation.task.kind,
+        required=", ".join(theirs[:10]) or champion.task.kind,
+        reason=reason,
+    )
+
+
+def compared(*, has_comparison: bool) -> Check:
+    """Could the champion be scored on the same rows?"""
+    reason = (
+        "Champion and challenger were scored on the same rows."
+        if has_comparison
+        else "The champion could not be scored on the same rows; a person must decide."
+    )
+    observed = "compared" if has_comparison else "not compared"
+    return Check(name="comparison", passed=has_comparison, observed=observed, required="compared", reason=reason)
+
+
+def non_inferiority(comparison: Comparison, gate: Gate) -> Check:
+    """Is the challenger at least as good as the champion, up to the margin?
+
+    With the paired improvement d (positive is better) and the margin m: passes if d ≥ -m and the 95 % interval of d
+    reaches -m, so that the data do not rule out that the loss is tolerable. With m = 0 the challenger must be at least
+    level; it need not be better beyond chance, and the sentence says whether it is. A loss is accepted only up to a
+    margin that somebody has set.
+
+    Source: Piaggio et al. 2012, JAMA 308(24), reporting of non-inferiority; here the margin is applied to the centre,
+    and the sentence tells what the interval adds.
+    """
+    d, margin, name = comparison.difference, gate.non_inferiority, comparison.metric
+    passed = d.value >= -margin and d.high >= -margin
+    span = f"95 % interval {d.low:+.4f} to {d.high:+.4f}, {comparison.n_rows:,} rows"
+    if not (d.low <= d.high):
+        reason = f"The difference to the champion in {name} could not be computed."
+    elif d.low > 0:
+        reason = f"Better than the champion beyond chance: {name} improves by {d.value:.4f} ({span})."
+    elif d.high < 0:
+        allowed = f"within the {margin:g} that the gate allows" if passed else f"more than the {margin:g} allowed"
+        reason = f"Worse than the champion beyond chance: {name} worsens by {-d.value:.4f} ({span}), {allowed}."
+    elif passed:
+        reason = f"Equal to the champion within chance: {name} changes by {d.value:+.4f} ({span})."
+    else:
+        reason = (
+            f"Not better than the champion: {name} worsens by {-d.value:.4f}, more than the {margin:g} allowed, "
+            f"though that is within chance ({span})."
+        )
+    return Check(
+        name="non_inferiority",
+        passed=passed,
+        observed=f"{d.value:+.4f} ({span})",
+        required=f"≥ {-margin:g}" if margin else "≥ 0",
+        reason=reason,
+    )
+
+
+def different(comparison: Comparison) -> Check | None:
+    """Is the challenger another bundle than the champion? None if so."""
+    if comparison.challenger != comparison.champion:
+        return None
+    reason = "The challenger is the champion itself: there is nothing to promote."
+    return Check(name="different", passed=False, observed="the same bundle", required="another bundle", reason=reason)
+
+
+def slices(comparison: Comparison, gate: Gate) -> Check:
+    """Is there a group of rows on which the challenger is worse beyond chance?"""
+    worse = comparison.slices
+    named = "; ".join(f"{s.column} {s.condition} ({s.n_rows:,} rows)" for s in worse[:3])
+    more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
+    if not worse:
+        reason = "On no group of rows is it worse than the champion beyond chance."
+    else:
+        reason = f"Worse than the champion beyond chance where {named}{more}"
+        reason += "; the gate allows this." if gate.allow_worse_slices else "."
+    return Check(
+        name="slices",
+        passed=not worse or gate.allow_worse_slices,
+        observed=f"{len(worse)} worse",
+        required="any" if gate.allow_worse_slices else "0 worse",
+        reason=reason,
+    )
+
+
+def limits(cost: Cost | None, gate: Gate) -> list[Check]:
+    """Does it fit the target hardware?"""
+    asked = (
+        (
+            "latency",
+            "Answers one row in",
+            "ms (99 % of the time)",
+            gate.max_latency_ms_p99,
+            cost and cost.latency_ms_p99,
+        ),
+        ("size", "Takes", "MB", gate.max_size_mb, cost and cost.size_mb),
+    )
+    checks = []
+    for name, verb, unit, limit, found in asked:
+        if limit is None:
+            continue
+        passed = found is not None and found <= limit
+        if found is None:
+            reason = f"Its {name} was not measured, and the limit is {limit:g} {unit}."
+        else:
+            reason = f"{verb} {found:.3g} {unit}; the limit is {limit:g}."
+        observed = "not measured" if found is None else f"{found:.3g} {unit}"
+        checks.append(Check(name=name, passed=passed, observed=observed, required=f"≤ {limit:g} {unit}", reason=reason))
+    return checks
+
+
+def calibration(evaluation: Evaluation, gate: Gate) -> Check | None:
+    """Do its probabilities mean what they say? None if the gate does not ask."""
+    limit = gate.max_calibration_error
+    if limit is None:
+        return None
+    found = evaluation.metrics.get("calibration_error")
+    passed = found is not None and found.value <= limit
+    if found is None:
+        reason = "Its calibration was not measured, and the gate asks for it."
+    else:
+        word = "no more than" if passed else "more than"
+        reason = f"Its probabilities are off by {found.value:.3f} on average, {word} the {limit:g} allowed."
+    observed = "not measured" if found is None else with_interval(found)
+    return Check(name="calibration", passed=passed, observed=observed, required=f"≤ {limit:g}", reason=reason)
+
+
+def with_interval(metric: Metric) -> str:
+    """Write a figure with its interval.
+
+    Example:
+        >>> with_interval(Metric(value=0.8, low=0.75, high=0.85, n_rows=100))
+        '0.8000 (95 % interval 0.7500 to 0.8500)'
+    """
+    return f"{metric.value:.4f} (95 % interval {metric.low:.4f} to {metric.high:.4f})"
