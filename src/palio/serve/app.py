@@ -1,0 +1,249 @@
+"""Route requests: a raw ASGI callable for inference, Starlette for the pages around it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as PageRequest
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+import palio
+from palio.core.errors import PalioError
+from palio.serve import description, rows, tensors
+from palio.serve.meters import Meters
+from palio.serve.registry import Provider, Registry, Served, State
+from palio.serve.wire import (
+    JSON,
+    Caps,
+    DisconnectError,
+    Receive,
+    Reply,
+    Request,
+    Scope,
+    Send,
+    WireError,
+    read_request,
+    refuse,
+    send_reply,
+)
+
+log = logging.getLogger("palio.serve")
+
+INLINE_BODY_BYTES = 32 * 1024
+INLINE_LATENCY_S = 0.0005
+"""A request no larger than this, for a model no slower than this, is answered on the event loop: a hop to a thread
+costs more than the answer. Others go to a small pool; ONNX Runtime lets go of the interpreter while it computes."""
+_encode = msgspec.json.Encoder().encode
+Handler = Callable[[Served, Request], "tuple[Reply, int, list[str]]"]
+
+
+def create_app(provider: Provider, *, caps: Caps | None = None, poll_s: float = 0.5) -> App:
+    """Build the server of the champion that `provider` names, as an ASGI callable.
+
+    The provider is asked every `poll_s` seconds. A champion that cannot be served (none yet, damaged, wrong answers
+    to its golden rows) leaves the old one in place; `/v2/health/ready` says why.
+
+    Args:
+        provider: A `StoreProvider`, or `fixed(bundle)`.
+        caps: How much one request may take.
+        poll_s: Seconds between two looks for a new champion.
+    """
+    return App(provider, caps=caps or Caps(), poll_s=poll_s)
+
+
+class App:
+    """The ASGI callable. `is_draining` makes it not ready and ends each connection with its next answer."""
+
+    def __init__(self, provider: Provider, *, caps: Caps, poll_s: float) -> None:
+        self.caps = caps
+        self.meters = Meters()
+        self.registry = Registry(provider, poll_s=poll_s, on_change=self.meters.changed)
+        self.is_draining = False
+        self._ids = rows.PredictionIds()
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="palio-infer")
+        self._pages = _pages(self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or start and stop with the server."""
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path == "/predict":
+                await self._answer("predict", scope, receive, send, partial(self._predict))
+            elif path.startswith("/v2"):
+                await self._protocol(path, scope, receive, send)
+            else:
+                await self._pages(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await asyncio.to_thread(self.registry.start)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self.registry.stop)
+        self._pool.shutdown()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _protocol(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        parts = path.rstrip("/").split("/")[2:]
+        if parts and parts[0] == "models" and parts[-1] == "infer":
+            name = parts[1:-1]
+            await self._answer("infer", scope, receive, send, partial(self._infer, name))
+            return
+        try:
+            _allow(scope, "GET", "HEAD")
+            reply = self._describe(parts)
+        except WireError as refusal:
+            reply = refuse(refusal)
+        await send_reply(send, reply, close=self.is_draining)
+
+    async def _answer(
+        self, route: str, scope: Scope, receive: Receive, send: Send, handler: Callable[[Served, Request], Any]
+    ) -> None:
+        """Answer one inference request: read, predict, count, write. The one catch-all of the wire."""
+        begin = time.perf_counter()
+        try:
+            _allow(scope, "POST")
+            served = self._served()
+            request = await read_request(dict(scope["headers"]), receive, self.caps)
+            begin = time.perf_counter()
+            if len(request.body) <= INLINE_BODY_BYTES and served.latency_s <= INLINE_LATENCY_S:
+                reply, n_rows, flags = handler(served, request)
+            else:
+                loop = asyncio.get_running_loop()
+                reply, n_rows, flags = await loop.run_in_executor(self._pool, handler, served, request)
+            self.meters.predicted(served.deployment.model, served.version, n_rows, flags)
+        except WireError as refusal:
+            reply = refuse(refusal)
+        except DisconnectError:
+            return
+        except PalioError as error:
+            reply = refuse(WireError.of(error))
+        except Exception:
+            log.exception("an answer failed")
+            reply = refuse(WireError(500, "the server could not answer; its log says why"))
+        self.meters.answered(route, reply.status, time.perf_counter() - begin)
+        await send_reply(send, reply, close=self.is_draining)
+
+    def _served(self) -> Served:
+        state = self.registry.state
+        if state.served is None:
+            raise WireError(503, state.trouble, headers=((b"retry-after", b"1"),))
+        return state.served
+
+    def _predict(self, served: Served, request: Request) -> tuple[Reply, int, list[str]]:
+        return rows.predict(served, request, self.caps, self._ids)
+
+    def _infer(self, name: list[str], served: Served, request: Request) -> tuple[Reply, int, list[str]]:
+        _match(name, served)
+        return tensors.infer(served, request, self.caps)
+
+    def _describe(self, parts: list[str]) -> Reply:
+        """Answer the reading routes of the protocol."""
+        state = self.registry.state
+        match parts:
+            case []:
+                about = {"name": "palio", "version": palio.__version__, "extensions": description.EXTENSIONS}
+                return Reply(200, _encode(about))
+            case ["health", "live"]:
+                return Reply(200, b'{"live":true}')
+            case ["health", "ready"]:
+                return self._ready(state)
+            case ["models", *name, "ready"]:
+                _match(name, self._served())
+                return Reply(200, _encode({"name": name[0], "ready": True}))
+            case ["models", *name] if name:
+                served = self._served()
+                _match(name, served)
+                return Reply(200, _encode(description.metadata(served.bundle.manifest, served.deployment)))
+            case ["systemsharedmemory" | "cudasharedmemory" | "trace" | "logging", *_]:
+                raise WireError(501, "this extension of the protocol is not offered")
+        raise WireError(404, "there is no such route")
+
+    def _ready(self, state: State) -> Reply:
+        is_ready = state.served is not None and not self.is_draining
+        about: dict[str, Any] = {"ready": is_ready}
+        if state.served is not None:
+            about |= {"model": state.served.deployment.model, "version": state.served.version}
+        detail = "the server is stopping" if self.is_draining else state.trouble
+        if detail:
+            about["detail"] = detail
+        return Reply(200 if is_ready else 503, _encode(about), JSON)
+
+    def health(self) -> Reply:
+        """Say whether requests are answered, and by which version."""
+        return self._ready(self.registry.state)
+
+
+def _allow(scope: Scope, *methods: str) -> None:
+    if scope["method"] not in methods:
+        allowed = ", ".join(methods)
+        raise WireError(405, f"only {allowed} is allowed here", headers=((b"allow", allowed.encode()),))
+
+
+def _match(name: list[str], served: Served) -> None:
+    """Refuse the name or version of a model that is not served; names are compared, never used as paths."""
+    match name:
+        case [model]:
+            version = served.version
+        case [model, "versions", version]:
+            pass
+        case _:
+            raise WireError(404, "there is no such route")
+    if model != served.deployment.model:
+        raise WireError(404, "Request for unknown model: this name is not served")
+    if version != served.version:
+        raise WireError(404, "Request for unknown model: this version is not served")
+
+
+def _pages(app: App) -> Starlette:
+    """Build what is not on the hot path: the start page, OpenAPI, metrics, health."""
+
+    async def home(_: PageRequest) -> Response:
+        headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return HTMLResponse(description.page(app.registry.state), headers=headers | _SAFE)
+
+    async def openapi(_: PageRequest) -> Response:
+        served = app.registry.state.served
+        if served is None:
+            return _respond(refuse(WireError(503, app.registry.state.trouble)))
+        document = description.openapi(served.bundle.manifest, served.deployment)
+        return _respond(Reply(200, _encode(document)))
+
+    async def metrics(_: PageRequest) -> Response:
+        return Response(app.meters.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def health(_: PageRequest) -> Response:
+        return _respond(app.health())
+
+    async def refused(_: PageRequest, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        text = {404: "there is no such route", 405: "this method is not allowed here"}.get(status, "it failed")
+        headers = getattr(error, "headers", None) or {}
+        return _respond(refuse(WireError(status, text)), extra=dict(headers))
+
+    routes = [
+        Route("/", home),
+        Route("/openapi.json", openapi),
+        Route("/metrics", metrics),
+        Route("/health", health),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: refused, Exception: refused})
+
+
+_SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "x-frame-options": "DENY"}
+
+
+def _respond(reply: Reply, *, extra: dict[str, str] | None = None) -> Response:
+    return Response(reply.body, reply.status, media_type=reply.content_type.decode(), headers=_SAFE | (extra or {}))

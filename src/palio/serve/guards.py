@@ -1,0 +1,93 @@
+"""Hold arriving tensors to the contract of their column: type, missing values, range, categories, finiteness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from palio.core.errors import ContractError
+from palio.core.records import Column
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Guard = Callable[[Array], "Array | None"]
+"""Takes shape (n_rows, 1); returns which rows to flag, or None; raises ContractError."""
+
+NUMERIC = frozenset({"number", "integer", "datetime"})
+"""Column types that travel as float64; all others travel as strings."""
+
+
+def guard_of(column: Column) -> Guard:
+    """Build the check of one feature column.
+
+    The check of an array that breaks no rule costs a few comparisons; it raises ContractError if a value is infinite,
+    missing where that is not allowed, not whole in an integer column, or breaks a rule whose policy is `reject`.
+
+    Example:
+        >>> check = guard_of(Column(name="age", type="integer", low=18, high=90, on_out_of_range="flag"))
+        >>> check(np.array([[20.0], [101.0]])).tolist()
+        [False, True]
+    """
+    return _number_guard(column) if column.type in NUMERIC else _text_guard(column)
+
+
+def refuse_column(column: Column, why: str) -> ContractError:
+    """Name the column that breaks its contract, without quoting what it holds."""
+    return ContractError(f"`{column.name}`: {why}", facts={"fields": [column.name]})
+
+
+def _number_guard(column: Column) -> Guard:
+    low = -np.inf if column.low is None or column.on_out_of_range == "accept" else column.low
+    high = np.inf if column.high is None or column.on_out_of_range == "accept" else column.high
+    largest = np.finfo(np.float64).max
+    floor, ceiling = max(low, -largest), min(high, largest)
+    whole = column.type == "integer"
+
+    def check(values: Array) -> Array | None:
+        if values.size == 1:
+            value = values.item()
+            if floor <= value <= ceiling and (not whole or value.is_integer()):
+                return None
+        return slow(values)
+
+    def slow(values: Array) -> Array | None:
+        flat = values.reshape(-1)
+        if np.isinf(flat).any():
+            raise refuse_column(column, "a number must be finite")
+        missing = np.isnan(flat)
+        if missing.any() and not column.missing_allowed:
+            raise refuse_column(column, "a value is missing, and none may be")
+        if whole and not np.equal(flat, np.floor(flat), where=~missing, out=np.ones(len(flat), bool)).all():
+            raise refuse_column(column, "must be a whole number")
+        outside = (flat < floor) | (flat > ceiling)
+        if not outside.any():
+            return None
+        if column.on_out_of_range == "reject":
+            raise refuse_column(column, f"must be between {column.low:g} and {column.high:g}")
+        return outside
+
+    return check
+
+
+def _text_guard(column: Column) -> Guard:
+    closed = column.type in ("category", "boolean") and column.categories is not None
+    known = frozenset(column.categories or ())
+    watched = closed and column.on_unknown != "accept"
+
+    def check(values: Array) -> Array | None:
+        if values.size == 1 and watched and values.item() in known:
+            return None
+        flat = values.reshape(-1).tolist()
+        if not column.missing_allowed and "" in flat:
+            raise refuse_column(column, "a value is missing, and none may be")
+        if not watched:
+            return None
+        unknown = [text not in known and text != "" for text in flat]
+        if not any(unknown):
+            return None
+        if column.on_unknown == "reject":
+            raise refuse_column(column, "must be one of the known categories (see /openapi.json)")
+        return np.array(unknown)
+
+    return check

@@ -1,0 +1,162 @@
+"""Move bytes in and out: caps, request bodies, replies, errors as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+
+from palio.core.errors import PalioError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+JSON = b"application/json"
+BINARY = b"application/octet-stream"
+_WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+
+
+class Caps(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one request may take."""
+
+    max_body_bytes: int = 64 * 2**20
+    """Of a body, before and after decompression."""
+    max_rows: int = 10_000
+    read_timeout_s: float = 30.0
+    """How long a client may take to send its body."""
+
+
+class WireError(Exception):
+    """A request that gets an error answer: status, one sentence, and the names of the fields it is about."""
+
+    def __init__(
+        self, status: int, message: str, *, fields: tuple[str, ...] = (), headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.fields = fields
+        self.headers = headers
+
+    @classmethod
+    def of(cls, error: PalioError, *, status: int | None = None) -> WireError:
+        """Turn an error of Palio into an answer; its facts stay here, for they may quote the payload."""
+        fields = error.facts.get("fields") or ()
+        return cls(status or error.http_status, error.message, fields=tuple(str(name) for name in fields))
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """One answer."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """What a handler of an inference route gets to see."""
+
+    body: bytes
+    header_length: int | None
+    """`Inference-Header-Content-Length`: bytes of JSON in front of binary tensors."""
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def refuse(refusal: WireError) -> Reply:
+    """Answer with `{"error": "..."}`, the form that the Open Inference Protocol wants."""
+    body: dict[str, Any] = {"error": refusal.message}
+    if refusal.fields:
+        body["fields"] = refusal.fields
+    return Reply(refusal.status, _encode(body), JSON, refusal.headers)
+
+
+async def send_reply(send: Send, reply: Reply, *, close: bool) -> None:
+    """Write one answer; `close` tells the client that this connection ends with it."""
+    headers = [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(reply.body)), *reply.headers]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+class DisconnectError(Exception):
+    """The client went away before its body was complete."""
+
+
+async def read_request(headers: Mapping[bytes, bytes], receive: Receive, caps: Caps) -> Request:
+    """Read a whole body within the caps.
+
+    Raises:
+        WireError: 413 too large, 408 too slow, 415 an unknown content encoding, 400 a damaged one.
+        DisconnectError: nobody is left to answer.
+    """
+    declared = headers.get(b"content-length")
+    if declared is not None and int(declared) > caps.max_body_bytes:
+        raise _too_large(caps)
+    try:
+        async with asyncio.timeout(caps.read_timeout_s):
+            body = await _read_body(receive, caps)
+    except TimeoutError:
+        raise WireError(408, "the body did not arrive in time") from None
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None:
+        body = _decompress(body, encoding.strip().lower(), caps)
+    length = headers.get(b"inference-header-content-length")
+    return Request(body, None if length is None else _header_length(length, body))
+
+
+async def _read_body(receive: Receive, caps: Caps) -> bytes:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise DisconnectError
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body  # the common case: one read, no copy
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > caps.max_body_bytes:
+            raise _too_large(caps)
+    return b"".join(parts)
+
+
+def _too_large(caps: Caps) -> WireError:
+    return WireError(413, f"the body is larger than the {caps.max_body_bytes} bytes that are allowed")
+
+
+def _decompress(body: bytes, encoding: bytes, caps: Caps) -> bytes:
+    if encoding in (b"", b"identity"):
+        return body
+    if encoding not in _WINDOW_BITS:
+        raise WireError(415, "unknown content encoding; send gzip, deflate or none", headers=_ACCEPTED)
+    stream = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        plain = stream.decompress(body, caps.max_body_bytes + 1)
+    except zlib.error:
+        raise WireError(400, "the compressed body is damaged") from None
+    if len(plain) > caps.max_body_bytes:
+        raise _too_large(caps)
+    if not stream.eof or stream.unused_data:
+        raise WireError(400, "the compressed body is damaged")
+    return plain
+
+
+_ACCEPTED = ((b"accept-encoding", b"gzip, deflate"),)
+
+
+def _header_length(text: bytes, body: bytes) -> int:
+    if not text.isdigit() or len(text) > 12 or int(text) > len(body):
+        raise WireError(400, "Inference-Header-Content-Length must be a whole number no larger than the body")
+    return int(text)

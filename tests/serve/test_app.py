@@ -1,0 +1,171 @@
+"""Routes, methods, caps and pages over a real socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.serve.conftest import Wire
+from tests.serve.test_tensors import tensors
+
+
+def test_the_protocol_describes_server_and_model(wire: Wire) -> None:
+    _, server = wire.json("GET", "/v2")
+    assert server["name"] == "palio"
+    assert "binary_tensor_data" in server["extensions"]
+    _, model = wire.json("GET", "/v2/models/bank/versions/3")
+    assert model["versions"] == ["3"]
+    assert {"name": "job", "datatype": "BYTES", "shape": [-1, 1]} in model["inputs"]
+    assert {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2]} in model["outputs"]
+    assert wire.json("GET", "/v2/models/bank")[1] == model
+
+
+def test_health_says_live_and_ready(wire: Wire) -> None:
+    assert wire.json("GET", "/v2/health/live") == (200, {"live": True})
+    assert wire.json("GET", "/v2/health/ready") == (200, {"ready": True, "model": "bank", "version": "3"})
+    assert wire.json("GET", "/v2/models/bank/ready") == (200, {"name": "bank", "ready": True})
+    assert wire.json("GET", "/health")[1]["ready"] is True
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/predict", "POST"),
+        ("PUT", "/predict", "POST"),
+        ("DELETE", "/v2/models/bank/infer", "POST"),
+        ("GET", "/v2/models/bank/infer", "POST"),
+        ("POST", "/v2", "GET, HEAD"),
+        ("POST", "/v2/health/live", "GET, HEAD"),
+        ("PATCH", "/v2/models/bank", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+        ("POST", "/metrics", "GET, HEAD"),
+        ("OPTIONS", "/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_refused_with_the_allowed_ones(wire: Wire, method: str, path: str, allow: str) -> None:
+    status, headers, body = wire(method, path)
+    assert status == 405
+    assert sorted(headers["allow"].split(", ")) == sorted(allow.split(", "))
+    assert "error" in json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/v2/nothing",
+        "/v2/models",
+        "/v2/models/",
+        "/v2/models/other",
+        "/v2/models/other/ready",
+        "/v2/models/bank/versions/9",
+        "/v2/models/bank/versions",
+        "/v2/models/bank/versions/3/ready/more",
+        "/v2/models/..%2f..%2fetc%2fpasswd",
+        "/v2/models/../../etc/passwd",
+        "/v2/models/bank%00",
+        "/v2models/bank",
+        "/predict/",
+    ],
+)
+def test_an_unknown_path_is_not_found_and_not_quoted(wire: Wire, path: str) -> None:
+    status, _, body = wire("GET", path)
+    assert status == 404
+    assert set(json.loads(body)) == {"error"}
+    assert b"passwd" not in body
+
+
+def test_other_extensions_of_the_protocol_are_refused_as_unsupported(wire: Wire) -> None:
+    assert wire("GET", "/v2/systemsharedmemory/status")[0] == 501
+
+
+def test_an_unknown_model_is_refused_in_the_words_that_clients_look_for(wire: Wire) -> None:
+    status, answer = wire.json("POST", "/v2/models/other/infer", {"inputs": tensors()})
+    assert status == 404
+    assert answer["error"].startswith("Request for unknown model")
+
+
+def test_the_start_page_names_the_model_and_links_on(wire: Wire) -> None:
+    status, headers, body = wire("GET", "/")
+    page = body.decode()
+    assert status == 200
+    assert headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in headers["content-security-policy"]
+    for part in ("bank", "version 3", "/openapi.json", "/metrics", "/health", "admin, student, retired", "18 to 90"):
+        assert part in page
+
+
+def test_metrics_count_requests_rows_and_flags(wire: Wire) -> None:
+    changed = tensors(job={"data": ["astronaut"]})
+    wire("POST", "/v2/models/bank/infer", {"inputs": changed})
+    wire("POST", "/v2/models/bank/infer", b"bad")
+    status, headers, body = wire("GET", "/metrics")
+    text = body.decode()
+    assert status == 200
+    assert headers["content-type"].startswith("text/plain")
+    for line in (
+        'palio_requests_total{route="infer",status="200"}',
+        'palio_requests_total{route="infer",status="400"}',
+        'palio_flags_total{flag="job: unknown category"}',
+        'palio_rows_total{model="bank",version="3"}',
+        'palio_champion_version{model="bank"} 3.0',
+        "palio_champion_refused 0.0",
+        'palio_request_seconds_bucket{le="0.001",route="infer"}',
+    ):
+        assert line in text
+
+
+def test_a_head_request_has_no_body(wire: Wire) -> None:
+    status, _, body = wire("HEAD", "/v2/health/live")
+    assert (status, body) == (200, b"")
+
+
+def plain_socket(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+
+
+def test_a_body_without_a_length_is_capped_while_it_arrives(url: str) -> None:
+    with plain_socket(url) as raw:
+        raw.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        chunk = b"%x\r\n" % 50_000 + b" " * 50_000 + b"\r\n"
+        for _ in range(5):
+            raw.sendall(chunk)
+        assert raw.recv(4096).startswith(b"HTTP/1.1 413")
+
+
+def test_a_client_that_does_not_send_its_body_is_told_so(url: str) -> None:
+    with plain_socket(url) as raw:
+        raw.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        begin = time.monotonic()
+        assert raw.recv(4096).startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - begin < 5
+
+
+def test_a_client_that_goes_away_early_harms_nobody(url: str, wire: Wire) -> None:
+    for _ in range(5):
+        with plain_socket(url) as raw:
+            raw.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+    assert wire("GET", "/health")[0] == 200
+
+
+def test_bytes_that_are_not_http_are_dropped(url: str, wire: Wire) -> None:
+    with plain_socket(url) as raw:
+        raw.sendall(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")
+        assert raw.recv(4096).startswith(b"HTTP/1.1 400")
+    assert wire("GET", "/health")[0] == 200
+
+
+def test_requests_in_one_packet_are_answered_in_order(url: str) -> None:
+    with plain_socket(url) as raw:
+        raw.sendall(
+            b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\nGET /v2 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        )
+        answers = b""
+        while part := raw.recv(4096):
+            answers += part
+    assert answers.index(b'"live"') < answers.index(b'"palio"')
