@@ -170,6 +170,8 @@ class Stratum(Record, frozen=True, kw_only=True):
     key: str
     train: float
     validation: float
+    upper: float | None = None
+    """Largest target value of the stratum (regression); `None` for the last, and for classes."""
 
 
 class Parts(Record, frozen=True, kw_only=True):
@@ -182,6 +184,10 @@ class Parts(Record, frozen=True, kw_only=True):
     method: Literal["random", "grouped", "time"]
     seed: int
     n_folds: int
+    row_key: Literal["columns", "occurrence"] = "columns"
+    """What a row is known by: the hash of `key_columns`, or that and how many equal rows stand before it."""
+    key_columns: tuple[str, ...] = ()
+    """The id, the group, or every column but the target; kept, so that rows keep their part when the schema changes."""
     strata: tuple[Stratum, ...] = ()
     time_bounds: tuple[float, float] | None = None
     """First moment of validation and of test, for a cut by time (seconds, or the rank of composite time columns)."""

@@ -1,0 +1,33 @@
+"""Cut before looking: train, validation and a sealed test part, by a hash that outlives the growth of the data.
+
+`cut` makes the parts, `read` gives the rows of train and validation, `folds` cuts train again for cross-validation.
+The rows of the test part come from `open_test` alone, which writes a line in the ledger first.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from palio.split.cutting import cut
+    from palio.split.folding import folds
+    from palio.split.hashing import row_ids
+    from palio.split.seal import looks, open_test, read
+
+__all__ = ["cut", "folds", "looks", "open_test", "read", "row_ids"]
+
+_HOMES = {
+    "cut": "palio.split.cutting",
+    "folds": "palio.split.folding",
+    "looks": "palio.split.seal",
+    "open_test": "palio.split.seal",
+    "read": "palio.split.seal",
+    "row_ids": "palio.split.hashing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,348 @@
+"""Cut a snapshot into train, validation and the sealed test part."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.errors import InputError
+from palio.core.ids import digest_of, short
+from palio.core.progress import SILENT, Progress
+from palio.core.records import Parts, Schema, Snapshot, Stratum, Task
+from palio.split import duplicates, strata
+from palio.split.hashing import mix, occurrence_hashes, uniform
+from palio.split.scanning import Scan, scan
+from palio.split.strata import ASIDE, PART_CODES, SHARES, Assignment
+
+if TYPE_CHECKING:
+    from palio.store import Store
+
+Method = Literal["random", "grouped", "time"]
+
+MIN_ROWS = 10
+"""Fewer labelled rows than this cannot be cut into parts that say anything."""
+_METHOD_NEEDS = {"grouped": "group", "time": "time"}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How to cut, before any row is read."""
+
+    method: Method
+    policy: str
+    seed: int
+    key_columns: tuple[str, ...]
+    previous: Parts | None
+
+
+def cut(
+    store: Store,
+    snapshot: Snapshot,
+    *,
+    task: Task,
+    policy: str = "auto",
+    method: str = "auto",
+    seed: int = 0,
+    looks: int = 20,
+    previous: Parts | None = None,
+    progress: Progress = SILENT,
+) -> Parts:
+    """Cut the snapshot into train, validation and the sealed test part, and write the cut into the ledger.
+
+    Args:
+        store: Where the snapshot lies and the cut is kept.
+        snapshot: The rows. One pass, in streams; about 50 bytes of memory a row.
+        task: What is to be predicted. Rows without a target are in no part.
+        policy: `auto` (by size), `60-20-20`, `80-10-10` or `cv` (80-0-20, train is cross-validated).
+        method: `auto`, `random` (stratified), `grouped` (rows of a group stay together) or `time` (test is the newest).
+        seed: Another seed is another cut. The result depends on it, the rows and the task alone.
+        looks: How often the test part may be opened.
+        previous: An earlier cut of the same rows, or of fewer: rows keep the part they had. It is left aside when
+            policy, method or seed ask for something else.
+        progress: Hears how far the pass is, and every warning.
+
+    Raises:
+        InputError: too few rows or classes, or the schema names no group or time for the method that was asked for.
+    """
+    plan = _plan(snapshot.schema, task, policy=policy, method=method, seed=seed, previous=previous)
+    seen = scan(
+        store,
+        snapshot,
+        task=task,
+        key_columns=plan.key_columns,
+        in_time=plan.method == "time",
+        progress=progress,
+    )
+    draft, assignment = _assign(store, task, plan, seen)
+    parts = msgspec.structs.replace(
+        draft, assignment=store.blobs.put(assignment.tobytes()), look_budget=looks, snapshot=snapshot.id
+    )
+    parts = msgspec.structs.replace(parts, id=digest_of(parts))
+    if store.records.get(Parts, parts.id) is None:
+        store.records.put(parts, key=parts.id)
+        store.ledger.append("split.cut", parts.id, _sentence(parts), payload=_facts(parts))
+    for warning in parts.warnings:
+        progress.say(f"split     {warning}")
+    return parts
+
+
+def _plan(schema: Schema, task: Task, *, policy: str, method: str, seed: int, previous: Parts | None) -> _Plan:
+    if policy != "auto" and policy not in SHARES:
+        raise InputError(f"split policy: got `{policy}`, allowed are auto, {', '.join(SHARES)}", hint="use auto")
+    if method not in ("auto", "random", "grouped", "time"):
+        raise InputError(f"split method: got `{method}`, allowed are auto, random, grouped, time", hint="use auto")
+    if task.kind not in ("classification", "regression"):
+        raise InputError(f"split: task `{task.kind}` cannot be cut yet", hint="use classification or regression")
+    names = {column.name for column in schema.columns}
+    if previous is not None and (
+        previous.seed != seed
+        or policy not in ("auto", previous.policy)
+        or method not in ("auto", previous.method)
+        or not names.issuperset(previous.key_columns)
+        or (previous.method == "time" and not schema.time)
+        or not _strata_fit(previous, task)
+    ):
+        previous = None
+    if previous is not None:
+        return _Plan(previous.method, previous.policy, seed, previous.key_columns, previous)
+    chosen: Method = (
+        "grouped" if method == "grouped" or (method == "auto" and schema.group is not None)
+        else "time" if method == "time" or (method == "auto" and schema.time)
+        else "random"
+    )  # fmt: skip
+    need = _METHOD_NEEDS.get(chosen)
+    if need is not None and not getattr(schema, need):
+        raise InputError(
+            f"split method `{chosen}`: the schema names no {need} column",
+            hint=f"set `{need}` in palio.toml [data], or use the method auto",
+        )
+    key = schema.group if chosen == "grouped" else schema.id
+    everything = tuple(column.name for column in schema.columns if column.name != task.target)
+    return _Plan(chosen, policy, seed, (key,) if key is not None else everything, None)
+
+
+def _strata_fit(previous: Parts, task: Task) -> bool:
+    if previous.method != "random":
+        return True
+    keys = {stratum.key for stratum in previous.strata}
+    if task.kind == "classification":
+        return bool(keys & set(task.classes))
+    return bool(previous.strata) and previous.strata[-1].key == _TOP_STRATUM
+
+
+_TOP_STRATUM = "target: highest"
+
+
+def _assign(store: Store, task: Task, plan: _Plan, seen: Scan) -> tuple[Parts, Assignment]:
+    """Place every row; the record still lacks what identifies it."""
+    warnings: list[str] = []
+    labelled = seen.labelled
+    n_labelled = int(labelled.sum())
+    _check_enough(seen, task, n_labelled, warnings)
+    policy = strata.policy_of(n_labelled) if plan.policy == "auto" else plan.policy
+    row_key = _row_key(plan, seen, labelled)
+    if row_key == "occurrence":
+        seen.keys = occurrence_hashes(seen.keys)
+    found, bounds, nominal = _place(seen, task, plan, labelled, policy)
+    kept = _kept(store, plan.previous, nominal)
+    moved, across = _repair(nominal, seen, plan, kept, warnings)
+    counts = {name: int((nominal == code).sum()) for name, code in PART_CODES.items()}
+    class_counts = _class_counts(nominal, seen, task)
+    _check_parts(counts, class_counts, policy, plan.method, warnings)
+    draft = Parts(
+        id="",
+        snapshot="",
+        policy=policy,
+        method=plan.method,
+        seed=plan.seed,
+        n_folds=_n_folds(counts["train"], n_labelled, class_counts),
+        row_key=row_key,
+        key_columns=plan.key_columns,
+        strata=found,
+        time_bounds=bounds,
+        counts=counts,
+        class_counts=class_counts,
+        assignment="",
+        test_id=_test_identity(seen, nominal == strata.TEST),
+        look_budget=0,
+        n_duplicates_across=across,
+        n_duplicates_moved=moved,
+        warnings=tuple(warnings),
+    )
+    return draft, nominal
+
+
+def _check_enough(seen: Scan, task: Task, n_labelled: int, warnings: list[str]) -> None:
+    if n_labelled < MIN_ROWS:
+        raise InputError(
+            f"target `{task.target}`: {n_labelled} rows have a value, a cut needs at least {MIN_ROWS}",
+            hint="bring more labelled rows, or check that `target` names the right column",
+        )
+    if task.kind == "classification":
+        per_class = np.bincount(seen.target[seen.target >= 0], minlength=len(task.classes))
+        if (per_class > 0).sum() < 2:
+            only = task.classes[int(per_class.argmax())] if task.classes else "-"
+            raise InputError(
+                f"target `{task.target}`: every labelled row is `{only}`, a classifier needs two classes",
+                hint="check that `target` names the right column, or bring rows of another class",
+            )
+        rare = [label for label, n in zip(task.classes, per_class, strict=True) if 0 < n < 3]
+        if rare:
+            shown = ", ".join(f"`{label}`" for label in rare[:5]) + (" …" if len(rare) > 5 else "")
+            warnings.append(f"too few rows to be in every part: {shown} (fewer than 3 each)")
+    elif np.nanmin(seen.target) == np.nanmax(seen.target):
+        raise InputError(
+            f"target `{task.target}`: every row holds the same value, {float(np.nanmin(seen.target)):g}",
+            hint="check that `target` names the right column",
+        )
+
+
+def _row_key(plan: _Plan, seen: Scan, labelled: npt.NDArray[np.bool_]) -> Literal["columns", "occurrence"]:
+    if plan.previous is not None:
+        return plan.previous.row_key
+    if plan.method == "random" and len(plan.key_columns) > 0 and duplicates.is_coarse(seen.keys[labelled]):
+        return "occurrence"
+    return "columns"
+
+
+def _place(
+    seen: Scan, task: Task, plan: _Plan, labelled: npt.NDArray[np.bool_], policy: str
+) -> tuple[tuple[Stratum, ...], tuple[float, float] | None, Assignment]:
+    shares, previous = SHARES[policy], plan.previous
+    if plan.method == "time" and seen.moments is not None:
+        when = np.where(labelled, seen.moments, np.nan)
+        known = when[~np.isnan(when)]
+        if not known.size:
+            raise InputError("split by time: no labelled row has a moment", hint="check `time` in palio.toml [data]")
+        bounds = previous.time_bounds if previous is not None else None
+        bounds = bounds if bounds is not None else strata.time_cuts(known, shares)
+        return (), bounds, strata.place_in_time(when, bounds)
+    where = uniform(seen.keys, plan.seed, "split")
+    if plan.method == "grouped":
+        codes = np.where(labelled, np.int32(0), np.int32(-1))
+        keys: list[str] = ["all"]
+        uppers: list[float | None] = [None]
+    elif task.kind == "classification":
+        codes, keys, uppers = seen.target, list(task.classes), [None] * len(task.classes)
+    else:
+        uppers = [stratum.upper for stratum in previous.strata] if previous else strata.target_uppers(seen.target)
+        keys = [_TOP_STRATUM if upper is None else f"target: up to {upper!r}" for upper in uppers]
+        codes = strata.target_codes(seen.target, uppers)
+    found = strata.stratify(where, codes, keys=keys, uppers=uppers, shares=shares)
+    if previous is not None:
+        # a class that the earlier cut did not know yet is cut now, the others stay where they were cut
+        known_strata = {stratum.key: stratum for stratum in previous.strata}
+        found = tuple(known_strata.get(stratum.key, stratum) for stratum in found)
+    return found, None, strata.place(where, codes, found, shares)
+
+
+def _kept(store: Store, previous: Parts | None, parts: Assignment) -> npt.NDArray[np.bool_] | None:
+    """Mark the rows that an earlier cut placed, if this snapshot begins with the rows of the earlier one."""
+    if previous is None:
+        return None
+    before = np.frombuffer(store.blobs.get(previous.assignment), np.uint8)
+    if before.size > parts.size:
+        return None
+    placed = before != ASIDE
+    if not (parts[: before.size][placed] == before[placed]).all():
+        return None
+    kept = np.zeros(parts.size, bool)
+    kept[: before.size] = placed
+    return kept
+
+
+def _repair(
+    parts: Assignment, seen: Scan, plan: _Plan, kept: npt.NDArray[np.bool_] | None, warnings: list[str]
+) -> tuple[int, int]:
+    """Set copies aside. Returns the rows moved, and the rows that still have a copy in another part."""
+    placed = parts != ASIDE
+    if duplicates.is_coarse(seen.features[placed]):
+        across = int(duplicates.copies_across(parts, seen.features).sum())
+        warnings.append(
+            f"the features tell few rows apart: {across:,} rows equal a row of a later part; taken for coincidence, "
+            "not for copies"
+        )
+        return 0, across
+    # in a cut by time what is added may repeat the past: the newest rows are the test, whatever they hold
+    repeats = plan.method == "time" and kept is not None
+    moved = 0 if repeats else duplicates.set_aside(parts, seen.features, kept=kept)
+    across = int(duplicates.copies_across(parts, seen.features).sum())
+    if moved:
+        warnings.append(f"{moved:,} rows equal a row of another part in every feature and were set aside")
+    if across:
+        warnings.append(f"{across:,} rows equal a row of a later part in every feature")
+    return moved, across
+
+
+def _class_counts(parts: Assignment, seen: Scan, task: Task) -> dict[str, dict[str, int]]:
+    if task.kind != "classification":
+        return {}
+    counts = {}
+    for name, code in PART_CODES.items():
+        per_class = np.bincount(seen.target[parts == code], minlength=len(task.classes))
+        counts[name] = dict(zip(task.classes, per_class.tolist(), strict=True))
+    return counts
+
+
+def _check_parts(
+    counts: dict[str, int], class_counts: dict[str, dict[str, int]], policy: str, method: str, warnings: list[str]
+) -> None:
+    needed = [name for name in counts if name != "validation" or policy != "cv"]
+    for name in needed:
+        if counts[name] == 0:
+            what = {"grouped": "groups", "time": "moments"}.get(method, "rows")
+            raise InputError(
+                f"split: no rows are left for {name}: there are too few different {what}",
+                hint="bring more data, or use the policy cv, which needs no validation part",
+            )
+        empty = [label for label, n in class_counts.get(name, {}).items() if n == 0]
+        known = [label for label in empty if any(per[label] for per in class_counts.values())]
+        if known:
+            shown = ", ".join(f"`{label}`" for label in known[:5]) + (" …" if len(known) > 5 else "")
+            warnings.append(f"{name} holds no row of {shown}")
+    if class_counts and sum(n > 0 for n in class_counts["train"].values()) < 2:
+        raise InputError(
+            "split: train holds a single class",
+            hint="bring more rows of the rare class, or use another method or seed in palio.toml [split]",
+        )
+
+
+def _n_folds(n_train: int, n_labelled: int, class_counts: dict[str, dict[str, int]]) -> int:
+    """Choose the number of folds: more for small data, fewer where a class is too rare to be in every fold."""
+    wanted = 10 if n_labelled < 500 else 5
+    rarest = min((n for n in class_counts.get("train", {}).values() if n > 1), default=n_train)
+    return max(2, min(wanted, rarest, n_train // 2))
+
+
+def _test_identity(seen: Scan, is_test: npt.NDArray[np.bool_]) -> str:
+    """Name the sealed rows by what they are known by and their targets, in any order."""
+    target = seen.target[is_test].astype(np.float64) + 0.0
+    rows = np.sort(mix(seen.keys[is_test] ^ mix(target.view(np.uint64))))
+    return hashlib.sha256(rows.astype("<u8").tobytes()).hexdigest()
+
+
+def _sentence(parts: Parts) -> str:
+    counts = parts.counts
+    return (
+        f"Cut snapshot {short(parts.snapshot)} into {counts['train']:,} rows to train, {counts['validation']:,} to "
+        f"validate and {counts['test']:,} sealed for the test ({parts.policy}, {parts.method})."
+    )
+
+
+def _facts(parts: Parts) -> dict[str, object]:
+    return {
+        "snapshot": parts.snapshot,
+        "counts": parts.counts,
+        "policy": parts.policy,
+        "method": parts.method,
+        "seed": parts.seed,
+        "test_id": parts.test_id,
+        "look_budget": parts.look_budget,
+        "n_duplicates_moved": parts.n_duplicates_moved,
+        "warnings": list(parts.warnings),
+    }

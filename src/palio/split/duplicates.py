@@ -1,0 +1,79 @@
+"""Find rows that are equal in every feature and stand in different parts, and set the copies aside."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from palio.split.hashing import Hashes
+from palio.split.strata import ASIDE, TEST, TRAIN, VALIDATION, Assignment
+
+_COARSE_DISTINCT = 0.5
+_COARSE_LARGEST = 0.05
+_FEW_COPIES = 20
+_BLOCK = 1_000_000  # rows at a time, so that temporaries stay small
+
+
+def is_coarse(hashes: Hashes) -> bool:
+    """Tell whether equal rows are coincidence rather than copies: few distinct rows, or one that fills the table.
+
+    Then equality says little (three yes-no questions have eight answers), and keeping equal rows together, or setting
+    them aside, would do more harm than good.
+    """
+    if hashes.size == 0:
+        return False
+    ranked = np.sort(hashes)
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    largest = int(np.diff(np.r_[starts, ranked.size]).max())
+    few = starts.size < _COARSE_DISTINCT * hashes.size
+    return bool(few or largest > max(_COARSE_LARGEST * hashes.size, _FEW_COPIES))
+
+
+def copies_across(parts: Assignment, features: Hashes) -> npt.NDArray[np.bool_]:
+    """Mark the rows that have an equal in a part that comes later: train in validation or test, validation in test.
+
+    Args:
+        parts: Shape (n_rows,).
+        features: Hash of the features of each row, shape (n_rows,).
+    """
+    test = np.unique(features[parts == TEST])
+    validation = np.unique(features[parts == VALIDATION])
+    later = np.union1d(validation, test)
+    validated = (parts == VALIDATION) & _is_in(features, test)
+    trained = (parts == TRAIN) & _is_in(features, later)
+    across: npt.NDArray[np.bool_] = validated | trained
+    return across
+
+
+def set_aside(parts: Assignment, features: Hashes, *, kept: npt.NDArray[np.bool_] | None = None) -> int:
+    """Take copies out of their part, in place, so that no row has its equal in another part.
+
+    Test is left whole, and after it validation. Rows that are `kept` are never touched (they have their part from an
+    earlier cut); another row that equals one of them in another part is set aside instead, wherever it stands.
+
+    Returns:
+        Number of rows set aside.
+    """
+    moved = 0
+    if kept is not None:
+        for part in (TRAIN, VALIDATION, TEST):
+            elsewhere = np.unique(features[kept & (parts != part) & (parts != ASIDE)])
+            copies = _is_in(features, elsewhere) & (parts == part) & ~kept
+            parts[copies] = ASIDE
+            moved += int(copies.sum())
+    copies = copies_across(parts, features)
+    if kept is not None:
+        copies &= ~kept
+    parts[copies] = ASIDE
+    return moved + int(copies.sum())
+
+
+def _is_in(values: Hashes, ranked: Hashes) -> npt.NDArray[np.bool_]:
+    """Tell which values are among `ranked`, which is sorted."""
+    found = np.zeros(values.size, bool)
+    if ranked.size:
+        for start in range(0, values.size, _BLOCK):
+            block = values[start : start + _BLOCK]
+            at = np.minimum(np.searchsorted(ranked, block), ranked.size - 1)
+            found[start : start + _BLOCK] = ranked[at] == block
+    return found
