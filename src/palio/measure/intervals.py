@@ -25,6 +25,9 @@ MAX_ROWS = 50_000
 MAX_CELLS = 20_000_000
 """Weights drawn at most (rows × resamples), but never fewer than `MIN_RESAMPLES` resamples."""
 MIN_RESAMPLES = 200
+_BINNED = 1.2
+"""Widening for bins that follow the sample, which resamples do not repeat: coverage .86 without, .93 with
+(tests/measure/test_intervals.py, 400 rows)."""
 _MIN_ROWS = 5_000
 _BLOCK_CELLS = 500_000
 """Weights held at once: 4 MB, and a handful of arrays of that size."""
@@ -163,7 +166,11 @@ def _bounds(sample: Sample, spec: MetricSpec, value: float, deviations: Array, s
     if len(defined) == 0 or (spec.bounded and np.ptp(defined) == 0):
         return _cautious(sample, value) if spec.bounded else (value, value)
     low, high = np.quantile(defined, [0.025, 0.975])
-    low, high = (value - high, value - low) if spec.interval == "basic" else (value + low, value + high)
+    if spec.interval == "basic":
+        centre, half = value - (low + high) / 2, _BINNED * (high - low) / 2
+        low, high = centre - half, centre + half
+    else:
+        low, high = value + low, value + high
     if spec.bounded:
         low, high = max(low, 0.0), min(high, 1.0)
     elif not spec.higher_is_better:
