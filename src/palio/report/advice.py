@@ -1,0 +1,219 @@
+"""What to do next, derived from the numbers: each piece of advice names the figure that it stands on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from palio.core.records import Metric, Slice
+from palio.report import words
+from palio.report.facts import ReportFacts
+from palio.report.rounding import clean, count, fixed, frequency, margin, number, of_hundred, pair, percent
+from palio.report.words import joined, plural, quoted, term
+
+MOST = 8
+FEW_ROWS = 100
+"""A class or slice with fewer test rows than this is known to ± 10 of 100 at best (binomial, 95 %)."""
+
+
+class Advice(NamedTuple):
+    """One thing to do, and why."""
+
+    do: str
+    why: str
+
+
+def advise(facts: ReportFacts) -> list[Advice]:
+    """List what to do next, the most pressing first; at most eight."""
+    sources = (
+        _decision,
+        _honesty,
+        _slices,
+        _classes,
+        _calibration,
+        _certainty,
+        _data,
+        _limits,
+        _retrain,
+    )
+    found = [advice for source in sources for advice in source(facts)]
+    last = [advice for advice in _retrain(facts)]
+    return found if len(found) <= MOST else [*found[: MOST - len(last)], *last]
+
+
+def _decision(facts: ReportFacts) -> Iterator[Advice]:
+    decision = facts.decision
+    if decision is None:
+        return
+    if decision.verdict == "needs_approval":
+        yield Advice("Decide whether it goes live.", "Every check passed; the gate asks for a person’s yes.")
+    if decision.verdict == "no":
+        for check in [c for c in decision.checks if not c.passed][:3]:
+            yield Advice(
+                f"Resolve “{clean(check.name.replace('_', ' '))}” before asking again.", clean(check.reason, limit=240)
+            )
+
+
+def _honesty(facts: ReportFacts) -> Iterator[Advice]:
+    gap = facts.evaluation.gap
+    remedy = {
+        "overfitted": "Give it more rows, or fewer and simpler columns.",
+        "underfitted": "Look for columns that say more about the target.",
+        "shifted": "Retrain on newer rows, and more often.",
+    }
+    if gap is not None and gap.verdict in remedy:
+        yield Advice(remedy[gap.verdict], clean(gap.text, limit=240))
+    suspect = leak_suspect(facts)
+    if suspect:
+        column, share = suspect
+        yield Advice(
+            f"Check that {quoted(column)} is really known at the time of the prediction.",
+            f"It alone carries {percent(share)} of the measured influence. A column that is filled in later makes the"
+            " test look better than daily use will be.",
+        )
+    if facts.parts.n_duplicates_across:
+        yield Advice(
+            "Look into repeated rows.",
+            f"{plural(facts.parts.n_duplicates_across, 'row')} equal a row of another part; the test may be too kind.",
+        )
+    used, budget = facts.looks_used, facts.parts.look_budget
+    if used is not None and budget and used >= 0.8 * budget:
+        yield Advice(
+            "Set fresh test rows aside.",
+            f"The sealed test has been opened {plural(used, 'time')} of {budget}; with each look it flatters a little more.",
+        )
+
+
+def leak_suspect(facts: ReportFacts) -> tuple[str, float] | None:
+    """Return the column that carries more than 60 % of all influence, with its share, if there is one among several."""
+    positive = [(i.column, i.loss.value) for i in facts.evaluation.importance if i.loss.value > 0]
+    total = sum(v for _, v in positive)
+    if len(positive) < 4:
+        return None
+    column, value = max(positive, key=lambda item: item[1])
+    return (column, value / total) if value > 0.6 * total else None
+
+
+def worse_slices(facts: ReportFacts) -> list[Slice]:
+    """Return the slices that are worse beyond chance, those that concern most rows and hurt most first."""
+    worse = [s for s in facts.evaluation.slices if s.worse]
+    return sorted(worse, key=lambda s: -abs(s.difference.value) * math.sqrt(max(1, s.n_rows)))
+
+
+def _slices(facts: ReportFacts) -> Iterator[Advice]:
+    worse = worse_slices(facts)
+    for part in worse[:2]:
+        remedy = (
+            "collect more rows like these" if part.n_rows < 10 * FEW_ROWS else "look for a column that explains them"
+        )
+        yield Advice(
+            f"Where {words.condition(part)}: {remedy}; until then, let a person check these {clean(facts.cases)}.",
+            f"{term(part.metric).title} is {words.difference(part.metric, part.difference, facts.unit)} there than"
+            f" elsewhere ({count(part.n_rows)} of {count(facts.evaluation.n_rows)} test rows).",
+        )
+    if facts.comparison and facts.comparison.slices:
+        names = joined([words.condition(s) for s in facts.comparison.slices[:3]])
+        yield Advice(f"Watch {names} closely in the first weeks.", "There, the new model is worse than the one before.")
+
+
+def _classes(facts: ReportFacts) -> Iterator[Advice]:
+    scores = facts.evaluation.per_class
+    if not scores:
+        return
+    rare = [c for c in scores if c.n_rows < FEW_ROWS]
+    if rare:
+        names = joined([f"{quoted(c.label, limit=24)} ({c.n_rows})" for c in rare[:4]])
+        yield Advice(
+            f"Collect more examples of {names}.",
+            f"With fewer than {FEW_ROWS} test rows, what is said about a class is rough.",
+        )
+    positive = next((c for c in scores if c.label == facts.task.positive), None)
+    if facts.is_binary and positive is not None and positive.accuracy.high < 0.5:
+        yield Advice(
+            f"Work down the list by probability instead of acting on the answer {quoted(positive.label)} alone.",
+            f"At its standard threshold it finds only {of_hundred(positive.accuracy)} of 100; the ranking finds more,"
+            " at the price of more false alarms.",
+        )
+    weakest = min(scores, key=lambda c: c.accuracy.value)
+    if not facts.is_binary and weakest.n_rows >= FEW_ROWS and weakest.accuracy.high < 0.7:
+        yield Advice(
+            f"Check the labels of {quoted(weakest.label)}, then add examples.",
+            f"It is recognised {of_hundred(weakest.accuracy)} times in 100, the least of all classes.",
+        )
+
+
+def _calibration(facts: ReportFacts) -> Iterator[Advice]:
+    bins = [b for b in facts.evaluation.calibration if b.n_rows > 0]
+    off = [b for b in bins if max(b.low - b.predicted, b.predicted - b.high) > 0.02]
+    if len(off) > len(bins) / 3:
+        yield Advice(
+            "Use the probabilities to rank, not as they stand.",
+            f"In {len(off)} of {len(bins)} groups what happened is clearly different from what was said.",
+        )
+
+
+def _certainty(facts: ReportFacts) -> Iterator[Advice]:
+    name = "precision" if facts.is_binary else "accuracy"
+    m = facts.evaluation.metrics.get(name)
+    if m is not None and math.isfinite(margin(m)) and margin(m) > 0.05:
+        arm = fixed(margin(m) * 100, 0)
+        yield Advice(
+            "Label more test rows before you rely on the exact figures.",
+            f"{term(name).title} is known to ± {arm} of 100. Half of that margin takes about four times the rows"
+            f" ({count(4 * facts.evaluation.n_rows)}).",
+        )
+
+
+def _data(facts: ReportFacts) -> Iterator[Advice]:
+    snapshot = facts.snapshot
+    if snapshot.n_unlabelled > 0.01 * snapshot.n_rows:
+        yield Advice(
+            f"Have the {count(snapshot.n_unlabelled)} rows without an answer labelled.",
+            "They were set aside; labelled, they make the model and the test stronger.",
+        )
+    if snapshot.n_quarantined:
+        yield Advice(
+            f"Repair the {plural(snapshot.n_quarantined, 'row')} that broke the data contract.",
+            "They are in quarantine and were not used.",
+        )
+
+
+def _limits(facts: ReportFacts) -> Iterator[Advice]:
+    """Name the ranges outside which nothing was tested, for the most important numeric columns."""
+    order = [i.column for i in sorted(facts.evaluation.importance, key=lambda i: -i.loss.value)]
+    known = {
+        c.name: f"{quoted(c.name, limit=30)} from {number(c.low)} to {number(c.high)}"
+        for c in facts.snapshot.schema.features
+        if c.type in ("number", "integer") and c.low is not None and c.high is not None
+    }
+    shown = [known[name] for name in [*order, *known] if name in known]
+    if shown:
+        unique = list(dict.fromkeys(shown))[:3]
+        yield Advice("Do not use it outside what it has seen.", f"It learned with {joined(unique)}.")
+
+
+def _retrain(facts: ReportFacts) -> Iterator[Advice]:
+    name = next((n for n in ("mae", "accuracy") if n in facts.evaluation.metrics), facts.evaluation.primary)
+    m = facts.evaluation.metrics.get(name)
+    if m is None or not (math.isfinite(m.low) and math.isfinite(m.high)):
+        return
+    unit = f" {clean(facts.unit, limit=20)}" if facts.unit and name == "mae" else ""
+    limit = m.low if term(name).higher_is_better else m.high
+    places = max(0, len(pair(m)[0].partition(".")[2]))
+    said = frequency_or_size(name, limit, places, unit)
+    way = "below" if term(name).higher_is_better else "above"
+    yield Advice(
+        f"Retrain when {term(name).title.lower()} in daily use stays {way} {said}.",
+        "That is the pessimistic end of today’s interval: beyond it, something has changed.",
+    )
+
+
+def frequency_or_size(metric: str, value: float, places: int, unit: str = "") -> str:
+    """Write a threshold: a share as so many of 100, a size with its unit."""
+    return frequency(value) if metric == "accuracy" else f"{fixed(value, places)}{unit}"
+
+
+def accuracy_of(metrics: dict[str, Metric]) -> Metric | None:
+    """Return the share of right answers, if it was measured."""
+    return metrics.get("accuracy")

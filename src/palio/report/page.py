@@ -1,0 +1,99 @@
+"""The page and the summary: put the sections into the template, write the file in one step."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from palio.core.errors import InputError
+from palio.report import sections, words
+from palio.report.advice import advise
+from palio.report.facts import ReportFacts
+from palio.report.rounding import clean
+from palio.report.technical import technical
+
+
+def write(path: Path | str, *, facts: ReportFacts) -> Path:
+    """Write the report as one HTML file that needs nothing else; return where it is.
+
+    The same facts give the same bytes. The file appears whole or not at all. Folders are made as needed.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    target = Path(path)
+    page = render(facts).encode()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".report-", suffix=".html")
+        with os.fdopen(handle, "wb") as file:
+            file.write(page)
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    except OSError as error:
+        raise InputError(
+            f"report: cannot write `{target}`: {error.strerror or error}",
+            hint="name a file in a folder you may write to",
+        ) from error
+    return target
+
+
+def render(facts: ReportFacts) -> str:
+    """Return the report as HTML."""
+    parts = {
+        "hero": sections.hero(facts),
+        "ability": sections.ability(facts),
+        "certainty": sections.certainty(facts),
+        "failures": sections.failures(facts),
+        "drivers": sections.drivers(facts),
+        "honesty": sections.honesty(facts),
+        "advice": advise(facts),
+        "technical": technical(facts),
+    }
+    return _template().render(
+        **parts,
+        project=clean(facts.project, limit=80),
+        cases=clean(facts.cases, limit=30),
+        generated_at=facts.generated_at,
+        style=_read("page.css"),
+    )
+
+
+def summary(facts: ReportFacts) -> str:
+    """Return what the report says, as short Markdown for a terminal.
+
+    Text from the data is stripped of control characters, so that it cannot steer the terminal.
+    """
+    hero, decision = sections.hero(facts), facts.decision
+    lines = [f"# {clean(facts.project)}: {hero['state'].lower()}", "", hero["headline"], ""]
+    lines += [f"- {f.sentence}" + (f" {f.note}" if f.note else "") for f in hero["figures"]]
+    if value := sections.ability(facts)["per_day"]:
+        lines.append(f"- Worth {value}.")
+    if facts.comparison is not None:
+        lines.append(f"- Against the champion: the new model {words.against_champion(facts.comparison)}.")
+    gap = sections.honesty(facts)["verdict"]
+    lines += [f"- {gap}"] if gap else []
+    slices = sections.failures(facts)["slices"]
+    lines += [f"- {slices['sentence']}"] if slices else []
+    if decision is not None and decision.reasons:
+        lines += ["", "Why:", *[f"- {clean(r, limit=240)}" for r in decision.reasons]]
+    if advice := advise(facts):
+        lines += ["", "Next:", *[f"{i}. {a.do}" for i, a in enumerate(advice, 1)]]
+    return "\n".join(lines) + "\n"
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_read("page.html"))
+
+
+def _read(name: str) -> str:
+    return resources.files("palio.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,248 @@
+"""The part of the page for those who check: every figure with its interval, every candidate, every identity."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from palio.core.records import ColumnProfile, Run
+from palio.report import charts, words
+from palio.report.charts import scale_of
+from palio.report.facts import ReportFacts
+from palio.report.rounding import clean, count, interval, number, percent, seconds, with_margin
+
+MOST_COLUMNS = 200
+
+
+def technical(facts: ReportFacts) -> dict[str, Any]:
+    """Gather the technical part."""
+    return {
+        "metrics": _metrics(facts),
+        "curves": _curves(facts),
+        "candidates": _candidates(facts),
+        "search": _search(facts),
+        "checks": _checks(facts),
+        "identities": _identities(facts),
+        "params": _params(facts),
+        "versions": [(clean(k), clean(v)) for k, v in sorted(facts.manifest.versions.items())]
+        if facts.manifest
+        else [],
+        "columns": _columns(facts),
+        "n_more_columns": max(0, len(facts.snapshot.schema.columns) - MOST_COLUMNS),
+        "parts": [
+            (part, count(n), _class_shares(facts, part))
+            for part, n in sorted(facts.parts.counts.items(), key=lambda item: _PART_ORDER.get(item[0], 9))
+        ],
+    }
+
+
+_PART_ORDER = {"train": 0, "validation": 1, "test": 2}
+
+
+def _class_shares(facts: ReportFacts, part: str) -> str:
+    counts = facts.parts.class_counts.get(part, {})
+    total = sum(counts.values())
+    shown = [f"{clean(label, limit=20)} {percent(n / total)}" for label, n in list(counts.items())[:6] if total]
+    return ", ".join(shown) + (" …" if len(counts) > 6 else "")
+
+
+def _metrics(facts: ReportFacts) -> list[dict[str, Any]]:
+    e, champion = facts.evaluation, facts.champion_evaluation
+    chosen = facts.chosen
+    validation = (facts.manifest.metrics.get("validation", {}) if facts.manifest else {}) or (
+        chosen.validation if chosen else {}
+    )
+    return [
+        {
+            "name": name,
+            "title": words.term(name).title,
+            "meaning": words.term(name).meaning,
+            "primary": name == e.primary,
+            "value": m.value,
+            "shown": with_margin(m),
+            "interval": interval(m),
+            "n_rows": count(m.n_rows),
+            "validation": number(validation[name]) if name in validation else "",
+            "baseline": with_margin(e.baseline[name]) if name in e.baseline else "",
+            "champion": with_margin(champion.metrics[name]) if champion and name in champion.metrics else "",
+        }
+        for name, m in sorted(
+            e.metrics.items(), key=lambda item: (item[0] != e.primary, list(e.metrics).index(item[0]))
+        )
+    ]
+
+
+def _curves(facts: ReportFacts) -> list[tuple[str, charts.Markup]]:
+    found = []
+    for c in facts.evaluation.curves:
+        points = list(zip(c.x, c.y, strict=False))
+        if c.name == "roc":
+            drawn = charts.curve(
+                points, title="ROC curve", x_title="False alarms", y_title="Found", reference=[(0, 0), (1, 1)]
+            )
+            found.append(("Found against false alarms (ROC)", drawn))
+        elif c.name == "precision_recall":
+            drawn = charts.curve(points, title="Precision and recall", x_title="Found (recall)", y_title="Precision")
+            found.append(("Precision against recall", drawn))
+    return [(title, drawn) for title, drawn in found if drawn is not None]
+
+
+# ── candidates ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _search(facts: ReportFacts) -> dict[str, Any] | None:
+    s = facts.search
+    if s is None:
+        return None
+    done = sum(r.status == "done" for r in s.runs)
+    how = {"plan": "as planned", "time": "cut by the time limit", "interrupt": "interrupted"}[s.stopped_by]
+    return {
+        "sentence": f"{words.plural(done, 'candidate')} of {count(s.n_trials_planned)} planned were tried in"
+        f" {seconds(s.seconds)} ({how}), by {words.term(s.metric).title} in {facts.parts.n_folds}-fold cross-validation.",
+        "reasons": [clean(r, limit=300) for r in s.reasons],
+    }
+
+
+def _candidates(facts: ReportFacts) -> list[dict[str, Any]]:
+    if facts.search is None:
+        return []
+    up = words.term(facts.search.metric).higher_is_better
+    best: dict[str, Run] = {}
+    for run in facts.search.runs:
+        rival = best.get(run.family)
+        if rival is None or _rank(run, facts, up=up) < _rank(rival, facts, up=up):
+            best[run.family] = run
+    runs = sorted(best.values(), key=lambda r: _rank(r, facts, up=up)[1:])
+    known = [v for r in runs if r.cv_score is not None for v in (r.cv_score,)]
+    scale = scale_of(known, pad=0.15)
+    return [_candidate(run, facts, scale) for run in runs]
+
+
+def _rank(run: Run, facts: ReportFacts, *, up: bool) -> tuple[bool, float]:
+    """Order runs of a family: the chosen one, then by score; one that has none comes last."""
+    score = run.cv_score
+    worth = math.inf if score is None or not math.isfinite(score) else -score if up else score
+    return (not _is_chosen(run, facts), worth)
+
+
+def _is_chosen(run: Run, facts: ReportFacts) -> bool:
+    return run.chosen or (facts.search is not None and run.id == facts.search.chosen)
+
+
+def _candidate(run: Run, facts: ReportFacts, scale: charts.Scale) -> dict[str, Any]:
+    score = None
+    if run.cv_score is not None:
+        error = run.cv_error or 0.0
+        score = charts.Metric(value=run.cv_score, low=run.cv_score - error, high=run.cv_score + error, n_rows=0)
+    return {
+        "family": words.family(run.family),
+        "chosen": _is_chosen(run, facts),
+        "status": run.status,
+        "value": run.cv_score,
+        "score": with_margin(score) if score else "–",
+        "drawing": charts.interval_row(
+            score, scale, title=words.family(run.family), tone="accent" if _is_chosen(run, facts) else "muted"
+        )
+        if score
+        else "",
+        "tie_break": number(run.tie_break) if run.tie_break is not None else "–",
+        "fit": seconds(run.fit_s),
+        "latency": f"{number(run.cost.latency_ms_p50, digits=2)} / {number(run.cost.latency_ms_p99, digits=2)}"
+        if run.cost
+        else "–",
+        "size": number(run.cost.size_mb, digits=2) if run.cost else "–",
+        "n_parameters": count(run.n_parameters) if run.n_parameters is not None else "–",
+        "why": clean(run.reason, limit=240),
+    }
+
+
+# ── decision, identities, parameters, columns ───────────────────────────────────────────────────────────────────────
+
+
+def _checks(facts: ReportFacts) -> list[dict[str, Any]]:
+    if facts.decision is None:
+        return []
+    return [
+        {
+            "name": clean(c.name.replace("_", " ")).capitalize(),
+            "passed": c.passed,
+            "observed": clean(c.observed, limit=80),
+            "required": clean(c.required, limit=80),
+            "reason": clean(c.reason, limit=240),
+        }
+        for c in sorted(facts.decision.checks, key=lambda c: c.passed)
+    ]
+
+
+def _identities(facts: ReportFacts) -> list[tuple[str, str]]:
+    s, p, d, m = facts.snapshot, facts.promotion, facts.decision, facts.manifest
+    found: list[tuple[str, str | None]] = [
+        (f"Snapshot (version {s.version})", s.id),
+        ("Parts", facts.parts.id),
+        ("Sealed test rows", facts.parts.test_id),
+        ("Bundle", facts.evaluation.bundle),
+        ("Evaluation", facts.evaluation.id),
+        ("Search", facts.search.id if facts.search else None),
+        ("Decision", d.id if d else None),
+        ("Champion until now", d.champion if d else None),
+        ("Evidence", p.evidence if p else None),
+        ("Ledger line", f"{p.sequence}, {p.kind} by {p.actor}, {p.at:%Y-%m-%d %H:%M} UTC: {p.reason}" if p else None),
+        ("Seeds", f"split {facts.parts.seed}, training {m.seed}" if m else f"split {facts.parts.seed}"),
+    ]
+    found += [(name, digest) for name, digest in sorted(m.files.items())] if m else []
+    return [(clean(name), clean(value, limit=300)) for name, value in found if value]
+
+
+def _params(facts: ReportFacts) -> list[tuple[str, str]]:
+    chosen = facts.chosen
+    params = facts.manifest.params if facts.manifest else chosen.params if chosen else {}
+    kind = facts.manifest.family if facts.manifest else chosen.family if chosen else ""
+    shown = [("family", clean(kind))] if kind else []
+    for key, value in sorted(params.items()):
+        text = (
+            number(value, digits=4)
+            if isinstance(value, float)
+            else value
+            if isinstance(value, str)
+            else json.dumps(value, default=str)
+        )
+        shown.append((clean(key), clean(text, limit=200)))
+    if facts.manifest:
+        shown.append(("trained on", clean(", ".join(facts.manifest.trained_on))))
+        shown.append(("parameters in all", count(facts.manifest.n_parameters)))
+    return shown
+
+
+def _columns(facts: ReportFacts) -> list[dict[str, Any]]:
+    schema = facts.snapshot.schema
+    profiles = {c.name: c for c in facts.profile.columns} if facts.profile else {}
+    special = {schema.id: "id", schema.group: "group", schema.target: "target", facts.task.target: "target"}
+    special |= {name: "time" for name in schema.time if name not in special}
+    found = []
+    for column in schema.columns[:MOST_COLUMNS]:
+        profile = profiles.get(column.name)
+        use = special.get(column.name) or ("learned from" if column.feature else "set aside")
+        found.append(
+            {
+                "name": clean(column.name, limit=60),
+                "type": column.type,
+                "use": f"{use}, learned from" if use in ("time", "group") and column.feature else use,
+                "drawing": charts.histogram(profile) if profile else None,
+                "spread": _spread(profile) if profile else "",
+                "missing": percent(profile.n_missing / profile.n_rows) if profile and profile.n_rows else "",
+                "note": clean(column.note, limit=120),
+            }
+        )
+    return found
+
+
+def _spread(profile: ColumnProfile) -> str:
+    if profile.top:
+        distinct = f"{count(profile.n_distinct)} values" if profile.n_distinct is not None else "many values"
+        return f"{distinct}, most often {words.quoted(profile.top[0][0], limit=20)}"
+    if profile.low is None or profile.high is None:
+        return ""
+    if profile.type == "datetime":
+        return ""
+    return f"{number(profile.low)} to {number(profile.high)}, mean {number(profile.mean)}"

@@ -1,0 +1,286 @@
+"""The one place where numbers become sentences: plain words, natural frequencies, rounded by how sure they are."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from palio.core.records import CalibrationBin, Comparison, Evaluation, Metric, Parts, Slice, Task
+from palio.report import rounding
+from palio.report.facts import ReportFacts
+from palio.report.rounding import clean, count, number, of_hundred, percent, with_margin
+
+RULE_OF_THUMB = "rule of thumb"
+
+
+class Term(NamedTuple):
+    """How a metric is called and explained."""
+
+    title: str
+    meaning: str
+    higher_is_better: bool = True
+
+
+TERMS = {
+    "accuracy": Term("Right answers", "share of the cases that get the right answer"),
+    "balanced_accuracy": Term("Right answers, each class alike", "mean over the classes of the share recognised"),
+    "f1": Term("F1", "balance of precision and recall; 1 is perfect"),
+    "f1_macro": Term("F1, each class alike", "mean F1 over the classes; 1 is perfect"),
+    "precision": Term("Precision", "how many of the flagged cases are real"),
+    "recall": Term("Recall", "how many of the real cases are found"),
+    "roc_auc": Term("Ranking (ROC AUC)", "chance that of two cases the right one is ranked first; 0.5 is a coin"),
+    "pr_auc": Term(
+        "Ranking of the rare (PR AUC)", "mean precision over all thresholds; a blind pick gets the base rate"
+    ),
+    "log_loss": Term("Log loss", "how surprised the probabilities are by the truth; 0 is perfect", False),
+    "brier": Term("Brier score", "mean squared error of the probabilities; 0 is perfect", False),
+    "calibration_error": Term("Calibration error", "how far probabilities are from what happens, on average", False),
+    "rmse": Term("Typical error, large ones weighted (RMSE)", "root of the mean squared error", False),
+    "mae": Term("Average error (MAE)", "mean distance between prediction and truth", False),
+    "median_absolute_error": Term("Middle error", "half of the predictions are closer than this", False),
+    "r2": Term("Explained (R²)", "share of the differences between cases that is explained; 1 is perfect"),
+    "mape": Term("Average error in percent (MAPE)", "mean distance relative to the truth", False),
+    "mean_absolute_percentage_error": Term("Average error in percent", "mean distance relative to the truth", False),
+}
+FAMILIES = {
+    "dummy": "rule of thumb",
+    "linear": "linear model",
+    "forest": "random forest",
+    "lightgbm": "boosted trees (LightGBM)",
+}
+VERDICTS = {
+    "sound": "Sound: it does on unseen cases what it did while learning.",
+    "overfitted": "Learned by heart: it does clearly better on cases it has seen than on new ones.",
+    "underfitted": "Too simple: it misses even much of what it has seen.",
+    "shifted": "The test cases are different: validation and test do not agree.",
+    "unknown": "Not known: there is not enough to compare.",
+}
+
+
+def term(metric: str) -> Term:
+    """Return how a metric is called; one that is not in the table is called by its name."""
+    return TERMS.get(metric) or Term(clean(metric.replace("_", " ")).capitalize(), "")
+
+
+def family(name: str) -> str:
+    """Return how a model family is called."""
+    return FAMILIES.get(name, clean(name))
+
+
+def quoted(label: object, *, limit: int = 40) -> str:
+    """Put a name of the client's own in quotes."""
+    return f"“{clean(label, limit=limit)}”"
+
+
+def plural(n: int, one: str, many: str = "") -> str:
+    """Count things.
+
+    Example:
+        >>> plural(1, "row"), plural(1200, "row"), plural(2, "look")
+        ('1 row', '1,200 rows', '2 looks')
+    """
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
+def joined(words: list[str]) -> str:
+    """List words as a sentence does.
+
+    Example:
+        >>> joined(["a", "b", "c"])
+        'a, b and c'
+    """
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
+
+
+def amount(metric: Metric, unit: str = "") -> str:
+    """Write a value with its margin and unit."""
+    return f"{with_margin(metric)} {clean(unit, limit=20)}".strip()
+
+
+def better(metric: str, first: Metric, second: Metric) -> int:
+    """Compare two values of a metric: 2 clearly better, 1 better, 0 equal or not known, −1 worse, −2 clearly worse.
+
+    Clearly: the intervals do not touch.
+    """
+    if not (math.isfinite(first.value) and math.isfinite(second.value)) or first.value == second.value:
+        return 0
+    if not term(metric).higher_is_better:
+        first, second = second, first
+    if first.value > second.value:
+        return 2 if first.low > second.high else 1
+    return -2 if first.high < second.low else -1
+
+
+# ── the verdict ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def headline(facts: ReportFacts) -> str:
+    """Say in one sentence what came out."""
+    decision, comparison = facts.decision, facts.comparison
+    live = f", and is now live as version {facts.promotion.version}" if facts.promotion else ""
+    if decision is not None and decision.verdict == "no":
+        failed = [c for c in decision.checks if not c.passed]
+        why = f": {len(failed)} of {plural(len(decision.checks), 'check')} failed" if decision.checks else ""
+        return f"The new model should not {'replace the one in use' if decision.champion else 'go live'}{why}."
+    if comparison is not None:
+        said = f"The new model {against_champion(comparison)}"
+    else:
+        said = f"The model {against_baseline(facts.evaluation)}"
+    if decision is not None and decision.verdict == "needs_approval":
+        return f"{said}; it passed every check and waits for a person’s approval."
+    return f"{said}{live}."
+
+
+def against_baseline(evaluation: Evaluation) -> str:
+    """Say how the model stands to the rule of thumb, as the end of a sentence."""
+    name = evaluation.primary
+    mine, simple = evaluation.metrics.get(name), evaluation.baseline.get(name)
+    if mine is None or simple is None:
+        return "has been tested on data it never saw"
+    return {
+        2: f"is clearly better than a simple {RULE_OF_THUMB}",
+        1: f"looks better than a simple {RULE_OF_THUMB}, though not beyond doubt",
+        0: f"is no better than a simple {RULE_OF_THUMB}",
+    }.get(better(name, mine, simple), f"is worse than a simple {RULE_OF_THUMB}")
+
+
+def against_champion(comparison: Comparison) -> str:
+    """Say how the challenger stands to the champion, as the end of a sentence."""
+    d = comparison.difference
+    if d.low > 0:
+        return "is better than the one it challenges, beyond doubt"
+    if d.high < 0:
+        return "is worse than the one it challenges, beyond doubt"
+    return "is as good as the one it challenges, as far as the test can tell"
+
+
+def question(task: Task, cases: str) -> str:
+    """Say what was asked."""
+    target = quoted(task.target)
+    if task.kind == "regression":
+        return f"How large is {target}?"
+    if task.positive is not None and len(task.classes) == 2:
+        return f"For which {clean(cases)} is {target} equal to {quoted(task.positive)}?"
+    shown = [quoted(c, limit=24) for c in task.classes[:6]]
+    more = [f"{len(task.classes) - 6} more"] if len(task.classes) > 6 else []
+    return f"Which {target} is it: {' or '.join([joined(shown + more)]) if more else _either(shown)}?"
+
+
+def _either(words: list[str]) -> str:
+    return ", ".join(words[:-1]) + " or " + words[-1] if len(words) > 1 else "".join(words)
+
+
+# ── what the metrics say ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sentence(metric: str, m: Metric, task: Task, *, cases: str = "cases", unit: str = "") -> str:
+    """Say in plain words what a metric's value means.
+
+    Example:
+        >>> task = Task(kind="classification", target="y", classes=("no", "yes"), positive="yes")
+        >>> sentence("precision", Metric(value=0.6132, low=0.5744, high=0.6508, n_rows=812), task, cases="customers")
+        'Of 100 customers it marks “yes”, 61 ± 4 really are.'
+    """
+    if not math.isfinite(m.value):
+        return "This cannot be told from the test rows."
+    cases, positive = clean(cases), quoted(task.positive) if task.positive else ""
+    share, size = of_hundred(m), amount(m, unit)
+    binary = bool(positive) and len(task.classes) == 2
+    said = {
+        "accuracy": f"Of 100 {cases}, {share} get the right answer.",
+        "balanced_accuracy": f"With every class counted alike, {share} of 100 get the right answer.",
+        "rmse": f"The typical error is {size}, if large errors count more.",
+        "mae": f"On average, a prediction is off by {size}.",
+        "median_absolute_error": f"Half of the predictions are within ± {size.split(' ±')[0]} of the truth."
+        if "±" not in size
+        else f"Half of the predictions are within {rounding.pair(m)[0]} {clean(unit, limit=20)}".rstrip()
+        + f" of the truth (give or take {rounding.pair(m)[1]}).",
+        "r2": f"It explains {share} % of the differences between {cases}.",
+    }
+    if binary:
+        said |= {
+            "precision": f"Of 100 {cases} it marks {positive}, {share} really are.",
+            "recall": f"Of 100 {cases} that really are {positive}, it finds {share}.",
+            "roc_auc": f"Shown one {positive} and one other, it ranks them the right way round {share} times in 100.",
+        }
+    return said.get(metric, f"{term(metric).title}: {with_margin(m)}.")
+
+
+def class_sentence(label: str, accuracy: Metric, cases: str = "cases") -> str:
+    """Say how well a class is recognised."""
+    return f"Of 100 {clean(cases)} that really are {quoted(label)}, it recognises {of_hundred(accuracy)}."
+
+
+def mix_up(truth: str, prediction: str, share: float) -> str:
+    """Say which class is taken for which."""
+    return f"Of 100 that really are {quoted(truth)}, about {number(share * 100, digits=2)} are taken for {quoted(prediction)}."
+
+
+def calibration(bins: tuple[CalibrationBin, ...], task: Task) -> list[str]:
+    """Say whether a stated probability can be taken at its word: the most telling bin, then the worst one."""
+    known = [b for b in bins if b.n_rows > 0]
+    if not known:
+        return []
+    middle = [b for b in known if 0.1 <= b.predicted <= 0.9] or known
+    typical = max(middle, key=lambda b: b.n_rows)
+    lines = [_calibration_line(typical, task)]
+    worst = max(known, key=lambda b: max(b.low - b.predicted, b.predicted - b.high))
+    off = max(worst.low - worst.predicted, worst.predicted - worst.high)
+    if off <= 0.005:
+        lines.append(
+            "Every group agrees with what it was told, within chance: the percentages can be taken at their word."
+        )
+    elif worst is not typical:
+        lines.append(f"Least reliable: {_calibration_line(worst, task)[0].lower()}{_calibration_line(worst, task)[1:]}")
+    return lines
+
+
+def _calibration_line(b: CalibrationBin, task: Task) -> str:
+    binary = task.positive is not None and len(task.classes) == 2
+    said = "When it says" if binary else "When it is"
+    happens = "it happens" if binary else "sure, it is right"
+    return f"{said} {percent(b.predicted)}{' ' if binary else ' '}{happens} {percent(b.observed)} of the time.".replace(
+        f"{percent(b.predicted)} it", f"{percent(b.predicted)}, it"
+    )
+
+
+def difference(metric: str, d: Metric, unit: str = "") -> str:
+    """Say how far a score is from the rest, as a signed amount: `0.04 ± 0.01 lower`."""
+    way = "higher" if d.value > 0 else "lower"
+    mirrored = Metric(value=abs(d.value), low=abs(d.value) - rounding.margin(d), high=abs(d.value), n_rows=d.n_rows)
+    in_unit = unit if metric in ("rmse", "mae", "median_absolute_error") else ""
+    return f"{amount(mirrored, in_unit)} {way}" if d.value else "no different"
+
+
+def condition(part: Slice) -> str:
+    """Name a slice, without repeating the column if its condition already does."""
+    said, column = clean(part.condition, limit=60), clean(part.column, limit=40)
+    return said if said.startswith(column) or column in said.split() else f"{column} {said}".strip()
+
+
+# ── the data ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+POLICIES = {
+    "60-20-20": "60 % to learn, 20 % to choose, 20 % sealed for the test",
+    "80-10-10": "80 % to learn, 10 % to choose, 10 % sealed for the test",
+    "cv": "80 % to learn and to choose by cross-validation, 20 % sealed for the test",
+}
+METHODS = {
+    "random": "by chance",
+    "grouped": "so that rows of one group stay together",
+    "time": "by time: the test rows are the newest",
+}
+
+
+def cut(parts: Parts) -> str:
+    """Say how the rows were divided."""
+    policy = POLICIES.get(parts.policy, clean(parts.policy))
+    method = METHODS.get(parts.method, clean(parts.method))
+    return f"{policy}, divided {method}."
+
+
+def looks(parts: Parts, used: int | None) -> str:
+    """Say how often the sealed test part has been opened."""
+    if used is None:
+        return f"It may be opened {parts.look_budget} times in all."
+    return f"It has been opened {plural(used, 'time')} of {count(parts.look_budget)} allowed; each look is on record."

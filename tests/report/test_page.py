@@ -1,0 +1,196 @@
+"""The page: complete, self-contained, safe, true to the records."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from palio import report
+from palio.core.errors import InputError
+from palio.report import ReportFacts
+from palio.report.page import render
+
+EVERYONE = ("bank", "challenged", "refused", "flowers", "flats", "bare", "hostile")
+
+
+@pytest.fixture(params=EVERYONE)
+def facts(request: pytest.FixtureRequest) -> ReportFacts:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, ReportFacts)
+    return found
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and the `data` elements of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.figures: list[tuple[dict[str, str | None], str]] = []
+        self._open: dict[str, str | None] | None = None
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "data":
+            self._open = dict(attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._open is not None:
+            self.figures.append((self._open, data))
+            self._open = None
+
+
+def test_write_makes_folders_and_returns_where_the_file_is(bank: ReportFacts, tmp_path: Path) -> None:
+    path = report.write(tmp_path / "a" / "report.html", facts=bank)
+    assert path == tmp_path / "a" / "report.html"
+    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+def test_equal_facts_give_equal_bytes(facts: ReportFacts) -> None:
+    assert render(facts) == render(facts)
+
+
+def test_a_path_that_cannot_be_written_is_a_clear_error(bank: ReportFacts, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        report.write(tmp_path / "file" / "report.html", facts=bank)
+
+
+def test_the_page_loads_nothing_and_runs_nothing(facts: ReportFacts) -> None:
+    page = render(facts)
+    for tag, attributes in Reader(page).tags:
+        assert tag not in {
+            "script",
+            "link",
+            "img",
+            "iframe",
+            "object",
+            "embed",
+            "base",
+            "form",
+            "image",
+            "foreignobject",
+        }
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            assert name not in {"src", "srcset", "action", "data", "xlink:href"}
+            assert name != "href" or (value or "").startswith("#")
+    assert "url(" not in page
+    assert "@import" not in page
+    assert set(re.findall(r"https?://[^\"<\s]*", page)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_every_drawing_is_well_formed_and_says_what_it_shows(facts: ReportFacts) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", render(facts), flags=re.S)
+    for drawing in drawings:
+        root = ET.fromstring(drawing)
+        names = [child.tag.rpartition("}")[2] for child in root]
+        assert names[:2] == ["title", "desc"]
+        assert root[0].text
+        assert not re.search(r'"[^"]*\b(nan|inf)\b[^"]*"', drawing), drawing
+
+
+def test_the_tags_of_the_page_are_balanced(facts: ReportFacts) -> None:
+    page = render(facts).replace("<!doctype html>", "")
+    page = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    page = re.sub(r"<meta[^>]*>", "", page)
+    ET.fromstring(page)
+
+
+def test_every_metric_of_the_record_is_in_the_page_with_its_exact_value(facts: ReportFacts) -> None:
+    shown = {a["data-metric"]: (a["value"], text) for a, text in Reader(render(facts)).figures if "data-metric" in a}
+    assert set(shown) == set(facts.evaluation.metrics)
+    for name, metric in facts.evaluation.metrics.items():
+        assert shown[name][0] == str(metric.value)
+
+
+def test_every_figure_that_is_shown_is_the_rounded_record(facts: ReportFacts) -> None:
+    for attributes, text in Reader(render(facts)).figures:
+        exact = float(attributes["value"] or "nan")
+        match = re.search(r"[−+]?[\d,]+(\.\d+)?", text)
+        if match is None:
+            assert text == "not known"
+            continue
+        said = float(match.group().replace(",", "").replace("−", "-"))
+        places = len((match.group(1) or ".")) - 1
+        nearest = min(abs(said - exact), abs(said - exact * 100))
+        arm = re.search(r"± ([\d,.]+)", text)
+        room = max(0.51 * 10.0**-places, float(arm.group(1).replace(",", "")) if arm else 0.0, abs(said) * 0.005)
+        is_count = exact >= 1 and float(exact).is_integer()
+        assert is_count or nearest <= room, (attributes, text)
+
+
+def test_the_three_key_numbers_of_a_two_class_task_are_natural_frequencies(bank: ReportFacts) -> None:
+    text = Reader(render(bank)).text
+    assert "Of 100 customers it marks “yes”, 61 ± 4 really are." in text
+    assert "Of 100 customers that really are “yes”, it finds 25 ± 3." in text
+    assert "Picked blindly, 12 of 100 would be." in text
+
+
+def test_a_regression_speaks_the_unit_of_its_target(flats: ReportFacts) -> None:
+    text = Reader(render(flats)).text
+    assert "Half of the predictions are within" in text
+    assert "30,500 ± 800 USD" in text
+    assert "Prediction against truth" in text
+    assert "14 July 2017 to 13 September 2020" in text
+
+
+def test_a_challenger_shows_what_changed_and_what_it_is_worth(challenged: ReportFacts) -> None:
+    text = Reader(render(challenged)).text
+    assert "is better than the one it challenges, beyond doubt" in text
+    assert "214 of 9,042 customers (2 %) now get another answer" in text
+    assert "EUR 120 ± 60 per day" in text
+    assert "Live: version 3" in text
+
+
+def test_a_refused_challenger_is_not_sold_as_a_success(refused: ReportFacts) -> None:
+    text = Reader(render(refused)).text
+    assert "should not replace the one in use: 1 of 3 checks failed" in text
+    assert "20 ms are allowed" in text
+    assert "Live" not in text
+
+
+def test_hostile_texts_are_shown_as_texts(hostile: ReportFacts) -> None:
+    page = render(hostile)
+    reader = Reader(page)
+    assert "<script>alert(1)</script>" in reader.text
+    assert "{{ 7 * 7 }}" in reader.text
+    assert "\u202e" not in page
+    assert "\x00" not in page
+    assert "\x1b" not in page
+
+
+def test_what_was_not_measured_is_left_out(bare: ReportFacts) -> None:
+    text = Reader(render(bare)).text
+    for absent in ("None", "nan", "What drives it", "Candidates", "What changed"):
+        assert absent not in text
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["profile", "search", "manifest", "champion_evaluation", "comparison", "decision", "promotion", "looks_used"],
+)
+def test_each_optional_record_may_be_missing(challenged: ReportFacts, field: str) -> None:
+    import msgspec
+
+    text = Reader(render(msgspec.structs.replace(challenged, **{field: None}))).text
+    assert "None" not in text
+
+
+def test_the_summary_says_the_same_in_plain_text(bank: ReportFacts) -> None:
+    text = report.summary(bank)
+    assert text.startswith("# term-deposit: live: version 1\n")
+    assert "61 ± 4 really are" in text
+    assert "Next:" in text
+
+
+def test_the_summary_cannot_steer_a_terminal(hostile: ReportFacts) -> None:
+    text = report.summary(hostile)
+    assert not [c for c in text if c < " " and c != "\n"]
