@@ -46,7 +46,7 @@ def run(project: Project) -> RunSummary:
     champion = project.store.promotions.champion(project.name)
     if champion is not None:
         say(f"promote   version {champion.version} is the champion of `{project.name}`")
-    report = reporting.write(project)
+    report = reporting.write(project, decision=decision)
     return summarise(
         project.name,
         snapshot,

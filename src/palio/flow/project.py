@@ -154,4 +154,4 @@ def upgrade_store(folder: Path) -> int:
     from palio import store
 
     config = settings.load(folder)
-    return store.upgrade(folder, url=config.store.url)
+    return store.upgrade_store(folder, url=config.store.url)

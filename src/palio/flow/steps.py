@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from palio import data, model, serve
+import msgspec
+
+from palio import data, measure, model, serve
 from palio import evaluate as judging
 from palio import promote as promoting
 from palio import split as splitting
@@ -73,13 +75,14 @@ def append(project: Project, file: Path) -> Snapshot:
 def task_of(project: Project, snapshot: Snapshot) -> Task:
     """Return what is to be predicted: from the settings, and from the data where they say `auto`."""
     config = project.config
-    return data.infer_task(
-        project.store,
-        snapshot,
+    task = data.infer_task(
+        snapshot.schema,
+        data.profile(project.store, snapshot),
         kind=config.project.task,
         positive=config.data.positive,
         metric=config.train.metric,
     )
+    return msgspec.structs.replace(task, metric=measure.default_metric(task)) if task.metric == "auto" else task
 
 
 def split(project: Project) -> Parts:
@@ -182,6 +185,7 @@ def promote(project: Project) -> Decision:
     assessment = evaluate(project)
     decision = promoting.decide(
         assessment.evaluation,
+        champion=champion.bundle if champion is not None else None,
         champion_evaluation=assessment.champion_evaluation,
         comparison=assessment.comparison,
         gate=_gate(project, search.bundle),

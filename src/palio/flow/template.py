@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from palio.core.records import Schema, Task
+from palio.measure import default_metric
 
 
 def render(name: str, schema: Schema, task: Task, *, source: str, data: dict[str, Any], exclude: dict[str, str]) -> str:
@@ -54,7 +55,7 @@ def render(name: str, schema: Schema, task: Task, *, source: str, data: dict[str
         "",
         "[train]",
         _line("budget_s", 300, "hard stop of the search, in seconds"),
-        _line("metric", "auto", f"selects the model; auto is {task.metric} here"),
+        _line("metric", "auto", f"selects the model; auto is {default_metric(task)} here"),
         _line("seed", 0, "same seed, data and versions: same champion"),
         "",
         "[limits]",
