@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.serve.small_model import SmallBundle, small_bundle
 
 from palio import serve
 from palio.core.records import Deployment
+from tests.serve.small_model import SmallBundle, small_bundle
 
 
 class Wire:

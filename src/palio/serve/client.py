@@ -139,31 +139,30 @@ def replay(bundle: Bundle, *, tolerance: float = 1e-9) -> Parity:
     Returns:
         Path `graph and server`; passed if no label differs and no number by more than `tolerance`.
     """
+    from palio.model import Outputs
     from palio.serve.app import create_app
     from palio.serve.process import background
-    from palio.serve.registry import fixed, golden_feeds
+    from palio.serve.registry import difference, fixed
 
     golden = bundle.golden()
-    feeds = golden_feeds(bundle)
+    feeds = golden.feeds
     n_rows = len(next(iter(feeds.values())))
     with background(create_app(fixed(bundle, model="replay"))) as url, Client(url) as client:
         parts = [_ask(client, feeds, start) for start in range(0, n_rows, ROWS_PER_CALL)]
-    labels = np.concatenate([part["prediction"] for part in parts])
-    difference, n_label_diffs = 0.0, 0
-    if golden.outputs.probabilities is None:
-        difference = _difference(labels.astype(np.float64), golden.outputs.prediction)
-    else:
-        n_label_diffs = int((labels != np.asarray(golden.outputs.prediction).astype(str)).sum())
-        difference = _difference(
-            np.concatenate([part["probabilities"] for part in parts]), golden.outputs.probabilities
-        )
+    answered = Outputs(
+        prediction=np.concatenate([part["prediction"] for part in parts]),
+        probabilities=None
+        if golden.outputs.probabilities is None
+        else np.concatenate([part["probabilities"] for part in parts]),
+    )
+    gap, n_label_diffs = difference(answered, golden.outputs)
     return Parity(
         path="graph and server",
         rows=n_rows,
-        max_abs_diff=difference,
+        max_abs_diff=gap,
         n_label_diffs=n_label_diffs,
         tolerance=tolerance,
-        passed=n_label_diffs == 0 and difference <= tolerance,
+        passed=n_label_diffs == 0 and gap <= tolerance,
     )
 
 
@@ -177,12 +176,9 @@ def _ask(client: Client, feeds: Mapping[str, Any], start: int) -> dict[str, Any]
         datatype = "FP64" if values.dtype.kind == "f" else "BYTES"
         tensors.append({"name": name, "shape": [len(part), 1], "datatype": datatype, "data": data})
     outputs = client.infer("replay", tensors)
-    return {name: np.array(output["data"]).reshape(output["shape"]) for name, output in outputs.items()}
+    return {name: _array(output) for name, output in outputs.items()}
 
 
-def _difference(got: Any, expected: Any) -> float:
-    expected = np.asarray(expected, np.float64)
-    if got.shape != expected.shape:
-        return float("inf")
-    gap = np.abs(got.astype(np.float64) - expected)
-    return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0))
+def _array(output: Mapping[str, Any]) -> Any:
+    dtype = np.dtype(object) if output["datatype"] == "BYTES" else np.dtype(np.float64)
+    return np.array(output["data"], dtype).reshape(output["shape"])

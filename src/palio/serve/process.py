@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -73,7 +73,7 @@ def background(app: App, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[
                 raise UnavailableError("the server did not start", hint="see its log")
         yield url
     finally:
-        server.should_exit = True
+        server.hurry = server.should_exit = True
         thread.join(DRAIN_S + 5)
 
 
@@ -126,7 +126,7 @@ class _Server(uvicorn.Server):
         self._listener = listener
         self._drain_s = drain_s
         self._ready = ready
-        self._hurry = False
+        self.hurry = False  # skip the notice; requests that are under way still finish
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on the listener until told to stop."""
@@ -144,7 +144,7 @@ class _Server(uvicorn.Server):
         """Drain, then stop."""
         self._app.is_draining = True
         deadline = time.monotonic() + self._drain_s
-        if not self._hurry:
+        if not self.hurry:
             await self._notice()
         for server in self.servers:
             server.close()
@@ -180,8 +180,8 @@ class _Server(uvicorn.Server):
     async def _close_when_idle(self, deadline: float) -> None:
         fresh_until = min(deadline, time.monotonic() + NOTICE_S)
         while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:
-            for connection in list(self.server_state.connections):
-                is_fresh = connection.cycle is None and time.monotonic() < fresh_until and not self._hurry
+            for connection in cast("list[HttpToolsProtocol]", list(self.server_state.connections)):
+                is_fresh = connection.cycle is None and time.monotonic() < fresh_until and not self.hurry
                 if not is_fresh and not _has_unread(connection):
                     connection.shutdown()  # now if it is idle, else with the end of its answer
             await asyncio.sleep(0.01)
@@ -201,7 +201,7 @@ class _Server(uvicorn.Server):
 
     def _stop(self, number: int, _frame: Any) -> None:
         self.force_exit = self.should_exit  # a second signal does not wait
-        self._hurry = number == signal.SIGINT
+        self.hurry = number == signal.SIGINT
         self.should_exit = True
 
 

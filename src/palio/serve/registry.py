@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import statistics
 import threading
 import time
@@ -10,13 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from palio import model as models
 from palio.core.errors import IntegrityError, PalioError
 from palio.core.records import Column, Deployment, Schema
 from palio.serve.guards import NUMERIC, Guard, guard_of
 
 if TYPE_CHECKING:
-    from palio.model import Bundle, Graph
+    from palio.model import Bundle, Graph, Outputs
     from palio.store import Store
 
 log = logging.getLogger("palio.serve")
@@ -24,6 +27,8 @@ log = logging.getLogger("palio.serve")
 RETRY_REFUSED_S = 30.0
 """A bundle that was refused is tried again after this time: a store may have been away for a moment."""
 WARM_UP_RUNS = 20
+GOLDEN_TOLERANCE = 1e-6
+"""How far the numbers of the golden rows may be from those in the bundle: another processor adds up differently."""
 
 
 class Provider(Protocol):
@@ -223,7 +228,15 @@ class Registry:
 
 
 def _warm_up(bundle: Bundle) -> float:
-    feeds: dict[str, Any] = {name: values[:1] for name, values in golden_feeds(bundle).items()}
+    """Let the graph answer its golden rows, compare, and time one row."""
+    golden = bundle.golden()
+    gap, n_label_diffs = difference(bundle.graph.predict(golden.feeds), golden.outputs)
+    if n_label_diffs or gap > GOLDEN_TOLERANCE:
+        raise IntegrityError(
+            f"it answers its golden rows differently here: {n_label_diffs} labels, numbers by up to {gap:.2g}",
+            hint="run palio model verify",
+        )
+    feeds: dict[str, Any] = {name: values[:1] for name, values in golden.feeds.items()}
     times = []
     for _ in range(WARM_UP_RUNS):
         begin = time.perf_counter()
@@ -232,6 +245,25 @@ def _warm_up(bundle: Bundle) -> float:
     return statistics.median(times)
 
 
-def golden_feeds(bundle: Bundle) -> dict[str, Any]:
-    """Return the golden rows of a bundle as feeds."""
-    return dict(bundle.golden().feeds)
+def difference(got: Outputs, expected: Outputs) -> tuple[float, int]:
+    """Compare two answers to the same rows: the largest difference of a number, and how many labels differ.
+
+    Infinite if the shapes differ or a number is missing on one side only.
+    """
+    if (got.probabilities is None) != (expected.probabilities is None):
+        return math.inf, 0
+    if got.probabilities is None:
+        return _largest_gap(got.prediction, expected.prediction), 0
+    if got.prediction.shape != expected.prediction.shape:
+        return math.inf, 0
+    n_label_diffs = int((got.prediction.astype(str) != expected.prediction.astype(str)).sum())
+    return _largest_gap(got.probabilities, expected.probabilities), n_label_diffs
+
+
+def _largest_gap(got: Any, expected: Any) -> float:
+    if got.shape != expected.shape:
+        return math.inf
+    first, second = got.astype(np.float64), expected.astype(np.float64)
+    gap = np.abs(first - second)
+    gap = np.where((first == second) | (np.isnan(first) & np.isnan(second)), 0.0, gap)
+    return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -56,8 +57,14 @@ _INTEGERS = {
     **{f"UINT{bits}": _whole(0, min(2**bits, 2**63) - 1) for bits in (8, 16, 32, 64)},
 }
 _SCALARS: dict[str, Any] = {**_INTEGERS, "FP32": float, "FP64": float, "BOOL": bool, "BYTES": str}
-_FLAT = {name: msgspec.json.Decoder(list[scalar | None]).decode for name, scalar in _SCALARS.items()}
-_NESTED = {name: msgspec.json.Decoder(list[list[scalar | None]]).decode for name, scalar in _SCALARS.items()}
+
+
+def _list_of(kind: Any) -> Any:
+    return GenericAlias(list, (kind,))
+
+
+_FLAT = {name: msgspec.json.Decoder(_list_of(scalar | None)).decode for name, scalar in _SCALARS.items()}
+_NESTED = {name: msgspec.json.Decoder(_list_of(_list_of(scalar | None))).decode for name, scalar in _SCALARS.items()}
 _BINARY = {
     **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
@@ -113,10 +120,10 @@ def feeds_of(call: InferRequest, rest: memoryview, served: Served, caps: Caps) -
             raise WireError(400, f"input `{name}`: shape must be [rows, 1] or [rows]", fields=(name,))
         if n_rows != n:
             n_rows = _first_count(n, n_rows, name, caps)
-        if tensor.data is msgspec.UNSET:
+        if isinstance(tensor.data, msgspec.UnsetType):
             values, rest = _from_bytes(tensor, rest, plan.numeric, name)
         else:
-            values = _from_json(tensor, plan.numeric, name)
+            values = _from_json(tensor.data, tensor.datatype, plan.numeric, name)
         if len(values) != n:
             raise WireError(400, f"input `{name}`: shape says {n} values, data holds {len(values)}", fields=(name,))
         column = values.reshape(n, 1)
@@ -142,15 +149,14 @@ def _first_count(n: int, n_rows: int, name: str, caps: Caps) -> int:
     return n
 
 
-def _from_json(tensor: TensorIn, numeric: bool, name: str) -> Array:
-    datatype = tensor.datatype
+def _from_json(data: msgspec.Raw, datatype: str, numeric: bool, name: str) -> Array:
     decode = _FLAT.get(datatype)
     if decode is None:
         raise _wrong_datatype(numeric, name)
     try:
-        values = decode(tensor.data)
+        values = decode(data)
     except msgspec.ValidationError:
-        values = _nested(tensor.data, datatype, name)
+        values = _nested(data, datatype, name)
     except UnicodeDecodeError:
         raise WireError(400, f"input `{name}`: a text is not UTF-8", fields=(name,)) from None
     return _as_feed(values, datatype, numeric, name)
