@@ -1,0 +1,75 @@
+"""Name rows by their content: the same cells in the same order have the same digest, however they are stored."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from palio.core.ids import digest_of
+from palio.core.records import Schema
+
+_DATA_OF = {"number", "integer", "datetime"}
+
+
+class Digester:
+    """Digest columns piece by piece; the pieces may be cut anywhere.
+
+    A number counts as its eight little-endian bytes, a moment as its microseconds, a text as its length and its UTF-8
+    bytes, and each cell adds whether it is there. Three streams a column keep the result free of where batches end.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._streams = {c.name: (hashlib.sha256(), hashlib.sha256(), hashlib.sha256()) for c in schema.columns}
+        self._n_rows = 0
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take in more rows, in the types of the contract."""
+        self._n_rows += frame.height
+        for column in self._schema.columns:
+            cells = frame[column.name]
+            validity, data, lengths = self._streams[column.name]
+            validity.update(cells.is_not_null().cast(pl.UInt8).to_numpy())
+            if column.type in _DATA_OF:
+                numbers = cells.to_physical().fill_null(0).to_numpy()
+                data.update(np.ascontiguousarray(numbers if sys.byteorder == "little" else numbers.byteswap()))
+                continue
+            text = cells.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
+            for chunk in text.chunks if isinstance(text, pa.ChunkedArray) else [text]:
+                offsets = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+                lengths.update(np.diff(offsets).astype("<i8"))
+                if chunk.buffers()[2] is not None and len(chunk):
+                    data.update(memoryview(chunk.buffers()[2])[int(offsets[0]) : int(offsets[-1])])
+
+    def digests(self) -> dict[str, str]:
+        """Return the digest of each column."""
+        return {
+            column.name: digest_of([column.type, self._n_rows, *(s.hexdigest() for s in self._streams[column.name])])
+            for column in self._schema.columns
+        }
+
+
+def snapshot_id(schema: Schema, n_rows: int, column_digests: dict[str, str]) -> str:
+    """Return the identity of rows under a contract: every cell, in order, and what the contract says about them.
+
+    The notes for people, and how a moment was written in the file, are not part of it.
+    """
+    columns = [
+        {field: getattr(c, field) for field in c.__struct_fields__ if field not in ("note", "format")}
+        for c in schema.columns
+    ]
+    return digest_of(
+        {
+            "columns": columns,
+            "target": schema.target,
+            "id": schema.id,
+            "group": schema.group,
+            "time": schema.time,
+            "n_rows": n_rows,
+            "digests": [column_digests[c.name] for c in schema.columns],
+        }
+    )

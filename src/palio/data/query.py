@@ -1,0 +1,151 @@
+"""Read the answer to a query on SQLite or PostgreSQL, through a connection that cannot write."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import sqlalchemy as sa
+
+from palio.core.errors import InputError, NotFoundError, RefusedError, UnavailableError, need
+from palio.data.json_lines import as_text
+from palio.data.source import Skipped, SourceOptions, check_names
+
+_BATCH_ROWS = 20_000
+_COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
+_COMMENT = re.compile(r"\A(\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+
+
+class QuerySource:
+    """The rows of one query. It is asked once; the answer waits in a temporary file for every reading.
+
+    So all readings see the same rows, however the database changes meanwhile.
+    """
+
+    loose = True
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, url: str, options: SourceOptions) -> None:
+        try:
+            parsed = sa.engine.make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url))
+        except (sa.exc.ArgumentError, ValueError):
+            raise InputError(
+                "the database address is not a URL", hint="write sqlite:///PATH or postgresql://HOST/NAME"
+            ) from None
+        self.name = parsed.set(username=None, password=None, query={}).render_as_string()
+        self.missing = options.missing
+        self.skipped = Skipped()
+        engine = _engine(parsed)
+        self._spool = tempfile.TemporaryFile(suffix=".arrow")  # noqa: SIM115 — lives as long as the source
+        try:
+            self.columns, digest = self._ask(engine, options.query)
+        finally:
+            engine.dispose()
+        self.fingerprint = digest_of_answer(digest, options)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all rows as text."""
+        self._spool.seek(0)
+        with pa.ipc.open_stream(pa.PythonFile(self._spool, mode="r")) as reader:
+            yield from reader
+
+    def _ask(self, engine: sa.Engine, query: str) -> tuple[tuple[str, ...], str]:
+        sha = hashlib.sha256()
+        try:
+            with engine.connect() as connection:
+                _check(query, connection, self.name)
+                connection = connection.execution_options(stream_results=True, max_row_buffer=_BATCH_ROWS)
+                answer = connection.execute(sa.text(_COLON.sub(r"\\:", query)))
+                names = tuple(answer.keys())
+                check_names(names, "the query")
+                self._write(names, answer, sha)
+        except sa.exc.NoSuchModuleError as error:
+            raise UnavailableError(f"{self.name}: {error}", hint="use sqlite:/// or postgresql://") from None
+        except sa.exc.ResourceClosedError:
+            raise InputError(f"{self.name}: the statement gives no rows", hint="write a SELECT") from None
+        except sa.exc.DBAPIError as error:
+            raise _explain(error, self.name) from None
+        return names, sha.hexdigest()
+
+    def _write(self, names: tuple[str, ...], answer: Any, sha: Any) -> None:
+        schema = pa.schema([(name, pa.string()) for name in names])
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        n_rows = 0
+        with pa.ipc.new_stream(pa.PythonFile(self._spool, mode="w"), schema, options=options) as writer:
+            for rows in answer.partitions(_BATCH_ROWS):
+                columns = [pa.array([_cell(v) for v in column], pa.string()) for column in zip(*rows, strict=True)]
+                for column in columns:
+                    for buffer in column.buffers():
+                        sha.update(buffer or b"\0")
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+                n_rows += len(rows)
+        if n_rows == 0:
+            raise InputError(f"{self.name}: the query gives no rows", hint="check its conditions")
+
+
+def digest_of_answer(digest: str, options: SourceOptions) -> str:
+    """Return the identity of an answer: its cells and the missing marks."""
+    return hashlib.sha256(f"{digest}{options.missing}".encode()).hexdigest()
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "")
+        if not url.database or not path.is_file():
+            raise NotFoundError(f"{url.database or 'sqlite:///'}: there is no such database", hint="check the path")
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        import sqlite3
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            connection.execute("PRAGMA query_only=ON")
+            return connection
+
+        return sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
+    try:
+        return sa.create_engine(url, poolclass=sa.pool.NullPool, execution_options={"postgresql_readonly": True})
+    except ModuleNotFoundError as error:
+        raise need("postgres", error) from None
+
+
+def _check(query: str, connection: sa.Connection, name: str) -> None:
+    if not query.strip():
+        tables = sa.inspect(connection).get_table_names()
+        shown = ", ".join(tables[:8]) or "none"
+        first = tables[0] if tables else "TABLE"
+        raise InputError(
+            f"{name}: no query is given; its tables: {shown}", hint=f'set [data] query, e.g. "SELECT * FROM {first}"'
+        )
+    statement = _COMMENT.sub("", query).strip().rstrip(";")
+    word = (re.match(r"\(*\s*(\w*)", statement) or [""])[0].strip("( \n\t").upper()
+    if word not in ("SELECT", "WITH", "VALUES", "TABLE") or ";" in re.sub(r"'[^']*'", "", statement):
+        raise RefusedError(
+            f"{name}: only one reading statement is allowed, this one begins with {word or 'nothing'}",
+            hint="write a single SELECT",
+        )
+
+
+def _cell(value: Any) -> str | None:
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return as_text(value)
+
+
+def _explain(error: sa.exc.DBAPIError, name: str) -> Exception:
+    reason = str(error.orig).strip().splitlines()[0][:300] if error.orig else "no reason given"
+    if "readonly" in reason or "read-only" in reason:
+        return RefusedError(f"{name}: the statement writes, only reading is allowed", hint="write a single SELECT")
+    if error.connection_invalidated or "connect" in reason.lower() or "not a database" in reason:
+        return UnavailableError(f"{name}: cannot be reached: {reason}", hint="check the address and that it runs")
+    return InputError(f"{name}: the query fails: {reason}", hint="try it in the database's own client first")

@@ -1,0 +1,175 @@
+"""Give the columns their parts: target, id, group, time, feature, or none of these, each with the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import polars as pl
+
+from palio.core.records import Column, Schema
+from palio.data.columns import ColumnScan
+
+_ID_NAME = re.compile(
+    r"(^|[\W_])(id|ids|key|uuid|guid|no|nr|num|number|index|idx|row|rowid|rownames?)$|[a-z](ID|Id|Uuid|Key|No|Nr)$|^unnamed",
+    re.IGNORECASE,
+)
+_CAMEL_ID = re.compile(r"[a-z](ID|Id|UUID|Uuid|Key|No|Nr)$")
+_CLOCK = (
+    ("year", re.compile(r"^(year|yr|yyyy)$", re.I), 1000, 9999),
+    ("month", re.compile(r"^(month|mon|mm|mnth)$", re.I), 1, 12),
+    ("day", re.compile(r"^(day|dd|mday|dom|day_of_month)$", re.I), 1, 31),
+    ("hour", re.compile(r"^(hour|hr|hh)$", re.I), 0, 24),
+    ("minute", re.compile(r"^(minute|min|mi)$", re.I), 0, 59),
+)
+
+
+class Clock:
+    """Watch whether columns called year, month, day, hour order the rows in time."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        found: list[str] = []
+        for i, (_, pattern, _, _) in enumerate(_CLOCK):
+            match = [name for name in names if pattern.match(name)]
+            if len(match) != 1 or len(found) != i:
+                break  # a year alone, or months without a year, do not order rows
+            found.append(match[0])
+        self.columns: tuple[str, ...] = tuple(found) if len(found) >= 2 else ()
+        self._last: float | None = None
+        self._holds = bool(self.columns)
+
+    @property
+    def orders_rows(self) -> bool:
+        """Whether the rows seen so far never go back in time."""
+        return self._holds
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take in more rows, cleaned."""
+        if not self._holds:
+            return
+        rank = pl.lit(0.0)
+        for name, (_, _, low, high) in zip(self.columns, _CLOCK, strict=False):
+            part = pl.col(name).cast(pl.Float64, strict=False)
+            part = pl.when(part.is_between(low, high) & (part == part.floor())).then(part)
+            rank = rank * 100 + part
+        ranks = frame.select(rank).to_series()
+        first = ranks[0] if len(ranks) else None
+        if ranks.null_count() or not ranks.is_sorted() or (self._last is not None and first < self._last):
+            self._holds = False
+            return
+        self._last = ranks[-1] if len(ranks) else self._last
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that the user gave to columns, by name."""
+
+    target: str
+    id: str | None = None
+    group: str | None = None
+    time: tuple[str, ...] = ()
+    exclude: frozenset[str] = frozenset()
+
+
+class _Part(msgspec.Struct):
+    feature: bool
+    note: str
+
+
+def assign(
+    columns: Sequence[Column], scans: Mapping[str, ColumnScan], *, wishes: Wishes, clock: Clock
+) -> tuple[Schema, list[str]]:
+    """Choose the part that each column plays; what the user named is taken as given.
+
+    Returns:
+        The schema, and one sentence for each choice that a person should know about.
+    """
+    cast = _Cast(columns)
+    _drop_useless(columns, scans, wishes, cast)
+    time = wishes.time or _time(columns, scans, cast, clock)
+    if len(time) > 1 and not wishes.time:
+        cast.drop(time[0], "orders the rows in time; a year to come is not among those seen")
+    if time:
+        cast.notes.append(f"the rows are ordered in time by {', '.join(f'`{name}`' for name in time)}")
+    id = wishes.id
+    for column in columns:
+        why = "" if column.name in time else _identifies(column, scans[column.name])
+        if why and cast.parts[column.name].feature:
+            id = id or column.name
+            cast.drop(column.name, why)
+    if wishes.id and cast.parts[wishes.id].feature:
+        cast.drop(wishes.id, "names the row", tell=False)
+    if wishes.group and cast.parts[wishes.group].feature:
+        cast.drop(wishes.group, "names the group of the row", tell=False)
+    _drop_text_beside_others(columns, cast)
+    schema = Schema(
+        columns=tuple(
+            msgspec.structs.replace(c, feature=cast.parts[c.name].feature, note=cast.parts[c.name].note)
+            for c in columns
+        ),
+        target=wishes.target,
+        id=id,
+        group=wishes.group,
+        time=time,
+    )
+    return schema, cast.notes
+
+
+class _Cast:
+    """Who plays what, while it is being decided."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.parts = {c.name: _Part(feature=True, note=c.note) for c in columns}
+        self.notes: list[str] = []
+
+    def drop(self, name: str, note: str, *, tell: bool = True) -> None:
+        self.parts[name] = _Part(feature=False, note=note)
+        if tell:
+            self.notes.append(f"`{name}` is not a feature: {note}")
+
+
+def _drop_useless(columns: Sequence[Column], scans: Mapping[str, ColumnScan], wishes: Wishes, cast: _Cast) -> None:
+    for column in columns:
+        scan = scans[column.name]
+        if scan.n_wrong:
+            cast.notes.append(f"`{column.name}`: {column.note}")
+        if column.name == wishes.target:
+            cast.drop(column.name, "target", tell=False)
+        elif column.name in wishes.exclude:
+            cast.drop(column.name, "excluded", tell=False)
+        elif scan.is_constant:
+            cast.drop(column.name, "the same in every row" if scan.n_present else "every cell is missing")
+
+
+def _drop_text_beside_others(columns: Sequence[Column], cast: _Cast) -> None:
+    features = [c for c in columns if cast.parts[c.name].feature]
+    if all(c.type == "text" for c in features):
+        return
+    for column in features:
+        if column.type == "text":
+            cast.drop(column.name, "free text beside other columns is not read yet")
+
+
+def _time(columns: Sequence[Column], scans: Mapping[str, ColumnScan], cast: _Cast, clock: Clock) -> tuple[str, ...]:
+    if clock.orders_rows and all(cast.parts[name].note not in ("target", "excluded") for name in clock.columns):
+        return clock.columns
+    moments = [
+        c.name
+        for c in columns
+        if c.type == "datetime" and cast.parts[c.name].feature and scans[c.name].n_missing == 0 and scans[c.name].order
+    ]
+    return (moments[0],) if len(moments) == 1 else ()
+
+
+def _identifies(column: Column, scan: ColumnScan) -> str:
+    """Say why a column names rows rather than describing them; empty if it does not."""
+    if scan.n_missing or scan.n_wrong or scan.n_rows < 2 or not scan.unique.holds:
+        return ""
+    if column.type == "integer" and scan.is_consecutive:
+        return "counts the rows"
+    named = bool(_ID_NAME.search(column.name) or _CAMEL_ID.search(column.name))
+    if named and column.type in ("integer", "category", "text"):
+        return "another value in every row: it names the row"
+    if column.type == "category" and scan.n_rows >= 100:
+        return "another value in every row"
+    return ""

@@ -1,0 +1,120 @@
+"""Write the contract as `schema.toml`, so that a person can read and edit it, and read it back."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from palio.core.errors import ConfigError, NotFoundError, did_you_mean
+from palio.core.records import Column, Schema
+
+_HEAD = """\
+# The contract of the data: what each column holds, and what it is for. Rows that break it are refused or quarantined.
+# Edit it freely; the next `palio ingest` holds the rows against it.
+#
+# type             number | integer | boolean | category | text | datetime
+# feature          whether a model may read the column
+# missing_allowed  whether a cell may be missing
+# low, high        the range seen (moments: seconds since 1970); categories: the values seen, most frequent first
+# on_out_of_range, on_unknown   accept | flag | reject   (when a value lies outside of these)
+"""
+_DEFAULTS = Column(name="", type="number")
+
+
+def write_schema(schema: Schema, path: Path) -> None:
+    """Write the contract to `path`."""
+    lines = [_HEAD]
+    lines.append(f"target = {_text(schema.target or '')}")
+    lines.append(f"id = {_text(schema.id or '')}" + ("" if schema.id else "      # column that names the rows"))
+    lines.append(f"group = {_text(schema.group or '')}" + ("" if schema.group else "   # rows that belong together"))
+    lines.append(f"time = [{', '.join(_text(name) for name in schema.time)}]")
+    for column in schema.columns:
+        lines += ["", "[[column]]", f"name = {_text(column.name)}", f'type = "{column.type}"']
+        lines.append(f"feature = {str(column.feature).lower()}" + (f"   # {_line(column.note)}" if column.note else ""))
+        lines.append(f"missing_allowed = {str(column.missing_allowed).lower()}")
+        for field in ("low", "high"):
+            value = getattr(column, field)
+            if value is not None:
+                lines.append(f"{field} = {float(value)!r}")
+        if column.categories is not None:
+            lines.append(f"categories = [{', '.join(_text(value) for value in column.categories)}]")
+        if column.categories is not None or column.on_unknown != _DEFAULTS.on_unknown:
+            lines.append(f'on_unknown = "{column.on_unknown}"')
+        if column.low is not None or column.on_out_of_range != _DEFAULTS.on_out_of_range:
+            lines.append(f'on_out_of_range = "{column.on_out_of_range}"')
+        if column.format is not None:
+            lines.append(f"format = {_text(column.format)}")
+        if column.note:
+            lines.append(f"note = {_text(column.note)}")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def read_schema(path: Path) -> Schema:
+    """Read the contract at `path`.
+
+    Raises:
+        NotFoundError: there is no such file.
+        ConfigError: bad TOML, an unknown key or value, a role for a column that is not there.
+    """
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise NotFoundError(f"{path}: there is no such file", hint="write it with palio init") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}", hint="correct the line that is named") from None
+    allowed = {"target", "id", "group", "time", "column"}
+    for key in tables:
+        if key not in allowed:
+            raise ConfigError(f"{path.name}: unknown key `{key}`", hint=did_you_mean(key, allowed))
+    entries = tables.get("column")
+    if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise ConfigError(f"{path.name}: holds no columns", hint="write a [[column]] table for each")
+    columns = tuple(_column(entry, i, path.name) for i, entry in enumerate(entries))
+    names = [column.name for column in columns]
+    double = [name for name in names if names.count(name) > 1] if len(set(names)) < len(names) else []
+    if double:
+        raise ConfigError(f"{path.name}: column `{double[0]}` occurs twice", hint="remove one of them")
+    time = tables.get("time", [])
+    time = [time] if isinstance(time, str) else time
+    roles = {key: tables.get(key) or None for key in ("target", "id", "group")}
+    for role, name in [*roles.items(), *(("time", name) for name in time)]:
+        if name is not None and name not in names:
+            raise ConfigError(f"{path.name}: {role}: there is no column `{name}`", hint=did_you_mean(str(name), names))
+    if roles["target"] is not None:
+        at = names.index(roles["target"])
+        if columns[at].feature:
+            raise ConfigError(f"{path.name}: the target `{names[at]}` is a feature", hint="set its feature to false")
+    return Schema(columns=columns, time=tuple(time), **roles)
+
+
+def _column(entry: dict[str, Any], place: int, where: str) -> Column:
+    name = entry.get("name", f"number {place + 1}")
+    for key in entry:
+        if key not in Column.__struct_fields__:
+            raise ConfigError(
+                f"{where} column `{name}`: unknown key `{key}`", hint=did_you_mean(key, Column.__struct_fields__)
+            )
+    try:
+        column = msgspec.convert(entry, Column)
+    except msgspec.ValidationError as error:
+        what, _, key = str(error).partition(" - at `$.")
+        raise ConfigError(
+            f"{where} column `{name}`: {key.rstrip('`') + ': ' if key else ''}{what[0].lower()}{what[1:]}",
+            hint="see the comment at the top of the file",
+        ) from None
+    if column.low is not None and column.high is not None and column.low > column.high:
+        raise ConfigError(f"{where} column `{name}`: low {column.low} is above high {column.high}", hint="swap them")
+    return column
+
+
+def _text(value: str) -> str:
+    # JSON's strings are TOML's basic strings, once the one character that JSON leaves bare is written out
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

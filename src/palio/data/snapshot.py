@@ -1,0 +1,336 @@
+"""Store rows as a snapshot, and read them back: consecutive chunks of Parquet, named by their content."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from palio.core.errors import ConflictError, InputError
+from palio.core.ids import canonical_json, short
+from palio.core.progress import SILENT, Progress
+from palio.core.records import Chunk, Column, Profile, Schema, Snapshot, Task, Violation
+from palio.data.contract import Tally, check, check_columns, ragged, refusal
+from palio.data.identity import Digester, snapshot_id
+from palio.data.inference import resolve, survey
+from palio.data.profiles import Profiler
+from palio.data.quarantine import Quarantine
+from palio.data.source import Source
+from palio.data.values import DTYPES, clean, label
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from palio.store import Store
+
+CHUNK_ROWS = 131_072
+CHUNK_CELLS = 2_000_000
+"""A chunk has at most this many rows and about this many cells: the working set of everything that streams."""
+
+
+def ingest(
+    source: Source,
+    *,
+    store: Store,
+    schema: Schema | None = None,
+    target: str | int | None = None,
+    parent: Snapshot | None = None,
+    on_violation: str = "refuse",
+    progress: Progress = SILENT,
+) -> Snapshot:
+    """Store the rows of a source as an immutable snapshot; equal rows under an equal contract are one snapshot.
+
+    Args:
+        source: Where the rows come from.
+        store: Where they go.
+        schema: The contract; None takes the parent's, or surveys the source.
+        target: Column to predict, when `schema` is None.
+        parent: Append to this snapshot: its chunks are kept, its contract holds, and ranges and categories widen to
+            the new rows that it accepts.
+        on_violation: `refuse` the source, or `quarantine` the rows that break the contract.
+        progress: Told how many rows were read.
+
+    Raises:
+        ContractError: rows break the contract and `on_violation` is `refuse`, or a column is absent;
+            `facts["violations"]` lists all by column.
+        InputError: the source cannot be read, or no row is left.
+    """
+    if schema is None and parent is not None:
+        schema = parent.schema
+    if schema is None:
+        if target is None:
+            raise InputError("neither a contract nor a target is given", hint="name the target")
+        schema = survey(source, target=target, progress=progress).schema
+    elif target is not None:
+        schema = msgspec.structs.replace(schema, target=resolve(target, source.columns, "target"))
+    optional = {c.name for c in schema.columns if not c.feature} - {
+        schema.target,
+        schema.id,
+        schema.group,
+        *schema.time,
+    }
+    needed = frozenset(c.name for c in schema.columns) - optional
+    surplus = check_columns(schema, source.columns, source.name, needed=needed)
+    writer = _Writer(store, schema, parent)
+    tally, quarantine = Tally(), Quarantine()
+    tally.add(surplus)
+    with quarantine:
+        _stream(source, writer, tally, quarantine, refuse=on_violation == "refuse", progress=progress)
+        if tally.rejects and on_violation == "refuse":
+            raise refusal(source.name, tally.rejects)
+        if writer.n_new == 0:
+            raise InputError(f"{source.name}: no row is left to store", hint="see the violations", facts=_facts(tally))
+        return _keep(source, writer, tally, quarantine)
+
+
+def _stream(
+    source: Source, writer: _Writer, tally: Tally, quarantine: Quarantine, *, refuse: bool, progress: Progress
+) -> None:
+    names = [c.name for c in writer.schema.columns if c.name in source.columns]
+    done = 0
+    for batch in source.batches():
+        frame = clean(batch.select(names), source.missing)
+        checked = check(frame, writer.schema, first_row=done)
+        tally.add(checked.violations)
+        accepted = checked.frame
+        if checked.reasons:
+            if not refuse:
+                quarantine.add(frame, checked, first_row=done)
+            accepted = accepted.filter(~checked.rejected)
+        done += frame.height
+        if not (refuse and tally.rejects):  # a source that is refused is read on for the counts alone
+            writer.add(accepted)
+        progress.step("ingest", done, None)
+    tally.add(ragged(source))
+    quarantine.add_ragged(source)
+
+
+def _keep(source: Source, writer: _Writer, tally: Tally, quarantine: Quarantine) -> Snapshot:
+    store, parent = writer.store, writer.parent
+    schema, chunks, digests, profile = writer.finish()
+    known = store.records.get(Snapshot, identity := snapshot_id(schema, writer.n_rows, digests))
+    if known is None:
+        versions = [s.version for s in store.records.all(Snapshot)]
+        known = Snapshot(
+            id=identity,
+            version=max(versions, default=0) + 1,
+            parent=parent.id if parent else None,
+            source=source.name,
+            schema=schema,
+            n_rows=writer.n_rows,
+            n_unlabelled=writer.n_unlabelled,
+            n_quarantined=quarantine.n_rows,
+            column_digests=digests,
+            chunks=chunks,
+            profile=store.blobs.put(canonical_json(profile)),
+            violations=tally.violations,
+        )
+        try:
+            store.records.put(known, key=identity)
+        except ConflictError:  # another process stored the same rows a moment ago
+            known = store.records.get(Snapshot, identity) or known
+    if not store.ledger.events(kind="data.ingest", subject=known.id, limit=1):
+        held = f", {quarantine.n_rows:,} in quarantine" if quarantine.n_rows else ""
+        store.ledger.append(
+            "data.ingest",
+            known.id,
+            f"{'appended' if parent else 'ingested'} {writer.n_new:,} rows from {source.name}{held}: "
+            f"version {known.version}, {known.n_rows:,} rows, snapshot {short(known.id)}",
+            payload={
+                "version": known.version,
+                "source": source.name,
+                "fingerprint": source.fingerprint,
+                "n_rows": known.n_rows,
+                "n_new": writer.n_new,
+                "n_quarantined": quarantine.n_rows,
+                "quarantine": quarantine.keep(store),
+            },
+        )
+    return known
+
+
+class _Writer:
+    """Cut accepted rows into chunks, store and digest them, and describe them."""
+
+    def __init__(self, store: Store, schema: Schema, parent: Snapshot | None) -> None:
+        if parent is not None and [(c.name, c.type) for c in parent.schema.columns] != [
+            (c.name, c.type) for c in schema.columns
+        ]:
+            raise InputError(
+                f"snapshot {short(parent.id)}: its columns or types are others than those of the contract",
+                hint="append under the same contract, or ingest all rows anew",
+            )
+        self.store, self.schema, self.parent = store, schema, parent
+        self.n_rows = self.n_new = self.n_unlabelled = 0
+        self._limit = max(64, min(CHUNK_ROWS, CHUNK_CELLS // max(1, len(schema.columns))))
+        self._waiting: list[pl.DataFrame] = []
+        self._n_waiting = 0
+        self._chunks: list[Chunk] = []
+        self._digester = Digester(schema)
+        self._profiler = Profiler(list(schema.columns), target=schema.target)
+        if parent is not None:
+            for frame in frames(store, parent):
+                self._account(frame)
+            self._chunks.extend(parent.chunks)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take in accepted rows."""
+        self.n_new += frame.height
+        while frame.height:
+            take = min(frame.height, self._limit - self._n_waiting)
+            self._waiting.append(frame.head(take))
+            self._n_waiting += take
+            frame = frame.slice(take)
+            if self._n_waiting == self._limit:
+                self._flush()
+
+    def finish(self) -> tuple[Schema, tuple[Chunk, ...], dict[str, str], Profile]:
+        """Store what is left, and describe all rows."""
+        self._flush()
+        chunks = tuple(self._chunks)
+        for frame in _chunk_frames(self.store, chunks, None):
+            self._profiler.fill(frame)
+        profile = self._profiler.finish()
+        schema = _widened(self.schema, profile) if self.parent is not None else self.schema
+        return schema, chunks, self._digester.digests(), profile
+
+    def _flush(self) -> None:
+        if not self._n_waiting:
+            return
+        frame = pl.concat(self._waiting, rechunk=True)
+        self._waiting, self._n_waiting = [], 0
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
+        blob = self.store.blobs.put(buffer.getvalue())
+        self._chunks.append(Chunk(blob=blob, n_rows=frame.height, size_bytes=buffer.tell()))
+        self._account(frame)
+
+    def _account(self, frame: pl.DataFrame) -> None:
+        self.n_rows += frame.height
+        if self.schema.target is not None:
+            self.n_unlabelled += frame[self.schema.target].null_count()
+        self._digester.add(frame)
+        self._profiler.add(frame)
+
+
+def _widened(schema: Schema, profile: Profile) -> Schema:
+    """Let ranges and categories cover all rows that were accepted."""
+    columns: list[Column] = []
+    for column, seen in zip(schema.columns, profile.columns, strict=True):
+        new = column
+        if column.low is not None and column.high is not None and seen.low is not None and seen.high is not None:
+            new = msgspec.structs.replace(new, low=min(column.low, seen.low), high=max(column.high, seen.high))
+        if column.categories is not None:
+            fresh = sorted(value for value, _ in seen.top if value not in set(column.categories))
+            new = msgspec.structs.replace(new, categories=(*column.categories, *fresh))
+        columns.append(new)
+    return msgspec.structs.replace(schema, columns=tuple(columns))
+
+
+def profile(store: Store, snapshot: Snapshot) -> Profile:
+    """Read the profile of a snapshot."""
+    return msgspec.json.decode(store.blobs.get(snapshot.profile), type=Profile)
+
+
+def frames(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a snapshot chunk by chunk, each chunk checked against its identity.
+
+    Raises:
+        IntegrityError: a stored chunk is not what its name says.
+        InputError: there is no such column.
+    """
+    return _chunk_frames(store, snapshot.chunks, _known(snapshot, columns))
+
+
+def batches(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a snapshot as Arrow batches, in order. Errors as in `frames`."""
+    for frame in frames(store, snapshot, columns=columns):
+        yield from frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+
+
+def read(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = None, rows: Any = None) -> pl.DataFrame:
+    """Read rows of a snapshot into memory.
+
+    Args:
+        store: Where the chunks are.
+        snapshot: What to read.
+        columns: Which columns, in this order; None: all.
+        rows: Boolean mask of shape (n_rows,), or positions in any order, which the result follows; None: all.
+
+    Raises:
+        InputError: no such column, or `rows` does not fit.
+        IntegrityError: a stored chunk is not what its name says.
+    """
+    names = _known(snapshot, columns)
+    wanted = None if rows is None else np.asarray(rows)
+    if wanted is not None and wanted.dtype == bool and wanted.shape != (snapshot.n_rows,):
+        raise InputError(
+            f"rows: a mask of shape {wanted.shape}, wanted is ({snapshot.n_rows},)",
+            hint="mask all rows of the snapshot",
+        )
+    positions = None if wanted is None else np.flatnonzero(wanted) if wanted.dtype == bool else wanted.astype(np.int64)
+    if positions is not None and len(positions) and not 0 <= positions.min() <= positions.max() < snapshot.n_rows:
+        raise InputError(
+            f"rows: positions up to {positions.max()}, the snapshot has {snapshot.n_rows}", hint="count rows from 0"
+        )
+    order = None if positions is None else np.argsort(positions, kind="stable")
+    ordered = None if positions is None or order is None else positions[order]
+    found, start = [], 0
+    for chunk in snapshot.chunks:
+        end = start + chunk.n_rows
+        if ordered is None:
+            found.extend(_chunk_frames(store, (chunk,), names))
+        else:
+            first, last = np.searchsorted(ordered, [start, end])
+            if last > first:
+                found.extend(f[ordered[first:last] - start] for f in _chunk_frames(store, (chunk,), names))
+        start = end
+    chosen = names or [c.name for c in snapshot.schema.columns]
+    empty = pl.DataFrame(schema={name: DTYPES[snapshot.schema.column(name).type] for name in chosen})
+    frame = pl.concat([empty, *found], rechunk=True)
+    if order is None or (order[:-1] < order[1:]).all():
+        return frame
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return frame[back]
+
+
+def target_array(frame: pl.DataFrame, task: Task) -> np.ndarray[Any, Any]:
+    """Return the truth of each row: the index in `task.classes` (int64, -1: missing or no such class), or the value.
+
+    Example:
+        >>> task = Task(kind="classification", target="y", classes=("no", "yes"))
+        >>> target_array(pl.DataFrame({"y": ["yes", None, "no"]}), task).tolist()
+        [1, -1, 0]
+    """
+    cells = frame[task.target]
+    if task.kind == "regression":
+        return cells.cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
+    places = {name: i for i, name in enumerate(task.classes)}
+    values = cells.unique().drop_nulls().to_list()
+    old = pl.Series(values, dtype=cells.dtype)
+    new = pl.Series([places.get(label(value), -1) for value in values], dtype=pl.Int64)
+    return cells.replace_strict(old, new, default=-1, return_dtype=pl.Int64).to_numpy().copy()
+
+
+def _known(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str] | None:
+    names = tuple(c.name for c in snapshot.schema.columns)
+    for name in columns or ():
+        if name not in names:
+            resolve(f"{name}", (*names,), "columns") if not str(name).lstrip("-").isdecimal() else None
+            raise InputError(f"columns: there is no column `{name}`", hint="see snapshot.schema")
+    return None if columns is None else list(columns)
+
+
+def _chunk_frames(store: Store, chunks: Sequence[Chunk], columns: list[str] | None) -> Iterator[pl.DataFrame]:
+    for chunk in chunks:
+        yield pl.read_parquet(io.BytesIO(store.blobs.get(chunk.blob)), columns=columns)
+
+
+def _facts(tally: Tally) -> dict[str, Any]:
+    violations: tuple[Violation, ...] = tally.violations
+    return {"violations": msgspec.to_builtins(list(violations))}
