@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,6 +48,11 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:
             sys.exit(0)
+        except Exception as error:  # the one catch-all of this edge: a defect is named, not thrown at a person
+            if os.environ.get("PALIO_TRACEBACK"):
+                raise
+            show_error(_defect(error), as_json=as_json)
+            sys.exit(PalioError.exit_code)
 
     return wrapped
 
@@ -58,6 +64,13 @@ def show_error(error: PalioError, *, as_json: bool) -> None:
     click.secho(error.message, fg="red", err=True)
     if error.hint:
         click.echo(f"hint: {error.hint}", err=True)
+
+
+def _defect(error: Exception) -> PalioError:
+    return PalioError(
+        f"Palio has a defect here: {type(error).__name__}: {error}"[:500],
+        hint="set PALIO_TRACEBACK=1, run it again, and report what it prints; nothing that was stored is lost",
+    )
 
 
 def print_json(value: Any) -> None:

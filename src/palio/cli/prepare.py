@@ -12,7 +12,7 @@ from palio.cli.faces import listening, print_json, verb
 
 @click.command()
 @click.argument("file")
-@click.option("--target", required=True, help="Column to predict: a name, or a position (0 is the first, -1 the last).")
+@click.option("--target", required=True, help="Column to predict: a name, or a position (1 is the first, -1 the last).")
 @click.option("--name", default="", help="Name of the model (default: the file's name).")
 @click.option("--query", default="", help="Query, when FILE is a database URL (sqlite:///… or postgresql://…).")
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from palio import data
 from palio.core.config import FILE_NAME, DataTable
-from palio.core.errors import ConfigError, InputError
+from palio.core.errors import ConfigError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Record, Task
 from palio.flow import sources, template
@@ -49,7 +49,7 @@ def init(
 
     Args:
         file: A file (CSV, Parquet, JSON lines) or a database URL.
-        target: Column to predict: a name, or a position (0 is the first, -1 the last).
+        target: Column to predict: a name, or a position (1 is the first, -1 the last).
         exclude: Columns that no model may read.
         force: Replace what is there.
 
@@ -66,19 +66,19 @@ def init(
     survey = data.survey(
         data.open_source(file, sources.options(table)),
         target=target,
-        overrides=data.Overrides(
-            task=task, positive=positive, id=id_column, group=group, time=tuple(time), exclude=tuple(exclude)
-        ),
+        kind=task,
+        positive=positive,
+        id=id_column,
+        group=group,
+        time=tuple(time),
+        exclude=tuple(exclude),
         progress=progress,
     )
-    asked = survey.task
-    if asked is None:
-        raise InputError("no target is named", hint="name it with --target COLUMN")
     given = {"query": query, "header": header, "separator": separator}
     text = template.render(
         name or _slug(file),
         survey.schema,
-        asked,
+        survey.task,
         source=file if "://" in file else _as_seen_from(folder, file),
         data={key: value for key, value in given.items() if value not in ("", "auto")},
         exclude=dict.fromkeys(exclude, ONLY_AFTERWARDS),
@@ -89,7 +89,7 @@ def init(
     return Started(
         config=str(path),
         contract=str(folder / sources.SCHEMA_FILE),
-        task=asked,
+        task=survey.task,
         n_features=len(survey.schema.features),
         notes=survey.notes,
     )
@@ -102,7 +102,7 @@ def _as_seen_from(folder: Path, file: str) -> str:
         relative = os.path.relpath(path, folder.resolve())
     except ValueError:  # another drive
         return str(path)
-    return relative if relative.count("..") <= 2 else str(path)
+    return relative if relative.count("..") <= 1 else str(path)
 
 
 def _slug(file: str) -> str:

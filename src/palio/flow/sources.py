@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from palio import data
 from palio.core.config import DataTable
-from palio.core.errors import ConfigError
+from palio.core.errors import ConfigError, did_you_mean
 from palio.core.ids import digest
 from palio.core.records import Schema
 
@@ -52,9 +54,30 @@ def open_one(project: Project, file: str, *, query: str = "") -> data.Source:
 
 
 def contract(project: Project) -> Schema | None:
-    """Read `schema.toml`, the editable contract, if the project has one."""
+    """Read `schema.toml`, the editable contract, with what `[data]` says of its columns; None if there is none.
+
+    Raises:
+        ConfigError: `[data]` names a column that the contract does not have.
+    """
     path = project.folder / SCHEMA_FILE
-    return data.read_schema(path) if path.exists() else None
+    if not path.exists():
+        return None
+    schema, table = data.read_schema(path), project.config.data
+    names = [column.name for column in schema.columns]
+    parts = {"target": table.target, "id": table.id, "group": table.group}
+    for key, name in [*parts.items(), *(("time", n) for n in table.time), *(("exclude", n) for n in table.exclude)]:
+        if name and name not in names:
+            raise ConfigError(f"palio.toml [data]: `{key}`: no column `{name}`", hint=did_you_mean(name, names))
+    no_feature = {table.target, table.id, table.group, *table.exclude}
+    return msgspec.structs.replace(
+        schema,
+        columns=tuple(
+            msgspec.structs.replace(column, feature=column.feature and column.name not in no_feature)
+            for column in schema.columns
+        ),
+        time=table.time or schema.time,
+        **{key: name for key, name in parts.items() if name},
+    )
 
 
 def contract_digest(project: Project) -> str:

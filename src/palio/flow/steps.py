@@ -42,6 +42,7 @@ def ingest(project: Project) -> Snapshot:
             source,
             store=project.store,
             schema=sources.contract(project),
+            target=project.config.data.target,
             on_violation=project.config.data.on_violation,
             progress=project.progress,
         )
