@@ -168,15 +168,11 @@ def slices(comparison: Comparison, gate: Gate) -> Check:
 
 def limits(cost: Cost | None, gate: Gate) -> list[Check]:
     """Does it fit the target hardware?"""
+    latency = None if cost is None else cost.latency_ms_p99
+    size = None if cost is None else cost.size_mb
     asked = (
-        (
-            "latency",
-            "Answers one row in",
-            "ms (99 % of the time)",
-            gate.max_latency_ms_p99,
-            cost and cost.latency_ms_p99,
-        ),
-        ("size", "Takes", "MB", gate.max_size_mb, cost and cost.size_mb),
+        ("latency", "Answers one row in", "ms (99 % of the time)", gate.max_latency_ms_p99, latency),
+        ("size", "Takes", "MB", gate.max_size_mb, size),
     )
     checks = []
     for name, verb, unit, limit, found in asked:

@@ -187,7 +187,7 @@ class LocalBlobs(Blobs):
             beside = path.parent / f".{uuid.uuid4().hex}.tmp"
             try:
                 with beside.open("xb") as file:
-                    _copy(source, file, identity)
+                    _copy_as(identity, source, file)
                     file.flush()
                     os.fsync(file.fileno())
                 beside.replace(path)
@@ -240,15 +240,14 @@ class RemoteBlobs(Blobs):
     def open(self, identity: str) -> BinaryIO:
         """See `Blobs.open`; up to 16 MB are held in memory, more on this disk."""
         copy = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 # the caller closes it
-        seen = hashlib.sha256()
-        with self._plain_words(identity), self._files.open(self._path(identity), "rb") as source:
-            while piece := source.read(_PIECE_BYTES):
-                seen.update(piece)
-                copy.write(piece)
-        if seen.hexdigest() != identity:
-            n_bytes = copy.tell()
+        try:
+            with self._plain_words(identity), self._files.open(self._path(identity), "rb") as source:
+                seen = _copy(source, copy)
+            if seen != identity:
+                raise self._damaged(identity, copy.tell())
+        except BaseException:
             copy.close()
-            raise self._damaged(identity, n_bytes)
+            raise
         copy.seek(0)
         return copy  # type: ignore[return-value]  # has every method of a binary file, but not the type
 
@@ -279,15 +278,19 @@ class RemoteBlobs(Blobs):
                     pass  # written anew below
                 else:
                     return
-            if self._protocol in _WHOLE_OR_NOTHING:
-                with self._files.open(path, "wb") as file:
-                    _copy(source, file, identity)
-                return
-            beside = f"{path}.{uuid.uuid4().hex}.tmp"
-            self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-            with self._files.open(beside, "wb") as file:
-                _copy(source, file, identity)
-            self._files.mv(beside, path)
+            at_once = self._protocol in _WHOLE_OR_NOTHING
+            target = path if at_once else f"{path}.{uuid.uuid4().hex}.tmp"
+            if not at_once:
+                self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:
+                with self._files.open(target, "wb") as file:
+                    _copy_as(identity, source, file)
+            except BaseException:
+                if self._files.exists(target):  # closing may have stored what is not whole
+                    self._files.rm_file(target)
+                raise
+            if not at_once:
+                self._files.mv(target, path)
 
     def _read(self, identity: str) -> bytes:
         with self._plain_words(identity):
@@ -321,12 +324,16 @@ def open_blobs(place: str, default: Path) -> Blobs:
     return RemoteBlobs(place) if "://" in place else LocalBlobs(Path(place))
 
 
-def _copy(source: Any, target: Any, identity: str) -> None:
+def _copy(source: Any, target: Any) -> str:
     seen = hashlib.sha256()
     while piece := source.read(_PIECE_BYTES):
         seen.update(piece)
         target.write(piece)
-    if seen.hexdigest() != identity:
+    return seen.hexdigest()
+
+
+def _copy_as(identity: str, source: Any, target: Any) -> None:
+    if _copy(source, target) != identity:
         raise UnavailableError(
             f"blob {short(identity)}: the file changed while it was read", hint="retry when nobody writes to it"
         )

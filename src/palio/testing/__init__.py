@@ -1,0 +1,1 @@
+"""Contract suites that authors of families, stores and sources subclass. Need pytest."""
