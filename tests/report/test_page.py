@@ -119,7 +119,7 @@ def test_every_figure_that_is_shown_is_the_rounded_record(facts: ReportFacts) ->
             assert text == "not known"
             continue
         said = float(match.group().replace(",", "").replace("−", "-"))
-        places = len((match.group(1) or ".")) - 1
+        places = len(match.group(1) or ".") - 1
         nearest = min(abs(said - exact), abs(said - exact * 100))
         arm = re.search(r"± ([\d,.]+)", text)
         room = max(0.51 * 10.0**-places, float(arm.group(1).replace(",", "")) if arm else 0.0, abs(said) * 0.005)
@@ -144,7 +144,7 @@ def test_a_regression_speaks_the_unit_of_its_target(flats: ReportFacts) -> None:
 
 def test_a_challenger_shows_what_changed_and_what_it_is_worth(challenged: ReportFacts) -> None:
     text = Reader(render(challenged)).text
-    assert "is better than the one it challenges, beyond doubt" in text
+    assert "The new model is clearly better than the one before, and is now live as version 3." in text
     assert "214 of 9,042 customers (2 %) now get another answer" in text
     assert "EUR 120 ± 60 per day" in text
     assert "Live: version 3" in text

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from palio.core.records import Metric, Slice
+from palio.core.records import Slice
 from palio.report import words
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, fixed, frequency, margin, number, of_hundred, pair, percent
@@ -26,20 +26,10 @@ class Advice(NamedTuple):
 
 def advise(facts: ReportFacts) -> list[Advice]:
     """List what to do next, the most pressing first; at most eight."""
-    sources = (
-        _decision,
-        _honesty,
-        _slices,
-        _classes,
-        _calibration,
-        _certainty,
-        _data,
-        _limits,
-        _retrain,
-    )
+    sources = (_decision, _honesty, _slices, _classes, _calibration, _certainty, _data, _limits)
     found = [advice for source in sources for advice in source(facts)]
-    last = [advice for advice in _retrain(facts)]
-    return found if len(found) <= MOST else [*found[: MOST - len(last)], *last]
+    last = list(_retrain(facts))
+    return [*found[: MOST - len(last)], *last]
 
 
 def _decision(facts: ReportFacts) -> Iterator[Advice]:
@@ -81,7 +71,8 @@ def _honesty(facts: ReportFacts) -> Iterator[Advice]:
     if used is not None and budget and used >= 0.8 * budget:
         yield Advice(
             "Set fresh test rows aside.",
-            f"The sealed test has been opened {plural(used, 'time')} of {budget}; with each look it flatters a little more.",
+            f"The sealed test has been opened {plural(used, 'time')} of {budget};"
+            " with each look it flatters a little more.",
         )
 
 
@@ -201,7 +192,7 @@ def _retrain(facts: ReportFacts) -> Iterator[Advice]:
     unit = f" {clean(facts.unit, limit=20)}" if facts.unit and name == "mae" else ""
     limit = m.low if term(name).higher_is_better else m.high
     places = max(0, len(pair(m)[0].partition(".")[2]))
-    said = frequency_or_size(name, limit, places, unit)
+    said = _threshold(name, limit, places, unit)
     way = "below" if term(name).higher_is_better else "above"
     yield Advice(
         f"Retrain when {term(name).title.lower()} in daily use stays {way} {said}.",
@@ -209,11 +200,6 @@ def _retrain(facts: ReportFacts) -> Iterator[Advice]:
     )
 
 
-def frequency_or_size(metric: str, value: float, places: int, unit: str = "") -> str:
+def _threshold(metric: str, value: float, places: int, unit: str = "") -> str:
     """Write a threshold: a share as so many of 100, a size with its unit."""
     return frequency(value) if metric == "accuracy" else f"{fixed(value, places)}{unit}"
-
-
-def accuracy_of(metrics: dict[str, Metric]) -> Metric | None:
-    """Return the share of right answers, if it was measured."""
-    return metrics.get("accuracy")

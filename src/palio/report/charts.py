@@ -19,7 +19,7 @@ from palio.report.rounding import clean, number, percent
 
 Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 340.0, 290.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 44.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 12.0, 44.0
 
 
 class Scale(NamedTuple):

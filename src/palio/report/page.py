@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from palio.core.errors import InputError
 from palio.report import sections, words
@@ -60,7 +61,7 @@ def render(facts: ReportFacts) -> str:
         project=clean(facts.project, limit=80),
         cases=clean(facts.cases, limit=30),
         generated_at=facts.generated_at,
-        style=_read("page.css"),
+        style=Markup(_read("page.css")),  # noqa: S704 - our own file
     )
 
 
@@ -75,7 +76,7 @@ def summary(facts: ReportFacts) -> str:
     if value := sections.ability(facts)["per_day"]:
         lines.append(f"- Worth {value}.")
     if facts.comparison is not None:
-        lines.append(f"- Against the champion: the new model {words.against_champion(facts.comparison)}.")
+        lines.append(f"- {words.against_champion(facts.comparison, words.champion_of(facts))}.")
     gap = sections.honesty(facts)["verdict"]
     lines += [f"- {gap}"] if gap else []
     slices = sections.failures(facts)["slices"]

@@ -16,10 +16,10 @@ _JOINERS = "\u200c\u200d"
 
 
 def clean(text: object, *, limit: int = 80) -> str:
-    """Make foreign text safe to show: one line, nothing invisible, at most `limit` characters.
+    r"""Make foreign text safe to show: one line, nothing invisible, at most `limit` characters.
 
     Example:
-        >>> clean("tab\\tand\\x1b[31m colour")
+        >>> clean("tab\tand\x1b[31m colour")
         'tab and[31m colour'
     """
     one_line = " ".join(str(text).split())
@@ -101,7 +101,7 @@ def pair(metric: Metric, *, scale: float = 1.0, most: int = 6, least: int = -12)
     if not math.isfinite(metric.value):
         return UNKNOWN, ""
     arm = margin(metric) * scale
-    if not math.isfinite(arm):
+    if not math.isfinite(arm) or arm == 0:
         return number(metric.value * scale), ""
     places = max(least, decimals(arm, most=most))
     shown = fixed(metric.value * scale, places)
@@ -139,20 +139,32 @@ def of_hundred(metric: Metric) -> str:
         >>> of_hundred(Metric(value=0.6132, low=0.5744, high=0.6508, n_rows=812))
         '61 ± 4'
     """
-    value, arm = pair(metric, scale=100, most=1, least=0)
+    value, arm = hundredths(metric)
     return f"{value} ± {arm}" if arm else value
+
+
+def hundredths(metric: Metric) -> tuple[str, str]:
+    """Write a share and its margin in hundredths: whole ones, or tenths if it is known that well.
+
+    Example:
+        >>> hundredths(Metric(value=0.8106, low=0.7965, high=0.8241, n_rows=9042))
+        ('81', '1')
+    """
+    fine = margin(metric) < 0.0095
+    return pair(metric, scale=100, most=1 if fine else 0, least=0)
 
 
 def frequency(share: float) -> str:
     """Write a bare share as so many of a round number.
 
     Example:
-        >>> frequency(0.117), frequency(0.0023)
-        ('12 of 100', '2 of 1,000')
+        >>> frequency(0.117), frequency(0.0023), frequency(0.9991), frequency(1.0)
+        ('12 of 100', '2 of 1,000', '999 of 1,000', '100 of 100')
     """
     if not math.isfinite(share):
         return UNKNOWN
-    base = next((b for b in (100, 1000, 10000) if share == 0 or share * b >= 0.95), 100000)
+    rarer = min(share, 1 - share)
+    base = next((b for b in (100, 1000, 10000) if rarer <= 0 or rarer * b >= 0.75), 100000)
     return f"{count(round(share * base))} of {count(base)}"
 
 

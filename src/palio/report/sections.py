@@ -16,6 +16,7 @@ from palio.report.rounding import (
     clean,
     count,
     frequency,
+    hundredths,
     interval,
     number,
     of_hundred,
@@ -110,8 +111,8 @@ def _period(facts: ReportFacts) -> str:
 
 def _key_figures(facts: ReportFacts) -> list[Figure]:
     if facts.is_regression:
-        found = [_size(facts, n) for n in ("median_absolute_error", "mae", "rmse")]
-        found = [f for f in found if f][:2] + [_share(facts, "r2", "of 100")]
+        sizes = [f for f in (_size(facts, n) for n in ("median_absolute_error", "mae", "rmse")) if f is not None]
+        found = [*sizes[:2], _share(facts, "r2", "%")]
     elif facts.is_binary:
         found = [_share(facts, n) for n in ("precision", "recall", "roc_auc", "accuracy")]
     else:
@@ -125,9 +126,8 @@ def _share(facts: ReportFacts, name: str, of: str = "of 100") -> Figure | None:
     if m is None or not math.isfinite(m.value) or (m.value < 0):
         return None
     said = words.sentence(name, m, facts.task, cases=facts.cases, unit=facts.unit)
-    value, arm = pair(m, scale=100, most=1, least=0)
-    unit = "times in 100" if name == "roc_auc" else "% explained" if name == "r2" else of
-    return Figure(value, arm, unit, said, _share_note(facts, name), charts.hundred(m, title=said), m.value)
+    value, arm = hundredths(m)
+    return Figure(value, arm, of, said, _share_note(facts, name), charts.hundred(m, title=said), m.value)
 
 
 def _share_note(facts: ReportFacts, name: str) -> str:
@@ -141,7 +141,7 @@ def _share_note(facts: ReportFacts, name: str) -> str:
     simple = e.baseline.get(name)
     if simple is None or not math.isfinite(simple.value) or simple.value <= 0:
         return ""
-    return f"The rule of thumb reaches {pair(simple, scale=100, most=1, least=0)[0]}."
+    return f"The rule of thumb reaches {hundredths(simple)[0]}."
 
 
 def _size(facts: ReportFacts, name: str) -> Figure | None:
@@ -162,7 +162,7 @@ def _class_figure(facts: ReportFacts, *, best: bool) -> Figure | None:
         return None
     chosen = (max if best else min)(scores, key=lambda c: c.accuracy.value)
     said = words.class_sentence(chosen.label, chosen.accuracy, facts.cases)
-    value, arm = pair(chosen.accuracy, scale=100, most=1, least=0)
+    value, arm = hundredths(chosen.accuracy)
     note = f"The {'easiest' if best else 'hardest'} of {len(facts.task.classes)} classes."
     return Figure(value, arm, "of 100", said, note, charts.hundred(chosen.accuracy, title=said), chosen.accuracy.value)
 
@@ -199,8 +199,10 @@ def ability(facts: ReportFacts) -> dict[str, Any]:
 
 def _against_rule(facts: ReportFacts) -> list[str]:
     e = facts.evaluation
-    rule = "the mean, always" if facts.is_regression else "the most common answer, always"
-    lines = [f"A simple rule of thumb gives {rule}. Against it, the model {words.against_baseline(e)}."]
+    rule = "the mean" if facts.is_regression else "the most common answer"
+    lines = [
+        f"The simplest {words.RULE_OF_THUMB} always gives {rule}. {words.against_baseline(e, 'The model', 'that')}."
+    ]
     name = next((n for n in ("mae", "accuracy") if n in e.metrics and n in e.baseline), None)
     if name == "accuracy":
         mine, simple = e.metrics[name], e.baseline[name]
@@ -230,7 +232,7 @@ def _changes(facts: ReportFacts) -> dict[str, Any] | None:
         return None
     differences = {c.metric: c.difference, **c.differences}
     span = {
-        n: scale_of([m.low, m.high, m.value], include=[0.0, -max(abs(m.low), abs(m.high))], pad=0.1)
+        n: scale_of([m.low, m.high, m.value], include=[-m.low, -m.high, -m.value], pad=0.1)
         for n, m in differences.items()
     }
     rows = [
@@ -248,8 +250,8 @@ def _changes(facts: ReportFacts) -> dict[str, Any] | None:
     ]
     return {
         "rows": rows,
-        "sentence": f"The new model {words.against_champion(c)}. Drawing the {count(c.n_rows)} test rows again and again,"
-        f" it came out ahead {frequency(c.p_better)} times.",
+        "sentence": f"{words.against_champion(c, words.champion_of(facts))}. Drawing the"
+        f" {count(c.n_rows)} test rows again and again, it came out ahead {frequency(c.p_better)} times.",
         "changed": f"{count(c.n_changed)} of {count(c.n_rows)} {clean(facts.cases)}"
         f" ({percent(c.n_changed / c.n_rows if c.n_rows else math.nan)}) now get another answer."
         if not facts.is_regression
@@ -340,7 +342,8 @@ def _slices(facts: ReportFacts) -> dict[str, Any] | None:
         for s in shown
     ]
     found = (
-        f"In {words.plural(len(worse), 'group')} of the {len(slices)} examined it does worse than elsewhere, beyond chance."
+        f"In {words.plural(len(worse), 'group')} of the {len(slices)} examined it does worse than elsewhere,"
+        " beyond chance."
         if worse
         else f"None of the {len(slices)} groups examined is worse than the rest beyond chance."
     )

@@ -6,7 +6,9 @@ import json
 import math
 from typing import Any
 
-from palio.core.records import ColumnProfile, Run
+from markupsafe import Markup
+
+from palio.core.records import ColumnProfile, Metric, Run
 from palio.report import charts, words
 from palio.report.charts import scale_of
 from palio.report.facts import ReportFacts
@@ -73,7 +75,7 @@ def _metrics(facts: ReportFacts) -> list[dict[str, Any]]:
     ]
 
 
-def _curves(facts: ReportFacts) -> list[tuple[str, charts.Markup]]:
+def _curves(facts: ReportFacts) -> list[tuple[str, Markup]]:
     found = []
     for c in facts.evaluation.curves:
         points = list(zip(c.x, c.y, strict=False))
@@ -134,7 +136,7 @@ def _candidate(run: Run, facts: ReportFacts, scale: charts.Scale) -> dict[str, A
     score = None
     if run.cv_score is not None:
         error = run.cv_error or 0.0
-        score = charts.Metric(value=run.cv_score, low=run.cv_score - error, high=run.cv_score + error, n_rows=0)
+        score = Metric(value=run.cv_score, low=run.cv_score - error, high=run.cv_score + error, n_rows=0)
     return {
         "family": words.family(run.family),
         "chosen": _is_chosen(run, facts),

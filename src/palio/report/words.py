@@ -123,35 +123,40 @@ def headline(facts: ReportFacts) -> str:
         why = f": {len(failed)} of {plural(len(decision.checks), 'check')} failed" if decision.checks else ""
         return f"The new model should not {'replace the one in use' if decision.champion else 'go live'}{why}."
     if comparison is not None:
-        said = f"The new model {against_champion(comparison)}"
+        said = against_champion(comparison, champion_of(facts))
     else:
-        said = f"The model {against_baseline(facts.evaluation)}"
+        said = against_baseline(facts.evaluation, "The model")
     if decision is not None and decision.verdict == "needs_approval":
         return f"{said}; it passed every check and waits for a person’s approval."
     return f"{said}{live}."
 
 
-def against_baseline(evaluation: Evaluation) -> str:
-    """Say how the model stands to the rule of thumb, as the end of a sentence."""
+def champion_of(facts: ReportFacts) -> str:
+    """Name the model that the new one was held against."""
+    return "the one before" if facts.promotion is not None else "the one in use"
+
+
+def against_baseline(evaluation: Evaluation, subject: str, rule: str = f"a simple {RULE_OF_THUMB}") -> str:
+    """Say how the model stands to the rule of thumb."""
     name = evaluation.primary
     mine, simple = evaluation.metrics.get(name), evaluation.baseline.get(name)
     if mine is None or simple is None:
-        return "has been tested on data it never saw"
+        return f"{subject} has been tested on data it never saw"
     return {
-        2: f"is clearly better than a simple {RULE_OF_THUMB}",
-        1: f"looks better than a simple {RULE_OF_THUMB}, though not beyond doubt",
-        0: f"is no better than a simple {RULE_OF_THUMB}",
-    }.get(better(name, mine, simple), f"is worse than a simple {RULE_OF_THUMB}")
+        2: f"{subject} is clearly better than {rule}",
+        1: f"{subject} looks better than {rule}, though not beyond doubt",
+        0: f"{subject} is no better than {rule}",
+    }.get(better(name, mine, simple), f"{subject} is worse than {rule}")
 
 
-def against_champion(comparison: Comparison) -> str:
-    """Say how the challenger stands to the champion, as the end of a sentence."""
+def against_champion(comparison: Comparison, champion: str = "the one in use") -> str:
+    """Say how the challenger stands to the champion."""
     d = comparison.difference
     if d.low > 0:
-        return "is better than the one it challenges, beyond doubt"
+        return f"The new model is clearly better than {champion}"
     if d.high < 0:
-        return "is worse than the one it challenges, beyond doubt"
-    return "is as good as the one it challenges, as far as the test can tell"
+        return f"The new model is clearly worse than {champion}"
+    return f"The new model is as good as {champion}, as far as the test can tell"
 
 
 def question(task: Task, cases: str) -> str:
@@ -186,15 +191,15 @@ def sentence(metric: str, m: Metric, task: Task, *, cases: str = "cases", unit: 
     cases, positive = clean(cases), quoted(task.positive) if task.positive else ""
     share, size = of_hundred(m), amount(m, unit)
     binary = bool(positive) and len(task.classes) == 2
+    in_unit, arm = clean(unit, limit=20), rounding.pair(m)[1]
+    give_or_take = f" (give or take {arm})" if arm else ""
     said = {
         "accuracy": f"Of 100 {cases}, {share} get the right answer.",
         "balanced_accuracy": f"With every class counted alike, {share} of 100 get the right answer.",
         "rmse": f"The typical error is {size}, if large errors count more.",
         "mae": f"On average, a prediction is off by {size}.",
-        "median_absolute_error": f"Half of the predictions are within ± {size.split(' ±')[0]} of the truth."
-        if "±" not in size
-        else f"Half of the predictions are within {rounding.pair(m)[0]} {clean(unit, limit=20)}".rstrip()
-        + f" of the truth (give or take {rounding.pair(m)[1]}).",
+        "median_absolute_error": f"Half of the predictions are within {rounding.pair(m)[0]} {in_unit}".rstrip()
+        + f" of the truth{give_or_take}.",
         "r2": f"It explains {share} % of the differences between {cases}.",
     }
     if binary:
@@ -213,7 +218,8 @@ def class_sentence(label: str, accuracy: Metric, cases: str = "cases") -> str:
 
 def mix_up(truth: str, prediction: str, share: float) -> str:
     """Say which class is taken for which."""
-    return f"Of 100 that really are {quoted(truth)}, about {number(share * 100, digits=2)} are taken for {quoted(prediction)}."
+    n = number(share * 100, digits=2)
+    return f"Of 100 that really are {quoted(truth)}, about {n} are taken for {quoted(prediction)}."
 
 
 def calibration(bins: tuple[CalibrationBin, ...], task: Task) -> list[str]:
@@ -237,11 +243,9 @@ def calibration(bins: tuple[CalibrationBin, ...], task: Task) -> list[str]:
 
 def _calibration_line(b: CalibrationBin, task: Task) -> str:
     binary = task.positive is not None and len(task.classes) == 2
-    said = "When it says" if binary else "When it is"
-    happens = "it happens" if binary else "sure, it is right"
-    return f"{said} {percent(b.predicted)}{' ' if binary else ' '}{happens} {percent(b.observed)} of the time.".replace(
-        f"{percent(b.predicted)} it", f"{percent(b.predicted)}, it"
-    )
+    if binary:
+        return f"When it says {percent(b.predicted)}, it happens {percent(b.observed)} of the time."
+    return f"When it is {percent(b.predicted)} sure, it is right {percent(b.observed)} of the time."
 
 
 def difference(metric: str, d: Metric, unit: str = "") -> str:
