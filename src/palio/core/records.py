@@ -287,8 +287,10 @@ class Run(Record, frozen=True, kw_only=True):
     """Score that decides near-ties: macro F1 (classification) or R² (regression)."""
     n_parameters: int | None = None
     fit_s: float = 0.0
+    train: dict[str, float] = {}
+    """Metrics on the training part, for finalists."""
     validation: dict[str, float] = {}
-    """Metrics on the validation part, for finalists."""
+    """Metrics on the validation part, for finalists; from a fit that did not see it."""
     cost: Cost | None = None
     """Measured on the exported bundle, for finalists."""
     bundle: str | None = None

@@ -1,0 +1,159 @@
+"""Choose among the finalists: quality first, then simplicity, within what the target hardware allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from palio.core.records import Cost, Run
+
+SAME_SIZE = 2.0
+"""Candidates whose numbers of parameters differ by less than this factor count as equally simple."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the target hardware allows; None: anything."""
+
+    latency_ms_p99: float | None = None
+    """Milliseconds that 99 of 100 single rows may take."""
+    size_mb: float | None = None
+    """Megabytes that the graph may have."""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The finalists in the order in which they are to be taken, and why."""
+
+    ranking: tuple[Run, ...]
+    reasons: tuple[str, ...]
+    """One sentence each."""
+
+
+def paired_error(first: Sequence[float], second: Sequence[float], *, holdout: bool = False) -> float:
+    """Return the standard error of the mean difference between two candidates' scores on the same folds.
+
+    Scores of folds are not independent: any two fits share most of their rows. Their variance is corrected by the share
+    of test to training rows; blocks of one holdout need no correction, since there is one fit.
+
+    Args:
+        first: Fold scores, shape (n_folds,).
+        second: The other's on the same folds.
+        holdout: The scores are of blocks of one holdout.
+
+    Returns:
+        A number ≥ 0; infinite for fewer than two folds.
+
+    Example:
+        >>> round(paired_error([0.8, 0.9], [0.7, 0.8]), 6)
+        0.0
+
+    Source: Nadeau and Bengio 2003, Machine Learning 52(3), equation 9.
+    """
+    n = min(len(first), len(second))
+    if n < 2:
+        return math.inf
+    differences = np.asarray(first[:n]) - np.asarray(second[:n])
+    overlap = 0.0 if holdout else 1.0 / (n - 1)
+    return float(differences.std(ddof=1) * math.sqrt(1.0 / n + overlap))
+
+
+def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS, holdout: bool = False) -> Choice:
+    """Rank the finalists.
+
+    First come those that meet the limits. Among them, all whose score is within one standard error of the best one's
+    are as good; of these the one with the fewest parameters is taken, and of those that are about as simple the one
+    with the better tie-break. The others follow by score. If none (but the dummy) meets the limits, those that come
+    nearest to them go first, and a sentence warns of it.
+
+    Args:
+        finalists: Runs with `cv_score`, `n_parameters` and `cost`; at least one.
+        sign: 1 if more of the metric is better, else -1.
+        limits: What the hardware allows.
+        holdout: Scores are of blocks of one holdout.
+
+    Source: Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3 (one standard
+    error).
+    """
+    feasible = [run for run in finalists if _excess(run.cost, limits) <= 1.0]
+    reasons = [f"{run.family} is out: {_breach(run.cost, limits)}." for run in finalists if run not in feasible]
+    if not [run for run in feasible if run.family != "dummy"]:
+        real = [run for run in finalists if run.family != "dummy"]
+        if real:
+            nearest = sorted(real, key=lambda run: (_excess(run.cost, limits), run.trial))
+            reasons.append(
+                f"Warning: no model meets the limits; {nearest[0].family} comes nearest and is taken nevertheless. "
+                "Raise [limits], or use faster hardware."
+            )
+            rest = [run for run in finalists if run.family == "dummy"]
+            return Choice((*nearest, *rest), tuple(reasons))
+        feasible = list(finalists)
+    by_score = sorted(feasible, key=lambda run: (-sign * _score(run), run.trial))
+    best = by_score[0]
+    metric = best.metric
+    spread = f" ± {_number(best.cv_error)}" if best.cv_error is not None else ""
+    reasons.insert(0, f"{best.family} has the best cross-validated {metric}: {_number(_score(best))}{spread}.")
+    equal = [run for run in by_score if run is best or _is_equal(run, best, sign=sign, holdout=holdout)]
+    fewest = min(run.n_parameters or 0 for run in equal)
+    simple = [run for run in equal if (run.n_parameters or 0) <= SAME_SIZE * fewest]
+    taken = max(simple, key=lambda run: (-math.inf if run.tie_break is None else run.tie_break, -by_score.index(run)))
+    if taken is not best:
+        reasons.append(_why_simpler(taken, best, sign=sign, holdout=holdout))
+    elif len(equal) > 1:
+        others = " and ".join(run.family for run in equal if run is not best)
+        reasons.append(f"{others} is as good within one standard error, but not simpler.")
+    if taken.family == "dummy":
+        reasons.append("Warning: no family learned more than the constant answer; the features may say nothing of it.")
+    ranking = [taken, *(run for run in by_score if run is not taken)]
+    ranking += sorted((run for run in finalists if run not in feasible), key=lambda run: _excess(run.cost, limits))
+    return Choice(tuple(ranking), tuple(reasons))
+
+
+def _is_equal(run: Run, best: Run, *, sign: float, holdout: bool) -> bool:
+    """Tell whether `run` is within one standard error of the best; one with fewer than two folds never is."""
+    behind = sign * (_score(best) - _score(run))
+    error = paired_error(best.fold_scores, run.fold_scores, holdout=holdout)
+    return behind <= 0.0 or (math.isfinite(error) and behind <= error)
+
+
+def _why_simpler(taken: Run, best: Run, *, sign: float, holdout: bool) -> str:
+    behind = sign * (_score(best) - _score(taken))
+    error = paired_error(best.fold_scores, taken.fold_scores, holdout=holdout)
+    return (
+        f"{taken.family} is taken: {_number(behind)} behind is within one standard error ({_number(error)}), and it is "
+        f"simpler, with {taken.n_parameters:,} parameters against {best.n_parameters:,}."
+    )
+
+
+def _score(run: Run) -> float:
+    return -math.inf if run.cv_score is None else run.cv_score
+
+
+def _excess(cost: Cost | None, limits: Limits) -> float:
+    """Return the larger ratio of cost to limit; at most 1 if all limits are met."""
+    if cost is None:
+        return 0.0
+    latency = 0.0 if limits.latency_ms_p99 is None else cost.latency_ms_p99 / limits.latency_ms_p99
+    size = 0.0 if limits.size_mb is None else cost.size_mb / limits.size_mb
+    return max(latency, size)
+
+
+def _breach(cost: Cost | None, limits: Limits) -> str:
+    words = []
+    if cost and limits.latency_ms_p99 is not None and cost.latency_ms_p99 > limits.latency_ms_p99:
+        words.append(f"{cost.latency_ms_p99:.3g} ms at p99 is more than the limit of {limits.latency_ms_p99:g} ms")
+    if cost and limits.size_mb is not None and cost.size_mb > limits.size_mb:
+        words.append(f"{cost.size_mb:.3g} MB is more than the limit of {limits.size_mb:g} MB")
+    return " and ".join(words)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

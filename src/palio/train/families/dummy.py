@@ -1,0 +1,89 @@
+"""Answer always the same: the share of each class, or the mean. What every other family must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from palio import model
+from palio.core.records import Modality, Task, TaskKind
+from palio.train.family import Array, Examples, Feeds, Params, Shape, class_outputs, value_outputs
+
+
+@dataclass(frozen=True)
+class DummyFitted:
+    """A constant answer."""
+
+    examples: Examples
+    constant: Array
+    """Probability of each class, shape (n_classes,); or the value, shape (1,)."""
+    learned: Mapping[str, float]
+
+    @property
+    def n_parameters(self) -> int:
+        """One number for a value, one less than there are classes otherwise."""
+        return max(1, len(self.constant) - 1)
+
+    def reference(self, rows: Examples | Feeds) -> model.Outputs:
+        """Return the constant for every row."""
+        n_rows = len(rows.target) if isinstance(rows, Examples) else len(next(iter(rows.values())))
+        if self.examples.task.kind == "regression":
+            return value_outputs(np.repeat(self.constant, n_rows))
+        return class_outputs(np.tile(self.constant, (n_rows, 1)), self.examples.task)
+
+    def graph(self) -> bytes:
+        """Export as one ONNX graph, which takes the same inputs as any other family's."""
+        builder = model.GraphBuilder(self.examples.schema)
+        model.emit_constant(builder, self.constant, self.examples.task)
+        return builder.build()
+
+
+class Dummy:
+    """The constant answer that is best in itself."""
+
+    name = "dummy"
+    tasks: tuple[TaskKind, ...] = ("classification", "regression")
+    modalities: tuple[Modality, ...] = ("tabular", "text", "image")
+    n_settings = 0
+
+    def seconds(self, shape: Shape) -> float:
+        """Estimate one fit: next to nothing."""
+        return 0.01 + 1e-8 * shape.n_rows
+
+    def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
+        """Return the one way to be a dummy."""
+        return [{}]
+
+    def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
+        """Return no settings: there are none."""
+        return {}
+
+    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
+        """Return the settings as they are."""
+        return params
+
+    def grow(self, params: Params, growth: float) -> Params:
+        """Return the settings as they are."""
+        return params
+
+    def fit(
+        self,
+        examples: Examples,
+        *,
+        params: Params,
+        seed: int,
+        deadline: float | None = None,
+        watch: Examples | None = None,
+    ) -> DummyFitted:
+        """Count the classes, or take the mean (the median if the metric is `mae`)."""
+        if examples.task.kind == "regression":
+            middle = np.median if examples.task.metric in ("mae", "median_absolute_error") else np.mean
+            return DummyFitted(examples, np.array([middle(examples.target)], dtype=np.float64), {})
+        counts = np.bincount(examples.target, minlength=len(examples.task.classes)).astype(np.float64)
+        return DummyFitted(examples, counts / counts.sum(), {})
+
+
+FAMILY = Dummy()

@@ -1,0 +1,142 @@
+"""Ask many trees, each grown on its own chance, and take the mean: random forest and extra trees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from palio import model
+from palio.core.errors import InputError
+from palio.core.records import Modality, Task, TaskKind
+from palio.train.family import (
+    Array,
+    Examples,
+    Params,
+    Shape,
+    TabularFitted,
+    calm_threads,
+    check_time,
+    class_outputs,
+    n_threads,
+    value_outputs,
+)
+
+N_TREES = 100
+TREES_A_STEP = 20
+"""Trees between two looks at the clock."""
+MAX_VALUES = 1_200_000
+"""Bound on the numbers in all leaves, so that a graph stays below some 30 MB."""
+MAX_SAMPLE = 20_000
+"""Rows a tree is grown on at most: more make it slower and larger, hardly better."""
+
+
+class Forest:
+    """Averaged trees: strong without any tuning, and wrong in other places than boosted ones.
+
+    Source: Breiman 2001, Machine Learning 45 (random forest); Geurts, Ernst and Wehenkel 2006, Machine Learning 63
+    (extra trees).
+    """
+
+    name = "forest"
+    tasks: tuple[TaskKind, ...] = ("classification", "regression")
+    modalities: tuple[Modality, ...] = ("tabular",)
+    n_settings = 4
+
+    def seconds(self, shape: Shape) -> float:
+        """Estimate one fit: rows × their logarithm × the features looked at, for each tree (LOG.md: cost of a fit)."""
+        rows = min(shape.n_rows, MAX_SAMPLE)
+        share = 1.0 if shape.n_classes == 0 else 0.6
+        return 0.3 + 1.2e-8 * N_TREES * rows * max(8.0, math.log2(rows + 2)) * (shape.n_features * share)
+
+    def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
+        """Return a random forest with small leaves."""
+        share = 0.5 if task.kind == "regression" else 0.3
+        return [{"extra": False, "min_samples_leaf": 3, "max_features": share, "max_leaf_nodes": 1024}]
+
+    def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
+        """Draw the kind of tree, its size, and how many features it looks at."""
+        return {
+            "extra": trial.suggest_categorical("extra", [False, True]),
+            "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 30, log=True),
+            "max_features": trial.suggest_float("max_features", 0.1, 1.0),
+            "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 64, 2048, log=True),
+        }
+
+    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
+        """Return the settings as they are."""
+        return params
+
+    def grow(self, params: Params, growth: float) -> Params:
+        """Return the settings as they are."""
+        return params
+
+    def fit(
+        self,
+        examples: Examples,
+        *,
+        params: Params,
+        seed: int,
+        deadline: float | None = None,
+        watch: Examples | None = None,
+    ) -> TabularFitted:
+        """Grow the trees, twenty at a time.
+
+        Raises:
+            OutOfTime: the deadline has come.
+            InputError: fewer than two classes have examples.
+        """
+        calm_threads()
+        check_time(deadline)
+        task = examples.task
+        preprocessing = examples.preprocessing("forest")
+        X = examples.matrix(preprocessing)
+        if task.kind == "classification" and len(np.unique(examples.target)) < 2:
+            raise InputError("forest: only one class has examples", hint="bring rows of at least two classes")
+        estimator = _estimator(params, task, seed, n_rows=len(X))
+        for n_trees in range(TREES_A_STEP, N_TREES + 1, TREES_A_STEP):
+            check_time(deadline)
+            estimator.set_params(n_estimators=n_trees)
+            estimator.fit(X, examples.target)  # warm start: adds trees to those that stand
+
+        def answer(features: Array) -> model.Outputs:
+            if task.kind == "regression":
+                return value_outputs(estimator.predict(features))
+            probabilities = np.zeros((len(features), len(task.classes)))
+            probabilities[:, estimator.classes_] = estimator.predict_proba(features)
+            return class_outputs(probabilities, task)
+
+        return TabularFitted(
+            preprocessing=preprocessing,
+            answer=answer,
+            emit=lambda builder, name: model.emit_forest(builder, name, estimator, task),
+            n_parameters=sum(_n_numbers(tree.tree_) for tree in estimator.estimators_),
+        )
+
+
+def _estimator(params: Params, task: Task, seed: int, *, n_rows: int) -> Any:
+    from sklearn import ensemble
+
+    kind = "ExtraTrees" if params["extra"] else "RandomForest"
+    make = getattr(ensemble, kind + ("Regressor" if task.kind == "regression" else "Classifier"))
+    n_values = max(1, len(task.classes))
+    return make(
+        max_features=float(params["max_features"]),
+        min_samples_leaf=int(params["min_samples_leaf"]),
+        max_leaf_nodes=max(8, min(int(params["max_leaf_nodes"]), MAX_VALUES // (N_TREES * n_values))),
+        bootstrap=True,
+        max_samples=None if n_rows <= MAX_SAMPLE else MAX_SAMPLE,
+        warm_start=True,
+        n_jobs=n_threads(),
+        random_state=seed,
+    )
+
+
+def _n_numbers(tree: Any) -> int:
+    """Count a threshold for each fork, and the values of each leaf."""
+    return int(tree.node_count - tree.n_leaves + tree.n_leaves * tree.value.shape[2])
+
+
+FAMILY = Forest()

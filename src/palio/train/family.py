@@ -1,0 +1,243 @@
+"""Say what a family of models must be able to do, and hold what it is taught with.
+
+A family is one file. It passes `palio.testing.FamilyContract`, and is named in `palio.train.FAMILIES`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from palio import model
+from palio.core.records import Modality, Schema, Task, TaskKind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from palio.model import GraphBuilder, Outputs, Preprocessing, PreprocessingOptions
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Feeds = dict[str, Array]
+Params = dict[str, Any]
+Style = Literal["tree", "forest", "linear"]
+
+ROWS_AT_ONCE = 65_536
+"""Rows that are turned into features together: bounds the memory of what lies between."""
+
+
+class OutOfTime(Exception):  # noqa: N818  # not a fault: the budget is spent
+    """The deadline has come; what was being fitted is dropped, what is finished is kept."""
+
+
+def check_time(deadline: float | None) -> None:
+    """Raise `OutOfTime` if `deadline` (on `time.monotonic`, seconds; None: never) has passed."""
+    if deadline is not None and time.monotonic() >= deadline:
+        raise OutOfTime
+
+
+def calm_threads() -> None:
+    """Let the threads of OpenMP sleep while they wait for each other, as long as nobody has said otherwise.
+
+    By default they spin, and on a busy machine one fit of 2 s then takes up to 38 s (LOG.md: threads that wait). It
+    must be said before a library that uses OpenMP is loaded.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def n_threads() -> int:
+    """Count the threads a fit may use: the cores this process may run on, at most eight."""
+    try:
+        return max(1, min(8, len(os.sched_getaffinity(0))))
+    except AttributeError:  # not on this platform
+        return max(1, min(8, os.cpu_count() or 1))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How big a problem is: what the cost of a fit, and sensible defaults, depend on."""
+
+    n_rows: int
+    n_features: int
+    n_classes: int
+    """0 for regression."""
+
+    def of(self, n_rows: int) -> Shape:
+        """Return the shape of the same columns with `n_rows` rows."""
+        return Shape(n_rows, self.n_features, self.n_classes)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows with their truth, and what was already computed from them.
+
+    `target` has shape (n_rows,): class index (int64) or value (float64).
+    """
+
+    frame: pl.DataFrame
+    target: Array
+    schema: Schema
+    task: Task
+    _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
+    _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
+    _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def shape(self) -> Shape:
+        """How big these examples are."""
+        return Shape(len(self.target), len(self.schema.features), len(self.task.classes))
+
+    def feeds(self) -> Feeds:
+        """Return the rows as a graph takes them: one array of shape (n_rows, 1) per input."""
+        if not self._feeds:
+            self._feeds.update(model.feeds_from_frame(self.frame, self.schema))
+        return self._feeds
+
+    def preprocessing(self, style: Style, options: PreprocessingOptions | None = None) -> Preprocessing:
+        """Return the preprocessing fitted on these rows; the same one for the same style and options."""
+        key = (style, options)
+        if key not in self._fitted:
+            self._fitted[key] = model.fit_preprocessing(
+                self.frame, self.schema, task=self.task, target=self.target, style=style, options=options
+            )
+        return self._fitted[key]
+
+    def matrix(self, preprocessing: Preprocessing) -> Array:
+        """Return the features of these rows, shape (n_rows, n_features) float64, computed once by the graph."""
+        found = self._matrices.get(id(preprocessing))
+        if found is None:  # the entry keeps the preprocessing alive, so that its id stays its own
+            found = (preprocessing, features_of(preprocessing, self.feeds()))
+            self._matrices[id(preprocessing)] = found
+        return found[1]
+
+    def take(self, rows: Array) -> Examples:
+        """Return the examples at the given positions."""
+        return Examples(self.frame[rows], self.target[rows], self.schema, self.task)
+
+
+class Fitted(Protocol):
+    """A model that has learned."""
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers were learned: the measure of simplicity among candidates."""
+
+    @property
+    def learned(self) -> Mapping[str, float]:
+        """Settings that the fit itself has found, e.g. `n_estimators`; `Family.settle` reads them."""
+
+    def reference(self, rows: Examples | Feeds) -> Outputs:
+        """Return the library's own answer, which the graph is held against."""
+
+    def graph(self) -> bytes:
+        """Export from raw columns to answers as one ONNX graph."""
+
+
+class Family(Protocol):
+    """A kind of model: how to set it, how to fit it, and what a fit costs."""
+
+    @property
+    def name(self) -> str:
+        """Key in `palio.train.FAMILIES`."""
+
+    @property
+    def tasks(self) -> tuple[TaskKind, ...]:
+        """Kinds of task it can do."""
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Kinds of rows it can read."""
+
+    @property
+    def n_settings(self) -> int:
+        """How many settings are worth a search; 0: one trial says it all."""
+
+    def seconds(self, shape: Shape) -> float:
+        """Estimate, on the slow side, the seconds of one fit on two cores; depends on nothing but `shape`."""
+
+    def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
+        """Return well-chosen settings to try first, best guess first; each lies in the space of `suggest`."""
+
+    def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
+        """Draw settings from an Optuna trial: numbers, strings and booleans by name, no conditional ones."""
+
+    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
+        """Add what the fits on all folds have found, so that a fit can do without rows to watch."""
+
+    def grow(self, params: Params, growth: float) -> Params:
+        """Adapt settled settings to `growth` times the rows that the folds had."""
+
+    def fit(
+        self,
+        examples: Examples,
+        *,
+        params: Params,
+        seed: int,
+        deadline: float | None = None,
+        watch: Examples | None = None,
+    ) -> Fitted:
+        """Learn from `examples`; the same arguments give the same model.
+
+        Args:
+            examples: What to learn from.
+            params: From `defaults`, `suggest` or `settle`.
+            seed: Fixes every use of chance.
+            deadline: Moment on `time.monotonic` at which to give up.
+            watch: Rows on which an iterative fit may judge when to stop.
+
+        Raises:
+            OutOfTime: the deadline has come.
+            InputError: the examples cannot be learned from.
+        """
+
+
+@dataclass(frozen=True)
+class TabularFitted:
+    """A model on a feature matrix: preprocessing, the library's answer, and its nodes of the graph."""
+
+    preprocessing: Preprocessing
+    answer: Callable[[Array], Outputs]
+    """Feature matrix (n_rows, n_features) → answers."""
+    emit: Callable[[GraphBuilder, str], None]
+    """Add the model's nodes and outputs, reading the feature tensor of the given name."""
+    n_parameters: int
+    learned: Mapping[str, float] = field(default_factory=dict)
+
+    def reference(self, rows: Examples | Feeds) -> Outputs:
+        """Return the library's own answer on rows, or on feeds of the graph."""
+        if isinstance(rows, Examples):
+            return self.answer(rows.matrix(self.preprocessing))
+        return self.answer(features_of(self.preprocessing, rows))
+
+    def graph(self) -> bytes:
+        """Export from raw columns to answers as one ONNX graph."""
+        builder = model.GraphBuilder(self.preprocessing.schema)
+        self.emit(builder, self.preprocessing.emit(builder))
+        return builder.build()
+
+
+def features_of(preprocessing: Preprocessing, feeds: Feeds) -> Array:
+    """Compute the features of rows, shape (n_rows, n_features) float64, by running the preprocessing's own graph."""
+    graph = model.Graph(preprocessing.build(), threads=2)
+    n_rows = len(next(iter(feeds.values())))
+    blocks = [
+        graph.run({name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()})["features"]
+        for start in range(0, max(1, n_rows), ROWS_AT_ONCE)
+    ]
+    found: Array = np.concatenate(blocks)
+    return found
+
+
+def class_outputs(probabilities: Array, task: Task) -> Outputs:
+    """Turn probabilities (n_rows, n_classes) into answers: the most probable class, the first one on a tie."""
+    labels = np.asarray(task.classes, dtype=object)
+    return model.Outputs(prediction=labels[probabilities.argmax(axis=1)], probabilities=probabilities)
+
+
+def value_outputs(values: Array) -> Outputs:
+    """Turn values (n_rows,) into answers."""
+    return model.Outputs(prediction=np.asarray(values, dtype=np.float64), probabilities=None)

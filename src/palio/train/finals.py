@@ -1,0 +1,248 @@
+"""Hold the final: refit the best of each family, measure it, choose, and pack the one that is chosen."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from palio import data, model
+from palio.core import ids
+from palio.core.errors import ConflictError, PalioError
+from palio.core.progress import Progress
+from palio.core.records import Parity, Run, Snapshot
+from palio.train.choice import Limits, choose
+from palio.train.family import Examples, Family, Fitted, OutOfTime
+from palio.train.trial import Terms, score
+
+if TYPE_CHECKING:
+    from palio.store import Store
+
+COST_ROWS = 512
+"""Rows from which single ones are drawn to measure the latency."""
+MAX_SCORED_TRAIN_ROWS = 200_000
+"""Training rows that the training score is computed on at most."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """What the finalists run on."""
+
+    store: Store
+    terms: Terms
+    snapshot: Snapshot
+    families: Mapping[str, Family]
+    train: Examples
+    validation: Examples
+    rows_a_fit: float
+    """Rows that a fit of a trial had, on average."""
+    holdout: bool
+    deadline: float
+    """On `time.monotonic`."""
+    progress: Progress
+
+    def everything(self) -> Examples:
+        """Return training and validation rows together: what the champion learns from."""
+        import polars
+
+        if not len(self.validation.target):
+            return self.train
+        frame = polars.concat([self.train.frame, self.validation.frame])
+        target = np.concatenate([self.train.target, self.validation.target])
+        return Examples(frame, target, self.train.schema, self.train.task)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Who won."""
+
+    runs: tuple[Run, ...]
+    chosen: str
+    bundle: str
+    reasons: tuple[str, ...]
+    cut: bool
+    """The clock kept a finalist from the start."""
+
+
+def hold(field: Field, runs: Sequence[Run], *, limits: Limits) -> Outcome:
+    """Measure the best run of each family, choose one, fit it on train and validation, and pack it.
+
+    A candidate whose graph does not agree with its library is out, and the next one is taken; so is one whose last fit
+    would break the deadline.
+
+    Raises:
+        PalioError: not even the constant answer could be packed; the cause is named.
+    """
+    finalists: list[Run] = []
+    reasons: list[str] = []
+    cut = False
+    for run in _best_of_each(runs, sign=field.terms.sign):
+        field.progress.step("finalists", len(finalists))
+        try:
+            finalists.append(_measured(field, run))
+        except OutOfTime:
+            cut = True
+            reasons.append(f"{run.family} is out: there was no time to fit it on all training rows.")
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:  # noqa: BLE001 - a family may be foreign code; the others go on
+            reasons.append(f"{run.family} is out: it could not be exported ({_line(error)}).")
+    choice = choose(finalists, sign=field.terms.sign, limits=limits, holdout=field.holdout)
+    reasons = [*choice.reasons, *reasons]
+    last: Exception | None = None
+    everything = field.everything()
+    for run in choice.ranking:
+        try:
+            bundle = _champion(field, run, everything)
+        except OutOfTime:
+            cut = True
+            reasons.append(f"{run.family} is out: there was no time to fit it on train and validation.")
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:  # noqa: BLE001 - the next candidate is taken
+            last = error
+            reasons.append(f"{run.family} is out: {_line(error)}")
+        else:
+            chosen = msgspec.structs.replace(run, bundle=bundle, chosen=True)
+            final = {one.id: one for one in finalists} | {run.id: chosen}
+            reasons += _generalises(chosen, field.terms)
+            return Outcome(tuple(final.get(one.id, one) for one in runs), run.id, bundle, tuple(reasons), cut)
+    raise last or PalioError("train: no candidate could be fitted", hint="raise [train] budget_s")
+
+
+def _best_of_each(runs: Sequence[Run], *, sign: float) -> list[Run]:
+    """Return the best finished run of each family, the dummy first, then by score."""
+    best: dict[str, Run] = {}
+    for run in runs:
+        if run.status != "done" or run.cv_score is None:
+            continue
+        rival = best.get(run.family)
+        if rival is None or sign * run.cv_score > sign * (rival.cv_score or 0.0):
+            best[run.family] = run
+    return sorted(best.values(), key=lambda run: (run.family != "dummy", -sign * (run.cv_score or 0.0), run.trial))
+
+
+def _measured(field: Field, run: Run) -> Run:
+    """Fit on all training rows, export, score and time; kept, so that a resumed search reads the same."""
+    key = ids.digest_of({"finalist": run.id})
+    known = field.store.records.get(Run, key)
+    if known is not None:
+        return known
+    started = time.perf_counter()
+    fitted = _fit(field, run, field.train)
+    fit_s = time.perf_counter() - started
+    graph = model.Graph(fitted.graph())
+    feeds = field.train.take(np.arange(min(COST_ROWS, len(field.train.target)))).feeds()
+    seen = field.train.take(_thinned(len(field.train.target)))
+    finalist = msgspec.structs.replace(
+        run,
+        n_parameters=fitted.n_parameters,
+        train=_metrics(field, fitted, seen),
+        validation=_metrics(field, fitted, field.validation),
+        cost=model.measure_cost(graph, feeds, fit_s=round(fit_s, 3)),
+    )
+    try:
+        field.store.records.put(finalist, key=key)
+    except ConflictError:  # another process was faster
+        return field.store.records.get(Run, key) or finalist
+    return finalist
+
+
+def _fit(field: Field, run: Run, examples: Examples) -> Fitted:
+    """Fit the settings of a run on more rows than its folds had."""
+    family = field.families[run.family]
+    growth = len(examples.target) / max(1.0, field.rows_a_fit)
+    if run.family == "dummy":
+        deadline = None  # there is always a model
+    else:
+        deadline = field.deadline
+        if time.monotonic() + _pace(run) * growth >= deadline:
+            raise OutOfTime
+    return family.fit(examples, params=family.grow(run.params, growth), seed=run.seed, deadline=deadline)
+
+
+def _pace(run: Run) -> float:
+    """Seconds that one of the run's fits took."""
+    return run.fit_s / max(1, len(run.fold_scores))
+
+
+def _champion(field: Field, run: Run, everything: Examples) -> str:
+    """Fit on train and validation, check the graph against the library, and pack the bundle."""
+    field.progress.say(f"Fitting {run.family} on {len(everything.target):,} rows of train and validation.")
+    fitted = _fit(field, run, everything)
+    graph = fitted.graph()
+    checked = field.validation if len(field.validation.target) else field.train
+    parity = check(graph, fitted, checked)
+    failed = [one for one in parity if not one.passed]
+    if failed:
+        worst = failed[0]
+        raise PalioError(
+            f"its graph differs from its library by {worst.max_abs_diff:.3g} ({worst.path}, {worst.rows:,} rows; "
+            f"{worst.tolerance:.3g} is allowed).",
+            hint="report it with the schema of the data",
+        )
+    terms, rows = field.terms, everything
+    runner = model.Graph(graph, threads=2)
+    tie = {} if run.tie_break is None else {terms.tie_break: run.tie_break}
+    return model.pack(
+        field.store,
+        graph,
+        profile=data.profile_of(rows.frame, rows.schema),
+        golden=model.make_golden(runner, checked.frame, rows.schema),
+        task=terms.task,
+        schema=rows.schema,
+        family=run.family,
+        params=run.params,
+        seed=run.seed,
+        n_parameters=fitted.n_parameters,
+        snapshot=field.snapshot.id,
+        parts=terms.parts,
+        trained_on=("train", "validation") if len(field.validation.target) else ("train",),
+        metrics={
+            "cross_validation": tie | {terms.metric: run.cv_score or 0.0},
+            "train": run.train,
+            "validation": run.validation,
+        },
+        parity=parity,
+        versions=model.versions(),
+    )
+
+
+def check(graph: bytes, fitted: Fitted, rows: Examples) -> tuple[Parity, ...]:
+    """Compare a graph with the library's own answer: on all `rows`, and on rows that are made to break exports."""
+    runner = model.Graph(graph, threads=2)
+    hard = model.stress_feeds(rows.frame, rows.schema, graph)
+    return (
+        model.check_parity(runner, rows.feeds(), fitted.reference(rows), path="library and graph"),
+        model.check_parity(runner, hard, fitted.reference(hard), path="library and graph, rows made to be hard"),
+    )
+
+
+def _metrics(field: Field, fitted: Fitted, rows: Examples) -> dict[str, float]:
+    """Score on some rows; nothing if there are none."""
+    if not len(rows.target):
+        return {}
+    return score(field.terms.task, rows.target, fitted.reference(rows))
+
+
+def _thinned(n_rows: int) -> Any:
+    step = max(1, math.ceil(n_rows / MAX_SCORED_TRAIN_ROWS))
+    return np.arange(0, n_rows, step)
+
+
+def _generalises(run: Run, terms: Terms) -> list[str]:
+    """Say how the score on training rows compares with the one on validation rows."""
+    seen, unseen = run.train.get(terms.metric), run.validation.get(terms.metric)
+    if seen is None or unseen is None:
+        return []
+    return [f"On the rows it learned from {run.family} scores {seen:.4g}, on validation rows {unseen:.4g}."]
+
+
+def _line(error: Exception) -> str:
+    message = error.message if isinstance(error, PalioError) else str(error)
+    return (message.strip().splitlines() or [type(error).__name__])[0][:300]
