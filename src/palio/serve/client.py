@@ -139,10 +139,10 @@ def replay(bundle: Bundle, *, tolerance: float = 1e-9) -> Parity:
     Returns:
         Path `graph and server`; passed if no label differs and no number by more than `tolerance`.
     """
-    from palio.model import Outputs
+    from palio.model import Outputs, compare_outputs
     from palio.serve.app import create_app
     from palio.serve.process import background
-    from palio.serve.registry import difference, fixed
+    from palio.serve.registry import fixed
 
     golden = bundle.golden()
     feeds = golden.feeds
@@ -155,15 +155,7 @@ def replay(bundle: Bundle, *, tolerance: float = 1e-9) -> Parity:
         if golden.outputs.probabilities is None
         else np.concatenate([part["probabilities"] for part in parts]),
     )
-    gap, n_label_diffs = difference(answered, golden.outputs)
-    return Parity(
-        path="graph and server",
-        rows=n_rows,
-        max_abs_diff=gap,
-        n_label_diffs=n_label_diffs,
-        tolerance=tolerance,
-        passed=n_label_diffs == 0 and gap <= tolerance,
-    )
+    return compare_outputs(answered, golden.outputs, path="graph and server", tolerance=tolerance)
 
 
 def _ask(client: Client, feeds: Mapping[str, Any], start: int) -> dict[str, Any]:

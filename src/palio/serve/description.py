@@ -82,6 +82,7 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
             "type": "object",
             "properties": {
                 "error": {"type": "string"},
+                "hint": {"type": "string"},
                 "fields": {"type": "array", "items": {"type": "string"}},
             },
             "required": ["error"],

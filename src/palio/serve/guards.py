@@ -32,9 +32,9 @@ def guard_of(column: Column) -> Guard:
     return _number_guard(column) if column.type in NUMERIC else _text_guard(column)
 
 
-def refuse_column(column: Column, why: str) -> ContractError:
+def refuse_column(column: Column, rule: str, why: str) -> ContractError:
     """Name the column that breaks its contract, without quoting what it holds."""
-    return ContractError(f"`{column.name}`: {why}", facts={"fields": [column.name]})
+    return ContractError(f"`{column.name}`: {why}", facts={"violations": [{"column": column.name, "rule": rule}]})
 
 
 def _number_guard(column: Column) -> Guard:
@@ -54,17 +54,17 @@ def _number_guard(column: Column) -> Guard:
     def slow(values: Array) -> Array | None:
         flat = values.reshape(-1)
         if np.isinf(flat).any():
-            raise refuse_column(column, "a number must be finite")
+            raise refuse_column(column, "type", "a number must be finite")
         missing = np.isnan(flat)
         if missing.any() and not column.missing_allowed:
-            raise refuse_column(column, "a value is missing, and none may be")
+            raise refuse_column(column, "missing", "a value is missing, and none may be")
         if whole and not np.equal(flat, np.floor(flat), where=~missing, out=np.ones(len(flat), bool)).all():
-            raise refuse_column(column, "must be a whole number")
+            raise refuse_column(column, "type", "must be a whole number")
         outside = (flat < floor) | (flat > ceiling)
         if not outside.any():
             return None
         if column.on_out_of_range == "reject":
-            raise refuse_column(column, f"must be between {column.low:g} and {column.high:g}")
+            raise refuse_column(column, "range", f"must be between {column.low:g} and {column.high:g}")
         return outside
 
     return check
@@ -80,14 +80,14 @@ def _text_guard(column: Column) -> Guard:
             return None
         flat = values.reshape(-1).tolist()
         if not column.missing_allowed and "" in flat:
-            raise refuse_column(column, "a value is missing, and none may be")
+            raise refuse_column(column, "missing", "a value is missing, and none may be")
         if not watched:
             return None
         unknown = [text not in known and text != "" for text in flat]
         if not any(unknown):
             return None
         if column.on_unknown == "reject":
-            raise refuse_column(column, "must be one of the known categories (see /openapi.json)")
+            raise refuse_column(column, "category", "must be one of the known categories (see /openapi.json)")
         return np.array(unknown)
 
     return check

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import statistics
 import threading
 import time
@@ -11,15 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from palio import model as models
 from palio.core.errors import IntegrityError, PalioError
-from palio.core.records import Column, Deployment, Schema
+from palio.core.records import Column, Deployment
 from palio.serve.guards import NUMERIC, Guard, guard_of
 
 if TYPE_CHECKING:
-    from palio.model import Bundle, Graph, Outputs
+    from palio.model import Bundle, Graph, RecordReader
     from palio.store import Store
 
 log = logging.getLogger("palio.serve")
@@ -98,7 +95,7 @@ class Served:
     deployment: Deployment
     bundle: Bundle
     graph: Graph
-    schema: Schema
+    reader: RecordReader
     classes: tuple[str, ...]
     version: str
     plans: Mapping[str, InputPlan]
@@ -136,7 +133,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         deployment=deployment,
         bundle=bundle,
         graph=bundle.graph,
-        schema=manifest.schema,
+        reader=models.RecordReader(manifest.schema),
         classes=manifest.task.classes,
         version=str(deployment.version),
         plans=plans,
@@ -230,10 +227,11 @@ class Registry:
 def _warm_up(bundle: Bundle) -> float:
     """Let the graph answer its golden rows, compare, and time one row."""
     golden = bundle.golden()
-    gap, n_label_diffs = difference(bundle.graph.predict(golden.feeds), golden.outputs)
-    if n_label_diffs or gap > GOLDEN_TOLERANCE:
+    parity = models.check_parity(bundle.graph, golden.feeds, golden.outputs, tolerance=GOLDEN_TOLERANCE)
+    if not parity.passed:
         raise IntegrityError(
-            f"it answers its golden rows differently here: {n_label_diffs} labels, numbers by up to {gap:.2g}",
+            f"it answers its golden rows differently here: {parity.n_label_diffs} labels, "
+            f"numbers by up to {parity.max_abs_diff:.2g}",
             hint="run palio model verify",
         )
     feeds: dict[str, Any] = {name: values[:1] for name, values in golden.feeds.items()}
@@ -243,27 +241,3 @@ def _warm_up(bundle: Bundle) -> float:
         bundle.graph.predict(feeds)
         times.append(time.perf_counter() - begin)
     return statistics.median(times)
-
-
-def difference(got: Outputs, expected: Outputs) -> tuple[float, int]:
-    """Compare two answers to the same rows: the largest difference of a number, and how many labels differ.
-
-    Infinite if the shapes differ or a number is missing on one side only.
-    """
-    if (got.probabilities is None) != (expected.probabilities is None):
-        return math.inf, 0
-    if got.probabilities is None:
-        return _largest_gap(got.prediction, expected.prediction), 0
-    if got.prediction.shape != expected.prediction.shape:
-        return math.inf, 0
-    n_label_diffs = int((got.prediction.astype(str) != expected.prediction.astype(str)).sum())
-    return _largest_gap(got.probabilities, expected.probabilities), n_label_diffs
-
-
-def _largest_gap(got: Any, expected: Any) -> float:
-    if got.shape != expected.shape:
-        return math.inf
-    first, second = got.astype(np.float64), expected.astype(np.float64)
-    gap = np.abs(first - second)
-    gap = np.where((first == second) | (np.isnan(first) & np.isnan(second)), 0.0, gap)
-    return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0))

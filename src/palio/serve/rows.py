@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from palio import model as models
 from palio.core.errors import ContractError
 from palio.serve.wire import Caps, Reply, Request, WireError
 
@@ -76,7 +75,7 @@ def predict(served: Served, request: Request, caps: Caps, ids: PredictionIds) ->
     """
     rows = parse_records(request.body, caps)
     try:
-        feeds, flags = models.feeds_from_records(rows, served.schema)
+        feeds, flags = served.reader.read(rows)
     except ContractError as error:
         raise WireError.of(error) from None
     outputs = served.graph.predict(feeds)

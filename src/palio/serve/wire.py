@@ -35,9 +35,16 @@ class WireError(Exception):
     """A request that gets an error answer: status, one sentence, and the names of the fields it is about."""
 
     def __init__(
-        self, status: int, message: str, *, fields: tuple[str, ...] = (), headers: tuple[tuple[bytes, bytes], ...] = ()
+        self,
+        status: int,
+        message: str,
+        *,
+        hint: str = "",
+        fields: tuple[str, ...] = (),
+        headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         super().__init__(message)
+        self.hint = hint
         self.status = status
         self.message = message
         self.fields = fields
@@ -45,9 +52,10 @@ class WireError(Exception):
 
     @classmethod
     def of(cls, error: PalioError, *, status: int | None = None) -> WireError:
-        """Turn an error of Palio into an answer; its facts stay here, for they may quote the payload."""
-        fields = error.facts.get("fields") or ()
-        return cls(status or error.http_status, error.message, fields=tuple(str(name) for name in fields))
+        """Turn an error of Palio into an answer; of its facts only the names of columns go out."""
+        violations = error.facts.get("violations") or ()
+        fields = tuple(dict.fromkeys(str(violation["column"]) for violation in violations))
+        return cls(status or error.http_status, error.message, hint=error.hint, fields=fields)
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +81,8 @@ _encode = msgspec.json.Encoder().encode
 def refuse(refusal: WireError) -> Reply:
     """Answer with `{"error": "..."}`, the form that the Open Inference Protocol wants."""
     body: dict[str, Any] = {"error": refusal.message}
+    if refusal.hint:
+        body["hint"] = refusal.hint
     if refusal.fields:
         body["fields"] = refusal.fields
     return Reply(refusal.status, _encode(body), JSON, refusal.headers)
