@@ -62,7 +62,7 @@ def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
     if parts.method == "grouped":
         _need(frame, parts.key_columns, "group")
         return row_hashes(frame.select(parts.key_columns).to_arrow(), parts.key_columns)
-    columns = [column.name for column in schema.features if column.name in frame.columns]
+    columns = [c.name for c in schema.features if c.name in frame.columns and c.name != schema.target]
     hashes = row_hashes(frame.select(columns).to_arrow(), columns)
     return occurrence_hashes(hashes) if is_coarse(hashes) else hashes
 

@@ -52,11 +52,15 @@ def cut_points(uniforms: Floats, shares: tuple[float, float]) -> tuple[float, fl
     places, counts = np.unique(uniforms, return_counts=True)
     below = np.r_[0, np.cumsum(counts)]  # below[i]: rows under places[i]
     first, second = _wanted(n_rows, shares)
-    i = _nearest(below, first)
-    j = max(_nearest(below, second), i)
-    train = _between(places, i, shares[0])
+    i, j = _nearest(below, first), _nearest(below, second)
+    if places.size >= 3:  # big groups must not leave a part empty while there are three of them
+        has_validation = shares[0] < shares[1]
+        i = min(max(i, 1), places.size - 2)
+        j = min(max(j, i + 1 if has_validation else 1), places.size - 1)
     if shares[0] == shares[1]:
-        return train, train
+        end = _between(places, j, shares[1])
+        return end, end
+    train = _between(places, i, shares[0])
     return train, max(train, _between(places, j, shares[1]))
 
 
