@@ -11,40 +11,81 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from palio.model.builder import GraphBuilder
+    from palio.model.bundle import Bundle, export, load, open_folder, pack
+    from palio.model.cost import measure_cost
     from palio.model.feeds import feeds_from_frame
+    from palio.model.golden import Golden, make_golden
+    from palio.model.inspection import verify, verify_bundle, verify_folder, versions
     from palio.model.linear import emit_constant, emit_linear
     from palio.model.names import input_name
+    from palio.model.parity import check_parity, compare_outputs
     from palio.model.preprocessing import Preprocessing, PreprocessingOptions, fit_preprocessing
+    from palio.model.rows import RecordReader, feeds_from_records
     from palio.model.session import Graph, Outputs
+    from palio.model.stress import stress_feeds
     from palio.model.trees import emit_forest, emit_lightgbm
 
 _HOME = {
+    "Bundle": "bundle",
+    "Golden": "golden",
     "Graph": "session",
     "GraphBuilder": "builder",
     "Outputs": "session",
     "Preprocessing": "preprocessing",
     "PreprocessingOptions": "preprocessing",
+    "RecordReader": "rows",
+    "check_parity": "parity",
+    "compare_outputs": "parity",
     "emit_constant": "linear",
     "emit_forest": "trees",
     "emit_lightgbm": "trees",
     "emit_linear": "linear",
+    "export": "bundle",
     "feeds_from_frame": "feeds",
+    "feeds_from_records": "rows",
     "fit_preprocessing": "preprocessing",
     "input_name": "names",
+    "load": "bundle",
+    "make_golden": "golden",
+    "measure_cost": "cost",
+    "open_folder": "bundle",
+    "pack": "bundle",
+    "stress_feeds": "stress",
+    "verify": "inspection",
+    "verify_bundle": "inspection",
+    "verify_folder": "inspection",
+    "versions": "inspection",
 }
 __all__ = [
+    "Bundle",
+    "Golden",
     "Graph",
     "GraphBuilder",
     "Outputs",
     "Preprocessing",
     "PreprocessingOptions",
+    "RecordReader",
+    "check_parity",
+    "compare_outputs",
     "emit_constant",
     "emit_forest",
     "emit_lightgbm",
     "emit_linear",
+    "export",
     "feeds_from_frame",
+    "feeds_from_records",
     "fit_preprocessing",
     "input_name",
+    "load",
+    "make_golden",
+    "measure_cost",
+    "open_folder",
+    "pack",
+    "stress_feeds",
+    "verify",
+    "verify_bundle",
+    "verify_folder",
+    "versions",
 ]
 
 

@@ -13,8 +13,8 @@ HEAVY_TAIL = 10.0
 """A column is heavy-tailed if its range is more than this many times the range of its middle 90 %."""
 MARGIN = 0.25
 """How far outside the seen range, in parts of it, a value may act on a linear model."""
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-"""scikit-learn's forests read float32; larger values are cut to it."""
+FOREST_MAX = 1e30
+"""scikit-learn's forests read float32 and add all values up to see that they are finite; larger ones are cut to this."""
 
 
 class NumberSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +126,7 @@ def emit_numbers(builder: GraphBuilder, specs: tuple[NumberSpec, ...], style: st
     is_missing = builder.node("IsNaN", raw)
     filled = builder.node("Where", is_missing, builder.constant([s.fill for s in specs]), raw)
     if style == "forest":
-        blocks = [builder.node("Clip", filled, builder.constant(-FLOAT32_MAX), builder.constant(FLOAT32_MAX))]
+        blocks = [builder.node("Clip", filled, builder.constant(-FOREST_MAX), builder.constant(FOREST_MAX))]
     else:
         blocks = _emit_standardised(builder, filled, specs)
     indicators = [index for index, spec in enumerate(specs) if spec.indicator]

@@ -5,6 +5,7 @@ There is one implementation: the features that a family trains on are computed b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,7 @@ from palio.model.dates import LINEAR_PARTS, TREE_PARTS
 from palio.model.feeds import feeds_from_frame
 from palio.model.names import carries_strings, input_name
 from palio.model.numbers import NumberSpec, emit_numbers, emit_raw, fit_number
-from palio.model.session import Graph
+from palio.model.session import Feeds, Graph
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,13 +78,14 @@ class Preprocessing:
         builder.output(FEATURES, self.emit(builder), "double", (None, len(self.feature_names)))
         return builder.build()
 
-    def transform(self, frame: pl.DataFrame, *, threads: int = 2) -> npt.NDArray[np.float64]:
-        """Compute the features of `frame`, shape (n_rows, n_features), by running the graph.
+    def transform(self, rows: pl.DataFrame | Feeds, *, threads: int = 2) -> npt.NDArray[np.float64]:
+        """Compute the features of a frame, or of feeds, shape (n_rows, n_features), by running the graph.
 
         Raises:
             ContractError: a feature column is absent or of another type.
         """
-        return _run(self.build(), feeds_from_frame(frame, self.schema), threads)
+        feeds = rows if isinstance(rows, Mapping) else feeds_from_frame(rows, self.schema)
+        return _run(self.build(), feeds, threads)
 
 
 def fit_preprocessing(
@@ -161,6 +163,6 @@ def _signal(task: Task, target: npt.NDArray[Any] | None) -> npt.NDArray[np.float
     return np.asarray(target == labels[np.argmax(counts)], dtype=np.float64)
 
 
-def _run(model: bytes, feeds: dict[str, npt.NDArray[Any]], threads: int) -> npt.NDArray[np.float64]:
+def _run(model: bytes, feeds: Feeds, threads: int) -> npt.NDArray[np.float64]:
     features: npt.NDArray[np.float64] = Graph(model, threads).run(feeds)[FEATURES]
     return features

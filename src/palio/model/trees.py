@@ -19,8 +19,10 @@ from palio.model.heads import emit_classes, emit_two_classes, emit_value
 LESS_OR_EQUAL, MEMBER = 0, 6
 SUM = 1
 NO_TRANSFORM = 0
-LIGHTGBM_ZERO = 1e-35
-"""LightGBM takes |x| up to this (`kZeroThreshold`) for zero."""
+LIGHTGBM_ZERO = float(np.float32(1e-35))
+"""LightGBM takes |x| up to this (`kZeroThreshold`) for zero, and cuts between zero and the rest at exactly this."""
+LIGHTGBM_INFINITY = 1e300
+"""LightGBM writes infinite thresholds (all known values left, missing ones right) as this (`AvoidInf`)."""
 
 
 class _Ensemble:
@@ -140,7 +142,7 @@ def _add_lightgbm(ensemble: _Ensemble, root: dict[str, Any], target: int, scale:
         if node["decision_type"] == "==":
             here = ensemble.member(feature, [float(value) for value in str(node["threshold"]).split("||")])
         else:
-            threshold = float(node["threshold"])
+            threshold = _real_threshold(float(node["threshold"]))
             missing = node["missing_type"]
             if missing == "Zero":
                 zero_features.add(feature)
@@ -151,6 +153,18 @@ def _add_lightgbm(ensemble: _Ensemble, root: dict[str, Any], target: int, scale:
         waiting.append((node["right_child"], ensemble.children[here], 1))
         waiting.append((node["left_child"], ensemble.children[here], 0))
     return top[0]
+
+
+def _real_threshold(threshold: float) -> float:
+    """Return what LightGBM compares with: its dump hides infinity, and its rows lose numbers that are nearly zero.
+
+    A threshold among the numbers that are taken for zero moves to the side where zero is not.
+    """
+    if abs(threshold) >= LIGHTGBM_INFINITY:
+        return float(np.copysign(np.inf, threshold))
+    if abs(threshold) > LIGHTGBM_ZERO:
+        return threshold
+    return LIGHTGBM_ZERO if threshold >= 0 else float(np.nextafter(-LIGHTGBM_ZERO, -np.inf))
 
 
 def _zero_is_missing(builder: GraphBuilder, features: str, columns: set[int], n_features: int) -> str:

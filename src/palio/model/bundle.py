@@ -1,0 +1,223 @@
+"""Keep a model as a bundle: a manifest and members, each named by the hash of its bytes.
+
+The identity of a bundle is the SHA-256 of its manifest, and the manifest holds the SHA-256 of each member: whoever
+changes a byte and repairs the hashes has made another bundle.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+import msgspec
+
+from palio.core.errors import InputError, IntegrityError, NotFoundError
+from palio.core.ids import canonical_json, digest, is_digest, short
+from palio.core.records import Manifest, Parity, Profile, Schema, Task
+from palio.model.card import write_card
+from palio.model.golden import Golden, decode_golden, encode_golden
+from palio.model.session import Graph
+
+if TYPE_CHECKING:
+    from palio.store import Store
+
+FORMAT = 1
+MANIFEST, GRAPH, PROFILE, GOLDEN, CARD = "manifest.json", "model.onnx", "profile.json", "golden.json", "card.md"
+MEMBERS = (GRAPH, PROFILE, GOLDEN, CARD)
+_MAX_BYTES = {GRAPH: 1 << 30, PROFILE: 1 << 26, GOLDEN: 1 << 26, CARD: 1 << 24, MANIFEST: 1 << 26}
+
+
+class Facts(TypedDict):
+    """What the maker of a bundle tells about it; the rest of the manifest follows from the graph."""
+
+    task: Task
+    schema: Schema
+    family: str
+    params: dict[str, Any]
+    seed: int
+    n_parameters: int
+    snapshot: str
+    parts: str
+    trained_on: tuple[str, ...]
+    metrics: dict[str, dict[str, float]]
+    parity: tuple[Parity, ...]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that was opened: every byte has been checked against its identity."""
+
+    id: str
+    manifest: Manifest
+    graph: Graph
+    members: Mapping[str, bytes] = field(repr=False)
+
+    def golden(self) -> Golden:
+        """Return the golden rows and their answers."""
+        return decode_golden(self.members[GOLDEN])
+
+    def profile(self) -> Profile:
+        """Return what the training data looked like."""
+        profile: Profile = _decode(self.members[PROFILE], Profile, PROFILE)
+        return profile
+
+    def card(self) -> str:
+        """Return the model card, Markdown."""
+        return self.members[CARD].decode("utf-8")
+
+
+def pack(store: Store, graph: bytes, *, profile: Profile, golden: Golden, **facts: Unpack[Facts]) -> str:
+    """Put a model into the store and return its identity. Equal models get equal identities.
+
+    Args:
+        graph: The ONNX file.
+        profile: What the training data looks like.
+        golden: From `make_golden`.
+        facts: The fields of `Manifest` that the maker knows.
+
+    Raises:
+        IntegrityError: the graph is not plain, self-contained ONNX.
+    """
+    session = Graph(graph)
+    manifest = Manifest(format=FORMAT, inputs=session.inputs, outputs=session.outputs, files={}, **facts)
+    members = {
+        GRAPH: graph,
+        PROFILE: canonical_json(profile),
+        GOLDEN: encode_golden(golden),
+        CARD: write_card(manifest, profile).encode(),
+    }
+    files = {name: store.blobs.put(data) for name, data in members.items()}
+    return store.blobs.put(canonical_json(msgspec.structs.replace(manifest, files=files)))
+
+
+def load(store: Store, bundle: str, *, threads: int = 1) -> Bundle:
+    """Open a bundle of the store.
+
+    Raises:
+        NotFoundError: there is no such bundle.
+        IntegrityError: a member is not what its hash says, by name; or the graph is not the one described.
+    """
+    data = _get(store, bundle, MANIFEST, bundle)
+    return _open(data, bundle, lambda name, identity: _get(store, identity, name, bundle), threads)
+
+
+def open_folder(path: Path, *, expected: str = "", threads: int = 1) -> Bundle:
+    """Open a bundle that was exported to a folder. Only the members' own files are read.
+
+    Args:
+        path: Holds `manifest.json` and the members.
+        expected: Identity that the bundle must have; without it the folder vouches for itself only.
+
+    Raises:
+        NotFoundError: there is no bundle.
+        IntegrityError: a member is truncated, edited or absent, by name; or the bundle is not the expected one.
+    """
+    path = Path(path)
+    if not (path / MANIFEST).is_file():
+        raise NotFoundError(f"{path}: there is no bundle here", hint="name a folder written by palio model export")
+    data = _read(path, MANIFEST)
+    identity = digest(data)
+    if expected and identity != expected:
+        raise IntegrityError(
+            f"{MANIFEST}: this is bundle {short(identity)}, not {short(expected)}", hint="export the bundle again"
+        )
+    return _open(data, identity, lambda name, _: _read(path, name), threads)
+
+
+def export(store: Store, bundle: str, path: Path) -> Path:
+    """Write a bundle as a folder, all or nothing, and return the folder.
+
+    Raises:
+        InputError: the folder exists and is not empty.
+        NotFoundError, IntegrityError: as `load`.
+    """
+    path = Path(path)
+    opened = load(store, bundle)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: exists and is not an empty folder", hint="name a new folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        for name, data in {MANIFEST: canonical_json(opened.manifest), **opened.members}.items():
+            (scratch / name).write_bytes(data)
+        scratch.chmod(0o755)
+        if path.exists():
+            path.rmdir()
+        scratch.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}", hint="name a folder you may write to"
+        ) from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return path
+
+
+def _open(data: bytes, identity: str, read: Any, threads: int) -> Bundle:
+    if digest(data) != identity:
+        raise _changed(MANIFEST, identity)
+    manifest = _decode(data, Manifest, MANIFEST)
+    if manifest.format != FORMAT:
+        raise IntegrityError(
+            f"{MANIFEST}: format {manifest.format}, this version of Palio reads {FORMAT}",
+            hint="open it with the version of Palio that made it",
+        )
+    if set(manifest.files) != set(MEMBERS) or not all(is_digest(value) for value in manifest.files.values()):
+        raise IntegrityError(f"{MANIFEST}: it must name {', '.join(MEMBERS)}, each with its SHA-256", hint=_RESTORE)
+    members: dict[str, bytes] = {}
+    for name in MEMBERS:
+        members[name] = read(name, manifest.files[name])
+        if digest(members[name]) != manifest.files[name]:
+            raise _changed(name, identity)
+    graph = Graph(members[GRAPH], threads, max_bytes=_MAX_BYTES[GRAPH])
+    if (graph.inputs, graph.outputs) != (manifest.inputs, manifest.outputs):
+        raise IntegrityError(f"{GRAPH}: its inputs and outputs are not those of {MANIFEST}", hint=_RESTORE)
+    return Bundle(id=identity, manifest=manifest, graph=graph, members=members)
+
+
+_RESTORE = "restore the bundle from the store or a backup"
+
+
+def _changed(name: str, bundle: str) -> IntegrityError:
+    return IntegrityError(
+        f"{name}: its bytes are not what bundle {short(bundle)} says", hint=_RESTORE, facts={"member": name}
+    )
+
+
+def _decode(data: bytes, kind: Any, name: str) -> Any:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise IntegrityError(f"{name}: not readable: {error}", hint=_RESTORE, facts={"member": name}) from None
+
+
+def _get(store: Store, identity: str, name: str, bundle: str) -> bytes:
+    if not is_digest(identity):
+        raise NotFoundError(f"`{identity[:80]}` is no identity of a bundle", hint="give 64 hexadecimal digits")
+    try:
+        return store.blobs.get(identity)
+    except NotFoundError:
+        if name == MANIFEST:
+            raise NotFoundError(f"there is no bundle {short(bundle)}", hint="list versions with palio log") from None
+        raise IntegrityError(
+            f"{name}: missing from bundle {short(bundle)}", hint=_RESTORE, facts={"member": name}
+        ) from None
+    except IntegrityError as error:
+        raise IntegrityError(f"{name}: {error.message}", hint=error.hint, facts={"member": name}) from None
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        path = folder / name
+        if path.stat().st_size > _MAX_BYTES[name]:
+            raise IntegrityError(f"{name}: larger than {_MAX_BYTES[name]} bytes", hint=_RESTORE, facts={"member": name})
+        return path.read_bytes()
+    except OSError as error:
+        raise IntegrityError(
+            f"{name}: cannot be read: {error.strerror}", hint=_RESTORE, facts={"member": name}
+        ) from None
