@@ -10,12 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from palio.data.contract import scan, unusual
+    from palio.data.inference import Survey, survey
     from palio.data.profiles import profile_of
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
     from palio.data.source import Source, SourceOptions, open_source
-    from palio.data.contract import scan, unusual
-    from palio.data.inference import Survey, survey
     from palio.data.task import infer_task
 
 _HOMES = {

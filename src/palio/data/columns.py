@@ -160,7 +160,7 @@ class ColumnScan:
                 note = f"{self.n_wrong:,} cells are not numbers: {shown}"
             elif self.has_huge:
                 note = "holds integers beyond 64 bits: read as numbers with 15 digits"
-            return self._kind, note  # type: ignore[return-value]
+            return self._kind, note
         if self._is_boolean():
             return "boolean", ""
         if self._is_text():
@@ -227,10 +227,7 @@ class ColumnScan:
         return tuple(fits)
 
     def _add_numbers(self, cells: pl.Series, present: pl.Series, first_row: int) -> None:
-        if present.dtype == pl.String:
-            numbers = self._read_numbers(cells, present, first_row)
-        else:
-            numbers = present
+        numbers = self._read_numbers(cells, present, first_row) if present.dtype == pl.String else present
         if numbers is None or not len(numbers):
             return
         self._widen(numbers)
@@ -257,16 +254,16 @@ class ColumnScan:
                 self.is_contradicted = True
                 return None
         numbers = numbers.filter(~wrong).fill_nan(None).drop_nulls()
-        if self._kind == "integer" and bool((present.cast(pl.Int64, strict=False).null_count() > self._n(wrong))):
+        if self._kind == "integer" and present.cast(pl.Int64, strict=False).null_count() > int(wrong.sum()):
             right = present.filter(~wrong)
-            self.has_huge |= bool(right.str.contains(r"^[+-]?\d{19,}$").any())
+            n_huge = int(right.str.contains(r"^[+-]?\d{19,}$").sum() or 0)
+            self.has_huge |= n_huge > 0
+            if n_huge > len(right) / 2:  # nothing is measured to nineteen digits: these are names
+                self.is_contradicted = True
+                return None
             self._kind = "number"
             self.is_consecutive = False
         return numbers.cast(pl.Int64, strict=False) if self._kind == "integer" else numbers
-
-    @staticmethod
-    def _n(mask: pl.Series) -> int:
-        return int(mask.sum())
 
     def _is_code(self, present: pl.Series) -> bool:
         if _has_codes(present):

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
@@ -163,8 +163,8 @@ def _separator(lines: list[str], wanted: str, suffix: str) -> str:
 
 
 def _rows(lines: list[str], separator: str, *, quoted: bool) -> list[list[str]]:
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    rows = []
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    rows: list[list[str]] = []
     try:
         rows.extend(row for row in csv.reader(lines, delimiter=separator, quoting=quoting) if row)
     except csv.Error:

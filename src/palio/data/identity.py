@@ -33,15 +33,16 @@ class Digester:
         for column in self._schema.columns:
             cells = frame[column.name]
             validity, data, lengths = self._streams[column.name]
-            validity.update(cells.is_not_null().cast(pl.UInt8).to_numpy())
+            validity.update(cells.is_not_null().cast(pl.UInt8).to_numpy().data)
             if column.type in _DATA_OF:
                 numbers = cells.to_physical().fill_null(0).to_numpy()
-                data.update(np.ascontiguousarray(numbers if sys.byteorder == "little" else numbers.byteswap()))
+                numbers = numbers if sys.byteorder == "little" else numbers.byteswap()
+                data.update(np.ascontiguousarray(numbers).data)
                 continue
             text = cells.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
             for chunk in text.chunks if isinstance(text, pa.ChunkedArray) else [text]:
                 offsets = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
-                lengths.update(np.diff(offsets).astype("<i8"))
+                lengths.update(np.diff(offsets).astype("<i8").data)
                 if chunk.buffers()[2] is not None and len(chunk):
                     data.update(memoryview(chunk.buffers()[2])[int(offsets[0]) : int(offsets[-1])])
 

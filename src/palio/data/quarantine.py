@@ -27,7 +27,7 @@ class Quarantine:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Quarantine:
-        self._file = tempfile.NamedTemporaryFile(suffix=".jsonl")  # noqa: SIM115 — closed by __exit__
+        self._file = tempfile.NamedTemporaryFile(suffix=".jsonl")
         return self
 
     def __exit__(self, *_: object) -> None:

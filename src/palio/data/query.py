@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,12 @@ class QuerySource:
         self.skipped = Skipped()
         engine = _engine(parsed)
         self._spool = tempfile.TemporaryFile(suffix=".arrow")  # noqa: SIM115 — lives as long as the source
+        weakref.finalize(self, self._spool.close)
         try:
             self.columns, digest = self._ask(engine, options.query)
+        except BaseException:
+            self._spool.close()
+            raise
         finally:
             engine.dispose()
         self.fingerprint = digest_of_answer(digest, options)
@@ -105,7 +110,12 @@ def _engine(url: sa.URL) -> sa.Engine:
 
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
-            connection.execute("PRAGMA query_only=ON")
+            try:
+                connection.execute("PRAGMA query_only=ON")
+                connection.execute("PRAGMA schema_version")  # reads the file: is it a database at all?
+            except sqlite3.Error:
+                connection.close()
+                raise
             return connection
 
         return sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
@@ -119,9 +129,8 @@ def _check(query: str, connection: sa.Connection, name: str) -> None:
     if not query.strip():
         tables = sa.inspect(connection).get_table_names()
         shown = ", ".join(tables[:8]) or "none"
-        first = tables[0] if tables else "TABLE"
         raise InputError(
-            f"{name}: no query is given; its tables: {shown}", hint=f'set [data] query, e.g. "SELECT * FROM {first}"'
+            f"{name}: no query is given; its tables: {shown}", hint='set [data] query, e.g. "SELECT * FROM a_table"'
         )
     statement = _COMMENT.sub("", query).strip().rstrip(";")
     word = (re.match(r"\(*\s*(\w*)", statement) or [""])[0].strip("( \n\t").upper()

@@ -54,11 +54,12 @@ class Clock:
             part = pl.when(part.is_between(low, high) & (part == part.floor())).then(part)
             rank = rank * 100 + part
         ranks = frame.select(rank).to_series()
-        first = ranks[0] if len(ranks) else None
-        if ranks.null_count() or not ranks.is_sorted() or (self._last is not None and first < self._last):
+        if not len(ranks):
+            return
+        if ranks.null_count() or not ranks.is_sorted() or (self._last is not None and float(ranks[0]) < self._last):
             self._holds = False
             return
-        self._last = ranks[-1] if len(ranks) else self._last
+        self._last = float(ranks[-1])
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from palio.core.errors import ConflictError, InputError
+from palio.core.errors import ConflictError, InputError, did_you_mean
 from palio.core.ids import canonical_json, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Chunk, Column, Profile, Schema, Snapshot, Task, Violation
@@ -279,7 +279,8 @@ def read(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = No
         )
     order = None if positions is None else np.argsort(positions, kind="stable")
     ordered = None if positions is None or order is None else positions[order]
-    found, start = [], 0
+    found: list[pl.DataFrame] = []
+    start = 0
     for chunk in snapshot.chunks:
         end = start + chunk.n_rows
         if ordered is None:
@@ -291,12 +292,12 @@ def read(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = No
         start = end
     chosen = names or [c.name for c in snapshot.schema.columns]
     empty = pl.DataFrame(schema={name: DTYPES[snapshot.schema.column(name).type] for name in chosen})
-    frame = pl.concat([empty, *found], rechunk=True)
+    frame: pl.DataFrame = pl.concat([empty, *found], rechunk=True)
     if order is None or (order[:-1] < order[1:]).all():
         return frame
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return frame[back]
+    return frame.select(pl.all().gather(back))
 
 
 def target_array(frame: pl.DataFrame, task: Task) -> np.ndarray[Any, Any]:
@@ -321,8 +322,7 @@ def _known(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str] | Non
     names = tuple(c.name for c in snapshot.schema.columns)
     for name in columns or ():
         if name not in names:
-            resolve(f"{name}", (*names,), "columns") if not str(name).lstrip("-").isdecimal() else None
-            raise InputError(f"columns: there is no column `{name}`", hint="see snapshot.schema")
+            raise InputError(f"columns: there is no column `{name}`", hint=did_you_mean(name, names))
     return None if columns is None else list(columns)
 
 
