@@ -30,14 +30,9 @@ def test_more_rows_narrow_the_interval_by_the_root(draw):
 
 
 def test_too_many_rows_are_subsampled_and_the_width_corrected(draw):
-    from palio.measure import intervals
-
     a = draw["two"](1, 8000)
     whole = measure.score_with_intervals(*a.all)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intervals, "MAX_ROWS", 2000)
-        patch.setattr(intervals, "_MIN_ROWS", 1000)
-        part = measure.score_with_intervals(*a.all)
+    part = measure.score_with_intervals(*a.all, max_rows=2000)
     for name in ("roc_auc", "log_loss", "f1", "pr_auc"):
         assert part[name].value == whole[name].value
         ratio = (part[name].high - part[name].low) / (whole[name].high - whole[name].low)

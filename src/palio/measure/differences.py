@@ -8,7 +8,7 @@ import numpy as np
 
 from palio.core.errors import InputError
 from palio.core.records import Metric, Task
-from palio.measure.intervals import cost_of, resampled_weights, subset, wilson
+from palio.measure.intervals import MAX_ROWS, cost_of, resampled_weights, subset, wilson
 from palio.measure.metrics import MetricSpec
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
@@ -35,6 +35,7 @@ def paired(
     seed: int = 0,
     n_resamples: int = 1000,
     names: tuple[str, ...] | None = None,
+    max_rows: int = MAX_ROWS,
 ) -> dict[str, tuple[Metric, float]]:
     """Measure the improvement of the second model over the first on the same rows by a paired bootstrap.
 
@@ -46,6 +47,7 @@ def paired(
         seed: Equal seeds give equal intervals.
         n_resamples: At most so many resamples; fewer for many rows (see `intervals`).
         names: Only these metrics.
+        max_rows: Above so many rows the spread, but not the value, is measured on a random subset.
 
     Returns:
         Metric → (improvement with its 95 % interval, share of resamples in which the second is better, ties count
@@ -61,7 +63,7 @@ def paired(
     both = [Sample(task, truth, one.prediction, one.probabilities) for one in (first, second)]
     values = [values_of(sample, specs_for(sample, names)) for sample in both]
     specs = [s for s in specs_for(both[0], names) if s.name in values[0] and s.name in values[1]]
-    rows, shrink = subset(both[0].n_rows, seed, cost=cost_of(both[0]))
+    rows, shrink = subset(both[0].n_rows, seed, cost=cost_of(both[0]), max_rows=max_rows)
     parts = both if rows is None else [sample.take(rows) for sample in both]
     drawn = _drawn(parts, specs, seed, n_resamples)
     same = _identical(both[0], both[1])

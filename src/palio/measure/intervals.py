@@ -65,10 +65,12 @@ def score_with_intervals(
     seed: int = 0,
     n_resamples: int = 1000,
     names: Iterable[str] | None = None,
+    max_rows: int = MAX_ROWS,
 ) -> dict[str, Metric]:
     """Score answers against the truth, each metric with its 95 % interval.
 
     Takes the arguments of `score`; equal arguments give equal intervals. Memory does not grow with `n_resamples`.
+    Above `max_rows` rows the spread, but not the value, is measured on a random subset.
 
     Raises:
         InputError: see `Sample`; or a name is unknown.
@@ -85,7 +87,13 @@ def score_with_intervals(
     values = values_of(sample, specs)
     specs = tuple(s for s in specs if s.name in values)
     exact = {s.name: bounds for s in specs if (bounds := _proportion(sample, s)) is not None}
-    drawn, shrink = replicates(sample, [s for s in specs if s.name not in exact], seed=seed, n_resamples=n_resamples)
+    drawn, shrink = replicates(
+        sample,
+        [s for s in specs if s.name not in exact],
+        seed=seed,
+        n_resamples=n_resamples,
+        max_rows=max_rows,
+    )
     out = {}
     for spec in specs:
         value = values[spec.name]
@@ -95,7 +103,12 @@ def score_with_intervals(
 
 
 def replicates(
-    sample: Sample, specs: Iterable[MetricSpec], *, seed: int, n_resamples: int = 1000
+    sample: Sample,
+    specs: Iterable[MetricSpec],
+    *,
+    seed: int,
+    n_resamples: int = 1000,
+    max_rows: int = MAX_ROWS,
 ) -> tuple[dict[str, Array], float]:
     """Compute the metrics on resampled rows.
 
@@ -107,7 +120,7 @@ def replicates(
     if not specs:
         return {}, 1.0
     cost = cost_of(sample)
-    base, shrink = subset(sample.n_rows, seed, cost=cost)
+    base, shrink = subset(sample.n_rows, seed, cost=cost, max_rows=max_rows)
     part = sample if base is None else sample.take(base)
     centre = {s.name: s.function(View(part, np.ones((1, part.n_rows))))[0] for s in specs}
     blocks: dict[str, list[Array]] = {s.name: [] for s in specs}
@@ -123,9 +136,9 @@ def cost_of(sample: Sample) -> int:
     return sample.n_classes if sample.probabilities is not None and sample.n_classes > 2 else 1
 
 
-def subset(n_rows: int, seed: int, *, cost: int = 1) -> tuple[Array | None, float]:
+def subset(n_rows: int, seed: int, *, cost: int = 1, max_rows: int = MAX_ROWS) -> tuple[Array | None, float]:
     """Choose the rows that the spread is measured on (None: all) and the factor that corrects for it."""
-    limit = max(MAX_ROWS // cost, _MIN_ROWS)
+    limit = max(max_rows // cost, min(max_rows, _MIN_ROWS))
     if n_rows <= limit:
         return None, 1.0
     rows = np.random.default_rng(derive(seed, "subset")).choice(n_rows, limit, replace=False)

@@ -1,0 +1,105 @@
+"""What a bundle answers to the rows of a frame, in the words of measurement: class indices and probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from palio import data, model
+from palio.core.errors import InputError
+from palio.core.ids import short
+from palio.core.records import Task
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from palio.model import Bundle
+
+Array = npt.NDArray[Any]
+ROWS_AT_ONCE = 50_000
+"""Rows turned into feeds at once: text cells are Python objects, so this bounds memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers to some rows."""
+
+    prediction: Array
+    """Shape (n_rows,): class index in the task's order, or number."""
+    probabilities: Array | None = None
+    """Shape (n_rows, n_classes) in the task's order; None for regression."""
+
+    def take(self, rows: Array) -> Answers:
+        """Return the answers to the rows given by mask or index."""
+        return Answers(self.prediction[rows], None if self.probabilities is None else self.probabilities[rows])
+
+
+def answer(bundle: Bundle, frame: pl.DataFrame, *, task: Task | None = None) -> Answers:
+    """Let the bundle's own graph, the one that serves, answer the rows of a frame.
+
+    Args:
+        bundle: Whose answers.
+        frame: Rows with the bundle's feature columns.
+        task: Order of the classes; the bundle's own if None.
+
+    Raises:
+        ContractError: the frame lacks a feature of the bundle, or holds it in another type.
+        InputError: the bundle answers a class that the task does not have, or a number that is not finite.
+    """
+    mine: Task = bundle.manifest.task
+    task = task or mine
+    chunks = [
+        bundle.graph.predict(model.feeds_from_frame(frame.slice(start, ROWS_AT_ONCE), bundle.manifest.schema))
+        for start in range(0, max(frame.height, 1), ROWS_AT_ONCE)
+    ]
+    said = np.concatenate([np.ravel(chunk.prediction) for chunk in chunks])
+    if task.kind == "regression":
+        numbers = said.astype(np.float64)
+        if not np.isfinite(numbers).all():
+            raise InputError(
+                f"bundle {short(bundle.id)}: answers {int((~np.isfinite(numbers)).sum())} rows with no finite number",
+                hint="look at these rows with palio predict, then train again",
+            )
+        return Answers(numbers)
+    return Answers(_indices(bundle, said, task), _probabilities(chunks, mine, task))
+
+
+def known_rows(frame: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, Array]:
+    """Return the rows whose true answer is known (and one of the task's), and that answer as index or number.
+
+    Raises:
+        InputError: there is no such row.
+    """
+    truth = data.target_array(frame, task)
+    known = truth >= 0 if task.kind == "classification" else np.isfinite(truth)
+    if not known.any():
+        raise InputError(
+            f"`{task.target}`: none of {frame.height} rows has a known answer", hint="give rows with a known target"
+        )
+    if known.all():
+        return frame, truth
+    return frame.filter(known), truth[known]
+
+
+def _indices(bundle: Bundle, said: Array, task: Task) -> Array:
+    labels, where = np.unique(said.astype(str), return_inverse=True)
+    order = {label: index for index, label in enumerate(task.classes)}
+    strange = [str(label) for label in labels if label not in order]
+    if strange:
+        raise InputError(
+            f"bundle {short(bundle.id)}: answers class `{strange[0]}`, which is none of the task's",
+            hint="train again on this data",
+        )
+    return np.array([order[str(label)] for label in labels], dtype=np.int64)[where]
+
+
+def _probabilities(chunks: list[Any], mine: Task, task: Task) -> Array | None:
+    if chunks[0].probabilities is None:
+        return None
+    stacked: Array = np.concatenate([chunk.probabilities for chunk in chunks]).astype(np.float64)
+    if mine.classes == task.classes:
+        return stacked
+    return stacked[:, [mine.classes.index(label) for label in task.classes]]

@@ -1,0 +1,149 @@
+"""Champion against challenger on the same rows, by the same metric."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from palio import measure
+from palio.core.errors import InputError
+from palio.core.records import Comparison, Metric, Part, Schema, Slice, Task
+from palio.evaluate.answers import Answers, Array, answer, known_rows
+from palio.evaluate.scoring import SEED
+from palio.evaluate.segmenting import segments
+from palio.evaluate.slices import SPREAD_RESAMPLES, SPREAD_ROWS, Z95, can_rank, sampled_rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from palio.model import Bundle
+
+
+def compare(champion: Bundle, challenger: Bundle, *, frame: pl.DataFrame, part: Part) -> Comparison:
+    """Measure by how much the challenger is better than the champion on the same labelled rows.
+
+    Both answer by the graph that serves; the challenger's task (metric, positive class) decides.
+
+    Args:
+        champion: The bundle that is live.
+        challenger: The bundle that wants to be.
+        frame: Rows with target and the features of both.
+        part: Which part the rows are.
+
+    Returns:
+        Improvements, so that positive is better whatever the metric, by a paired bootstrap; the slices on which the
+        challenger is worse beyond chance; and how many rows get another answer (for numbers: one that differs by more
+        than a millionth).
+
+    Raises:
+        InputError: the two do not answer the same question (kind of task or set of classes differ).
+        ContractError: the frame lacks a feature of one of them.
+    """
+    check_comparable(champion.manifest.task, challenger.manifest.task)
+    task = challenger.manifest.task
+    frame, truth = known_rows(frame, task)
+    both = answer(champion, frame, task=task), answer(challenger, frame, task=task)
+    bundles = champion, challenger
+    return compare_answers(bundles, frame, truth, both, part=part, task=task)
+
+
+def check_comparable(champion: Task, challenger: Task) -> None:
+    """Refuse two models that do not answer the same question.
+
+    Raises:
+        InputError: their kinds of task or sets of classes differ.
+    """
+    if champion.kind != challenger.kind:
+        raise InputError(
+            f"champion does {champion.kind}, challenger {challenger.kind}: they cannot be compared",
+            hint="start a new project for another question",
+        )
+    if set(champion.classes) != set(challenger.classes):
+        new = ", ".join(sorted(set(challenger.classes) - set(champion.classes))) or "none"
+        gone = ", ".join(sorted(set(champion.classes) - set(challenger.classes))) or "none"
+        raise InputError(
+            f"champion and challenger know other classes (new: {new}; gone: {gone}): they cannot be compared",
+            hint="let a person approve the challenger, or train it on the champion's classes",
+            facts={"champion": list(champion.classes), "challenger": list(challenger.classes)},
+        )
+
+
+def compare_answers(
+    bundles: tuple[Bundle, Bundle],
+    frame: pl.DataFrame,
+    truth: Array,
+    both: tuple[Answers, Answers],
+    *,
+    part: Part,
+    task: Task,
+) -> Comparison:
+    """Compare answers that were already given (champion first); rows with a known answer only."""
+    primary = measure.default_metric(task)
+    found = measure.paired(task, truth, *both, seed=SEED)
+    if primary not in found:
+        raise InputError(f"`{primary}` is not defined on these {len(truth)} rows of {part}")
+    difference, p_better = found.pop(primary)
+    return Comparison(
+        champion=bundles[0].id,
+        challenger=bundles[1].id,
+        part=part,
+        n_rows=len(truth),
+        metric=primary,
+        difference=difference,
+        p_better=p_better,
+        differences={name: metric for name, (metric, _) in found.items()},
+        slices=_worse(frame, truth, both, task=task, schema=bundles[1].manifest.schema, primary=primary),
+        n_changed=_changed(both, task),
+    )
+
+
+def _worse(
+    frame: pl.DataFrame, truth: Array, both: tuple[Answers, Answers], *, task: Task, schema: Schema, primary: str
+) -> tuple[Slice, ...]:
+    """Find the slices on which the challenger is worse than the champion, beyond chance over all slices."""
+    rows = sampled_rows(frame.height)
+    if rows is not None:
+        frame, truth, both = frame[rows], truth[rows], (both[0].take(rows), both[1].take(rows))
+    found: list[Slice] = []
+    p = []
+    for segment in segments(frame, schema):
+        if not can_rank(truth[segment.rows], task):
+            continue
+        inside = both[0].take(segment.rows), both[1].take(segment.rows)
+        here = truth[segment.rows]
+        paired = measure.paired(
+            task,
+            here,
+            *inside,
+            seed=SEED,
+            n_resamples=SPREAD_RESAMPLES,
+            names=(primary,),
+            max_rows=SPREAD_ROWS,
+        )
+        if primary not in paired:
+            continue
+        gain = paired[primary][0]
+        p.append(measure.two_sided_p(gain.value, (gain.high - gain.low) / (2 * Z95)))
+        value = measure.score(task, here, inside[1].prediction, inside[1].probabilities, names=[primary])[primary]
+        found.append(
+            Slice(
+                column=segment.column,
+                condition=segment.condition,
+                n_rows=gain.n_rows,
+                metric=primary,
+                score=Metric(value=value, low=value, high=value, n_rows=gain.n_rows),
+                difference=gain,
+                worse=gain.value < 0,
+            )
+        )
+    alarms = measure.benjamini_hochberg(np.array(p))
+    worse = [s for s, alarm in zip(found, alarms, strict=True) if alarm and s.worse]
+    return tuple(sorted(worse, key=lambda s: s.difference.value))
+
+
+def _changed(both: tuple[Answers, Answers], task: Task) -> int:
+    first, second = both[0].prediction, both[1].prediction
+    if task.kind == "regression":
+        return int((~np.isclose(first, second, rtol=1e-6, atol=0.0)).sum())
+    return int((first != second).sum())

@@ -1,0 +1,235 @@
+"""The one look at the sealed test: challenger and champion scored and compared on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from palio import measure, split
+from palio.core.errors import InputError
+from palio.core.ids import digest_of, short
+from palio.core.progress import SILENT, Progress
+from palio.core.records import Comparison, Evaluation, Metric, Part, Parts, Record, Snapshot, Task
+from palio.core.seeds import derive
+from palio.evaluate.answers import Answers, Array, answer, known_rows
+from palio.evaluate.comparison import check_comparable, compare_answers
+from palio.evaluate.gap import judge_gap
+from palio.evaluate.importance import permutation_importance
+from palio.evaluate.scoring import SEED, judge, named
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from palio.model import Bundle
+    from palio.store import Store
+
+MAX_TRAIN_ROWS = 20_000
+"""Training rows that are scored again for the gap."""
+_STEP = "evaluate.assess"
+
+
+class Assessment(Record, frozen=True, kw_only=True):
+    """What one look at the sealed test showed."""
+
+    id: str
+    evaluation: Evaluation
+    champion_evaluation: Evaluation | None = None
+    comparison: Comparison | None = None
+    notes: tuple[str, ...] = ()
+    """Why the champion could not be scored or compared, if so."""
+
+
+def assess(
+    store: Store,
+    snapshot: Snapshot,
+    parts: Parts,
+    *,
+    challenger: Bundle,
+    champion: Bundle | None = None,
+    why: str,
+    actor: str | None = None,
+    progress: Progress = SILENT,
+) -> Assessment:
+    """Open the sealed test once, and judge challenger and champion on the same rows.
+
+    The look is in the ledger before a row is read, what it showed after; the evaluations go to `store.records` under
+    their identities. What was assessed before is returned as it was: nothing new would be seen, so no look is used up.
+
+    Args:
+        store: Where the data lies and the records go.
+        snapshot: The data.
+        parts: Its cut; `parts.test_id` is what is opened.
+        challenger: The candidate.
+        champion: The bundle that is live, if any.
+        why: The reason for the look, for the ledger.
+        actor: Who looks; the user of the process if None.
+        progress: Told what was found.
+
+    Returns:
+        The challenger's evaluation, with importance (of validation rows) and gap; the champion's, if it can answer
+        these rows; and their comparison, if both answer the same question. `notes` say why one is absent.
+
+    Raises:
+        SealError: the budget of looks is used up.
+        InputError: the primary metric is not defined on the test rows.
+        ContractError: the rows lack a feature of the challenger.
+    """
+    inputs = digest_of({"parts": parts.id, "challenger": challenger.id, "champion": champion and champion.id})
+    known = store.steps.get(_STEP, inputs)
+    if known is not None:
+        return store.records.require(Assessment, known)
+    task: Task = challenger.manifest.task
+    seen = _seen_parts(store, snapshot, parts, challenger)
+    baseline = _known_of_training(seen["train"][1], task)
+    frame, truth = known_rows(
+        split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor), task
+    )
+    progress.step("evaluate", 1, 4)
+    answers = answer(challenger, frame, task=task)
+    ids = snapshot.id, parts.id
+    evaluation = judge(challenger, frame, truth, answers, part="test", ids=ids, baseline=baseline, task=task)
+    progress.step("evaluate", 2, 4)
+    evaluation = _completed(evaluation, challenger, seen)
+    progress.step("evaluate", 3, 4)
+    assessment = Assessment(id="", evaluation=evaluation)
+    if champion is not None:
+        rival, comparison, notes = _against((champion, challenger), frame, truth, answers, ids=ids, baseline=baseline)
+        assessment = msgspec.structs.replace(assessment, champion_evaluation=rival, comparison=comparison, notes=notes)
+    assessment = msgspec.structs.replace(assessment, id=digest_of(assessment))
+    _keep(store, assessment, actor=actor)
+    store.steps.put(_STEP, inputs, assessment.id)
+    progress.step("evaluate", 4, 4)
+    return assessment
+
+
+Labelled = tuple["pl.DataFrame", Array]
+
+
+def _seen_parts(store: Store, snapshot: Snapshot, parts: Parts, bundle: Bundle) -> dict[Part, Labelled]:
+    """Read the labelled rows of train (a sample) and of validation (if there is one)."""
+    task = bundle.manifest.task
+    seen: dict[Part, Labelled] = {}
+    for part in ("train", "validation"):
+        if parts.counts.get(part, 0):
+            seen[part] = known_rows(split.read(store, snapshot, parts, part), task)
+    if "train" not in seen:
+        raise InputError("the cut has no training rows", hint="cut the data again: palio split")
+    return seen
+
+
+def _known_of_training(truth: Array, task: Task) -> Sequence[float]:
+    if task.kind == "regression":
+        return (float(truth.mean()),)
+    counts = np.bincount(truth, minlength=len(task.classes))
+    return tuple((counts / counts.sum()).tolist())
+
+
+def _completed(evaluation: Evaluation, bundle: Bundle, seen: dict[Part, Labelled]) -> Evaluation:
+    """Add the gap between the parts, and the importance of the columns."""
+    primary = evaluation.primary
+    dummy = evaluation.baseline.get(primary)
+    gap = judge_gap(
+        primary,
+        train=_again(bundle, seen["train"], primary),
+        validation=_validation(bundle, seen, primary, evaluation.metrics[primary]),
+        test=evaluation.metrics[primary],
+        baseline=dummy.value if dummy else None,
+    )
+    frame = seen["validation"][0] if "validation" in seen else seen["train"][0]
+    return named(evaluation, importance=permutation_importance(bundle, frame, seed=SEED), gap=gap)
+
+
+def _again(bundle: Bundle, rows: Labelled, primary: str) -> Metric | None:
+    """Score the bundle once more on rows of train or validation, at most `MAX_TRAIN_ROWS`."""
+    frame, truth = rows
+    if frame.height > MAX_TRAIN_ROWS:
+        rng = np.random.default_rng(derive(SEED, "again"))
+        picked = np.sort(rng.choice(frame.height, MAX_TRAIN_ROWS, replace=False))
+        frame, truth = frame[picked], truth[picked]
+    task = bundle.manifest.task
+    said = answer(bundle, frame, task=task)
+    found = measure.score_with_intervals(
+        task, truth, said.prediction, said.probabilities, seed=SEED, n_resamples=300, names=[primary]
+    )
+    return found.get(primary)
+
+
+def _validation(bundle: Bundle, seen: dict[Part, Labelled], primary: str, test: Metric) -> Metric | None:
+    """Score on validation, or, where those rows were trained on in the end, take what was measured before that."""
+    if "validation" in seen and "validation" not in bundle.manifest.trained_on:
+        return _again(bundle, seen["validation"], primary)
+    for source in ("validation", "cross_validation"):
+        value = bundle.manifest.metrics.get(source, {}).get(primary)
+        if value is not None:
+            n_rows = seen["validation" if "validation" in seen else "train"][0].height
+            half = (test.high - test.low) / 2 * float(np.sqrt(test.n_rows / n_rows))
+            return Metric(value=value, low=value - half, high=value + half, n_rows=n_rows)
+    return None
+
+
+def _against(
+    bundles: tuple[Bundle, Bundle],
+    frame: pl.DataFrame,
+    truth: Array,
+    answers: Answers,
+    *,
+    ids: tuple[str, str],
+    baseline: Sequence[float],
+) -> tuple[Evaluation | None, Comparison | None, tuple[str, ...]]:
+    """Score the champion on the same rows and compare; what cannot be done is said, not hidden."""
+    champion, challenger = bundles
+    task = challenger.manifest.task
+    try:
+        check_comparable(champion.manifest.task, task)
+    except InputError as error:
+        return _alone(champion, frame, ids=ids), None, (error.message,)
+    try:
+        theirs = answer(champion, frame, task=task)
+    except InputError as error:
+        return None, None, (f"The champion cannot answer these rows: {error.message}",)
+    rival = judge(champion, frame, truth, theirs, part="test", ids=ids, baseline=baseline, task=task)
+    return rival, compare_answers(bundles, frame, truth, (theirs, answers), part="test", task=task), ()
+
+
+def _alone(champion: Bundle, frame: pl.DataFrame, *, ids: tuple[str, str]) -> Evaluation | None:
+    """Score a champion that answers another question, on the rows that it has an answer for; None if it cannot."""
+    task = champion.manifest.task
+    try:
+        own, truth = known_rows(frame, task)
+        said = answer(champion, own, task=task)
+        return judge(champion, own, truth, said, part="test", ids=ids, baseline=(), task=task)
+    except InputError:
+        return None
+
+
+def _keep(store: Store, assessment: Assessment, *, actor: str | None) -> None:
+    for evaluation in (assessment.evaluation, assessment.champion_evaluation):
+        if evaluation is not None:
+            store.records.put(evaluation, key=evaluation.id)
+    store.records.put(assessment, key=assessment.id)
+    evaluation = assessment.evaluation
+    metric = evaluation.metrics[evaluation.primary]
+    text = (
+        f"Scored candidate {short(evaluation.bundle)} on {evaluation.n_rows:,} sealed test rows: "
+        f"{evaluation.primary} {metric.value:.4g} ({metric.low:.4g} to {metric.high:.4g})"
+    )
+    comparison = assessment.comparison
+    if comparison is not None:
+        gain = comparison.difference
+        text += f"; against the champion {gain.value:+.4g} ({gain.low:+.4g} to {gain.high:+.4g}), positive is better"
+    store.ledger.append(
+        "evaluate.score",
+        evaluation.id,
+        text + ".",
+        payload={
+            "bundle": evaluation.bundle,
+            "champion": comparison.champion if comparison else None,
+            "parts": evaluation.parts,
+            "assessment": assessment.id,
+            "notes": list(assessment.notes),
+        },
+        actor=actor,
+    )

@@ -1,0 +1,107 @@
+"""Cut rows into slices: the common values or the ranges of one column."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.records import Column, Schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Array = npt.NDArray[Any]
+MIN_ROWS = 30
+"""Rows that a slice and the rest must have: below, an interval says next to nothing."""
+MAX_COLUMNS = 100
+N_VALUES = 8
+"""Values of a column that become slices, the most frequent first."""
+N_RANGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Rows that share a value or a range of one column."""
+
+    column: str
+    condition: str
+    """To be read behind the column's name: `= blue-collar`, `from 30 to 40`, `is missing`."""
+    rows: Array
+    """Shape (n_rows,), bool."""
+
+
+def segments(frame: pl.DataFrame, schema: Schema) -> Iterator[Segment]:
+    """Cut the rows by each feature: values (top eight), ranges between quartiles, and missing.
+
+    A text is cut by its length. Slices, and what they leave, hold at least `MIN_ROWS` rows.
+
+    Example:
+        >>> import polars as pl
+        >>> frame = pl.DataFrame({"job": ["cook"] * 30 + ["smith"] * 40})
+        >>> schema = Schema(columns=(Column(name="job", type="category"),))
+        >>> [(s.condition, int(s.rows.sum())) for s in segments(frame, schema)]
+        [('= smith', 40), ('= cook', 30)]
+    """
+    for column in schema.features[:MAX_COLUMNS]:
+        if column.name not in frame.columns or column.type in ("image", "boxes"):
+            continue
+        for condition, rows in _cut(frame.get_column(column.name), column):
+            if MIN_ROWS <= rows.sum() <= frame.height - MIN_ROWS:
+                yield Segment(column.name, condition, rows)
+
+
+def _cut(series: pl.Series, column: Column) -> Iterator[tuple[str, Array]]:
+    if column.type in ("category", "boolean"):
+        yield from _by_value(series.cast(str).to_numpy(), series.is_null().to_numpy(), str)
+        return
+    if column.type == "text":
+        numbers, show = series.cast(str).str.len_chars().cast(float).to_numpy(), _letters
+    elif column.type == "datetime":
+        numbers, show = series.dt.epoch("s").cast(float).to_numpy(), _day
+    else:
+        numbers, show = series.cast(float).to_numpy(), _number
+    missing = ~np.isfinite(numbers)
+    if len(np.unique(numbers[~missing])) <= N_VALUES and column.type != "text":
+        yield from _by_value(numbers, missing, show)
+        return
+    yield from _by_range(numbers, missing, show)
+
+
+def _by_value(values: Array, missing: Array, show: Any) -> Iterator[tuple[str, Array]]:
+    labels, codes, counts = np.unique(values[~missing], return_inverse=True, return_counts=True)
+    where = np.full(len(values), -1)
+    where[~missing] = codes
+    for code in np.argsort(-counts, kind="stable")[:N_VALUES]:
+        yield f"= {_short(show(labels[code]))}", where == code
+    yield "is missing", missing
+
+
+def _by_range(numbers: Array, missing: Array, show: Any) -> Iterator[tuple[str, Array]]:
+    edges = np.unique(np.quantile(numbers[~missing], np.linspace(0, 1, N_RANGES + 1)))
+    for low, high in itertools.pairwise(edges):
+        last = high == edges[-1]
+        rows = ~missing & (numbers >= low) & ((numbers <= high) if last else (numbers < high))
+        yield f"from {show(low)} {'up to' if last else 'to below'} {show(high)}", rows
+    yield "is missing", missing
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
+
+
+def _letters(value: float) -> str:
+    return f"{value:.0f} letters"
+
+
+def _day(value: float) -> str:
+    return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=float(value))).date().isoformat()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,120 @@
+"""Where the model is worse than elsewhere: every slice against the rest, chance accounted for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from palio import measure
+from palio.core.records import Metric, Schema, Slice, Task
+from palio.core.seeds import derive
+from palio.evaluate.answers import Answers, Array
+from palio.evaluate.segmenting import segments
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MAX_ROWS = 100_000
+"""Rows that slices are cut from; more are sampled."""
+MAX_SLICES = 120
+"""Slices kept: first the worse ones, then those that differ most."""
+SPREAD_ROWS = 2_000
+"""Rows of a slice that its interval is measured on; the value is that of all its rows."""
+SPREAD_RESAMPLES = 200
+MIN_PER_CLASS = 5
+"""Rows of each class that a ranking on a slice needs."""
+Z95 = 1.959963984540054
+
+
+def find_slices(
+    frame: pl.DataFrame,
+    truth: Array,
+    answers: Answers,
+    *,
+    task: Task,
+    schema: Schema,
+    primary: str,
+    whole: Metric,
+) -> tuple[Slice, ...]:
+    """Score every slice on the primary metric and test its difference to all other rows.
+
+    Slices on which the metric is not defined are left out. `worse` holds after Benjamini–Hochberg over all slices.
+
+    Args:
+        frame: The rows.
+        truth: Shape (n_rows,): class index or number.
+        answers: To the same rows.
+        task: What was asked.
+        schema: Names the features.
+        primary: The metric.
+        whole: Its value and interval on all rows; the rest of a slice borrows its spread.
+    """
+    rows = sampled_rows(frame.height)
+    if rows is not None:
+        frame, truth, answers = frame[rows], truth[rows], answers.take(rows)
+    found, p = [], []
+    for segment in segments(frame, schema):
+        if not can_rank(truth[segment.rows], task) or not can_rank(truth[~segment.rows], task):
+            continue
+        inside = _spread(task, truth, answers, segment.rows, primary)
+        outside = measure.score(task, *_picked(truth, answers, ~segment.rows), names=[primary]).get(primary)
+        if inside is None or outside is None:
+            continue
+        rest_error = _error(whole) * np.sqrt(whole.n_rows / (len(truth) - inside.n_rows))
+        error = float(np.hypot(_error(inside), rest_error))
+        gain = inside.value - outside
+        difference = Metric(value=gain, low=gain - Z95 * error, high=gain + Z95 * error, n_rows=inside.n_rows)
+        found.append((segment, inside, difference))
+        p.append(measure.two_sided_p(gain, error))
+    sign = 1 if measure.higher_is_better(primary) else -1
+    alarms = measure.benjamini_hochberg(np.array(p))
+    slices = [
+        Slice(
+            column=segment.column,
+            condition=segment.condition,
+            n_rows=inside.n_rows,
+            metric=primary,
+            score=inside,
+            difference=difference,
+            worse=bool(alarm) and sign * difference.value < 0,
+        )
+        for (segment, inside, difference), alarm in zip(found, alarms, strict=True)
+    ]
+    slices.sort(key=lambda s: (not s.worse, sign * s.difference.value if s.worse else -abs(s.difference.value)))
+    return tuple(slices[:MAX_SLICES])
+
+
+def sampled_rows(n_rows: int) -> Array | None:
+    """Choose the rows that slices are cut from; None: all of them."""
+    if n_rows <= MAX_ROWS:
+        return None
+    return np.sort(np.random.default_rng(derive(0, "slices")).choice(n_rows, MAX_ROWS, replace=False))
+
+
+def can_rank(truth: Array, task: Task) -> bool:
+    """Tell whether rows hold enough of at least two classes to be told apart (always, for numbers)."""
+    if task.kind != "classification":
+        return True
+    counts = np.bincount(truth, minlength=len(task.classes))
+    return int((counts >= MIN_PER_CLASS).sum()) >= 2 and not (len(task.classes) == 2 and counts.min() < MIN_PER_CLASS)
+
+
+def _spread(task: Task, truth: Array, answers: Answers, rows: Array, primary: str) -> Metric | None:
+    metrics = measure.score_with_intervals(
+        task,
+        *_picked(truth, answers, rows),
+        n_resamples=SPREAD_RESAMPLES,
+        names=[primary],
+        max_rows=SPREAD_ROWS,
+    )
+    return metrics.get(primary)
+
+
+def _picked(truth: Array, answers: Answers, rows: Array) -> tuple[Array, Array, Array | None]:
+    part = answers.take(rows)
+    return truth[rows], part.prediction, part.probabilities
+
+
+def _error(metric: Metric) -> float:
+    return (metric.high - metric.low) / (2 * Z95)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from palio import evaluate, split
+from palio.core.errors import SealError
+from palio.core.ids import digest_of
+from palio.core.records import Evaluation, Task
+
+
+def judged(bench, challenger, champion=None, why="a test"):
+    return evaluate.assess(
+        bench.store, bench.snapshot, bench.parts, challenger=challenger, champion=champion, why=why, actor="ann"
+    )
+
+
+def test_one_look_judges_both_and_is_written_down(benches, frames):
+    bench = benches.of_frame(frames["customers"]())
+    old, new = bench.bundle(drop=("age",)), bench.bundle()
+    got = judged(bench, new, old, why="spring race")
+    assert split.looks(bench.store, bench.parts) == 1
+    assert got.evaluation.part == "test" and got.evaluation.n_rows == bench.parts.counts["test"]
+    assert got.champion_evaluation.n_rows == got.comparison.n_rows == got.evaluation.n_rows
+    assert got.comparison.difference.low > 0 and got.notes == ()
+    assert got.comparison.difference.value == pytest.approx(
+        got.evaluation.metrics["roc_auc"].value - got.champion_evaluation.metrics["roc_auc"].value
+    )
+    for evaluation in (got.evaluation, got.champion_evaluation):
+        assert bench.store.records.get(Evaluation, evaluation.id) == evaluation
+    look, line = bench.store.ledger.events(kind="evaluate")
+    assert "spring race" in look.text and look.actor == line.actor == "ann"
+    assert line.kind == "evaluate.score" and line.subject == got.evaluation.id and "roc_auc" in line.text
+
+
+def test_the_evaluation_carries_gap_importance_and_baseline(benches, frames):
+    bench = benches.of_frame(frames["customers"]())
+    got = judged(bench, bench.bundle()).evaluation
+    assert got.gap.verdict == "sound" and None not in (got.gap.train, got.gap.validation, got.gap.test)
+    assert got.gap.test == got.metrics["roc_auc"].value
+    assert got.importance[0].column == "age"
+    assert got.baseline["roc_auc"].value == 0.5
+    assert got.id == digest_of(msgspec.structs.replace(got, id=""))
+
+
+def test_learning_by_heart_is_called_overfitted(benches, frames):
+    rng = np.random.default_rng(99)
+    noise = frames["customers"](1500).with_columns(pl.Series("y", rng.choice(["no", "yes"], 1500)))
+    bench = benches.of_frame(noise)
+    got = judged(bench, bench.bundle(rounds=200, min_data_in_leaf=2, num_leaves=127)).evaluation
+    assert got.gap.verdict == "overfitted", got.gap.text
+
+
+def test_the_same_question_again_gives_the_same_answer_and_no_second_look(benches, frames):
+    bench = benches.of_frame(frames["customers"](2000))
+    bundle = bench.bundle(rounds=5)
+    assert judged(bench, bundle) == judged(bench, bundle)
+    assert split.looks(bench.store, bench.parts) == 1
+
+
+def test_the_budget_of_looks_is_kept(benches, frames):
+    bench = benches.of_frame(frames["customers"](2000), looks=1)
+    judged(bench, bench.bundle(rounds=5))
+    with pytest.raises(SealError):
+        judged(bench, bench.bundle(rounds=6))
+
+
+def test_a_champion_of_other_classes_is_scored_alone_and_not_compared(benches, frames):
+    bench = benches.of_frame(frames["customers"](2000))
+    good = bench.bundle(rounds=5)
+    manifest = msgspec.structs.replace(
+        good.manifest, task=Task(kind="classification", target="y", classes=("maybe", "yes"))
+    )
+    odd = type(good)(id="f" * 64, manifest=manifest, graph=good.graph, members=good.members)
+    got = judged(bench, good, odd)
+    assert got.comparison is None and got.champion_evaluation is None
+    assert "other classes" in got.notes[0]
+
+
+def test_a_champion_that_reads_a_column_that_is_gone_is_not_scored(benches, frames):
+    bench = benches.of_frame(frames["customers"](2000))
+    good = bench.bundle(rounds=5)
+    columns = tuple(
+        msgspec.structs.replace(c, name="height" if c.name == "age" else c.name) for c in good.manifest.schema.columns
+    )
+    manifest = msgspec.structs.replace(
+        good.manifest, schema=msgspec.structs.replace(good.manifest.schema, columns=columns)
+    )
+    odd = type(good)(id="f" * 64, manifest=manifest, graph=good.graph, members=good.members)
+    got = judged(bench, good, odd)
+    assert got.comparison is None and got.champion_evaluation is None and "height" in got.notes[0]
+
+
+def test_bank_marketing_is_judged_from_file_to_verdict(benches, shared_data, tmp_path):
+    sample = tmp_path / "bank.csv"
+    pl.read_csv(shared_data / "tabular" / "bank.csv", separator=_separator(shared_data)).drop("duration").sample(
+        8000, seed=1
+    ).write_csv(sample)
+    bench = benches.of_file(sample, target="y", positive="yes")
+    old, new = bench.bundle(rounds=3, num_leaves=4), bench.bundle(rounds=60)
+    got = judged(bench, new, old)
+    auc = got.evaluation.metrics["roc_auc"]
+    assert 0.72 < auc.value < 0.86 and auc.low < auc.value < auc.high
+    assert got.comparison.p_better > 0.9
+    assert len(got.evaluation.importance) == len(new.manifest.schema.features) == 15
+    assert got.evaluation.slices and got.evaluation.worst and got.evaluation.gap.verdict in ("sound", "overfitted")
+
+
+def _separator(shared_data):
+    with (shared_data / "tabular" / "bank.csv").open() as file:
+        return ";" if ";" in file.readline() else ","
