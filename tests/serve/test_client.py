@@ -47,10 +47,7 @@ def test_an_absent_server_and_a_bad_address_are_clear_errors() -> None:
 def test_threads_may_share_a_client(url: str) -> None:
     answers = []
     with serve.Client(url) as client:
-        threads = [
-            threading.Thread(target=lambda: answers.extend(client.predict([GOOD] * 10)))
-            for _ in range(8)
-        ]
+        threads = [threading.Thread(target=lambda: answers.extend(client.predict([GOOD] * 10))) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
