@@ -32,6 +32,7 @@ def postgres_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Server) -> str:
-    """The URL of a fresh, empty database."""
-    return postgres_server.new_database()
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """The URL of an empty database."""
+    with postgres_server.database() as url:
+        yield url

@@ -21,7 +21,7 @@ def test_a_database_from_a_newer_version_is_left_alone(
     monkeypatch.setattr(tables, "SCHEMA_VERSION", 7)
     room.open_store(tmp_path, url=url).close()
     monkeypatch.undo()
-    for attempt in (room.open_store, room.upgrade):
+    for attempt in (room.open_store, room.upgrade_store):
         with pytest.raises(UnavailableError, match="newer Palio") as caught:
             attempt(tmp_path, url=url)
         assert "pip install --upgrade palio" in caught.value.hint
@@ -37,8 +37,8 @@ def test_an_older_database_is_upgraded_only_on_demand_and_keeps_its_lines(
     with pytest.raises(UnavailableError, match="older Palio") as caught:
         room.open_store(tmp_path, url=url)
     assert "palio store upgrade" in caught.value.hint
-    assert room.upgrade(tmp_path, url=url) == 2
-    assert room.upgrade(tmp_path, url=url) == 2
+    assert room.upgrade_store(tmp_path, url=url) == 2
+    assert room.upgrade_store(tmp_path, url=url) == 2
     with room.open_store(tmp_path, url=url) as store:
         assert [line.text for line in store.ledger.events()] == ["Old line."]
         store.ledger.verify()
@@ -52,7 +52,7 @@ def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, url: str, monkeyp
         patch.setattr(tables, "SCHEMA_VERSION", 2)
         patch.setattr(tables, "MIGRATIONS", {1: ("ALTER TABLE palio_steps ADD COLUMN note TEXT", "NO SUCH STATEMENT")})
         with pytest.raises((UnavailableError, IntegrityError)):
-            room.upgrade(tmp_path, url=url)
+            room.upgrade_store(tmp_path, url=url)
     with room.open_store(tmp_path, url=url) as store, store.database.read() as connection:
         assert "note" not in {column["name"] for column in sa.inspect(connection).get_columns("palio_steps")}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from palio.store.blobs import Blobs
-    from palio.store.cellar import Store, open_store, upgrade
+    from palio.store.cellar import Store, open_store, upgrade_store
     from palio.store.layout import Layout
     from palio.store.ledger import Ledger, operating_system_user
     from palio.store.promotions import Promotions
@@ -29,7 +29,7 @@ __all__ = [
     "Store",
     "open_store",
     "operating_system_user",
-    "upgrade",
+    "upgrade_store",
 ]
 
 _HOME = {
@@ -42,7 +42,7 @@ _HOME = {
     "Store": "cellar",
     "open_store": "cellar",
     "operating_system_user": "ledger",
-    "upgrade": "cellar",
+    "upgrade_store": "cellar",
 }
 
 

@@ -109,7 +109,7 @@ def open_store(folder: Path, *, url: str = "", blobs: str = "", clock: Clock = u
         raise
 
 
-def upgrade(folder: Path, *, url: str = "") -> int:
+def upgrade_store(folder: Path, *, url: str = "") -> int:
     """Bring a database that an older Palio wrote to the present version, all or nothing.
 
     Returns:

@@ -17,19 +17,32 @@ _UNPRIVILEGED = ("postgres", "nobody")  # PostgreSQL refuses to run as root
 
 
 class Server:
-    """A running server. `new_database` gives the URL of a fresh database on it."""
+    """A running server. `database` lends an empty database on it."""
 
     def __init__(self, socket_folder: Path) -> None:
         self._query = urllib.parse.urlencode({"host": str(socket_folder)})
+        self._idle: list[str] = []
 
-    def new_database(self) -> str:
-        """Create an empty database and return its URL."""
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """Lend an empty database: its URL. Emptied afterwards for the next, as making one costs 300 files."""
         import psycopg
 
-        name = f"palio_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        return self.url(name)
+        if not self._idle:
+            name = f"palio_{uuid.uuid4().hex[:12]}"
+            with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+                connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            self._idle.append(self.url(name))
+        url = self._idle.pop()
+        yield url
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        self._idle.append(url)
 
     def url(self, database: str) -> str:
         """Return the URL of a database on this server."""

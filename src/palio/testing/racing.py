@@ -17,7 +17,9 @@ from palio.store import Store, open_store
 _PATIENCE_S = 120.0
 # A server that forks: each racer starts within milliseconds, and none inherits connections of the test.
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["palio.testing.racing", "palio.store.cellar"])
+_context.set_forkserver_preload(
+    ["palio.testing.racing", "palio.store.cellar", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"]
+)
 
 
 class Place(NamedTuple):
