@@ -5,9 +5,28 @@
 
 from __future__ import annotations
 
-from palio.promote.chronicle import story
-from palio.promote.decision import decide
-from palio.promote.registry import approve, release, rollback
-from palio.promote.value import appraise
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from palio.promote.chronicle import story
+    from palio.promote.decision import decide
+    from palio.promote.registry import approve, release, rollback
+    from palio.promote.value import appraise
 
 __all__ = ["appraise", "approve", "decide", "release", "rollback", "story"]
+
+_HOME = {
+    "appraise": "value",
+    "approve": "registry",
+    "decide": "decision",
+    "release": "registry",
+    "rollback": "registry",
+    "story": "chronicle",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
