@@ -41,6 +41,7 @@ class Reader(HTMLParser):
             self._open = dict(attrs)
 
     def handle_data(self, data: str) -> None:
+        data = data.replace("\u00a0", " ")
         self.text += data
         if self._open is not None:
             self.figures.append((self._open, data))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from palio.core.records import Slice
 from palio.report import words
 from palio.report.facts import ReportFacts
-from palio.report.rounding import clean, count, fixed, frequency, margin, number, of_hundred, pair, percent
+from palio.report.rounding import clean, count, decimals, fixed, margin, number, of_hundred, percent
 from palio.report.words import joined, plural, quoted, term
 
 MOST = 8
@@ -95,11 +95,11 @@ def worse_slices(facts: ReportFacts) -> list[Slice]:
 def _slices(facts: ReportFacts) -> Iterator[Advice]:
     worse = worse_slices(facts)
     for part in worse[:2]:
-        remedy = (
-            "collect more rows like these" if part.n_rows < 10 * FEW_ROWS else "look for a column that explains them"
-        )
+        few = part.n_rows < 10 * FEW_ROWS
+        remedy = "collect more rows like these" if few else "look for a column that tells them apart"
+        until = f"let a person check these {clean(facts.cases)}" if few else "trust the answers less"
         yield Advice(
-            f"Where {words.condition(part)}: {remedy}; until then, let a person check these {clean(facts.cases)}.",
+            f"Where {words.condition(part)}: {remedy}; until then, {until}.",
             f"{term(part.metric).title} is {words.difference(part.metric, part.difference, facts.unit)} there than"
             f" elsewhere ({count(part.n_rows)} of {count(facts.evaluation.n_rows)} test rows).",
         )
@@ -189,17 +189,13 @@ def _retrain(facts: ReportFacts) -> Iterator[Advice]:
     m = facts.evaluation.metrics.get(name)
     if m is None or not (math.isfinite(m.low) and math.isfinite(m.high)):
         return
-    unit = f" {clean(facts.unit, limit=20)}" if facts.unit and name == "mae" else ""
-    limit = m.low if term(name).higher_is_better else m.high
-    places = max(0, len(pair(m)[0].partition(".")[2]))
-    said = _threshold(name, limit, places, unit)
-    way = "below" if term(name).higher_is_better else "above"
-    yield Advice(
-        f"Retrain when {term(name).title.lower()} in daily use stays {way} {said}.",
-        "That is the pessimistic end of today’s interval: beyond it, something has changed.",
-    )
-
-
-def _threshold(metric: str, value: float, places: int, unit: str = "") -> str:
-    """Write a threshold: a share as so many of 100, a size with its unit."""
-    return frequency(value) if metric == "accuracy" else f"{fixed(value, places)}{unit}"
+    if name == "accuracy":
+        low = m.low * 100
+        do = f"Retrain when, in daily use, fewer than {fixed(low, 0)} of 100 answers stay right."
+    else:
+        higher = term(name).higher_is_better
+        limit = fixed(m.low if higher else m.high, decimals(margin(m)))
+        unit = clean(facts.unit, limit=20) if name == "mae" else ""
+        size = f"{limit} {unit}".rstrip()
+        do = f"Retrain when {quoted(term(name).title)} in daily use stays {'below' if higher else 'above'} {size}."
+    yield Advice(do, "That is the pessimistic end of today’s interval: beyond it, something has changed.")

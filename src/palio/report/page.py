@@ -88,10 +88,17 @@ def summary(facts: ReportFacts) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _keep_together(value: object) -> object:
+    """Keep a number, its margin and its percent sign on one line."""
+    if not isinstance(value, str):
+        return value
+    return value.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%").replace("± ", "±\u00a0")
+
+
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, finalize=_keep_together, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(_read("page.html"))
 

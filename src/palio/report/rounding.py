@@ -9,6 +9,7 @@ from palio.core.records import Metric
 
 UNKNOWN = "not known"
 _MINUS = "−"
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that print nothing, or turn the direction of the text around them."""
 _JOINERS = "\u200c\u200d"
@@ -51,7 +52,7 @@ def number(value: float | None, *, digits: int = 3) -> str:
     size = math.floor(math.log10(abs(value)))
     if size >= 12 or size < -6:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{mantissa} × 10^{int(exponent)}".replace("-", _MINUS)
+        return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}".replace("-", _MINUS)
     text = f"{value:,.{max(0, digits - 1 - size)}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -64,7 +65,7 @@ def margin(metric: Metric) -> float:
     return max(0.0, *arms) if all(math.isfinite(a) for a in arms) else math.nan
 
 
-def decimals(arm: float, *, most: int = 6) -> int:
+def decimals(arm: float, *, most: int = 12) -> int:
     """Say how many decimals a number deserves that is known to `arm`: one digit of the arm, two if it starts with 1.
 
     Example:
@@ -91,7 +92,7 @@ def fixed(value: float, places: int) -> str:
     return f"{rounded + 0.0:,.{max(0, places)}f}".replace("-", _MINUS)
 
 
-def pair(metric: Metric, *, scale: float = 1.0, most: int = 6, least: int = -12) -> tuple[str, str]:
+def pair(metric: Metric, *, scale: float = 1.0, most: int = 12, least: int = -12) -> tuple[str, str]:
     """Write a value and its margin, both rounded by the margin; the margin is "" when it is not known.
 
     Example:
@@ -200,8 +201,8 @@ def seconds(value: float) -> str:
     return f"{hours} h {minutes} min"
 
 
-def per_round_number(counts: tuple[tuple[int, ...], ...]) -> tuple[tuple[tuple[int, ...], ...], int]:
-    """Scale a table of counts to whole numbers that add up to 100, or to 1,000 or 10,000 if cells would vanish.
+def per_round_number(counts: tuple[tuple[int, ...], ...], *, base: int = 0) -> tuple[tuple[tuple[int, ...], ...], int]:
+    """Scale a table of counts to whole numbers that add up to `base`; 0: 100, or more where cells would vanish.
 
     Largest remainders get the units that rounding down left over, so the sum is exact.
 
@@ -211,9 +212,9 @@ def per_round_number(counts: tuple[tuple[int, ...], ...]) -> tuple[tuple[tuple[i
     """
     total = sum(map(sum, counts))
     if total == 0:
-        return counts, 100
+        return counts, base or 100
     smallest = min((c for row in counts for c in row if c), default=total)
-    base = next((b for b in (100, 1000, 10000) if smallest * b >= total * 0.75), 10000)
+    base = base or next((b for b in (100, 1000, 10000) if smallest * b >= total * 0.75), 10000)
     flat = [c * base / total for row in counts for c in row]
     floors = [math.floor(f) for f in flat]
     order = sorted(range(len(flat)), key=lambda i: (floors[i] - flat[i], i))

@@ -175,7 +175,9 @@ def ability(facts: ReportFacts) -> dict[str, Any]:
     e, name = facts.evaluation, facts.evaluation.primary
     contenders = [("This model", e.metrics.get(name), "accent")]
     if facts.champion_evaluation is not None:
-        contenders.append(("In use until now", facts.champion_evaluation.metrics.get(name), "muted"))
+        contenders.append(
+            ("In use until now" if facts.promotion else "In use", facts.champion_evaluation.metrics.get(name), "muted")
+        )
     contenders.append(("Rule of thumb", e.baseline.get(name), "muted"))
     known = [(label, m, tone) for label, m, tone in contenders if m is not None and math.isfinite(m.value)]
     scale = scale_of([v for _, m, _ in known for v in (m.value, m.low, m.high)])
@@ -276,7 +278,8 @@ def certainty(facts: ReportFacts) -> dict[str, Any]:
             x_title=f"Probability given to {what}" if binary else "How sure it says it is",
             y_title=f"How often it was {what}",
         )
-        drawings.append(("When it says 30 %, does it happen 30 % of the time?", drawing))
+        doubt = "says 30 %, does it happen" if binary else "is 70 % sure, is it right"
+        drawings.append((f"When it {doubt} {30 if binary else 70} % of the time?", drawing))
     for curve in e.curves:
         points = list(zip(curve.x, curve.y, strict=False))
         if curve.name == "predicted_actual":
@@ -361,26 +364,31 @@ def _confusion(facts: ReportFacts) -> dict[str, Any] | None:
     matrix, classes = facts.evaluation.confusion, facts.task.classes
     if not matrix or len(matrix) > MOST_CLASSES or len(matrix) != len(classes):
         return None
-    shown, base = per_round_number(matrix)
-    top = max((c for row in shown for c in row), default=1) or 1
+    if facts.is_binary:
+        shown, base = per_round_number(matrix)
+        wrong = count(sum(n for i, row in enumerate(shown) for j, n in enumerate(row) if i != j))
+        title = f"Of {count(base)} {clean(facts.cases, limit=30)}, {wrong} get the wrong answer"
+    else:
+        shown = tuple(per_round_number((row,), base=100)[0][0] for row in matrix)
+        title = "Of 100 of each class: what it takes them for"
+    top = max((n for row in shown for n in row), default=1) or 1
     rows = [
         {
             "label": clean(classes[i], limit=30),
             "cells": [
                 {
-                    "n": shown[i][j],
+                    "n": "<1" if matrix[i][j] and not n else count(n),
                     "exact": matrix[i][j],
-                    "shade": round(0.08 + 0.72 * math.sqrt(shown[i][j] / top), 2) if shown[i][j] else 0.0,
+                    "shade": round(0.08 + 0.72 * math.sqrt(n / top), 2) if n else 0.0,
                     "right": i == j,
                     "what": _cell_words(facts, i, j),
                 }
-                for j in range(len(classes))
+                for j, n in enumerate(row)
             ],
         }
-        for i in range(len(classes))
+        for i, row in enumerate(shown)
     ]
-    wrong = sum(shown[i][j] for i in range(len(shown)) for j in range(len(shown)) if i != j)
-    return {"rows": rows, "base": count(base), "labels": [clean(c, limit=30) for c in classes], "wrong": wrong}
+    return {"title": title, "rows": rows, "labels": [clean(c, limit=30) for c in classes]}
 
 
 def _cell_words(facts: ReportFacts, truth: int, said: int) -> str:
@@ -508,7 +516,7 @@ def honesty(facts: ReportFacts) -> dict[str, Any]:
                 "path": clean(p.path),
                 "passed": p.passed,
                 "text": f"{count(p.rows)} rows compared, largest difference {number(p.max_abs_diff, digits=2)},"
-                f" {words.plural(p.n_label_diffs, 'answer')} changed.",
+                f" {words.plural(p.n_label_diffs, 'answer') if p.n_label_diffs else 'no answer'} changed.",
             }
             for p in parity
         ],

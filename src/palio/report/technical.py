@@ -19,8 +19,10 @@ MOST_COLUMNS = 200
 
 def technical(facts: ReportFacts) -> dict[str, Any]:
     """Gather the technical part."""
+    metrics = _metrics(facts)
     return {
-        "metrics": _metrics(facts),
+        "metrics": metrics,
+        "beside": [name for name in ("validation", "rule of thumb", "champion") if any(m[name] for m in metrics)],
         "curves": _curves(facts),
         "candidates": _candidates(facts),
         "search": _search(facts),
@@ -66,7 +68,7 @@ def _metrics(facts: ReportFacts) -> list[dict[str, Any]]:
             "interval": interval(m),
             "n_rows": count(m.n_rows),
             "validation": number(validation[name]) if name in validation else "",
-            "baseline": with_margin(e.baseline[name]) if name in e.baseline else "",
+            "rule of thumb": with_margin(e.baseline[name]) if name in e.baseline else "",
             "champion": with_margin(champion.metrics[name]) if champion and name in champion.metrics else "",
         }
         for name, m in sorted(
@@ -101,7 +103,8 @@ def _search(facts: ReportFacts) -> dict[str, Any] | None:
     how = {"plan": "as planned", "time": "cut by the time limit", "interrupt": "interrupted"}[s.stopped_by]
     return {
         "sentence": f"{words.plural(done, 'candidate')} of {count(s.n_trials_planned)} planned were tried in"
-        f" {seconds(s.seconds)} ({how}), by {words.term(s.metric).title} in {facts.parts.n_folds}-fold cross-validation.",
+        f" {seconds(s.seconds)} ({how}), by {words.term(s.metric).title} in"
+        f" {facts.parts.n_folds}-fold cross-validation.",
         "reasons": [clean(r, limit=300) for r in s.reasons],
     }
 

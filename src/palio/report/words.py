@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import NamedTuple
 
 from palio.core.records import CalibrationBin, Comparison, Evaluation, Metric, Parts, Slice, Task
@@ -68,8 +69,10 @@ def family(name: str) -> str:
 
 
 def quoted(label: object, *, limit: int = 40) -> str:
-    """Put a name of the client's own in quotes."""
-    return f"“{clean(label, limit=limit)}”"
+    """Put a name of the client's own in quotes; one that is written from right to left does not turn its neighbours."""
+    text = clean(label, limit=limit)
+    is_turned = any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in text)
+    return f"“\u2068{text}\u2069”" if is_turned else f"“{text}”"
 
 
 def plural(n: int, one: str, many: str = "") -> str:
@@ -287,4 +290,5 @@ def looks(parts: Parts, used: int | None) -> str:
     """Say how often the sealed test part has been opened."""
     if used is None:
         return f"It may be opened {parts.look_budget} times in all."
-    return f"It has been opened {plural(used, 'time')} of {count(parts.look_budget)} allowed; each look is on record."
+    times = "once" if used == 1 else plural(used, "time")
+    return f"It has been opened {times}; {count(parts.look_budget)} looks are allowed, and each is on record."
