@@ -1,0 +1,98 @@
+"""The house: rooms look back, modules stay small, nothing tells where it was built."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted((ROOT / "src" / "palio").rglob("*.py"))
+MAX_LINES = 400
+VOCABULARY = {"core/records.py"}  # declarations only: one list of words is easier to look up than two
+TEXTS = {".py", ".md", ".toml", ".sh", ".txt", ".svg", ".html", ".j2", ".css", ".js", ""}
+PLACES = re.compile(
+    r"/(?:work|root|home/\w+|Users/\w+)/"  # the machine that it was written on
+    r"|/tmp/(?!x\b)\w"
+    r"|file:///(?!\$)\w"
+    r"|\b(?:10|192\.168)(?:\.\d+){2,3}\b"
+)
+
+
+def tracked() -> list[Path]:
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=30
+        ).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this is not a git checkout")
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_rooms_look_back_never_forward() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    if not lint.exists():
+        pytest.skip("import-linter is not installed")
+    result = subprocess.run(
+        [str(lint), "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT / "src")))
+def test_no_module_is_longer_than_a_sitting(module: Path) -> None:
+    if module.relative_to(ROOT / "src" / "palio").as_posix() in VOCABULARY:
+        assert "def " not in module.read_text("utf-8").replace("@property\n    def ", "").replace("def column(", "")
+        return
+    assert len(module.read_text("utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT / "src")))
+def test_every_module_says_what_it_is_for(module: Path) -> None:
+    if module.name == "py.typed" or not module.read_text("utf-8").strip():
+        pytest.skip("the module is empty")
+    assert ast.get_docstring(ast.parse(module.read_text("utf-8")))
+
+
+def test_rooms_enter_each_other_by_the_front_door() -> None:
+    rooms = {path.name for path in (ROOT / "src" / "palio").iterdir() if path.is_dir()} - {"core", "testing"}
+    side_doors = []
+    for module in MODULES:
+        own = module.relative_to(ROOT / "src" / "palio").parts[0]
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                package, *inside = name.split(".")
+                if package == "palio" and len(inside) > 1 and inside[0] in rooms - {own} and own != "testing":
+                    side_doors.append(f"{module.relative_to(ROOT)}: {name}")
+    assert not side_doors
+
+
+def test_nothing_tells_where_it_was_built() -> None:
+    found = []
+    for path in tracked():
+        if path.suffix not in TEXTS or path == Path(__file__) or path.name == "LICENSE":
+            continue
+        for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), start=1):
+            if PLACES.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    assert not found
+
+
+@pytest.mark.parametrize("script", [".ci/run", "examples/bank/demo.sh"])
+def test_scripts_are_executable_and_stop_at_the_first_error(script: str) -> None:
+    path = ROOT / script
+    assert path.stat().st_mode & 0o111
+    assert "set -euo pipefail" in path.read_text("utf-8")
+    subprocess.run(["bash", "-n", str(path)], check=True, timeout=30)
+
+
+def test_constraints_pin_every_package_by_version_alone() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*", line) for line in pins)
