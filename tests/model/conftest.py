@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ class Trained:
     """Frame or feeds → the library's own answers."""
 
 
-def train(frame: pl.DataFrame, target: str, family: str, *, kind: str = "classification", **params: Any) -> Trained:
+def train_and_export(
+    frame: pl.DataFrame, target: str, family: str, *, kind: str = "classification", **params: Any
+) -> Trained:
     """Train `family` (`lightgbm`, `forest`, `linear`) and export it."""
     schema = schema_of(frame, target)
     if kind == "classification":
@@ -182,3 +184,46 @@ def tables(shared_data: Path) -> Callable[[str], pl.DataFrame]:
         return with_holes(frame.drop_nulls("target"), "target")
 
     return read
+
+
+@pytest.fixture(scope="session", name="train")
+def train_fixture() -> Callable[..., Trained]:
+    """Train and export: `train(frame, target, family, kind="classification", **params)`."""
+    return train_and_export
+
+
+@pytest.fixture(scope="session")
+def champion(small_frame: pl.DataFrame) -> Trained:
+    """A small LightGBM classifier."""
+    return train_and_export(small_frame.drop("value"), "answer", "lightgbm", n_trees=8)
+
+
+@pytest.fixture(scope="session")
+def facts(champion: Trained) -> dict[str, Any]:
+    """What `pack` wants to know about the champion."""
+    graph = model.Graph(champion.graph)
+    return {
+        "profile": profile_for(champion.frame, champion.schema),
+        "golden": model.make_golden(graph, champion.frame, champion.schema),
+        "task": champion.task,
+        "schema": champion.schema,
+        "family": "lightgbm",
+        "params": {"n_trees": 8},
+        "seed": 0,
+        "n_parameters": 120,
+        "snapshot": "5" * 64,
+        "parts": "6" * 64,
+        "trained_on": ("train",),
+        "metrics": {"validation": {"roc_auc": 0.75}},
+        "parity": (),
+        "versions": model.versions(),
+    }
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Any]:
+    """An empty store."""
+    from palio.store import open_store
+
+    with open_store(tmp_path / "project") as opened:
+        yield opened

@@ -53,10 +53,14 @@ class GraphBuilder:
         self._initializers: list[Any] = []
         self._outputs: list[Any] = []
         self._counter = 0
+        self._taken = {value.name for value in self._inputs}
 
     def _name(self) -> str:
-        self._counter += 1
-        return f"#{self._counter - 1}"
+        while True:
+            self._counter += 1
+            name = f"#{self._counter - 1}"
+            if name not in self._taken:
+                return name
 
     def input(self, column: str) -> str:
         """Return the tensor that carries `column`, shape (n, 1)."""

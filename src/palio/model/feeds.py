@@ -51,5 +51,5 @@ def _column_feed(frame: pl.DataFrame, column: Column) -> npt.NDArray[Any]:
             facts={"violations": [{"column": column.name, "rule": "type"}]},
         ) from error
     if values.dtype != object:
-        values = np.asarray(values, dtype=np.float64)
+        values = np.array(values, dtype=np.float64)  # a copy: the frame's own memory is read-only
     return values.reshape(-1, 1)

@@ -14,7 +14,7 @@ HEAVY_TAIL = 10.0
 MARGIN = 0.25
 """How far outside the seen range, in parts of it, a value may act on a linear model."""
 FOREST_MAX = 1e30
-"""scikit-learn's forests read float32 and add all values up to see that they are finite; larger ones are cut to this."""
+"""Larger values are cut to this: scikit-learn reads float32, and adds all values up to see that they are finite."""
 
 
 class NumberSpec(msgspec.Struct, frozen=True, kw_only=True):

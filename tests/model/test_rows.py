@@ -1,0 +1,137 @@
+"""Records are read strictly: what does not fit is refused by name, and no value is repeated."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palio.core.errors import ContractError
+from palio.core.records import Column, Schema
+from palio.model import RecordReader, feeds_from_frame, feeds_from_records
+
+SCHEMA = Schema(
+    columns=(
+        Column(name="id", type="text", feature=False),
+        Column(name="age", type="integer", low=18, high=90),
+        Column(name="income", type="number", missing_allowed=False),
+        Column(name="job", type="category", categories=("nurse", "7", "1.5"), on_unknown="flag"),
+        Column(name="member", type="boolean", categories=("true", "false")),
+        Column(name="since", type="datetime", format="%d/%m/%Y"),
+        Column(name="grade", type="category", categories=("a", "b"), on_unknown="reject"),
+        Column(name="score", type="number", low=0, high=1, on_out_of_range="reject"),
+    )
+)
+GOOD = {"age": 33, "income": 1.5, "job": "nurse", "member": True, "since": "2020-02-29", "grade": "a", "score": 0.5}
+
+
+def read(**changes: Any) -> tuple[dict[str, Any], list[list[str]]]:
+    feeds, flags = feeds_from_records([{**GOOD, **changes}], SCHEMA)
+    return {name: value[0, 0] for name, value in feeds.items()}, flags
+
+
+def test_a_good_record_becomes_one_row_without_flags() -> None:
+    cells, flags = read(id="x-1")
+    assert cells == {
+        "age": 33.0,
+        "income": 1.5,
+        "job": "nurse",
+        "member": "true",
+        "since": 1582934400.0,
+        "grade": "a",
+        "score": 0.5,
+    }
+    assert flags == [[]]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("age", "33", "type"),
+        ("age", 33.5, "type"),
+        ("age", True, "type"),
+        ("age", [33], "type"),
+        ("age", {"a": 1}, "type"),
+        ("income", math.inf, "type"),
+        ("income", math.nan, "type"),
+        ("income", 10**400, "type"),
+        ("income", None, "missing"),
+        ("job", 8, "type"),
+        ("member", "perhaps", "type"),
+        ("member", 1, "type"),
+        ("since", "29/2/2021", "type"),
+        ("since", "soon", "type"),
+        ("since", True, "type"),
+        ("grade", "z", "category"),
+        ("score", 1.01, "range"),
+    ],
+)
+def test_a_cell_that_breaks_the_contract_is_refused_by_name(field: str, value: Any, rule: str) -> None:
+    with pytest.raises(ContractError, match=f"`{field}`") as caught:
+        read(**{field: value})
+    assert caught.value.hint
+    assert caught.value.facts["violations"] == [{"column": field, "rule": rule, "row": 0}]
+
+
+def test_an_unknown_field_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ContractError, match="`incme`") as caught:
+        read(incme=3)
+    assert caught.value.hint == "did you mean `income`?"
+
+
+def test_a_left_out_field_is_a_missing_value_where_that_is_allowed() -> None:
+    feeds, _ = feeds_from_records([{"income": 1}], SCHEMA)
+    assert feeds["job"][0, 0] == ""
+    assert np.isnan(feeds["since"][0, 0])
+    with pytest.raises(ContractError, match="`income` is missing"):
+        feeds_from_records([GOOD, {"age": 30}], SCHEMA)
+
+
+def test_unusual_values_are_flagged_row_by_row() -> None:
+    _, flags = feeds_from_records([GOOD, {**GOOD, "age": 17, "job": "pilot"}], SCHEMA)
+    assert flags == [[], ["age: out of range", "job: unknown category"]]
+    assert read(job=False)[1] == [["job: unknown category"]]
+
+
+@pytest.mark.parametrize(("value", "text"), [(7, "7"), (7.0, "7"), (1.5, "1.5")])
+def test_a_number_stands_for_the_category_that_prints_like_it(value: float, text: str) -> None:
+    assert read(job=value)[0]["job"] == text
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("1970-01-02", 86400.0),
+        ("1970-01-01T01:00:00+01:00", 0.0),
+        ("1970-01-01T00:00:00.250Z", 0.25),
+        ("02/01/1970", 86400.0),
+        (-1.5, -1.5),
+    ],
+)
+def test_dates_are_read_in_iso_form_the_columns_own_or_as_seconds(value: Any, seconds: float) -> None:
+    assert read(since=value)[0]["since"] == seconds
+
+
+def test_values_are_never_repeated_in_an_error() -> None:
+    with pytest.raises(ContractError) as caught:
+        read(age="my secret")
+    assert "secret" not in str(caught.value.as_json())
+
+
+def test_records_and_frames_give_the_same_feeds(small_frame: pl.DataFrame) -> None:
+    frame = small_frame.head(50).drop("answer", "value")
+    types: dict[str, Any] = {
+        "amount": "number",
+        "count": "integer",
+        "when": "datetime",
+        "colour": "category",
+        "town": "category",
+    }
+    schema = Schema(columns=tuple(Column(name=name, type=kind) for name, kind in types.items()))
+    rows = frame.with_columns(pl.col("when").dt.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z")).to_dicts()
+    from_records, _ = RecordReader(schema).read(rows)
+    for name, values in feeds_from_frame(frame, schema).items():
+        np.testing.assert_array_equal(values, from_records[name], strict=True)
