@@ -43,9 +43,11 @@ def run(project: Project) -> RunSummary:
     for reason in decision.reasons:
         say(f"decide    {reason}")
 
-    champion = project.store.promotions.champion(project.name)
-    if champion is not None:
-        say(f"promote   version {champion.version} is the champion of `{project.name}`")
+    promotion = project.store.promotions.champion(project.name)
+    champion = None
+    if promotion is not None:
+        champion = champion_of(promotion, bundles.find(project, promotion.bundle).manifest.family)
+        say(f"promote   version {promotion.version} is the champion of `{project.name}`")
     report = reporting.write(project, decision=decision)
     return summarise(
         project.name,
@@ -54,7 +56,7 @@ def run(project: Project) -> RunSummary:
         search=search,
         evaluation=evaluation,
         decision=decision,
-        champion=champion and champion_of(champion, bundles.find(project, champion.bundle).manifest.family),
+        champion=champion,
         report=str(report),
         skipped=tuple(project.skipped),
         seconds=time.monotonic() - started,

@@ -32,7 +32,6 @@ class Project:
         self.store = store
         self.progress = progress
         self.skipped: list[str] = []
-        self.warnings: list[str] = []
 
     @classmethod
     def open(
@@ -58,6 +57,11 @@ class Project:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def skip(self, step: str) -> None:
+        """Remember that a step had nothing to do."""
+        if step not in self.skipped:
+            self.skipped.append(step)
 
     @property
     def name(self) -> str:

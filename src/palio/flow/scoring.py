@@ -40,6 +40,7 @@ def predict(project: Project, file: str, output: Path, *, version: int | None = 
         raise InputError(f"{output}: cannot write `{output.suffix}`", hint="end the name in .csv or .parquet")
     bundle = bundles.find(project, "champion" if version is None else str(version))
     champion = project.store.promotions.champion(project.name)
+    live = champion.version if champion is not None else None
     source = sources.open_one(project, file, query=query)
     flags: Counter[str] = Counter()
     n_rows = 0
@@ -52,7 +53,7 @@ def predict(project: Project, file: str, output: Path, *, version: int | None = 
     return Scored(
         output=str(output),
         n_rows=n_rows,
-        version=version if version is not None else champion and champion.version,
+        version=live if version is None else version,
         bundle=bundle.id,
         flags=dict(flags),
     )

@@ -19,7 +19,7 @@ from palio import split as splitting
 from palio import train as training
 from palio.core.errors import ConfigError, NotFoundError
 from palio.core.ids import digest_of, short
-from palio.core.records import Cost, Decision, Gate, Parity, Parts, Search, Snapshot, Task
+from palio.core.records import Cost, Decision, Gate, Parity, Parts, Record, Search, Snapshot, Task
 from palio.flow import sources
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PARITY_TOLERANCE = 1e-9
 """Graph and server run the same arithmetic; only the decimal text of the wire stands between them."""
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Record)
 
 
 def ingest(project: Project) -> Snapshot:
@@ -77,8 +77,8 @@ def task_of(project: Project, snapshot: Snapshot) -> Task:
     """Return what is to be predicted: from the settings, and from the data where they say `auto`."""
     config = project.config
     task = data.infer_task(
-        snapshot.schema,
-        data.profile(project.store, snapshot),
+        project.store,
+        snapshot,
         kind=config.project.task,
         positive=config.data.positive,
         metric=config.train.metric,
@@ -124,7 +124,7 @@ def train(project: Project) -> Search:
     inputs = {"parts": parts.id, "task": task, "train": table, "limits": limits, "versions": model.versions()}
 
     def make() -> Search:
-        return training.search(
+        search = training.search(
             project.store,
             snapshot,
             parts,
@@ -136,6 +136,13 @@ def train(project: Project) -> Search:
             size_mb=limits.size_mb,
             progress=project.progress,
         )
+        project.store.ledger.append(
+            "train.search",
+            search.bundle,
+            f"Tried {len(search.runs)} candidates and chose {_chosen_family(search)}: {search.reasons[0]}",
+            payload={"search": search.id, "parts": parts.id, "stopped_by": search.stopped_by},
+        )
+        return search
 
     return _once(project, "train", inputs, Search, make)
 
@@ -180,7 +187,7 @@ def promote(project: Project) -> Decision:
     search = train(project)
     champion = project.store.promotions.champion(project.name)
     if champion is not None and champion.bundle == search.bundle and champion.decision is not None:
-        project.skipped.append("promote")
+        project.skip("promote")
         project.progress.say(f"version {champion.version} already is this very bundle: nothing to decide")
         return project.store.records.require(Decision, champion.decision)
     assessment = evaluate(project)
@@ -218,6 +225,10 @@ def _gate(project: Project, bundle: str) -> Gate:
     )
 
 
+def _chosen_family(search: Search) -> str:
+    return next(run.family for run in search.runs if run.id == search.chosen or run.chosen)
+
+
 def _cost(search: Search) -> Cost:
     for run in search.runs:
         if run.chosen and run.cost is not None:
@@ -230,7 +241,7 @@ def _once(project: Project, step: str, inputs: dict[str, Any], kind: type[T], ma
     key = digest_of(inputs)
     known = project.store.steps.get(step, key)
     if known is not None:
-        project.skipped.append(step)
+        project.skip(step)
         return project.store.records.require(kind, known)
     made = make()
     name = getattr(made, "id", key)
