@@ -63,7 +63,7 @@ class Store:
     @contextmanager
     def _may_delete(self, identity: str) -> Iterator[None]:
         with self.database.write() as connection:
-            lock_head(connection)  # nobody can promote a bundle while it is being deleted
+            head = lock_head(connection)  # nobody can promote a bundle while it is being deleted
             reason = live_identities(connection, self.blobs).get(identity)
             if reason is not None:
                 raise RefusedError(
@@ -74,7 +74,7 @@ class Store:
             yield
             text = f"Deleted blob {short(identity)}."
             at = to_text(self._clock())
-            write_line(connection, "store.delete", identity, text, payload={}, actor=None, at=at)
+            write_line(connection, head, "store.delete", identity, text, payload={}, actor=None, at=at)
 
 
 def open_store(folder: Path, *, url: str = "", blobs: str = "", clock: Clock = utc_now) -> Store:

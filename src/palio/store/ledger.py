@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from palio.store.foundation import GENESIS
 from palio.store.tables import EVENTS, HEAD, PROMOTIONS, to_moment, to_text
 
 _PAGE_ROWS = 1000
+_HEAD_LOCKED = sa.select(HEAD.c.sequence, HEAD.c.hash).where(HEAD.c.id == 1).with_for_update()
 _NAMES = ("sequence", "at", "actor", "kind", "subject", "text", "payload", "previous_hash")
 
 
@@ -56,11 +57,11 @@ class Ledger:
             RefusedError: the budget is spent; nothing was written. No two processes can share its last unit.
         """
         with self._database.write() as connection:
-            lock_head(connection)
+            head = lock_head(connection)
             if at_most is not None:
                 self._check_budget(connection, kind, subject, at_most)
             return write_line(
-                connection, kind, subject, text, payload=payload or {}, actor=actor, at=to_text(self._clock())
+                connection, head, kind, subject, text, payload=payload or {}, actor=actor, at=to_text(self._clock())
             )
 
     def append_once(
@@ -74,13 +75,13 @@ class Ledger:
     ) -> Event:
         """Write one line unless one of this kind about `subject` is there; return the line that is there now."""
         with self._database.write() as connection:
-            lock_head(connection)
+            head = lock_head(connection)
             query = sa.select(EVENTS).where(EVENTS.c.kind == kind, EVENTS.c.subject == subject).limit(1)
             row = connection.execute(query).one_or_none()
             if row is not None:
                 return _event(row)
             return write_line(
-                connection, kind, subject, text, payload=payload or {}, actor=actor, at=to_text(self._clock())
+                connection, head, kind, subject, text, payload=payload or {}, actor=actor, at=to_text(self._clock())
             )
 
     def events(
@@ -163,18 +164,22 @@ PROMOTION_KINDS = {"promote": "promote.release", "rollback": "promote.rollback",
 """What a promotion is called in the ledger."""
 
 
-def lock_head(connection: sa.Connection) -> None:
+class Head(NamedTuple):
+    """The last line of the ledger, as seen by the one transaction that may append."""
+
+    sequence: int
+    hash: str
+
+
+def lock_head(connection: sa.Connection) -> Head:
     """Wait until this transaction is the only one that may append, whatever the database."""
-    connection.execute(sa.select(HEAD.c.sequence).where(HEAD.c.id == 1).with_for_update())
-
-
-def next_sequence(connection: sa.Connection) -> int:
-    """Return the number of the line that comes next; call with the head locked."""
-    return int(connection.execute(sa.select(HEAD.c.sequence).where(HEAD.c.id == 1)).scalar_one()) + 1
+    row = connection.execute(_HEAD_LOCKED).one()
+    return Head(int(row.sequence), str(row.hash))
 
 
 def write_line(
     connection: sa.Connection,
+    head: Head,
     kind: str,
     subject: str,
     text: str,
@@ -183,17 +188,16 @@ def write_line(
     actor: str | None,
     at: str,
 ) -> Event:
-    """Append a line inside a transaction that holds the head (see `lock_head`)."""
-    head = connection.execute(sa.select(HEAD.c.sequence, HEAD.c.hash).where(HEAD.c.id == 1)).one()
+    """Append a line behind the head, inside the transaction that locked it."""
     line: dict[str, Any] = {
-        "sequence": int(head.sequence) + 1,
+        "sequence": head.sequence + 1,
         "at": at,
         "actor": clean(actor or operating_system_user()),
         "kind": clean(kind),
         "subject": clean(subject)[:1000],  # PostgreSQL cannot index more than 2,700 bytes
         "text": clean(text),
         "payload": canonical_json(dict(payload)).decode(),
-        "previous_hash": str(head.hash),
+        "previous_hash": head.hash,
     }
     line["hash"] = _hash(line)
     connection.execute(EVENTS.insert().values(**line))

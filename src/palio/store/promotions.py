@@ -13,7 +13,7 @@ from palio.core.ids import short
 from palio.core.records import Decision, Promotion
 from palio.store.blobs import Blobs
 from palio.store.engine import Database
-from palio.store.ledger import PROMOTION_KINDS, clean, lock_head, next_sequence, operating_system_user, write_line
+from palio.store.ledger import PROMOTION_KINDS, clean, lock_head, operating_system_user, write_line
 from palio.store.records import write_record
 from palio.store.tables import PROMOTIONS, to_moment, to_text
 
@@ -70,7 +70,7 @@ class Promotions:
             )
         at, who = to_text(self._clock()), clean(actor or operating_system_user())
         with self._database.write() as connection:
-            lock_head(connection)
+            head = lock_head(connection)
             rows = _rows(connection, model)
             champion = rows[-1] if rows else None
             self._check(model, bundle, champion, expected, kind)
@@ -89,10 +89,12 @@ class Promotions:
             }
             if decision is not None:
                 write_record(connection, decision, decision.id, at=at)
-            row |= {"sequence": next_sequence(connection), "at": at}
+            row |= {"sequence": head.sequence + 1, "at": at}
             told = {name: value for name, value in row.items() if name not in ("sequence", "at")}
             text = event_text.replace("{version}", str(number))
-            write_line(connection, PROMOTION_KINDS[kind], bundle, text, payload={"promotion": told}, actor=who, at=at)
+            write_line(
+                connection, head, PROMOTION_KINDS[kind], bundle, text, payload={"promotion": told}, actor=who, at=at
+            )
             connection.execute(PROMOTIONS.insert().values(**row))
         return _promotion(row)
 
