@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from palio import serve
 from tests.serve.conftest import Wire
+from tests.serve.small_model import SmallBundle
 from tests.serve.test_tensors import tensors
 
 
@@ -169,3 +171,15 @@ def test_requests_in_one_packet_are_answered_in_order(url: str) -> None:
         while part := raw.recv(4096):
             answers += part
     assert answers.index(b'"live"') < answers.index(b'"palio"')
+
+
+def test_a_model_may_have_any_name(bundle: SmallBundle) -> None:
+    name = "über/alles {x} %20?"
+    with serve.background(serve.create_app(serve.fixed(bundle, model=name))) as url, serve.Client(url) as client:
+        outputs = client.infer(name, tensors())
+        paths = json.loads(client.request("GET", "/openapi.json"))["paths"]
+        for path in paths:
+            assert "{" not in path
+            if path.endswith("/ready") and "models" in path:
+                assert json.loads(client.request("GET", path)) == {"name": name, "ready": True}
+    assert outputs["prediction"]["shape"] == [1]

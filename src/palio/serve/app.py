@@ -162,7 +162,7 @@ class App:
                 return self._ready(state)
             case ["models", *name, "ready"]:
                 _match(name, self._served())
-                return Reply(200, _encode({"name": name[0], "ready": True}))
+                return Reply(200, _encode({"name": self._served().deployment.model, "ready": True}))
             case ["models", *name] if name:
                 served = self._served()
                 _match(name, served)
@@ -194,17 +194,12 @@ def _allow(scope: Scope, *methods: str) -> None:
 
 def _match(name: list[str], served: Served) -> None:
     """Refuse the name or version of a model that is not served; names are compared, never used as paths."""
-    match name:
-        case [model]:
-            version = served.version
-        case [model, "versions", version]:
-            pass
-        case _:
-            raise WireError(404, "there is no such route")
-    if model != served.deployment.model:
-        raise WireError(404, "Request for unknown model: this name is not served")
-    if version != served.version:
+    asked, model = "/".join(name), served.deployment.model
+    if asked in (model, f"{model}/versions/{served.version}"):
+        return
+    if asked.startswith(f"{model}/versions/"):
         raise WireError(404, "Request for unknown model: this version is not served")
+    raise WireError(404, "Request for unknown model: this name is not served")
 
 
 def _pages(app: App) -> Starlette:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import numpy as np
@@ -74,7 +74,9 @@ class Client:
 
     def infer(self, model: str, tensors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Send tensors by the Open Inference Protocol V2 (JSON); gives the outputs by name."""
-        body = self.request("POST", f"/v2/models/{model}/infer", msgspec.json.encode({"inputs": tensors}))
+        body = self.request(
+            "POST", f"/v2/models/{quote(model, safe='')}/infer", msgspec.json.encode({"inputs": tensors})
+        )
         return {output["name"]: output for output in msgspec.json.decode(body)["outputs"]}
 
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:

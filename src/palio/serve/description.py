@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import palio
 from palio.core.records import Column, Deployment, Manifest, Task
@@ -24,7 +25,7 @@ def openapi(manifest: Manifest, deployment: Deployment) -> dict[str, Any]:
     Source: OpenAPI Specification 3.1.1; JSON Schema 2020-12.
     """
     task, name = manifest.task, deployment.model
-    infer = f"/v2/models/{name}/infer"
+    model = f"/v2/models/{quote(name, safe='')}"
     return {
         "openapi": "3.1.0",
         "info": {
@@ -34,12 +35,10 @@ def openapi(manifest: Manifest, deployment: Deployment) -> dict[str, Any]:
         },
         "paths": {
             "/predict": {"post": _predict_operation()},
-            infer: {"post": _infer_operation()},
+            f"{model}/infer": {"post": _infer_operation()},
             "/v2": {"get": _read("describeServer", "Name, version and extensions of the server", "object")},
-            f"/v2/models/{name}": {"get": _read("describeModel", "Inputs and outputs of the model", "object")},
-            f"/v2/models/{name}/ready": {
-                "get": _read("modelReady", "Whether the model answers", "object", may_wait=True)
-            },
+            model: {"get": _read("describeModel", "Inputs and outputs of the model", "object")},
+            f"{model}/ready": {"get": _read("modelReady", "Whether the model answers", "object", may_wait=True)},
             "/v2/health/live": {"get": _read("live", "Whether the process answers", "object")},
             "/v2/health/ready": {"get": _read("ready", "Whether a champion is served", "object", may_wait=True)},
             "/health": {"get": _read("health", "Whether a champion is served, and which", "object", may_wait=True)},
