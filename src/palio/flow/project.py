@@ -32,6 +32,7 @@ class Project:
         self.store = store
         self.progress = progress
         self.skipped: list[str] = []
+        self.done: set[str] = set()
 
     @classmethod
     def open(
@@ -59,8 +60,8 @@ class Project:
         self.close()
 
     def skip(self, step: str) -> None:
-        """Remember that a step had nothing to do."""
-        if step not in self.skipped:
+        """Remember that a step had nothing to do, unless it was done since the project was opened."""
+        if step not in self.skipped and step not in self.done:
             self.skipped.append(step)
 
     @property

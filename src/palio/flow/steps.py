@@ -244,6 +244,7 @@ def _once(project: Project, step: str, inputs: dict[str, Any], kind: type[T], ma
         project.skip(step)
         return project.store.records.require(kind, known)
     made = make()
+    project.done.add(step)
     name = getattr(made, "id", key)
     project.store.records.put(made, key=name)
     project.store.steps.put(step, key, name)
