@@ -300,12 +300,12 @@ def bank_evaluation(name: str = "lightgbm", *, better: float = 0.0) -> Evaluatio
             Curve(name="precision_recall", x=tuple(steps), y=tuple(0.12 + 0.8 * (1 - s) ** 1.8 for s in steps)),
         ),
         slices=(
-            a_slice("job", "job = student", 0.702, -0.101, n_rows=188, worse=True),
-            a_slice("month", "month = may", 0.741, -0.072, n_rows=2750, worse=True),
-            a_slice("age", "age ≥ 60", 0.79, -0.012, n_rows=241, worse=False),
-            a_slice("poutcome", "poutcome = success", 0.768, -0.03, n_rows=302, worse=False),
-            a_slice("balance", "balance < 72", 0.81, 0.011, n_rows=2260, worse=False),
-            a_slice("campaign", "1 ≤ campaign < 3", 0.806, 0.006, n_rows=6010, worse=False),
+            a_slice("job", "= student", 0.702, -0.101, n_rows=188, worse=True),
+            a_slice("month", "= may", 0.741, -0.072, n_rows=2750, worse=True),
+            a_slice("age", "from 60 up to 95", 0.79, -0.012, n_rows=241, worse=False),
+            a_slice("poutcome", "= success", 0.768, -0.03, n_rows=302, worse=False),
+            a_slice("balance", "from -8,019 to below 72", 0.81, 0.011, n_rows=2260, worse=False),
+            a_slice("campaign", "from 1 to below 3", 0.806, 0.006, n_rows=6010, worse=False),
         ),
         worst=tuple(
             WorstRow(
@@ -463,7 +463,7 @@ def challenged(bank: ReportFacts) -> ReportFacts:
             "log_loss": metric(0.0062, 0.0022),
             "recall": metric(-0.011, 0.008),
         },
-        slices=(a_slice("job", "job = student", 0.69, -0.031, n_rows=188, worse=True),),
+        slices=(a_slice("job", "= student", 0.69, -0.031, n_rows=188, worse=True),),
         n_changed=214,
     )
     value = Value(
@@ -600,7 +600,7 @@ def flats() -> ReportFacts:
         slices=(
             a_slice(
                 "ocean_proximity",
-                "ocean_proximity = INLAND",
+                "= INLAND",
                 36010.0,
                 -14100.0,
                 n_rows=1310,
@@ -609,7 +609,7 @@ def flats() -> ReportFacts:
             ),
             a_slice(
                 "ocean_proximity",
-                "ocean_proximity = NEAR BAY",
+                "= NEAR BAY",
                 58110.0,
                 13200.0,
                 n_rows=460,

@@ -143,14 +143,13 @@ def hundred(metric: Metric, *, title: str) -> Markup:
 
 def histogram(column: ColumnProfile) -> Markup | None:
     """Draw how a column's values are spread, as small as a line of text; `None` if its profile does not say."""
-    if column.top:
+    bars = _density_bars(column)
+    said = f"From {number(column.low)} to {number(column.high)}, mean {number(column.mean)}."
+    if column.top and not bars:
         counts = [n for _, n in column.top[:12]] + ([column.n_other] if column.n_other else [])
         heights = [n / max(1, *counts) for n in counts]
         bars = [(i / len(counts), (i + 0.82) / len(counts), h) for i, h in enumerate(heights)]
         said = "Most frequent values, " + ", ".join(f"{clean(v, limit=20)}: {n}" for v, n in column.top[:5])
-    else:
-        bars = _density_bars(column)
-        said = f"From {number(column.low)} to {number(column.high)}, mean {number(column.mean)}."
     if not bars:
         return None
     marks = "".join(

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from palio.core.errors import InputError
-from palio.report import sections, words
+from palio.report import scrutiny, sections, words
 from palio.report.advice import advise
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean
@@ -50,9 +50,9 @@ def render(facts: ReportFacts) -> str:
         "hero": sections.hero(facts),
         "ability": sections.ability(facts),
         "certainty": sections.certainty(facts),
-        "failures": sections.failures(facts),
-        "drivers": sections.drivers(facts),
-        "honesty": sections.honesty(facts),
+        "failures": scrutiny.failures(facts),
+        "drivers": scrutiny.drivers(facts),
+        "honesty": scrutiny.honesty(facts),
         "advice": advise(facts),
         "technical": technical(facts),
     }
@@ -77,9 +77,9 @@ def summary(facts: ReportFacts) -> str:
         lines.append(f"- Worth {value}.")
     if facts.comparison is not None:
         lines.append(f"- {words.against_champion(facts.comparison, words.champion_of(facts))}.")
-    gap = sections.honesty(facts)["verdict"]
+    gap = scrutiny.honesty(facts)["verdict"]
     lines += [f"- {gap}"] if gap else []
-    slices = sections.failures(facts)["slices"]
+    slices = scrutiny.failures(facts)["slices"]
     lines += [f"- {slices['sentence']}"] if slices else []
     if decision is not None and decision.reasons:
         lines += ["", "Why:", *[f"- {clean(r, limit=240)}" for r in decision.reasons]]

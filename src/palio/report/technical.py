@@ -243,7 +243,7 @@ def _columns(facts: ReportFacts) -> list[dict[str, Any]]:
 
 
 def _spread(profile: ColumnProfile) -> str:
-    if profile.top:
+    if profile.top and profile.type not in ("number", "integer"):
         distinct = f"{count(profile.n_distinct)} values" if profile.n_distinct is not None else "many values"
         return f"{distinct}, most often {words.quoted(profile.top[0][0], limit=20)}"
     if profile.low is None or profile.high is None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from palio.core.records import CalibrationBin, Comparison, Evaluation, Metric, Parts, Slice, Task
 from palio.report import rounding
 from palio.report.facts import ReportFacts
-from palio.report.rounding import clean, count, number, of_hundred, percent, with_margin
+from palio.report.rounding import clean, count, of_hundred, percent, with_margin
 
 RULE_OF_THUMB = "rule of thumb"
 
@@ -221,8 +221,10 @@ def class_sentence(label: str, accuracy: Metric, cases: str = "cases") -> str:
 
 def mix_up(truth: str, prediction: str, share: float) -> str:
     """Say which class is taken for which."""
-    n = number(share * 100, digits=2)
-    return f"Of 100 that really are {quoted(truth)}, about {n} are taken for {quoted(prediction)}."
+    n = max(1, round(share * 100))
+    return (
+        f"Of 100 that really are {quoted(truth)}, about {n} {'is' if n == 1 else 'are'} taken for {quoted(prediction)}."
+    )
 
 
 def calibration(bins: tuple[CalibrationBin, ...], task: Task) -> list[str]:
@@ -241,6 +243,9 @@ def calibration(bins: tuple[CalibrationBin, ...], task: Task) -> list[str]:
         )
     elif worst is not typical:
         lines.append(f"Least reliable: {_calibration_line(worst, task)[0].lower()}{_calibration_line(worst, task)[1:]}")
+    proud = sum(b.high < b.predicted for b in known)
+    if proud > len(known) / 2 and not (task.positive is not None and len(task.classes) == 2):
+        lines.append("It is surer of itself than it should be.")
     return lines
 
 
@@ -260,9 +265,8 @@ def difference(metric: str, d: Metric, unit: str = "") -> str:
 
 
 def condition(part: Slice) -> str:
-    """Name a slice, without repeating the column if its condition already does."""
-    said, column = clean(part.condition, limit=60), clean(part.column, limit=40)
-    return said if said.startswith(column) or column in said.split() else f"{column} {said}".strip()
+    """Name a slice: its column, then the condition, which is written to stand behind the column's name."""
+    return f"{clean(part.column, limit=40)} {clean(part.condition, limit=60)}".strip()
 
 
 # ── the data ────────────────────────────────────────────────────────────────────────────────────────────────────────
