@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from palio.cli.faces import listening, print_json, verb
 from palio.core.errors import RefusedError
 
 if TYPE_CHECKING:
-    from palio.core.records import Decision, Run, Search
+    from palio.core.records import Decision
+    from palio.flow import CandidateSummary
 
 _BUDGET = click.option("--budget", type=float, help="Seconds that the search may take.")
 
@@ -32,7 +34,7 @@ def train(folder: Path, as_json: bool, budget: float | None) -> None:
     if as_json:
         print_json(search)
     else:
-        show_leaderboard(search)
+        show_leaderboard(flow.leaderboard(search), search.metric)
 
 
 @click.command()
@@ -110,35 +112,37 @@ def run(folder: Path, as_json: bool, budget: float | None) -> None:
         print_json(summary)
     else:
         where = "" if folder == Path() else f" --dir {folder}"
+        show_leaderboard(summary.candidates, summary.metric)
+        verdict = summary.decision.verdict.replace("_", " ")
+        live = f"version {summary.champion.version} is live" if summary.champion else "nothing is live"
+        click.echo(f"decision {verdict}: {live}")
         click.echo(f"report   {summary.report}")
         click.echo(f"next     palio serve{where}  ·  palio predict FILE{where}  ·  palio log{where}")
     if summary.decision.verdict == "no":
         sys.exit(RefusedError.exit_code)
 
 
-def show_leaderboard(search: Search) -> None:
-    """Print the best run of each family, best first."""
+def show_leaderboard(candidates: Sequence[CandidateSummary], metric: str) -> None:
+    """Print the best run of each family, what it costs, and which one was chosen."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("family", f"{search.metric} (CV)", "± error", "fit s", "p50 ms", "size MB", "", box=None)
-    for run_ in finalists(search):
-        cost = run_.cost
+    table = Table("family", f"{metric} (CV)", "± error", "fit s", "p50 ms", "size MB", "", box=None)
+    for candidate in candidates:
         table.add_row(
-            run_.family,
-            "–" if run_.cv_score is None else f"{run_.cv_score:.4f}",
-            "–" if run_.cv_error is None else f"{run_.cv_error:.4f}",
-            f"{run_.fit_s:.1f}",
-            f"{cost.latency_ms_p50:.3f}" if cost else "–",
-            f"{cost.size_mb:.2f}" if cost else "–",
-            "◀ chosen" if run_.chosen else "",
+            candidate.family,
+            _number(candidate.cv_score, ".4f"),
+            _number(candidate.cv_error, ".4f"),
+            _number(candidate.fit_s, ".1f"),
+            _number(candidate.latency_ms, ".3f"),
+            _number(candidate.size_mb, ".2f"),
+            "◀ chosen" if candidate.chosen else "",
         )
     Console(highlight=False).print(table)
 
 
-def finalists(search: Search) -> list[Run]:
-    """Return the best run of each family, those with a measured cost, in the order of the search."""
-    return [run_ for run_ in search.runs if run_.cost is not None or run_.chosen]
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
 
 
 def show_decision(decision: Decision) -> None:

@@ -5,6 +5,15 @@ from __future__ import annotations
 from palio.flow.beginning import Started, init
 from palio.flow.project import Project, upgrade_store
 from palio.flow.scoring import Scored
-from palio.flow.summary import RunSummary
+from palio.flow.summary import CandidateSummary, RunSummary, leaderboard
 
-__all__ = ["Project", "RunSummary", "Scored", "Started", "init", "upgrade_store"]
+__all__ = [
+    "CandidateSummary",
+    "Project",
+    "RunSummary",
+    "Scored",
+    "Started",
+    "init",
+    "leaderboard",
+    "upgrade_store",
+]

@@ -115,7 +115,7 @@ def summarise(
         ),
         split=SplitSummary(id=parts.id, policy=parts.policy, method=parts.method, **parts.counts),
         metric=search.metric,
-        candidates=_candidates(search),
+        candidates=leaderboard(search),
         champion=champion,
         evaluation=EvaluationSummary(
             id=evaluation.id,
@@ -139,7 +139,8 @@ def champion_of(promotion: Promotion, family: str) -> ChampionSummary:
     return ChampionSummary(version=promotion.version, family=family, bundle=promotion.bundle)
 
 
-def _candidates(search: Search) -> tuple[CandidateSummary, ...]:
+def leaderboard(search: Search) -> tuple[CandidateSummary, ...]:
+    """Condense a search to its finalists: the best run of each family, in the order in which they were tried."""
     finalists = [run for run in search.runs if run.cost is not None or run.chosen]
     return tuple(
         CandidateSummary(
