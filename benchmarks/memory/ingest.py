@@ -105,24 +105,36 @@ def measure(path: Path, folder: Path, n_rows: int) -> dict[str, object]:
 
     watch = Watch()
     watch.start()
-    seconds, peaks = {}, {}
+    seconds, cpu_seconds, peaks = {}, {}, {}
 
-    def note(step: str, began: float) -> None:
-        seconds[step], peaks[step] = round(time.perf_counter() - began, 2), watch.take()
+    def note(step: str, began: tuple[float, float]) -> None:
+        seconds[step] = round(time.perf_counter() - began[0], 2)
+        cpu_seconds[step] = round(time.process_time() - began[1], 2)
+        peaks[step] = watch.take()
+
+    def now() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
 
     with open_store(folder / "project") as store:
-        began = time.perf_counter()
+        began = now()
         source = data.open_source(path)
         note("open", began)
-        began = time.perf_counter()
+        began = now()
         schema = data.survey(source, target="y").schema
         note("survey", began)
-        began = time.perf_counter()
+        began = now()
         snapshot = data.ingest(source, store=store, schema=schema)
         note("ingest and profile", began)
         assert snapshot.n_rows == n_rows
         size_mb = round(path.stat().st_size / 1e6)
-    return {"rows": n_rows, "file": path.suffix, "file_mb": size_mb, "seconds": seconds, "peaks_mb": peaks}
+    return {
+        "rows": n_rows,
+        "file": path.suffix,
+        "file_mb": size_mb,
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "peaks_mb": peaks,
+    }
 
 
 if __name__ == "__main__":

@@ -150,7 +150,8 @@ CASES: list[Case] = [
     ("target all missing", file("t.csv", GOOD.replace("yes", "NA").replace("no", "")), {}, InputError, "is missing"),
     ("too many classes", file("t.csv", "a,b,y\n" + "".join(f"{i},{i % 7},k{i}\n" for i in range(99))), {},
      InputError, "too many classes"),
-    ("constant number", file("t.csv", "a,y\n" + "".join(f"{i * i},7.5\n" for i in range(30))), {}, InputError, "every row"),
+    ("constant number", file("t.csv", "a,y\n" + "".join(f"{i * i},7.5\n" for i in range(30))), {},
+     InputError, "every row"),
     ("positive class that is none", file("t.csv", GOOD), {"positive": "maybe"}, InputError, "does not occur"),
     ("regression on words", file("t.csv", GOOD), {"kind": "regression"}, InputError, "needs numbers"),
     ("no feature left", file("t.csv", "a,y\n" + "1,yes\n1,no\n" * 20), {}, InputError, "no column is left"),
@@ -162,7 +163,8 @@ CASES: list[Case] = [
     ("infinity in Parquet", parquet(pl.DataFrame({"a": [float(i) for i in range(30)] + [float("inf")],
                                                  "y": ["yes", "no", "no"] * 10 + ["no"]})), {}, ContractError, "inf"),
     # databases
-    ("missing database", lambda f: f"sqlite:///{f / 'none.db'}", {"query": "SELECT 1"}, NotFoundError, "no such database"),
+    ("missing database", lambda f: f"sqlite:///{f / 'none.db'}", {"query": "SELECT 1"},
+     NotFoundError, "no such database"),
     ("no database file", not_a_database, {"query": "SELECT 1"}, UnavailableError, "not a database"),
     ("no query", database, {}, InputError, "its tables: rows"),
     ("no such table", database, {"query": "SELECT * FROM rose"}, InputError, "no such table"),
@@ -198,14 +200,15 @@ def test_bad_input_is_a_clear_error_with_a_hint(
     assert "secret" not in str(caught.value)
 
 
-def test_ten_thousand_columns_work_in_seconds(tmp_path: Path, store: Store) -> None:
-    names = [f"c{i}" for i in range(9_999)]
-    rows = (",".join(str((i * 31 + j) % 97) for j in range(9_999)) + f",{i % 2}\n" for i in range(30))
+@pytest.mark.parametrize("n_columns", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_table_may_have_thousands_of_columns(n_columns: int, tmp_path: Path, store: Store) -> None:
+    names = [f"c{i}" for i in range(n_columns - 1)]
+    rows = (",".join(str((i * 31 + j) % 97) for j in range(n_columns - 1)) + f",{i % 2}\n" for i in range(30))
     path = tmp_path / "wide.csv"
     path.write_text(",".join([*names, "y"]) + "\n" + "".join(rows))
-    began = time.perf_counter()
+    began = time.process_time()
     run(path, store, {})
-    assert time.perf_counter() - began < 60  # a bound against hanging; the speed is measured in benchmarks/memory
+    assert time.process_time() - began < n_columns / 100  # guards against quadratic time, not against a slow machine
 
 
 def test_formula_like_cells_stay_text(tmp_path: Path, store: Store) -> None:

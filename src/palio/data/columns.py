@@ -23,6 +23,8 @@ TEXT_CHARACTERS = 40.0
 UNIQUE_SAMPLE = 1 << 18
 """Hashes kept to see whether values repeat."""
 
+Numbers = np.ndarray[Any, Any]
+"""Shape (n,), int64 or float64."""
 Kind = Literal["", "integer", "number", "datetime", "string"]
 
 
@@ -38,11 +40,11 @@ class Uniqueness:
         self._kept = np.empty(0, np.uint64)
         self._mask = 0
 
-    def add(self, values: pl.Series) -> None:
-        """Watch more values, none of them null."""
+    def add(self, values: pl.Series | Numbers) -> None:
+        """Watch more values, none of them missing."""
         if not self.holds:
             return
-        hashes = values.hash(seed=0).to_numpy()
+        hashes = values.hash(seed=0).to_numpy() if isinstance(values, pl.Series) else _mixed(values)
         merged = np.concatenate([self._kept, hashes[(hashes & np.uint64(self._mask)) == 0]])
         merged.sort()
         if len(merged) > 1 and bool((merged[1:] == merged[:-1]).any()):
@@ -97,19 +99,28 @@ class ColumnScan:
             return self.counts is not None and len(self.counts) == 1 and self.n_missing == 0
         return self.low == self.high and self.n_missing == 0 and self.n_wrong == 0
 
-    def add(self, cells: pl.Series, first_row: int) -> None:
-        """Take in more cells, cleaned: blanks cut, missing marks null."""
+    def add(self, cells: pl.Series, first_row: int, *, has_codes: bool = False) -> None:
+        """Take in more cells, cleaned: blanks cut, missing marks null.
+
+        Args:
+            cells: The cells.
+            first_row: Position of the first in the source.
+            has_codes: Whether some are digits with a leading zero: codes, whose zeros must not be lost.
+        """
+        n_missing = cells.null_count()
         self.n_rows += len(cells)
-        self.n_missing += cells.null_count()
-        if self.is_contradicted or cells.null_count() == len(cells):
+        self.n_missing += n_missing
+        if self.is_contradicted or n_missing == len(cells):
             return
-        present = cells.drop_nulls()
+        present = cells.drop_nulls() if n_missing else cells
         if not self._kind:
-            self._kind = self._first_guess(present)
+            self._kind = self._first_guess(present, has_codes=has_codes)
         if self._kind == "string":
             self._add_text(present)
         elif self._kind == "datetime":
             self._add_moments(present)
+        elif has_codes:
+            self.is_contradicted = True
         else:
             self._add_numbers(cells, present, first_row)
 
@@ -177,7 +188,7 @@ class ColumnScan:
         many = self.counts is None or len(self.counts) > max(20, 0.5 * n) or (len(self.counts) > 0.9 * n and n >= 10)
         return many and (self._words >= TEXT_WORDS * n or self._length >= TEXT_CHARACTERS * n)
 
-    def _first_guess(self, present: pl.Series) -> Kind:
+    def _first_guess(self, present: pl.Series, *, has_codes: bool) -> Kind:
         if present.dtype == pl.Int64:
             return "integer"
         if present.dtype == pl.Float64:
@@ -186,9 +197,10 @@ class ColumnScan:
             return "datetime"
         if self._only_text:
             return "string"
-        numbers = present.cast(pl.Float64, strict=False)
-        if self._loose and numbers.null_count() <= MIXED_SHARE * len(present) and not _has_codes(present):
-            return "integer"
+        if self._loose and not has_codes:
+            numbers = present.cast(pl.Float64, strict=False)
+            if numbers.null_count() <= MIXED_SHARE * len(present):
+                return "integer"
         if self._fitting(present.head(50), DATE_FORMATS):
             return "datetime"
         return "string"
@@ -209,7 +221,7 @@ class ColumnScan:
                 self.is_contradicted = True
                 return
             present = pl.select(moments(pl.lit(present), self.formats[0])).to_series()
-        seconds = present.cast(pl.Datetime("us", "UTC")).to_physical().cast(pl.Float64) / 1e6
+        seconds = present.cast(pl.Datetime("us", "UTC")).to_physical().to_numpy() / 1e6
         self._widen(seconds)
         self._follow(seconds)
         self.unique.add(seconds)
@@ -227,48 +239,48 @@ class ColumnScan:
         return tuple(fits)
 
     def _add_numbers(self, cells: pl.Series, present: pl.Series, first_row: int) -> None:
-        numbers = self._read_numbers(cells, present, first_row) if present.dtype == pl.String else present
+        numbers = self._read_numbers(cells, present, first_row) if present.dtype == pl.String else present.to_numpy()
         if numbers is None or not len(numbers):
             return
         self._widen(numbers)
         if self._kind == "integer":
             self._follow(numbers)
             self.unique.add(numbers)
-        if self._target or self.counts:
-            self._count(numbers)
+        if self._target:
+            self._count(pl.Series(numbers))
 
-    def _read_numbers(self, cells: pl.Series, present: pl.Series, first_row: int) -> pl.Series | None:
-        if self._kind == "integer":
-            whole = present.cast(pl.Int64, strict=False)
-            if whole.null_count() == 0 and not self._is_code(present):
-                return whole
-            if self.is_contradicted:
-                return None
-        numbers = present.cast(pl.Float64, strict=False)
-        wrong = numbers.is_null() | numbers.is_infinite()
-        if wrong.any():
+    def _read_numbers(self, cells: pl.Series, present: pl.Series, first_row: int) -> Numbers | None:
+        whole = present.cast(pl.Int64, strict=False) if self._kind == "integer" else None
+        if whole is not None and whole.null_count() == 0:
+            return whole.to_numpy()
+        floats: Numbers = present.cast(pl.Float64, strict=False).to_numpy()  # what is no number becomes NaN
+        if np.isfinite(floats).all():
+            wrong = np.zeros(len(floats), bool)
+        else:
+            unread = present.cast(pl.Float64, strict=False).is_null().to_numpy()
+            wrong = unread | np.isinf(floats)
+        n_wrong = int(wrong.sum())
+        if n_wrong:
             self._keep_wrong(cells, first_row)
-            self.n_wrong += int(wrong.sum())
+            self.n_wrong += n_wrong
             # judged on all cells so far, so that one bad stretch decides nothing
             if self.n_wrong > MIXED_SHARE * self.n_present:
                 self.is_contradicted = True
                 return None
-        numbers = numbers.filter(~wrong).fill_nan(None).drop_nulls()
-        if self._kind == "integer" and present.cast(pl.Int64, strict=False).null_count() > int(wrong.sum()):
-            right = present.filter(~wrong)
-            n_huge = int(right.str.contains(r"^[+-]?\d{19,}$").sum() or 0)
-            self.has_huge |= n_huge > 0
-            if n_huge > len(right) / 2:  # nothing is measured to nineteen digits: these are names
-                self.is_contradicted = True
-                return None
-            self._kind = "number"
-            self.is_consecutive = False
-        return numbers.cast(pl.Int64, strict=False) if self._kind == "integer" else numbers
-
-    def _is_code(self, present: pl.Series) -> bool:
-        if _has_codes(present):
+        right: Numbers = floats[~wrong & ~np.isnan(floats)]
+        if whole is None:
+            return right
+        if whole.null_count() <= n_wrong:
+            return right.astype(np.int64)
+        huge = np.abs(right) >= 1e18
+        n_huge = int(present.str.contains(r"^[+-]?\d{19,}$").sum() or 0) if huge.any() else 0
+        if n_huge > len(right) / 2:  # nothing is measured to nineteen digits: these are names
             self.is_contradicted = True
-        return self.is_contradicted
+            return None
+        self.has_huge |= n_huge > 0
+        self._kind = "number"
+        self.is_consecutive = False
+        return right
 
     def _keep_wrong(self, cells: pl.Series, first_row: int) -> None:
         numbers = cells.cast(pl.Float64, strict=False)
@@ -277,23 +289,26 @@ class ColumnScan:
             if len(self.wrong) < 10:
                 self.wrong.setdefault(str(cells[i])[:80], first_row + i)
 
-    def _widen(self, numbers: pl.Series) -> None:
-        low, high = numbers.min(), numbers.max()
-        if low is None or high is None:
+    def _widen(self, numbers: Numbers) -> None:
+        numbers = numbers if numbers.dtype != np.float64 else numbers[~np.isnan(numbers)]
+        if not len(numbers):
             return
-        self.low = float(low) if self.low is None else min(self.low, float(low))  # type: ignore[arg-type]
-        self.high = float(high) if self.high is None else max(self.high, float(high))  # type: ignore[arg-type]
-        if numbers.dtype == pl.Float64 and not self.has_fraction:
-            self.has_fraction = bool((numbers != numbers.floor()).any())
+        low, high = float(numbers.min()), float(numbers.max())
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
+        if numbers.dtype == np.float64 and not self.has_fraction:
+            self.has_fraction = bool((numbers != np.floor(numbers)).any())
 
-    def _follow(self, numbers: pl.Series) -> None:
-        joined = numbers if self._last is None else pl.concat([pl.Series([self._last], dtype=numbers.dtype), numbers])
+    def _follow(self, numbers: Numbers) -> None:
+        if not (self.is_consecutive or self.order):
+            return
+        joined = numbers if self._last is None else np.concatenate([[self._last], numbers])
         self._last = numbers[-1]
-        if self.is_consecutive and len(joined) > 1:
-            self.is_consecutive = bool((joined.diff().drop_nulls() == 1).all())
-        if "up" in self.order and not joined.is_sorted():
+        before, after = joined[:-1], joined[1:]
+        self.is_consecutive = self.is_consecutive and bool((after - before == 1).all())
+        if not (after >= before).all():
             self.order.discard("up")
-        if "down" in self.order and not joined.is_sorted(descending=True):
+        if not (after <= before).all():
             self.order.discard("down")
 
     def _count(self, present: pl.Series) -> None:
@@ -305,7 +320,12 @@ class ColumnScan:
             self.counts = None
 
 
-def _has_codes(present: pl.Series) -> bool:
-    """Tell whether there are digits with a leading zero: codes, whose zeros must not be lost."""
-    zero = present.filter(present.str.starts_with("0"))
-    return len(zero) > 0 and bool(zero.str.contains(r"^0\d").any())
+def _mixed(values: Numbers) -> Any:
+    """Hash numbers to 64 bits, all of which depend on all of theirs.
+
+    Source: Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators (the finalizer of splitmix64).
+    """
+    bits = np.ascontiguousarray(values).view(np.uint64).copy()
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
+    return bits ^ (bits >> np.uint64(31))

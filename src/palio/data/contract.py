@@ -66,17 +66,17 @@ def check_columns(schema: Schema, names: Sequence[str], where: str, *, needed: f
     Raises:
         ContractError: a needed column is absent.
     """
-    absent = [c.name for c in schema.columns if c.name in needed and c.name not in names]
+    known, given = {c.name for c in schema.columns}, set(names)
+    absent = [c.name for c in schema.columns if c.name in needed and c.name not in given]
     if absent:
         violations = [Violation(column=name, rule="absent", n_rows=0) for name in absent]
         shown = ", ".join(f"`{name}`" for name in absent[:8]) + (" …" if len(absent) > 8 else "")
-        unknown = [name for name in names if name not in {c.name for c in schema.columns}]
+        unknown = [name for name in names if name not in known]
         raise ContractError(
             f"{where}: {len(absent)} of {len(schema.columns)} columns of the contract are absent: {shown}",
             hint=did_you_mean(absent[0], unknown) if unknown else "add them, or remove them from schema.toml",
             facts={"violations": msgspec.to_builtins(violations)},
         )
-    known = {c.name for c in schema.columns}
     return [Violation(column=n, rule="surplus", n_rows=0, action="flag") for n in names if n not in known]
 
 
@@ -88,7 +88,8 @@ def check(frame: pl.DataFrame, schema: Schema, *, first_row: int = 0) -> Checked
         schema: The contract.
         first_row: Position of the first row in its source, for the examples.
     """
-    absent = [c for c in schema.columns if c.name not in frame.columns]
+    held = frame.schema
+    absent = [c for c in schema.columns if c.name not in held]
     if absent:
         frame = frame.with_columns(pl.lit(None, DTYPES[c.type]).alias(c.name) for c in absent)
     held = frame.schema
@@ -152,7 +153,8 @@ def unusual(frame: pl.DataFrame, schema: Schema) -> dict[str, int]:
 
     Unknown categories and numbers out of the range seen.
     """
-    mine = msgspec.structs.replace(schema, columns=tuple(c for c in schema.features if c.name in frame.columns))
+    held = frame.schema
+    mine = msgspec.structs.replace(schema, columns=tuple(c for c in schema.features if c.name in held))
     counts: dict[str, int] = {}
     for violation in check(frame, mine).violations:
         counts[violation.column] = counts.get(violation.column, 0) + violation.n_rows

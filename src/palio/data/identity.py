@@ -33,13 +33,16 @@ class Digester:
         for column in self._schema.columns:
             cells = frame[column.name]
             validity, data, lengths = self._streams[column.name]
-            validity.update(cells.is_not_null().cast(pl.UInt8).to_numpy().data)
+            has_gaps = cells.null_count() > 0
+            present = cells.is_not_null().to_numpy() if has_gaps else np.ones(len(cells), bool)
+            validity.update(present.view(np.uint8).data)
             if column.type in _DATA_OF:
-                numbers = cells.to_physical().fill_null(0).to_numpy()
+                cells = cells.to_physical() if column.type == "datetime" else cells
+                numbers = (cells.fill_null(0) if has_gaps else cells).to_numpy()
                 numbers = numbers if sys.byteorder == "little" else numbers.byteswap()
                 data.update(np.ascontiguousarray(numbers).data)
                 continue
-            text = cells.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
+            text = (cells.fill_null("") if has_gaps else cells).to_arrow(compat_level=pl.CompatLevel.oldest())
             for chunk in text.chunks if isinstance(text, pa.ChunkedArray) else [text]:
                 offsets = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
                 lengths.update(np.diff(offsets).astype("<i8").data)

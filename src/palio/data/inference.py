@@ -7,6 +7,7 @@ a later cell contradicts, the column is read again as something wider, so a surv
 from __future__ import annotations
 
 import msgspec
+import polars as pl
 
 from palio.core.errors import InputError, did_you_mean
 from palio.core.progress import SILENT, Progress
@@ -140,6 +141,15 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
     )
 
 
+def _codes(frame: pl.DataFrame) -> dict[str, bool]:
+    """Tell which text columns hold digits with a leading zero."""
+    text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    if not text:
+        return {}
+    found = frame.select(pl.col(text).str.contains(r"^[+-]?0\d").any())
+    return dict(zip(text, found.row(0), strict=True))
+
+
 def _scan(source: Source, target: str, progress: Progress) -> tuple[dict[str, ColumnScan], roles.Clock, int]:
     """Read the source until every column has kept its type for a whole pass."""
     done: dict[str, ColumnScan] = {}
@@ -150,8 +160,9 @@ def _scan(source: Source, target: str, progress: Progress) -> tuple[dict[str, Co
         seen = 0
         for batch in source.batches():
             frame = clean(batch.select(list(pending)), source.missing)
-            for name, scan in pending.items():
-                scan.add(frame[name], seen)
+            codes = _codes(frame)
+            for cells in frame.iter_columns():
+                pending[cells.name].add(cells, seen, has_codes=codes.get(cells.name, False))
             if not done:
                 clock.add(frame)
             seen += batch.num_rows

@@ -36,7 +36,8 @@ def profile_of(rows: pl.DataFrame | Callable[[], Iterable[pl.DataFrame]], schema
     frames: Callable[[], Iterable[pl.DataFrame]] = (lambda: (rows,)) if isinstance(rows, pl.DataFrame) else rows
     profiler: Profiler | None = None
     for frame in frames():
-        profiler = profiler or Profiler([c for c in schema.columns if c.name in frame.columns], target=schema.target)
+        held = frame.schema
+        profiler = profiler or Profiler([c for c in schema.columns if c.name in held], target=schema.target)
         profiler.add(frame)
     profiler = profiler or Profiler([], target=None)
     for frame in frames():
@@ -91,10 +92,9 @@ class _Numbers:
 
     @staticmethod
     def _floats(cells: pl.Series) -> np.ndarray:
-        numbers = cells.to_physical().cast(pl.Float64)
         if isinstance(cells.dtype, pl.Datetime):
-            numbers = numbers / 1e6
-        return numbers.fill_null(float("nan")).to_numpy()
+            return cells.to_physical().cast(pl.Float64).to_numpy() / 1e6
+        return cells.cast(pl.Float64).to_numpy()  # a missing cell becomes NaN
 
     def add(self, cells: pl.Series, picks: np.ndarray) -> None:
         numbers = self._floats(cells)
@@ -113,7 +113,7 @@ class _Numbers:
         self.squares += float(((present - mean) ** 2).sum()) + delta**2 * n_before * len(present) / n
         self.mean += delta * len(present) / n
         if self.counts is not None:
-            for value, count in pl.Series(present).value_counts().iter_rows():
+            for value, count in zip(*(part.tolist() for part in np.unique(present, return_counts=True)), strict=True):
                 self.counts[value] += count
             if len(self.counts) > MAX_DISTINCT:
                 self.counts = None

@@ -90,7 +90,8 @@ def ingest(
 def _stream(
     source: Source, writer: _Writer, tally: Tally, quarantine: Quarantine, *, refuse: bool, progress: Progress
 ) -> None:
-    names = [c.name for c in writer.schema.columns if c.name in source.columns]
+    given = set(source.columns)
+    names = [c.name for c in writer.schema.columns if c.name in given]
     done = 0
     for batch in source.batches():
         frame = clean(batch.select(names), source.missing)

@@ -1,0 +1,214 @@
+"""The survey finds types, roles and the task in the whole file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from palio import data
+from palio.core.errors import InputError
+from palio.core.records import Column
+from palio.data.inference import resolve
+
+
+def survey(folder: Path, columns: dict[str, list[object]], **options: object) -> data.Survey:
+    names = list(columns)
+    rows = zip(*columns.values(), strict=True)
+    text = "\n".join([",".join(names), *(",".join(str(cell) for cell in row) for row in rows)])
+    (folder / "t.csv").write_text(text + "\n")
+    return data.survey(data.open_source(folder / "t.csv"), **({"target": "y"} | options))  # type: ignore[arg-type]
+
+
+def column(folder: Path, cells: list[object], name: str = "x") -> Column:
+    labels: list[object] = [("no", "yes")[i % 2] for i in range(len(cells))]
+    other: list[object] = [i * i % 17 for i in range(len(cells))]
+    return survey(folder, {name: cells, "other": other, "y": labels}).schema.column(name)
+
+
+def cycle(values: list[object], n: int = 60) -> list[object]:
+    return [values[i % len(values)] for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ([3, 1, 2], "integer"),
+        ([3, 1, "NA", ""], "integer"),
+        (["+3", -1, 2], "integer"),
+        ([3.5, 1, 2], "number"),
+        ([1e300, 0, 3], "number"),
+        (["1.0", "2.0"], "number"),
+        (["true", "False", "TRUE"], "boolean"),
+        (["yes", "no", "?"], "category"),
+        (["007", "123", "9"], "category"),
+        (["5+", "1", "2"], "category"),
+        (["2020-01-31", "2021-12-01", ""], "datetime"),
+        (["2020-01-31T10:00:00Z", "2021-12-01T10:00:00+02:00"], "datetime"),
+        (["31.01.2020", "01.12.2021"], "datetime"),
+        (["01/31/2020 10:30", "12/01/2021 11:30"], "datetime"),
+        (["2020-01-31", "soon"], "category"),
+    ],
+)
+def test_the_narrowest_type_that_holds_all_cells_is_taken(cells: list[object], kind: str, tmp_path: Path) -> None:
+    assert column(tmp_path, cycle(cells)).type == kind
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "kind"),
+    [
+        (1, 2.5, "number"),
+        (1, "007", "category"),
+        ("2020-01-31", "never", "category"),
+        ("01/02/2020", "25/12/2020", "datetime"),
+    ],
+)
+def test_the_last_row_may_change_the_type(first: object, last: object, kind: str, tmp_path: Path) -> None:
+    other = 3 if first == 1 else "05/06/2020" if "/" in str(first) else "2021-05-05"
+    found = column(tmp_path, [*([first, other] * 100_000), last, last])
+    assert found.type == kind
+
+
+def test_day_and_month_are_told_apart_by_the_whole_file(tmp_path: Path) -> None:
+    assert column(tmp_path, [*cycle(["01/02/2020", "03/04/2020"]), "25/12/2020"]).format == "%d/%m/%Y"
+    assert column(tmp_path, [*cycle(["01/02/2020", "03/04/2020"]), "12/25/2020"]).format == "%m/%d/%Y"
+
+
+def test_a_few_words_among_numbers_do_not_make_a_category(tmp_path: Path) -> None:
+    found = column(tmp_path, [*(i / 2 for i in range(200)), "oops", "err"])
+    assert found.type == "number"
+    assert "`oops` (row 201)" in found.note
+
+
+def test_range_and_categories_cover_the_whole_file(tmp_path: Path) -> None:
+    assert (column(tmp_path, cycle([3, -1, 2])).low, column(tmp_path, cycle([3, -1, 2])).high) == (-1.0, 3.0)
+    assert column(tmp_path, cycle(["b", "a", "b"])).categories == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "is_feature"),
+    [
+        ("No", list(range(1, 61)), False),
+        ("anything", list(range(10, 70)), False),
+        ("customerID", [f"c-{i * 7919 % 1000}" for i in range(60)], False),
+        ("user_id", [i * i for i in range(60)], False),
+        ("income", [i * i for i in range(60)], True),
+        ("valid", [i * i for i in range(60)], True),
+        ("user_id", cycle([1, 5, 9]), True),
+        ("constant", [7] * 60, False),
+        ("nothing", [""] * 60, False),
+        ("sometimes", cycle(["", 1]), True),
+        ("review", [f"the {i}th film was rather good I think" for i in range(60)], False),
+    ],
+)
+def test_columns_that_name_rows_or_say_nothing_are_no_features(
+    name: str, cells: list[object], is_feature: bool, tmp_path: Path
+) -> None:
+    found = column(tmp_path, cells, name)
+    assert found.feature is is_feature
+    assert bool(found.note) is not is_feature
+
+
+def test_texts_are_features_where_there_is_nothing_else(tmp_path: Path) -> None:
+    texts: list[object] = [f"the {i}th film was rather good I think" for i in range(60)]
+    found = survey(tmp_path, {"review": texts, "y": cycle(["good", "bad"])})
+    assert found.schema.modality == "text"
+
+
+def test_one_moment_that_never_goes_back_orders_the_rows(tmp_path: Path) -> None:
+    days: list[object] = [f"2020-{1 + i // 28:02}-{1 + i % 28:02}" for i in range(60)]
+    labels = cycle(["no", "yes"])
+    numbers = cycle([3, 1, 2])
+    assert survey(tmp_path, {"at": days, "n": numbers, "y": labels}).schema.time == ("at",)
+    assert survey(tmp_path, {"at": days[::-1], "n": numbers, "y": labels}).schema.time == ("at",)
+    assert survey(tmp_path, {"at": days[30:] + days[:30], "n": numbers, "y": labels}).schema.time == ()
+
+
+def test_days_without_a_year_do_not_order_the_rows(tmp_path: Path) -> None:
+    parts: dict[str, list[object]] = {"month": [1 + i // 20 for i in range(60)], "day": [1 + i % 20 for i in range(60)]}
+    rest: dict[str, list[object]] = {"n": cycle([3, 1, 2]), "y": cycle(["no", "yes"])}
+    assert survey(tmp_path, parts | rest).schema.time == ()
+    assert survey(tmp_path, {"year": [2020] * 59 + [2021]} | {"month": [12] * 59 + [1]} | rest).schema.time == (
+        "year",
+        "month",
+    )
+
+
+def test_what_the_user_names_is_taken_as_given(tmp_path: Path) -> None:
+    table: dict[str, list[object]] = {
+        "a": cycle([1, 2, 3]),
+        "b": cycle([5, 6]),
+        "c": cycle([7, 9, 8]),
+        "y": cycle([0, 1]),
+    }
+    found = survey(tmp_path, table | {"d": cycle([1.5, 2.5])}, id="a", group="b", exclude=("c",)).schema
+    assert (found.target, found.id, found.group) == ("y", "a", "b")
+    assert [c.name for c in found.features] == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "classes", "positive"),
+    [
+        (["yes", "no", "no"], "classification", ("no", "yes"), "yes"),
+        ([0, 1, 0], "classification", ("0", "1"), "1"),
+        (["0.0", "1.0"], "classification", ("0", "1"), "1"),
+        (["True", "false"], "classification", ("false", "true"), "true"),
+        (["ham", "ham", "rare"], "classification", ("ham", "rare"), "rare"),
+        (["a", "b", "c"], "classification", ("a", "b", "c"), None),
+        ([1.5, 2.5], "regression", (), None),
+        (list(range(0, 42, 2)), "regression", (), None),
+        (list(range(0, 40, 2)), "classification", tuple(sorted(str(i) for i in range(0, 40, 2))), None),
+    ],
+)
+def test_the_target_tells_the_task(
+    cells: list[object], kind: str, classes: tuple[str, ...], positive: str | None, tmp_path: Path
+) -> None:
+    task = survey(tmp_path, {"x": [i * i % 41 for i in range(420)], "y": cycle(cells, 420)}).task
+    assert (task.kind, task.classes, task.positive) == (kind, classes, positive)
+
+
+def test_rows_without_a_target_are_counted(tmp_path: Path) -> None:
+    found = survey(tmp_path, {"x": [i * i % 41 for i in range(60)], "y": cycle(["yes", "no", ""])})
+    assert (found.n_rows, found.n_unlabelled) == (60, 20)
+
+
+@pytest.mark.parametrize(("wanted", "name"), [("b", "b"), (1, "a"), ("-1", "c"), (-3, "a"), ("2", "2")])
+def test_columns_are_named_or_counted(wanted: str | int, name: str) -> None:
+    assert resolve(wanted, ("a", "b", "c") if name != "2" else ("a", "b", "2"), "target") == name
+
+
+@pytest.mark.parametrize("wanted", [0, 4, -4, "d", "B "])
+def test_columns_that_are_not_there_are_refused_with_the_list(wanted: str | int) -> None:
+    with pytest.raises(InputError, match="the columns are `a`, `b`, `c`"):
+        resolve(wanted, ("a", "b", "c"), "target")
+
+
+REAL = [
+    ("adult-train.csv", "column_15", "classification", ">50K", None, ()),
+    ("bank.csv", "y", "classification", "yes", None, ()),
+    ("beijing-pm25.csv", "pm2.5", "regression", None, "No", ("year", "month", "day", "hour")),
+    ("california-housing.csv", "median_house_value", "regression", None, None, ()),
+    ("diamonds.csv", "price", "regression", None, None, ()),
+    ("mammography.csv", -1, "classification", "'1'", None, ()),
+    ("telco-churn.csv", "Churn", "classification", "Yes", "customerID", ()),
+]
+
+
+@pytest.mark.parametrize(("name", "target", "kind", "positive", "id", "time"), REAL, ids=[r[0] for r in REAL])
+def test_real_tables_need_nothing_but_the_target(
+    name: str,
+    target: str | int,
+    kind: str,
+    positive: str | None,
+    id: str | None,
+    time: tuple[str, ...],
+    shared_data: Path,
+) -> None:
+    found = data.survey(data.open_source(shared_data / "tabular" / name), target=target)
+    assert (found.task.kind, found.task.positive) == (kind, positive)
+    assert (found.schema.id, found.schema.time) == (id, time)
+    assert found.n_unlabelled == (2_067 if name == "beijing-pm25.csv" else 0)
+    if name == "telco-churn.csv":
+        assert found.schema.column("TotalCharges").type == "number"
+    if name == "adult-train.csv":
+        assert "Private" in (found.schema.column("column_2").categories or ())
