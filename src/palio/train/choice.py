@@ -97,8 +97,8 @@ def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS,
     by_score = sorted(feasible, key=lambda run: (-sign * _score(run), run.trial))
     best = by_score[0]
     metric = best.metric
-    spread = f" ± {_number(best.cv_error)}" if best.cv_error is not None else ""
-    reasons.insert(0, f"{best.family} has the best cross-validated {metric}: {_number(_score(best))}{spread}.")
+    spread = f" ± {shown(best.cv_error)}" if best.cv_error is not None else ""
+    reasons.insert(0, f"{best.family} has the best cross-validated {metric}: {shown(_score(best))}{spread}.")
     equal = [run for run in by_score if run is best or _is_equal(run, best, sign=sign, holdout=holdout)]
     fewest = min(run.n_parameters or 0 for run in equal)
     simple = [run for run in equal if (run.n_parameters or 0) <= SAME_SIZE * fewest]
@@ -126,7 +126,7 @@ def _why_simpler(taken: Run, best: Run, *, sign: float, holdout: bool) -> str:
     behind = sign * (_score(best) - _score(taken))
     error = paired_error(best.fold_scores, taken.fold_scores, holdout=holdout)
     return (
-        f"{taken.family} is taken: {_number(behind)} behind is within one standard error ({_number(error)}), and it is "
+        f"{taken.family} is taken: {shown(behind)} behind is within one standard error ({shown(error)}), and it is "
         f"simpler, with {taken.n_parameters:,} parameters against {best.n_parameters:,}."
     )
 
@@ -153,7 +153,13 @@ def _breach(cost: Cost | None, limits: Limits) -> str:
     return " and ".join(words)
 
 
-def _number(value: float | None) -> str:
+def shown(value: float | None) -> str:
+    """Write a score for people.
+
+    Example:
+        >>> shown(0.93847), shown(46165.9), shown(None)
+        ('0.9385', '46,166', 'unknown')
+    """
     if value is None:
         return "unknown"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

@@ -17,7 +17,7 @@ from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Run, Schema, Search, Snapshot, Task
 from palio.train import finals
-from palio.train.choice import Limits
+from palio.train.choice import Limits, shown
 from palio.train.family import Examples, Family, OutOfTime, Shape, calm_threads
 from palio.train.plan import Plan, plan
 from palio.train.proposal import propose
@@ -184,6 +184,7 @@ def _trials(state: _State, shape: Shape) -> tuple[list[Run], bool]:
 
 
 def _bar(runs: Sequence[Run], history: Sequence[Run], terms: Terms) -> Bar | None:
+    """Return what the next trial is held against; nothing for the first of a family, which is seen to its end."""
     best, own = _best(runs, terms), _best(history, terms)
     dummy = _best([run for run in runs if run.family == "dummy"], terms)
     if best is None or own is None or dummy is None:
@@ -253,6 +254,6 @@ def _sentence(run: Run) -> str:
     label = f"Trial {run.trial}, {run.family}"
     if run.status == "failed" or run.cv_score is None:
         return f"{label}: failed, {run.reason}"
-    spread = f" ± {run.cv_error:.2g}" if run.cv_error is not None else ""
+    spread = f" ± {shown(run.cv_error)}" if run.cv_error is not None else ""
     note = f", {run.reason}" if run.reason else ""
-    return f"{label}: {run.metric} {run.cv_score:.4g}{spread} in {run.fit_s:.1f} s{note}"
+    return f"{label}: {run.metric} {shown(run.cv_score)}{spread} in {run.fit_s:.1f} s{note}"

@@ -16,7 +16,7 @@ from palio.core import ids
 from palio.core.errors import ConflictError, PalioError
 from palio.core.progress import Progress
 from palio.core.records import Parity, Run, Snapshot
-from palio.train.choice import Limits, choose
+from palio.train.choice import Limits, choose, shown
 from palio.train.family import Examples, Family, Fitted, OutOfTime
 from palio.train.trial import Terms, score
 
@@ -240,7 +240,7 @@ def _generalises(run: Run, terms: Terms) -> list[str]:
     seen, unseen = run.train.get(terms.metric), run.validation.get(terms.metric)
     if seen is None or unseen is None:
         return []
-    return [f"On the rows it learned from {run.family} scores {seen:.4g}, on validation rows {unseen:.4g}."]
+    return [f"On the rows it learned from {run.family} scores {shown(seen)}, on validation rows {shown(unseen)}."]
 
 
 def _line(error: Exception) -> str:

@@ -1,0 +1,26 @@
+"""Every family that is built in keeps the contract that a plug-in's author is held to."""
+
+from __future__ import annotations
+
+from palio.testing.family import FamilyContract
+from palio.train import Family, load_family
+
+
+class TestDummy(FamilyContract):
+    def family(self) -> Family:
+        return load_family("dummy")
+
+
+class TestLinear(FamilyContract):
+    def family(self) -> Family:
+        return load_family("linear")
+
+
+class TestForest(FamilyContract):
+    def family(self) -> Family:
+        return load_family("forest")
+
+
+class TestLightgbm(FamilyContract):
+    def family(self) -> Family:
+        return load_family("lightgbm")

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from palio.core.records import Cost, Run
+from palio.train.choice import Limits, choose, paired_error
+
+
+def run(family: str, scores: list[float], *, size: int, tie: float = 0.5, p99: float = 1.0, mb: float = 1.0) -> Run:
+    return Run(
+        id=family,
+        parts="p",
+        family=family,
+        trial=0,
+        params={},
+        seed=0,
+        metric="roc_auc",
+        status="done",
+        fold_scores=tuple(scores),
+        cv_score=float(np.mean(scores)),
+        cv_error=0.01,
+        tie_break=tie,
+        n_parameters=size,
+        cost=Cost(fit_s=1.0, latency_ms_p50=p99 / 2, latency_ms_p99=p99, size_mb=mb),
+    )
+
+
+BIG = run("big", [0.90, 0.92, 0.88, 0.91, 0.89], size=1000)
+NEAR = run("near", [0.91, 0.91, 0.89, 0.90, 0.885], size=10)
+FAR = run("far", [0.80, 0.82, 0.78, 0.81, 0.79], size=5)
+
+
+def test_paired_error_is_that_of_the_corrected_resampled_t_test() -> None:
+    first, second = np.array([0.9, 0.8, 0.7]), np.array([0.8, 0.6, 0.65])
+    expected = np.std(first - second, ddof=1) * math.sqrt(1 / 3 + 1 / 2)
+    assert paired_error(list(first), list(second)) == pytest.approx(expected)
+    assert paired_error(list(first), list(second), holdout=True) == pytest.approx(expected * math.sqrt(2 / 5))
+
+
+def test_one_fold_says_nothing_of_the_error() -> None:
+    assert paired_error([0.9], [0.8]) == math.inf
+
+
+def test_the_best_wins_when_no_other_is_within_one_standard_error() -> None:
+    assert choose([BIG, FAR], sign=1.0).ranking[0] is BIG
+
+
+def test_the_simpler_wins_within_one_standard_error() -> None:
+    choice = choose([BIG, NEAR, FAR], sign=1.0)
+    assert [r.family for r in choice.ranking] == ["near", "big", "far"]
+    assert any("near is taken" in reason and "10 parameters against 1,000" in reason for reason in choice.reasons)
+
+
+def test_the_tie_break_decides_among_equally_simple_ones() -> None:
+    low = run("low", list(BIG.fold_scores), size=10, tie=0.6)
+    high = run("high", list(BIG.fold_scores), size=15, tie=0.7)
+    assert choose([low, high], sign=1.0).ranking[0] is high
+
+
+def test_less_is_better_when_the_sign_says_so() -> None:
+    assert choose([BIG, FAR], sign=-1.0).ranking[0] is FAR
+
+
+def test_what_breaks_a_limit_is_out_and_says_so() -> None:
+    slow = run("slow", [0.99] * 5, size=10, p99=50.0)
+    choice = choose([slow, BIG], sign=1.0, limits=Limits(latency_ms_p99=20.0))
+    assert choice.ranking[0] is BIG
+    assert "slow is out: 50 ms at p99 is more than the limit of 20 ms." in choice.reasons
+
+
+def test_the_nearest_is_taken_with_a_warning_when_only_the_dummy_meets_the_limits() -> None:
+    dummy = run("dummy", [0.5] * 5, size=1, mb=0.001)
+    heavy, heavier = run("heavy", [0.9] * 5, size=9, mb=150.0), run("heavier", [0.95] * 5, size=9, mb=300.0)
+    choice = choose([dummy, heavier, heavy], sign=1.0, limits=Limits(size_mb=100.0))
+    assert [r.family for r in choice.ranking] == ["heavy", "heavier", "dummy"]
+    assert any(reason.startswith("Warning: no model meets the limits") for reason in choice.reasons)
+
+
+def test_the_dummy_is_taken_with_a_warning_when_nothing_can_be_learned() -> None:
+    dummy = run("dummy", [0.5] * 5, size=1)
+    guess = run("guess", [0.45, 0.56, 0.52, 0.49, 0.50], size=90)
+    choice = choose([dummy, guess], sign=1.0)
+    assert choice.ranking[0] is dummy
+    assert any("no family learned more" in reason for reason in choice.reasons)
