@@ -195,3 +195,12 @@ def test_the_summary_says_the_same_in_plain_text(bank: ReportFacts) -> None:
 def test_the_summary_cannot_steer_a_terminal(hostile: ReportFacts) -> None:
     text = report.summary(hostile)
     assert not [c for c in text if c < " " and c != "\n"]
+
+
+def test_a_candidate_that_lost_says_how_far_it_is_behind(bank: ReportFacts) -> None:
+    import msgspec
+
+    assert bank.search is not None
+    runs = tuple(msgspec.structs.replace(run, reason="") for run in bank.search.runs)
+    silent = msgspec.structs.replace(bank, search=msgspec.structs.replace(bank.search, runs=runs))
+    assert "0.033 behind the chosen one." in Reader(render(silent)).text

@@ -22,6 +22,7 @@ from palio.report.sections import Row
 
 MOST_CLASSES = 12
 MOST_ROWS = 12
+MOST_WORST = 8
 
 
 # ── where it fails ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -35,7 +36,7 @@ def failures(facts: ReportFacts) -> dict[str, Any]:
         "confusion": _confusion(facts),
         "mix_ups": _mix_ups(facts),
         "classes": _classes(facts),
-        "worst": [_worst(facts, row) for row in e.worst[:MOST_ROWS]],
+        "worst": [_worst(facts, row) for row in e.worst[:MOST_WORST]],
     }
 
 

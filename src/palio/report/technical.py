@@ -158,8 +158,21 @@ def _candidate(run: Run, facts: ReportFacts, scale: charts.Scale) -> dict[str, A
         else "–",
         "size": number(run.cost.size_mb, digits=2) if run.cost else "–",
         "n_parameters": count(run.n_parameters) if run.n_parameters is not None else "–",
-        "why": clean(run.reason, limit=240),
+        "why": clean(run.reason, limit=240) or _behind(run, facts),
     }
+
+
+def _behind(run: Run, facts: ReportFacts) -> str:
+    """Say how far a candidate is behind the chosen one, where the search gives no reason of its own."""
+    chosen = facts.chosen
+    if chosen is None or run is chosen or run.status != "done" or run.cv_score is None or chosen.cv_score is None:
+        return ""
+    lead = chosen.cv_score - run.cv_score
+    if not words.term(run.metric).higher_is_better:
+        lead = -lead
+    return (
+        f"{number(lead, digits=2)} behind the chosen one." if lead > 0 else "Not ahead by enough to be worth its cost."
+    )
 
 
 # ── decision, identities, parameters, columns ───────────────────────────────────────────────────────────────────────
@@ -244,7 +257,7 @@ def _columns(facts: ReportFacts) -> list[dict[str, Any]]:
 
 def _spread(profile: ColumnProfile) -> str:
     if profile.top and profile.type not in ("number", "integer"):
-        distinct = f"{count(profile.n_distinct)} values" if profile.n_distinct is not None else "many values"
+        distinct = words.plural(profile.n_distinct, "value") if profile.n_distinct is not None else "many values"
         return f"{distinct}, most often {words.quoted(profile.top[0][0], limit=20)}"
     if profile.low is None or profile.high is None:
         return ""
