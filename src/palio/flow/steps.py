@@ -120,7 +120,10 @@ def train(project: Project) -> Search:
     task = task_of(project, snapshot)
     table, limits = project.config.train, project.config.limits
     if table.engine != "local":
-        raise ConfigError(f"palio.toml [train]: `engine`: got `{table.engine}`, this version has `local`")
+        raise ConfigError(
+            f"palio.toml [train]: `engine`: got `{table.engine}`, this version has `local`",
+            hint='write engine = "local"',
+        )
     inputs = {"parts": parts.id, "task": task, "train": table, "limits": limits, "versions": model.versions()}
 
     def make() -> Search:
