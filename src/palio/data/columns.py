@@ -207,12 +207,11 @@ class ColumnScan:
 
     def _add_text(self, present: pl.Series) -> None:
         self._length += int(present.str.len_chars().sum() or 0)
-        if self.counts is None or len(self.counts) > 20:
-            self._words += int(present.str.count_matches(" ", literal=True).sum() or 0) + len(present)
-        else:
-            self._words += len(present)
+        self._words += len(present)
         self.unique.add(present)
         self._count(present)
+        if self.counts is None or len(self.counts) > 20:
+            self._words += int(present.str.count_matches(" ", literal=True).sum() or 0)
 
     def _add_moments(self, present: pl.Series) -> None:
         if present.dtype == pl.String:

@@ -40,7 +40,9 @@ class QuerySource:
             raise InputError(
                 "the database address is not a URL", hint="write sqlite:///PATH or postgresql://HOST/NAME"
             ) from None
-        self.name = parsed.set(username=None, password=None, query={}).render_as_string()
+        self.name = sa.URL.create(
+            parsed.get_backend_name(), host=parsed.host, port=parsed.port, database=parsed.database
+        ).render_as_string()
         self.missing = options.missing
         self.skipped = Skipped()
         engine = _engine(parsed)

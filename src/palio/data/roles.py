@@ -12,7 +12,7 @@ from palio.core.records import Column, Schema
 from palio.data.columns import ColumnScan
 
 _ID_NAME = re.compile(
-    r"(^|[\W_])(id|ids|key|uuid|guid|no|nr|num|number|index|idx|row|rowid|rownames?)$|[a-z](ID|Id|Uuid|Key|No|Nr)$|^unnamed",
+    r"(^|[\W_])(id|ids|key|uuid|guid|no|nr|num|number|index|idx|row|rowid|rownames?)$|^unnamed",
     re.IGNORECASE,
 )
 _CAMEL_ID = re.compile(r"[a-z](ID|Id|UUID|Uuid|Key|No|Nr)$")

@@ -1,0 +1,90 @@
+"""`schema.toml` reads back as it was written, and says what is wrong with an edit."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from palio import data
+from palio.core.errors import ConfigError, NotFoundError
+from palio.core.records import Column, Schema
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
+COLUMN = st.builds(
+    Column,
+    name=TEXT,
+    type=st.sampled_from(["number", "integer", "category", "datetime"]),
+    missing_allowed=st.booleans(),
+    low=st.none() | st.floats(-1e300, -1, allow_nan=False),
+    high=st.none() | st.floats(0, 1e300, allow_nan=False),
+    categories=st.none() | st.lists(TEXT, max_size=4).map(tuple),
+    on_unknown=st.sampled_from(["accept", "flag", "reject"]),
+    format=st.none() | st.just("%Y-%m-%d"),
+    note=TEXT | st.just(""),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(columns=st.lists(COLUMN, min_size=2, max_size=5, unique_by=lambda c: c.name))
+def test_a_contract_reads_back_equal(columns: list[Column], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("schema") / "schema.toml"
+    schema = Schema(columns=tuple(columns), id=columns[0].name, time=(columns[1].name,))
+    data.write_schema(schema, path)
+    assert data.read_schema(path) == schema
+
+
+def test_the_file_explains_itself(tmp_path: Path) -> None:
+    columns = (Column(name="age", type="integer"), Column(name="id", type="text", feature=False, note="names the row"))
+    data.write_schema(Schema(columns=columns, target="id"), tmp_path / "schema.toml")
+    text = (tmp_path / "schema.toml").read_text()
+    assert "feature = false   # names the row" in text
+    assert "accept | flag | reject" in text
+    assert tomllib.loads(text)["target"] == "id"
+
+
+GOOD = """\
+target = "y"
+[[column]]
+name = "x"
+type = "number"
+[[column]]
+name = "y"
+type = "category"
+feature = false
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"number"', '"numbr"', "column `x`: type: invalid enum value 'numbr'"),
+        ('type = "number"', 'tpe = "number"', "column `x`: unknown key `tpe`"),
+        ('type = "number"\n', "", "missing required field `type`"),
+        ('target = "y"', 'target = "z"', "target: there is no column `z`"),
+        ('target = "y"', 'targt = "y"', "unknown key `targt`"),
+        ('target = "y"', 'target = "x"', "the target `x` is a feature"),
+        ('target = "y"', 'target = "y"\ntime = "t"', "time: there is no column `t`"),
+        ('"x"', '"y"', "column `y` occurs twice"),
+        ('"number"', '"number"\nlow = 3\nhigh = 2', "low 3.0 is above high 2.0"),
+        ('"number"', '"number"\nlow = "a"', "low: expected `float | null`"),
+        ("[[column]]", "[[column]", "not valid TOML"),
+        (GOOD, "", "holds no columns"),
+        (GOOD, "column = 3", "holds no columns"),
+    ],
+)
+def test_a_wrong_edit_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "schema.toml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        data.read_schema(path)
+    assert message in caught.value.message
+    assert caught.value.hint
+
+
+def test_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        data.read_schema(tmp_path / "schema.toml")
