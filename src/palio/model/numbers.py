@@ -99,20 +99,20 @@ def _positive(scale: float) -> float:
 
 
 def emit_raw(builder: GraphBuilder, sources: list[tuple[str, str]]) -> str:
-    """Join numbers and parts of dates, given as (column, part), into one float64 (n, len(sources)) tensor."""
+    """Join numbers, then parts of dates, into one float64 (n, len(sources)) tensor.
+
+    Args:
+        builder: Takes the nodes.
+        sources: (column, part): numbers (no part) first, then the columns of one part after the other.
+    """
+    blocks = [builder.input(column) for column, part in sources if not part]
     dated = list(dict.fromkeys(column for column, part in sources if part))
-    calendar = Calendar(builder, builder.concat([builder.input(c) for c in dated])) if dated else None
-    blocks: list[str] = []
-    waiting: dict[str, list[str]] = {}
-    for column, part in sources:
-        if part:
-            waiting.setdefault(part, []).append(column)
-        else:
-            blocks.append(builder.input(column))
-    for part, columns in waiting.items():
-        assert calendar is not None  # noqa: S101 - a part has a date  # pragma: no cover
-        tensor = calendar.part(part)
-        blocks.append(tensor if columns == dated else builder.columns(tensor, [dated.index(c) for c in columns]))
+    if dated:
+        calendar = Calendar(builder, builder.concat([builder.input(column) for column in dated]))
+        for part in dict.fromkeys(part for _, part in sources if part):
+            columns = [column for column, wanted in sources if wanted == part]
+            tensor = calendar.part(part)
+            blocks.append(tensor if columns == dated else builder.columns(tensor, [dated.index(c) for c in columns]))
     return builder.concat(blocks)
 
 

@@ -16,8 +16,8 @@ MAX_NODES = 200_000
 MAX_DEPTH = 16
 """Graphs inside graphs (If, Loop); ours have none."""
 
-_INTS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f])+")
-_FLOATS = re.compile(rb"(?:\x3d.{4})+", re.DOTALL)
+_INTS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}+[\x00-\x7f])++")
+_FLOATS = re.compile(rb"(?:\x3d.{4})++", re.DOTALL)
 # Fields of the messages that are followed: number → message inside.
 _MODEL = {7: "graph", 8: "opset", 20: "training", 25: "function"}
 _TRAINING = {1: "graph", 2: "graph"}
