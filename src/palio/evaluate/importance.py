@@ -10,7 +10,7 @@ import numpy as np
 from palio import measure
 from palio.core.records import Importance, Metric, Task
 from palio.core.seeds import derive
-from palio.evaluate.answers import Array, answer, known_rows
+from palio.evaluate.answers import Answers, Array, answer, known_rows
 from palio.evaluate.slices import Z95
 
 if TYPE_CHECKING:
@@ -55,22 +55,28 @@ def permutation_importance(
     frame, truth = _chosen(*known_rows(frame, task), n_columns=len(bundle.manifest.schema.features), seed=seed)
     names = [c.name for c in bundle.manifest.schema.features][:MAX_COLUMNS]
     before = answer(bundle, frame, task=task)
-    if primary not in measure.score(task, truth, before.prediction, before.probabilities, names=[primary]):
+    value = _value(task, truth, before, primary)
+    if value is None:
         return ()
+    sign = 1 if measure.higher_is_better(primary) else -1
     found = []
     for name in names:
-        losses, errors = [], []
+        losses, error = [], 0.0
         for repeat in range(N_REPEATS):
             order = np.random.default_rng(derive(seed, "shuffle", name, repeat)).permutation(frame.height)
             after = answer(bundle, frame.with_columns(frame.get_column(name).gather(order)), task=task)
-            n_resamples = N_RESAMPLES if repeat == 0 else 1
-            gain, _ = measure.paired(task, truth, after, before, seed=seed, n_resamples=n_resamples, names=(primary,))[
-                primary
-            ]
-            losses.append(gain.value)
-            errors.append((gain.high - gain.low) / (2 * Z95))
-        found.append(Importance(column=name, loss=_summary(losses, errors[0], len(truth))))
+            losses.append(sign * (value - (_value(task, truth, after, primary) or 0.0)))
+            if repeat == 0:
+                gain, _ = measure.paired(
+                    task, truth, after, before, seed=seed, n_resamples=N_RESAMPLES, names=(primary,)
+                )[primary]
+                error = (gain.high - gain.low) / (2 * Z95)
+        found.append(Importance(column=name, loss=_summary(losses, error, len(truth))))
     return tuple(sorted(found, key=lambda i: (-i.loss.value, i.column)))
+
+
+def _value(task: Task, truth: Array, answers: Answers, primary: str) -> float | None:
+    return measure.score(task, truth, answers.prediction, answers.probabilities, names=[primary]).get(primary)
 
 
 def _chosen(frame: pl.DataFrame, truth: Array, *, n_columns: int, seed: int) -> tuple[pl.DataFrame, Array]:

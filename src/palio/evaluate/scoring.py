@@ -122,10 +122,11 @@ def _baseline(task: Task, truth: Array, known: Sequence[float]) -> dict[str, Met
         raise InputError(f"baseline: {len(known)} numbers, expected one per class, or the mean")
     n_rows = len(truth)
     if task.kind == "regression":
-        return measure.score_with_intervals(task, truth, np.full(n_rows, known[0]), seed=SEED)
+        return measure.score_with_intervals(task, truth, np.full(n_rows, known[0]), seed=SEED, n_resamples=200)
     shares = np.asarray(known, dtype=np.float64) / np.sum(known)
     most_common = np.full(n_rows, int(shares.argmax()))
-    return measure.score_with_intervals(task, truth, most_common, np.tile(shares, (n_rows, 1)), seed=SEED)
+    same = np.tile(shares, (n_rows, 1))
+    return measure.score_with_intervals(task, truth, most_common, same, seed=SEED, n_resamples=200)
 
 
 def _curves(task: Task, truth: Array, answers: Answers) -> tuple[Curve, ...]:

@@ -64,7 +64,7 @@ def paired(
     values = [values_of(sample, specs_for(sample, names)) for sample in both]
     specs = [s for s in specs_for(both[0], names) if s.name in values[0] and s.name in values[1]]
     rows, shrink = subset(both[0].n_rows, seed, cost=cost_of(both[0]), max_rows=max_rows)
-    parts = both if rows is None else [sample.take(rows) for sample in both]
+    parts = [(sample if rows is None else sample.take(rows)).coarsened() for sample in both]
     drawn = _drawn(parts, specs, seed, n_resamples)
     same = _identical(both[0], both[1])
     out = {}

@@ -121,7 +121,7 @@ def replicates(
         return {}, 1.0
     cost = cost_of(sample)
     base, shrink = subset(sample.n_rows, seed, cost=cost, max_rows=max_rows)
-    part = sample if base is None else sample.take(base)
+    part = (sample if base is None else sample.take(base)).coarsened()
     centre = {s.name: s.function(View(part, np.ones((1, part.n_rows))))[0] for s in specs}
     blocks: dict[str, list[Array]] = {s.name: [] for s in specs}
     for weights in resampled_weights(part.n_rows, seed, n_resamples, cost=cost):

@@ -104,20 +104,21 @@ def _roc_auc_of(view: View, label: int) -> Array:
     inside, outside = view.groups(label)
     below = np.cumsum(outside, axis=1)
     total = inside.sum(axis=1) * below[:, -1]
-    below -= outside / 2
-    return divide(np.einsum("ij,ij->i", inside, below), total)
+    won = np.einsum("ij,ij->i", inside, below) - np.einsum("ij,ij->i", inside, outside) / 2
+    return divide(won, total)
 
 
 def _average_precision_of(view: View, label: int) -> Array:
     inside, outside = view.groups(label)
-    found = np.cumsum(inside[:, ::-1], axis=1)
-    called = np.cumsum(outside[:, ::-1], axis=1)
-    called += found
+    inside, outside = inside[:, ::-1], outside[:, ::-1]
+    found = np.cumsum(inside, axis=1)
     positives = found[:, -1].copy()
-    if not (outside.any(axis=1) & inside.any(axis=1)).any():
-        return np.full(len(inside), np.nan)
-    share = divide(found, called, empty=0.0)
-    return divide(np.einsum("ij,ij->i", inside[:, ::-1], share), positives)
+    called = np.cumsum(outside, axis=1)
+    called += found
+    both = (positives > 0) & (called[:, -1] > positives)
+    called[called == 0] = 1
+    found /= called
+    return np.where(both, divide(np.einsum("ij,ij->i", inside, found), positives), np.nan)
 
 
 def log_loss(view: View) -> Array:
@@ -136,9 +137,8 @@ def calibration_error(view: View) -> Array:
     Source: Naeini et al. 2015, AAAI (ECE); equal mass after Nixon et al. 2019, CVPR workshops.
     """
     forecast, outcome = view.sample.forecast
-    gap = np.zeros((view.sample.n_rows, N_BINS))
-    gap[np.arange(view.sample.n_rows), view.sample.bins] = forecast - outcome
-    return divide(np.abs(view.weights @ gap).sum(axis=1), view.total)
+    gaps = View(view.sample, view.weights * (forecast - outcome)).sums(view.sample.bins, N_BINS)
+    return divide(np.abs(gaps).sum(axis=1), view.total)
 
 
 # ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────────

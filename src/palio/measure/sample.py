@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,9 @@ from palio.core.records import Task
 Array = npt.NDArray[Any]
 N_BINS = 10
 """Bins of the calibration error and of the reliability diagram."""
+COARSE = 1_000
+"""Distinct scores that a spread is measured with: the interval of ROC AUC moves by less than a percent of its width
+(tests/measure/test_sample.py), in a quarter of the time."""
 
 
 def positive_index(task: Task) -> int:
@@ -51,7 +55,8 @@ class Sample:
         self.n_rows = len(self.truth)
         self.n_classes = len(task.classes)
         self.positive = positive_index(task)
-        self._orders: dict[int, tuple[Array, Array, Array | None]] = {}
+        self._is_coarse = False
+        self._ranks: dict[int, tuple[Array, int]] = {}
         self._check()
 
     def _check(self) -> None:
@@ -79,25 +84,35 @@ class Sample:
         p = self.probabilities
         return Sample(self.task, self.truth[rows], self.prediction[rows], None if p is None else p[rows])
 
+    def coarsened(self) -> Sample:
+        """Return the same rows, with neighbouring scores taken as equal: to measure a spread, not a value."""
+        other = copy.copy(self)
+        other._is_coarse, other._ranks = True, {}
+        return other
+
     def is_binary(self) -> bool:
         """Tell whether there are exactly two classes."""
         return self.is_classification and self.n_classes == 2
 
-    def order(self, label: int) -> tuple[Array, Array, Array | None]:
-        """Sort the rows by the probability of class `label`, once.
+    def ranks(self, label: int) -> tuple[Array, int]:
+        """Rank the rows by the probability of class `label`, once; equal scores share a rank.
 
         Returns:
-            The order (ascending), whether each sorted row is of the class, and where groups of equal scores start
-            (None when there are no ties).
+            Shape (n_rows,): twice the rank, plus one where the row is of another class; and the number of ranks.
         """
-        if label not in self._orders:
-            assert self.probabilities is not None  # noqa: S101  (metrics that need probabilities are asked for with them)
+        if label not in self._ranks:
+            assert self.probabilities is not None  # noqa: S101  (metrics that need them are asked for with them)
             scores = self.probabilities[:, label]
             order = np.argsort(scores, kind="stable")
             starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
-            ties = None if len(starts) == self.n_rows else starts
-            self._orders[label] = (order, self.truth[order] == label, ties)
-        return self._orders[label]
+            if self._is_coarse and len(starts) > COARSE:
+                starts = starts[np.diff(starts * COARSE // self.n_rows, prepend=-1) > 0]
+            begins = np.zeros(self.n_rows, dtype=np.int64)
+            begins[starts[1:]] = 1
+            keys = np.empty(self.n_rows, dtype=np.int64)
+            keys[order] = 2 * np.cumsum(begins)
+            self._ranks[label] = (keys + (self.truth != label), len(starts))
+        return self._ranks[label]
 
     @cached_property
     def forecast(self) -> tuple[Array, Array]:
@@ -148,10 +163,11 @@ class View:
     def __init__(self, sample: Sample, weights: Array) -> None:
         self.sample = sample
         self.weights = weights
+        self._groups: dict[int, tuple[Array, Array]] = {}
 
     def mean(self, values: Array) -> Array:
         """Return the weighted mean of per-row `values`, shape (n_replicates,)."""
-        return divide(self.weights @ values, self.total)
+        return divide(np.einsum("ij,j->i", self.weights, values), self.total)
 
     @cached_property
     def total(self) -> Array:
@@ -163,26 +179,28 @@ class View:
     def counts(self) -> tuple[Array, Array, Array]:
         """Weight of each class by truth, by prediction, and where both agree; each (n_replicates, n_classes)."""
         s = self.sample
-        hit = s.truth == s.prediction
-        label_of_hit = s.truth[hit]
-        shape = (len(self.weights), s.n_classes)
-        truth, predicted, hits = np.empty(shape), np.empty(shape), np.empty(shape)
-        for i, w in enumerate(self.weights):
-            truth[i] = np.bincount(s.truth, w, s.n_classes)
-            predicted[i] = np.bincount(s.prediction, w, s.n_classes)
-            hits[i] = np.bincount(label_of_hit, w[hit], s.n_classes)
-        return truth, predicted, hits
+        missed = self.sums(2 * s.truth + (s.truth != s.prediction), 2 * s.n_classes)
+        hits = missed[:, ::2]
+        return hits + missed[:, 1::2], self.sums(s.prediction, s.n_classes), hits
+
+    def sums(self, keys: Array, n_keys: int) -> Array:
+        """Sum the weight of rows by key, shape (n_replicates, n_keys)."""
+        out = np.empty((len(self.weights), n_keys))
+        for i, weights in enumerate(self.weights):
+            out[i] = np.bincount(keys, weights, n_keys)
+        return out
 
     def groups(self, label: int) -> tuple[Array, Array]:
-        """Return the weight of rows of class `label` and of all other rows, per distinct score, ascending."""
-        order, is_label, starts = self.sample.order(label)
-        weights = self.weights[:, order]
-        inside = weights * is_label
-        outside = weights - inside
-        if starts is not None:
-            inside = np.add.reduceat(inside, starts, axis=1)
-            outside = np.add.reduceat(outside, starts, axis=1)
-        return inside, outside
+        """Sum the weight of rows of class `label`, and of all other rows, per distinct score.
+
+        Returns:
+            Two arrays of shape (n_replicates, n_distinct), by ascending score. Do not write to them.
+        """
+        if label not in self._groups:
+            keys, n_ranks = self.sample.ranks(label)
+            sums = self.sums(keys, 2 * n_ranks)
+            self._groups = {label: (np.ascontiguousarray(sums[:, ::2]), np.ascontiguousarray(sums[:, 1::2]))}
+        return self._groups[label]
 
 
 def divide(numerator: Array, denominator: Array, *, empty: float = np.nan) -> Array:
