@@ -7,6 +7,7 @@ from typing import Literal
 
 from palio import measure
 from palio.core.records import Gap, Metric
+from palio.evaluate.words import number, with_interval
 
 Verdict = Literal["sound", "overfitted", "underfitted", "shifted", "unknown"]
 OVERFITTED_SHARE = 0.5
@@ -63,7 +64,7 @@ def _judge(
     floor = baseline if baseline is not None else _floor(metric)
     if train is not None and floor is not None and _gain(train, floor, sign) < _least(metric, floor):
         return "underfitted", (
-            f"Even on the rows it learned from, {metric} is {_said(train)}, where the simplest guess has {floor:.4g}: "
+            f"Even on the rows it learned from, {metric} is {with_interval(train)}, where the simplest guess has {number(floor)}: "
             "the model is too simple, or the columns do not tell."
         )
     if test is not None and validation is not None:
@@ -71,7 +72,7 @@ def _judge(
         reach = max(_gain(validation, floor, sign), 0.0) if floor is not None else abs(validation.value)
         if lost > SHIFTED_SHARE * reach and lost > _chance(validation, test):
             return "shifted", (
-                f"{metric} is {_said(validation)} on validation but {_said(test)} on the sealed test, more than chance "
+                f"{metric} is {with_interval(validation)} on validation but {with_interval(test)} on the sealed test, more than chance "
                 "explains: the test rows differ, or the choice among candidates was lucky."
             )
     if train is not None:
@@ -80,17 +81,17 @@ def _judge(
         where = "the sealed test" if test is not None else "validation"
         if lost > OVERFITTED_SHARE * promised and lost > _chance(train, unseen):
             return "overfitted", (
-                f"{metric} is {_said(train)} on the rows it learned from but {_said(unseen)} on {where}: "
+                f"{metric} is {with_interval(train)} on the rows it learned from but {with_interval(unseen)} on {where}: "
                 f"it loses {lost / promised:.0%} of what it promised, so much of it was learned by heart."
                 if promised > 0
-                else f"{metric} is {_said(train)} on the rows it learned from but {_said(unseen)} on {where}."
+                else f"{metric} is {with_interval(train)} on the rows it learned from but {with_interval(unseen)} on {where}."
             )
     return "sound", _sound(metric, train, validation, test)
 
 
 def _sound(metric: str, train: Metric | None, validation: Metric | None, test: Metric | None) -> str:
     named = (("train", train), ("validation", validation), ("test", test))
-    values = ", ".join(f"{value.value:.4g} on {name}" for name, value in named if value is not None)
+    values = ", ".join(f"{number(value.value)} on {name}" for name, value in named if value is not None)
     return f"{metric} is {values}: on rows it has not seen, it keeps what it promised within reason."
 
 
@@ -111,7 +112,3 @@ def _floor(metric: str) -> float | None:
 def _chance(a: Metric, b: Metric) -> float:
     """Half-width of the interval of a difference of two independent values."""
     return math.hypot((a.high - a.low) / 2, (b.high - b.low) / 2)
-
-
-def _said(metric: Metric) -> str:
-    return f"{metric.value:.4g} ({metric.low:.4g} to {metric.high:.4g})"

@@ -19,6 +19,7 @@ from palio.evaluate.comparison import check_comparable, compare_answers
 from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
 from palio.evaluate.scoring import SEED, judge, named
+from palio.evaluate.words import with_interval
 
 if TYPE_CHECKING:
     import polars as pl
@@ -214,12 +215,11 @@ def _keep(store: Store, assessment: Assessment, *, actor: str | None) -> None:
     metric = evaluation.metrics[evaluation.primary]
     text = (
         f"Scored candidate {short(evaluation.bundle)} on {evaluation.n_rows:,} sealed test rows: "
-        f"{evaluation.primary} {metric.value:.4g} ({metric.low:.4g} to {metric.high:.4g})"
+        f"{evaluation.primary} {with_interval(metric)}"
     )
     comparison = assessment.comparison
     if comparison is not None:
-        gain = comparison.difference
-        text += f"; against the champion {gain.value:+.4g} ({gain.low:+.4g} to {gain.high:+.4g}), positive is better"
+        text += f"; better than the champion by {with_interval(comparison.difference)}"
     store.ledger.append(
         "evaluate.score",
         evaluation.id,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from palio.core.records import Column, Schema
+from palio.evaluate.words import number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,7 +66,7 @@ def _cut(series: pl.Series, column: Column) -> Iterator[tuple[str, Array]]:
     elif column.type == "datetime":
         numbers, show = series.dt.epoch("s").cast(float).to_numpy(), _day
     else:
-        numbers, show = series.cast(float).to_numpy(), _number
+        numbers, show = series.cast(float).to_numpy(), number
     missing = ~np.isfinite(numbers)
     if len(np.unique(numbers[~missing])) <= N_VALUES and column.type != "text":
         yield from _by_value(numbers, missing, show)
@@ -89,10 +90,6 @@ def _by_range(numbers: Array, missing: Array, show: Any) -> Iterator[tuple[str, 
         rows = ~missing & (numbers >= low) & ((numbers <= high) if last else (numbers < high))
         yield f"from {show(low)} {'up to' if last else 'to below'} {show(high)}", rows
     yield "is missing", missing
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _letters(value: float) -> str:
