@@ -64,28 +64,28 @@ def _judge(
     floor = baseline if baseline is not None else _floor(metric)
     if train is not None and floor is not None and _gain(train, floor, sign) < _least(metric, floor):
         return "underfitted", (
-            f"Even on the rows it learned from, {metric} is {with_interval(train)}, where the simplest guess has {number(floor)}: "
-            "the model is too simple, or the columns do not tell."
+            f"Even on the rows it learned from, {metric} is {with_interval(train)}, "
+            f"where the simplest guess has {number(floor)}: the model is too simple, or the columns do not tell."
         )
     if test is not None and validation is not None:
         lost = sign * (validation.value - test.value)
         reach = max(_gain(validation, floor, sign), 0.0) if floor is not None else abs(validation.value)
         if lost > SHIFTED_SHARE * reach and lost > _chance(validation, test):
             return "shifted", (
-                f"{metric} is {with_interval(validation)} on validation but {with_interval(test)} on the sealed test, more than chance "
-                "explains: the test rows differ, or the choice among candidates was lucky."
+                f"{metric} is {with_interval(validation)} on validation but {with_interval(test)} on the sealed test, "
+                "more than chance explains: the test rows differ, or the choice among candidates was lucky."
             )
     if train is not None:
         lost = sign * (train.value - unseen.value)
         promised = _gain(train, floor, sign) if floor is not None else abs(train.value)
         where = "the sealed test" if test is not None else "validation"
         if lost > OVERFITTED_SHARE * promised and lost > _chance(train, unseen):
-            return "overfitted", (
-                f"{metric} is {with_interval(train)} on the rows it learned from but {with_interval(unseen)} on {where}: "
-                f"it loses {lost / promised:.0%} of what it promised, so much of it was learned by heart."
-                if promised > 0
-                else f"{metric} is {with_interval(train)} on the rows it learned from but {with_interval(unseen)} on {where}."
+            text = (
+                f"{metric} is {with_interval(train)} on the rows it learned from but {with_interval(unseen)} on {where}"
             )
+            if promised > 0:
+                text += f": it loses {lost / promised:.0%} of what it promised, so much of it was learned by heart"
+            return "overfitted", text + "."
     return "sound", _sound(metric, train, validation, test)
 
 
