@@ -172,7 +172,7 @@ def _trials(state: _State, shape: Shape) -> tuple[list[Run], bool]:
                 bar = (
                     _bar(runs, history, terms) if history else None
                 )  # the first trial of a family is always seen to its end
-                deadline = state.deadline if number else None  # there is always a model
+                deadline = state.deadline if number >= finals.N_ALWAYS else None  # there is always a model
                 run = try_out(family, params, state.folds, terms=terms, trial=number, bar=bar, deadline=deadline)
                 run = _keep(state.store, run)
         except OutOfTime:
