@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from palio import data
-from palio.core.errors import UnavailableError
+from palio.core.errors import InputError, RefusedError, UnavailableError
 from palio.data.delimited import DelimitedSource
 
 
@@ -164,3 +164,33 @@ def test_real_files_have_the_rows_that_they_are_known_to_have(
     assert source.skipped.n_rows == 0
     assert isinstance(source, DelimitedSource)
     assert source.dialect.header == (source.columns[0] != "column_1")
+
+
+def test_a_query_on_postgresql_gives_the_same_cells_and_cannot_write(postgres_url: str) -> None:
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(postgres_url, poolclass=sa.pool.NullPool)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TABLE t (a bigint, b double precision, c text, d date, e boolean, f numeric)")
+        )
+        connection.execute(
+            sa.text("INSERT INTO t VALUES (1, 0.1, '50%', '2020-01-31', true, 1.50), (NULL, 2, NULL, NULL, false, 3)")
+        )
+    query = "SELECT *, '12:30'::text AS g FROM t WHERE c IS NULL OR c LIKE '%\\%' ORDER BY a NULLS LAST"
+    source = data.open_source(postgres_url.replace("+psycopg", ""), data.SourceOptions(query=query))
+    assert cells(source) == {
+        "a": ["1", None],
+        "b": ["0.1", "2.0"],
+        "c": ["50%", None],
+        "d": ["2020-01-31", None],
+        "e": ["true", "false"],
+        "f": ["1.50", "3"],
+        "g": ["12:30", "12:30"],
+    }
+    for writing in ("WITH x AS (DELETE FROM t RETURNING a) SELECT * FROM x", "SELECT nextval('s')", "TABLE nowhere"):
+        with pytest.raises((RefusedError, InputError)):
+            data.open_source(postgres_url, data.SourceOptions(query=writing))
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM t")).scalar_one() == 2
+    engine.dispose()

@@ -139,10 +139,12 @@ def _scan_as(path: Path, encoding: str) -> Scan:
             )
         sha.update(block)
         n_bytes += len(block)
-        n_quotes += block.count(b'"')
-        joined = last + block
-        opening += joined.count(b'\t"') + joined.count(b'\n"')
-        closing += joined.count(b'"\t') + joined.count(b'"\n') + joined.count(b'"\r')
+        n_quotes_here = block.count(b'"')
+        n_quotes += n_quotes_here
+        if n_quotes_here or last == b'"':
+            joined = last + block
+            opening += joined.count(b'\t"') + joined.count(b'\n"')
+            closing += joined.count(b'"\t') + joined.count(b'"\n') + joined.count(b'"\r')
         last = block[-1:]
     if last == b'"':
         closing += 1
