@@ -27,7 +27,6 @@ from palio.store import Store
 from palio.testing import racing
 from palio.testing.racing import Place, make_decision, promote, put_bundle
 
-# ruff: noqa: S101, D102 - a test suite: it asserts, and its names are sentences
 N_RACERS = 16
 
 
