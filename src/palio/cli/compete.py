@@ -117,7 +117,12 @@ def run(folder: Path, as_json: bool, budget: float | None) -> None:
         live = f"version {summary.champion.version} is live" if summary.champion else "nothing is live"
         click.echo(f"decision {verdict}: {live}")
         click.echo(f"report   {summary.report}")
-        click.echo(f"next     palio serve{where}  ·  palio predict FILE{where}  ·  palio log{where}")
+        steps = [f"palio log{where}"]
+        if summary.champion:
+            steps = [f"palio serve{where}", f"palio predict FILE --output OUT.csv{where}", *steps]
+        if summary.decision.verdict == "needs_approval":
+            steps = [f"palio promote --approve {summary.decision.id[:12]}{where}", *steps]
+        click.echo(f"next     {'  ·  '.join(steps)}")
     if summary.decision.verdict == "no":
         sys.exit(RefusedError.exit_code)
 
@@ -150,3 +155,5 @@ def show_decision(decision: Decision) -> None:
     click.echo(f"verdict: {decision.verdict.replace('_', ' ')}")
     for reason in decision.reasons:
         click.echo(f"  {reason}")
+    if decision.verdict == "needs_approval":
+        click.echo(f"next: palio promote --approve {decision.id[:12]}")

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli.faces import print_json, verb
-from palio.core.errors import IntegrityError
+from palio.core.errors import IntegrityError, NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
     from palio.core.records import Manifest
 
 
 @click.command()
-@click.option("--kind", help="Only lines of this kind, e.g. `evaluate` or `promote.decide`.")
-@click.option("--last", type=int, help="Only the newest lines.")
+@click.option("--kind", help="Only lines of this kind, e.g. `evaluate.look` or `promote.decide`.")
+@click.option("--last", type=click.IntRange(min=1), help="Only the newest lines.")
 @verb
 def log(folder: Path, as_json: bool, kind: str | None, last: int | None) -> None:
     """Tell what happened, as a story: who did what, when and why."""
@@ -25,6 +25,9 @@ def log(folder: Path, as_json: bool, kind: str | None, last: int | None) -> None
 
     with flow.Project.open(folder) as project:
         events = project.store.ledger.events(kind=kind)
+        if kind and not events:
+            kinds = sorted({event.kind for event in project.store.ledger.events()})
+            raise NotFoundError(f"no line of kind `{kind}`", hint=did_you_mean(kind, kinds))
         events = events[-last:] if last else events
         if as_json:
             print_json({"events": events})
@@ -126,6 +129,8 @@ def _show_manifest(identity: str, manifest: Manifest) -> None:
     click.echo(f"family    {manifest.family}, {manifest.n_parameters:,} parameters, seed {manifest.seed}")
     click.echo(f"data      snapshot {manifest.snapshot[:12]}, parts {manifest.parts[:12]}")
     for part, metrics in manifest.metrics.items():
+        if not metrics:
+            continue
         click.echo(f"{part:17} " + "  ".join(f"{name} {value:.4f}" for name, value in sorted(metrics.items())))
     for parity in manifest.parity:
         click.echo(f"parity    {parity.path}: {parity.rows:,} rows, largest difference {parity.max_abs_diff:.1e}")

@@ -58,6 +58,11 @@ def ingest(folder: Path, as_json: bool, append: Path | None, quarantine: bool) -
         snapshot = project.ingest(append=append)
     if as_json:
         print_json(snapshot)
+    else:
+        click.echo(
+            f"snapshot {snapshot.id[:12]}, version {snapshot.version}: {snapshot.n_rows:,} rows, "
+            f"{len(snapshot.schema.features)} features, {snapshot.n_quarantined:,} rows in quarantine"
+        )
 
 
 @click.command()
@@ -74,3 +79,9 @@ def split(folder: Path, as_json: bool, policy: str | None) -> None:
         parts = project.split()
     if as_json:
         print_json(parts)
+    else:
+        counts = parts.counts
+        click.echo(
+            f"{counts['train']:,} train, {counts['validation']:,} validation, {counts['test']:,} sealed test "
+            f"({parts.policy}, {parts.method})"
+        )

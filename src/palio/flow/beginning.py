@@ -79,7 +79,7 @@ def init(
         name or _slug(file),
         survey.schema,
         survey.task,
-        source=file if "://" in file else _as_seen_from(folder, file),
+        source=_source_as_seen_from(folder, file),
         data={key: value for key, value in given.items() if value not in ("", "auto")},
         exclude=dict.fromkeys(exclude, ONLY_AFTERWARDS),
     )
@@ -93,6 +93,13 @@ def init(
         n_features=len(survey.schema.features),
         notes=survey.notes,
     )
+
+
+def _source_as_seen_from(folder: Path, file: str) -> str:
+    prefix, path = sources.sqlite_path(file)
+    if path:
+        return prefix + _as_seen_from(folder, path)
+    return file if "://" in file else _as_seen_from(folder, file)
 
 
 def _as_seen_from(folder: Path, file: str) -> str:

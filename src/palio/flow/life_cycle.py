@@ -47,7 +47,8 @@ def run(project: Project) -> RunSummary:
     champion = None
     if promotion is not None:
         champion = champion_of(promotion, bundles.find(project, promotion.bundle).manifest.family)
-        say(f"promote   version {promotion.version} is the champion of `{project.name}`")
+        verb = "is" if promotion.bundle == decision.challenger else "stays"
+        say(f"promote   version {promotion.version} {verb} the champion of `{project.name}`")
     report = reporting.write(project, decision=decision)
     return summarise(
         project.name,

@@ -31,8 +31,22 @@ def options(table: DataTable, *, query: str | None = None) -> data.SourceOptions
 
 
 def locate(folder: Path, spec: str) -> str:
-    """Return where `spec` is: a URL as it stands, a relative path seen from the project's folder."""
+    """Return where `spec` is: a URL as it stands, a relative path (of an SQLite file too) seen from the folder."""
+    prefix, path = sqlite_path(spec)
+    if path:
+        return prefix + str(folder / path)
     return spec if "://" in spec else str(folder / Path(spec).expanduser())
+
+
+def sqlite_path(spec: str) -> tuple[str, str]:
+    """Cut the URL of an SQLite file into scheme and relative path; the path is empty for all else.
+
+    >>> sqlite_path("sqlite:///shop.db"), sqlite_path("sqlite:////data/shop.db"), sqlite_path("bank.csv")
+    (('sqlite:///', 'shop.db'), ('', ''), ('', ''))
+    """
+    prefix = "sqlite:///"
+    path = spec.removeprefix(prefix)
+    return (prefix, path) if spec.startswith(prefix) and not path.startswith(("/", ":")) else ("", "")
 
 
 def of(project: Project) -> data.Source:

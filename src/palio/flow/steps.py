@@ -17,6 +17,7 @@ from palio import evaluate as judging
 from palio import promote as promoting
 from palio import split as splitting
 from palio import train as training
+from palio.core.config import TrainTable
 from palio.core.errors import ConfigError, NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Cost, Decision, Gate, Parity, Parts, Record, Search, Snapshot, Task
@@ -48,20 +49,33 @@ def ingest(project: Project) -> Snapshot:
         )
 
     snapshot = _once(project, "ingest", inputs, Snapshot, make)
+    if "ingest" in project.done and project.store.steps.get("append", snapshot.id) is None:
+        _tell_of_rows_left_behind(project, snapshot)
     while (following := project.store.steps.get("append", snapshot.id)) is not None:
         snapshot = project.store.records.require(Snapshot, following)
     return snapshot
 
 
 def append(project: Project, file: Path) -> Snapshot:
-    """Add the rows of `file` to the newest snapshot, as its next version.
+    """Add the rows of `file` to the newest snapshot, as its next version; a file that is in it already adds nothing.
 
     Raises:
         ContractError: the new rows break the schema.
     """
     newest = ingest(project)
+    source = sources.open_one(project, str(file))
+    key = digest_of({"first": _first_version(project, newest).id, "file": source.fingerprint})
+    known = project.store.steps.get("appended", key)
+    if known is not None:
+        snapshot = project.store.records.require(Snapshot, known)
+        if snapshot.parent == newest.id:  # stopped between the two notes below
+            project.store.steps.put("append", newest.id, snapshot.id)
+            return snapshot
+        project.skip("append")
+        project.progress.say(f"ingest    the rows of {source.name} are in since version {snapshot.version}")
+        return newest
     snapshot = data.ingest(
-        sources.open_one(project, str(file)),
+        source,
         store=project.store,
         schema=newest.schema,
         parent=newest,
@@ -69,8 +83,27 @@ def append(project: Project, file: Path) -> Snapshot:
         progress=project.progress,
     )
     if snapshot.id != newest.id:
+        project.store.steps.put("appended", key, snapshot.id)
         project.store.steps.put("append", newest.id, snapshot.id)
     return snapshot
+
+
+def _first_version(project: Project, snapshot: Snapshot) -> Snapshot:
+    while snapshot.parent is not None:
+        snapshot = project.store.records.require(Snapshot, snapshot.parent)
+    return snapshot
+
+
+def _tell_of_rows_left_behind(project: Project, snapshot: Snapshot) -> None:
+    """Say it when the source was read anew and rows that were appended to an earlier reading are not in it."""
+    others = project.store.records.all(Snapshot, newest_first=True)
+    before = next((other for other in others if other.id != snapshot.id), None)
+    if before is not None and before.parent is not None:
+        n_missing = before.n_rows - _first_version(project, before).n_rows
+        project.progress.say(
+            f"ingest    the source or its contract changed, so it was read anew: {n_missing:,} rows that were appended "
+            "before are not in it; append them again"
+        )
 
 
 def task_of(project: Project, snapshot: Snapshot) -> Task:
@@ -147,12 +180,41 @@ def train(project: Project) -> Search:
         )
         return search
 
-    return _once(project, "train", inputs, Search, make)
+    search = _once(project, "train", inputs, Search, make)
+    key = digest_of({**inputs, "train": _without_budget(table)})
+    if project.store.steps.get("candidate", key) != search.id:
+        project.store.steps.put("candidate", key, search.id)
+    return search
+
+
+def candidate(project: Project) -> Search:
+    """Return the newest search on this data under these settings, whatever its budget was; search if there is none.
+
+    So `palio run --budget 60` and a `palio promote` after it speak of the same candidate.
+    """
+    parts = split(project)
+    task = task_of(project, project.store.records.require(Snapshot, parts.snapshot))
+    inputs = {
+        "parts": parts.id,
+        "task": task,
+        "train": _without_budget(project.config.train),
+        "limits": project.config.limits,
+        "versions": model.versions(),
+    }
+    known = project.store.steps.get("candidate", digest_of(inputs))
+    if known is None:
+        return train(project)
+    project.skip("train")
+    return project.store.records.require(Search, known)
+
+
+def _without_budget(table: TrainTable) -> TrainTable:
+    return msgspec.structs.replace(table, budget_s=0.0)
 
 
 def evaluate(project: Project, *, why: str = "gate") -> Assessment:
     """Score the newest candidate, and the champion on the same rows: one look at the sealed test."""
-    search = train(project)
+    search = candidate(project)
     parts = project.store.records.require(Parts, search.parts)
     snapshot = project.store.records.require(Snapshot, parts.snapshot)
     champion = project.store.promotions.champion(project.name)
@@ -187,7 +249,7 @@ def promote(project: Project) -> Decision:
 
     A candidate that already is the champion is not judged again: its own decision is returned.
     """
-    search = train(project)
+    search = candidate(project)
     champion = project.store.promotions.champion(project.name)
     if champion is not None and champion.bundle == search.bundle and champion.decision is not None:
         project.skip("promote")
