@@ -72,7 +72,7 @@ def promote(folder: Path, as_json: bool, approve: str, reason: str) -> None:
     if as_json:
         print_json(decision)
     else:
-        show_decision(decision)
+        show_decision(decision, folder)
     if decision.verdict == "no":
         sys.exit(RefusedError.exit_code)
 
@@ -150,10 +150,11 @@ def _number(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
-def show_decision(decision: Decision) -> None:
+def show_decision(decision: Decision, folder: Path) -> None:
     """Print the verdict and its reasons."""
     click.echo(f"verdict: {decision.verdict.replace('_', ' ')}")
     for reason in decision.reasons:
         click.echo(f"  {reason}")
     if decision.verdict == "needs_approval":
-        click.echo(f"next: palio promote --approve {decision.id[:12]}")
+        where = "" if folder == Path() else f" --dir {folder}"
+        click.echo(f"next: palio promote --approve {decision.id[:12]}{where}")

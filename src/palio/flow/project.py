@@ -69,11 +69,11 @@ class Project:
         """Name of the model."""
         return self.config.project.name
 
-    def ingest(self, *, append: Path | None = None) -> Snapshot:
+    def ingest(self, *, append: Path | str | None = None) -> Snapshot:
         """Read the source (or add the rows of `append`) into a snapshot."""
         from palio.flow import steps
 
-        return steps.append(self, append) if append is not None else steps.ingest(self)
+        return steps.append(self, Path(append)) if append is not None else steps.ingest(self)
 
     def split(self) -> Parts:
         """Cut the newest snapshot into train, validation and the sealed test part."""
@@ -117,11 +117,11 @@ class Project:
 
         return life_cycle.run(self)
 
-    def report(self, *, output: Path | None = None) -> Path:
+    def report(self, *, output: Path | str | None = None) -> Path:
         """Write the report on the newest decision."""
         from palio.flow import reporting
 
-        return reporting.write(self, output=output)
+        return reporting.write(self, output=None if output is None else Path(output))
 
     def predict(self, file: str, output: Path | str, *, version: int | None = None, query: str = "") -> Scored:
         """Score a file in streams: one row out per row in, in order."""
@@ -141,11 +141,11 @@ class Project:
 
         return bundles.verify(self, name)
 
-    def export(self, name: str, output: Path) -> Path:
+    def export(self, name: str, output: Path | str) -> Path:
         """Write a bundle as a folder."""
         from palio.flow import bundles
 
-        return bundles.export(self, name, output)
+        return bundles.export(self, name, Path(output))
 
     def story(self, events: Sequence[Event] | None = None) -> str:
         """Tell the ledger as a story."""
