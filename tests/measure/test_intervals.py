@@ -5,6 +5,7 @@ import pytest
 
 from palio import measure
 from palio.core.errors import InputError
+from palio.core.records import Task
 
 N_TRIALS = 200
 
@@ -91,3 +92,22 @@ def test_wilson_refuses_what_is_no_proportion():
     with pytest.raises(InputError):
         measure.wilson(3, 2)
     assert measure.wilson(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_ranking_by_one_answer_for_all_rows_is_known_exactly(n_classes):
+    task = Task(kind="classification", target="y", classes=tuple("abc"[:n_classes]))
+    truth = np.arange(60) % n_classes
+    shares = np.tile(np.bincount(truth) / len(truth), (len(truth), 1))
+    got = measure.score_with_intervals(task, truth, np.zeros(len(truth), int), shares)
+    for name, value in (("roc_auc", 0.5), ("balanced_accuracy", 1 / n_classes)):
+        assert (got[name].low, got[name].value, got[name].high) == pytest.approx((value, value, value)), name
+    assert got["accuracy"].low < got["accuracy"].value < got["accuracy"].high
+
+
+def test_a_perfect_ranking_is_not_known_exactly():
+    task = Task(kind="classification", target="y", classes=("a", "b"))
+    truth = np.arange(60) % 2
+    got = measure.score_with_intervals(task, truth, truth, np.stack([1.0 - truth, truth], axis=1))
+    assert got["roc_auc"].high == 1.0
+    assert got["roc_auc"].low < 0.95

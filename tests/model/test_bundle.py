@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,21 @@ def test_a_damaged_member_is_refused_by_name(folder: Path, member: str, damage: 
     assert caught.value.hint
     (check,) = model.verify_folder(folder)
     assert not check.passed
+
+
+def test_a_member_that_never_ends_is_refused_by_name(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
+    with pytest.raises(IntegrityError, match=r"model\.onnx: not a plain file"):
+        model.open_folder(folder)
+
+
+def test_a_manifest_that_is_nested_without_end_is_refused(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_bytes()) | {"params": {"deep": "HERE"}}
+    deep = json.dumps(manifest).replace('"HERE"', "[" * 100_000 + "]" * 100_000)
+    (folder / "manifest.json").write_text(deep)
+    with pytest.raises(IntegrityError, match=r"manifest\.json"):
+        model.open_folder(folder)
 
 
 def test_a_rehashed_bundle_is_another_bundle(folder: Path) -> None:

@@ -115,6 +115,15 @@ def test_dates_are_read_in_iso_form_the_columns_own_or_as_seconds(value: Any, se
     assert read(since=value)[0]["since"] == seconds
 
 
+@pytest.mark.parametrize(("limits", "allowed"), [({"low": 18}, "at least 18"), ({"high": 18}, "at most 18")])
+def test_a_range_may_be_open_at_one_end(limits: dict[str, float], allowed: str) -> None:
+    schema = Schema(columns=(Column(name="age", type="number", on_out_of_range="reject", **limits),))
+    outside = {"age": 17 if "low" in limits else 19}
+    with pytest.raises(ContractError) as caught:
+        feeds_from_records([outside], schema)
+    assert caught.value.hint == f"send {allowed}"
+
+
 def test_values_are_never_repeated_in_an_error() -> None:
     with pytest.raises(ContractError) as caught:
         read(age="my secret")

@@ -114,6 +114,12 @@ def test_only_the_outputs_that_are_asked_for_come_back(wire: Wire) -> None:
     assert [output["name"] for output in answer["outputs"]] == ["probabilities"]
 
 
+def test_an_output_that_is_asked_for_twice_is_refused(wire: Wire) -> None:
+    status, _, body = wire("POST", INFER, {"inputs": tensors(), "outputs": [{"name": "prediction"}] * 2})
+    assert status == 400
+    assert "twice" in json.loads(body)["error"]
+
+
 def test_a_version_in_the_path_must_be_the_one_that_is_served(wire: Wire) -> None:
     assert wire("POST", "/v2/models/bank/versions/3/infer", {"inputs": tensors()})[0] == 200
     status, answer = wire.json("POST", "/v2/models/bank/versions/2/infer", {"inputs": tensors()})

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from palio import model, train
-from palio.core.errors import InputError
+from palio.core.errors import InputError, PalioError
 from palio.core.records import Parts, Run, Search, Snapshot
 from palio.store import open_store
 from palio.train import contest
@@ -198,6 +198,13 @@ def test_a_family_that_cannot_be_exported_loses_to_the_next(prepare: Prepare) ->
     found = search(ready, families=("dummy", Lying()))
     assert any("lying is out: its graph differs from its library" in reason for reason in found.reasons)
     assert next(run for run in found.runs if run.chosen).family == "dummy"
+
+
+def test_a_search_in_which_no_trial_can_be_scored_says_why(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("palio.train.trial.score", lambda *_, **__: {})
+    with pytest.raises(PalioError, match="undefined on every fold") as caught:
+        search(prepare("cancer"), families=("dummy",))
+    assert caught.value.hint
 
 
 def test_limits_that_nothing_meets_are_a_warning(prepare: Prepare) -> None:

@@ -177,6 +177,8 @@ def _bounds(sample: Sample, spec: MetricSpec, value: float, deviations: Array, s
     """Turn resampled deviations into bounds; where they cannot vary, bound by the smallest class."""
     defined = deviations[np.isfinite(deviations)] * shrink
     if len(defined) == 0 or (spec.bounded and np.ptp(defined) == 0):
+        if len(defined) and _says_one_thing(sample, spec):
+            return value, value
         return _cautious(sample, value) if spec.bounded else (value, value)
     low, high = np.quantile(defined, [0.025, 0.975])
     if spec.interval == "basic":
@@ -189,6 +191,14 @@ def _bounds(sample: Sample, spec: MetricSpec, value: float, deviations: Array, s
     elif not spec.higher_is_better:
         low = max(low, 0.0)
     return float(low), float(high)
+
+
+def _says_one_thing(sample: Sample, spec: MetricSpec) -> bool:
+    """Tell whether all rows get one answer, so that a metric no resample changes (ROC AUC 0.5) is known exactly."""
+    answers, needed = sample.prediction, sample.n_classes
+    if spec.needs == "probability" and sample.probabilities is not None:
+        answers, needed = sample.probabilities, 2
+    return bool((answers == answers[0]).all()) and len(np.unique(sample.truth)) >= needed
 
 
 def _cautious(sample: Sample, value: float) -> tuple[float, float]:

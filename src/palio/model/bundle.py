@@ -7,6 +7,7 @@ changes a byte and repairs the hashes has made another bundle.
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -192,7 +193,7 @@ def _changed(name: str, bundle: str) -> IntegrityError:
 def _decode(data: bytes, kind: Any, name: str) -> Any:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise IntegrityError(f"{name}: not readable: {error}", hint=_RESTORE, facts={"member": name}) from None
 
 
@@ -214,7 +215,10 @@ def _get(store: Store, identity: str, name: str, bundle: str) -> bytes:
 def _read(folder: Path, name: str) -> bytes:
     try:
         path = folder / name
-        if path.stat().st_size > _MAX_BYTES[name]:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # a pipe or a device would never end
+            raise IntegrityError(f"{name}: not a plain file", hint=_RESTORE, facts={"member": name})
+        if state.st_size > _MAX_BYTES[name]:
             raise IntegrityError(f"{name}: larger than {_MAX_BYTES[name]} bytes", hint=_RESTORE, facts={"member": name})
         return path.read_bytes()
     except OSError as error:

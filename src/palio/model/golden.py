@@ -119,7 +119,7 @@ def decode_golden(data: bytes) -> Golden:
             feeds={name: _array(tensor) for name, tensor in file.inputs.items()},
             outputs=Outputs(prediction=outputs["prediction"], probabilities=outputs.get("probabilities")),
         )
-    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, RecursionError):
         raise IntegrityError(
             "golden.json: these are not golden rows", hint="restore the bundle from the store"
         ) from None

@@ -124,7 +124,9 @@ def _allowed(column: Column) -> str:
     if column.categories is not None:
         shown = ", ".join(f"`{value}`" for value in column.categories[:12])
         return f"send one of {shown}" + (" …" if len(column.categories) > 12 else "")
-    return f"send a value from {column.low:g} to {column.high:g}"
+    if column.low is not None and column.high is not None:
+        return f"send a value from {column.low:g} to {column.high:g}"
+    return f"send at least {column.low:g}" if column.low is not None else f"send at most {column.high:g}"
 
 
 def _flagger(column: Column) -> Callable[[Any], str]:

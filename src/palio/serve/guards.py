@@ -37,6 +37,18 @@ def refuse_column(column: Column, rule: str, why: str) -> ContractError:
     return ContractError(f"`{column.name}`: {why}", facts={"violations": [{"column": column.name, "rule": rule}]})
 
 
+def range_of(column: Column) -> str:
+    """Say what numbers a column may hold; either end may be open.
+
+    Example:
+        >>> range_of(Column(name="age", type="integer", low=18))
+        'at least 18'
+    """
+    if column.low is not None and column.high is not None:
+        return f"between {column.low:g} and {column.high:g}"
+    return f"at least {column.low:g}" if column.low is not None else f"at most {column.high:g}"
+
+
 def _number_guard(column: Column) -> Guard:
     low = -np.inf if column.low is None or column.on_out_of_range == "accept" else column.low
     high = np.inf if column.high is None or column.on_out_of_range == "accept" else column.high
@@ -64,7 +76,7 @@ def _number_guard(column: Column) -> Guard:
         if not outside.any():
             return None
         if column.on_out_of_range == "reject":
-            raise refuse_column(column, "range", f"must be between {column.low:g} and {column.high:g}")
+            raise refuse_column(column, "range", f"must be {range_of(column)}")
         return outside
 
     return check

@@ -246,10 +246,12 @@ def _wanted(call: InferRequest, served: Served) -> list[tuple[str, bool]]:
     as_bytes = bool((call.parameters or {}).get("binary_data_output", False))
     if not call.outputs:
         return [(name, as_bytes) for name in served.outputs]
-    wanted = []
+    wanted: list[tuple[str, bool]] = []
     for output in call.outputs:
         if output.name not in served.outputs:
             raise WireError(400, f"an output is not one of this model: {', '.join(served.outputs)}")
+        if any(output.name == name for name, _ in wanted):  # or a small request could ask for an endless answer
+            raise WireError(400, f"output `{output.name}` is asked for twice")
         wanted.append((output.name, bool((output.parameters or {}).get("binary_data", as_bytes))))
     return wanted
 

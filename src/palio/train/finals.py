@@ -94,6 +94,12 @@ def hold(field: Field, runs: Sequence[Run], *, limits: Limits) -> Outcome:
             raise
         except Exception as error:  # noqa: BLE001 - a family may be foreign code; the others go on
             reasons.append(f"{run.family} is out: it could not be exported ({_line(error)}).")
+    if not finalists:
+        told = [*reasons, *(f"{run.family} failed: {run.reason}" for run in runs if run.status == "failed")]
+        raise PalioError(
+            f"train: no candidate can be scored: {told[0] if told else 'none was tried'}",
+            hint="bring more rows of each class, or choose another metric in palio.toml [train]",
+        )
     choice = choose(finalists, sign=field.terms.sign, limits=limits, holdout=field.holdout)
     reasons = [*choice.reasons, *reasons]
     last: Exception | None = None
