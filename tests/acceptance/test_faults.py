@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,25 +36,29 @@ def finish(folder: Path) -> dict:
 
 
 def test_kill_at_twenty_random_moments_changes_nothing(tmp_path: Path) -> None:
-    undisturbed = begin(tmp_path / "undisturbed")
-    began = time.monotonic()
-    expected = finish(undisturbed)
-    whole_s = time.monotonic() - began
+    began = begin(tmp_path / "undisturbed")
+    fresh = tmp_path / "fresh"
+    shutil.copytree(began, fresh)
+    started = time.monotonic()
+    expected = finish(began)
+    whole_s = time.monotonic() - started
 
     chance = random.Random(0)
-    disturbed = begin(tmp_path / "disturbed")
-    for _ in range(N_KILLS):
+    for number in range(N_KILLS):
+        disturbed = tmp_path / f"disturbed-{number}"
+        shutil.copytree(fresh, disturbed)
         run = start(disturbed)
         try:
             run.wait(timeout=chance.uniform(0.2, whole_s))
         except subprocess.TimeoutExpired:
             run.send_signal(signal.SIGKILL)
         run.communicate()
-    told = finish(disturbed)
+        told = finish(disturbed)
 
-    assert told["champion"]["bundle"] == expected["champion"]["bundle"]
-    with flow.Project.open(disturbed) as project:
-        project.store.ledger.verify()
-        assert [line.version for line in project.store.promotions.history(project.name)] == [1]
-        assert len(project.store.ledger.events(kind="promote.release")) == 1
-        assert project.bundle().id == expected["champion"]["bundle"]
+        assert told["champion"]["bundle"] == expected["champion"]["bundle"]
+        with flow.Project.open(disturbed) as project:
+            project.store.ledger.verify()
+            assert [line.version for line in project.store.promotions.history(project.name)] == [1]
+            assert len(project.store.ledger.events(kind="promote.release")) == 1
+            assert project.bundle().id == expected["champion"]["bundle"]
+        shutil.rmtree(disturbed)

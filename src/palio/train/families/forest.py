@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ MAX_VALUES = 1_200_000
 """Bound on the numbers in all leaves, so that a graph stays below some 30 MB."""
 MAX_SAMPLE = 20_000
 """Rows a tree is grown on at most: more make it slower and larger, hardly better."""
+
+MIN_ROWS_A_THREAD = 500
+"""Rows for which another thread is worth its start."""
 
 
 class Forest:
@@ -101,11 +105,13 @@ class Forest:
             estimator.set_params(n_estimators=n_trees)
             estimator.fit(X, examples.target)  # warm start: adds trees to those that stand
 
+        estimator.set_params(n_jobs=1)
+
         def answer(features: Array) -> model.Outputs:
             if task.kind == "regression":
-                return value_outputs(estimator.predict(features))
+                return value_outputs(_in_blocks(estimator.predict, features))
             probabilities = np.zeros((len(features), len(task.classes)))
-            probabilities[:, estimator.classes_] = estimator.predict_proba(features)
+            probabilities[:, estimator.classes_] = _in_blocks(estimator.predict_proba, features)
             return class_outputs(probabilities, task)
 
         return TabularFitted(
@@ -114,6 +120,18 @@ class Forest:
             emit=lambda builder, name: model.emit_forest(builder, name, estimator, task),
             n_parameters=sum(_n_numbers(tree.tree_) for tree in estimator.estimators_),
         )
+
+
+def _in_blocks(answer: Callable[[Array], Array], features: Array) -> Array:
+    """Answer with all threads, each some of the rows: the trees of a row are added up in one order.
+
+    The library gives each thread some of the trees instead and adds them up as they come, so that the last bits of an
+    answer, and every score made of it, differ from call to call.
+    """
+    threads = n_threads()
+    blocks = np.array_split(features, max(1, min(threads, len(features) // MIN_ROWS_A_THREAD)))
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(answer, blocks)))
 
 
 def _estimator(params: Params, task: Task, seed: int, *, n_rows: int) -> Any:
