@@ -105,6 +105,7 @@ def test_appended_rows_make_version_two_and_old_rows_keep_their_part(tmp_path: P
         first = project.store.records.require(Snapshot, before.snapshot)
         second = project.ingest(append=write_bank(tmp_path / "more.csv", n_rows=500, skip=30_000))
         after = project.split()
+        assert project.ingest(append=tmp_path / "more.csv") == second, "a file is appended once"
     assert (second.version, second.parent) == (2, first.id)
     assert second.n_rows == first.n_rows + 500
     assert after.snapshot == second.id
@@ -117,3 +118,32 @@ def test_the_same_seed_data_and_versions_give_the_same_bundle(finished: Finished
         search = project.train()
     assert finished[1].champion is not None
     assert search.bundle == finished[1].champion.bundle
+
+
+def test_a_relative_sqlite_source_is_seen_from_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import polars as pl
+    import sqlalchemy as sa
+
+    rows = pl.read_csv(write_bank(tmp_path / "bank.csv", n_rows=200))
+    with sa.create_engine(f"sqlite:///{tmp_path / 'bank.db'}").begin() as connection:
+        columns = ", ".join(f'"{name}"' for name in rows.columns)
+        connection.execute(sa.text(f"create table calls ({columns})"))
+        marks = ", ".join(f":c{number}" for number in range(rows.width))
+        connection.execute(
+            sa.text(f"insert into calls values ({marks})"),
+            [{f"c{number}": value for number, value in enumerate(row)} for row in rows.iter_rows()],
+        )
+    monkeypatch.chdir(tmp_path)
+    flow.init("sqlite:///bank.db", query="select * from calls", target="y", folder=Path("project"))
+    monkeypatch.chdir("/")
+    with flow.Project.open(tmp_path / "project") as project:
+        assert project.ingest().n_rows == 200
+
+
+def test_evaluate_speaks_of_the_candidate_that_run_has_found(tmp_path: Path) -> None:
+    folder = begin(tmp_path / "bank", n_rows=1500)
+    with flow.Project.open(folder, flags={"train.budget_s": 8.0}) as project:
+        found = project.run()
+    with flow.Project.open(folder) as project:
+        assert project.promote().id == found.decision.id
+        assert len(project.store.ledger.events(kind="train.search")) == 1

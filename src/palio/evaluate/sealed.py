@@ -219,7 +219,7 @@ def _keep(store: Store, assessment: Assessment, *, actor: str | None) -> None:
     )
     comparison = assessment.comparison
     if comparison is not None:
-        text += f"; better than the champion by {with_interval(comparison.difference)}"
+        text += f"; improvement on the champion {with_interval(comparison.difference)}"
     store.ledger.append(
         "evaluate.score",
         evaluation.id,

@@ -150,6 +150,13 @@ class FamilyContract:
     def test_the_same_seed_gives_the_same_bytes(self, task: Task) -> None:
         assert self.fitted(self.examples(task)).graph() == self.fitted(self.examples(task)).graph()
 
+    def test_the_same_rows_get_the_same_answer_to_the_last_bit(self, task: Task) -> None:
+        examples = self.examples(task)
+        fitted, rows = self.fitted(examples), examples.take(np.arange(2_000) % len(examples.target))
+        answers = [fitted.reference(rows) for _ in range(4)]
+        numbers = [one.prediction if one.probabilities is None else one.probabilities for one in answers]
+        assert len({np.asarray(one).tobytes() for one in numbers}) == 1
+
     def test_a_class_without_examples_does_not_break_the_fit(self) -> None:
         task = TASKS["three classes"]
         if task.kind not in self.family().tasks:
