@@ -67,6 +67,14 @@ def test_groups_stay_in_one_fold(make_rows: Rows, yes_no: Task) -> None:
         assert not set(groups[train]) & set(groups[valid])
 
 
+def test_rows_without_a_group_do_not_make_one_fold(make_rows: Rows, yes_no: Task) -> None:
+    group = pl.when(pl.int_range(600) % 2 == 0).then(pl.int_range(600) % 23)
+    frame = make_rows(600).with_columns(g=group)
+    cuts = split.folds(frame, parts(method="grouped", key_columns=("g",)), yes_no, schema=SCHEMA)
+    alone = frame["g"].is_null().to_numpy()
+    assert all(30 < alone[valid].sum() < 90 for _, valid in cuts)
+
+
 def test_folds_in_time_are_validated_on_what_follows(make_rows: Rows, yes_no: Task) -> None:
     frame = make_rows(600).with_columns(t=(pl.int_range(600) * 7 % 600) // 4)
     schema = Schema(columns=SCHEMA.columns, target="y", time=("t",))

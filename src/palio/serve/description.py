@@ -283,7 +283,9 @@ def page(state: State) -> str:
         f"<p>Send records to <code>POST /predict</code>, or tensors to <code>POST /v2/models/{name}/infer</code>.</p>"
         f"<table><tr><th>column</th><th>type</th><th>values</th></tr>{rows}</table>"
     )
-    subtitle = f"version {served.version} · predicts {html.escape(manifest.task.target)} · {manifest.family}"
+    subtitle = (
+        f"version {served.version} · predicts {html.escape(manifest.task.target)} · {html.escape(manifest.family)}"
+    )
     return _PAGE.format(title=name, subtitle=subtitle, trouble=trouble, body=body)
 
 

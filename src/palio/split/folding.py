@@ -59,10 +59,14 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
 
 
 def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
+    columns = [c.name for c in schema.features if c.name in frame.columns and c.name != schema.target]
     if parts.method == "grouped":
         _need(frame, parts.key_columns, "group")
-        return row_hashes(frame.select(parts.key_columns).to_arrow(), parts.key_columns)
-    columns = [c.name for c in schema.features if c.name in frame.columns and c.name != schema.target]
+        groups = row_hashes(frame.select(parts.key_columns).to_arrow(), parts.key_columns)
+        alone = frame.get_column(parts.key_columns[0]).is_null()
+        if alone.any():  # rows without a group are no group: each goes by its features, as in the cut
+            groups[alone.to_numpy()] = row_hashes(frame.filter(alone).select(columns).to_arrow(), columns)
+        return groups
     hashes = row_hashes(frame.select(columns).to_arrow(), columns)
     return occurrence_hashes(hashes) if is_coarse(hashes) else hashes
 
