@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 project=project
-budget_s=${BUDGET_S:-45}
+budget_s=${BUDGET_S:-120}
 
 rm -rf "$project"
 echo "── begin ──────────────────────────────────────────────────────────────────────────────"

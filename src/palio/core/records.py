@@ -379,7 +379,7 @@ class WorstRow(Record, frozen=True, kw_only=True):
 
 
 class Importance(Record, frozen=True, kw_only=True):
-    """How much the primary metric loses when a column is shuffled (validation rows)."""
+    """How much the primary metric loses when a column is shuffled, on rows that were not trained on."""
 
     column: str
     loss: Metric

@@ -93,7 +93,7 @@ def assess(
     ids = snapshot.id, parts.id
     evaluation = judge(challenger, frame, truth, answers, part="test", ids=ids, baseline=baseline, task=task)
     progress.step("evaluate", 2, 4)
-    evaluation = _completed(evaluation, challenger, seen)
+    evaluation = _completed(evaluation, challenger, seen, frame)
     progress.step("evaluate", 3, 4)
     assessment = Assessment(id="", evaluation=evaluation)
     if champion is not None:
@@ -128,8 +128,8 @@ def _known_of_training(truth: Array, task: Task) -> Sequence[float]:
     return tuple((counts / counts.sum()).tolist())
 
 
-def _completed(evaluation: Evaluation, bundle: Bundle, seen: dict[Part, Labelled]) -> Evaluation:
-    """Add the gap between the parts, and the importance of the columns."""
+def _completed(evaluation: Evaluation, bundle: Bundle, seen: dict[Part, Labelled], test: pl.DataFrame) -> Evaluation:
+    """Add the gap between the parts, and the importance of the columns on the rows that nothing was fitted on."""
     primary = evaluation.primary
     dummy = evaluation.baseline.get(primary)
     gap = judge_gap(
@@ -139,8 +139,7 @@ def _completed(evaluation: Evaluation, bundle: Bundle, seen: dict[Part, Labelled
         test=evaluation.metrics[primary],
         baseline=dummy.value if dummy else None,
     )
-    frame = seen["validation"][0] if "validation" in seen else seen["train"][0]
-    return named(evaluation, importance=permutation_importance(bundle, frame, seed=SEED), gap=gap)
+    return named(evaluation, importance=permutation_importance(bundle, test, seed=SEED), gap=gap)
 
 
 def _again(bundle: Bundle, rows: Labelled, primary: str) -> Metric | None:

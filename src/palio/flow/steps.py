@@ -172,11 +172,11 @@ def train(project: Project) -> Search:
             size_mb=limits.size_mb,
             progress=project.progress,
         )
-        project.store.ledger.append(
+        project.store.ledger.append_once(
             "train.search",
-            search.bundle,
+            search.id,
             f"Tried {len(search.runs)} candidates and chose {_chosen_family(search)}: {search.reasons[0]}",
-            payload={"search": search.id, "parts": parts.id, "stopped_by": search.stopped_by},
+            payload={"bundle": search.bundle, "parts": parts.id, "stopped_by": search.stopped_by},
         )
         return search
 
@@ -241,7 +241,7 @@ def replay(project: Project, bundle: str) -> Parity:
     def make() -> Parity:
         return serve.replay(model.load(project.store, bundle), tolerance=PARITY_TOLERANCE)
 
-    return _once(project, "replay", {"bundle": bundle}, Parity, make)
+    return _once(project, "replay", {"bundle": bundle, "versions": model.versions()}, Parity, make)
 
 
 def promote(project: Project) -> Decision:
