@@ -19,7 +19,7 @@ FLOORS = [
     ("california-housing.csv", "median_house_value", "rmse", 47_507.0),
     ("diamonds.csv", "price", "rmse", 540.0),
     ("mammography.csv", "column_7", "roc_auc", 0.934),
-    ("beijing-pm25.csv", "pm2.5", "r2", 0.0),
+    ("beijing-pm25.csv", "pm2.5", "r2", 0.0),  # by time; no figure is known, so only better than the mean
 ]
 
 

@@ -17,7 +17,6 @@ from palio import evaluate as judging
 from palio import promote as promoting
 from palio import split as splitting
 from palio import train as training
-from palio.core.config import TrainTable
 from palio.core.errors import ConfigError, NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Cost, Decision, Gate, Parity, Parts, Record, Search, Snapshot, Task
@@ -157,7 +156,7 @@ def train(project: Project) -> Search:
             f"palio.toml [train]: `engine`: got `{table.engine}`, this version has `local`",
             hint='write engine = "local"',
         )
-    inputs = {"parts": parts.id, "task": task, "train": table, "limits": limits, "versions": model.versions()}
+    inputs = _search_inputs(project, parts, task)
 
     def make() -> Search:
         search = training.search(
@@ -181,7 +180,7 @@ def train(project: Project) -> Search:
         return search
 
     search = _once(project, "train", inputs, Search, make)
-    key = digest_of({**inputs, "train": _without_budget(table)})
+    key = _candidate_key(inputs)
     if project.store.steps.get("candidate", key) != search.id:
         project.store.steps.put("candidate", key, search.id)
     return search
@@ -194,22 +193,27 @@ def candidate(project: Project) -> Search:
     """
     parts = split(project)
     task = task_of(project, project.store.records.require(Snapshot, parts.snapshot))
-    inputs = {
-        "parts": parts.id,
-        "task": task,
-        "train": _without_budget(project.config.train),
-        "limits": project.config.limits,
-        "versions": model.versions(),
-    }
-    known = project.store.steps.get("candidate", digest_of(inputs))
+    known = project.store.steps.get("candidate", _candidate_key(_search_inputs(project, parts, task)))
     if known is None:
         return train(project)
     project.skip("train")
     return project.store.records.require(Search, known)
 
 
-def _without_budget(table: TrainTable) -> TrainTable:
-    return msgspec.structs.replace(table, budget_s=0.0)
+def _search_inputs(project: Project, parts: Parts, task: Task) -> dict[str, Any]:
+    config = project.config
+    return {
+        "parts": parts.id,
+        "task": task,
+        "train": config.train,
+        "limits": config.limits,
+        "versions": model.versions(),
+    }
+
+
+def _candidate_key(inputs: dict[str, Any]) -> str:
+    """Name the inputs of a search without its budget."""
+    return digest_of({**inputs, "train": msgspec.structs.replace(inputs["train"], budget_s=0.0)})
 
 
 def evaluate(project: Project, *, why: str = "gate") -> Assessment:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from palio import model
+from palio.core.errors import InputError
 from palio.core.records import Modality, Schema, Task, TaskKind
 
 if TYPE_CHECKING:
@@ -135,6 +136,24 @@ class Fitted(Protocol):
 
     def graph(self) -> bytes:
         """Export from raw columns to answers as one ONNX graph."""
+
+
+class FixedSettings:
+    """Base of a family whose fits teach nothing about its settings: they stay, with other rows too."""
+
+    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
+        """Return the settings as they are."""
+        return params
+
+    def grow(self, params: Params, growth: float) -> Params:
+        """Return the settings as they are."""
+        return params
+
+
+def need_two_classes(examples: Examples, family: str) -> None:
+    """Raise `InputError` if a classifier would see one class only."""
+    if examples.task.kind == "classification" and len(np.unique(examples.target)) < 2:
+        raise InputError(f"{family}: only one class has examples", hint="bring rows of at least two classes")
 
 
 class Family(Protocol):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from palio import model
-from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
 from palio.train.family import (
     Array,
@@ -21,6 +20,7 @@ from palio.train.family import (
     check_time,
     class_outputs,
     n_threads,
+    need_two_classes,
     value_outputs,
 )
 
@@ -117,8 +117,7 @@ class Boosting:
         task = examples.task
         preprocessing = examples.preprocessing("tree")
         X = examples.matrix(preprocessing)
-        if task.kind == "classification" and len(np.unique(examples.target)) < 2:
-            raise InputError("lightgbm: only one class has examples", hint="bring rows of at least two classes")
+        need_two_classes(examples, "lightgbm")
         settings = _settings(params, task, seed, n_rows=len(X))
         data = {"categorical_feature": list(preprocessing.categorical), "params": settings}
         rows = lightgbm.Dataset(X, examples.target, **data)

@@ -10,7 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.family import Array, Examples, Feeds, Params, Shape, class_outputs, value_outputs
+from palio.train.family import Array, Examples, Feeds, FixedSettings, Params, Shape, class_outputs, value_outputs
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class DummyFitted:
         return builder.build()
 
 
-class Dummy:
+class Dummy(FixedSettings):
     """The constant answer that is best in itself."""
 
     name = "dummy"
@@ -60,14 +60,6 @@ class Dummy:
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Return no settings: there are none."""
         return {}
-
-    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
-        """Return the settings as they are."""
-        return params
-
-    def grow(self, params: Params, growth: float) -> Params:
-        """Return the settings as they are."""
-        return params
 
     def fit(
         self,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from palio import model
-from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
 from palio.train.family import (
     Array,
     Examples,
+    FixedSettings,
     Params,
     Shape,
     TabularFitted,
@@ -22,6 +22,7 @@ from palio.train.family import (
     check_time,
     class_outputs,
     n_threads,
+    need_two_classes,
     value_outputs,
 )
 
@@ -37,7 +38,7 @@ MIN_ROWS_A_THREAD = 500
 """Rows for which another thread is worth its start."""
 
 
-class Forest:
+class Forest(FixedSettings):
     """Averaged trees: strong without any tuning, and wrong in other places than boosted ones.
 
     Source: Breiman 2001, Machine Learning 45 (random forest); Geurts, Ernst and Wehenkel 2006, Machine Learning 63
@@ -69,14 +70,6 @@ class Forest:
             "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 64, 2048, log=True),
         }
 
-    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
-        """Return the settings as they are."""
-        return params
-
-    def grow(self, params: Params, growth: float) -> Params:
-        """Return the settings as they are."""
-        return params
-
     def fit(
         self,
         examples: Examples,
@@ -97,8 +90,7 @@ class Forest:
         task = examples.task
         preprocessing = examples.preprocessing("forest")
         X = examples.matrix(preprocessing)
-        if task.kind == "classification" and len(np.unique(examples.target)) < 2:
-            raise InputError("forest: only one class has examples", hint="bring rows of at least two classes")
+        need_two_classes(examples, "forest")
         estimator = _estimator(params, task, seed, n_rows=len(X))
         for n_trees in range(TREES_A_STEP, N_TREES + 1, TREES_A_STEP):
             check_time(deadline)

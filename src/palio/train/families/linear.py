@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from palio.core.records import Modality, Task, TaskKind
 from palio.train.family import (
     Array,
     Examples,
+    FixedSettings,
     Params,
     Shape,
     TabularFitted,
@@ -23,7 +24,7 @@ from palio.train.family import (
 )
 
 
-class Linear:
+class Linear(FixedSettings):
     """Penalised linear models on scaled numbers and one-hot categories.
 
     Source: Hoerl and Kennard 1970 (ridge); Zhu, Byrd, Lu and Nocedal 1997 (L-BFGS, which fits the logistic one).
@@ -46,14 +47,6 @@ class Linear:
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the weight of the squared penalty."""
         return {"penalty": trial.suggest_float("penalty", 1e-3, 1e4, log=True)}
-
-    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
-        """Return the settings as they are."""
-        return params
-
-    def grow(self, params: Params, growth: float) -> Params:
-        """Return the settings as they are."""
-        return params
 
     def fit(
         self,
