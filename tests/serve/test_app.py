@@ -12,7 +12,7 @@ import pytest
 from palio import serve
 from tests.serve.conftest import Wire
 from tests.serve.small_model import SmallBundle
-from tests.serve.test_tensors import tensors
+from tests.serve.protocols.test_tensors import tensors
 
 
 def test_the_protocol_describes_server_and_model(wire: Wire) -> None:

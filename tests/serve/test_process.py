@@ -22,7 +22,7 @@ from palio import serve
 from palio.core.errors import IntegrityError, UnavailableError
 from tests.serve.conftest import Switch, Wire
 from tests.serve.small_model import SmallBundle, small_bundle
-from tests.serve.test_tensors import INFER, tensors
+from tests.serve.protocols.test_tensors import INFER, tensors
 
 BODY = msgspec.json.encode({"inputs": tensors()})
 

@@ -539,18 +539,3 @@ class Deployment(Record, frozen=True, kw_only=True):
     model: str
     version: int
     bundle: str
-
-
-class Prediction(Record, frozen=True, kw_only=True):
-    """One answer, as it is logged."""
-
-    id: str
-    at: dt.datetime
-    model: str
-    version: int
-    route: str
-    inputs: dict[str, Any]
-    prediction: Any
-    probabilities: tuple[float, ...] | None
-    latency_ms: float
-    flags: tuple[str, ...] = ()

@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from palio.serve.client import Answer as Answer
     from palio.serve.client import Client as Client
     from palio.serve.client import replay as replay
-    from palio.serve.description import openapi as openapi
     from palio.serve.process import background as background
     from palio.serve.process import run as run
+    from palio.serve.protocols.description import openapi as openapi
+    from palio.serve.protocols.wire import Caps as Caps
     from palio.serve.registry import Provider as Provider
     from palio.serve.registry import StoreProvider as StoreProvider
     from palio.serve.registry import fixed as fixed
-    from palio.serve.wire import Caps as Caps
 
 _HOMES = {
     "Answer": "client",
     "App": "app",
-    "Caps": "wire",
+    "Caps": "protocols.wire",
     "Client": "client",
     "Provider": "registry",
     "StoreProvider": "registry",
     "background": "process",
     "create_app": "app",
     "fixed": "registry",
-    "openapi": "description",
+    "openapi": "protocols.description",
     "replay": "client",
     "run": "process",
 }

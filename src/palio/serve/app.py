@@ -19,10 +19,9 @@ from starlette.routing import Route
 
 import palio
 from palio.core.errors import PalioError
-from palio.serve import description, rows, tensors
 from palio.serve.meters import Meters
-from palio.serve.registry import Provider, Registry, Served, State
-from palio.serve.wire import (
+from palio.serve.protocols import description, rows, tensors
+from palio.serve.protocols.wire import (
     JSON,
     Caps,
     DisconnectError,
@@ -36,6 +35,7 @@ from palio.serve.wire import (
     refuse,
     send_reply,
 )
+from palio.serve.registry import Provider, Registry, Served, State
 
 log = logging.getLogger("palio.serve")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from palio import model as models
 from palio.core.errors import IntegrityError, PalioError
 from palio.core.records import Column, Deployment
-from palio.serve.guards import NUMERIC, Guard, guard_of
+from palio.serve.protocols.guards import NUMERIC, Guard, guard_of
 
 if TYPE_CHECKING:
     from palio.model import Bundle, Graph, RecordReader

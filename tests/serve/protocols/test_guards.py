@@ -9,7 +9,7 @@ import pytest
 
 from palio.core.errors import ContractError
 from palio.core.records import Column
-from palio.serve.guards import guard_of
+from palio.serve.protocols.guards import guard_of
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from palio.core.errors import ContractError
-from palio.serve.guards import Array
-from palio.serve.wire import BINARY, JSON, Caps, Reply, Request, WireError
+from palio.serve.protocols.guards import Array
+from palio.serve.protocols.wire import BINARY, JSON, Caps, Reply, Request, WireError
 
 if TYPE_CHECKING:
     from palio.serve.registry import Served

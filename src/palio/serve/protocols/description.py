@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import palio
 from palio.core.records import Column, Deployment, Manifest, Task
-from palio.serve.guards import NUMERIC
+from palio.serve.protocols.guards import NUMERIC
 
 if TYPE_CHECKING:
     from palio.serve.registry import State

@@ -9,7 +9,7 @@ import msgspec
 
 from palio import serve
 from palio.core.records import Column, Deployment
-from palio.serve.description import example_of, page, property_of
+from palio.serve.protocols.description import example_of, page, property_of
 from palio.serve.registry import State
 from tests.serve.conftest import Wire
 from tests.serve.small_model import SmallBundle

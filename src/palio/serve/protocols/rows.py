@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from palio.core.errors import ContractError
-from palio.serve.wire import Caps, Reply, Request, WireError
+from palio.serve.protocols.wire import Caps, Reply, Request, WireError
 
 if TYPE_CHECKING:
     from palio.serve.registry import Served
