@@ -11,8 +11,8 @@ import pytest
 
 from palio import serve
 from tests.serve.conftest import Wire
-from tests.serve.small_model import SmallBundle
 from tests.serve.protocols.test_tensors import tensors
+from tests.serve.small_model import SmallBundle
 
 
 def test_the_protocol_describes_server_and_model(wire: Wire) -> None:

@@ -21,8 +21,8 @@ import pytest
 from palio import serve
 from palio.core.errors import IntegrityError, UnavailableError
 from tests.serve.conftest import Switch, Wire
-from tests.serve.small_model import SmallBundle, small_bundle
 from tests.serve.protocols.test_tensors import INFER, tensors
+from tests.serve.small_model import SmallBundle, small_bundle
 
 BODY = msgspec.json.encode({"inputs": tensors()})
 
