@@ -35,7 +35,8 @@ from palio.serve.protocols.wire import (
     refuse,
     send_reply,
 )
-from palio.serve.registry import Provider, Registry, Served, State
+from palio.serve.registry import Provider, Registry, State
+from palio.serve.served import Served
 
 log = logging.getLogger("palio.serve")
 

@@ -12,7 +12,7 @@ from palio.core.errors import ContractError
 from palio.serve.protocols.wire import Caps, Reply, Request, WireError
 
 if TYPE_CHECKING:
-    from palio.serve.registry import Served
+    from palio.serve.served import Served
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode

@@ -19,7 +19,7 @@ from palio.serve.protocols.guards import Array
 from palio.serve.protocols.wire import BINARY, JSON, Caps, Reply, Request, WireError
 
 if TYPE_CHECKING:
-    from palio.serve.registry import Served
+    from palio.serve.served import Served
 
 
 class TensorIn(msgspec.Struct, gc=False):
