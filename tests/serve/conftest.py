@@ -12,6 +12,8 @@ import pytest
 
 from palio import serve
 from palio.core.records import Deployment
+from palio.core.serving import Plan
+from palio.serve.served import Served, prepare
 from tests.serve.small_model import SmallBundle, small_bundle
 
 
@@ -43,14 +45,19 @@ class Switch:
     def __init__(self, bundles: dict[int, SmallBundle], version: int | None = 1) -> None:
         self.bundles = bundles
         self.version = version
+        self.refusals: list[tuple[int, str]] = []
 
-    def current(self) -> Deployment | None:
-        if self.version is None:
-            return None
-        return Deployment(model="bank", version=self.version, bundle=self.bundles[self.version].promoted_id)
+    def current(self) -> Plan:
+        return Plan(champion=None if self.version is None else self.deployment(self.version))
 
-    def load(self, deployment: Deployment) -> Any:
-        return self.bundles[deployment.version].fetch()
+    def deployment(self, version: int) -> Deployment:
+        return Deployment(model="bank", version=version, bundle=self.bundles[version].promoted_id)
+
+    def load(self, deployment: Deployment) -> Served:
+        return prepare(self.bundles[deployment.version].fetch(), deployment)
+
+    def refused(self, deployment: Deployment, why: str) -> None:
+        self.refusals.append((deployment.version, why))
 
 
 @pytest.fixture(scope="session")

@@ -106,3 +106,18 @@ def test_an_exported_bundle_is_served_from_its_folder(shelf: store.Store, tmp_pa
         assert client.predict(GOOD)[0].prediction in ("no", "yes")
         assert msgspec.json.decode(client.request("GET", "/v2/models/y"))["versions"] == ["1"]
     assert serve.replay(bundle, tolerance=0.0).passed
+
+
+def test_a_refused_bundle_leaves_one_line_in_the_ledger(shelf: store.Store) -> None:
+    first, second = put(shelf, small_bundle()), put(shelf, small_bundle(1.0))
+    promote(shelf, first, expected=None)
+    graph = shelf.blobs.local_path(model.load(shelf, second).manifest.files["model.onnx"])
+    assert graph is not None
+    promote(shelf, second, expected=1)
+    graph.chmod(0o600)
+    graph.write_bytes(b"not the graph")
+    for _ in range(2):  # two servers on one store
+        with serve.background(serve.create_app(serve.StoreProvider(shelf, "bank"), poll_s=0.02)):
+            pass
+    (line,) = shelf.ledger.events(kind="serve.refuse")
+    assert (line.subject, line.payload["version"]) == (second, 2)

@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from palio import model as models
 from palio.core.errors import PalioError
 from palio.core.records import Deployment
+from palio.core.serving import Plan
 from palio.serve.served import Served, prepare
 
 if TYPE_CHECKING:
@@ -27,11 +28,14 @@ RETRY_REFUSED_S = 30.0
 class Provider(Protocol):
     """Say what is to be served, and fetch it. Called from a background thread, never while a request is answered."""
 
-    def current(self) -> Deployment | None:
-        """Return the champion of now; None if there is none yet."""
+    def current(self) -> Plan:
+        """Return the plan of now; its `champion` is None if there is none yet."""
 
-    def load(self, deployment: Deployment) -> Bundle:
-        """Fetch its bundle, every member checked against its hash."""
+    def load(self, deployment: Deployment) -> Served:
+        """Fetch a model, check every part of it against its hash, and warm it up."""
+
+    def refused(self, deployment: Deployment, why: str) -> None:
+        """Note that `deployment` is not served, and why."""
 
 
 class StoreProvider:
@@ -44,50 +48,66 @@ class StoreProvider:
         self._store = store
         self._model = model
 
-    def current(self) -> Deployment | None:
-        """Return the champion of now."""
+    def current(self) -> Plan:
+        """Return the plan of now."""
         promotion = self._store.promotions.champion(self._model)
         if promotion is None:
-            return None
-        return Deployment(model=self._model, version=promotion.version, bundle=promotion.bundle)
+            return Plan()
+        return Plan(champion=Deployment(model=self._model, version=promotion.version, bundle=promotion.bundle))
 
-    def load(self, deployment: Deployment) -> Bundle:
-        """Fetch and check the bundle."""
-        return models.load(self._store, deployment.bundle)
+    def load(self, deployment: Deployment) -> Served:
+        """Fetch, check and warm up the bundle."""
+        return prepare(models.load(self._store, deployment.bundle), deployment)
+
+    def refused(self, deployment: Deployment, why: str) -> None:
+        """Write it into the ledger, once for each bundle, however many servers refuse it."""
+        self._store.ledger.append_once(
+            "serve.refuse",
+            deployment.bundle,
+            f"Version {deployment.version} of `{deployment.model}` was refused by the server: {why}.",
+            payload={"model": deployment.model, "version": deployment.version, "why": why},
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Fixed:
     bundle: Bundle
-    deployment: Deployment
+    plan: Plan
 
-    def current(self) -> Deployment:
-        return self.deployment
+    def current(self) -> Plan:
+        return self.plan
 
-    def load(self, deployment: Deployment) -> Bundle:  # noqa: ARG002 - there is only one
-        return self.bundle
+    def load(self, deployment: Deployment) -> Served:
+        return prepare(self.bundle, deployment)
+
+    def refused(self, deployment: Deployment, why: str) -> None:
+        """Say nothing: whoever starts the server reads it in its log."""
 
 
 def fixed(bundle: Bundle, *, model: str = "", version: int = 1) -> Provider:
     """Serve one bundle for ever, under the name `model` (default: the target that it predicts)."""
     name = model or bundle.manifest.task.target
-    return _Fixed(bundle, Deployment(model=name, version=version, bundle=bundle.id))
+    return _Fixed(bundle, Plan(champion=Deployment(model=name, version=version, bundle=bundle.id)))
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the server answers with at one moment."""
+    """What the server answers with at one moment; replaced as a whole, never changed."""
 
     served: Served | None
+    """The champion."""
     trouble: str = ""
-    """Why the newest champion is not served, in one sentence; empty if it is."""
+    """Why the newest champion or challenger is not served, in one sentence; empty if both are as planned."""
+    challenger: Served | None = None
+    plan: Plan = Plan()  # noqa: RUF009 - a frozen record
 
 
 class Registry:
     """Keep the state in step with the provider.
 
-    `state` is read by every request, once, and never changed in place. A new champion is loaded beside the old one,
-    checked and warmed up; only then one assignment swaps it in. Requests that began with the old one end with it.
+    `state` is read by every request, once, and never changed in place. A new model is loaded beside the old one,
+    checked and warmed up; only then one assignment swaps it in. Requests that began with the old one end with it, and
+    with the last of them it is freed.
     """
 
     def __init__(
@@ -97,12 +117,12 @@ class Registry:
         self._provider = provider
         self._poll_s = poll_s
         self._on_change = on_change
-        self._refused: tuple[Deployment, float] | None = None
+        self._refused: dict[Deployment, tuple[float, str]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Load the champion of now, and watch for the next one in the background."""
+        """Load what is planned now, and watch for what comes next in the background."""
         self.refresh()
         self._thread = threading.Thread(target=self._watch, name="palio-champion", daemon=True)
         self._thread.start()
@@ -114,47 +134,63 @@ class Registry:
             self._thread.join(timeout=10)
 
     def refresh(self) -> None:
-        """Ask the provider once, and swap if it names something else; never raises for a bad bundle."""
-        served = self.state.served
-        deployment: Deployment | None = None
+        """Ask the provider once, and swap if it plans something else; never raises for a bad model."""
+        before = self.state
         try:
-            deployment = self._provider.current()
-            if deployment is None:
-                self._set(State(served, "there is no champion in the ledger"))
-            elif served is not None and served.deployment == deployment:
-                self._set(State(served))
-            elif not self._just_refused(deployment):
-                fresh = prepare(self._provider.load(deployment), deployment)
-                self._refused = None
-                self._set(State(fresh))
+            plan = self._provider.current()
         except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever is wrong, the old one keeps serving
-            self._refuse(deployment, error)
+            self._set(replace(before, trouble=f"the ledger cannot be read: {_reason(error)}"), error)
+            return
+        if plan.champion is None:
+            self._set(replace(before, trouble="there is no champion in the ledger"))
+            return
+        champion, trouble = self._held(plan.champion, before)
+        challenger, more = (None, "") if plan.challenger is None else self._held(plan.challenger, before)
+        self._set(State(champion or before.served, trouble or more, challenger, plan))
 
-    def _just_refused(self, deployment: Deployment) -> bool:
-        if self._refused is None or self._refused[0] != deployment:
-            return False
-        return time.monotonic() - self._refused[1] < RETRY_REFUSED_S
+    def _held(self, deployment: Deployment, before: State) -> tuple[Served | None, str]:
+        """Return a model that is loaded already, or load it; on failure, None and why."""
+        for held in (before.served, before.challenger):
+            if held is not None and held.deployment == deployment:
+                return held, ""
+        refused = self._refused.get(deployment)
+        if refused is not None and time.monotonic() - refused[0] < RETRY_REFUSED_S:
+            return None, refused[1]
+        try:
+            served = self._provider.load(deployment)
+        except Exception as error:
+            trouble = f"version {deployment.version} is refused: {_reason(error)}"
+            self._refused[deployment] = time.monotonic(), trouble
+            self._tell(deployment, _reason(error))
+            if not isinstance(error, PalioError):
+                log.warning("%s", trouble, exc_info=error)
+            return None, trouble
+        self._refused.pop(deployment, None)
+        return served, ""
 
-    def _refuse(self, deployment: Deployment | None, error: Exception) -> None:
-        what = "the ledger" if deployment is None else f"version {deployment.version}"
-        why = error.message if isinstance(error, PalioError) else f"unexpected {type(error).__name__}"
-        if deployment is not None:
-            self._refused = (deployment, time.monotonic())
-        trouble = f"{what} is refused: {why}"
-        if trouble != self.state.trouble:
-            log.warning("%s", trouble, exc_info=None if isinstance(error, PalioError) else error)
-        self._set(State(self.state.served, trouble))
+    def _tell(self, deployment: Deployment, why: str) -> None:
+        try:
+            self._provider.refused(deployment, why)
+        except Exception as error:  # noqa: BLE001 - the ledger may be what is broken
+            log.warning("the refusal could not be noted: %s", _reason(error))
 
-    def _set(self, state: State) -> None:
+    def _set(self, state: State, error: Exception | None = None) -> None:
         before = self.state
         if state == before:
             return
         self.state = state
-        if state.served is not before.served and state.served is not None:
-            log.info("serving %s version %s", state.served.deployment.model, state.served.version)
+        if state.trouble and state.trouble != before.trouble:
+            log.warning("%s", state.trouble, exc_info=None if isinstance(error, PalioError) else error)
+        for fresh, old in ((state.served, before.served), (state.challenger, before.challenger)):
+            if fresh is not None and fresh is not old:
+                log.info("serving %s version %s", fresh.deployment.model, fresh.version)
         if self._on_change is not None:
             self._on_change(state)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._poll_s):
             self.refresh()
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, PalioError) else f"unexpected {type(error).__name__}"
