@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from palio.model.builder import GraphBuilder
     from palio.model.bundle import Bundle, export, load, open_folder, pack
+    from palio.model.contributions import Contributions, Explainer, explainer
     from palio.model.cost import measure_cost
     from palio.model.feeds import feeds_from_frame
     from palio.model.golden import Golden, make_golden
@@ -20,26 +21,32 @@ if TYPE_CHECKING:
     from palio.model.names import input_name
     from palio.model.parity import check_parity, compare_outputs
     from palio.model.preprocessing import Preprocessing, PreprocessingOptions, fit_preprocessing
-    from palio.model.rows import RecordReader, feeds_from_records
+    from palio.model.rows import MISSING, RANGE, UNKNOWN, RecordReader, feeds_from_records
     from palio.model.session import Graph, Outputs
     from palio.model.stress import stress_feeds
     from palio.model.trees import emit_forest, emit_lightgbm
 
 _HOME = {
     "Bundle": "bundle",
+    "Contributions": "contributions",
+    "Explainer": "contributions",
     "Golden": "golden",
     "Graph": "session",
     "GraphBuilder": "builder",
+    "MISSING": "rows",
     "Outputs": "session",
     "Preprocessing": "preprocessing",
     "PreprocessingOptions": "preprocessing",
+    "RANGE": "rows",
     "RecordReader": "rows",
+    "UNKNOWN": "rows",
     "check_parity": "parity",
     "compare_outputs": "parity",
     "emit_constant": "linear",
     "emit_forest": "trees",
     "emit_lightgbm": "trees",
     "emit_linear": "linear",
+    "explainer": "contributions",
     "export": "bundle",
     "feeds_from_frame": "feeds",
     "feeds_from_records": "rows",
@@ -57,7 +64,12 @@ _HOME = {
     "versions": "inspection",
 }
 __all__ = [
+    "MISSING",
+    "RANGE",
+    "UNKNOWN",
     "Bundle",
+    "Contributions",
+    "Explainer",
     "Golden",
     "Graph",
     "GraphBuilder",
@@ -71,6 +83,7 @@ __all__ = [
     "emit_forest",
     "emit_lightgbm",
     "emit_linear",
+    "explainer",
     "export",
     "feeds_from_frame",
     "feeds_from_records",
