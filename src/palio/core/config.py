@@ -45,6 +45,7 @@ class DataTable(_Table, frozen=True, kw_only=True):
     separator: str = "auto"
     header: Literal["auto", "yes", "no"] = "auto"
     encoding: str = "auto"
+    decimal: Literal["auto", ".", ","] = "auto"
     missing: tuple[str, ...] = ("", "?", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "none")
     on_violation: Literal["refuse", "quarantine"] = "refuse"
 
@@ -113,6 +114,13 @@ class RetrainTable(_Table, frozen=True, kw_only=True):
     schedule: str = "never"
 
 
+class ReportTable(_Table, frozen=True, kw_only=True):
+    """[report]: the words of the report."""
+
+    cases: str = "cases"
+    unit: str = ""
+
+
 class StoreTable(_Table, frozen=True, kw_only=True):
     """[store]: where ledger and blobs live; empty means inside the project folder."""
 
@@ -133,6 +141,7 @@ class Config(_Table, frozen=True, kw_only=True):
     serve: ServeTable = ServeTable()
     monitor: MonitorTable = MonitorTable()
     retrain: RetrainTable = RetrainTable()
+    report: ReportTable = ReportTable()
     store: StoreTable = StoreTable()
 
 
@@ -166,6 +175,7 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
         ConfigError: an unknown table or key, or a value of the wrong type.
     """
     merged: dict[str, dict[str, Any]] = {}
+    origins: dict[tuple[str, str], str] = {}
     known = _tables()
     for room, table in tables.items():
         _check_room(room, known)
@@ -181,18 +191,21 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
         if room not in known:
             continue  # other PALIO_ variables belong to the environment, not to the project
         _check_key(room, key, known, where=f"environment {name}")
+        origins[room, key] = f"environment {name}"
         merged.setdefault(room, {})[key] = _from_text(text, known[room][key])
     for name, value in flags.items():
         if value is not None:
             room, _, key = name.partition(".")
+            origins[room, key] = f"command line [{room}]"
             merged.setdefault(room, {})[key] = value
     try:
         return msgspec.convert(merged, Config)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         room, _, key = where.rstrip("`").partition(".")
+        place = origins.get((room, key.partition("[")[0]), f"{FILE_NAME} [{room}]")
         raise ConfigError(
-            f"{FILE_NAME} [{room}]: `{key}`: {what[0].lower()}{what[1:]}",
+            f"{place}: `{key}`: {what[0].lower()}{what[1:]}",
             hint="see the settings in docs/reference/settings.md",
         ) from None
 

@@ -34,6 +34,9 @@ class Column(Record, frozen=True, kw_only=True):
     type: ColumnType
     feature: bool = True
     missing_allowed: bool = True
+    """False and `on_missing = "reject"` are the same; either sets the other."""
+    on_missing: OnViolation = "accept"
+    """What a missing value is: usual, answered with a flag (no row so far had one), or refused."""
     low: float | None = None
     """Smallest value seen (number, integer; datetime: seconds since 1970)."""
     high: float | None = None
@@ -45,6 +48,13 @@ class Column(Record, frozen=True, kw_only=True):
     """How text is parsed into a datetime (strptime), or `WIDTHxHEIGHT` of images that share one size."""
     note: str = ""
     """Why the column has this type and use, in a few words."""
+
+    def __post_init__(self) -> None:
+        """Make the two words for "none may be missing" one."""
+        if self.on_missing == "reject":
+            msgspec.structs.force_setattr(self, "missing_allowed", False)
+        elif not self.missing_allowed:
+            msgspec.structs.force_setattr(self, "on_missing", "reject")
 
 
 class Schema(Record, frozen=True, kw_only=True):
@@ -94,7 +104,7 @@ class Violation(Record, frozen=True, kw_only=True):
 
     column: str
     rule: str
-    """`type`, `missing`, `range`, `category`, `absent` or `surplus`."""
+    """`type`, `missing`, `range`, `category`, `id`, `cells`, `absent` or `surplus`."""
     n_rows: int
     examples: tuple[str, ...] = ()
     action: OnViolation = "reject"
@@ -198,12 +208,15 @@ class Parts(Record, frozen=True, kw_only=True):
     assignment: str
     """Blob: one byte per row of the snapshot; 0 train, 1 validation, 2 test, 255 in no part."""
     test_id: str
-    """Identity of the sealed test rows; looks are counted against it."""
+    """Identity of the sealed test rows, in any order."""
     look_budget: int
+    """Looks that the test rows may bear; each look weighs the share of them that it showed (`split.looks`)."""
     n_duplicates_across: int = 0
     """Rows equal in every feature to a row of another part (after the cut's own repair)."""
     n_duplicates_moved: int = 0
     """Rows set aside because a copy of them is in another part."""
+    moved_on: dict[str, int] = {}
+    """`test to train` → rows: what changed part because the bounds of a cut by time moved on with the newest rows."""
     warnings: tuple[str, ...] = ()
 
 
@@ -225,6 +238,8 @@ class Cost(Record, frozen=True, kw_only=True):
     latency_ms_p50: float
     latency_ms_p99: float
     size_mb: float
+    n_timings: int = 1
+    """How often the latency was measured: again, up to five times, while it is over the limit; the least counts."""
 
 
 class Parity(Record, frozen=True, kw_only=True):
@@ -409,6 +424,11 @@ class Evaluation(Record, frozen=True, kw_only=True):
     metrics: dict[str, Metric]
     baseline: dict[str, Metric] = {}
     """The same metrics for the dummy that always answers the most common class, or the mean."""
+    gains: dict[str, Metric] = {}
+    """Improvement over the dummy, so that positive is better whatever the metric; paired bootstrap on the same rows.
+
+    Of the primary metric, and of the one that errors are counted by: accuracy, or mae.
+    """
     per_class: tuple[ClassScore, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     """Rows: truth; columns: prediction; both in the order of `task.classes`."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from palio.core.records import Column, ColumnType
-from palio.data.values import DATE_FORMATS, label, moments
+from palio.data.values import DATE_FORMATS, label, moments, with_point
 
 MAX_DISTINCT = 10_000
 """Distinct values are counted exactly up to here."""
@@ -44,7 +44,7 @@ class Uniqueness:
         """Watch more values, none of them missing."""
         if not self.holds:
             return
-        hashes = values.hash(seed=0).to_numpy() if isinstance(values, pl.Series) else _mixed(values)
+        hashes = values.hash(seed=0).to_numpy() if isinstance(values, pl.Series) else mixed(values)
         merged = np.concatenate([self._kept, hashes[(hashes & np.uint64(self._mask)) == 0]])
         merged.sort()
         if len(merged) > 1 and bool((merged[1:] == merged[:-1]).any()):
@@ -60,7 +60,7 @@ class Uniqueness:
 class ColumnScan:
     """What is known about a column so far. `add` cleaned cells, then ask for `column`."""
 
-    def __init__(self, name: str, *, loose: bool, target: bool = False) -> None:
+    def __init__(self, name: str, *, loose: bool, target: bool = False, decimal: str = ".") -> None:
         self.name = name
         self.n_rows = self.n_missing = self.n_wrong = 0
         self.low: float | None = None
@@ -75,6 +75,7 @@ class ColumnScan:
         self.is_contradicted = False
         self._loose = loose
         self._target = target
+        self._decimal = decimal
         self._kind: Kind = ""
         self._only_text = False
         self._last: Any = None
@@ -126,7 +127,7 @@ class ColumnScan:
 
     def wider(self) -> ColumnScan:
         """Begin again, as text, after the column contradicted its first cells."""
-        again = ColumnScan(self.name, loose=self._loose, target=self._target)
+        again = ColumnScan(self.name, loose=self._loose, target=self._target, decimal=self._decimal)
         again._only_text = True
         return again
 
@@ -198,7 +199,7 @@ class ColumnScan:
         if self._only_text:
             return "string"
         if self._loose and not has_codes:
-            numbers = present.cast(pl.Float64, strict=False)
+            numbers = self._pointed(present).cast(pl.Float64, strict=False)
             if numbers.null_count() <= MIXED_SHARE * len(present):
                 return "integer"
         if self._fitting(present.head(50), DATE_FORMATS):
@@ -248,7 +249,11 @@ class ColumnScan:
         if self._target:
             self._count(pl.Series(numbers))
 
+    def _pointed(self, cells: pl.Series) -> pl.Series:
+        return cells if self._decimal == "." else pl.select(with_point(pl.lit(cells))).to_series()
+
     def _read_numbers(self, cells: pl.Series, present: pl.Series, first_row: int) -> Numbers | None:
+        present = self._pointed(present)
         whole = present.cast(pl.Int64, strict=False) if self._kind == "integer" else None
         if whole is not None and whole.null_count() == 0:
             return whole.to_numpy()
@@ -282,7 +287,7 @@ class ColumnScan:
         return right
 
     def _keep_wrong(self, cells: pl.Series, first_row: int) -> None:
-        numbers = cells.cast(pl.Float64, strict=False)
+        numbers = self._pointed(cells).cast(pl.Float64, strict=False)
         bad = cells.is_not_null() & (numbers.is_null() | numbers.is_infinite())
         for i in bad.arg_true().head(10).to_list():
             if len(self.wrong) < 10:
@@ -319,7 +324,7 @@ class ColumnScan:
             self.counts = None
 
 
-def _mixed(values: Numbers) -> Any:
+def mixed(values: Numbers) -> Any:
     """Hash numbers to 64 bits, all of which depend on all of theirs.
 
     Source: Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators (the finalizer of splitmix64).

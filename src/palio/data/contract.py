@@ -10,7 +10,7 @@ import polars as pl
 from palio.core.errors import ContractError, did_you_mean
 from palio.core.records import Column, OnViolation, Schema, Violation
 from palio.data.source import Source
-from palio.data.values import DTYPES, clean, parse
+from palio.data.values import DTYPES, clean, dotted, parse
 
 MAX_EXAMPLES = 5
 
@@ -54,7 +54,9 @@ class Tally:
         return tuple(v for v in self.violations if v.action == "reject")
 
 
-def check_columns(schema: Schema, names: Sequence[str], where: str, *, needed: frozenset[str]) -> list[Violation]:
+def check_columns(
+    schema: Schema, names: Sequence[str], where: str, *, needed: frozenset[str], hint: str = ""
+) -> list[Violation]:
     """Hold the columns of a source against the contract; surplus ones are left out.
 
     Args:
@@ -62,6 +64,7 @@ def check_columns(schema: Schema, names: Sequence[str], where: str, *, needed: f
         names: Columns of the source.
         where: Name of the source.
         needed: Columns that must be there.
+        hint: What to do where no column of the source looks like a misspelt one.
 
     Raises:
         ContractError: a needed column is absent.
@@ -71,10 +74,11 @@ def check_columns(schema: Schema, names: Sequence[str], where: str, *, needed: f
     if absent:
         violations = [Violation(column=name, rule="absent", n_rows=0) for name in absent]
         shown = ", ".join(f"`{name}`" for name in absent[:8]) + (" …" if len(absent) > 8 else "")
-        unknown = [name for name in names if name not in known]
+        near = did_you_mean(absent[0], [name for name in names if name not in known])
+        hint = hint or "add them, or remove them from schema.toml"
         raise ContractError(
             f"{where}: {len(absent)} of {len(schema.columns)} columns of the contract are absent: {shown}",
-            hint=did_you_mean(absent[0], unknown) if unknown else "add them, or remove them from schema.toml",
+            hint=f"{hint}; {near}" if near.startswith("did you mean") else hint,
             facts={"violations": msgspec.to_builtins(violations)},
         )
     return [Violation(column=n, rule="surplus", n_rows=0, action="flag") for n in names if n not in known]
@@ -132,10 +136,17 @@ def scan(source: Source, schema: Schema) -> Iterator[pl.DataFrame]:
     """
     wanted = [c for c in schema.columns if c.feature or (c.name == schema.id and c.name in source.columns)]
     mine = msgspec.structs.replace(schema, columns=tuple(wanted), target=None)
-    check_columns(mine, source.columns, source.name, needed=frozenset(c.name for c in wanted))
+    features = ", ".join(f"`{c.name}`" for c in schema.features[:20]) + (" …" if len(schema.features) > 20 else "")
+    check_columns(
+        mine,
+        source.columns,
+        source.name,
+        needed=frozenset(c.name for c in wanted),
+        hint=f"the file must hold every column that the model reads: {features}",
+    )
     done = 0
     for batch in source.batches():
-        frame = clean(batch.select([c.name for c in wanted]), source.missing)
+        frame = dotted(clean(batch.select([c.name for c in wanted]), source.missing), wanted, source.decimal)
         checked = check(frame, mine, first_row=done)
         tally = Tally()
         tally.add(checked.violations)
@@ -151,7 +162,7 @@ def scan(source: Source, schema: Schema) -> Iterator[pl.DataFrame]:
 def unusual(frame: pl.DataFrame, schema: Schema) -> dict[str, int]:
     """Count, by column, the rows of a frame with values that the contract does not know but allows.
 
-    Unknown categories and numbers out of the range seen.
+    Unknown categories, numbers out of the range seen, and missing values where no row had one.
     """
     held = frame.schema
     mine = msgspec.structs.replace(schema, columns=tuple(c for c in schema.features if c.name in held))
@@ -179,21 +190,32 @@ def refusal(where: str, violations: Sequence[Violation]) -> ContractError:
         "missing": "are missing, but may not be",
         "range": "are out of range",
         "category": "are not among the known values",
+        "id": "name rows that another row is called already",
         "cells": "have another number of cells than there are columns",
     }.get(worst.rule, worst.rule)
     more = f"; {len(violations) - 1} more kinds" if len(violations) > 1 else ""
     cells = "rows" if worst.rule == "cells" else "cells"
     return ContractError(
         f"{where}: {subject}: {worst.n_rows:,} {cells} {what}, e.g. {', '.join(worst.examples[:3])}{more}",
-        hint='correct them, list a mark under [data] missing, or set [data] on_violation to "quarantine"',
+        hint=f'{_remedy(worst)}, or set [data] on_violation to "quarantine"',
         facts={"violations": msgspec.to_builtins(list(violations))},
     )
 
 
+def _remedy(worst: Violation) -> str:
+    if worst.rule == "missing":
+        return f'fill them in, write on_missing = "flag" for `{worst.column}` in schema.toml'
+    if worst.rule == "id":
+        return "keep one row for each id, remove [data] id if the column does not name rows"
+    return "correct them, list a mark under [data] missing"
+
+
 def _rules(column: Column, schema: Schema) -> list[tuple[str, OnViolation]]:
     rules: list[tuple[str, OnViolation]] = [("type", "reject")] if column.type not in ("category", "text") else []
-    if not column.missing_allowed and column.name != schema.target:
-        rules.append(("missing", "reject"))
+    if column.name != schema.target and (
+        column.on_missing == "reject" or (column.feature and column.on_missing == "flag")
+    ):
+        rules.append(("missing", column.on_missing))
     if column.feature or column.name == schema.target:
         if (column.low is not None or column.high is not None) and column.on_out_of_range != "accept":
             rules.append(("range", column.on_out_of_range))

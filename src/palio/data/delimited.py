@@ -22,6 +22,9 @@ SEPARATORS = ",;\t|"
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _BY_ENDING = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _NUMBER = re.compile(r"'?[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?%?'?$")
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+|),\d+([eE][+-]?\d+)?$")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,])\d{3}(\1\d{3})*$")
+_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?$")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 _HEAD_BYTES = 1 << 18
 _HEAD_ROWS = 200
@@ -52,12 +55,16 @@ class DelimitedSource:
         self._path = path
         self._scan = text_stream.scan(path, options.encoding)
         head = text_stream.Utf8File(path, self._scan.encoding)
-        self.dialect = sniff(head.read(_HEAD_BYTES).decode("utf-8", "ignore"), path, options, scan=self._scan)
+        head_text = head.read(_HEAD_BYTES).decode("utf-8", "ignore")
         head.close()
+        self.dialect = sniff(head_text, path, options, scan=self._scan)
         self.columns = self.dialect.columns
         if self.dialect.quoted and self._scan.n_quotes % 2:
             _check_quotes(path, self._scan.encoding, self.dialect)
-        self.fingerprint = digest_of([self._scan.digest, self.dialect, options.missing])
+        self.decimal = _decimal(head_text, self.dialect, options)
+        self.fingerprint = digest_of(
+            [self._scan.digest, self.dialect, options.missing, *([","] if self.decimal == "," else [])]
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -67,6 +74,8 @@ class DelimitedSource:
             notes.append(f"{self.name} has no header: its columns are called column_1 … column_{len(self.columns)}")
         if self._scan.encoding not in ("utf-8-sig", "utf-8"):
             notes.append(f"{self.name} is read as {self._scan.encoding}")
+        if self.decimal == ",":
+            notes.append(f"{self.name}: numbers are read with a decimal comma")
         if not self.dialect.quoted and self._scan.n_quotes:
             notes.append(f"{self.name}: quotes do not come in pairs, so they are read as ordinary characters")
         return tuple(notes)
@@ -160,6 +169,27 @@ def _separator(lines: list[str], wanted: str, suffix: str) -> str:
         if usual > 1 and score > best_score:
             best, best_score = separator, score
     return best
+
+
+def _decimal(head: str, dialect: Dialect, options: SourceOptions) -> str:
+    """Tell what stands before the decimals: a comma only where the cells leave no other reading."""
+    if options.decimal not in ("auto", ".", ","):
+        raise InputError(f"[data] decimal: got `{options.decimal}`, allowed are auto, `.` and `,`", hint="use `auto`")
+    if options.decimal != "auto" or dialect.separator == "," or "," not in head:
+        return "." if options.decimal == "auto" else options.decimal
+    lines = head.splitlines(keepends=True)[dialect.blank_lines : -1 if head[-1:] not in "\r\n" else None]
+    rows = _rows(lines, dialect.separator, quoted=dialect.quoted)[int(dialect.header) :]
+    marks, found = {*options.missing, ""}, False
+    for cells in zip(*(row for row in rows if len(row) == len(dialect.columns)), strict=True):
+        present = [cell for cell in map(str.strip, cells) if cell not in marks]
+        if any(_DECIMAL_POINT.match(c) and not _THOUSANDS.match(c) for c in present):
+            return "."
+        commas = [c for c in present if _DECIMAL_COMMA.match(c)]
+        whole = [c for c in present if "," not in c and _NUMBER.match(c)]
+        is_number = bool(commas) and len(commas) + len(whole) == len(present)
+        # 1,234 may be one thousand in another country
+        found |= is_number and any(not _THOUSANDS.match(c) for c in commas)
+    return "," if found else "."
 
 
 def _rows(lines: list[str], separator: str, *, quoted: bool) -> list[list[str]]:

@@ -63,7 +63,9 @@ def snapshot_id(schema: Schema, n_rows: int, column_digests: dict[str, str]) -> 
     The notes for people, and how a moment was written in the file, are not part of it.
     """
     columns = [
-        {field: getattr(c, field) for field in c.__struct_fields__ if field not in ("note", "format")}
+        {field: getattr(c, field) for field in c.__struct_fields__ if field not in ("note", "format", "on_missing")}
+        # what `missing_allowed` says already is left out, so that snapshots of older contracts keep their names
+        | ({"on_missing": "flag"} if c.on_missing == "flag" else {})
         for c in schema.columns
     ]
     return digest_of(

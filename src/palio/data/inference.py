@@ -153,7 +153,7 @@ def _codes(frame: pl.DataFrame) -> dict[str, bool]:
 def _scan(source: Source, target: str, progress: Progress) -> tuple[dict[str, ColumnScan], roles.Clock, int]:
     """Read the source until every column has kept its type for a whole pass."""
     done: dict[str, ColumnScan] = {}
-    pending = {n: ColumnScan(n, loose=source.loose, target=n == target) for n in source.columns}
+    pending = {n: ColumnScan(n, loose=source.loose, target=n == target, decimal=source.decimal) for n in source.columns}
     clock = roles.Clock(source.columns)
     n_rows = 0
     while pending:

@@ -22,6 +22,7 @@ class JsonLinesSource:
     """A file of JSON objects, every cell as text; a key that is absent is a missing cell."""
 
     loose = True
+    decimal = "."
     notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path, options: SourceOptions) -> None:

@@ -22,6 +22,7 @@ class ParquetSource:
     """A Parquet file; cells arrive as int64, float64, text, or a moment in UTC."""
 
     loose = False
+    decimal = "."
     notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path, options: SourceOptions) -> None:

@@ -31,6 +31,7 @@ class QuerySource:
     """
 
     loose = True
+    decimal = "."
     notes: tuple[str, ...] = ()
 
     def __init__(self, url: str, options: SourceOptions) -> None:

@@ -105,7 +105,12 @@ def assign(
     _drop_text_beside_others(columns, cast)
     schema = Schema(
         columns=tuple(
-            msgspec.structs.replace(c, feature=cast.parts[c.name].feature, note=cast.parts[c.name].note)
+            msgspec.structs.replace(
+                c,
+                feature=cast.parts[c.name].feature,
+                note=cast.parts[c.name].note,
+                on_missing="flag" if cast.parts[c.name].feature and not scans[c.name].n_missing else "accept",
+            )
             for c in columns
         ),
         target=wishes.target,

@@ -18,9 +18,9 @@ _HEAD = """\
 #
 # type             number | integer | boolean | category | text | datetime
 # feature          whether a model may read the column
-# missing_allowed  whether a cell may be missing
 # low, high        the range seen (moments: seconds since 1970); categories: the values seen, most frequent first
-# on_out_of_range, on_unknown   accept | flag | reject   (when a value lies outside of these)
+# on_missing, on_out_of_range, on_unknown   accept | flag | reject   when a value is missing, or lies outside of these:
+#                  `flag` takes the row and says so; `on_missing` is `flag` where no row so far misses the value
 """
 _DEFAULTS = Column(name="", type="number")
 
@@ -35,7 +35,8 @@ def write_schema(schema: Schema, path: Path) -> None:
     for column in schema.columns:
         lines += ["", "[[column]]", f"name = {_text(column.name)}", f'type = "{column.type}"']
         lines.append(f"feature = {str(column.feature).lower()}" + (f"   # {_line(column.note)}" if column.note else ""))
-        lines.append(f"missing_allowed = {str(column.missing_allowed).lower()}")
+        if column.feature or column.on_missing != _DEFAULTS.on_missing:
+            lines.append(f'on_missing = "{column.on_missing}"')
         for field in ("low", "high"):
             value = getattr(column, field)
             if value is not None:
@@ -106,6 +107,13 @@ def _column(entry: dict[str, Any], place: int, where: str) -> Column:
             f"{where} column `{name}`: {key.rstrip('`') + ': ' if key else ''}{what[0].lower()}{what[1:]}",
             hint="see the comment at the top of the file",
         ) from None
+    if entry.get("on_missing", column.on_missing) != column.on_missing or (
+        entry.get("missing_allowed", column.missing_allowed) != column.missing_allowed
+    ):
+        raise ConfigError(
+            f"{where} column `{name}`: `missing_allowed` and `on_missing` contradict each other",
+            hint="remove `missing_allowed`: `on_missing` says all of it",
+        )
     if column.low is not None and column.high is not None and column.low > column.high:
         raise ConfigError(f"{where} column `{name}`: low {column.low} is above high {column.high}", hint="swap them")
     return column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,14 @@ from palio.core.errors import ConflictError, InputError, did_you_mean
 from palio.core.ids import canonical_json, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Chunk, Column, Profile, Schema, Snapshot, Task, Violation
-from palio.data.contract import Tally, check, check_columns, ragged, refusal
+from palio.data.contract import Checked, Tally, check, check_columns, ragged, refusal
 from palio.data.identity import Digester, snapshot_id
 from palio.data.inference import resolve, survey
 from palio.data.profiles import Profiler
 from palio.data.quarantine import Quarantine
+from palio.data.row_ids import RowIds, repeats
 from palio.data.source import Source
-from palio.data.values import DTYPES, clean, label
+from palio.data.values import DTYPES, clean, dotted, label
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +42,7 @@ def ingest(
     target: str | int | None = None,
     parent: Snapshot | None = None,
     on_violation: str = "refuse",
+    id_is_declared: bool = True,
     progress: Progress = SILENT,
 ) -> Snapshot:
     """Store the rows of a source as an immutable snapshot; equal rows under an equal contract are one snapshot.
@@ -49,9 +52,11 @@ def ingest(
         store: Where they go.
         schema: The contract; None takes the parent's, or surveys the source.
         target: Column to predict, when `schema` is None.
-        parent: Append to this snapshot: its chunks are kept, its contract holds, and ranges and categories widen to
-            the new rows that it accepts.
+        parent: Append to this snapshot: its chunks are kept, its contract holds, and ranges, categories and missing
+            values widen to the new rows that it accepts.
         on_violation: `refuse` the source, or `quarantine` the rows that break the contract.
+        id_is_declared: Whether a person named the contract's id: a repeated one breaks the contract then. An id that
+            was guessed, as by a survey, is given up when it repeats.
         progress: Told how many rows were read.
 
     Raises:
@@ -64,7 +69,7 @@ def ingest(
     if schema is None:
         if target is None:
             raise InputError("neither a contract nor a target is given", hint="name the target")
-        schema = survey(source, target=target, progress=progress).schema
+        schema, id_is_declared = survey(source, target=target, progress=progress).schema, False
     elif target is not None:
         schema = msgspec.structs.replace(schema, target=resolve(target, source.columns, "target"))
     optional = {c.name for c in schema.columns if not c.feature} - {
@@ -75,16 +80,22 @@ def ingest(
     }
     needed = frozenset(c.name for c in schema.columns) - optional
     surplus = check_columns(schema, source.columns, source.name, needed=needed)
-    writer = _Writer(store, schema, parent)
-    tally, quarantine = Tally(), Quarantine()
-    tally.add(surplus)
-    with quarantine:
-        _stream(source, writer, tally, quarantine, refuse=on_violation == "refuse", progress=progress)
-        if tally.rejects and on_violation == "refuse":
-            raise refusal(source.name, tally.rejects)
-        if writer.n_new == 0:
-            raise InputError(f"{source.name}: no row is left to store", hint="see the violations", facts=_facts(tally))
-        return _keep(source, writer, tally, quarantine)
+    for seed in itertools.count():
+        writer = _Writer(store, schema, parent, seed=seed, id_is_declared=id_is_declared)
+        tally, quarantine = Tally(), Quarantine()
+        tally.add(surplus)
+        with quarantine:
+            _stream(source, writer, tally, quarantine, refuse=on_violation == "refuse", progress=progress)
+            if not writer.knows_ids():
+                continue  # two ids share a hash: read all again with other hashes
+            if tally.rejects and on_violation == "refuse":
+                raise refusal(source.name, tally.rejects)
+            if writer.n_new == 0:
+                raise InputError(
+                    f"{source.name}: no row is left to store", hint="see the violations", facts=_facts(tally)
+                )
+            return _keep(source, writer, tally, quarantine)
+    raise AssertionError  # the count never ends
 
 
 def _stream(
@@ -94,8 +105,8 @@ def _stream(
     names = [c.name for c in writer.schema.columns if c.name in given]
     done = 0
     for batch in source.batches():
-        frame = clean(batch.select(names), source.missing)
-        checked = check(frame, writer.schema, first_row=done)
+        frame = dotted(clean(batch.select(names), source.missing), writer.schema.columns, source.decimal)
+        checked = writer.held_to_ids(check(frame, writer.schema, first_row=done), first_row=done)
         tally.add(checked.violations)
         accepted = checked.frame
         if checked.reasons:
@@ -103,8 +114,10 @@ def _stream(
                 quarantine.add(frame, checked, first_row=done)
             accepted = accepted.filter(~checked.rejected)
         done += frame.height
-        if not (refuse and tally.rejects):  # a source that is refused is read on for the counts alone
+        if not refuse or all(violation.rule == "id" for violation in tally.rejects):
             writer.add(accepted)
+        else:  # a source that is refused is read on for the counts alone
+            writer.is_whole = False
         progress.step("ingest", done, None)
     tally.add(ragged(source))
     quarantine.add_ragged(source)
@@ -157,7 +170,9 @@ def _keep(source: Source, writer: _Writer, tally: Tally, quarantine: Quarantine)
 class _Writer:
     """Cut accepted rows into chunks, store and digest them, and describe them."""
 
-    def __init__(self, store: Store, schema: Schema, parent: Snapshot | None) -> None:
+    def __init__(
+        self, store: Store, schema: Schema, parent: Snapshot | None, *, seed: int = 0, id_is_declared: bool = True
+    ) -> None:
         if parent is not None and [(c.name, c.type) for c in parent.schema.columns] != [
             (c.name, c.type) for c in schema.columns
         ]:
@@ -167,6 +182,9 @@ class _Writer:
             )
         self.store, self.schema, self.parent = store, schema, parent
         self.n_rows = self.n_new = self.n_unlabelled = 0
+        self.is_whole = True
+        self._ids = RowIds(schema.id, seed=seed) if schema.id is not None else None
+        self._id_is_declared, self._id_repeats = id_is_declared, False
         self._limit = max(64, min(CHUNK_ROWS, CHUNK_CELLS // max(1, len(schema.columns))))
         self._waiting: list[pl.DataFrame] = []
         self._n_waiting = 0
@@ -176,7 +194,36 @@ class _Writer:
         if parent is not None:
             for frame in frames(store, parent):
                 self._account(frame)
+                if self._ids is not None:
+                    self._ids.repeated(frame[self._ids.column])
             self._chunks.extend(parent.chunks)
+
+    def held_to_ids(self, checked: Checked, *, first_row: int) -> Checked:
+        """Take in the ids of a batch; reject, or only count, the rows whose id was there before."""
+        if self._ids is None:
+            return checked
+        name = self._ids.column
+        ids = pl.select(pl.when(~checked.rejected).then(checked.frame[name])).to_series()
+        mask = self._ids.repeated(ids)
+        if not mask.any():
+            return checked
+        found = repeats(ids, mask, name, first_row=first_row, rejects=self._id_is_declared)
+        checked = msgspec.structs.replace(checked, violations=(*checked.violations, found))
+        if not self._id_is_declared:
+            self._id_repeats = True
+            return checked
+        return msgspec.structs.replace(
+            checked, rejected=checked.rejected | mask, reasons={**checked.reasons, f"{name}: id": mask}
+        )
+
+    def knows_ids(self) -> bool:
+        """Tell whether every id that looked repeated is."""
+        if self._ids is None or not self.is_whole:
+            return True
+        self._flush()
+        name = self._ids.column
+        stored = (frame[name] for frame in _chunk_frames(self.store, self._chunks, [name]))
+        return self._ids.is_exact(stored, n_times=1 if self._id_is_declared else 2)
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take in accepted rows."""
@@ -197,6 +244,8 @@ class _Writer:
             self._profiler.fill(frame)
         profile = self._profiler.finish()
         schema = _widened(self.schema, profile) if self.parent is not None else self.schema
+        if self._id_repeats:
+            schema = msgspec.structs.replace(schema, id=None)
         return schema, chunks, self._digester.digests(), profile
 
     def _flush(self) -> None:
@@ -219,7 +268,7 @@ class _Writer:
 
 
 def _widened(schema: Schema, profile: Profile) -> Schema:
-    """Let ranges and categories cover all rows that were accepted."""
+    """Let ranges, categories and missing values cover all rows that were accepted."""
     columns: list[Column] = []
     for column, seen in zip(schema.columns, profile.columns, strict=True):
         new = column
@@ -228,6 +277,8 @@ def _widened(schema: Schema, profile: Profile) -> Schema:
         if column.categories is not None:
             fresh = sorted(value for value, _ in seen.top if value not in set(column.categories))
             new = msgspec.structs.replace(new, categories=(*column.categories, *fresh))
+        if column.on_missing == "flag" and seen.n_missing:
+            new = msgspec.structs.replace(new, on_missing="accept")
         columns.append(new)
     return msgspec.structs.replace(schema, columns=tuple(columns))
 

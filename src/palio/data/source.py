@@ -67,6 +67,8 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
     header: str = "auto"
     """`auto`, `yes` or `no`; columns without a name are `column_1`, `column_2`, …"""
     encoding: str = "auto"
+    decimal: str = "auto"
+    """What stands before the decimals of a number in a text file: `.`, `,`, or `auto`, which looks at its beginning."""
     missing: tuple[str, ...] = DataTable().missing
     """Cells that mean "not known", after surrounding blanks are cut off; the empty cell always does."""
     query: str = ""
@@ -110,6 +112,10 @@ class Source(Protocol):
     @property
     def missing(self) -> tuple[str, ...]:
         """Cells that mean "not known"."""
+
+    @property
+    def decimal(self) -> str:
+        """What stands before the decimals of a number that is held as text: `.` or `,`."""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -39,6 +40,26 @@ def clean(batch: pa.RecordBatch, missing: tuple[str, ...]) -> pl.DataFrame:
         pl.when(pl.col(pl.String).is_in(marks)).then(None).otherwise(pl.col(pl.String)).name.keep(),
         pl.col(pl.Float64).fill_nan(None),
     )
+
+
+def dotted(frame: pl.DataFrame, columns: Iterable[Column], decimal: str) -> pl.DataFrame:
+    """Write the numbers that are held as text with a decimal point; cells of other columns stay as they are."""
+    if decimal == ".":
+        return frame
+    names = [c.name for c in columns if c.type in ("number", "integer") and frame.schema.get(c.name) == pl.String]
+    return frame.with_columns(with_point(pl.col(name)).alias(name) for name in names)
+
+
+def with_point(cell: pl.Expr) -> pl.Expr:
+    """Write a number with a decimal comma (and points between thousands) with a point alone.
+
+    Example:
+        >>> pl.select(with_point(pl.lit(pl.Series(["3,14", "-,5e3", "1.234,5", "1,2,3", "2.5"])))).to_series().to_list()
+        ['3.14', '-.5e3', '1234.5', '1,2,3', '2.5']
+    """
+    thousands = cell.str.contains(r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$")
+    plain = pl.when(thousands).then(cell.str.replace_all(".", "", literal=True)).otherwise(cell)
+    return plain.str.replace(r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$", "${1}.${2}")
 
 
 def parse(cell: pl.Expr, column: Column, held: Any) -> pl.Expr:

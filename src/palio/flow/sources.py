@@ -25,6 +25,7 @@ def options(table: DataTable, *, query: str | None = None) -> data.SourceOptions
         separator=table.separator,
         header=table.header,
         encoding=table.encoding,
+        decimal=table.decimal,
         missing=table.missing,
         query=table.query if query is None else query,
     )

@@ -14,7 +14,7 @@ from palio.core.errors import ContractError, did_you_mean
 from palio.core.records import Column, Schema
 from palio.model.names import carries_strings, input_name
 
-UNKNOWN, RANGE = "unknown category", "out of range"
+UNKNOWN, RANGE, MISSING = "unknown category", "out of range", "missing"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _EXPECTED = {
@@ -55,7 +55,9 @@ class RecordReader:
         self._readers = [(c, input_name(c.name), _reader(c), _flagger(c)) for c in schema.features]
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, npt.NDArray[Any]], list[list[str]]]:
-        """Return the feeds, and per record what is unusual about it (`<column>: unknown category | out of range`).
+        """Return the feeds, and per record what is unusual about it.
+
+        That is `<column>: unknown category`, `<column>: out of range` or `<column>: missing`.
 
         Raises:
             ContractError: an unknown field, a missing value that is not allowed, a value of the wrong type, a number
@@ -87,6 +89,8 @@ class RecordReader:
         if cell is None or cell == "":
             if not column.missing_allowed:
                 raise _violation(column, "missing", row, "is missing, but must be given", hint="give a value")
+            if column.on_missing == "flag":
+                flags[row].append(f"{column.name}: {MISSING}")
             return "" if carries_strings(column) else math.nan
         value = read(cell)
         if value is None:

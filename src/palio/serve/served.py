@@ -27,7 +27,6 @@ class InputPlan:
     column: Column
     numeric: bool
     guard: Guard
-    flag: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,9 +56,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         raise IntegrityError("the bundle is not the one that the ledger names", hint="run palio model verify")
     manifest = bundle.manifest
     plans = {
-        spec.name: InputPlan(
-            column=column, numeric=column.type in NUMERIC, guard=guard_of(column), flag=flag_of(column)
-        )
+        spec.name: InputPlan(column=column, numeric=column.type in NUMERIC, guard=guard_of(column))
         for spec, column in zip(manifest.inputs, manifest.schema.features, strict=True)
     }
     return Served(
@@ -73,11 +70,6 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         outputs={spec.name: spec.datatype for spec in manifest.outputs},
         latency_s=_warm_up(bundle),
     )
-
-
-def flag_of(column: Column) -> str:
-    """Return the flag for an unusual value of `column` that its policy lets pass."""
-    return f"{column.name}: {'out of range' if column.type in NUMERIC else 'unknown category'}"
 
 
 def _warm_up(bundle: Bundle) -> float:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from palio.core.errors import ContractError
 from palio.core.records import Column
+from palio.model import MISSING, RANGE, UNKNOWN
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Guard = Callable[[Array], "Array | None"]
-"""Takes shape (n_rows, 1); returns which rows to flag, or None; raises ContractError."""
+Guard = Callable[[Array], Sequence[str]]
+"""Takes shape (n_rows, 1); returns the flags of its rows, in no order; raises ContractError."""
 
 NUMERIC = frozenset({"number", "integer", "datetime"})
 """Column types that travel as float64; all others travel as strings."""
@@ -26,8 +27,8 @@ def guard_of(column: Column) -> Guard:
 
     Example:
         >>> check = guard_of(Column(name="age", type="integer", low=18, high=90, on_out_of_range="flag"))
-        >>> check(np.array([[20.0], [101.0]])).tolist()
-        [False, True]
+        >>> check(np.array([[20.0], [101.0]]))
+        ['age: out of range']
     """
     return _number_guard(column) if column.type in NUMERIC else _text_guard(column)
 
@@ -56,14 +57,14 @@ def _number_guard(column: Column) -> Guard:
     floor, ceiling = max(low, -largest), min(high, largest)
     whole = column.type == "integer"
 
-    def check(values: Array) -> Array | None:
+    def check(values: Array) -> Sequence[str]:
         if values.size == 1:
             value = values.item()
             if floor <= value <= ceiling and (not whole or value.is_integer()):
-                return None
+                return ()
         return slow(values)
 
-    def slow(values: Array) -> Array | None:
+    def slow(values: Array) -> Sequence[str]:
         flat = values.reshape(-1)
         if np.isinf(flat).any():
             raise refuse_column(column, "type", "a number must be finite")
@@ -72,12 +73,11 @@ def _number_guard(column: Column) -> Guard:
             raise refuse_column(column, "missing", "a value is missing, and none may be")
         if whole and not np.equal(flat, np.floor(flat), where=~missing, out=np.ones(len(flat), bool)).all():
             raise refuse_column(column, "type", "must be a whole number")
-        outside = (flat < floor) | (flat > ceiling)
-        if not outside.any():
-            return None
-        if column.on_out_of_range == "reject":
+        outside = int(((flat < floor) | (flat > ceiling)).sum())
+        if outside and column.on_out_of_range == "reject":
             raise refuse_column(column, "range", f"must be {range_of(column)}")
-        return outside
+        flags = [f"{column.name}: {RANGE}"] * outside
+        return flags + [f"{column.name}: {MISSING}"] * int(missing.sum()) if column.on_missing == "flag" else flags
 
     return check
 
@@ -87,19 +87,16 @@ def _text_guard(column: Column) -> Guard:
     known = frozenset(column.categories or ())
     watched = closed and column.on_unknown != "accept"
 
-    def check(values: Array) -> Array | None:
+    def check(values: Array) -> Sequence[str]:
         if values.size == 1 and watched and values.item() in known:
-            return None
+            return ()
         flat = values.reshape(-1).tolist()
-        if not column.missing_allowed and "" in flat:
+        n_missing = 0 if column.on_missing == "accept" else flat.count("")
+        if n_missing and not column.missing_allowed:
             raise refuse_column(column, "missing", "a value is missing, and none may be")
-        if not watched:
-            return None
-        unknown = [text not in known and text != "" for text in flat]
-        if not any(unknown):
-            return None
-        if column.on_unknown == "reject":
+        unknown = sum(text not in known and text != "" for text in flat) if watched else 0
+        if unknown and column.on_unknown == "reject":
             raise refuse_column(column, "category", "must be one of the known categories (see /openapi.json)")
-        return np.array(unknown)
+        return [f"{column.name}: {UNKNOWN}"] * unknown + [f"{column.name}: {MISSING}"] * n_missing
 
     return check

@@ -127,9 +127,7 @@ def feeds_of(call: InferRequest, rest: memoryview, served: Served, caps: Caps) -
         if len(values) != n:
             raise WireError(400, f"input `{name}`: shape says {n} values, data holds {len(values)}", fields=(name,))
         column = values.reshape(n, 1)
-        raised = plan.guard(column)
-        if raised is not None:
-            flags.extend([plan.flag] * int(raised.sum()))
+        flags.extend(plan.guard(column))
         feeds[name] = column
     if len(rest):
         raise WireError(400, "the body holds more bytes than its tensors")
