@@ -89,6 +89,15 @@ def test_few_rows_are_scored_without_slices(bench, good):
     assert few.slices == () and few.metrics["accuracy"].high - few.metrics["accuracy"].low > 0.1
 
 
+def test_the_gain_over_the_baseline_is_paired_on_the_same_rows(bench, good):
+    found = evaluate.score(good, bench.rows("validation"), part="validation", baseline=(0.5, 0.5))
+    assert set(found.gains) == {found.primary, "accuracy"}
+    for name, gain in found.gains.items():
+        assert gain.value == pytest.approx(found.metrics[name].value - found.baseline[name].value)
+        assert gain.low <= gain.value <= gain.high
+    assert evaluate.score(good, bench.rows("validation"), part="validation").gains == {}
+
+
 def test_a_baseline_of_the_wrong_size_is_refused(bench, good):
     with pytest.raises(InputError, match="one per class"):
         evaluate.score(good, bench.rows("validation"), part="validation", baseline=(1.0,))

@@ -107,6 +107,13 @@ class TestNoChampionYet:
         decision = decide(evaluation(baseline={}), gate=Gate(), **given(has_champion=False))
         assert decision.verdict == "no" and "not known" in check(decision, "baseline").reason
 
+    def test_the_improvement_on_the_same_rows_decides(self, given: Given) -> None:
+        wide = {"metrics": {"roc_auc": metric(0.51, 0.05)}}  # alone, its interval would reach the guess
+        for gain, verdict in ((metric(0.01, 0.005), "yes"), (metric(0.01, 0.02), "no"), (metric(math.nan), "no")):
+            decision = decide(evaluation(gains={"roc_auc": gain}, **wide), gate=Gate(), **given(has_champion=False))
+            assert decision.verdict == verdict
+        assert "on the same rows improves by" in check(decision, "baseline").reason
+
     def test_all_other_checks_hold_for_it_too(self, given: Given) -> None:
         decision = decide(evaluation(), gate=Gate(max_size_mb=1), **given(has_champion=False, parity=None))
         assert failed(decision) == {"parity", "size"}
@@ -132,7 +139,8 @@ def test_without_proof_that_the_server_answers_alike_nothing_goes_live(given: Gi
     ("cost", "expected"),
     [
         (Cost(fit_s=1, latency_ms_p50=1, latency_ms_p99=20, size_mb=100), set()),
-        (Cost(fit_s=1, latency_ms_p50=1, latency_ms_p99=20.1, size_mb=100), {"latency"}),
+        (Cost(fit_s=1, latency_ms_p50=1, latency_ms_p99=21.9, size_mb=100), set()),
+        (Cost(fit_s=1, latency_ms_p50=1, latency_ms_p99=22.1, size_mb=100), {"latency"}),
         (Cost(fit_s=1, latency_ms_p50=1, latency_ms_p99=1, size_mb=101), {"size"}),
         (None, {"latency", "size"}),
     ],
@@ -140,6 +148,12 @@ def test_without_proof_that_the_server_answers_alike_nothing_goes_live(given: Gi
 def test_what_does_not_fit_the_hardware_is_refused(given: Given, cost: Cost | None, expected: set[str]) -> None:
     gate = Gate(max_latency_ms_p99=20, max_size_mb=100)
     assert failed(decide(evaluation(), gate=gate, **given(cost=cost))) == expected
+
+
+def test_a_time_that_is_not_clearly_over_the_limit_says_so(given: Given) -> None:
+    cost = Cost(fit_s=1, latency_ms_p50=1, latency_ms_p99=21, size_mb=1)
+    decision = decide(evaluation(), gate=Gate(max_latency_ms_p99=20), **given(cost=cost))
+    assert "not clearly more" in check(decision, "latency").reason
 
 
 def test_a_group_of_rows_that_fares_worse_is_named(given: Given) -> None:

@@ -22,6 +22,13 @@ def test_the_first_champion_is_worth_what_it_saves_over_the_simplest_guess() -> 
     assert found is not None and found.per_day.value == pytest.approx(1000) and "the simplest guess" in found.text
 
 
+def test_the_worth_over_the_simplest_guess_is_as_sure_as_the_paired_improvement() -> None:
+    scored = evaluation(gains={"accuracy": metric(0.02, 0.001)})
+    found = appraise(scored, None, error_cost=5, requests_per_day=10_000)
+    assert found is not None
+    assert (found.per_day.low, found.per_day.high) == (pytest.approx(950), pytest.approx(1050))
+
+
 def test_a_regression_error_is_a_unit_of_mean_absolute_error() -> None:
     scored = evaluation(
         task=Task(kind="regression", target="y"),

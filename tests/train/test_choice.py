@@ -71,6 +71,29 @@ def test_what_breaks_a_limit_is_out_and_says_so() -> None:
     assert "slow is out: 50 ms at p99 is more than the limit of 20 ms." in choice.reasons
 
 
+def test_a_time_that_is_not_clearly_over_the_limit_does_not_change_the_choice() -> None:
+    limits, chosen = Limits(latency_ms_p99=20.0), set()
+    for p99 in (18.5, 19.9, 20.1, 21.5):
+        choice = choose([run("good", [0.99] * 5, size=10, p99=p99), BIG], sign=1.0, limits=limits)
+        chosen.add(choice.ranking[0].family)
+        assert any(reason.startswith("good is in: ") for reason in choice.reasons) == (p99 > 20.0)
+    assert chosen == {"good"}
+
+
+def test_a_size_over_the_limit_is_over_by_any_amount() -> None:
+    heavy = run("heavy", [0.99] * 5, size=10, mb=100.001)
+    assert choose([heavy, BIG], sign=1.0, limits=Limits(size_mb=100.0)).ranking[0] is BIG
+
+
+def test_small_differences_in_time_do_not_decide_who_is_nearest() -> None:
+    dummy, limits = run("dummy", [0.5] * 5, size=1, p99=0.01), Limits(latency_ms_p99=1.0)
+    for good_ms, poor_ms in ((5.0, 5.5), (5.5, 5.0)):
+        good, poor = run("good", [0.9] * 5, size=9, p99=good_ms), run("poor", [0.8] * 5, size=9, p99=poor_ms)
+        assert choose([dummy, poor, good], sign=1.0, limits=limits).ranking[0] is good
+    near = run("near", [0.7] * 5, size=9, p99=2.0)
+    assert choose([dummy, good, near], sign=1.0, limits=limits).ranking[0] is near
+
+
 def test_the_nearest_is_taken_with_a_warning_when_only_the_dummy_meets_the_limits() -> None:
     dummy = run("dummy", [0.5] * 5, size=1, mb=0.001)
     heavy, heavier = run("heavy", [0.9] * 5, size=9, mb=150.0), run("heavier", [0.95] * 5, size=9, mb=300.0)

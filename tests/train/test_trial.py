@@ -1,15 +1,32 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+from palio.core.records import Parts
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples, OutOfTime, load_family
+from palio.train.choice import paired_error
+from palio.train.families.linear import Linear
 from palio.train.trial import Bar, Fold, Terms, run_id, try_out
 
 TASK = TASKS["two classes"]
+PARTS = Parts(
+    id="p",
+    snapshot="s",
+    policy="cv",
+    method="random",
+    seed=0,
+    n_folds=5,
+    counts={},
+    assignment="",
+    test_id="",
+    look_budget=1,
+)
 TERMS = Terms(parts="p", task=TASK, metric="roc_auc", seed=0, inputs="i")
 
 
@@ -25,7 +42,7 @@ def test_a_trial_scores_every_fold() -> None:
     assert run.status == "done"
     assert len(run.fold_scores) == 3
     assert run.cv_score == pytest.approx(np.mean(run.fold_scores))
-    assert run.cv_error == pytest.approx(np.std(run.fold_scores, ddof=1) / np.sqrt(3))
+    assert run.cv_error == pytest.approx(np.std(run.fold_scores, ddof=1) * np.sqrt(1 / 3 + 1 / 2))
     assert run.cv_score > 0.9
 
 
@@ -83,4 +100,46 @@ def test_blocks_of_a_holdout_give_a_spread() -> None:
         load_family("linear"), {"penalty": 1.0}, [Fold(one.train, one.valid, n_blocks=4)], terms=TERMS, trial=0
     )
     assert len(run.fold_scores) == 4
-    assert run.cv_error is not None
+    assert run.cv_error == pytest.approx(np.std(run.fold_scores, ddof=1) / np.sqrt(4))
+
+
+def test_the_error_that_is_shown_is_the_one_that_chooses() -> None:
+    run = try_out(load_family("linear"), {"penalty": 1.0}, folds(examples_of(TASK)), terms=TERMS, trial=1)
+    assert run.cv_error == pytest.approx(paired_error(run.fold_scores, [0.0] * 3))
+
+
+class Watching(Linear):
+    """Notes what it is shown."""
+
+    name = "watching"
+    needs_watch = True
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Examples, Examples | None]] = []
+
+    def fit(self, examples: Examples, *, watch: Examples | None = None, **settings: Any) -> Any:
+        self.seen.append((examples, watch))
+        return super().fit(examples, **settings)
+
+
+def labelled(examples: Examples) -> Examples:
+    """Put the target into the frame, as rows of a part have it."""
+    labels = pl.Series("y", [examples.task.classes[int(i)] for i in examples.target])
+    return Examples(examples.frame.with_columns(labels), examples.target, examples.schema, examples.task)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 4])
+def test_rows_that_are_scored_are_never_watched(n_blocks: int) -> None:
+    family, (fold, *_) = Watching(), folds(labelled(examples_of(TASK)))
+    try_out(family, {"penalty": 1.0}, [Fold(fold.train, fold.valid, n_blocks, PARTS)], terms=TERMS, trial=1)
+    (learned, watched), ages = family.seen[0], set(fold.valid.frame["age"])
+    assert watched is not None
+    assert not ages & (set(learned.frame["age"]) | set(watched.frame["age"]))
+    assert len(learned.target) + len(watched.target) == len(fold.train.target)
+
+
+def test_a_family_that_watches_nothing_learns_from_all_rows() -> None:
+    fold = folds(examples_of(TASK))[0]
+    learned, watched = Fold(fold.train, fold.valid, parts=PARTS).lesson(load_family("linear"))
+    assert learned is fold.train
+    assert watched is None

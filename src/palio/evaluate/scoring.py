@@ -85,6 +85,7 @@ def judge(
     slices = find_slices(frame, truth, answers, task=task, schema=schema, primary=primary, whole=metrics[primary])
     is_classification = task.kind == "classification"
     p = answers.probabilities
+    simplest = _simplest(task, len(truth), baseline)
     evaluation = Evaluation(
         id="",
         bundle=bundle.id,
@@ -95,7 +96,8 @@ def judge(
         primary=primary,
         n_rows=len(truth),
         metrics=metrics,
-        baseline=_baseline(task, truth, baseline),
+        baseline=_baseline(task, truth, simplest),
+        gains=_gains(task, truth, simplest, answers, primary=primary),
         per_class=details.class_scores(task, truth, answers) if is_classification else (),
         confusion=details.confusion_table(task, truth, answers) if is_classification else (),
         calibration=measure.calibration_bins(task, truth, p) if p is not None else (),
@@ -114,19 +116,33 @@ def named(evaluation: Evaluation, *, importance: tuple[Importance, ...] = (), ga
     return msgspec.structs.replace(whole, id=digest_of(whole))
 
 
-def _baseline(task: Task, truth: Array, known: Sequence[float]) -> dict[str, Metric]:
-    """Score the dummy that always answers the most common class of the training part, or its mean."""
+def _simplest(task: Task, n_rows: int, known: Sequence[float]) -> Answers | None:
+    """Answer as the dummy does: always the most common class of the training part, or its mean."""
     if not known:
-        return {}
+        return None
     if len(known) != max(len(task.classes), 1) or not np.isfinite(known).all():
         raise InputError(f"baseline: {len(known)} numbers, expected one per class, or the mean")
-    n_rows = len(truth)
     if task.kind == "regression":
-        return measure.score_with_intervals(task, truth, np.full(n_rows, known[0]), seed=SEED, n_resamples=200)
+        return Answers(np.full(n_rows, known[0]))
     shares = np.asarray(known, dtype=np.float64) / np.sum(known)
-    most_common = np.full(n_rows, int(shares.argmax()))
-    same = np.tile(shares, (n_rows, 1))
-    return measure.score_with_intervals(task, truth, most_common, same, seed=SEED, n_resamples=200)
+    return Answers(np.full(n_rows, int(shares.argmax())), np.tile(shares, (n_rows, 1)))
+
+
+def _baseline(task: Task, truth: Array, dummy: Answers | None) -> dict[str, Metric]:
+    """Score the dummy."""
+    if dummy is None:
+        return {}
+    return measure.score_with_intervals(task, truth, dummy.prediction, dummy.probabilities, seed=SEED, n_resamples=200)
+
+
+def _gains(task: Task, truth: Array, dummy: Answers | None, answers: Answers, *, primary: str) -> dict[str, Metric]:
+    """Measure by how much the answers are better than the dummy's to the same rows."""
+    if dummy is None:
+        return {}
+    names = tuple(dict.fromkeys((primary, "mae" if task.kind == "regression" else "accuracy")))
+    return {
+        name: gain for name, (gain, _) in measure.paired(task, truth, dummy, answers, seed=SEED, names=names).items()
+    }
 
 
 def _curves(task: Task, truth: Array, answers: Answers) -> tuple[Curve, ...]:

@@ -20,19 +20,45 @@ REPORTS = "reports"
 
 
 def write(project: Project, *, decision: Decision | None = None, output: Path | None = None) -> Path:
-    """Write the report on a decision (default: the newest) and return its path.
+    """Write the report on a decision (default: the newest of the project's model) and return its path.
 
     Raises:
-        NotFoundError: nothing has been decided yet.
+        NotFoundError: nothing has been decided about this model yet.
     """
     if decision is None:
-        decisions = project.store.records.all(Decision, newest_first=True)
-        if not decisions:
-            raise NotFoundError("nothing has been decided yet, so there is nothing to report", hint="run palio run")
-        decision = decisions[0]
+        decision = _newest(project)
     path = output or project.folder / REPORTS / f"{project.name}-{short(decision.id)}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     return report.write(path, facts=gather(project, decision))
+
+
+def _newest(project: Project) -> Decision:
+    """Return the newest decision about the model as it is named now; a store may hold those of other names."""
+    store, by_model = project.store, dict[str, set[str]]()
+    for event in store.ledger.events(kind="promote.decide"):
+        by_model.setdefault(str(event.payload.get("model")), set()).add(event.subject)
+    ours = by_model.pop(project.name, set())
+    ours |= {line.decision for line in store.promotions.history(project.name) if line.decision is not None}
+    found = next((one for one in store.records.all(Decision, newest_first=True) if one.id in ours), None)
+    if found is not None:
+        return found
+    others = sorted({*by_model, *store.promotions.models()} - {project.name})
+    if not others:
+        raise NotFoundError("nothing has been decided yet, so there is nothing to report", hint="run palio run")
+    raise NotFoundError(
+        f"model `{project.name}`: nothing has been decided under this name yet, so there is nothing to report",
+        hint=f"run palio run, or set [project] name in palio.toml to {' or '.join(f'`{name}`' for name in others)}",
+    )
+
+
+def sources_of(project: Project, snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
+    """Follow a snapshot back to its first version: each source with the rows that it brought, oldest first."""
+    found: list[tuple[str, int]] = []
+    while snapshot.parent is not None:
+        parent = project.store.records.require(Snapshot, snapshot.parent)
+        found.append((snapshot.source, snapshot.n_rows - parent.n_rows))
+        snapshot = parent
+    return ((snapshot.source, snapshot.n_rows), *reversed(found))
 
 
 def gather(project: Project, decision: Decision) -> report.ReportFacts:
@@ -47,6 +73,7 @@ def gather(project: Project, decision: Decision) -> report.ReportFacts:
         project=project.name,
         generated_at=utc_now(),
         snapshot=snapshot,
+        sources=sources_of(project, snapshot),
         parts=parts,
         task=evaluation.task,
         evaluation=evaluation,
@@ -57,6 +84,8 @@ def gather(project: Project, decision: Decision) -> report.ReportFacts:
         comparison=decision.comparison,
         decision=decision,
         promotion=next((line for line in history if line.decision == decision.id), None),
+        cases=project.config.report.cases or "cases",
+        unit=project.config.report.unit,
         looks_used=split.looks(project.store, parts),
     )
 

@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from palio.measure.reliability import calibration_bins
     from palio.measure.sample import Sample, positive_index
     from palio.measure.scores import default_metric, higher_is_better, metric_names, row_losses, score
+    from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
 _HOMES = {
     "METRICS": "metrics",
     "MetricSpec": "metrics",
     "Sample": "sample",
+    "TIMING_MARGIN": "timing",
     "benjamini_hochberg": "multiple",
     "calibration_bins": "reliability",
     "confusion": "curves",
     "default_metric": "scores",
     "higher_is_better": "scores",
+    "is_clearly_over": "timing",
     "mcnemar": "differences",
     "metric_names": "scores",
     "paired": "differences",
@@ -45,6 +48,7 @@ _HOMES = {
 
 __all__ = [
     "METRICS",
+    "TIMING_MARGIN",
     "MetricSpec",
     "Sample",
     "benjamini_hochberg",
@@ -52,6 +56,7 @@ __all__ = [
     "confusion",
     "default_metric",
     "higher_is_better",
+    "is_clearly_over",
     "mcnemar",
     "metric_names",
     "paired",

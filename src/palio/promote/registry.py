@@ -170,7 +170,12 @@ def _write_down(store: Store, decision: Decision, *, model: str, actor: str | No
     store.records.put(decision, key=decision.id)
     what = "Refused" if decision.verdict == "no" else "Waiting for approval:"
     failed = [check.reason for check in decision.checks if not check.passed]
-    store.ledger.append_once(
+    told = store.ledger.events(kind="promote.decide", subject=decision.id)
+    if any(event.payload.get("model") == model for event in told):
+        return
+    # The model may have been renamed since; the identity of a decision does not cover the name.
+    write = store.ledger.append if told else store.ledger.append_once
+    write(
         "promote.decide",
         decision.id,
         f"{what} challenger {short(decision.challenger)} of {model}. {' '.join(failed) or decision.reasons[0]}",

@@ -16,7 +16,8 @@ def appraise(
     """Turn fewer errors into money per day: cost of an error × requests a day × errors avoided per request.
 
     An error is a wrong class, or (regression) one unit of mean absolute error. The gain is taken over the champion, or
-    over the simplest guess when there is none; its 95 % interval becomes the interval of the worth.
+    over the simplest guess when there is none, paired on the same rows; its 95 % interval becomes the interval of the
+    worth.
 
     Args:
         evaluation: Of the challenger.
@@ -56,7 +57,9 @@ def appraise(
 def _gain(evaluation: Evaluation, comparison: Comparison | None, name: str) -> Metric | None:
     if comparison is not None:
         return comparison.difference if comparison.metric == name else comparison.differences.get(name)
-    found, dummy = evaluation.metrics.get(name), evaluation.baseline.get(name)
+    if name in evaluation.gains:
+        return evaluation.gains[name]
+    found, dummy = evaluation.metrics.get(name), evaluation.baseline.get(name)  # of an earlier version: not paired
     if found is None or dummy is None:
         return None
     ends = (found.low - dummy.value, found.high - dummy.value)

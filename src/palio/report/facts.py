@@ -33,6 +33,8 @@ class ReportFacts(Record, frozen=True, kw_only=True):
     task: Task
     evaluation: Evaluation
     """The model that the report is about, on the sealed test part."""
+    sources: tuple[tuple[str, int], ...] = ()
+    """Where the rows came from and how many, oldest first; empty: all from the snapshot's own source."""
     profile: Profile | None = None
     search: Search | None = None
     manifest: Manifest | None = None

@@ -69,7 +69,7 @@ def _data(facts: ReportFacts) -> list[tuple[str, str]]:
     rows = f"{count(snapshot.n_rows)} {clean(facts.cases)}, {words.plural(n_features, 'column')} to learn from."
     if snapshot.n_unlabelled:
         rows += f" {words.plural(snapshot.n_unlabelled, 'row')} without an answer set aside."
-    lines = [("Data", f"{rows} Source: {clean(snapshot.source, limit=90)}")]
+    lines = [("Data", f"{rows} {words.sources(snapshot.source, facts.sources)}")]
     if period := _period(facts):
         lines.append(("Period", period))
     lines.append(("Division", words.cut(parts)))

@@ -114,6 +114,19 @@ def better(metric: str, first: Metric, second: Metric) -> int:
     return -2 if first.high < second.low else -1
 
 
+def sources(newest: str, files: tuple[tuple[str, int], ...]) -> str:
+    """Say where the rows came from: the first source, and all that was appended to it.
+
+    Example:
+        >>> sources("b.csv", (("a.csv", 1200), ("b.csv", 30)))
+        'Sources: a.csv (1,200 rows), then appended: b.csv (30 rows)'
+    """
+    if len(files) < 2:
+        return f"Source: {clean(newest, limit=90)}"
+    named = [f"{clean(name, limit=90)} ({plural(n_rows, 'row')})" for name, n_rows in files]
+    return f"Sources: {named[0]}, then appended: {joined(named[1:])}"
+
+
 # ── the verdict ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

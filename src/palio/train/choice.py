@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palio import measure
 from palio.core.records import Cost, Run
 
+AS_NEAR = 1.25
+"""Candidates that miss the limits by shares that differ by less than this factor come equally near to them."""
 SAME_SIZE = 2.0
 """Candidates whose numbers of parameters differ by less than this factor count as equally simple."""
 
@@ -19,7 +22,7 @@ class Limits:
     """What the target hardware allows; None: anything."""
 
     latency_ms_p99: float | None = None
-    """Milliseconds that 99 of 100 single rows may take."""
+    """Milliseconds that 99 of 100 single rows may take; only a time that is clearly over it breaks it."""
     size_mb: float | None = None
     """Megabytes that the graph may have."""
 
@@ -36,11 +39,35 @@ class Choice:
     """One sentence each."""
 
 
-def paired_error(first: Sequence[float], second: Sequence[float], *, holdout: bool = False) -> float:
-    """Return the standard error of the mean difference between two candidates' scores on the same folds.
+def resampled_error(scores: Sequence[float], *, n_folds: int | None = None, holdout: bool = False) -> float:
+    """Return the standard error of the mean of fold scores, or of their differences between two candidates.
 
     Scores of folds are not independent: any two fits share most of their rows. Their variance is corrected by the share
     of test to training rows; blocks of one holdout need no correction, since there is one fit.
+
+    Args:
+        scores: One for each fold, shape (n_scores,).
+        n_folds: Folds that the rows were cut into; as many as there are scores if None.
+        holdout: The scores are of blocks of one holdout.
+
+    Returns:
+        A number ≥ 0; infinite for fewer than two scores.
+
+    Example:
+        >>> round(resampled_error([0.7, 0.8, 0.9]), 4), round(resampled_error([0.7, 0.8, 0.9], holdout=True), 4)
+        (0.0913, 0.0577)
+
+    Source: Nadeau and Bengio 2003, Machine Learning 52(3), equation 9.
+    """
+    n = len(scores)
+    if n < 2:
+        return math.inf
+    overlap = 0.0 if holdout else 1.0 / (max(2, n_folds or n) - 1)
+    return float(np.std(scores, ddof=1) * math.sqrt(1.0 / n + overlap))
+
+
+def paired_error(first: Sequence[float], second: Sequence[float], *, holdout: bool = False) -> float:
+    """Return the standard error of the mean difference between two candidates' scores on the same folds.
 
     Args:
         first: Fold scores, shape (n_folds,).
@@ -48,20 +75,15 @@ def paired_error(first: Sequence[float], second: Sequence[float], *, holdout: bo
         holdout: The scores are of blocks of one holdout.
 
     Returns:
-        A number ≥ 0; infinite for fewer than two folds.
+        As `resampled_error`.
 
     Example:
         >>> round(paired_error([0.8, 0.9], [0.7, 0.8]), 6)
         0.0
-
-    Source: Nadeau and Bengio 2003, Machine Learning 52(3), equation 9.
     """
     n = min(len(first), len(second))
-    if n < 2:
-        return math.inf
     differences = np.asarray(first[:n]) - np.asarray(second[:n])
-    overlap = 0.0 if holdout else 1.0 / (n - 1)
-    return float(differences.std(ddof=1) * math.sqrt(1.0 / n + overlap))
+    return resampled_error(differences.tolist(), holdout=holdout)
 
 
 def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS, holdout: bool = False) -> Choice:
@@ -81,12 +103,15 @@ def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS,
     Source: Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3 (one standard
     error).
     """
-    feasible = [run for run in finalists if _excess(run.cost, limits) <= 1.0]
+    feasible = [run for run in finalists if not _breach(run.cost, limits)]
     reasons = [f"{run.family} is out: {_breach(run.cost, limits)}." for run in finalists if run not in feasible]
+    reasons += [
+        f"{run.family} is in: {_at_limit(run.cost, limits)}." for run in feasible if _at_limit(run.cost, limits)
+    ]
     if not [run for run in feasible if run.family != "dummy"]:
         real = [run for run in finalists if run.family != "dummy"]
         if real:
-            nearest = sorted(real, key=lambda run: (_excess(run.cost, limits), run.trial))
+            nearest = _nearest(real, limits, sign=sign)
             reasons.append(
                 f"Warning: no model meets the limits; {nearest[0].family} comes nearest and is taken nevertheless. "
                 "Raise [limits], or use faster hardware."
@@ -135,22 +160,46 @@ def _score(run: Run) -> float:
     return -math.inf if run.cv_score is None else run.cv_score
 
 
+def _nearest(runs: Sequence[Run], limits: Limits, *, sign: float) -> list[Run]:
+    """Order runs that break the limits: those that come about as near as the nearest by score, the others after."""
+    least = min(_excess(run.cost, limits) for run in runs)
+
+    def order(run: Run) -> tuple[float, float, int]:
+        excess = _excess(run.cost, limits)
+        return (0.0, -sign * _score(run), run.trial) if excess <= AS_NEAR * least else (excess, 0.0, run.trial)
+
+    return sorted(runs, key=order)
+
+
 def _excess(cost: Cost | None, limits: Limits) -> float:
-    """Return the larger ratio of cost to limit; at most 1 if all limits are met."""
+    """Return the larger ratio of cost to what still passes; at most 1 if all limits are met."""
     if cost is None:
         return 0.0
-    latency = 0.0 if limits.latency_ms_p99 is None else cost.latency_ms_p99 / limits.latency_ms_p99
+    slowest = None if limits.latency_ms_p99 is None else limits.latency_ms_p99 * (1.0 + measure.TIMING_MARGIN)
+    latency = 0.0 if slowest is None else cost.latency_ms_p99 / slowest
     size = 0.0 if limits.size_mb is None else cost.size_mb / limits.size_mb
     return max(latency, size)
 
 
 def _breach(cost: Cost | None, limits: Limits) -> str:
     words = []
-    if cost and limits.latency_ms_p99 is not None and cost.latency_ms_p99 > limits.latency_ms_p99:
-        words.append(f"{cost.latency_ms_p99:.3g} ms at p99 is more than the limit of {limits.latency_ms_p99:g} ms")
+    limit = limits.latency_ms_p99
+    if cost and limit is not None and measure.is_clearly_over(cost.latency_ms_p99, limit):
+        words.append(f"{cost.latency_ms_p99:.3g} ms at p99 is more than the limit of {limit:g} ms")
     if cost and limits.size_mb is not None and cost.size_mb > limits.size_mb:
         words.append(f"{cost.size_mb:.3g} MB is more than the limit of {limits.size_mb:g} MB")
     return " and ".join(words)
+
+
+def _at_limit(cost: Cost | None, limits: Limits) -> str:
+    """Say so if only the margin of timing keeps a candidate within the limit."""
+    limit = limits.latency_ms_p99
+    if cost is None or limit is None or not limit < cost.latency_ms_p99 <= limit * (1.0 + measure.TIMING_MARGIN):
+        return ""
+    return (
+        f"{cost.latency_ms_p99:.3g} ms at p99 is not clearly more than the limit of {limit:g} ms, since timings differ "
+        f"by {100 * measure.TIMING_MARGIN:g} %"
+    )
 
 
 def shown(value: float | None) -> str:

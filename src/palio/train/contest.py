@@ -21,6 +21,7 @@ from palio.train.choice import Limits, shown
 from palio.train.family import Examples, Family, OutOfTime, Shape, calm_threads
 from palio.train.plan import Plan, plan
 from palio.train.proposal import propose
+from palio.train.stopping import WATCHED_PARTS
 from palio.train.table import FAMILIES, load_family
 from palio.train.trial import N_BLOCKS, Bar, Fold, Terms, run_id, try_out
 
@@ -55,8 +56,9 @@ def search(
     `stopped_by`, and ends with the best so far. There is always a model, at worst the constant answer.
 
     Trials are scored by cross-validation on the training part; from 100,000 training rows on, by one fit that is scored
-    on the validation part. The test part is never read. Each trial is saved when it ends: a search that was killed goes
-    on where it was, and ends the same. A search that has ended is returned as it is.
+    on the validation part. What stops an iterative fit is cut out of the rows it learns from. The test part is never
+    read. Each trial is saved when it ends: a search that was killed goes on where it was, and ends the same. A search
+    that has ended is returned as it is.
 
     Args:
         store: Where the snapshot lies, and runs and the bundle go.
@@ -110,13 +112,16 @@ def search(
                 families={family.name: family for family in race.families},
                 train=train,
                 validation=validation,
-                rows_a_fit=float(np.mean([len(fold.train.target) for fold in folds])),
+                rows_a_fit={
+                    family.name: float(np.mean([len(fold.lesson(family)[0].target) for fold in folds]))
+                    for family in race.families
+                },
                 holdout=holdout,
                 deadline=started + budget_s,
                 progress=progress,
+                limits=limits,
             ),
             runs,
-            limits=limits,
         )
     except KeyboardInterrupt:
         progress.say("Interrupted. What is finished is saved: run the same command again to go on from there.")
@@ -224,9 +229,9 @@ def _examples(store: Store, snapshot: Snapshot, parts: Parts, task: Task) -> tup
 def _folds(train: Examples, validation: Examples, parts: Parts) -> tuple[tuple[Fold, ...], bool]:
     """Return the rows that each fit learns from and is scored on, and whether it is a single holdout."""
     if len(train.target) >= HOLDOUT_ROWS and len(validation.target):
-        return (Fold(train, validation, n_blocks=N_BLOCKS),), True
+        return (Fold(train, validation, n_blocks=N_BLOCKS, parts=parts),), True
     pairs = split.folds(train.frame, parts, train.task, schema=train.schema)
-    return tuple(Fold(train.take(fit), train.take(valid)) for fit, valid in pairs), False
+    return tuple(Fold(train.take(fit), train.take(valid), parts=parts) for fit, valid in pairs), False
 
 
 def _terms(snapshot: Snapshot, parts: Parts, task: Task, seed: int, race: Plan) -> Terms:
@@ -237,6 +242,7 @@ def _terms(snapshot: Snapshot, parts: Parts, task: Task, seed: int, race: Plan) 
         "seed": seed,
         "schedule": [race.families[index].name for index in race.schedule],
         "versions": model.versions() | {"optuna": metadata.version("optuna")},
+        "watched": WATCHED_PARTS,
     }
     return Terms(parts=parts.id, task=task, metric=task.metric, seed=seed, inputs=ids.digest_of(inputs))
 

@@ -141,6 +141,8 @@ class Fitted(Protocol):
 class FixedSettings:
     """Base of a family whose fits teach nothing about its settings: they stay, with other rows too."""
 
+    needs_watch = False
+
     def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
         """Return the settings as they are."""
         return params
@@ -174,6 +176,10 @@ class Family(Protocol):
     @property
     def n_settings(self) -> int:
         """How many settings are worth a search; 0: one trial says it all."""
+
+    @property
+    def needs_watch(self) -> bool:
+        """Whether a fit stops by what it sees on watched rows, which are then cut out of those it learns from."""
 
     def seconds(self, shape: Shape) -> float:
         """Estimate, on the slow side, the seconds of one fit on two cores; depends on nothing but `shape`."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from palio import data, model
+from palio import data, measure, model
 from palio.core import ids
 from palio.core.errors import ConflictError, PalioError
 from palio.core.progress import Progress
-from palio.core.records import Parity, Run, Snapshot
+from palio.core.records import Cost, Parity, Run, Snapshot
 from palio.train.choice import Limits, choose, shown
 from palio.train.family import Examples, Family, Fitted, OutOfTime
 from palio.train.trial import Terms, score
@@ -27,6 +27,8 @@ N_ALWAYS = 2
 """Trials that no clock stops, nor their last fits: the constant answer, and the first family that learns."""
 COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
+MAX_TIMINGS = 5
+"""How often a candidate that is over the limit is timed before it counts as too slow."""
 MAX_SCORED_TRAIN_ROWS = 200_000
 """Training rows that the training score is computed on at most."""
 
@@ -41,12 +43,13 @@ class Field:
     families: Mapping[str, Family]
     train: Examples
     validation: Examples
-    rows_a_fit: float
-    """Rows that a fit of a trial had, on average."""
+    rows_a_fit: Mapping[str, float]
+    """Family → rows that a fit of a trial learned from, on average."""
     holdout: bool
     deadline: float
     """On `time.monotonic`."""
     progress: Progress
+    limits: Limits
 
     def everything(self) -> Examples:
         """Return training and validation rows together: what the champion learns from."""
@@ -71,7 +74,7 @@ class Outcome:
     """The clock kept a finalist from the start."""
 
 
-def hold(field: Field, runs: Sequence[Run], *, limits: Limits) -> Outcome:
+def hold(field: Field, runs: Sequence[Run]) -> Outcome:
     """Measure the best run of each family, choose one, fit it on train and validation, and pack it.
 
     A candidate whose graph does not agree with its library is out, and the next one is taken; so is one whose last fit
@@ -100,7 +103,7 @@ def hold(field: Field, runs: Sequence[Run], *, limits: Limits) -> Outcome:
             f"train: no candidate can be scored: {told[0] if told else 'none was tried'}",
             hint="bring more rows of each class, or choose another metric in palio.toml [train]",
         )
-    choice = choose(finalists, sign=field.terms.sign, limits=limits, holdout=field.holdout)
+    choice = choose(finalists, sign=field.terms.sign, limits=field.limits, holdout=field.holdout)
     reasons = [*choice.reasons, *reasons]
     last: Exception | None = None
     everything = field.everything()
@@ -137,7 +140,8 @@ def _best_of_each(runs: Sequence[Run], *, sign: float) -> list[Run]:
 
 def _measured(field: Field, run: Run) -> Run:
     """Fit on all training rows, export, score and time; kept, so that a resumed search reads the same."""
-    key = ids.digest_of({"finalist": run.id})
+    limit = field.limits.latency_ms_p99
+    key = ids.digest_of({"finalist": run.id, "latency_ms_p99": limit})
     known = field.store.records.get(Run, key)
     if known is not None:
         return known
@@ -152,7 +156,7 @@ def _measured(field: Field, run: Run) -> Run:
         n_parameters=fitted.n_parameters,
         train=_metrics(field, fitted, seen),
         validation=_metrics(field, fitted, field.validation),
-        cost=model.measure_cost(graph, feeds, fit_s=round(fit_s, 3)),
+        cost=timed(lambda: model.measure_cost(graph, feeds, fit_s=round(fit_s, 3)), limit_ms=limit),
     )
     try:
         field.store.records.put(finalist, key=key)
@@ -161,10 +165,30 @@ def _measured(field: Field, run: Run) -> Run:
     return finalist
 
 
+def timed(measure_once: Callable[[], Cost], *, limit_ms: float | None) -> Cost:
+    """Measure a cost; again, up to five times in all, while its latency is clearly over the limit.
+
+    What else the machine does can only make a graph look slower, so the least disturbed measurement is the one to
+    believe, and one that meets the limit settles it.
+    """
+    best = measure_once()
+    for n_timings in range(2, MAX_TIMINGS + 1):
+        if limit_ms is None or not measure.is_clearly_over(best.latency_ms_p99, limit_ms):
+            break
+        again = measure_once()
+        best = msgspec.structs.replace(
+            best,
+            latency_ms_p50=min(best.latency_ms_p50, again.latency_ms_p50),
+            latency_ms_p99=min(best.latency_ms_p99, again.latency_ms_p99),
+            n_timings=n_timings,
+        )
+    return best
+
+
 def _fit(field: Field, run: Run, examples: Examples) -> Fitted:
     """Fit the settings of a run on more rows than its folds had."""
     family = field.families[run.family]
-    growth = len(examples.target) / max(1.0, field.rows_a_fit)
+    growth = len(examples.target) / max(1.0, field.rows_a_fit[run.family])
     if run.trial < N_ALWAYS:
         deadline = None  # there is always a model
     else:

@@ -6,14 +6,17 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from palio import measure
 from palio.core import ids, seeds
-from palio.core.records import Run, Task
+from palio.core.records import Parts, Run, Task
+from palio.train.choice import resampled_error
 from palio.train.family import Array, Examples, Family, OutOfTime, Params
+from palio.train.stopping import hold_back
 
 PRUNE_AFTER_FOLDS = 2
 HOPELESS_SHARE = 0.02
@@ -46,11 +49,22 @@ class Terms:
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows to fit and rows to score; the scored ones also tell an iterative fit when to stop."""
+    """Rows to fit and rows to score."""
 
     train: Examples
     valid: Examples
     n_blocks: int = 1
+    """Blocks that the rows are scored in; more than one: a holdout."""
+    parts: Parts | None = None
+    """How rows are cut: tells which of `train` an iterative fit watches."""
+
+    @cached_property
+    def _apart(self) -> tuple[Examples, Examples | None]:
+        return hold_back(self.train, self.parts)
+
+    def lesson(self, family: Family) -> tuple[Examples, Examples | None]:
+        """Return the rows that `family` learns from and those it watches: never one that is scored."""
+        return self._apart if family.needs_watch else (self.train, None)
 
 
 @dataclass(frozen=True)
@@ -94,8 +108,8 @@ def try_out(
     """Fit and score one candidate on the folds.
 
     Scores come from the library itself on the features that the graph computes: the same numbers as the exported
-    graph's (which the finalists are checked for), without building a graph for each fold. An iterative fit stops on the
-    rows that it is then scored on, which flatters it a little; the validation part has no share in that.
+    graph's (which the finalists are checked for), without building a graph for each fold. An iterative fit is stopped
+    by an eighth of the rows that it may learn from, never by those it is scored on.
 
     Returns:
         A run that is done, pruned (the bar beats it), or failed (the reason says why).
@@ -122,7 +136,8 @@ def try_out(
     try:
         for fold in folds:
             _check_pace(started, len(found), deadline)
-            fitted = family.fit(fold.train, params=params, seed=seed, deadline=deadline, watch=fold.valid)
+            learned, watched = fold.lesson(family)
+            fitted = family.fit(learned, params=params, seed=seed, deadline=deadline, watch=watched)
             answer = fitted.reference(fold.valid)
             for block in _blocks(len(fold.valid.target), fold.n_blocks):
                 part = score(terms.task, fold.valid.target, answer, rows=block, names=(terms.metric, terms.tie_break))
@@ -143,7 +158,7 @@ def try_out(
         return _finish(run, started, status="failed", reason=_reason(error))
     pruned = len(found) < len(folds)
     reason = f"no hope after {len(found)} of {len(folds)} folds" if pruned else ""
-    spread = float(np.std(scores, ddof=1) / math.sqrt(len(scores))) if len(scores) > 1 else None
+    spread = resampled_error(scores, n_folds=len(folds), holdout=folds[0].n_blocks > 1)
     return _finish(
         run,
         started,
@@ -152,7 +167,7 @@ def try_out(
         params=params,
         fold_scores=tuple(scores),
         cv_score=float(np.mean(scores)),
-        cv_error=spread,
+        cv_error=spread if math.isfinite(spread) else None,
         tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
         n_parameters=int(np.mean(sizes)),
     )

@@ -39,6 +39,7 @@ class Boosting:
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
     modalities: tuple[Modality, ...] = ("tabular",)
     n_settings = 9
+    needs_watch = True
 
     def seconds(self, shape: Shape) -> float:
         """Estimate one fit of 300 rounds, 500 for values; a tree for each class in a round (LOG.md: cost of a fit)."""

@@ -78,7 +78,8 @@ class Linear(FixedSettings):
                 coefficients, intercepts = _logistic(features, examples.target, penalty, examples.task)
 
         def answer(X: Array) -> model.Outputs:
-            scores = X @ coefficients.T + intercepts
+            with threadpoolctl.threadpool_limits(1, user_api="blas"):  # as above
+                scores = X @ coefficients.T + intercepts
             if examples.task.kind == "regression":
                 return value_outputs(scores[:, 0])
             return class_outputs(_probabilities(scores), examples.task)
