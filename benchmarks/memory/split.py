@@ -1,4 +1,4 @@
-"""Measure time and peak memory of a cut over generated rows × 10 columns, without and with an id column.
+"""Measure time and peak memory of a cut over generated rows × 10 columns: by all columns, by an id, in time.
 
     python benchmarks/memory/split.py --rows 2000000 [--limit-mb 1500]
 
@@ -55,16 +55,22 @@ def measure(folder: Path) -> dict[str, object]:
     from palio.store import open_store
 
     task = Task(kind="classification", target="y", classes=("no", "yes"))
-    cpu_seconds, counts = {}, {}
+    cpu_seconds, counts, peaks = {}, {}, {}
     with open_store(folder) as store:
         (snapshot,) = store.records.all(Snapshot)
-        for name, key in (("by all columns", None), ("by id", "customer_id")):
-            schema = msgspec.structs.replace(snapshot.schema, id=key)
+        roles = {
+            "by all columns": {},
+            "by id": {"id": "customer_id"},
+            "in time": {"id": "customer_id", "time": ("since",)},
+        }
+        for name, how in roles.items():
+            schema = msgspec.structs.replace(snapshot.schema, **{"id": None, "time": (), **how})
             began = time.process_time()
             parts = split.cut(store, msgspec.structs.replace(snapshot, schema=schema), task=task)
             cpu_seconds[name] = round(time.process_time() - began, 1)
             counts[name] = parts.counts
-    return {"cpu_seconds": cpu_seconds, "counts": counts}
+            peaks[name] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)  # the highest so far
+    return {"cpu_seconds": cpu_seconds, "counts": counts, "peaks_mb": peaks}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from palio import evaluate, split
 from palio.core.errors import SealError
 from palio.core.ids import digest_of
 from palio.core.records import Evaluation, Task
+from palio.evaluate import sealed
 
 
 def judged(bench, challenger, champion=None, why="a test"):
@@ -58,6 +59,62 @@ def test_the_same_question_again_gives_the_same_answer_and_no_second_look(benche
     bundle = bench.bundle(rounds=5)
     assert judged(bench, bundle) == judged(bench, bundle)
     assert split.looks(bench.store, bench.parts) == 1
+
+
+class Stopped(BaseException):
+    """As if the process were killed."""
+
+
+def stop(monkeypatch, target, name, after=False):
+    """Let `target.name` stop the process, before or after it did its work."""
+    real = getattr(target, name)
+
+    def stopped(*args, **kwargs):
+        if after:
+            real(*args, **kwargs)
+        raise Stopped
+
+    monkeypatch.setattr(target, name, stopped)
+
+
+@pytest.mark.parametrize("moment", ["nothing was judged", "judged", "kept", "told"])
+def test_who_is_interrupted_finishes_the_same_look(benches, frames, monkeypatch, moment):
+    bench = benches.of_frame(frames["customers"](2000), looks=1)
+    old, new = bench.bundle(rounds=3), bench.bundle(rounds=5)
+    with monkeypatch.context() as patch:
+        if moment == "nothing was judged":
+            stop(patch, sealed, "judge")
+        elif moment == "judged":
+            stop(patch, sealed, "_keep")
+        elif moment == "kept":
+            stop(patch, bench.store.records, "put", after=True)
+        else:
+            stop(patch, bench.store.steps, "put")
+        with pytest.raises(Stopped):
+            judged(bench, new, old)
+    assert split.looks(bench.store, bench.parts) == 1 == bench.parts.look_budget
+    got = judged(bench, new, old)
+    assert got.comparison is not None and got == judged(bench, new, old)
+    assert split.looks(bench.store, bench.parts) == 1
+    (look,) = bench.store.ledger.events(kind="evaluate.look")
+    (line,) = bench.store.ledger.events(kind="evaluate.score")
+    assert line.payload["look"] == look.sequence and line.payload["assessment"] == got.id
+    assert len(bench.store.ledger.events(kind="evaluate.resume")) == (0 if moment == "told" else 1)
+
+
+def test_an_interrupted_look_is_finished_by_its_own_candidate_alone_and_once(benches, frames, monkeypatch):
+    bench = benches.of_frame(frames["customers"](2000), looks=2)
+    first, second = bench.bundle(rounds=3), bench.bundle(rounds=5)
+    with monkeypatch.context() as patch:
+        stop(patch, sealed, "judge")
+        with pytest.raises(Stopped):
+            judged(bench, first)
+    judged(bench, second)
+    assert split.looks(bench.store, bench.parts) == 2
+    judged(bench, first)
+    assert split.looks(bench.store, bench.parts) == 2
+    with pytest.raises(SealError):  # another question about the same candidate is another look
+        judged(bench, first, second)
 
 
 def test_the_budget_of_looks_is_kept(benches, frames):

@@ -82,7 +82,7 @@ def test_excluding_a_column_does_not_move_rows(bench: Bench, make_rows: Rows, ye
     n_before=st.integers(60, 900),
     n_added=st.integers(0, 900),
     shares=st.tuples(st.floats(0.1, 0.9), st.floats(0.1, 0.9)),
-    roles=st.sampled_from([{}, {"id": "i"}, {"group": "g"}, {"time": ("t",)}]),
+    roles=st.sampled_from([{}, {"id": "i"}, {"group": "g"}]),
     kind=st.sampled_from(["classification", "regression"]),
     seed=st.integers(0, 5),
 )
@@ -103,7 +103,7 @@ def test_every_old_row_keeps_its_part_when_the_data_grows(
         {
             "i": np.arange(n),
             "g": rng.integers(0, 40, n),
-            "t": np.r_[rng.integers(0, 50, n_before), rng.integers(50, 80, n_added)],
+            "d": rng.integers(0, 60, n),
             "x": np.round(rng.normal(size=n), 2),  # so that some rows repeat others
             "y": np.where(labels, "yes", "no") if kind == "classification" else rng.normal(size=n) + where,
         }
@@ -122,8 +122,8 @@ def test_every_old_row_keeps_its_part_when_the_data_grows(
         before.policy,
         before.strata,
     )
-    if before.method != "time":
-        assert after.n_duplicates_across == 0
+    assert after.n_duplicates_across == 0
+    assert after.moved_on == {}
 
 
 def test_a_class_that_is_new_is_cut_when_it_comes(bench: Bench, make_rows: Rows) -> None:
@@ -174,6 +174,72 @@ def test_the_newest_rows_are_the_test(bench: Bench, make_rows: Rows, yes_no: Tas
     assert when[assignment == 0].max() < when[assignment == 1].min()
     assert when[assignment == 1].max() < when[assignment == 2].min()
     assert abs(parts.counts["train"] - 2_400) < 260  # a month has up to 248 rows
+
+
+def in_time(rng: np.random.Generator, low: int, high: int, n_rows: int) -> pl.DataFrame:
+    """Make rows with moments from `low` to below `high`, some of which repeat others."""
+    return pl.DataFrame(
+        {
+            "t": rng.integers(low, high, n_rows),
+            "x": np.round(rng.normal(size=n_rows), 2),
+            "y": np.where(rng.random(n_rows) < 0.5, "yes", "no"),
+        }
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    n_before=st.integers(60, 900),
+    n_added=st.integers(0, 900),
+    low=st.sampled_from([0, 25, 50, 500]),
+    policy=st.sampled_from(["cv", "60-20-20", "80-10-10"]),
+)
+def test_bounds_in_time_move_on_and_never_back(
+    bench: Bench, yes_no: Task, n_before: int, n_added: int, low: int, policy: str
+) -> None:
+    rng = np.random.default_rng(n_before * 1_000 + n_added)
+    old, new = in_time(rng, 0, 50, n_before), in_time(rng, low, low + 30, n_added)
+    grown = pl.concat([old, new])
+    roles = {"time": ("t",)}
+    before = bench.cut(old, yes_no, roles=roles, policy=policy)
+    after = bench.cut(grown, yes_no, roles=roles, policy=policy, previous=before)
+    fresh = bench.cut(grown, yes_no, roles=roles, policy=policy)
+    assert before.time_bounds and after.time_bounds and fresh.time_bounds
+    assert after.time_bounds == tuple(np.maximum(before.time_bounds, fresh.time_bounds))
+    when, placed = grown["t"].to_numpy(), bench.assignment(after)
+    assert (when[placed == 2] >= after.time_bounds[1]).all()
+    assert (when[placed == 0] < after.time_bounds[0]).all()
+    then, now = bench.assignment(before), placed[:n_before]
+    both = (then != 255) & (now != 255)
+    assert (now[both] <= then[both]).all()  # what was trained on never becomes test
+    assert sum(after.moved_on.values()) == (now != then).sum()
+
+
+def test_what_was_the_test_is_trained_on_when_time_moves_on_and_that_is_said(bench: Bench, yes_no: Task) -> None:
+    rng = np.random.default_rng(3)
+    old = in_time(rng, 0, 100, 1_000).with_columns(x=pl.Series(rng.normal(size=1_000)))
+    new = in_time(rng, 100, 300, 2_000).with_columns(x=pl.Series(rng.normal(size=2_000)))
+    roles, policy = {"time": ("t",)}, "60-20-20"
+    before = bench.cut(old, yes_no, roles=roles, policy=policy)
+    after = bench.cut(pl.concat([old, new]), yes_no, roles=roles, policy=policy, previous=before)
+    assert after.moved_on == {
+        "validation to train": before.counts["validation"],
+        "test to train": before.counts["test"],
+    }
+    assert abs(after.counts["train"] - 1_800) < 30
+    assert any(f"{before.counts['test']} from test to train" in warning for warning in after.warnings)
+    event = bench.store.ledger.events(kind="split.cut")[-1]
+    assert "Time moved on" in event.text and event.payload["moved_on"] == after.moved_on
+
+
+def test_a_row_that_comes_late_moves_no_bound_back(bench: Bench, yes_no: Task) -> None:
+    rng = np.random.default_rng(4)
+    old = in_time(rng, 0, 100, 1_000)
+    before = bench.cut(old, yes_no, roles={"time": ("t",)})
+    late = pl.concat([old, in_time(rng, 0, 10, 1_000)])
+    after = bench.cut(late, yes_no, roles={"time": ("t",)}, previous=before)
+    assert after.time_bounds == before.time_bounds
+    assert not any("to test" in move for move in after.moved_on)
 
 
 def test_copies_with_their_own_ids_are_set_aside_from_train(bench: Bench, make_rows: Rows, yes_no: Task) -> None:

@@ -34,11 +34,18 @@ def test_the_test_part_cannot_be_read(bench: Bench, cut: tuple[Snapshot, Parts])
 
 def test_a_look_leaves_a_line_before_it_gives_rows(bench: Bench, cut: tuple[Snapshot, Parts]) -> None:
     snapshot, parts = cut
-    frame = split.open_test(bench.store, snapshot, parts, candidate="a" * 64, why="gate", actor="ada")
-    assert frame.height == 80
+    look = split.open_test(bench.store, snapshot, parts, candidate="a" * 64, why="gate", actor="ada")
+    assert look.rows.height == 80
     (event,) = bench.store.ledger.events(kind="evaluate.look")
     assert (event.subject, event.actor) == (parts.test_id, "ada")
-    assert event.payload == {"candidate": "a" * 64, "why": "gate", "parts": parts.id, "rows": 80}
+    assert event.sequence == look.number
+    assert event.payload == {
+        "candidate": "a" * 64,
+        "why": "gate",
+        "parts": parts.id,
+        "rows": 80,
+        "will_close": False,
+    }
 
 
 def test_repeated_looks_count_and_the_budget_ends(bench: Bench, cut: tuple[Snapshot, Parts]) -> None:

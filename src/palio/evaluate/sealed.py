@@ -58,6 +58,7 @@ def assess(
 
     The look is in the ledger before a row is read, what it showed after; the evaluations go to `store.records` under
     their identities. What was assessed before is returned as it was: nothing new would be seen, so no look is used up.
+    Who is interrupted between the two lines, and asks again for this candidate and these parts, finishes that look.
 
     Args:
         store: Where the data lies and the records go.
@@ -79,15 +80,14 @@ def assess(
         ContractError: the rows lack a feature of the challenger.
     """
     inputs = digest_of({"parts": parts.id, "challenger": challenger.id, "champion": champion and champion.id})
-    known = store.steps.get(_STEP, inputs)
+    known = store.steps.get(_STEP, inputs) or _told(store, inputs)
     if known is not None:
         return store.records.require(Assessment, known)
     task: Task = challenger.manifest.task
     seen = _seen_parts(store, snapshot, parts, challenger)
     baseline = _known_of_training(seen["train"][1], task)
-    frame, truth = known_rows(
-        split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor), task
-    )
+    look = split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor, will_close=True)
+    frame, truth = known_rows(look.rows, task)
     progress.step("evaluate", 1, 4)
     answers = answer(challenger, frame, task=task)
     ids = snapshot.id, parts.id
@@ -100,10 +100,16 @@ def assess(
         rival, comparison, notes = _against((champion, challenger), frame, truth, answers, ids=ids, baseline=baseline)
         assessment = msgspec.structs.replace(assessment, champion_evaluation=rival, comparison=comparison, notes=notes)
     assessment = msgspec.structs.replace(assessment, id=digest_of(assessment))
-    _keep(store, assessment, actor=actor)
+    _keep(store, assessment, look=look.number, inputs=inputs, actor=actor)
     store.steps.put(_STEP, inputs, assessment.id)
     progress.step("evaluate", 4, 4)
     return assessment
+
+
+def _told(store: Store, inputs: str) -> str | None:
+    """Find what was told of the same question, if all but the note of the step was written."""
+    lines = store.ledger.events(kind=split.SCORE)
+    return next((line.payload["assessment"] for line in lines if line.payload.get("inputs") == inputs), None)
 
 
 Labelled = tuple["pl.DataFrame", Array]
@@ -205,7 +211,8 @@ def _alone(champion: Bundle, frame: pl.DataFrame, *, ids: tuple[str, str]) -> Ev
         return None
 
 
-def _keep(store: Store, assessment: Assessment, *, actor: str | None) -> None:
+def _keep(store: Store, assessment: Assessment, *, look: int, inputs: str, actor: str | None) -> None:
+    """Write down what was seen, and last the line that closes the look."""
     for evaluation in (assessment.evaluation, assessment.champion_evaluation):
         if evaluation is not None:
             store.records.put(evaluation, key=evaluation.id)
@@ -220,7 +227,7 @@ def _keep(store: Store, assessment: Assessment, *, actor: str | None) -> None:
     if comparison is not None:
         text += f"; improvement on the champion {with_interval(comparison.difference)}"
     store.ledger.append(
-        "evaluate.score",
+        split.SCORE,
         evaluation.id,
         text + ".",
         payload={
@@ -228,6 +235,8 @@ def _keep(store: Store, assessment: Assessment, *, actor: str | None) -> None:
             "champion": comparison.champion if comparison else None,
             "parts": evaluation.parts,
             "assessment": assessment.id,
+            "inputs": inputs,
+            "look": look,
             "notes": list(assessment.notes),
         },
         actor=actor,

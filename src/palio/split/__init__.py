@@ -1,7 +1,8 @@
 """Cut before looking: train, validation and a sealed test part, by a hash that outlives the growth of the data.
 
 `cut` makes the parts, `read` gives the rows of train and validation, `folds` cuts train again for cross-validation.
-The rows of the test part come from `open_test` alone, which writes a line in the ledger first.
+The rows of the test part come from `open_test` alone, which writes a line in the ledger first; `looks` weighs the looks
+by the rows that they showed.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ if TYPE_CHECKING:
     from palio.split.cutting import cut
     from palio.split.folding import folds
     from palio.split.hashing import row_ids
-    from palio.split.seal import looks, open_test, read
+    from palio.split.overlap import looks, looks_left
+    from palio.split.seal import SCORE, Look, open_test, read
 
-__all__ = ["cut", "folds", "looks", "open_test", "read", "row_ids"]
+__all__ = ["SCORE", "Look", "cut", "folds", "looks", "looks_left", "open_test", "read", "row_ids"]
 
 _HOMES = {
+    "SCORE": "palio.split.seal",
+    "Look": "palio.split.seal",
     "cut": "palio.split.cutting",
     "folds": "palio.split.folding",
-    "looks": "palio.split.seal",
+    "looks": "palio.split.overlap",
+    "looks_left": "palio.split.overlap",
     "open_test": "palio.split.seal",
     "read": "palio.split.seal",
     "row_ids": "palio.split.hashing",

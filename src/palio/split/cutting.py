@@ -15,7 +15,8 @@ from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Schema, Snapshot, Stratum, Task
 from palio.split import duplicates, strata
-from palio.split.hashing import mix, occurrence_hashes, uniform
+from palio.split.hashing import Hashes, mix, occurrence_hashes, uniform
+from palio.split.moments import Moments
 from palio.split.scanning import Scan, scan
 from palio.split.strata import ASIDE, PART_CODES, SHARES, Assignment
 
@@ -62,8 +63,9 @@ def cut(
         method: `auto`, `random` (stratified), `grouped` (rows of a group stay together) or `time` (test is the newest).
         seed: Another seed is another cut. The result depends on it, the rows and the task alone.
         looks: How often the test part may be opened.
-        previous: An earlier cut of the same rows, or of fewer: rows keep the part they had. It is left aside when
-            policy, method or seed ask for something else.
+        previous: An earlier cut of the same rows, or of fewer: rows keep the part they had; in a cut by time the
+            bounds move on with the newest rows, never back, and what was the test may become training. It is left
+            aside when policy, method or seed ask for something else.
         progress: Hears how far the pass is, and every warning.
 
     Raises:
@@ -150,7 +152,10 @@ def _assign(store: Store, task: Task, plan: _Plan, seen: Scan) -> tuple[Parts, A
         seen.keys = occurrence_hashes(seen.keys)
     found, bounds, nominal = _place(seen, task, plan, labelled, policy)
     kept = _kept(store, plan.previous, nominal)
-    moved, across = _repair(nominal, seen, plan, kept, warnings)
+    moved, across = _repair(nominal, seen, kept, warnings)
+    moved_on = _moved_on(store, plan.previous, nominal, seen)
+    if moved_on:
+        warnings.append(_told(moved_on))
     counts = {name: int((nominal == code).sum()) for name, code in PART_CODES.items()}
     class_counts = _class_counts(nominal, seen, task)
     _check_parts(counts, class_counts, policy, plan.method, warnings)
@@ -172,6 +177,7 @@ def _assign(store: Store, task: Task, plan: _Plan, seen: Scan) -> tuple[Parts, A
         look_budget=0,
         n_duplicates_across=across,
         n_duplicates_moved=moved,
+        moved_on=moved_on,
         warnings=tuple(warnings),
     )
     return draft, nominal
@@ -205,9 +211,14 @@ def _check_enough(seen: Scan, task: Task, n_labelled: int, warnings: list[str]) 
 def _row_key(plan: _Plan, seen: Scan, labelled: npt.NDArray[np.bool_]) -> Literal["columns", "occurrence"]:
     if plan.previous is not None:
         return plan.previous.row_key
-    if plan.method == "random" and len(plan.key_columns) > 0 and duplicates.is_coarse(seen.keys[labelled]):
+    if plan.method == "random" and plan.key_columns and duplicates.is_coarse(_only(seen.keys, labelled)):
         return "occurrence"
     return "columns"
+
+
+def _only(hashes: Hashes, chosen: npt.NDArray[np.bool_]) -> Hashes:
+    """Return the hashes of the chosen rows, without a copy where that is all of them."""
+    return hashes if chosen.all() else hashes[chosen]
 
 
 def _place(
@@ -215,13 +226,8 @@ def _place(
 ) -> tuple[tuple[Stratum, ...], tuple[float, float] | None, Assignment]:
     shares, previous = SHARES[policy], plan.previous
     if plan.method == "time" and seen.moments is not None:
-        when = np.where(labelled, seen.moments, np.nan)
-        known = when[~np.isnan(when)]
-        if not known.size:
-            raise InputError("split by time: no labelled row has a moment", hint="check `time` in palio.toml [data]")
-        bounds = previous.time_bounds if previous is not None else None
-        bounds = bounds if bounds is not None else strata.time_cuts(known, shares)
-        return (), bounds, strata.place_in_time(when, bounds)
+        bounds = _time_bounds(seen.moments, labelled, shares, previous)
+        return (), bounds, strata.place_in_time(seen.moments, bounds, among=labelled)
     where = uniform(seen.keys, plan.seed, "split")
     if plan.method == "grouped":
         codes = np.where(labelled, np.int32(0), np.int32(-1))
@@ -241,9 +247,48 @@ def _place(
     return found, None, strata.place(where, codes, found, shares)
 
 
+def _time_bounds(
+    when: Moments, labelled: npt.NDArray[np.bool_], shares: tuple[float, float], previous: Parts | None
+) -> tuple[float, float]:
+    """Find the first moments of validation and of test; where the data grows they move on, but never back."""
+    known = when[labelled & ~np.isnan(when)]
+    if not known.size:
+        raise InputError("split by time: no labelled row has a moment", hint="check `time` in palio.toml [data]")
+    known.sort()
+    bounds = strata.time_cuts(known, shares)
+    if previous is None or previous.time_bounds is None:
+        return bounds
+    before = previous.time_bounds
+    return max(before[0], bounds[0]), max(before[1], bounds[1])
+
+
+def _moved_on(store: Store, previous: Parts | None, parts: Assignment, seen: Scan) -> dict[str, int]:
+    """Count the rows that left the part they had in an earlier cut by time, if this snapshot begins with its rows."""
+    if previous is None or previous.time_bounds is None or seen.moments is None:
+        return {}
+    before = np.frombuffer(store.blobs.get(previous.assignment), np.uint8)
+    if before.size > parts.size:
+        return {}
+    placed, n_rows = before != ASIDE, before.size
+    again = strata.place_in_time(seen.moments[:n_rows], previous.time_bounds, among=seen.labelled[:n_rows])
+    if not (again[placed] == before[placed]).all():
+        return {}
+    names = {code: name for name, code in PART_CODES.items()} | {ASIDE: "aside"}
+    moves = {
+        f"{names[old]} to {names[new]}": int(((before == old) & (parts[:n_rows] == new)).sum())
+        for old in names
+        for new in names
+        if old != new
+    }
+    return {move: n for move, n in moves.items() if n}
+
+
 def _kept(store: Store, previous: Parts | None, parts: Assignment) -> npt.NDArray[np.bool_] | None:
-    """Mark the rows that an earlier cut placed, if this snapshot begins with the rows of the earlier one."""
-    if previous is None:
+    """Mark the rows that an earlier cut placed, if this snapshot begins with the rows of the earlier one.
+
+    In a cut by time no row is held to its part: where a row stands follows from its moment and the bounds alone.
+    """
+    if previous is None or previous.method == "time":
         return None
     before = np.frombuffer(store.blobs.get(previous.assignment), np.uint8)
     if before.size > parts.size:
@@ -256,21 +301,17 @@ def _kept(store: Store, previous: Parts | None, parts: Assignment) -> npt.NDArra
     return kept
 
 
-def _repair(
-    parts: Assignment, seen: Scan, plan: _Plan, kept: npt.NDArray[np.bool_] | None, warnings: list[str]
-) -> tuple[int, int]:
+def _repair(parts: Assignment, seen: Scan, kept: npt.NDArray[np.bool_] | None, warnings: list[str]) -> tuple[int, int]:
     """Set copies aside. Returns the rows moved, and the rows that still have a copy in another part."""
     placed = parts != ASIDE
-    if duplicates.is_coarse(seen.features[placed]):
+    if duplicates.is_coarse(_only(seen.features, placed)):
         across = int(duplicates.copies_across(parts, seen.features).sum())
         warnings.append(
             f"the features tell few rows apart: {across:,} rows equal a row of a later part; taken for coincidence, "
             "not for copies"
         )
         return 0, across
-    # in a cut by time what is added may repeat the past: the newest rows are the test, whatever they hold
-    repeats = plan.method == "time" and kept is not None
-    moved = 0 if repeats else duplicates.set_aside(parts, seen.features, kept=kept)
+    moved = duplicates.set_aside(parts, seen.features, kept=kept)
     across = int(duplicates.copies_across(parts, seen.features).sum())
     if moved:
         warnings.append(f"{moved:,} rows equal a row of another part in every feature and were set aside")
@@ -326,11 +367,18 @@ def _test_identity(seen: Scan, is_test: npt.NDArray[np.bool_]) -> str:
     return hashlib.sha256(rows.astype("<u8").tobytes()).hexdigest()
 
 
+def _told(moved_on: dict[str, int]) -> str:
+    """Say which rows changed part because the bounds of a cut by time moved on."""
+    listed = ", ".join(f"{n:,} from {move}" for move, n in moved_on.items())
+    return f"time moved on, and with it the bounds: rows changed part, {listed}"
+
+
 def _sentence(parts: Parts) -> str:
     counts = parts.counts
+    told = f" {_told(parts.moved_on).capitalize()}." if parts.moved_on else ""
     return (
         f"Cut snapshot {short(parts.snapshot)} into {counts['train']:,} rows to train, {counts['validation']:,} to "
-        f"validate and {counts['test']:,} sealed for the test ({parts.policy}, {parts.method})."
+        f"validate and {counts['test']:,} sealed for the test ({parts.policy}, {parts.method}).{told}"
     )
 
 
@@ -344,5 +392,6 @@ def _facts(parts: Parts) -> dict[str, object]:
         "test_id": parts.test_id,
         "look_budget": parts.look_budget,
         "n_duplicates_moved": parts.n_duplicates_moved,
+        "moved_on": parts.moved_on,
         "warnings": list(parts.warnings),
     }

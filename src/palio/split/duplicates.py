@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from palio.split.hashing import Hashes
+from palio.split.hashing import Hashes, is_in
 from palio.split.strata import ASIDE, TEST, TRAIN, VALIDATION, Assignment
 
 _COARSE_DISTINCT = 0.5
 _COARSE_LARGEST = 0.05
 _FEW_COPIES = 20
-_BLOCK = 1_000_000  # rows at a time, so that temporaries stay small
 
 
 def is_coarse(hashes: Hashes) -> bool:
@@ -23,10 +22,10 @@ def is_coarse(hashes: Hashes) -> bool:
     if hashes.size == 0:
         return False
     ranked = np.sort(hashes)
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    largest = int(np.diff(np.r_[starts, ranked.size]).max())
-    few = starts.size < _COARSE_DISTINCT * hashes.size
-    return bool(few or largest > max(_COARSE_LARGEST * hashes.size, _FEW_COPIES))
+    n_distinct = 1 + int((ranked[1:] != ranked[:-1]).sum())
+    at_most = int(max(_COARSE_LARGEST * hashes.size, _FEW_COPIES))
+    fills = bool((ranked[at_most:] == ranked[:-at_most]).any())  # a row that stands there more often than that
+    return n_distinct < _COARSE_DISTINCT * hashes.size or fills
 
 
 def copies_across(parts: Assignment, features: Hashes) -> npt.NDArray[np.bool_]:
@@ -39,8 +38,8 @@ def copies_across(parts: Assignment, features: Hashes) -> npt.NDArray[np.bool_]:
     test = np.unique(features[parts == TEST])
     validation = np.unique(features[parts == VALIDATION])
     later = np.union1d(validation, test)
-    validated = (parts == VALIDATION) & _is_in(features, test)
-    trained = (parts == TRAIN) & _is_in(features, later)
+    validated = (parts == VALIDATION) & is_in(features, test)
+    trained = (parts == TRAIN) & is_in(features, later)
     across: npt.NDArray[np.bool_] = validated | trained
     return across
 
@@ -58,7 +57,7 @@ def set_aside(parts: Assignment, features: Hashes, *, kept: npt.NDArray[np.bool_
     if kept is not None:
         for part in (TRAIN, VALIDATION, TEST):
             elsewhere = np.unique(features[kept & (parts != part) & (parts != ASIDE)])
-            copies = _is_in(features, elsewhere) & (parts == part) & ~kept
+            copies = is_in(features, elsewhere) & (parts == part) & ~kept
             parts[copies] = ASIDE
             moved += int(copies.sum())
     copies = copies_across(parts, features)
@@ -66,14 +65,3 @@ def set_aside(parts: Assignment, features: Hashes, *, kept: npt.NDArray[np.bool_
         copies &= ~kept
     parts[copies] = ASIDE
     return moved + int(copies.sum())
-
-
-def _is_in(values: Hashes, ranked: Hashes) -> npt.NDArray[np.bool_]:
-    """Tell which values are among `ranked`, which is sorted."""
-    found = np.zeros(values.size, bool)
-    if ranked.size:
-        for start in range(0, values.size, _BLOCK):
-            block = values[start : start + _BLOCK]
-            at = np.minimum(np.searchsorted(ranked, block), ranked.size - 1)
-            found[start : start + _BLOCK] = ranked[at] == block
-    return found

@@ -120,6 +120,22 @@ def occurrence_hashes(hashes: Hashes) -> Hashes:
     return result
 
 
+def is_in(values: Hashes, ranked: Hashes) -> npt.NDArray[np.bool_]:
+    """Tell which values are among `ranked`, which is sorted.
+
+    Example:
+        >>> is_in(np.array([3, 1], np.uint64), np.array([1, 2], np.uint64)).tolist()
+        [False, True]
+    """
+    found = np.zeros(values.size, bool)
+    if ranked.size:
+        for start in range(0, values.size, _BLOCK):
+            block = values[start : start + _BLOCK]
+            at = np.minimum(np.searchsorted(ranked, block), ranked.size - 1)
+            found[start : start + _BLOCK] = ranked[at] == block
+    return found
+
+
 def row_ids(frame: pl.DataFrame, schema: Schema) -> list[str]:
     """Name the rows of a frame for people: the id column if the schema has one, else 16 digits of the row's hash.
 

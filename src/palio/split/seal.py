@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from palio import data
 from palio.core.errors import InputError, SealError
 from palio.core.ids import short
 from palio.core.records import Parts, Snapshot
+from palio.split.overlap import LOOK, looks
 from palio.split.strata import PART_CODES
 
 if TYPE_CHECKING:
@@ -17,8 +18,18 @@ if TYPE_CHECKING:
 
     from palio.store import Store
 
-LOOK = "evaluate.look"
-"""Kind of the ledger line that every look at a test part leaves."""
+SCORE = "evaluate.score"
+"""Kind of the ledger line that closes a look: it tells what was seen, and its payload names the look."""
+RESUME = "evaluate.resume"
+"""Kind of the ledger line that is left when a look that was interrupted is gone on with."""
+
+
+class Look(NamedTuple):
+    """The sealed test part, opened."""
+
+    number: int
+    """Of the look's line in the ledger."""
+    rows: pl.DataFrame
 
 
 def read(
@@ -39,11 +50,19 @@ def read(
 
 
 def open_test(
-    store: Store, snapshot: Snapshot, parts: Parts, *, candidate: str, why: str, actor: str | None = None
-) -> pl.DataFrame:
+    store: Store,
+    snapshot: Snapshot,
+    parts: Parts,
+    *,
+    candidate: str,
+    why: str,
+    actor: str | None = None,
+    will_close: bool = False,
+) -> Look:
     """Break the seal once: write the look into the ledger, then read the test rows.
 
-    Every call counts, also a repeated one for the same candidate: what was seen cannot be unseen.
+    Every call counts, also a repeated one for the same candidate: what was seen cannot be unseen. Only a caller who
+    tells in the end what was seen (`will_close`) may go on with a look that was interrupted.
 
     Args:
         store: Where the snapshot lies and the ledger is kept.
@@ -52,6 +71,9 @@ def open_test(
         candidate: Identity of the bundle that is to be scored.
         why: The reason, for the ledger.
         actor: Who looks; the user of the process if None.
+        will_close: The caller writes a line `evaluate.score` with the number of the look as `look` in its payload. A
+            look at the same parts for the same candidate that was promised so and never closed is finished instead of
+            a new one.
 
     Raises:
         SealError: the budget of looks is used up, or candidate or reason is missing.
@@ -63,30 +85,56 @@ def open_test(
             hint="say which candidate is to be scored and why: palio evaluate --why TEXT",
         )
     _check_belongs(snapshot, parts)
-    if looks(store, parts) >= parts.look_budget:
-        raise _used_up(parts)
-    event = store.ledger.append(
-        LOOK,
-        parts.test_id,
-        f"Opened the sealed test part {short(parts.test_id)} for candidate {short(candidate)}: {why}.",
-        payload={"candidate": candidate, "why": why, "parts": parts.id, "rows": parts.counts["test"]},
-        actor=actor,
-    )
-    earlier = sum(1 for look in store.ledger.events(kind=LOOK, subject=parts.test_id) if look.sequence < event.sequence)
-    if earlier >= parts.look_budget:  # others took the last looks between the check and our line
-        raise _used_up(parts)
-    return _rows(store, snapshot, parts, "test", None)
+    number = _interrupted(store, parts, candidate) if will_close else None
+    if number is None:
+        _check_budget(store, parts, before=None)
+        number = store.ledger.append(
+            LOOK,
+            parts.test_id,
+            f"Opened the sealed test part {short(parts.test_id)} for candidate {short(candidate)}: {why}.",
+            payload={
+                "candidate": candidate,
+                "why": why,
+                "parts": parts.id,
+                "rows": parts.counts["test"],
+                "will_close": will_close,
+            },
+            actor=actor,
+        ).sequence
+    else:
+        store.ledger.append(
+            RESUME,
+            parts.test_id,
+            f"Went on with the look of line {number} for candidate {short(candidate)}, which was interrupted: {why}.",
+            payload={"candidate": candidate, "why": why, "parts": parts.id, "look": number},
+            actor=actor,
+        )
+    _check_budget(store, parts, before=number)  # others may have taken the last looks between the check and our line
+    return Look(number, _rows(store, snapshot, parts, "test", None))
 
 
-def looks(store: Store, parts: Parts) -> int:
-    """Count how often this test part was opened, under whichever cut it was part of."""
-    return len(store.ledger.events(kind=LOOK, subject=parts.test_id))
+def _interrupted(store: Store, parts: Parts, candidate: str) -> int | None:
+    """Find the oldest look at these parts for this candidate of which nobody told what was seen."""
+    begun = [
+        look.sequence
+        for look in store.ledger.events(kind=LOOK, subject=parts.test_id)
+        if look.payload.get("will_close")
+        and (look.payload["candidate"], look.payload["parts"]) == (candidate, parts.id)
+    ]
+    told = {line.payload.get("look") for line in store.ledger.events(kind=SCORE)} if begun else set()
+    return next((number for number in begun if number not in told), None)
+
+
+def _check_budget(store: Store, parts: Parts, *, before: int | None) -> None:
+    if looks(store, parts, before=before) >= parts.look_budget:
+        raise _used_up(parts)
 
 
 def _used_up(parts: Parts) -> SealError:
     return SealError(
         f"test part {short(parts.test_id)}: its budget of {parts.look_budget} looks is used up",
-        hint="bring fresh labelled rows, or raise `looks` in palio.toml [split]: the ledger will show it",
+        hint="bring fresh labelled rows, as many as are in test to halve what is used; or raise `looks` in palio.toml "
+        "[split]: the ledger will show it",
         facts={"test_id": parts.test_id, "look_budget": parts.look_budget},
     )
 

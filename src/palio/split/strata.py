@@ -107,27 +107,26 @@ def time_cuts(moments: Floats, shares: tuple[float, float]) -> tuple[float, floa
     """Find the first moment of validation and of test; rows of one moment stay together.
 
     Args:
-        moments: Of the labelled rows, without NaN; at least one.
+        moments: Of the labelled rows, ascending, without NaN; at least one.
         shares: Nominal points (end of train, end of validation).
 
     Example:
         >>> time_cuts(np.array([1.0, 2.0, 2.0, 2.0, 3.0]), (0.6, 0.8))
         (2.0, 3.0)
     """
-    places, counts = np.unique(moments, return_counts=True)
-    below = np.r_[0, np.cumsum(counts)]
-    last = places.size - 1
-    i = min(max(_nearest(below, shares[0] * moments.size), 1), max(last - (shares[0] < shares[1]), 1), last)
-    if shares[0] == shares[1]:
-        return float(places[i]), float(places[i])
-    j = min(max(_nearest(below, shares[1] * moments.size), i + 1), last)
-    return float(places[i]), float(places[j])
+    inner = np.flatnonzero(moments[1:] != moments[:-1])
+    inner += 1
+    starts = np.concatenate([[0], inner, [moments.size]])  # of each moment, and the end
+    last = inner.size
+    i = min(max(_nearest(starts, shares[0] * moments.size), 1), max(last - (shares[0] < shares[1]), 1), last)
+    j = min(max(_nearest(starts, shares[1] * moments.size), i + 1), last) if shares[0] < shares[1] else i
+    return float(moments[starts[i]]), float(moments[starts[j]])
 
 
-def place_in_time(moments: Floats, bounds: tuple[float, float]) -> Assignment:
-    """Give every row its part by its moment; NaN has none."""
+def place_in_time(moments: Floats, bounds: tuple[float, float], *, among: npt.NDArray[np.bool_]) -> Assignment:
+    """Give every row that is `among` those to be placed its part by its moment; NaN has none."""
     parts = (moments >= bounds[0]).astype(np.uint8) + (moments >= bounds[1])
-    parts[np.isnan(moments)] = ASIDE
+    parts[np.isnan(moments) | ~among] = ASIDE
     return parts.astype(np.uint8)
 
 
@@ -141,7 +140,9 @@ def _wanted(n_rows: int, shares: tuple[float, float]) -> tuple[int, int]:
 
 
 def _nearest(below: npt.NDArray[np.int64], wanted: float) -> int:
-    return int(np.argmin(np.abs(below - wanted)))
+    """Return the position of the number nearest to `wanted` (of two that are as near, the first); `below` ascends."""
+    after = min(max(int(np.searchsorted(below, wanted)), 1), below.size - 1)
+    return after if below[after] - wanted < wanted - below[after - 1] else after - 1
 
 
 def _between(places: Floats, i: int, nominal: float) -> float:
