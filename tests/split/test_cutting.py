@@ -229,7 +229,7 @@ def test_what_was_the_test_is_trained_on_when_time_moves_on_and_that_is_said(ben
     assert abs(after.counts["train"] - 1_800) < 30
     assert any(f"{before.counts['test']} from test to train" in warning for warning in after.warnings)
     event = bench.store.ledger.events(kind="split.cut")[-1]
-    assert "Time moved on" in event.text and event.payload["moved_on"] == after.moved_on
+    assert "Rows changed part as time moved on: " in event.text and event.payload["moved_on"] == after.moved_on
 
 
 def test_a_row_that_comes_late_moves_no_bound_back(bench: Bench, yes_no: Task) -> None:

@@ -90,3 +90,30 @@ def test_parts_of_another_snapshot_are_refused_without_a_look(bench: Bench, cut:
 def test_an_unknown_part_is_refused(bench: Bench, cut: tuple[Snapshot, Parts]) -> None:
     with pytest.raises(InputError, match="part: got `holdout`"):
         split.read(bench.store, *cut, "holdout")
+
+
+def test_an_interrupted_look_is_gone_on_with_only_by_who_promised_to_close_it(
+    bench: Bench, cut: tuple[Snapshot, Parts]
+) -> None:
+    def look(**how: bool) -> int:
+        return split.open_test(bench.store, *cut, candidate="c", why="w", **how).number
+
+    first = look()
+    second = look(will_close=True)
+    assert look(will_close=True) == second > first
+    bench.store.ledger.append("evaluate.score", "e", "Told.", payload={"look": second})
+    with pytest.raises(SealError, match="budget of 2 looks"):
+        look(will_close=True)
+    (resumed,) = bench.store.ledger.events(kind="evaluate.resume")
+    assert resumed.payload["look"] == second
+
+
+def test_a_line_that_was_refused_is_not_gone_on_with(bench: Bench, cut: tuple[Snapshot, Parts]) -> None:
+    snapshot, parts = cut
+    for _ in range(2):
+        split.open_test(bench.store, snapshot, parts, candidate="a", why="w")
+    line = {"candidate": "b", "why": "w", "parts": parts.id, "rows": 80, "will_close": True}  # as a racer leaves it
+    bench.store.ledger.append("evaluate.look", parts.test_id, "Opened.", payload=line)
+    with pytest.raises(SealError, match="budget of 2 looks"):
+        split.open_test(bench.store, snapshot, parts, candidate="b", why="w", will_close=True)
+    assert bench.store.ledger.events(kind="evaluate.resume") == []

@@ -20,7 +20,7 @@ from palio import train as training
 from palio.core.errors import ConfigError, NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Cost, Decision, Gate, Parity, Parts, Record, Search, Snapshot, Task
-from palio.flow import sources
+from palio.flow import appending, sources
 
 if TYPE_CHECKING:
     from palio.evaluate import Assessment
@@ -33,7 +33,7 @@ T = TypeVar("T", bound=Record)
 
 
 def ingest(project: Project) -> Snapshot:
-    """Read the source into a snapshot; rows that were appended later are part of it."""
+    """Read the source into a snapshot; rows that were appended to it later are part of it, under any contract."""
     source = sources.of(project)
     inputs = {"source": source.fingerprint, "data": project.config.data, "contract": sources.contract_digest(project)}
 
@@ -44,15 +44,11 @@ def ingest(project: Project) -> Snapshot:
             schema=sources.contract(project),
             target=project.config.data.target,
             on_violation=project.config.data.on_violation,
+            id_is_declared=bool(project.config.data.id),
             progress=project.progress,
         )
 
-    snapshot = _once(project, "ingest", inputs, Snapshot, make)
-    if "ingest" in project.done and project.store.steps.get("append", snapshot.id) is None:
-        _tell_of_rows_left_behind(project, snapshot)
-    while (following := project.store.steps.get("append", snapshot.id)) is not None:
-        snapshot = project.store.records.require(Snapshot, following)
-    return snapshot
+    return appending.replay(project, _once(project, "ingest", inputs, Snapshot, make), source)
 
 
 def append(project: Project, file: Path) -> Snapshot:
@@ -61,48 +57,7 @@ def append(project: Project, file: Path) -> Snapshot:
     Raises:
         ContractError: the new rows break the schema.
     """
-    newest = ingest(project)
-    source = sources.open_one(project, str(file))
-    key = digest_of({"first": _first_version(project, newest).id, "file": source.fingerprint})
-    known = project.store.steps.get("appended", key)
-    if known is not None:
-        snapshot = project.store.records.require(Snapshot, known)
-        if snapshot.parent == newest.id:  # stopped between the two notes below
-            project.store.steps.put("append", newest.id, snapshot.id)
-            return snapshot
-        project.skip("append")
-        project.progress.say(f"ingest    the rows of {source.name} are in since version {snapshot.version}")
-        return newest
-    snapshot = data.ingest(
-        source,
-        store=project.store,
-        schema=newest.schema,
-        parent=newest,
-        on_violation=project.config.data.on_violation,
-        progress=project.progress,
-    )
-    if snapshot.id != newest.id:
-        project.store.steps.put("appended", key, snapshot.id)
-        project.store.steps.put("append", newest.id, snapshot.id)
-    return snapshot
-
-
-def _first_version(project: Project, snapshot: Snapshot) -> Snapshot:
-    while snapshot.parent is not None:
-        snapshot = project.store.records.require(Snapshot, snapshot.parent)
-    return snapshot
-
-
-def _tell_of_rows_left_behind(project: Project, snapshot: Snapshot) -> None:
-    """Say it when the source was read anew and rows that were appended to an earlier reading are not in it."""
-    others = project.store.records.all(Snapshot, newest_first=True)
-    before = next((other for other in others if other.id != snapshot.id), None)
-    if before is not None and before.parent is not None:
-        n_missing = before.n_rows - _first_version(project, before).n_rows
-        project.progress.say(
-            f"ingest    the source or its contract changed, so it was read anew: {n_missing:,} rows that were appended "
-            "before are not in it; append them again"
-        )
+    return appending.add(project, ingest(project), file)
 
 
 def task_of(project: Project, snapshot: Snapshot) -> Task:
@@ -119,7 +74,7 @@ def task_of(project: Project, snapshot: Snapshot) -> Task:
 
 
 def split(project: Project) -> Parts:
-    """Cut the newest snapshot; rows that were cut before keep their part."""
+    """Cut the newest snapshot; rows that were cut before keep their part, or move on with time."""
     snapshot = ingest(project)
     table = project.config.split
     earlier = [

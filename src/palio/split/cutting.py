@@ -15,8 +15,8 @@ from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Schema, Snapshot, Stratum, Task
 from palio.split import duplicates, strata
+from palio.split.growth import bounds_in_time, moved_on, told
 from palio.split.hashing import Hashes, mix, occurrence_hashes, uniform
-from palio.split.moments import Moments
 from palio.split.scanning import Scan, scan
 from palio.split.strata import ASIDE, PART_CODES, SHARES, Assignment
 
@@ -153,9 +153,9 @@ def _assign(store: Store, task: Task, plan: _Plan, seen: Scan) -> tuple[Parts, A
     found, bounds, nominal = _place(seen, task, plan, labelled, policy)
     kept = _kept(store, plan.previous, nominal)
     moved, across = _repair(nominal, seen, kept, warnings)
-    moved_on = _moved_on(store, plan.previous, nominal, seen)
-    if moved_on:
-        warnings.append(_told(moved_on))
+    moves = moved_on(store, plan.previous, nominal, seen)
+    if moves:
+        warnings.append(told(moves))
     counts = {name: int((nominal == code).sum()) for name, code in PART_CODES.items()}
     class_counts = _class_counts(nominal, seen, task)
     _check_parts(counts, class_counts, policy, plan.method, warnings)
@@ -177,7 +177,7 @@ def _assign(store: Store, task: Task, plan: _Plan, seen: Scan) -> tuple[Parts, A
         look_budget=0,
         n_duplicates_across=across,
         n_duplicates_moved=moved,
-        moved_on=moved_on,
+        moved_on=moves,
         warnings=tuple(warnings),
     )
     return draft, nominal
@@ -226,7 +226,7 @@ def _place(
 ) -> tuple[tuple[Stratum, ...], tuple[float, float] | None, Assignment]:
     shares, previous = SHARES[policy], plan.previous
     if plan.method == "time" and seen.moments is not None:
-        bounds = _time_bounds(seen.moments, labelled, shares, previous)
+        bounds = bounds_in_time(seen.moments, labelled, shares, previous)
         return (), bounds, strata.place_in_time(seen.moments, bounds, among=labelled)
     where = uniform(seen.keys, plan.seed, "split")
     if plan.method == "grouped":
@@ -245,42 +245,6 @@ def _place(
         known_strata = {stratum.key: stratum for stratum in previous.strata}
         found = tuple(known_strata.get(stratum.key, stratum) for stratum in found)
     return found, None, strata.place(where, codes, found, shares)
-
-
-def _time_bounds(
-    when: Moments, labelled: npt.NDArray[np.bool_], shares: tuple[float, float], previous: Parts | None
-) -> tuple[float, float]:
-    """Find the first moments of validation and of test; where the data grows they move on, but never back."""
-    known = when[labelled & ~np.isnan(when)]
-    if not known.size:
-        raise InputError("split by time: no labelled row has a moment", hint="check `time` in palio.toml [data]")
-    known.sort()
-    bounds = strata.time_cuts(known, shares)
-    if previous is None or previous.time_bounds is None:
-        return bounds
-    before = previous.time_bounds
-    return max(before[0], bounds[0]), max(before[1], bounds[1])
-
-
-def _moved_on(store: Store, previous: Parts | None, parts: Assignment, seen: Scan) -> dict[str, int]:
-    """Count the rows that left the part they had in an earlier cut by time, if this snapshot begins with its rows."""
-    if previous is None or previous.time_bounds is None or seen.moments is None:
-        return {}
-    before = np.frombuffer(store.blobs.get(previous.assignment), np.uint8)
-    if before.size > parts.size:
-        return {}
-    placed, n_rows = before != ASIDE, before.size
-    again = strata.place_in_time(seen.moments[:n_rows], previous.time_bounds, among=seen.labelled[:n_rows])
-    if not (again[placed] == before[placed]).all():
-        return {}
-    names = {code: name for name, code in PART_CODES.items()} | {ASIDE: "aside"}
-    moves = {
-        f"{names[old]} to {names[new]}": int(((before == old) & (parts[:n_rows] == new)).sum())
-        for old in names
-        for new in names
-        if old != new
-    }
-    return {move: n for move, n in moves.items() if n}
 
 
 def _kept(store: Store, previous: Parts | None, parts: Assignment) -> npt.NDArray[np.bool_] | None:
@@ -367,18 +331,12 @@ def _test_identity(seen: Scan, is_test: npt.NDArray[np.bool_]) -> str:
     return hashlib.sha256(rows.astype("<u8").tobytes()).hexdigest()
 
 
-def _told(moved_on: dict[str, int]) -> str:
-    """Say which rows changed part because the bounds of a cut by time moved on."""
-    listed = ", ".join(f"{n:,} from {move}" for move, n in moved_on.items())
-    return f"time moved on, and with it the bounds: rows changed part, {listed}"
-
-
 def _sentence(parts: Parts) -> str:
     counts = parts.counts
-    told = f" {_told(parts.moved_on).capitalize()}." if parts.moved_on else ""
+    moves = f" {told(parts.moved_on).capitalize()}." if parts.moved_on else ""
     return (
         f"Cut snapshot {short(parts.snapshot)} into {counts['train']:,} rows to train, {counts['validation']:,} to "
-        f"validate and {counts['test']:,} sealed for the test ({parts.policy}, {parts.method}).{told}"
+        f"validate and {counts['test']:,} sealed for the test ({parts.policy}, {parts.method}).{moves}"
     )
 
 

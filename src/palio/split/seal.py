@@ -87,21 +87,9 @@ def open_test(
     _check_belongs(snapshot, parts)
     number = _interrupted(store, parts, candidate) if will_close else None
     if number is None:
-        _check_budget(store, parts, before=None)
-        number = store.ledger.append(
-            LOOK,
-            parts.test_id,
-            f"Opened the sealed test part {short(parts.test_id)} for candidate {short(candidate)}: {why}.",
-            payload={
-                "candidate": candidate,
-                "why": why,
-                "parts": parts.id,
-                "rows": parts.counts["test"],
-                "will_close": will_close,
-            },
-            actor=actor,
-        ).sequence
+        number = _begin(store, parts, candidate, why=why, actor=actor, will_close=will_close)
     else:
+        _check_budget(store, parts, before=number)  # a line that was refused is no look to go on with
         store.ledger.append(
             RESUME,
             parts.test_id,
@@ -109,8 +97,27 @@ def open_test(
             payload={"candidate": candidate, "why": why, "parts": parts.id, "look": number},
             actor=actor,
         )
-    _check_budget(store, parts, before=number)  # others may have taken the last looks between the check and our line
     return Look(number, _rows(store, snapshot, parts, "test", None))
+
+
+def _begin(store: Store, parts: Parts, candidate: str, *, why: str, actor: str | None, will_close: bool) -> int:
+    """Write the line of a new look and return its number."""
+    _check_budget(store, parts)
+    event = store.ledger.append(
+        LOOK,
+        parts.test_id,
+        f"Opened the sealed test part {short(parts.test_id)} for candidate {short(candidate)}: {why}.",
+        payload={
+            "candidate": candidate,
+            "why": why,
+            "parts": parts.id,
+            "rows": parts.counts["test"],
+            "will_close": will_close,
+        },
+        actor=actor,
+    )
+    _check_budget(store, parts, before=event.sequence)  # others may have taken the last looks before our line
+    return event.sequence
 
 
 def _interrupted(store: Store, parts: Parts, candidate: str) -> int | None:
@@ -125,7 +132,7 @@ def _interrupted(store: Store, parts: Parts, candidate: str) -> int | None:
     return next((number for number in begun if number not in told), None)
 
 
-def _check_budget(store: Store, parts: Parts, *, before: int | None) -> None:
+def _check_budget(store: Store, parts: Parts, *, before: int | None = None) -> None:
     if looks(store, parts, before=before) >= parts.look_budget:
         raise _used_up(parts)
 
