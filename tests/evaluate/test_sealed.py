@@ -8,6 +8,7 @@ import pytest
 from palio import evaluate, split
 from palio.core.errors import SealError
 from palio.core.ids import digest_of
+from palio.core.progress import SILENT
 from palio.core.records import Evaluation, Task
 from palio.evaluate import sealed
 
@@ -34,6 +35,17 @@ def test_one_look_judges_both_and_is_written_down(benches, frames):
     look, line = bench.store.ledger.events(kind="evaluate")
     assert "spring race" in look.text and look.actor == line.actor == "ann"
     assert line.kind == "evaluate.score" and line.subject == got.evaluation.id and "roc_auc" in line.text
+
+
+def test_it_says_how_many_looks_are_left(benches, frames):
+    bench = benches.of_frame(frames["customers"](2000), looks=3)
+    said = []
+    listener = type("Listener", (type(SILENT),), {"say": lambda self, text: said.append(text)})()
+    evaluate.assess(
+        bench.store, bench.snapshot, bench.parts, challenger=bench.bundle(rounds=3), why="w", progress=listener
+    )
+    assert said == ["evaluate  opened the sealed test part: 2 of 3 looks are left"]
+    assert split.looks_left(bench.store, bench.parts) == 2
 
 
 def test_the_evaluation_carries_gap_importance_and_baseline(benches, frames):

@@ -87,6 +87,8 @@ def assess(
     seen = _seen_parts(store, snapshot, parts, challenger)
     baseline = _known_of_training(seen["train"][1], task)
     look = split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor, will_close=True)
+    left = split.looks_left(store, parts)
+    progress.say(f"evaluate  opened the sealed test part: {left} of {parts.look_budget} looks are left")
     frame, truth = known_rows(look.rows, task)
     progress.step("evaluate", 1, 4)
     answers = answer(challenger, frame, task=task)
