@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from palio.core.records import Deployment, Record
+from palio.core.records import Deployment, Metric, Record
 
 # ── who may ask ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,10 +154,51 @@ class RolloutState(Record, frozen=True, kw_only=True):
     mode: Literal["off", "shadow", "canary"] = "off"
     weight: float = 0.0
     since: dt.datetime
+    """Begin of the step."""
+    looked_at: dt.datetime | None = None
+    """The newest look of the analysis that is under way."""
     successes: int = 0
+    """Good looks in a row."""
     failures: int = 0
     inconclusive: int = 0
     reason: str = ""
+
+
+class Seen(Record, frozen=True, kw_only=True):
+    """What was seen of one role since a step began."""
+
+    n_requests: int = 0
+    """Answers, failed ones included."""
+    n_errors: int = 0
+    """Answers with status 500 and above: what the caller does wrong is not the model's fault."""
+    latencies: tuple[int, ...] = ()
+    """Histogram of the good answers' latencies; the edges are those of `palio.renew.latency_edges`."""
+    predictions: tuple[int, ...] = ()
+    """Histogram of the predictions: by class, or by the deciles of the champion's answers."""
+
+
+class Pairs(Record, frozen=True, kw_only=True):
+    """Rows that champion and challenger both answered, in a shadow step."""
+
+    n_rows: int = 0
+    n_differ: int = 0
+    """Rows with another class."""
+    distance: float | None = None
+    """Regression: mean distance of the two answers, in standard deviations of the champion's."""
+    spread: float = 0.0
+    """Standard deviation of that distance over rows."""
+
+
+class Observations(Record, frozen=True, kw_only=True):
+    """What a rollout's step has shown so far."""
+
+    since: dt.datetime
+    until: dt.datetime
+    champion: Seen = Seen()
+    challenger: Seen = Seen()
+    pairs: Pairs = Pairs()
+    quality: Metric | None = None
+    """Challenger minus champion on rows whose truth is known, positive is better; bounds hold at every look."""
 
 
 # ── what was answered ───────────────────────────────────────────────────────────────────────────────────────────────

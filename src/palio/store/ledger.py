@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from palio.core.clock import Clock, utc_now
-from palio.core.errors import IntegrityError, RefusedError
+from palio.core.errors import ConflictError, IntegrityError, RefusedError
 from palio.core.ids import canonical_json, digest
 from palio.core.records import Event
 from palio.store.engine import Database
@@ -83,6 +83,51 @@ class Ledger:
             return write_line(
                 connection, head, kind, subject, text, payload=payload or {}, actor=actor, at=to_text(self._clock())
             )
+
+    def append_after(
+        self,
+        kind: str,
+        subject: str,
+        text: str,
+        *,
+        family: str,
+        after: int,
+        payload: Mapping[str, Any] | None = None,
+        actor: str | None = None,
+    ) -> Event:
+        """Write one line if nothing was written since the caller looked: compare-and-set.
+
+        Args:
+            kind: Room and verb; begins with `family`.
+            subject: Identity of what the line is about.
+            text: One sentence for people.
+            family: The kinds that compete: those that begin so.
+            after: Number of the newest line of the family about `subject`, as the caller knows it; 0: there is none.
+            payload: As in `append`.
+            actor: As in `append`.
+
+        Raises:
+            ConflictError: there is a newer line; nothing was written.
+        """
+        with self._database.write() as connection:
+            head = lock_head(connection)
+            newest = connection.execute(_newest(family, subject)).one_or_none()
+            found = 0 if newest is None else int(newest.sequence)
+            if found != after:
+                raise ConflictError(
+                    f"{kind} {subject[:40]}: somebody else wrote line {found} first",
+                    hint="look at what is there now, then try again",
+                    facts={"expected": after, "found": found},
+                )
+            return write_line(
+                connection, head, kind, subject, text, payload=payload or {}, actor=actor, at=to_text(self._clock())
+            )
+
+    def newest(self, family: str, subject: str) -> Event | None:
+        """Return the newest line about `subject` whose kind begins with `family`, or None; by index."""
+        with self._database.read() as connection:
+            row = connection.execute(_newest(family, subject)).one_or_none()
+        return None if row is None else _event(row)
 
     def events(
         self, *, kind: str | None = None, subject: str | None = None, after: int = 0, limit: int | None = None
@@ -225,6 +270,13 @@ def clean(text: str) -> str:
 
 def _hash(line: Mapping[str, Any]) -> str:
     return digest(canonical_json([line[name] for name in _NAMES]))
+
+
+def _newest(family: str, subject: str) -> Any:
+    query = sa.select(EVENTS).where(
+        EVENTS.c.subject == subject, sa.func.substr(EVENTS.c.kind, 1, len(family)) == family
+    )
+    return query.order_by(EVENTS.c.sequence.desc()).limit(1)
 
 
 def _count(connection: sa.Connection, kind: str, subject: str) -> int:

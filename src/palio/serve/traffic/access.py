@@ -1,0 +1,298 @@
+"""Decide who may ask: a policy is worked out once, so that a decision costs about a microsecond."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from palio.core.errors import InputError
+from palio.core.ids import digest_of
+from palio.core.serving import ApiKey, Policy, Rule
+from palio.serve.traffic.hours import Hours, read_hours
+from palio.serve.traffic.quota import SECONDS, OwnQuotas, Quotas
+
+Headers = Mapping[bytes, bytes]
+_MOST_CACHED = 4096
+_CHALLENGE: Final = ((b"www-authenticate", b"Bearer"),)
+
+
+class Caller(NamedTuple):
+    """Who asks: the name and role of an API key, or `anonymous`."""
+
+    name: str
+    role: str
+    trouble: str = ""
+    """Why the key that was shown does not count; whoever shows such a key is refused whatever the rules say."""
+
+
+ANONYMOUS = Caller("anonymous", "anonymous")
+_UNKNOWN = Caller("anonymous", "anonymous", "this API key is not known")
+_EXPIRED = Caller("anonymous", "anonymous", "this API key has expired or was revoked")
+_ADMIN = Caller("anonymous", "anonymous", "an admin key opens the admin port only")
+
+
+class Verdict(NamedTuple):
+    """The answer to one question. `id` goes into the prediction log."""
+
+    id: str
+    """`<digest of the rules>:<index of the rule, from 0>`; or `:default`, `:open` (there are no keys), `:key`."""
+    allowed: bool
+    status: int = 200
+    """200, 401 (show a key), 403 or 429."""
+    reason: str = ""
+    """One sentence for the caller."""
+    rule: int = -1
+    """Index of the rule that decided; -1 if none did."""
+    retry_after_s: int = 0
+    """Of a 429: seconds until so many rows may be asked for; 0 if they never may at once."""
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Headers of a refusal."""
+        if self.status == 401:
+            return _CHALLENGE
+        return ((b"retry-after", b"%d" % self.retry_after_s),) if self.retry_after_s else ()
+
+
+class _Key(NamedTuple):
+    caller: Caller
+    ends: float
+    is_admin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A rule, worked out."""
+
+    rule: Rule
+    hours: Hours | None
+    since: float
+    until: float
+    quota: tuple[int, float] | None
+    """Rows that a bucket holds, and how many come back each second."""
+    verdict: Verdict
+    is_constant: bool
+    """Whether it holds at all times."""
+    bucket: str
+    """By the rule's words, not its place: a new line above it does not give everyone a fresh quota."""
+
+    def fits(self, caller: Caller, model: str, version: str, alias: str, purpose: str) -> bool:
+        rule = self.rule
+        return (
+            rule.caller in ("*", caller.name)
+            and rule.role in ("*", caller.role)
+            and rule.model in ("*", model)
+            and rule.version in ("*", version, alias)
+            and rule.purpose in ("*", purpose)
+        )
+
+    def holds(self, now: float) -> bool:
+        return self.since <= now < self.until and (self.hours is None or self.hours.hold(now))
+
+
+class Access:
+    """A policy, worked out. Immutable but for the quotas; safe for threads.
+
+    The first rule that fits decides. If none fits, everyone may as long as there has never been a key, and nobody may
+    afterwards. A revoked key stays in the policy, so revoking the last one does not open the server.
+    """
+
+    def __init__(self, policy: Policy, quotas: Quotas | None = None) -> None:
+        self._digest = policy_digest(policy)
+        self._lines = tuple(_work_out(number, rule, self._digest) for number, rule in enumerate(policy.rules))
+        self._purposes = frozenset(rule.purpose for rule in policy.rules) - {"*"}
+        self._keys = {bytes.fromhex(key.hash): _key(key) for key in policy.keys}
+        self.quotas = quotas or OwnQuotas()
+        self._fitting: dict[tuple[str, str, str, str, str, str], tuple[_Line, ...]] = {}
+        self._default = self._defaults()
+
+    def identify(self, headers: Headers, now: float) -> Caller:
+        """Tell who asks, by `x-api-key` or `authorization: Bearer …` (lower-case names).
+
+        Without keys nobody is told apart, so whatever a caller sends is ignored.
+
+        Args:
+            headers: Of the request.
+            now: Seconds since 1970.
+        """
+        if not self._keys:
+            return ANONYMOUS
+        shown = headers.get(b"x-api-key")
+        if shown is None:
+            bearer = headers.get(b"authorization")
+            if bearer is None:
+                return ANONYMOUS
+            if bearer[:7].lower() != b"bearer ":
+                return _UNKNOWN
+            shown = bearer[7:].strip()
+        key = self._keys.get(hashlib.sha256(shown).digest())
+        if key is None:
+            return _UNKNOWN
+        if now >= key.ends:
+            return _EXPIRED
+        return _ADMIN if key.is_admin else key.caller
+
+    def is_admin(self, headers: Headers, now: float) -> str:
+        """Return the name of the admin whose key is shown, or nothing."""
+        shown = headers.get(b"x-api-key")
+        if shown is None:
+            bearer = headers.get(b"authorization", b"")
+            shown = bearer[7:].strip() if bearer[:7].lower() == b"bearer " else b""
+        key = self._keys.get(hashlib.sha256(shown).digest())
+        return key.caller.name if key is not None and key.is_admin and now < key.ends else ""
+
+    def decide(
+        self,
+        caller: Caller,
+        model: str,
+        version: int | str,
+        alias: str,
+        purpose: str,
+        now: float,
+        n_rows: int = 1,
+    ) -> Verdict:
+        """Decide one request, and take its rows from the quota of the rule that allows it.
+
+        Args:
+            caller: See `identify`.
+            model: Name of the model.
+            version: Version that would answer.
+            alias: `champion` or `challenger`.
+            purpose: What the caller says it asks for; a header, so no more than a claim.
+            now: Seconds since 1970.
+            n_rows: Rows asked for. 1 before the body is read; the rest afterwards, with `charge`.
+        """
+        if caller.trouble:
+            return Verdict(f"{self._digest}:key", False, 401, caller.trouble)
+        purpose = purpose if purpose in self._purposes else ""
+        asked = (caller.name, caller.role, model, str(version), alias, purpose)
+        lines = self._fitting.get(asked)
+        if lines is None:
+            lines = self._remember(asked, caller)
+        for line in lines:
+            if line.is_constant or line.holds(now):
+                return self._say(line, caller, now, n_rows)
+        return self._default[caller.name == "anonymous"]
+
+    def charge(self, verdict: Verdict, caller: Caller, n_rows: int, now: float) -> Verdict:
+        """Take `n_rows` more from the quota that allowed a request: once its body has told how many there are."""
+        if verdict.rule < 0 or n_rows <= 0:
+            return verdict
+        return self._say(self._lines[verdict.rule], caller, now, n_rows)
+
+    def _say(self, line: _Line, caller: Caller, now: float, n_rows: int) -> Verdict:
+        verdict = line.verdict
+        if not verdict.allowed:
+            return verdict._replace(status=401) if caller.name == "anonymous" and self._keys else verdict
+        if line.quota is None:
+            return verdict
+        capacity, rate = line.quota
+        wait = self.quotas.take(f"{line.bucket}/{caller.name}", n_rows, capacity=capacity, rate=rate, now=now)
+        if wait == 0.0:
+            return verdict
+        quota = f"{capacity:,} rows per {line.rule.per}"
+        if math.isinf(wait):
+            reason, after = f"more rows at once than the quota of {quota} allows", 0
+        else:
+            reason, after = f"the quota of {quota} is used up", math.ceil(wait)
+        return verdict._replace(allowed=False, status=429, reason=reason, retry_after_s=after)
+
+    def _remember(self, asked: tuple[str, str, str, str, str, str], caller: Caller) -> tuple[_Line, ...]:
+        """Keep the rules that fit, up to the first that holds at all times."""
+        _, _, model, version, alias, purpose = asked
+        fitting: list[_Line] = []
+        for line in self._lines:
+            if line.fits(caller, model, version, alias, purpose):
+                fitting.append(line)
+                if line.is_constant:
+                    break
+        if len(self._fitting) >= _MOST_CACHED:
+            self._fitting.clear()
+        found = self._fitting[asked] = tuple(fitting)
+        return found
+
+    def _defaults(self) -> tuple[Verdict, Verdict]:
+        """What holds if no rule fits: for a caller with a key, and for one without."""
+        if not self._keys:
+            anyone = Verdict(f"{self._digest}:open", True)
+            return anyone, anyone
+        name = f"{self._digest}:default"
+        return (
+            Verdict(name, False, 403, "no rule allows this"),
+            Verdict(name, False, 401, "an API key is needed: send it as x-api-key or as a bearer token"),
+        )
+
+
+def compile_policy(policy: Policy, quotas: Quotas | None = None) -> Access:
+    """Work a policy out, so that deciding is cheap.
+
+    Args:
+        policy: Rules and keys.
+        quotas: Where rows are counted; pass the same on when the policy changes, so that nobody's count begins anew.
+            None counts in this process alone.
+
+    Raises:
+        InputError: a rule cannot be understood.
+
+    Example:
+        >>> access = compile_policy(Policy(rules=(Rule(allow=False, purpose="marketing", reason="no consent"),)))
+        >>> verdict = access.decide(ANONYMOUS, "churn", 3, "champion", "marketing", now=0.0)
+        >>> verdict.allowed, verdict.status, verdict.reason
+        (False, 403, 'no consent')
+    """
+    return Access(policy, quotas)
+
+
+def policy_digest(policy: Policy) -> str:
+    """Name the rules of a policy by their content: the part of a verdict's identity before the colon."""
+    return digest_of(policy.rules)[:8]
+
+
+def check_policy(policy: Policy, *, where: str = "policy") -> None:
+    """Check every rule of a policy.
+
+    Raises:
+        InputError: a rule cannot be understood; which, and why.
+    """
+    for number, rule in enumerate(policy.rules):
+        _work_out(number, rule, "", where=f"{where}, rule {number}")
+
+
+def _key(key: ApiKey) -> _Key:
+    ends = math.inf if key.expires_at is None else key.expires_at.timestamp()
+    return _Key(Caller(key.caller, key.role), ends, key.admin)
+
+
+def _work_out(number: int, rule: Rule, digest: str, *, where: str = "") -> _Line:
+    where = where or f"rule {number}"
+    for name in ("caller", "role", "model", "version", "purpose"):
+        if not getattr(rule, name).strip():
+            raise InputError(f"{where}: `{name}` is empty", hint="write * for everyone, or leave it out")
+    for name in ("since", "until"):
+        moment = getattr(rule, name)
+        if moment is not None and moment.tzinfo is None:
+            raise InputError(f"{where}: `{name}`: got a time without a zone", hint="write it as 2026-05-04T08:00:00Z")
+    since = -math.inf if rule.since is None else rule.since.timestamp()
+    until = math.inf if rule.until is None else rule.until.timestamp()
+    if since >= until:
+        raise InputError(f"{where}: `until` is not after `since`, so it never holds", hint="exchange the two")
+    if rule.quota is not None and rule.quota < 1:
+        raise InputError(
+            f"{where}: `quota`: got {rule.quota}, allowed is 1 or more", hint="to deny, write allow = false to deny"
+        )
+    if rule.quota is not None and not rule.allow:
+        raise InputError(f"{where}: it denies, and has a quota", hint="leave `quota` out, or write allow = true")
+    verdict = Verdict(
+        f"{digest}:{number}",
+        rule.allow,
+        200 if rule.allow else 403,
+        rule.reason if rule.allow else rule.reason or "a rule denies this",
+        number,
+    )
+    quota = None if rule.quota is None else (rule.quota, rule.quota / SECONDS[rule.per])
+    hours = read_hours(rule.days, rule.hours, where=where)
+    is_constant = hours is None and rule.since is None and rule.until is None
+    return _Line(rule, hours, since, until, quota, verdict, is_constant, digest_of(rule)[:16])
