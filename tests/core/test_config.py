@@ -50,6 +50,8 @@ def test_a_wrong_setting_names_its_place_and_what_is_allowed(tables: dict, messa
 def test_a_wrong_environment_value_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="budget_s"):
         parse({}, {"PALIO_TRAIN_BUDGET_S": "soon"})
+    with pytest.raises(ConfigError, match=r"^environment PALIO_SERVE_PORT: `port`: expected `int`"):
+        parse({"serve": {"port": 1}}, {"PALIO_SERVE_PORT": "abc"})
     with pytest.raises(ConfigError, match="unknown key `budgets`"):
         parse({}, {"PALIO_TRAIN_BUDGETS": "3"})
 

@@ -18,7 +18,7 @@ COLUMN = st.builds(
     Column,
     name=TEXT,
     type=st.sampled_from(["number", "integer", "category", "datetime"]),
-    missing_allowed=st.booleans(),
+    on_missing=st.sampled_from(["accept", "flag", "reject"]),
     low=st.none() | st.floats(-1e300, -1, allow_nan=False),
     high=st.none() | st.floats(0, 1e300, allow_nan=False),
     categories=st.none() | st.lists(TEXT, max_size=4).map(tuple),
@@ -67,6 +67,8 @@ feature = false
         ('target = "y"', 'target = "z"', "target: there is no column `z`"),
         ('target = "y"', 'targt = "y"', "unknown key `targt`"),
         ('target = "y"', 'target = "x"', "the target `x` is a feature"),
+        ('"number"', '"number"\nmissing_allowed = true\non_missing = "reject"', "contradict each other"),
+        ('"number"', '"number"\nmissing_allowed = false\non_missing = "flag"', "contradict each other"),
         ('target = "y"', 'target = "y"\ntime = "t"', "time: there is no column `t`"),
         ('"x"', '"y"', "column `y` occurs twice"),
         ('"number"', '"number"\nlow = 3\nhigh = 2', "low 3.0 is above high 2.0"),
@@ -88,3 +90,11 @@ def test_a_wrong_edit_is_named(old: str, new: str, message: str, tmp_path: Path)
 def test_no_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         data.read_schema(tmp_path / "schema.toml")
+
+
+@pytest.mark.parametrize(("old", "policy"), [("", "accept"), ("true", "accept"), ("false", "reject")])
+def test_a_contract_of_an_older_palio_reads_as_before(tmp_path: Path, old: str, policy: str) -> None:
+    line = f"missing_allowed = {old}\n" if old else ""
+    (tmp_path / "schema.toml").write_text(GOOD.replace('type = "number"\n', f'type = "number"\n{line}'), "utf-8")
+    column = data.read_schema(tmp_path / "schema.toml").column("x")
+    assert (column.on_missing, column.missing_allowed) == (policy, policy != "reject")

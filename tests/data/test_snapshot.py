@@ -12,8 +12,9 @@ import pytest
 
 from palio import data
 from palio.core.errors import ConflictError, ContractError, InputError, IntegrityError
-from palio.core.records import Snapshot, Task
+from palio.core.records import Column, Schema, Snapshot, Task
 from palio.data import snapshot as module
+from palio.data.identity import snapshot_id
 from palio.store import Store
 
 
@@ -244,3 +245,36 @@ def test_real_tables_have_one_identity_as_csv_and_as_parquet(
     second = data.ingest(data.open_source(tmp_path / "t.parquet"), store=store, target=first.schema.target)
     assert second.id == first.id
     assert first.violations == ()
+
+
+def test_a_missing_value_is_flagged_until_rows_that_miss_it_were_appended(tmp_path: Path, store: Store) -> None:
+    survey = data.survey(csv(table(), tmp_path / "t.csv"), target="y")
+    found = {c.name: c.on_missing for c in survey.schema.columns}
+    assert found == {"code": "accept", "n": "accept", "x": "accept", "at": "flag", "ok": "flag", "y": "accept"}
+    first = data.ingest(csv(table(), tmp_path / "t.csv"), store=store, schema=survey.schema)
+    more = table(20, 300).with_columns(pl.when(pl.col("n") > 50).then("ok").alias("ok"))
+    assert data.unusual(data.read(store, first).head(0), first.schema) == {}
+    second = data.ingest(csv(more, tmp_path / "more.csv"), store=store, parent=first)
+    n_missing = more["ok"].null_count()
+    assert [(v.column, v.n_rows, v.action) for v in second.violations if v.rule == "missing"] == [
+        ("ok", n_missing, "flag")
+    ]
+    assert (second.schema.column("ok").on_missing, second.schema.column("at").on_missing) == ("accept", "flag")
+    strict = msgspec.structs.replace(
+        first.schema,
+        columns=tuple(
+            msgspec.structs.replace(c, on_missing="reject") if c.name == "ok" else c for c in first.schema.columns
+        ),
+    )
+    with pytest.raises(ContractError, match=r"`ok`.* are missing, but may not be") as caught:
+        data.ingest(csv(more, tmp_path / "more.csv"), store=store, schema=strict)
+    assert 'on_missing = "flag" for `ok`' in str(caught.value.hint)
+
+
+def test_a_contract_without_a_policy_for_missing_values_keeps_its_name() -> None:
+    column = Column(name="x", type="number")
+    digests = {"x": "0"}
+    accepts = snapshot_id(Schema(columns=(column,)), 1, digests)
+    flags = snapshot_id(Schema(columns=(msgspec.structs.replace(column, on_missing="flag"),)), 1, digests)
+    assert accepts.startswith("58be56752e2c")
+    assert accepts != flags

@@ -144,3 +144,14 @@ def test_records_and_frames_give_the_same_feeds(small_frame: pl.DataFrame) -> No
     from_records, _ = RecordReader(schema).read(rows)
     for name, values in feeds_from_frame(frame, schema).items():
         np.testing.assert_array_equal(values, from_records[name], strict=True)
+
+
+def test_a_missing_value_is_flagged_where_no_row_had_one() -> None:
+    columns = (
+        Column(name="age", type="integer", on_missing="flag"),
+        Column(name="job", type="text", on_missing="flag"),
+    )
+    _, flags = feeds_from_records([{"age": 3, "job": "x"}, {"age": None}, {"job": ""}], Schema(columns=columns))
+    assert flags == [[], ["age: missing", "job: missing"], ["age: missing", "job: missing"]]
+    with pytest.raises(ContractError, match="`age` is missing"):
+        feeds_from_records([{}], Schema(columns=(Column(name="age", type="integer", on_missing="reject"),)))

@@ -95,3 +95,23 @@ def test_no_secret_of_a_url_is_shown(user: str, secret: str) -> None:
     for url in (f"sftp://{user}:{secret}@host/folder", f"postgresql://host/db?password={secret}"):
         assert secret not in without_secrets(url)
         assert without_secrets(url).startswith(url.split("://")[0] + "://host/")
+
+
+def test_the_ledger_tells_of_a_deletion_before_the_bytes_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    with open_store(tmp_path / "project") as store:
+        identity = store.blobs.put(b"scrap")
+
+        def stopped(_: str) -> None:
+            told.append(len(store.ledger.events(kind="store.delete")))
+            raise UnavailableError("the disk is gone", hint="wait")
+
+        monkeypatch.setattr(store.blobs, "_remove", stopped)
+        with pytest.raises(UnavailableError):
+            store.blobs.delete(identity)
+        assert told == [1]
+        assert [event.kind for event in store.ledger.events()] == ["store.delete", "store.keep"]
+        with pytest.raises(NotFoundError):
+            monkeypatch.undo()
+            store.blobs.delete(digest(b"absent"))
+        assert len(store.ledger.events()) == 2

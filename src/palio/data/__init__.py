@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
     from palio.data.source import Source, SourceOptions, open_source
+    from palio.data.stored import StoredRows, obstacle
     from palio.data.task import infer_task
 
 _HOMES = {
     "Source": "source",
     "SourceOptions": "source",
+    "StoredRows": "stored",
     "Survey": "inference",
     "batches": "snapshot",
     "frames": "snapshot",
     "infer_task": "task",
     "ingest": "snapshot",
+    "obstacle": "stored",
     "open_source": "source",
     "profile": "snapshot",
     "profile_of": "profiles",
@@ -41,11 +44,13 @@ _HOMES = {
 __all__ = [
     "Source",
     "SourceOptions",
+    "StoredRows",
     "Survey",
     "batches",
     "frames",
     "infer_task",
     "ingest",
+    "obstacle",
     "open_source",
     "profile",
     "profile_of",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,6 +81,7 @@ def init(
         source=_source_as_seen_from(folder, file),
         data={key: value for key, value in given.items() if value not in ("", "auto")},
         exclude=dict.fromkeys(exclude, ONLY_AFTERWARDS),
+        id_is_declared=bool(id_column),
     )
     folder.mkdir(parents=True, exist_ok=True)
     data.write_schema(survey.schema, folder / sources.SCHEMA_FILE)
@@ -98,18 +98,8 @@ def init(
 def _source_as_seen_from(folder: Path, file: str) -> str:
     prefix, path = sources.sqlite_path(file)
     if path:
-        return prefix + _as_seen_from(folder, path)
-    return file if "://" in file else _as_seen_from(folder, file)
-
-
-def _as_seen_from(folder: Path, file: str) -> str:
-    """Keep a path relative to the project where the file lies inside it or beside it, so that both can move."""
-    path = Path(file).resolve()
-    try:
-        relative = os.path.relpath(path, folder.resolve())
-    except ValueError:  # another drive
-        return str(path)
-    return relative if relative.count("..") <= 1 else str(path)
+        return prefix + sources.as_seen_from(folder, path)
+    return file if "://" in file else sources.as_seen_from(folder, file)
 
 
 def _slug(file: str) -> str:

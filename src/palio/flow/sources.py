@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,16 @@ def locate(folder: Path, spec: str) -> str:
     if path:
         return prefix + str(folder / path)
     return spec if "://" in spec else str(folder / Path(spec).expanduser())
+
+
+def as_seen_from(folder: Path, file: str) -> str:
+    """Keep a path relative to the project where the file lies inside it or beside it, so that both can move."""
+    path = Path(file).resolve()
+    try:
+        relative = os.path.relpath(path, folder.resolve())
+    except ValueError:  # another drive
+        return str(path)
+    return relative if relative.count("..") <= 1 else str(path)
 
 
 def sqlite_path(spec: str) -> tuple[str, str]:

@@ -9,7 +9,16 @@ from palio.core.records import Schema, Task
 from palio.measure import default_metric
 
 
-def render(name: str, schema: Schema, task: Task, *, source: str, data: dict[str, Any], exclude: dict[str, str]) -> str:
+def render(
+    name: str,
+    schema: Schema,
+    task: Task,
+    *,
+    source: str,
+    data: dict[str, Any],
+    exclude: dict[str, str],
+    id_is_declared: bool = False,
+) -> str:
     """Render the settings of a new project.
 
     Args:
@@ -19,6 +28,7 @@ def render(name: str, schema: Schema, task: Task, *, source: str, data: dict[str
         source: Path or URL of the data, as it is to stand in the file.
         data: Further `[data]` settings that were given and differ from the default.
         exclude: Column → why no model may read it.
+        id_is_declared: Whether a person named the id: only then must no two rows have the same.
     """
     lines = [
         "# Settings of this project. A table per room; docs/reference/settings.md explains every key.",
@@ -40,7 +50,9 @@ def render(name: str, schema: Schema, task: Task, *, source: str, data: dict[str
         ("group", "rows of one group stay in one part"),
     ):
         value = getattr(schema, key)
-        if value:
+        if value and key == "id" and not id_is_declared:
+            lines.append("# " + _line(key, value, "looks like the name of a row; without the #, none may occur twice"))
+        elif value:
             lines.append(_line(key, value, comment))
     if schema.time:
         lines.append(_line("time", list(schema.time), "orders the rows: train on the past, test on the newest"))

@@ -1,0 +1,169 @@
+"""Rows that were appended to the source: remembered by file, and appended again whenever the source is read anew."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from palio import data
+from palio.core.errors import NotFoundError
+from palio.core.ids import digest_of, short
+from palio.core.records import Record, Snapshot
+from palio.flow import sources
+
+if TYPE_CHECKING:
+    from palio.flow.project import Project
+
+
+class Appended(Record, frozen=True, kw_only=True):
+    """A file whose rows were appended, and where its rows are kept."""
+
+    project: str
+    name: str
+    path: str
+    """As seen from the project folder, where the file lies inside it or beside it."""
+    content: str
+    """SHA-256 of its bytes."""
+    fingerprint: str
+    """Identity of its rows, as they were read."""
+    reading: str
+    """Identity of the settings that decide what a cell means."""
+    base: str
+    """Identity of the project's own source at that time."""
+    snapshot: str
+    """The version that the rows made; they stand in it from `first_row` on."""
+    first_row: int
+    n_rows: int
+
+
+def add(project: Project, newest: Snapshot, file: Path) -> Snapshot:
+    """Append the rows of `file` to the newest snapshot and remember it; a file that is in it already adds nothing.
+
+    Raises:
+        ContractError: the new rows break the schema.
+    """
+    source, base = sources.open_one(project, str(file)), sources.of(project).fingerprint
+    content = _content(file)
+    if source.fingerprint == base:
+        project.skip("append")
+        project.progress.say(f"ingest    {source.name} is the source itself: its rows are in")
+        return newest
+    for known in _all(project):
+        if content == known.content or source.fingerprint == known.fingerprint:
+            project.skip("append")
+            version = project.store.records.require(Snapshot, known.snapshot).version
+            project.progress.say(f"ingest    the rows of {source.name} are in since version {version}")
+            return newest
+    snapshot = _ingest(project, newest, source)
+    one = Appended(
+        project=project.name,
+        name=source.name,
+        path=sources.as_seen_from(project.folder, str(file)),
+        content=content,
+        fingerprint=source.fingerprint,
+        reading=_reading(project),
+        base=base,
+        snapshot=snapshot.id,
+        first_row=newest.n_rows,
+        n_rows=snapshot.n_rows - newest.n_rows,
+    )
+    project.store.records.put(one, key=digest_of([one.project, one.content]))
+    project.store.steps.put("append", _key(project, newest, one), snapshot.id)
+    return snapshot
+
+
+def replay(project: Project, first: Snapshot, source: data.Source) -> Snapshot:
+    """Append to a reading of the source all that was appended before, in order; what was done already is looked up.
+
+    Raises:
+        NotFoundError: rows are needed again, their file is gone or another one, and the rows that the store keeps
+            cannot be read under the contract of now.
+        ContractError: appended rows break the contract of now.
+    """
+    newest = first
+    for one in _all(project):
+        if one.fingerprint == source.fingerprint:
+            continue  # the file became the source itself
+        key = _key(project, newest, one)
+        known = project.store.steps.get("append", key)
+        if known is None:
+            following, origin = _again(project, newest, one)
+            if following.id != one.snapshot:
+                n_rows = following.n_rows - newest.n_rows
+                _tell(project, following, one, origin, n_rows=n_rows, source_changed=one.base != source.fingerprint)
+            project.store.steps.put("append", key, following.id)
+            newest = following
+        else:
+            newest = project.store.records.require(Snapshot, known)
+    return newest
+
+
+def _again(project: Project, newest: Snapshot, one: Appended) -> tuple[Snapshot, str]:
+    path = Path(sources.locate(project.folder, one.path)).resolve()
+    if path.is_file() and _content(path) == one.content:
+        return _ingest(project, newest, sources.open_one(project, str(path))), "from the file"
+    kept = project.store.records.require(Snapshot, one.snapshot)
+    obstacle = data.obstacle(kept.schema, newest.schema)
+    if one.reading != _reading(project):
+        obstacle = "[data] `missing` or `decimal` was changed since"
+    if not obstacle and not all(project.store.blobs.exists(chunk.blob) for chunk in kept.chunks):
+        obstacle = "they are no longer in the store"
+    if obstacle:
+        raise NotFoundError(
+            f"{one.name}: {one.n_rows:,} rows that were appended are needed again, but {path} "
+            f"{'holds something else now' if path.is_file() else 'is gone'}, and the rows that version {kept.version} "
+            f"keeps do not serve: {obstacle}",
+            hint=f"put the file back there (its SHA-256 begins with {short(one.content)}), or undo the change",
+            facts={"file": str(path), "sha256": one.content, "n_rows": one.n_rows},
+        )
+    rows = data.StoredRows(project.store, kept, name=one.name, first_row=one.first_row, n_rows=one.n_rows)
+    return _ingest(project, newest, rows), f"from the rows that version {kept.version} keeps"
+
+
+def _ingest(project: Project, newest: Snapshot, source: data.Source) -> Snapshot:
+    return data.ingest(
+        source,
+        store=project.store,
+        schema=newest.schema,
+        parent=newest,
+        on_violation=project.config.data.on_violation,
+        id_is_declared=bool(project.config.data.id),
+        progress=project.progress,
+    )
+
+
+def _tell(
+    project: Project, snapshot: Snapshot, one: Appended, origin: str, *, n_rows: int, source_changed: bool
+) -> None:
+    text = f"appended the {n_rows:,} rows of {one.name} again, {origin}: the source "
+    text += "changed" if source_changed else "is the same, its contract changed"
+    project.store.ledger.append_once(
+        "data.replay",
+        snapshot.id,
+        f"{text}: version {snapshot.version}, {snapshot.n_rows:,} rows",
+        payload={"file": one.path, "sha256": one.content, "origin": origin, "n_rows": n_rows},
+    )
+    project.progress.say(f"ingest    {text}")
+    if source_changed and not project.config.data.id:
+        project.progress.say(
+            "ingest    if the source itself holds them now, they are in twice: [data] id finds such rows"
+        )
+
+
+def _all(project: Project) -> list[Appended]:
+    return [one for one in project.store.records.all(Appended) if one.project == project.name]
+
+
+def _key(project: Project, newest: Snapshot, one: Appended) -> str:
+    return digest_of({"onto": newest.id, "rows": one.content, "data": project.config.data})
+
+
+def _reading(project: Project) -> str:
+    table = project.config.data
+    return digest_of([table.missing, table.decimal])
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,82 @@
+"""Numbers with a decimal comma are numbers, where a comma cannot be anything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from palio import data
+from palio.core.errors import ContractError, InputError
+from palio.data.source import SourceOptions
+from palio.store import Store
+
+
+def write(path: Path, cells: list[str], *, separator: str = ";") -> Path:
+    lines = [separator.join(("size", "code", "y"))]
+    for i, cell in enumerate(cells):
+        lines.append(separator.join((cell, "abc"[i % 3], "ja" if i % 2 else "nein")))
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def test_decimal_commas_are_read_as_numbers(tmp_path: Path, store: Store) -> None:
+    cells = [f"{i},{i % 10}5" for i in range(20)] + ["", "-3", "1.234,5", "+,5e1"]
+    opened = data.open_source(write(tmp_path / "t.csv", cells))
+    schema = data.survey(opened, target="y").schema
+    assert (schema.column("size").type, schema.column("size").low, schema.column("size").high) == ("number", -3, 1234.5)
+    snapshot = data.ingest(opened, store=store, schema=schema)
+    read = data.read(store, snapshot, columns=["size"])["size"].to_list()
+    assert read == [float(f"{i}.{i % 10}5") for i in range(20)] + [None, -3.0, 1234.5, 5.0]
+    assert any("decimal comma" in note for note in opened.notes)
+
+
+def test_text_with_commas_stays_text_beside_decimal_commas(tmp_path: Path, store: Store) -> None:
+    rows = "\n".join(f"{i},5;{'1,2 m' if i % 2 else '3,4'};{i % 2}" for i in range(40))
+    (tmp_path / "t.csv").write_text(f"size;what;y\n{rows}\n", "utf-8")
+    opened = data.open_source(tmp_path / "t.csv")
+    snapshot = data.ingest(opened, store=store, target="y")
+    assert set(data.read(store, snapshot)["what"]) == {"1,2 m", "3,4"}
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1,234", "12,500", "7", "1,234,567"],  # thousands of another country
+        ["1.5", "2.25", "3.5", "4.75"],
+        ["1,2,3", "4,5", "6", "7"],  # lists
+    ],
+)
+def test_a_comma_that_may_be_something_else_is_left_alone(tmp_path: Path, cells: list[str]) -> None:
+    rows = "\n".join(f"{cell};{i % 2}" for i, cell in enumerate(cells * 5))
+    (tmp_path / "t.csv").write_text(f"size;y\n{rows}\n", "utf-8")
+    assert data.open_source(tmp_path / "t.csv").decimal == "."
+
+
+def test_the_setting_wins_and_must_be_one_of_three(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("size,y\n" + "\n".join(f'"{i},5",{i % 2}' for i in range(20)) + "\n", "utf-8")
+    assert data.open_source(tmp_path / "t.csv").decimal == "."
+    opened = data.open_source(tmp_path / "t.csv", SourceOptions(decimal=","))
+    assert data.survey(opened, target="y").schema.column("size").type == "number"
+    with pytest.raises(InputError, match="decimal: got `;`"):
+        data.open_source(tmp_path / "t.csv", SourceOptions(decimal=";"))
+
+
+def test_a_file_with_points_can_be_scored_under_a_contract_from_commas(tmp_path: Path) -> None:
+    schema = data.survey(
+        data.open_source(write(tmp_path / "t.csv", [f"{i},5" for i in range(20)])), target="y", exclude=("code",)
+    ).schema
+    points = data.open_source(write(tmp_path / "p.csv", [f"{i}.5" for i in range(4)], separator=","))
+    commas = data.open_source(write(tmp_path / "c.csv", [f"{i},5" for i in range(4)]))
+    for opened in (points, commas):
+        assert [v for frame in data.scan(opened, schema) for v in frame["size"]] == [0.5, 1.5, 2.5, 3.5]
+
+
+def test_a_file_that_lacks_a_feature_is_told_what_it_must_hold(tmp_path: Path) -> None:
+    schema = data.survey(data.open_source(write(tmp_path / "t.csv", [f"{i},5" for i in range(20)])), target="y").schema
+    (tmp_path / "new.csv").write_text("sice;code\n1,5;a\n", "utf-8")
+    with pytest.raises(ContractError, match="`size`") as caught:
+        list(data.scan(data.open_source(tmp_path / "new.csv"), schema))
+    assert caught.value.hint == (
+        "the file must hold every column that the model reads: `size`, `code`; did you mean `sice`?"
+    )
