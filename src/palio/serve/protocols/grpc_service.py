@@ -1,0 +1,342 @@
+"""Answer `inference.GRPCInferenceService` and `grpc.health.v1` with what the HTTP routes answer.
+
+Each call becomes one request to the ASGI application, on the loop where that application lives: admission, access,
+routing, checks and the log are the same for every transport, and stay on one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import CancelledError as LoopGoneError
+from typing import Any
+
+import grpc
+import msgspec
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from palio.serve.protocols.grpc_messages import METHODS, POOL, SERVICE, message
+from palio.serve.protocols.grpc_tensors import body_of, put, response_of
+from palio.serve.protocols.wire import Message, Receive, Reply, Scope, Send, WireError
+
+log = logging.getLogger("palio.serve")
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
+    409: grpc.StatusCode.FAILED_PRECONDITION,
+    413: grpc.StatusCode.INVALID_ARGUMENT,
+    415: grpc.StatusCode.INVALID_ARGUMENT,
+    422: grpc.StatusCode.INVALID_ARGUMENT,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+_HELD_BACK = frozenset((b"host", b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"te"))
+"""Headers of a transport: what HTTP says with them, gRPC says in its own frames."""
+_PASSED_ON = (b"retry-after", b"x-palio-")
+_OFF_THE_PORT = {
+    "RepositoryModelLoad": (grpc.StatusCode.PERMISSION_DENIED, "models are loaded by promotion, not by callers"),
+    "RepositoryModelUnload": (grpc.StatusCode.PERMISSION_DENIED, "models are unloaded by promotion, not by callers"),
+    **{
+        f"{kind}SharedMemory{verb}": (grpc.StatusCode.UNIMPLEMENTED, "shared memory is not offered")
+        for kind in ("System", "Cuda")
+        for verb in ("Status", "Register", "Unregister")
+    },
+    "TraceSetting": (grpc.StatusCode.UNIMPLEMENTED, "trace settings are not offered"),
+    "LogSettings": (grpc.StatusCode.UNIMPLEMENTED, "log settings are not offered"),
+}
+
+
+class Bridge:
+    """Send requests to an ASGI application that lives on another loop."""
+
+    def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
+        self._application = application
+        self._loop = loop
+
+    async def __call__(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Reply:
+        """Return the reply, whatever its status.
+
+        Raises:
+            WireError: 503, the application is gone.
+        """
+        request = self._run(method, path, headers, body)
+        try:
+            there = asyncio.run_coroutine_threadsafe(request, self._loop)
+            # a caller that gives up does not tear an answer out of the application: it ends there, unread
+            return await asyncio.shield(asyncio.wrap_future(there))
+        except (RuntimeError, LoopGoneError):
+            request.close()
+            raise WireError(503, "the server is stopping") from None
+
+    async def _run(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        answer: list[Message] = []
+
+        async def receive() -> Message:
+            return messages.pop() if messages else {"type": "http.disconnect"}
+
+        async def send(part: Message) -> None:
+            answer.append(part)
+
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "2",
+            "method": method,
+            "scheme": "grpc",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [*headers, (b"content-length", b"%d" % len(body))],
+            "client": None,
+            "server": None,
+        }
+        await self._application(scope, receive, send)
+        start, *parts = answer
+        fields = tuple((bytes(name), bytes(value)) for name, value in start["headers"])
+        return Reply(start["status"], b"".join(part.get("body", b"") for part in parts), headers=fields)
+
+
+class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
+    """The methods of the protocol, each answered through the bridge."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._last_call = 0.0
+        self._n_under_way = 0
+        handlers: dict[str, Any] = {
+            name: grpc.unary_unary_rpc_method_handler(self._unary(name)) for name in METHODS if name not in _ON_STREAM
+        }
+        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
+        for name, (code, text) in _OFF_THE_PORT.items():
+            handlers[name] = grpc.unary_unary_rpc_method_handler(_refusal(code, text))
+        self._handlers = {f"/{SERVICE}/{name}": handler for name, handler in handlers.items()}
+
+    def service(self, details: Any) -> Any:
+        """Find the method of one call."""
+        return self._handlers.get(details.method)
+
+    def is_quiet(self, for_s: float) -> bool:
+        """Tell whether no call is under way, and none has begun or ended for some seconds."""
+        return self._n_under_way == 0 and time.monotonic() - self._last_call > for_s
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._n_under_way += 1
+        self._last_call = time.monotonic()
+        try:
+            yield
+        finally:
+            self._n_under_way -= 1
+            self._last_call = time.monotonic()
+
+    def _unary(self, name: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        kind = message(f"{name}Request")
+        answer = getattr(self, _ANSWERS[name])
+
+        async def handle(payload: bytes, context: Any) -> bytes:
+            try:
+                with self._counted():
+                    response, trailing = await answer(_parse(kind, payload), _headers(context))
+            except WireError as refusal:
+                await _abort(context, refusal)
+            except Exception:
+                log.exception("an answer failed")
+                await context.abort(grpc.StatusCode.INTERNAL, "the server could not answer; its log says why")
+            if trailing:
+                context.set_trailing_metadata(trailing)
+            return bytes(response.SerializeToString())
+
+        return handle
+
+    async def _stream(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        """Answer one request after the other; one that fails says so in its answer, and the stream goes on."""
+        headers = _headers(context)
+        kind = message("ModelInferRequest")
+        async for payload in requests:
+            response = message("ModelStreamInferResponse")()
+            try:
+                request = _parse(kind, payload)
+                response.infer_response.id = request.id
+                with self._counted():
+                    answer, _ = await self._infer(request, headers)
+                response.infer_response.CopyFrom(answer)
+            except WireError as refusal:
+                response.error_message = refusal.message
+            except Exception:
+                log.exception("an answer failed")
+                response.error_message = "the server could not answer; its log says why"
+            put(response.infer_response.parameters["triton_final_response"], True)
+            yield response.SerializeToString()
+
+    async def _infer(self, request: Any, headers: Headers) -> tuple[Any, Any]:
+        path = f"{_path(request.model_name, request.model_version)}/infer"
+        body, length = body_of(request)
+        header = (b"inference-header-content-length", b"%d" % length)
+        reply = await self._asked("POST", path, (*headers, header), body)
+        return response_of(reply), _trailing(reply)
+
+    async def _live(self, _request: Any, _headers: Headers) -> tuple[Any, Any]:
+        return message("ServerLiveResponse")(live=True), None
+
+    async def _ready(self, _request: Any, headers: Headers) -> tuple[Any, Any]:
+        reply = await self._bridge("GET", "/v2/health/ready", headers)
+        return message("ServerReadyResponse")(ready=reply.status == 200), None
+
+    async def _model_ready(self, request: Any, headers: Headers) -> tuple[Any, Any]:
+        reply = await self._bridge("GET", f"{_path(request.name, request.version)}/ready", headers)
+        if reply.status not in (200, 503):
+            raise _refused(reply)
+        return message("ModelReadyResponse")(ready=reply.status == 200), None
+
+    async def _server(self, _request: Any, headers: Headers) -> tuple[Any, Any]:
+        return await self._described("ServerMetadataResponse", "/v2", headers), None
+
+    async def _model(self, request: Any, headers: Headers) -> tuple[Any, Any]:
+        path = _path(request.name, request.version)
+        return await self._described("ModelMetadataResponse", path, headers), None
+
+    async def _config(self, request: Any, headers: Headers) -> tuple[Any, Any]:
+        path = f"{_path(request.name, request.version)}/config"
+        return await self._described("ModelConfigResponse", path, headers, inside="config"), None
+
+    async def _statistics(self, request: Any, headers: Headers) -> tuple[Any, Any]:
+        path = f"{_path(request.name, request.version)}/stats" if request.name else "/v2/models/stats"
+        return await self._described("ModelStatisticsResponse", path, headers), None
+
+    async def _index(self, request: Any, headers: Headers) -> tuple[Any, Any]:
+        if request.repository_name:
+            raise WireError(404, "there is one repository, and it has no name")
+        body = msgspec.json.encode({"ready": request.ready})
+        reply = await self._asked("POST", "/v2/repository/index", headers, body)
+        return _message("RepositoryIndexResponse", {"models": msgspec.json.decode(reply.body)}), None
+
+    async def _described(self, kind: str, path: str, headers: Headers, *, inside: str = "") -> Any:
+        about = msgspec.json.decode((await self._asked("GET", path, headers)).body)
+        return _message(kind, {inside: about} if inside else about)
+
+    async def _asked(self, method: str, path: str, headers: Headers, body: bytes = b"") -> Reply:
+        reply = await self._bridge(method, path, headers, body)
+        if reply.status >= 400:
+            raise _refused(reply)
+        return reply
+
+
+_ON_STREAM = frozenset(("ModelStreamInfer",))
+_ANSWERS = {
+    "ServerLive": "_live",
+    "ServerReady": "_ready",
+    "ModelReady": "_model_ready",
+    "ServerMetadata": "_server",
+    "ModelMetadata": "_model",
+    "ModelInfer": "_infer",
+    "ModelConfig": "_config",
+    "ModelStatistics": "_statistics",
+    "RepositoryIndex": "_index",
+}
+
+
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # grpc has no types
+    """`grpc.health.v1`: as ready as `/v2/health/ready` says, for the server and for the protocol's service."""
+
+    def __init__(self, bridge: Bridge, *, poll_s: float = 0.5) -> None:
+        self._bridge = bridge
+        self._poll_s = poll_s
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
+        """Say the status of now."""
+        status = await self._status(request.service)
+        if status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
+        return health_pb2.HealthCheckResponse(status=status)
+
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ARG002, N802
+        """Say the status of now, and each that follows."""
+        last = None
+        while True:
+            status = await self._status(request.service)
+            if status != last:
+                last = status
+                yield health_pb2.HealthCheckResponse(status=status)
+            await asyncio.sleep(self._poll_s)
+
+    async def _status(self, service: str) -> Any:
+        known = health_pb2.HealthCheckResponse
+        if service not in ("", SERVICE):
+            return known.SERVICE_UNKNOWN
+        try:
+            reply = await self._bridge("GET", "/v2/health/ready")
+        except WireError:
+            return known.NOT_SERVING
+        return known.SERVING if reply.status == 200 else known.NOT_SERVING
+
+
+def _refusal(code: Any, text: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    async def handle(_payload: bytes, context: Any) -> bytes:
+        await context.abort(code, text)
+        return b""  # pragma: no cover - abort raises
+
+    return handle
+
+
+def _parse(kind: Any, payload: bytes) -> Any:
+    try:
+        return kind.FromString(payload)
+    except DecodeError:
+        raise WireError(400, "the message is not of the protocol's form") from None
+
+
+def _message(kind: str, about: Mapping[str, Any]) -> Any:
+    return json_format.ParseDict(about, message(kind)(), ignore_unknown_fields=True, descriptor_pool=POOL)
+
+
+def _path(model: str, version: str) -> str:
+    """Name a model in a path; one that could be read as another path is not known."""
+    if not model or "/" in model or "/" in version:
+        raise WireError(404, "Request for unknown model: this name is not served")
+    return f"/v2/models/{model}/versions/{version}" if version else f"/v2/models/{model}"
+
+
+def _headers(context: Any) -> Headers:
+    """Read the metadata of a call as headers: `authorization`, `x-api-key`, and what else a caller says."""
+    found = []
+    for name, value in context.invocation_metadata() or ():
+        if name.endswith("-bin") or isinstance(value, bytes):
+            continue
+        key = name.encode()
+        if key not in _HELD_BACK and not key.startswith((b"grpc-", b"inference-header", b":")):
+            found.append((key, value.encode()))
+    return tuple(found)
+
+
+def _trailing(reply: Reply) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode(), value.decode()) for name, value in reply.headers if name.startswith(_PASSED_ON))
+
+
+def _refused(reply: Reply) -> WireError:
+    try:
+        text = str(msgspec.json.decode(reply.body)["error"])
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        text = "the request was refused"
+    kept = tuple(header for header in reply.headers if header[0].startswith(_PASSED_ON))
+    return WireError(reply.status, text, headers=kept)
+
+
+async def _abort(context: Any, refusal: WireError) -> None:
+    code = CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
+    await context.abort(code, refusal.message, tuple((n.decode(), v.decode()) for n, v in refusal.headers))
