@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import math
 import random
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -26,6 +26,8 @@ from palio.core.records import (
     Gap,
     Gate,
     Importance,
+    LearningCurve,
+    LearningPoint,
     Manifest,
     Metric,
     Parity,
@@ -188,6 +190,23 @@ def a_search(scores: dict[str, float], *, metric_name: str, chosen: str) -> Sear
         n_trials_planned=24,
         stopped_by="plan",
         seconds=41.7,
+        learning=a_curve(scores[chosen], higher=metric_name not in ("rmse", "mae", "log_loss")),
+    )
+
+
+def a_curve(score: float, *, higher: bool, verdict: Literal["rises", "flat"] = "rises") -> LearningCurve:
+    way = -1 if higher else 1
+    points = tuple(
+        LearningPoint(n_rows=n_rows, score=score * (1 + way * loss), error=abs(score) * 0.004)
+        for n_rows, loss in ((5425, 0.03), (10850, 0.01), (21701, 0.0))
+    )
+    gain = abs(score) * 0.01
+    return LearningCurve(
+        points=points,
+        gain=gain,
+        error=gain / 10,
+        verdict=verdict,
+        next_gain=gain / 2 if verdict == "rises" else 0.0,
     )
 
 

@@ -7,12 +7,15 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from palio import report
 from palio.core.errors import InputError
 from palio.report import ReportFacts
 from palio.report.page import render
+
+from .conftest import a_curve
 
 EVERYONE = ("bank", "challenged", "refused", "flowers", "flats", "bare", "hostile")
 
@@ -204,3 +207,33 @@ def test_a_candidate_that_lost_says_how_far_it_is_behind(bank: ReportFacts) -> N
     runs = tuple(msgspec.structs.replace(run, reason="") for run in bank.search.runs)
     silent = msgspec.structs.replace(bank, search=msgspec.structs.replace(bank.search, runs=runs))
     assert "0.033 behind the chosen one." in Reader(render(silent)).text
+
+
+def test_the_page_says_whether_more_rows_would_help(bank: ReportFacts) -> None:
+    assert bank.search is not None
+    read = Reader(render(bank)).text
+    assert "Would more rows help?" in read
+    assert "Yes: learning from 21,701 rows instead of 10,850 improved" in read
+    assert "Collect more rows" in read
+    shown = {attrs["value"] for attrs, _ in Reader(render(bank)).figures}
+    assert bank.search.learning is not None
+    assert {str(point.score) for point in bank.search.learning.points} <= shown
+    flat = msgspec.structs.replace(
+        bank, search=msgspec.structs.replace(bank.search, learning=a_curve(0.9, higher=True, verdict="flat"))
+    )
+    assert "Hardly: learning from 21,701 rows" in Reader(render(flat)).text
+    assert "Collect more rows" not in Reader(render(flat)).text
+    assert "Hardly: learning from" in report.summary(flat)
+
+
+def test_without_a_learning_curve_nothing_is_said_of_more_rows(bank: ReportFacts) -> None:
+    assert bank.search is not None
+    without = msgspec.structs.replace(bank, search=msgspec.structs.replace(bank.search, learning=None))
+    assert "Would more rows help?" not in render(without)
+
+
+def test_every_source_of_the_rows_is_named(bank: ReportFacts) -> None:
+    grown = msgspec.structs.replace(bank, sources=(("bank.csv", 45_000), ("<may>.csv", 211)))
+    read = Reader(render(grown)).text
+    assert "Sources: bank.csv (45,000 rows), then appended: <may>.csv (211 rows)" in read
+    assert "<may>" not in render(grown)

@@ -220,6 +220,54 @@ def test_many_rows_are_scored_on_the_validation_part(prepare: Prepare, monkeypat
     assert all(len(run.fold_scores) == 10 for run in found.runs)
 
 
+@pytest.mark.parametrize("holdout_rows", [100, 10**9])
+def test_no_row_that_scores_tells_a_fit_when_to_stop(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch, holdout_rows: int
+) -> None:
+    shown: list[tuple[set[Any], set[Any]]] = []
+    scored: list[set[Any]] = []
+
+    def rows(examples: Any) -> set[Any]:
+        return set(examples.frame.rows())
+
+    class Watching(Linear):
+        name = "watching"
+        needs_watch = True
+
+        def fit(self, examples: Any, *, watch: Any = None, **settings: Any) -> Any:
+            if watch is not None:
+                shown.append((rows(examples), rows(watch)))
+            return super().fit(examples, **settings)
+
+    def folds(*arguments: Any) -> Any:
+        cut, is_holdout = _folds(*arguments)
+        scored.extend(rows(fold.valid) for fold in cut)
+        return cut, is_holdout
+
+    _folds = contest._folds
+    monkeypatch.setattr(contest, "HOLDOUT_ROWS", holdout_rows)
+    monkeypatch.setattr(contest, "_folds", folds)
+    ready = prepare("cancer", policy="60-20-20")
+    search(ready, families=("dummy", Watching()))
+    assert len(shown) >= len(scored) >= 1
+    for number, (learned, watched) in enumerate(shown[: len(scored)]):
+        assert not (watched | learned) & scored[number]
+        assert not watched & learned
+        assert 0.08 < len(watched) / (len(watched) + len(learned)) < 0.17
+
+
+def test_the_learning_curve_is_kept_and_told_and_no_part_of_the_bundle(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = search(prepare("cancer", "one"), families=("dummy", "linear"))
+    assert found.learning is None  # quarters of 364 rows are too few to say anything
+    monkeypatch.setattr("palio.train.learning.LEAST_ROWS", 10)
+    drawn = search(prepare("cancer", "two"), families=("dummy", "linear"))
+    assert drawn.learning is not None
+    assert any(reason.startswith("More rows would ") for reason in drawn.reasons)
+    assert (drawn.bundle, drawn.chosen, drawn.id) == (found.bundle, found.chosen, found.id)
+
+
 @pytest.mark.parametrize(
     ("settings", "word"),
     [({"budget_s": 0.0}, "budget_s"), ({"families": ("linnear",)}, "linnear"), ({"metric": "rmse"}, "rmse")],

@@ -312,6 +312,30 @@ class Run(Record, frozen=True, kw_only=True):
     chosen: bool = False
 
 
+class LearningPoint(Record, frozen=True, kw_only=True):
+    """How well a candidate does when it learns from so many rows."""
+
+    n_rows: int
+    score: float
+    error: float | None = None
+    """Standard error of `score`."""
+
+
+class LearningCurve(Record, frozen=True, kw_only=True):
+    """What more rows to learn from have brought so far, and what twice as many may bring."""
+
+    points: tuple[LearningPoint, ...]
+    """A quarter, half and all of the rows that the fits of the search learned from; scored on the same rows."""
+    gain: float
+    """Improvement by the last doubling, so that positive is better whatever the metric."""
+    error: float
+    """Standard error of `gain`, paired by fold."""
+    verdict: Literal["rises", "flat"]
+    """Whether the last doubling helped beyond chance, and by more than a trifle."""
+    next_gain: float
+    """What one more doubling would bring if the curve goes on as a power law; 0 if it is flat."""
+
+
 class Search(Record, frozen=True, kw_only=True):
     """The outcome of a search: every run, and the one chosen."""
 
@@ -326,6 +350,8 @@ class Search(Record, frozen=True, kw_only=True):
     n_trials_planned: int
     stopped_by: Literal["plan", "time", "interrupt"]
     seconds: float
+    learning: LearningCurve | None = None
+    """Of the chosen candidate; None where the budget left no time for it. No part of any identity."""
 
 
 # ── evaluate ────────────────────────────────────────────────────────────────────────────────────────────────────────

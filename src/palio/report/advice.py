@@ -157,7 +157,9 @@ def _certainty(facts: ReportFacts) -> Iterator[Advice]:
 
 
 def _data(facts: ReportFacts) -> Iterator[Advice]:
-    snapshot = facts.snapshot
+    snapshot, search = facts.snapshot, facts.search
+    if search is not None and search.learning is not None and search.learning.verdict == "rises":
+        yield Advice("Collect more rows: it still learns from them.", words.more_rows(search.learning, search.metric))
     if snapshot.n_unlabelled > 0.01 * snapshot.n_rows:
         yield Advice(
             f"Have the {count(snapshot.n_unlabelled)} rows without an answer labelled.",

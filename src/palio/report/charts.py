@@ -86,7 +86,16 @@ def _percent(share: float) -> str:
 def interval_row(
     metric: Metric, scale: Scale, *, title: str, tone: str = "accent", zero: float | None = None
 ) -> Markup:
-    """Draw a value as a dot and its interval as a line; `zero` marks a place of reference."""
+    """Draw a value as a dot and its 95 % interval as a line; `zero` marks a place of reference."""
+    return _whisker_row(metric, scale, title=title, tone=tone, zero=zero, span="95 % interval")
+
+
+def spread_row(metric: Metric, scale: Scale, *, title: str, tone: str = "accent") -> Markup:
+    """Draw a value as a dot and one standard error to either side as a line."""
+    return _whisker_row(metric, scale, title=title, tone=tone, zero=None, span="one standard error:")
+
+
+def _whisker_row(metric: Metric, scale: Scale, *, title: str, tone: str, zero: float | None, span: str) -> Markup:
     marks = [_rule("0%", "100%", "rail")]
     if zero is not None:
         x = _percent(scale.at(zero))
@@ -95,7 +104,7 @@ def interval_row(
         marks.append(_rule(_percent(scale.at(metric.low)), _percent(scale.at(metric.high)), f"whisker {tone}"))
     if math.isfinite(metric.value):
         marks.append(f'<circle cx="{_percent(scale.at(metric.value))}" cy="50%" r="5.5" class="dot {tone}"/>')
-    said = f"{number(metric.value)}, 95 % interval {number(metric.low)} to {number(metric.high)}"
+    said = f"{number(metric.value)}, {span} {number(metric.low)} to {number(metric.high)}"
     return svg("".join(marks), title=title, description=said, css="row")
 
 

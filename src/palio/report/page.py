@@ -53,6 +53,7 @@ def render(facts: ReportFacts) -> str:
         "failures": scrutiny.failures(facts),
         "drivers": scrutiny.drivers(facts),
         "honesty": scrutiny.honesty(facts),
+        "more_rows": scrutiny.more_rows(facts),
         "advice": advise(facts),
         "technical": technical(facts),
     }
@@ -79,6 +80,8 @@ def summary(facts: ReportFacts) -> str:
         lines.append(f"- {words.against_champion(facts.comparison, words.champion_of(facts))}.")
     gap = scrutiny.honesty(facts)["verdict"]
     lines += [f"- {gap}"] if gap else []
+    more = scrutiny.more_rows(facts)
+    lines += [f"- Would more rows help? {more['sentence']}"] if more else []
     slices = scrutiny.failures(facts)["slices"]
     lines += [f"- {slices['sentence']}"] if slices else []
     if decision is not None and decision.reasons:

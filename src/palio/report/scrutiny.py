@@ -248,6 +248,33 @@ def honesty(facts: ReportFacts) -> dict[str, Any]:
     }
 
 
+def more_rows(facts: ReportFacts) -> dict[str, Any] | None:
+    """Say whether more rows to learn from would help, with the learning curve; None if it was not drawn."""
+    search = facts.search
+    if search is None or search.learning is None:
+        return None
+    points = search.learning.points
+    spans = [
+        Metric(value=p.score, low=p.score - (p.error or 0.0), high=p.score + (p.error or 0.0), n_rows=p.n_rows)
+        for p in points
+    ]
+    scale = scale_of([v for s in spans for v in (s.low, s.high)], pad=0.15)
+    return {
+        "sentence": words.more_rows(search.learning, search.metric),
+        "metric": words.term(search.metric).title,
+        "rows": [
+            Row(
+                words.plural(s.n_rows, "row"),
+                "",
+                charts.spread_row(s, scale, title=words.plural(s.n_rows, "row"), tone=tone),
+                with_margin(s) if s.high > s.low else number(s.value),
+                s.value,
+            )
+            for s, tone in zip(spans, ("muted", "muted", "accent"), strict=True)
+        ],
+    }
+
+
 def _warnings(facts: ReportFacts) -> list[str]:
     parts = facts.parts
     found = [clean(w, limit=240) for w in parts.warnings]

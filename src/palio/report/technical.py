@@ -146,7 +146,7 @@ def _candidate(run: Run, facts: ReportFacts, scale: charts.Scale) -> dict[str, A
         "status": run.status,
         "value": run.cv_score,
         "score": with_margin(score) if score else "–",
-        "drawing": charts.interval_row(
+        "drawing": charts.spread_row(
             score, scale, title=words.family(run.family), tone="accent" if _is_chosen(run, facts) else "muted"
         )
         if score

@@ -6,7 +6,7 @@ import math
 import unicodedata
 from typing import NamedTuple
 
-from palio.core.records import CalibrationBin, Comparison, Evaluation, Metric, Parts, Slice, Task
+from palio.core.records import CalibrationBin, Comparison, Evaluation, LearningCurve, Metric, Parts, Slice, Task
 from palio.report import rounding
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, of_hundred, percent, with_margin
@@ -125,6 +125,21 @@ def sources(newest: str, files: tuple[tuple[str, int], ...]) -> str:
         return f"Source: {clean(newest, limit=90)}"
     named = [f"{clean(name, limit=90)} ({plural(n_rows, 'row')})" for name, n_rows in files]
     return f"Sources: {named[0]}, then appended: {joined(named[1:])}"
+
+
+def more_rows(curve: LearningCurve, metric: str) -> str:
+    """Say whether more rows would help, from the learning curve."""
+    _, half, whole = curve.points
+    name = f"“{term(metric).title}”"
+    rows = f"learning from {count(whole.n_rows)} rows instead of {count(half.n_rows)}"
+    if curve.verdict == "flat":
+        if curve.gain <= curve.error:
+            return f"Hardly: {rows} improved {name} by no more than chance does."
+        return f"Hardly: {rows} improved {name} by only {rounding.number(curve.gain, digits=2)}."
+    return (
+        f"Yes: {rows} improved {name} by {rounding.number(curve.gain, digits=2)}. If that goes on, twice as"
+        f" many rows bring about {rounding.number(curve.next_gain, digits=2)} more."
+    )
 
 
 # ── the verdict ─────────────────────────────────────────────────────────────────────────────────────────────────────

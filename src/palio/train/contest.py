@@ -16,7 +16,7 @@ from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Run, Schema, Search, Snapshot, Task
-from palio.train import finals
+from palio.train import finals, learning
 from palio.train.choice import Limits, shown
 from palio.train.family import Examples, Family, OutOfTime, Shape, calm_threads
 from palio.train.plan import Plan, plan
@@ -102,26 +102,33 @@ def search(
     how = f"one fit scored on {len(validation.target):,} validation rows" if holdout else f"{len(folds)} folds"
     progress.say(f"{len(race.schedule)} trials of {', '.join(f.name for f in race.families)}, {how} each.")
     state = _State(store, terms, race, folds, started + TRIALS_SHARE * budget_s, progress)
+    field = finals.Field(
+        store=store,
+        terms=terms,
+        snapshot=snapshot,
+        families={family.name: family for family in race.families},
+        train=train,
+        validation=validation,
+        rows_a_fit={
+            family.name: float(np.mean([len(fold.lesson(family)[0].target) for fold in folds]))
+            for family in race.families
+        },
+        holdout=holdout,
+        deadline=started + budget_s,
+        progress=progress,
+        limits=limits,
+    )
     try:
         runs, cut = _trials(state, train.shape)
-        outcome = finals.hold(
-            finals.Field(
-                store=store,
-                terms=terms,
-                snapshot=snapshot,
-                families={family.name: family for family in race.families},
-                train=train,
-                validation=validation,
-                rows_a_fit={
-                    family.name: float(np.mean([len(fold.lesson(family)[0].target) for fold in folds]))
-                    for family in race.families
-                },
-                holdout=holdout,
-                deadline=started + budget_s,
-                progress=progress,
-                limits=limits,
-            ),
-            runs,
+        outcome = finals.hold(field, runs)
+        chosen = next(run for run in outcome.runs if run.id == outcome.chosen)
+        curve = learning.draw(
+            field.families[chosen.family],
+            chosen,
+            folds,
+            terms=terms,
+            dummy=_best([run for run in runs if run.family == "dummy"], terms),
+            deadline=field.deadline,
         )
     except KeyboardInterrupt:
         progress.say("Interrupted. What is finished is saved: run the same command again to go on from there.")
@@ -132,6 +139,8 @@ def search(
             f"The budget of {budget_s:g} s ended the search after {len(runs)} of {len(race.schedule)} trials; "
             "another run may end elsewhere. Raise [train] budget_s."
         )
+    if curve is not None:
+        reasons.append(learning.sentence(curve, chosen.metric))
     reasons += [f"{name} was left out: one trial of it would break the budget." for name in race.left_out]
     return _keep(
         store,
@@ -146,6 +155,7 @@ def search(
             n_trials_planned=len(race.schedule),
             stopped_by="time" if cut or outcome.cut else "plan",
             seconds=round(time.monotonic() - started, 3),
+            learning=curve,
         ),
     )
 

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from palio.core.records import Column, LearningCurve, Parts
+from palio.testing.family import TASKS, examples_of
+from palio.train import Examples, load_family
+from palio.train.learning import draw, sentence
+from palio.train.trial import Fold, Terms, try_out
+
+TASK = TASKS["value"]
+TERMS = Terms(parts="p", task=TASK, metric="rmse", seed=0, inputs="i")
+PARTS = Parts(
+    id="p",
+    snapshot="s",
+    policy="cv",
+    method="random",
+    seed=0,
+    n_folds=3,
+    counts={},
+    assignment="",
+    test_id="",
+    look_budget=1,
+)
+
+
+def labelled(n_rows: int) -> Examples:
+    made = examples_of(TASK, n_rows=n_rows)
+    frame = made.frame.with_columns(pl.Series("y", made.target), pl.Series("group", np.arange(n_rows) // 10))
+    columns = (*made.schema.columns, Column(name="group", type="integer", feature=False))
+    return Examples(frame, made.target, msgspec.structs.replace(made.schema, columns=columns), TASK)
+
+
+def cut(examples: Examples, parts: Parts = PARTS, n: int = 3) -> list[Fold]:
+    which = np.arange(len(examples.target)) // 10 % n
+    pairs = [(np.flatnonzero(which != k), np.flatnonzero(which == k)) for k in range(n)]
+    return [Fold(examples.take(train), examples.take(valid), parts=parts) for train, valid in pairs]
+
+
+def drawn(folds: list[Fold], family: str = "lightgbm", **settings: Any) -> LearningCurve | None:
+    chosen = load_family(family)
+    params = dict(chosen.defaults(folds[0].train.shape, TASK)[0])
+    run = try_out(chosen, params, folds, terms=TERMS, trial=3)
+    dummy = try_out(load_family("dummy"), {}, folds, terms=TERMS, trial=0)
+    return draw(chosen, run, folds, terms=TERMS, dummy=dummy, **({"deadline": None} | settings))
+
+
+def test_a_curve_that_still_rises_says_what_more_rows_may_bring() -> None:
+    found = drawn(cut(labelled(900)))
+    assert found is not None
+    assert [point.n_rows for point in found.points] == [150, 300, 600]
+    quarter, half, whole = (point.score for point in found.points)
+    assert quarter > half > whole  # an error falls
+    assert found.gain == pytest.approx(half - whole)
+    assert found.verdict == "rises"
+    assert 0 < found.next_gain <= found.gain
+    assert sentence(found, "rmse").startswith("More rows would help: from 300 to 600 rows rmse went from ")
+
+
+def test_what_has_learned_all_it_can_needs_no_more_rows() -> None:
+    found = drawn(cut(labelled(9000)), "linear")
+    assert found is not None
+    assert (found.verdict, found.next_gain) == ("flat", 0.0)
+    assert sentence(found, "rmse").startswith("More rows would hardly help")
+
+
+def test_the_same_folds_give_the_same_curve() -> None:
+    assert drawn(cut(labelled(600))) == drawn(cut(labelled(600)))
+
+
+def test_the_last_point_is_the_score_of_the_search() -> None:
+    folds = cut(labelled(600))
+    run = try_out(load_family("linear"), {"penalty": 1.0}, folds, terms=TERMS, trial=1)
+    found = draw(load_family("linear"), run, folds, terms=TERMS, dummy=None, deadline=None)
+    assert found is not None
+    assert (found.points[-1].score, found.points[-1].error) == (run.cv_score, run.cv_error)
+
+
+def test_no_curve_is_begun_that_would_break_the_budget() -> None:
+    assert drawn(cut(labelled(600)), "linear", deadline=time.monotonic()) is None
+
+
+@pytest.mark.parametrize(("family", "n_rows"), [("dummy", 600), ("linear", 200)])
+def test_no_curve_where_it_would_say_nothing(family: str, n_rows: int) -> None:
+    assert drawn(cut(labelled(n_rows)), family) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"method": "grouped", "key_columns": ("group",)}, {"method": "time"}],
+    ids=["grouped", "time"],
+)
+def test_quarters_are_cut_as_the_parts_were(changes: dict[str, Any]) -> None:
+    found = drawn(cut(labelled(900), msgspec.structs.replace(PARTS, **changes)), "linear")
+    assert found is not None
+    assert found.points[0].n_rows == pytest.approx(150, abs=10)
+    assert found.points[1].n_rows == pytest.approx(300, abs=10)
+
+
+def test_too_few_groups_for_quarters_give_no_curve() -> None:
+    whole = labelled(600)
+    few = Examples(
+        whole.frame.with_columns(pl.Series("group", np.arange(600) % 2)), whole.target, whole.schema, whole.task
+    )
+    grouped = msgspec.structs.replace(PARTS, method="grouped", key_columns=("group",))
+    assert drawn(cut(few, grouped), "linear") is None
