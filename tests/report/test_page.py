@@ -237,3 +237,11 @@ def test_every_source_of_the_rows_is_named(bank: ReportFacts) -> None:
     read = Reader(render(grown)).text
     assert "Sources: bank.csv (45,000 rows), then appended: <may>.csv (211 rows)" in read
     assert "<may>" not in render(grown)
+
+
+def test_the_page_says_how_candidates_were_scored(bank: ReportFacts) -> None:
+    assert "in 5-fold cross-validation." in Reader(render(bank)).text
+    assert bank.search is not None
+    runs = tuple(msgspec.structs.replace(run, fold_scores=(0.9,) * 10) for run in bank.search.runs)
+    holdout = msgspec.structs.replace(bank, search=msgspec.structs.replace(bank.search, runs=runs))
+    assert "in one fit each, scored on the validation part." in Reader(render(holdout)).text

@@ -102,6 +102,13 @@ def test_the_nearest_is_taken_with_a_warning_when_only_the_dummy_meets_the_limit
     assert any(reason.startswith("Warning: no model meets the limits") for reason in choice.reasons)
 
 
+def test_the_reason_says_on_what_the_score_was_measured() -> None:
+    assert choose([BIG], sign=1.0).reasons[0].startswith("big has the best cross-validated roc_auc: 0.9")
+    assert (
+        choose([BIG], sign=1.0, holdout=True).reasons[0].startswith("big has the best roc_auc on the validation part")
+    )
+
+
 def test_the_dummy_is_taken_with_a_warning_when_nothing_can_be_learned() -> None:
     dummy = run("dummy", [0.5] * 5, size=1)
     guess = run("guess", [0.45, 0.56, 0.52, 0.49, 0.50], size=90)

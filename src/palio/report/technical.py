@@ -101,10 +101,16 @@ def _search(facts: ReportFacts) -> dict[str, Any] | None:
         return None
     done = sum(r.status == "done" for r in s.runs)
     how = {"plan": "as planned", "time": "cut by the time limit", "interrupt": "interrupted"}[s.stopped_by]
+    n_scores = max((len(r.fold_scores) for r in s.runs), default=0)
+    where = (
+        f"{facts.parts.n_folds}-fold cross-validation"
+        if n_scores <= facts.parts.n_folds  # else: blocks of one holdout
+        else "one fit each, scored on the validation part"
+    )
     return {
         "sentence": f"{words.plural(done, 'candidate')} of {count(s.n_trials_planned)} planned were tried in"
         f" {seconds(s.seconds)} ({how}), by {words.term(s.metric).title} in"
-        f" {facts.parts.n_folds}-fold cross-validation.",
+        f" {where}.",
         "reasons": [clean(r, limit=300) for r in s.reasons],
     }
 

@@ -123,7 +123,8 @@ def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS,
     best = by_score[0]
     metric = best.metric
     spread = f" ± {shown(best.cv_error)}" if best.cv_error is not None else ""
-    reasons.insert(0, f"{best.family} has the best cross-validated {metric}: {shown(_score(best))}{spread}.")
+    called = f"{metric} on the validation part" if holdout else f"cross-validated {metric}"
+    reasons.insert(0, f"{best.family} has the best {called}: {shown(_score(best))}{spread}.")
     equal = [run for run in by_score if run is best or _is_equal(run, best, sign=sign, holdout=holdout)]
     fewest = min(run.n_parameters or 0 for run in equal)
     simple = [run for run in equal if (run.n_parameters or 0) <= SAME_SIZE * fewest]
