@@ -56,3 +56,10 @@ def test_a_few_answers_repeat_by_coincidence_and_a_few_copies_do_not() -> None:
     assert not is_coarse(np.r_[distinct, distinct[:400]])
     assert is_coarse(np.r_[distinct, np.full(200, 7, np.uint64)])
     assert not is_coarse(np.empty(0, np.uint64))
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40))
+def test_a_table_is_coarse_if_few_rows_differ_or_one_fills_it(times: list[int]) -> None:
+    hashes = np.repeat(np.arange(len(times), dtype=np.uint64), times)
+    few = len(times) < 0.5 * hashes.size
+    assert is_coarse(hashes) == (few or max(times) > max(0.05 * hashes.size, 20))

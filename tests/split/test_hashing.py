@@ -7,11 +7,12 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from palio.core.records import Schema
-from palio.split import row_ids
+from palio.split import hashing, row_ids
 from palio.split.hashing import cell_hashes, mix, occurrence_hashes, row_hashes, uniform
 
 
@@ -99,6 +100,20 @@ def test_the_first_of_equal_hashes_keeps_it_and_later_rows_leave_earlier_ones_al
     assert told_apart[[0, 1, 5]].tolist() == [5, 9, 7]
     assert len(set(told_apart.tolist())) == 6
     assert (occurrence_hashes(hashes[:4]) == told_apart[:4]).all()
+
+
+@given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 9))
+def test_equal_hashes_are_told_apart_in_blocks_as_at_once(values: list[int], block: int) -> None:
+    hashes = mix(np.array(values, np.uint64))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "_BLOCK", block)
+        found = occurrence_hashes(hashes)
+    before = [hashes[:i].tolist().count(own) for i, own in enumerate(hashes.tolist())]
+    expected = [
+        own if n == 0 else int(mix(np.uint64([own]) ^ mix(np.uint64([n])))[0])
+        for own, n in zip(hashes.tolist(), before, strict=True)
+    ]
+    assert found.tolist() == expected
 
 
 def test_rows_are_named_by_their_id_or_by_their_hash() -> None:

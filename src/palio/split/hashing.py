@@ -109,12 +109,16 @@ def occurrence_hashes(hashes: Hashes) -> Hashes:
     """
     order = np.argsort(hashes, kind="stable")
     ranked = hashes[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if ranked.size else np.empty(0, np.int64)
-    lengths = np.diff(np.r_[starts, ranked.size])
-    occurrence = np.arange(ranked.size, dtype=np.int64)
-    occurrence -= np.repeat(starts, lengths)
-    later = occurrence > 0
-    ranked[later] = mix(ranked[later] ^ mix(occurrence[later].astype(np.uint64)))
+    is_first = np.ones(ranked.size, bool)
+    is_first[1:] = ranked[1:] != ranked[:-1]
+    begun = 0  # where the run of equal hashes began that reaches into the block
+    for start in range(0, ranked.size, _BLOCK):
+        block = ranked[start : start + _BLOCK]
+        place = np.arange(start, start + block.size)
+        first = np.maximum.accumulate(np.where(is_first[start : start + _BLOCK], place, begun))
+        begun = int(first[-1])
+        later = place > first
+        block[later] = mix(block[later] ^ mix((place - first)[later].astype(np.uint64)))
     result = np.empty_like(hashes)
     result[order] = ranked
     return result
