@@ -110,6 +110,18 @@ def test_appended_rows_stay_in_when_the_source_grows(folder: Path) -> None:
     assert sorted(keys(folder)) == sorted([*ALL, "z1"])
 
 
+def test_rows_that_the_source_itself_holds_now_are_not_appended_again(folder: Path) -> None:
+    base, may = folder.parent / "base.csv", folder.parent / "may.csv"
+    base.write_text(base.read_text("utf-8") + may.read_text("utf-8").partition("\n")[2], "utf-8")
+    assert keys(folder) == ALL
+    edit(folder, "size", on_out_of_range="accept")
+    assert keys(folder) == ALL
+    with flow.Project.open(folder) as project:
+        lines = [event.text for event in project.store.ledger.events(kind="data.replay")]
+    assert "the source itself holds the 50 rows of may.csv now" in lines[0]
+    assert any("appended the 30 rows of june.csv again" in line for line in lines)
+
+
 def test_a_file_that_becomes_the_source_is_not_appended_to_itself(folder: Path) -> None:
     settings = folder / "palio.toml"
     settings.write_text(settings.read_text("utf-8").replace("base.csv", "may.csv"), "utf-8")

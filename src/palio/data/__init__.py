@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
     from palio.data.source import Source, SourceOptions, open_source
-    from palio.data.stored import StoredRows, obstacle
+    from palio.data.stored import StoredRows, holds, obstacle
     from palio.data.task import infer_task
 
 _HOMES = {
@@ -26,6 +26,7 @@ _HOMES = {
     "Survey": "inference",
     "batches": "snapshot",
     "frames": "snapshot",
+    "holds": "stored",
     "infer_task": "task",
     "ingest": "snapshot",
     "obstacle": "stored",
@@ -48,6 +49,7 @@ __all__ = [
     "Survey",
     "batches",
     "frames",
+    "holds",
     "infer_task",
     "ingest",
     "obstacle",

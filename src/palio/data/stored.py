@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from palio.core.ids import digest_of
@@ -60,3 +61,35 @@ def obstacle(old: Schema, new: Schema) -> str:
             change = f"{before.type} {before.format or ''}".strip(), f"{column.type} {column.format or ''}".strip()
             return f"column `{column.name}` was read as {change[0]}, and is {change[1]} now"
     return ""
+
+
+def holds(store: Store, new: Snapshot, old: Snapshot, *, first_row: int, n_rows: int) -> bool:
+    """Tell whether `new` has every one of these rows of `old` as often as `old` has it up to the last of them.
+
+    So rows that were appended to a source are recognised in a later reading of the source itself. Rows are compared by
+    64-bit hashes of all cells; the columns must have the same types, else the answer is no.
+    """
+    if {c.name: c.type for c in new.schema.columns} != {c.name: c.type for c in old.schema.columns}:
+        return False
+    names = [c.name for c in new.schema.columns]
+    end = first_row + n_rows
+    wanted = np.unique(np.concatenate(list(_hashes(store, old, names, first_row, end))))
+    before = _counts(_hashes(store, old, names, 0, end), wanted)
+    return bool((_counts(_hashes(store, new, names, 0, new.n_rows), wanted) >= before).all())
+
+
+def _hashes(store: Store, snapshot: Snapshot, names: list[str], first: int, end: int) -> Iterator[np.ndarray[Any, Any]]:
+    start = 0
+    for frame in frames(store, snapshot, columns=names):
+        low, high = max(first - start, 0), min(end - start, frame.height)
+        start += frame.height
+        if high > low:
+            yield frame.slice(low, high - low).hash_rows(seed=0).to_numpy()
+
+
+def _counts(parts: Iterator[np.ndarray[Any, Any]], wanted: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    counts = np.zeros(len(wanted), np.int64)
+    for hashes in parts:
+        places = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
+        counts += np.bincount(places[wanted[places] == hashes], minlength=len(wanted))
+    return counts

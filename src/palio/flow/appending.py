@@ -87,15 +87,17 @@ def replay(project: Project, first: Snapshot, source: data.Source) -> Snapshot:
             continue  # the file became the source itself
         key = _key(project, newest, one)
         known = project.store.steps.get("append", key)
-        if known is None:
-            following, origin = _again(project, newest, one)
-            if following.id != one.snapshot:
-                n_rows = following.n_rows - newest.n_rows
-                _tell(project, following, one, origin, n_rows=n_rows, source_changed=one.base != source.fingerprint)
-            project.store.steps.put("append", key, following.id)
-            newest = following
-        else:
+        if known is not None:
             newest = project.store.records.require(Snapshot, known)
+            continue
+        source_changed = one.base != source.fingerprint
+        if source_changed and _holds(project, first, one):
+            _tell_that_it_is_in(project, first, one)
+        else:
+            before, (newest, origin) = newest, _again(project, newest, one)
+            if newest.id != one.snapshot:
+                _tell(project, newest, one, origin, newest.n_rows - before.n_rows, source_changed)
+        project.store.steps.put("append", key, newest.id)
     return newest
 
 
@@ -133,11 +135,24 @@ def _ingest(project: Project, newest: Snapshot, source: data.Source) -> Snapshot
     )
 
 
-def _tell(
-    project: Project, snapshot: Snapshot, one: Appended, origin: str, *, n_rows: int, source_changed: bool
-) -> None:
-    text = f"appended the {n_rows:,} rows of {one.name} again, {origin}: the source "
-    text += "changed" if source_changed else "is the same, its contract changed"
+def _holds(project: Project, first: Snapshot, one: Appended) -> bool:
+    kept = project.store.records.require(Snapshot, one.snapshot)
+    if not all(project.store.blobs.exists(chunk.blob) for chunk in kept.chunks):
+        return False
+    return data.holds(project.store, first, kept, first_row=one.first_row, n_rows=one.n_rows)
+
+
+def _tell_that_it_is_in(project: Project, first: Snapshot, one: Appended) -> None:
+    text = f"the source itself holds the {one.n_rows:,} rows of {one.name} now: not appended again"
+    project.store.ledger.append(
+        "data.replay", first.id, text, payload={"file": one.path, "sha256": one.content, "n_rows": 0}
+    )
+    project.progress.say(f"ingest    {text}")
+
+
+def _tell(project: Project, snapshot: Snapshot, one: Appended, origin: str, n_rows: int, source_changed: bool) -> None:
+    why = "changed" if source_changed else "is the same, its contract changed"
+    text = f"appended the {n_rows:,} rows of {one.name} again, {origin}: the source {why}"
     project.store.ledger.append_once(
         "data.replay",
         snapshot.id,
@@ -145,10 +160,6 @@ def _tell(
         payload={"file": one.path, "sha256": one.content, "origin": origin, "n_rows": n_rows},
     )
     project.progress.say(f"ingest    {text}")
-    if source_changed and not project.config.data.id:
-        project.progress.say(
-            "ingest    if the source itself holds them now, they are in twice: [data] id finds such rows"
-        )
 
 
 def _all(project: Project) -> list[Appended]:
