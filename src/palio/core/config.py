@@ -10,7 +10,7 @@ import tomllib
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -102,6 +102,22 @@ class ServeTable(_Table, frozen=True, kw_only=True):
     max_rows: int = 10_000
 
 
+class LogTable(_Table, frozen=True, kw_only=True):
+    """[log]: what is kept of the answers that were given."""
+
+    dir: str = ""
+    durability: Literal["flush", "fsync", "off"] = "flush"
+    inputs: Literal["all", "sample", "hash", "none"] = "all"
+    sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+    redact: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    salt: str = ""
+    retention_days: Annotated[int, msgspec.Meta(ge=0)] = 90
+    flush_ms: Annotated[float, msgspec.Meta(ge=1, le=60_000)] = 200.0
+    buffer_rows: Annotated[int, msgspec.Meta(ge=1)] = 100_000
+    segment_mb: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 64.0
+
+
 class MonitorTable(_Table, frozen=True, kw_only=True):
     """[monitor]: how what was served is watched."""
 
@@ -139,6 +155,7 @@ class Config(_Table, frozen=True, kw_only=True):
     gate: GateTable = GateTable()
     value: ValueTable = ValueTable()
     serve: ServeTable = ServeTable()
+    log: LogTable = LogTable()
     monitor: MonitorTable = MonitorTable()
     retrain: RetrainTable = RetrainTable()
     report: ReportTable = ReportTable()

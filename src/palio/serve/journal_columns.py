@@ -1,0 +1,330 @@
+"""Turn entries of the prediction log into columns, many at a time: all work that a request need not wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from palio import store
+from palio.core.errors import InputError
+from palio.core.records import Deployment, Manifest, TensorSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Variant = Literal["all", "hash", "none", "failures"]
+"""What is logged of the inputs of an answer; or a failure."""
+Columns = list[list["bytes | Array"]]
+LARGEST_CELL = 4096
+"""A tensor with more values per row than this, or with a free size, is logged as a hash: an image in the log of every
+answer costs more than the answer."""
+_KINDS = {
+    "FP64": "float64",
+    "FP32": "float32",
+    "FP16": "float16",
+    "BOOL": "bool",
+    "BYTES": "text",
+    **{f"{sign}INT{bits}": f"{sign.lower()}int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)},
+}
+
+
+class Entry(msgspec.Struct, gc=False):
+    """One answered or failed request, as the server knows it; arrays are kept by reference, so never change them."""
+
+    id: str
+    """Of the request; row `i` is called `<id>.<i>`."""
+    at_ns: int
+    """When it arrived, as `time.time_ns()`."""
+    origin: Origin | None
+    """What answered; None if the request failed before that was known."""
+    caller: str
+    route: str
+    role: Literal["champion", "challenger", "shadow"] = "champion"
+    status: int = 200
+    latency_s: float = 0.0
+    n_rows: int = 1
+    feeds: Mapping[str, Array] | None = None
+    outputs: Mapping[str, Array] | None = None
+    """None for a failure."""
+    decision: str = ""
+    reason: str = ""
+    keys: Sequence[str] | None = None
+    flags: Sequence[Sequence[str]] | None = None
+    """Per row; None if no row has one."""
+    waiter: asyncio.Future[bool] | None = None
+    """Set by the journal."""
+    size_bytes: int = 0
+    """Of the body: what the entry may hold in memory beyond its numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """How a tensor is logged."""
+
+    name: str
+    """In the feeds or outputs."""
+    columns: tuple[str, ...]
+    """One column; or one for each of its `width` values."""
+    kind: str
+    width: int = 1
+    """Values per row; 0 if it is too large to be logged, or free."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """What answers, and how its inputs and outputs are logged; worked out once for each model that is served."""
+
+    model: str
+    version: str
+    bundle: str
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+
+
+def origin_of(
+    deployment: Deployment,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    *,
+    manifest: Manifest | None = None,
+) -> Origin:
+    """Name the columns of the log for a model.
+
+    Args:
+        deployment: What is served.
+        inputs: Of its graph.
+        outputs: Of its graph.
+        manifest: Names the columns behind the inputs, and the classes; None for a graph that was made elsewhere.
+    """
+    columns = [c.name for c in manifest.schema.features] if manifest else [spec.name for spec in inputs]
+    classes = manifest.task.classes if manifest else ()
+    named = []
+    for spec in outputs:
+        tensor = _tensor(spec, spec.name if manifest else f"output.{spec.name}")
+        if manifest and spec.name == "probabilities" and tensor.width == len(classes) > 0:
+            names = tuple(f"probability_{label}" for label in classes)
+            tensor = Tensor(spec.name, names, tensor.kind, tensor.width)
+        named.append(tensor)
+    return Origin(
+        model=deployment.model,
+        version=str(deployment.version),
+        bundle=deployment.bundle,
+        inputs=tuple(_tensor(spec, f"input.{name}") for spec, name in zip(inputs, columns, strict=True)),
+        outputs=tuple(named),
+    )
+
+
+def _tensor(spec: TensorSpec, column: str) -> Tensor:
+    width = 1
+    for size in spec.shape[1:]:
+        width *= max(size, 0)
+    return Tensor(spec.name, (column,), _KINDS[spec.datatype], width if width <= LARGEST_CELL else 0)
+
+
+class Recorder:
+    """Write columns of one layout for one origin.
+
+    Args:
+        origin: What answered; None for failures before that was known.
+        model: In whose folder the records lie.
+        variant: Failures, or what is logged of the inputs.
+        redaction: What must not be known.
+    """
+
+    def __init__(
+        self,
+        origin: Origin | None,
+        model: str,
+        variant: Variant,
+        *,
+        redaction: store.Redaction,
+    ) -> None:
+        self.origin = origin or Origin("", "", "")
+        self._variant, self._redaction = variant, redaction
+        fields = [*store.COMMON_FIELDS]
+        if variant == "all":
+            fields += [field for tensor in self.origin.inputs for field in self._input_fields(tensor)]
+        elif variant == "hash":
+            fields.append(store.Field("input_hash", "text"))
+        if variant != "failures":
+            fields += [field for tensor in self.origin.outputs for field in _fields(tensor)]
+        kind: store.LogKind = "failures" if variant == "failures" else "answers"
+        tag = self.origin.bundle[:12] + (f"-{variant}" if variant in ("hash", "none") else "")
+        self.series = store.Series(model, kind, tag, store.BatchLayout(fields))
+
+    def columns(self, entries: Sequence[Entry]) -> tuple[int, Columns]:
+        """Return the number of rows, and the columns in the order of the series.
+
+        Raises:
+            InputError: an array does not have the rows or the width that its entry and origin say.
+        """
+        if self._variant == "failures":
+            return len(entries), self._common(entries, [1] * len(entries), [entry.id for entry in entries])
+        counts = [entry.n_rows for entry in entries]
+        total = sum(counts)
+        if total == len(entries) and all(count == 1 for count in counts):
+            ids = [f"{entry.id}.0" for entry in entries]
+        else:
+            ids = [f"{entry.id}.{row}" for entry in entries for row in range(entry.n_rows)]
+        columns = self._common(entries, counts, ids)
+        if self._variant == "all":
+            feeds = [entry.feeds or {} for entry in entries]
+            for tensor in self.origin.inputs:
+                name = tensor.name
+                columns += self._input(tensor, [arrays[name] for arrays in feeds], total)
+        elif self._variant == "hash":
+            feeds = [entry.feeds or {} for entry in entries]
+            values = [_rows([arrays[tensor.name] for arrays in feeds]) for tensor in self.origin.inputs]
+            columns.append(store.text_of(self._redaction.rows(values) if values else [""] * total))
+        outputs = [entry.outputs or {} for entry in entries]
+        for tensor in self.origin.outputs:
+            name = tensor.name
+            columns += _write(tensor, [arrays[name] for arrays in outputs], total)
+        return total, columns
+
+    def _common(self, entries: Sequence[Entry], counts: list[int], ids: list[str]) -> Columns:
+        """Write the columns of `store.COMMON_FIELDS`."""
+        n_rows, origin, text = len(ids), self.origin, store.text_of
+        is_spread = n_rows != len(entries)
+
+        def spread(values: Sequence[Any]) -> Sequence[Any]:
+            return list(itertools.chain.from_iterable(map(itertools.repeat, values, counts))) if is_spread else values
+
+        def few(values: Sequence[str]) -> list[Any]:
+            return store.same_text(values[0], n_rows) if len(set(values)) == 1 else text(values)
+
+        def number(values: list[Any], kind: str) -> Any:
+            array = np.array(values)
+            return store.values_of(np.repeat(array, counts) if is_spread else array, kind)
+
+        return [
+            text(ids),
+            number([entry.at_ns // 1000 for entry in entries], "timestamp"),
+            store.same_text(origin.model, n_rows),
+            store.same_text(origin.version, n_rows),
+            store.same_text(origin.bundle, n_rows),
+            few(spread([entry.role for entry in entries])),
+            few(self._shown("caller", spread([entry.caller for entry in entries]))),
+            few(spread([entry.route for entry in entries])),
+            few(spread([entry.decision for entry in entries])),
+            number([entry.status for entry in entries], "int16"),
+            few(spread([entry.reason for entry in entries])),
+            number([entry.latency_s * 1e6 for entry in entries], "float32"),
+            number([entry.n_rows for entry in entries], "int32"),
+            few(self._shown("key", _per_row(entries, counts, n_rows, "keys"))),
+            few(_per_row(entries, counts, n_rows, "flags")),
+        ]
+
+    def _shown(self, name: str, values: Sequence[str]) -> Sequence[str]:
+        if name in self._redaction.empty:
+            return [""] * len(values)
+        return self._redaction.texts(values) if name in self._redaction.hashed else values
+
+    def _input_fields(self, tensor: Tensor) -> list[store.Field]:
+        name = tensor.columns[0]
+        if _bare(name) in self._redaction.empty:
+            return [store.Field(name, "null")]
+        if _bare(name) in self._redaction.hashed or tensor.width == 0:
+            return [store.Field(name, "text")]
+        return _fields(tensor)
+
+    def _input(self, tensor: Tensor, parts: list[Array], n_rows: int) -> Columns:
+        name = _bare(tensor.columns[0])
+        if name in self._redaction.empty:
+            return [[]]
+        if name in self._redaction.hashed or tensor.width == 0:
+            rows = _rows(parts)
+            if len(rows) != n_rows:
+                raise _misfit(tensor)
+            if tensor.kind == "text" and tensor.width == 1:
+                return [store.text_of(self._redaction.texts([_text(row[0]) for row in rows]))]
+            return [store.text_of(self._redaction.rows([rows]))]
+        return _write(tensor, parts, n_rows)
+
+
+def _rows(parts: list[Array]) -> list[Array]:
+    return [row for part in parts for row in part.reshape(len(part), -1)]
+
+
+def _bare(column: str) -> str:
+    return column.removeprefix("input.")
+
+
+def _fields(tensor: Tensor) -> list[store.Field]:
+    if tensor.width == 0:
+        return [store.Field(tensor.columns[0], "null")]
+    if len(tensor.columns) > 1 or tensor.width == 1:
+        return [store.Field(name, tensor.kind) for name in tensor.columns]
+    return [store.Field(tensor.columns[0], tensor.kind, tensor.width)]
+
+
+def _write(tensor: Tensor, parts: list[Array], n_rows: int) -> Columns:
+    """Write the arrays of many entries, each a column or several.
+
+    Arrays of a graph have its types, so their bytes are joined as they are: for thirty columns of one row each this
+    takes a quarter of the time of `concatenate` (3 of 13 µs a row).
+    """
+    if tensor.width == 0:
+        return [[]]
+    n_values = n_rows * tensor.width
+    if tensor.kind == "text":
+        if n_values == len(parts):
+            values = [part.item() for part in parts]
+        else:
+            values = [value for part in parts for value in part.ravel().tolist()]
+        if len(values) != n_values:
+            raise _misfit(tensor)
+        return [_texts(values[i :: len(tensor.columns)]) for i in range(len(tensor.columns))]
+    numbers = _numbers(parts, store.ARROW_NUMBERS[tensor.kind], n_values, tensor)
+    if len(tensor.columns) == 1:
+        return [store.values_of(numbers, tensor.kind)]
+    return [store.values_of(column, tensor.kind) for column in numbers.reshape(n_rows, tensor.width).T]
+
+
+def _numbers(parts: list[Array], dtype: np.dtype[Any], n_values: int, tensor: Tensor) -> Array:
+    try:
+        data = b"".join(parts)  # type: ignore[arg-type]
+    except BufferError:  # a view that is not contiguous
+        data = b""
+    if len(data) != n_values * dtype.itemsize or (parts and parts[0].dtype != dtype):
+        data = np.concatenate(parts, axis=None).astype(dtype).tobytes()
+    if len(data) != n_values * dtype.itemsize:
+        raise _misfit(tensor)
+    return np.frombuffer(data, dtype)
+
+
+def _texts(cells: list[Any]) -> list[bytes | Array]:
+    try:
+        return store.text_of(cells)
+    except TypeError:  # bytes, or numbers that a category is written in
+        return store.text_of([_text(cell) for cell in cells])
+
+
+def _text(cell: object) -> str:
+    return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+
+
+def _per_row(entries: Sequence[Entry], counts: list[int], n_rows: int, name: Literal["keys", "flags"]) -> list[str]:
+    """Lay out what only some requests have, one text per row; the flags of a row stand on lines of their own."""
+    if all(getattr(entry, name) is None for entry in entries):
+        return [""] * n_rows
+    values: list[str] = []
+    for entry, count in zip(entries, counts, strict=True):
+        given = getattr(entry, name)
+        if given is None or (len(given) != count and entry.outputs is None):
+            values += [""] * count
+        elif len(given) != count:
+            raise InputError(f"an entry of {count} rows has {len(given)} {name}", hint="give one per row")
+        else:
+            values += given if name == "keys" else ["\n".join(raised) for raised in given]
+    return values
+
+
+def _misfit(tensor: Tensor) -> InputError:
+    return InputError(
+        f"`{tensor.name}`: its size is not rows × {tensor.width}", hint="log the arrays that the graph took and gave"
+    )

@@ -1,0 +1,230 @@
+"""Read streams of Arrow record batches that `arrow` wrote, up to the last whole batch of one that was cut off."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from palio.core.errors import IntegrityError
+from palio.store.arrow import (
+    ARROW_NUMBERS,
+    BATCH,
+    BOOL,
+    FIXED_LIST,
+    FLOAT,
+    INT,
+    MARK,
+    NULL,
+    SCHEMA,
+    TIMESTAMP,
+    UTF8,
+    Array,
+    Buffer,
+    Field,
+    n_data,
+)
+
+_MAX_FRAME = 1 << 26
+
+
+class Batch(Mapping[str, Array]):
+    """One batch: column name → values. A column is decoded when it is asked for.
+
+    Numbers and booleans are arrays of their type (two-dimensional if a cell is a list), times `datetime64[us]`, texts
+    objects of type `str`, and a column without values is full of None.
+    """
+
+    def __init__(self, fields: Sequence[Field], frame: bytes, body: bytes | memoryview) -> None:
+        batch = _batch_table(frame)
+        self.n_rows = batch.int64(0)
+        self._body = body
+        self._places: dict[str, tuple[Field, int]] = {}
+        at = 0
+        for field in fields:
+            self._places[field.name] = (field, at + (2 if field.size else 1))
+            at += 0 if field.type == "null" else (2 if field.size else 1) + n_data(field.type)
+        self._buffers = batch.pairs(2)
+        if len(self._buffers) != at:
+            raise IntegrityError("a batch does not have the buffers of its schema", hint="remove the damaged file")
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __getitem__(self, name: str) -> Array:
+        field, at = self._places[name]
+        n_values = self.n_rows * (field.size or 1)
+        if field.type == "null":
+            return np.full(self.n_rows, None)
+        if field.type == "text":
+            values = self._text(at, n_values)
+        elif field.type == "bool":
+            bits = np.frombuffer(self._buffer(at), np.uint8)
+            values = np.unpackbits(bits, count=n_values, bitorder="little").astype(bool)
+        else:
+            values = np.frombuffer(self._buffer(at), ARROW_NUMBERS[field.type], n_values)
+            if field.type == "timestamp":
+                values = values.view("datetime64[us]")
+        return values.reshape(self.n_rows, field.size) if field.size else values
+
+    def buffers(self, name: str) -> list[Buffer]:
+        """Return the values of a column as they lie in the file, for `BatchLayout.encode`."""
+        field, at = self._places[name]
+        return [bytes(self._buffer(at + i)) for i in range(n_data(field.type))]
+
+    def _buffer(self, index: int) -> bytes | memoryview:
+        start, size = self._buffers[index]
+        return self._body[start : start + size]
+
+    def _text(self, at: int, n_values: int) -> Array:
+        offsets = np.frombuffer(self._buffer(at), np.int32, n_values + 1).tolist()
+        data = bytes(self._buffer(at + 1))
+        values = np.empty(n_values, object)
+        if data.isascii():  # then places in the text are places in the bytes
+            text = data.decode("ascii")
+            values[:] = [text[a:b] for a, b in itertools.pairwise(offsets)]
+        else:
+            values[:] = [data[a:b].decode("utf-8", "replace") for a, b in itertools.pairwise(offsets)]
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Where a whole message lies in a file."""
+
+    frame: bytes
+    body_at: int
+    body_size: int
+
+    @property
+    def end(self) -> int:
+        """Where the next one begins."""
+        return self.body_at + self.body_size
+
+
+def messages(file: BinaryIO, *, start: int = 0) -> Iterator[Message]:
+    """Walk over the messages of a stream, up to its end or to the last whole one. Bodies are not read."""
+    size = file.seek(0, 2)
+    at = start
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(8)
+        length = int.from_bytes(head[4:], "little", signed=True)
+        if head[:4] != MARK or not 0 < length <= _MAX_FRAME or at + 8 + length > size:
+            return
+        frame = file.read(length)
+        try:
+            message = Message(frame, at + 8 + length, _message_table(frame).int64(3))
+        except (struct.error, IndexError, ValueError):
+            return
+        if message.body_size < 0 or message.end > size:
+            return
+        yield message
+        at = message.end
+
+
+def fields_of(message: Message) -> tuple[Field, ...]:
+    """Read a schema.
+
+    Raises:
+        IntegrityError: it is none, or has columns of types that Palio does not write.
+    """
+    try:
+        table = _message_table(message.frame)
+        if table.uint8(1) != SCHEMA:
+            raise ValueError("not a schema")
+        return tuple(_read_field(field) for field in table.table(2).tables(1))
+    except (struct.error, IndexError, ValueError, KeyError, UnicodeDecodeError) as error:
+        raise IntegrityError(
+            f"not a stream that Palio wrote: {error}"[:200], hint="remove the file from the folder of the log"
+        ) from None
+
+
+def read_batch(file: BinaryIO, fields: Sequence[Field], message: Message) -> Batch:
+    """Read one batch."""
+    file.seek(message.body_at)
+    return Batch(fields, message.frame, file.read(message.body_size))
+
+
+class _Table:
+    """Read a flatbuffer table: slot by slot, every position checked by the buffer that it is read from."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data, self._at = data, at
+        self._slots = at - self._get("<i", at)
+
+    def _get(self, form: str, at: int) -> int:
+        if at < 0:
+            raise ValueError("a position lies before its buffer")
+        return int(struct.unpack_from(form, self._data, at)[0])
+
+    def _slot(self, slot: int) -> int:
+        place = 4 + 2 * slot
+        if place >= self._get("<H", self._slots):
+            return 0
+        offset = self._get("<H", self._slots + place)
+        return self._at + offset if offset else 0
+
+    def number(self, slot: int, form: str) -> int:
+        at = self._slot(slot)
+        return self._get(form, at) if at else 0
+
+    def uint8(self, slot: int) -> int:
+        return self.number(slot, "<B")
+
+    def int64(self, slot: int) -> int:
+        return self.number(slot, "<q")
+
+    def _follow(self, slot: int) -> int:
+        at = self._slot(slot)
+        return at + self._get("<I", at) if at else 0
+
+    def table(self, slot: int) -> _Table:
+        return _Table(self._data, self._follow(slot))
+
+    def tables(self, slot: int) -> list[_Table]:
+        at = self._follow(slot)
+        places = [at + 4 + 4 * i for i in range(self._get("<I", at))] if at else []
+        return [_Table(self._data, place + self._get("<I", place)) for place in places]
+
+    def text(self, slot: int) -> str:
+        at = self._follow(slot)
+        return self._data[at + 4 : at + 4 + self._get("<I", at)].decode("utf-8") if at else ""
+
+    def pairs(self, slot: int) -> list[list[int]]:
+        at = self._follow(slot)
+        count = self._get("<I", at) if at else 0
+        return np.frombuffer(self._data, np.int64, 2 * count, at + 4).reshape(-1, 2).tolist()
+
+
+def _message_table(frame: bytes) -> _Table:
+    return _Table(frame, struct.unpack_from("<I", frame, 0)[0])
+
+
+def _batch_table(frame: bytes) -> _Table:
+    table = _message_table(frame)
+    if table.uint8(1) != BATCH:
+        raise IntegrityError("a message of the log is not a batch", hint="remove the damaged file")
+    return table.table(2)
+
+
+def _read_field(table: _Table) -> Field:
+    name, code = table.text(0), table.uint8(2)
+    if code == FIXED_LIST:
+        (child,) = table.tables(5)
+        return Field(name, _read_field(child).type, table.table(3).number(0, "<i"))
+    if code in (NULL, BOOL, UTF8, TIMESTAMP):
+        return Field(name, {NULL: "null", BOOL: "bool", UTF8: "text", TIMESTAMP: "timestamp"}[code])
+    if code == FLOAT:
+        return Field(name, f"float{16 << table.table(3).number(0, '<h')}")
+    if code == INT:
+        kind = table.table(3)
+        return Field(name, f"{'int' if kind.number(1, '<B') else 'uint'}{kind.number(0, '<i')}")
+    raise ValueError(f"column `{name[:60]}` is of an unknown type")
