@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from palio.model.session import Graph, Outputs
     from palio.model.stress import stress_feeds
     from palio.model.trees import emit_forest, emit_lightgbm
+    from palio.model.zipmap import without_zipmap
 
 _HOME = {
     "Bundle": "bundle",
@@ -62,6 +63,7 @@ _HOME = {
     "verify_bundle": "inspection",
     "verify_folder": "inspection",
     "versions": "inspection",
+    "without_zipmap": "zipmap",
 }
 __all__ = [
     "MISSING",
@@ -99,6 +101,7 @@ __all__ = [
     "verify_bundle",
     "verify_folder",
     "versions",
+    "without_zipmap",
 ]
 
 

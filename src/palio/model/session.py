@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from palio.core.errors import InputError, IntegrityError
 from palio.core.records import TensorSpec
 from palio.model.names import PREDICTION, PROBABILITIES
 from palio.model.wire import check_wire
+
+log = logging.getLogger("palio.model")
 
 Array = npt.NDArray[Any]
 Feeds = Mapping[str, Array]
@@ -84,14 +87,33 @@ class Graph:
                 f"feeds: got {_some(feeds)}, the graph takes {_some(self._input_names)}",
                 hint="feed each input of the graph once",
             )
+        return self.compute(feeds)
+
+    def compute(self, feeds: Feeds) -> dict[str, Array]:
+        """Do the same for feeds whose names are known to be right: the shortest way through the runtime.
+
+        Raises:
+            InputError: the graph cannot take them. What the runtime says of it stays in the log: it may quote values.
+        """
         try:
-            values = self._session.run(self._output_names, dict(feeds))
+            values = self._session.run(self._output_names, feeds)
         except Exception as error:  # noqa: BLE001 - the runtime raises classes of its own
+            log.warning("the graph refused its feeds: %s", _first_line(error))
             raise InputError(
-                f"feeds: the graph cannot take them: {_first_line(error)}",
-                hint="match the datatypes and shapes of the graph's inputs",
+                "feeds: the graph cannot take them", hint="match the datatypes and shapes of the graph's inputs"
             ) from None
-        return dict(zip(self._output_names, values, strict=True))
+        return dict(zip(self._output_names, values, strict=False))
+
+    def compute_rows(self, feeds: Feeds) -> dict[str, Array]:
+        """Compute all outputs of a graph that answers row by row. Memory is bounded for any number of rows."""
+        n_rows = len(next(iter(feeds.values()))) if feeds else 0
+        if n_rows <= ROWS_AT_ONCE:
+            return self.compute(feeds)
+        parts = [
+            self.compute({name: value[start : start + ROWS_AT_ONCE] for name, value in feeds.items()})
+            for start in range(0, n_rows, ROWS_AT_ONCE)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._output_names}
 
     def predict(self, feeds: Feeds) -> Outputs:
         """Predict the rows of `feeds`: one array of shape (n, 1) per input. Memory is bounded for any n.
@@ -103,19 +125,10 @@ class Graph:
             raise InputError(
                 f"graph: has outputs {_some(self._output_names)}, no `{PREDICTION}`", hint="use run for such a graph"
             )
-        n_rows = len(next(iter(feeds.values()))) if feeds else 0
-        parts = [
-            self.run({name: value[start : start + ROWS_AT_ONCE] for name, value in feeds.items()})
-            for start in range(0, max(n_rows, 1), ROWS_AT_ONCE)
-        ]
-        return Outputs(
-            prediction=_stack([part[PREDICTION] for part in parts]),
-            probabilities=_stack([part[PROBABILITIES] for part in parts]) if PROBABILITIES in parts[0] else None,
-        )
-
-
-def _stack(parts: list[Array]) -> Array:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if feeds.keys() != self._input_names:
+            self.run(feeds)  # says what is wrong
+        outputs = self.compute_rows(feeds)
+        return Outputs(prediction=outputs[PREDICTION], probabilities=outputs.get(PROBABILITIES))
 
 
 def _spec(value: Any) -> TensorSpec:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from palio.serve.process import background as background
     from palio.serve.process import run as run
     from palio.serve.protocols.description import openapi as openapi
+    from palio.serve.protocols.foreign import any_onnx as any_onnx
     from palio.serve.protocols.wire import Caps as Caps
     from palio.serve.registry import Provider as Provider
     from palio.serve.registry import StoreProvider as StoreProvider
@@ -33,6 +34,7 @@ _HOMES = {
     "Client": "client",
     "Provider": "registry",
     "StoreProvider": "registry",
+    "any_onnx": "protocols.foreign",
     "background": "process",
     "create_app": "app",
     "fixed": "registry",

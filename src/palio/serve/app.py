@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,12 +16,13 @@ from starlette.requests import Request as PageRequest
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-import palio
 from palio.core.errors import PalioError
 from palio.serve.meters import Meters
-from palio.serve.protocols import description, rows, tensors
+from palio.serve.protocols import description, repository, rows, tensors
 from palio.serve.protocols.wire import (
     JSON,
+    Answered,
+    Asked,
     Caps,
     DisconnectError,
     Receive,
@@ -45,7 +45,7 @@ INLINE_LATENCY_S = 0.0005
 """A request no larger than this, for a model no slower than this, is answered on the event loop: a hop to a thread
 costs more than the answer. Others go to a small pool; ONNX Runtime lets go of the interpreter while it computes."""
 _encode = msgspec.json.Encoder().encode
-Handler = Callable[[Served, Request], "tuple[Reply, int, list[str]]"]
+Handler = Callable[[Served, Request, Caps], Asked]
 
 
 def create_app(provider: Provider, *, caps: Caps | None = None, poll_s: float = 0.5) -> App:
@@ -79,7 +79,7 @@ class App:
         if scope["type"] == "http":
             path: str = scope["path"]
             if path == "/predict":
-                await self._answer("predict", scope, receive, send, partial(self._predict))
+                await self._answer("predict", scope, receive, send, [], rows.read)
             elif path.startswith("/v2"):
                 await self._protocol(path, scope, receive, send)
             else:
@@ -99,32 +99,31 @@ class App:
     async def _protocol(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         parts = path.rstrip("/").split("/")[2:]
         if parts and parts[0] == "models" and parts[-1] == "infer":
-            name = parts[1:-1]
-            await self._answer("infer", scope, receive, send, partial(self._infer, name))
+            await self._answer("infer", scope, receive, send, parts[1:-1], tensors.read)
             return
         try:
-            _allow(scope, "GET", "HEAD")
-            reply = self._describe(parts)
+            reply = self._describe(scope["method"], parts)
         except WireError as refusal:
             reply = refuse(refusal)
         await send_reply(send, reply, close=self.is_draining)
 
     async def _answer(
-        self, route: str, scope: Scope, receive: Receive, send: Send, handler: Callable[[Served, Request], Any]
+        self, route: str, scope: Scope, receive: Receive, send: Send, name: list[str], handler: Handler
     ) -> None:
         """Answer one inference request: read, predict, count, write. The one catch-all of the wire."""
         begin = time.perf_counter()
         try:
-            _allow(scope, "POST")
-            served = self._served()
+            _allow(scope["method"], "POST")
+            served = repository.find(name, self._models()) if name else self._served()
             request = await read_request(dict(scope["headers"]), receive, self.caps)
             begin = time.perf_counter()
             if len(request.body) <= INLINE_BODY_BYTES and served.latency_s <= INLINE_LATENCY_S:
-                reply, n_rows, flags = handler(served, request)
+                answered = self._compute(handler, served, request)
             else:
                 loop = asyncio.get_running_loop()
-                reply, n_rows, flags = await loop.run_in_executor(self._pool, handler, served, request)
-            self.meters.predicted(served.deployment.model, served.version, n_rows, flags)
+                answered = await loop.run_in_executor(self._pool, self._compute, handler, served, request)
+            reply = answered.reply
+            self.meters.predicted(served.deployment.model, served.version, answered.n_rows, answered.flags)
         except WireError as refusal:
             reply = refuse(refusal)
         except DisconnectError:
@@ -143,34 +142,38 @@ class App:
             raise WireError(503, state.trouble, headers=((b"retry-after", b"1"),))
         return state.served
 
-    def _predict(self, served: Served, request: Request) -> tuple[Reply, int, list[str]]:
-        return rows.predict(served, request, self.caps, self._ids)
+    def _models(self) -> list[Served]:
+        """List what is served, the champion first. Raises WireError 503: nothing is."""
+        return self._held() if self._served() else []
 
-    def _infer(self, name: list[str], served: Served, request: Request) -> tuple[Reply, int, list[str]]:
-        _match(name, served)
-        return tensors.infer(served, request, self.caps)
+    def _compute(self, handler: Handler, served: Served, request: Request) -> Answered:
+        """Read a request, feed the graph, and write the answer."""
+        begin = time.perf_counter_ns()
+        try:
+            asked = handler(served, request, self.caps)
+            middle = time.perf_counter_ns()
+            outputs = served.run(asked.feeds)
+            computed = time.perf_counter_ns()
+            reply = asked.write(outputs, self._ids.take())
+        except Exception:
+            served.tally.failed(time.perf_counter_ns() - begin)
+            raise
+        served.tally.succeeded(asked.n_rows, time.perf_counter_ns() - begin, computed - middle)
+        return Answered(reply, asked.feeds, outputs, asked.n_rows, asked.flags)
 
-    def _describe(self, parts: list[str]) -> Reply:
+    def _describe(self, method: str, parts: list[str]) -> Reply:
         """Answer the reading routes of the protocol."""
-        state = self.registry.state
-        match parts:
-            case []:
-                about = {"name": "palio", "version": palio.__version__, "extensions": description.EXTENSIONS}
-                return Reply(200, _encode(about))
-            case ["health", "live"]:
+        if parts[:1] == ["health"]:
+            _allow(method, "GET", "HEAD")
+            if parts[1:] == ["live"]:
                 return Reply(200, b'{"live":true}')
-            case ["health", "ready"]:
-                return self._ready(state)
-            case ["models", *name, "ready"]:
-                _match(name, self._served())
-                return Reply(200, _encode({"name": self._served().deployment.model, "ready": True}))
-            case ["models", *name] if name:
-                served = self._served()
-                _match(name, served)
-                return Reply(200, _encode(description.metadata(served.bundle.manifest, served.deployment)))
-            case ["systemsharedmemory" | "cudasharedmemory" | "trace" | "logging", *_]:
-                raise WireError(501, "this extension of the protocol is not offered")
-        raise WireError(404, "there is no such route")
+            if parts[1:] == ["ready"]:
+                return self._ready(self.registry.state)
+        return repository.describe(method, parts, self._models() if parts[:1] == ["models"] else self._held())
+
+    def _held(self) -> list[Served]:
+        """List what is served, even if that is nothing."""
+        return [served for served in (self.registry.state.served, self.registry.state.challenger) if served is not None]
 
     def _ready(self, state: State) -> Reply:
         is_ready = state.served is not None and not self.is_draining
@@ -187,20 +190,10 @@ class App:
         return self._ready(self.registry.state)
 
 
-def _allow(scope: Scope, *methods: str) -> None:
-    if scope["method"] not in methods:
+def _allow(method: str, *methods: str) -> None:
+    if method not in methods:
         allowed = ", ".join(methods)
         raise WireError(405, f"only {allowed} is allowed here", headers=((b"allow", allowed.encode()),))
-
-
-def _match(name: list[str], served: Served) -> None:
-    """Refuse the name or version of a model that is not served; names are compared, never used as paths."""
-    asked, model = "/".join(name), served.deployment.model
-    if asked in (model, f"{model}/versions/{served.version}"):
-        return
-    if asked.startswith(f"{model}/versions/"):
-        raise WireError(404, "Request for unknown model: this version is not served")
-    raise WireError(404, "Request for unknown model: this name is not served")
 
 
 def _pages(app: App) -> Starlette:
@@ -214,7 +207,9 @@ def _pages(app: App) -> Starlette:
         served = app.registry.state.served
         if served is None:
             return _respond(refuse(WireError(503, app.registry.state.trouble)))
-        document = description.openapi(served.bundle.manifest, served.deployment)
+        document = description.openapi(
+            served.manifest, served.deployment, inputs=served.inputs, outputs=tuple(served.outputs.values())
+        )
         return _respond(Reply(200, _encode(document)))
 
     async def metrics(_: PageRequest) -> Response:

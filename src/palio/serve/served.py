@@ -1,49 +1,72 @@
-"""Check a bundle, warm it up, and work out in advance all that requests need of it."""
+"""Check a model, warm it up, and work out in advance all that requests need of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from palio import model as models
 from palio.core.errors import IntegrityError
-from palio.core.records import Column, Deployment
-from palio.serve.protocols.guards import NUMERIC, Guard, guard_of
+from palio.core.records import Deployment, Manifest, TensorSpec
+from palio.serve.protocols.datatypes import Array
+from palio.serve.protocols.plans import ColumnPlan, InputPlan
+from palio.serve.protocols.quick import Quick, quick_row
+from palio.serve.protocols.replies import Writer
+from palio.serve.tally import Tally
 
 if TYPE_CHECKING:
-    from palio.model import Bundle, Graph, RecordReader
+    from palio.model import Bundle, Graph
 
 WARM_UP_RUNS = 20
 GOLDEN_TOLERANCE = 1e-6
 """How far the numbers of the golden rows may be from those in the bundle: another processor adds up differently."""
 
 
-@dataclass(frozen=True, slots=True)
-class InputPlan:
-    """What is known in advance about one input tensor (its name may differ from the column's)."""
+class Reader(Protocol):
+    """Turns the records of `POST /predict` into feeds."""
 
-    column: Column
-    numeric: bool
-    guard: Guard
+    def read(self, records: Sequence[Any]) -> tuple[dict[str, Array], list[list[str]]]:
+        """Return the feeds, and per record what is unusual about it. Raises ContractError."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A bundle that is loaded, checked and warm, with everything that can be worked out before the first request."""
+    """A model that is loaded, checked and warm, with everything that can be worked out before the first request.
+
+    Bundles and graphs from elsewhere look the same from here: whoever answers a request follows the plans, feeds
+    `run`, and writes with `writer`.
+    """
 
     deployment: Deployment
-    bundle: Bundle
     graph: Graph
-    reader: RecordReader
-    classes: tuple[str, ...]
-    version: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: Mapping[str, TensorSpec]
+    """By name, in the order in which they are answered."""
     plans: Mapping[str, InputPlan]
-    outputs: Mapping[str, str]
-    """Output name → datatype, in the order of the manifest."""
+    reader: Reader
+    quick: Quick | None
+    """Reads the common form of a request faster; see `protocols.quick`."""
+    writer: Writer
+    run: Callable[[Mapping[str, Array]], dict[str, Array]]
+    """Feeds to outputs, every output by name. Raises InputError: the graph cannot take them."""
     latency_s: float
-    """Shortest time of one warm row through the graph."""
+    """Shortest time of one warm row through the graph; infinite if it could not be measured."""
+    version: str
+    manifest: Manifest | None = None
+    """What the bundle says of itself; None for a graph from elsewhere."""
+    bundle: Bundle | None = None
+    prediction: str = "prediction"
+    """Output that is the `prediction` of a row."""
+    probabilities: str = ""
+    """Output that holds one column per class; empty if there is none."""
+    classes: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Outputs beside these two."""
+    by_row: bool = True
+    """Whether all inputs share their first size, the number of rows."""
+    tally: Tally = field(default_factory=Tally)
 
 
 def prepare(bundle: Bundle, deployment: Deployment) -> Served:
@@ -55,20 +78,26 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
     if bundle.id != deployment.bundle:
         raise IntegrityError("the bundle is not the one that the ledger names", hint="run palio model verify")
     manifest = bundle.manifest
-    plans = {
-        spec.name: InputPlan(column=column, numeric=column.type in NUMERIC, guard=guard_of(column))
-        for spec, column in zip(manifest.inputs, manifest.schema.features, strict=True)
-    }
+    plans = [ColumnPlan(spec, column) for spec, column in zip(manifest.inputs, manifest.schema.features, strict=True)]
+    outputs = {spec.name: spec for spec in manifest.outputs}
+    probabilities = "probabilities" if "probabilities" in outputs else ""
+    classes = manifest.task.classes
     return Served(
         deployment=deployment,
-        bundle=bundle,
         graph=bundle.graph,
+        inputs=manifest.inputs,
+        outputs=outputs,
+        plans={plan.name: plan for plan in plans},
         reader=models.RecordReader(manifest.schema),
-        classes=manifest.task.classes,
-        version=str(deployment.version),
-        plans=plans,
-        outputs={spec.name: spec.datatype for spec in manifest.outputs},
+        quick=quick_row(plans),
+        writer=Writer(deployment, manifest.outputs, {probabilities: classes}),
+        run=bundle.graph.compute_rows,
         latency_s=_warm_up(bundle),
+        version=str(deployment.version),
+        manifest=manifest,
+        bundle=bundle,
+        probabilities=probabilities,
+        classes=classes,
     )
 
 
@@ -82,10 +111,14 @@ def _warm_up(bundle: Bundle) -> float:
             f"numbers by up to {parity.max_abs_diff:.2g}",
             hint="run palio model verify",
         )
-    feeds: dict[str, Any] = {name: values[:1] for name, values in golden.feeds.items()}
-    times = []
-    for _ in range(WARM_UP_RUNS):
+    return shortest_run(bundle.graph.compute_rows, {name: values[:1] for name, values in golden.feeds.items()})
+
+
+def shortest_run(compute: Callable[[Mapping[str, Array]], dict[str, Array]], feeds: dict[str, Array]) -> float:
+    """Return the shortest of some runs, in seconds: what disturbs a measurement only adds to it."""
+    times: list[float] = []
+    while len(times) < WARM_UP_RUNS and sum(times) < 1.0:
         begin = time.perf_counter()
-        bundle.graph.predict(feeds)
+        compute(feeds)
         times.append(time.perf_counter() - begin)
-    return min(times)  # what disturbs a measurement only adds to it
+    return min(times)

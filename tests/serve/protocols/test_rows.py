@@ -97,7 +97,8 @@ BAD: list[tuple[str, Any, int, str]] = [
     ("a word for a boolean", GOOD | {"married": SECRET}, 422, "`married`"),
     ("a huge whole number", b'{"age": ' + b"9" * 400 + b"}", 422, "`age`"),
     ("the second of two is bad", [GOOD, GOOD | {"age": 1}], 422, "`age`"),
-    ("records is no list", {"records": SECRET}, 422, "`records`"),
+    ("records is no list", {"records": SECRET}, 400, "`records` must be a list"),
+    ("records is null", {"records": None}, 400, "`records` must be a list"),
 ]
 
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import palio
-from palio.core.records import Column, Deployment, Manifest, Task
+from palio.core.records import Column, Deployment, Manifest, Task, TensorSpec
 from palio.serve.protocols.guards import NUMERIC
 
 if TYPE_CHECKING:
     from palio.serve.registry import State
 
-EXTENSIONS = ("binary_tensor_data",)
 
-
-def openapi(manifest: Manifest, deployment: Deployment) -> dict[str, Any]:
+def openapi(
+    manifest: Manifest | None,
+    deployment: Deployment,
+    *,
+    inputs: Sequence[TensorSpec] = (),
+    outputs: Sequence[TensorSpec] = (),
+) -> dict[str, Any]:
     """Describe the HTTP interface of one model as OpenAPI 3.1.
 
     Categories become `enum` where the schema rejects unknown ones and examples elsewhere; ranges become `minimum` and
@@ -24,50 +29,48 @@ def openapi(manifest: Manifest, deployment: Deployment) -> dict[str, Any]:
 
     Source: OpenAPI Specification 3.1.1; JSON Schema 2020-12.
     """
-    task, name = manifest.task, deployment.model
+    name = deployment.model
+    if manifest is not None:
+        inputs, outputs = manifest.inputs, manifest.outputs
+    what = (
+        "Answers as its ONNX graph declares."
+        if manifest is None
+        else f"Predicts `{manifest.task.target}` ({manifest.task.kind})."
+    )
     model = f"/v2/models/{quote(name, safe='')}"
     return {
         "openapi": "3.1.0",
         "info": {
             "title": f"{name} (version {deployment.version})",
             "version": str(deployment.version),
-            "description": f"Predicts `{task.target}` ({task.kind}). Served by Palio {palio.__version__}.",
+            "description": f"{what} Served by Palio {palio.__version__}.",
         },
         "paths": {
             "/predict": {"post": _predict_operation()},
             f"{model}/infer": {"post": _infer_operation()},
             "/v2": {"get": _read("describeServer", "Name, version and extensions of the server", "object")},
             model: {"get": _read("describeModel", "Inputs and outputs of the model", "object")},
+            f"{model}/config": {"get": _read("modelConfig", "The model's configuration", "object", may_wait=True)},
+            f"{model}/stats": {"get": _read("modelStats", "How often the model answered", "object", may_wait=True)},
             f"{model}/ready": {"get": _read("modelReady", "Whether the model answers", "object", may_wait=True)},
             "/v2/health/live": {"get": _read("live", "Whether the process answers", "object")},
             "/v2/health/ready": {"get": _read("ready", "Whether a champion is served", "object", may_wait=True)},
             "/health": {"get": _read("health", "Whether a champion is served, and which", "object", may_wait=True)},
         },
-        "components": {"schemas": _schemas(manifest)},
+        "components": {"schemas": _schemas(manifest, inputs, outputs)},
     }
 
 
-def _schemas(manifest: Manifest) -> dict[str, Any]:
-    features = manifest.schema.features
-    required = [column.name for column in features if not column.missing_allowed]
-    record: dict[str, Any] = {
-        "type": "object",
-        "properties": {column.name: property_of(column) for column in features},
-        "additionalProperties": False,
-    }
-    if required:
-        record["required"] = required
-    if features:
-        record["examples"] = [{column.name: example_of(column) for column in features}]
+def _schemas(manifest: Manifest | None, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> dict[str, Any]:
     return {
-        "Record": record,
+        "Record": _graph_record(inputs) if manifest is None else _record(manifest),
         "Records": {
             "type": "object",
             "properties": {"records": {"type": "array", "minItems": 1, "items": _ref("Record")}},
             "required": ["records"],
             "additionalProperties": False,
         },
-        "Prediction": _prediction_schema(manifest.task),
+        "Prediction": _graph_prediction() if manifest is None else _prediction_schema(manifest.task),
         "Predictions": {
             "type": "object",
             "properties": {
@@ -86,18 +89,55 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
             },
             "required": ["error"],
         },
-        "InferRequest": _infer_schema(manifest),
+        "InferRequest": _infer_schema(inputs, outputs),
         "InferAnswer": {
             "type": "object",
             "properties": {
                 "model_name": {"type": "string"},
                 "model_version": {"type": "string"},
                 "id": {"type": "string"},
-                "outputs": {"type": "array", "items": _tensor_schema([spec.name for spec in manifest.outputs])},
+                "parameters": {"type": "object"},
+                "outputs": {"type": "array", "items": _tensor_schema([spec.name for spec in outputs])},
             },
             "required": ["model_name", "outputs"],
         },
     }
+
+
+def _record(manifest: Manifest) -> dict[str, Any]:
+    features = manifest.schema.features
+    required = [column.name for column in features if not column.missing_allowed]
+    record: dict[str, Any] = {
+        "type": "object",
+        "properties": {column.name: property_of(column) for column in features},
+        "additionalProperties": False,
+    }
+    if required:
+        record["required"] = required
+    if features:
+        record["examples"] = [{column.name: example_of(column) for column in features}]
+    return record
+
+
+def _graph_record(inputs: Sequence[TensorSpec]) -> dict[str, Any]:
+    """Describe what a graph from elsewhere takes: one value per input, and for a single input the value itself."""
+    properties = {spec.name: {"description": f"{spec.datatype}, shape {list(spec.shape[1:])}"} for spec in inputs}
+    named = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return (
+        named if len(inputs) > 1 else {"anyOf": [named, {"type": "object", "required": ["record"]}, {"type": "array"}]}
+    )
+
+
+def _graph_prediction() -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "id": {"type": "string", "description": "Names this answer when its true value arrives later"},
+        "prediction": {"description": "The row of the first output"},
+        "probabilities": {"type": "object", "additionalProperties": {"type": ["number", "null"]}},
+        "outputs": {"type": "object", "description": "The rows of further outputs"},
+        "version": {"type": "integer"},
+        "flags": {"type": "array", "items": {"type": "string"}},
+    }
+    return {"type": "object", "properties": properties, "required": ["id", "prediction", "version", "flags"]}
 
 
 def property_of(column: Column) -> dict[str, Any]:
@@ -162,8 +202,8 @@ def _prediction_schema(task: Task) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": [*properties]}
 
 
-def _infer_schema(manifest: Manifest) -> dict[str, Any]:
-    names = [spec.name for spec in manifest.inputs]
+def _infer_schema(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> dict[str, Any]:
+    names = [spec.name for spec in inputs]
     return {
         "type": "object",
         "properties": {
@@ -174,7 +214,7 @@ def _infer_schema(manifest: Manifest) -> dict[str, Any]:
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "properties": {"name": {"enum": [spec.name for spec in manifest.outputs]}},
+                    "properties": {"name": {"enum": [spec.name for spec in outputs]}, "parameters": {"type": "object"}},
                     "required": ["name"],
                 },
             },
@@ -244,17 +284,6 @@ def _read(operation: str, summary: str, kind: str, *, may_wait: bool = False) ->
     return {"operationId": operation, "summary": summary, "responses": responses}
 
 
-def metadata(manifest: Manifest, deployment: Deployment) -> dict[str, Any]:
-    """Describe a model in the words of the Open Inference Protocol; -1 is the free number of rows."""
-    return {
-        "name": deployment.model,
-        "versions": [str(deployment.version)],
-        "platform": "onnxruntime_onnx",
-        "inputs": [{"name": s.name, "datatype": s.datatype, "shape": s.shape} for s in manifest.inputs],
-        "outputs": [{"name": s.name, "datatype": s.datatype, "shape": s.shape} for s in manifest.outputs],
-    }
-
-
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
@@ -274,18 +303,25 @@ def page(state: State) -> str:
     served = state.served
     if served is None:
         return _PAGE.format(title="Palio", subtitle="No model is served.", trouble=trouble, body="")
-    manifest, name = served.bundle.manifest, html.escape(served.deployment.model)
+    manifest, name = served.manifest, html.escape(served.deployment.model)
+    head = ("column", "values") if manifest else ("input", "shape")
+    cells = (
+        [(spec.name, spec.datatype, str(list(spec.shape))) for spec in served.inputs]
+        if manifest is None
+        else [(column.name, column.type, _values(column)) for column in manifest.schema.features]
+    )
     rows = "".join(
-        f"<tr><td><code>{html.escape(column.name)}</code></td><td>{column.type}</td><td>{_values(column)}</td></tr>"
-        for column in manifest.schema.features
+        f"<tr><td><code>{html.escape(name)}</code></td><td>{kind}</td><td>{values}</td></tr>"
+        for name, kind, values in cells
     )
     body = (
         f"<p>Send records to <code>POST /predict</code>, or tensors to <code>POST /v2/models/{name}/infer</code>.</p>"
-        f"<table><tr><th>column</th><th>type</th><th>values</th></tr>{rows}</table>"
+        f"<table><tr><th>{head[0]}</th><th>type</th><th>{head[1]}</th></tr>{rows}</table>"
     )
-    subtitle = (
-        f"version {served.version} · predicts {html.escape(manifest.task.target)} · {html.escape(manifest.family)}"
+    what = (
+        f"predicts {html.escape(manifest.task.target)} · {html.escape(manifest.family)}" if manifest else "ONNX graph"
     )
+    subtitle = f"version {served.version} · {what}"
     return _PAGE.format(title=name, subtitle=subtitle, trouble=trouble, body=body)
 
 

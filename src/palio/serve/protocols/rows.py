@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from palio.core.errors import ContractError
-from palio.serve.protocols.wire import Caps, Reply, Request, WireError
+from palio.serve.protocols.datatypes import Array
+from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
 if TYPE_CHECKING:
     from palio.serve.served import Served
@@ -19,11 +22,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class PredictionIds:
-    """Name answers: a random prefix for this process and a counter; unique without asking anybody.
+    """Name requests: a random prefix for this process and a counter; unique without asking anybody.
+
+    Row `i` of a request is `<request>.<i>`.
 
     Example:
         >>> ids = PredictionIds()
-        >>> first, second = ids.take(2)
+        >>> first, second = ids.take(), ids.take()
         >>> first != second, first.rpartition("-")[0] == second.rpartition("-")[0]
         (True, True)
     """
@@ -32,14 +37,13 @@ class PredictionIds:
         self._prefix = secrets.token_hex(8)
         self._counter = itertools.count(1)
 
-    def take(self, n_rows: int) -> list[str]:
-        """Return `n_rows` new names."""
-        prefix, counter = self._prefix, self._counter
-        return [f"{prefix}-{next(counter):x}" for _ in range(n_rows)]
+    def take(self) -> str:
+        """Return a new name."""
+        return f"{self._prefix}-{next(self._counter):x}"
 
 
-def parse_records(body: bytes, caps: Caps) -> list[dict[str, Any]]:
-    """Read `{"records": [{…}, …]}`, `[{…}, …]` or one `{…}`.
+def parse_records(body: bytes, caps: Caps, *, lists: bool = False) -> list[Any]:
+    """Read `{"records": [{…}, …]}`, `[{…}, …]` or one `{…}`; with `lists` a record may be a list of values, too.
 
     Raises:
         WireError: 400 if the body is not JSON of one of these forms, or holds no row or too many.
@@ -50,58 +54,69 @@ def parse_records(body: bytes, caps: Caps) -> list[dict[str, Any]]:
         raise WireError(400, "the JSON is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise WireError(400, 'the body is not JSON; send {"records": [{"column": value, …}, …]}') from None
-    if isinstance(value, dict) and isinstance(value.get("records"), list):
+    if isinstance(value, dict) and "records" in value:
         if len(value) > 1:
             raise WireError(400, "beside `records` nothing else is allowed")
         value = value["records"]
-    rows = value if isinstance(value, list) else [value]
+        if not isinstance(value, list):
+            raise WireError(400, "`records` must be a list of records", fields=("records",))
+    is_one = not isinstance(value, list) or (lists and bool(value) and not isinstance(value[0], list | dict))
+    rows = [value] if is_one else value
     if not rows:
         raise WireError(400, "there is no record to predict")
     if len(rows) > caps.max_rows:
         raise WireError(413, f"{len(rows)} records are more than the {caps.max_rows} that are allowed in one request")
-    if not all(type(row) is dict for row in rows):
-        raise WireError(400, "a record must be an object of column names and values")
+    if not all(type(row) is dict or (lists and type(row) is list) for row in rows):
+        what = "an object of input names and values, or a list of values" if lists else "of column names and values"
+        raise WireError(400, f"a record must be {what}" if lists else f"a record must be an object {what}")
     return rows
 
 
-def predict(served: Served, request: Request, caps: Caps, ids: PredictionIds) -> tuple[Reply, int, list[str]]:
-    """Answer one `/predict` request.
-
-    Returns:
-        The reply, how many rows it answers, and all flags that were raised.
+def read(served: Served, request: Request, caps: Caps) -> Asked:
+    """Read one `/predict` request and hold it to the schema.
 
     Raises:
         WireError: 400 malformed, 413 too many rows, 422 rows that break the schema.
     """
-    rows = parse_records(request.body, caps)
+    rows = parse_records(request.body, caps, lists=served.manifest is None)
     try:
         feeds, flags = served.reader.read(rows)
     except ContractError as error:
         raise WireError.of(error) from None
-    outputs = served.graph.predict(feeds)
-    answers = _answers(served, outputs.prediction.tolist(), outputs.probabilities, flags, ids)
-    reply = {"model": served.deployment.model, "version": served.deployment.version, "predictions": answers}
-    return Reply(200, _encode(reply)), len(rows), [flag for row in flags for flag in row]
+    raised = [flag for row in flags for flag in row]
+    return Asked(feeds, len(rows), raised, partial(_write, served, flags, request.encoding))
 
 
-def _answers(
-    served: Served, predictions: list[Any], probabilities: Any, flags: Any, ids: PredictionIds
-) -> list[dict[str, Any]]:
-    version = served.deployment.version
-    names = ids.take(len(predictions))
-    if probabilities is None:
-        return [
-            {"id": name, "prediction": prediction, "version": version, "flags": raised}
-            for name, prediction, raised in zip(names, predictions, flags, strict=True)
-        ]
-    classes = served.classes
-    return [
-        {
-            "id": name,
-            "prediction": prediction,
-            "probabilities": dict(zip(classes, shares, strict=True)),
-            "version": version,
-            "flags": raised,
-        }
-        for name, prediction, shares, raised in zip(names, predictions, probabilities.tolist(), flags, strict=True)
-    ]
+def _write(
+    served: Served, flags: Sequence[list[str]], encoding: bytes, outputs: Mapping[str, Array], identity: str
+) -> Reply:
+    n_rows, version = len(flags), served.deployment.version
+    parts: dict[str, list[Any]] = {
+        "id": [f"{identity}.{row}" for row in range(n_rows)],
+        "prediction": by_row(outputs[served.prediction], n_rows),
+    }
+    if served.probabilities:
+        classes = served.classes
+        shares = by_row(outputs[served.probabilities], n_rows)
+        parts["probabilities"] = [dict(zip(classes, row, strict=True)) for row in shares]
+    if served.others:
+        columns = [by_row(outputs[name], n_rows) for name in served.others]
+        parts["outputs"] = [dict(zip(served.others, row, strict=True)) for row in zip(*columns, strict=True)]
+    parts |= {"version": [version] * n_rows, "flags": list(flags)}
+    answers = [dict(zip(parts, row, strict=True)) for row in zip(*parts.values(), strict=True)]
+    reply = Reply(200, _encode({"model": served.deployment.model, "version": version, "predictions": answers}))
+    return compressed(reply, encoding)
+
+
+def by_row(output: Array, n_rows: int) -> list[Any]:
+    """Cut an output of the graph into one value per row; a column of single values becomes plain values.
+
+    Raises:
+        WireError: 400, the graph does not answer row by row, and there is more than one.
+    """
+    if output.ndim and len(output) == n_rows:
+        values: list[Any] = (output.reshape(-1) if output.size == n_rows else output).tolist()
+        return values
+    if n_rows == 1:
+        return [output.tolist()]
+    raise WireError(400, "this graph does not answer row by row; send one record at a time")

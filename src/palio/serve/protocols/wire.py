@@ -1,13 +1,14 @@
-"""Move bytes in and out: caps, request bodies, replies, errors as JSON."""
+"""Move bytes in and out: caps, request bodies, compression, replies, errors as JSON."""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from palio.core.errors import PalioError
 
@@ -19,6 +20,14 @@ Send = Callable[[Message], Awaitable[None]]
 JSON = b"application/json"
 BINARY = b"application/octet-stream"
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+COMPRESS_FROM_BYTES = 1024
+"""A shorter answer is not worth the time."""
+INFLATE_INLINE_BYTES = 4096
+"""A compressed body no longer than this is unpacked on the event loop; others in a thread."""
+FREE_INFLATION_BYTES = 2**20
+"""What a body may always grow to, whatever its ratio."""
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +35,8 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
 
     max_body_bytes: int = 64 * 2**20
     """Of a body, before and after decompression."""
+    max_ratio: int = 200
+    """How many times its compressed size a body may have, beyond the first megabyte. JSON reaches 10 to 30."""
     max_rows: int = 10_000
     read_timeout_s: float = 30.0
     """How long a client may take to send its body."""
@@ -73,6 +84,29 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     header_length: int | None
     """`Inference-Header-Content-Length`: bytes of JSON in front of binary tensors."""
+    encoding: bytes = b""
+    """How a long answer is to be compressed: `gzip`, `deflate` or not at all."""
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """A request that was read and held to the signature: what the graph is to be fed, and how to answer."""
+
+    feeds: dict[str, Array]
+    n_rows: int
+    flags: Sequence[str]
+    """All flags that were raised, in no order."""
+    write: Callable[[Mapping[str, Array], str], Reply]
+    """Makes the reply of the outputs of the graph and the identity of the request."""
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """A request that was answered, and what the prediction log and the meters want to know of it."""
+
+    reply: Reply
+    feeds: dict[str, Array]
+    outputs: dict[str, Array]
+    n_rows: int
+    flags: Sequence[str]
 
 
 _encode = msgspec.json.Encoder().encode
@@ -86,6 +120,31 @@ def refuse(refusal: WireError) -> Reply:
     if refusal.fields:
         body["fields"] = refusal.fields
     return Reply(refusal.status, _encode(body), JSON, refusal.headers)
+
+
+def accepted_encoding(accepts: bytes) -> bytes:
+    """Choose how to compress for a client: `gzip` before `deflate`, neither if it takes none of them.
+
+    Example:
+        >>> accepted_encoding(b"deflate, gzip;q=0.5, br"), accepted_encoding(b"gzip;q=0"), accepted_encoding(b"br")
+        (b'gzip', b'', b'')
+    """
+    taken = set()
+    for part in accepts.lower().split(b","):
+        name, _, weight = part.partition(b";")
+        if weight.replace(b" ", b"").rstrip(b"0.") != b"q=":
+            taken.add(name.strip())
+    return b"gzip" if b"gzip" in taken else b"deflate" if b"deflate" in taken else b""
+
+
+def compressed(reply: Reply, encoding: bytes) -> Reply:
+    """Compress the body of an answer if its client takes that and it is long enough to be worth it."""
+    if not encoding or len(reply.body) < COMPRESS_FROM_BYTES:
+        return reply
+    packer = zlib.compressobj(1, zlib.DEFLATED, _WINDOW_BITS[encoding])
+    body = packer.compress(reply.body) + packer.flush()
+    headers = (*reply.headers, (b"content-encoding", encoding), (b"vary", b"accept-encoding"))
+    return Reply(reply.status, body, reply.content_type, headers)
 
 
 async def send_reply(send: Send, reply: Reply, *, close: bool) -> None:
@@ -118,9 +177,18 @@ async def read_request(headers: Mapping[bytes, bytes], receive: Receive, caps: C
         raise WireError(408, "the body did not arrive in time") from None
     encoding = headers.get(b"content-encoding")
     if encoding is not None:
-        body = _decompress(body, encoding.strip().lower(), caps)
+        encoding = encoding.strip().lower()
+        if len(body) <= INFLATE_INLINE_BYTES:
+            body = _decompress(body, encoding, caps)
+        else:
+            body = await asyncio.to_thread(_decompress, body, encoding, caps)
     length = headers.get(b"inference-header-content-length")
-    return Request(body, None if length is None else _header_length(length, body))
+    accepts = headers.get(b"accept-encoding")
+    return Request(
+        body,
+        None if length is None else _header_length(length, body),
+        b"" if accepts is None else accepted_encoding(accepts),
+    )
 
 
 async def _read_body(receive: Receive, caps: Caps) -> bytes:
@@ -152,12 +220,15 @@ def _decompress(body: bytes, encoding: bytes, caps: Caps) -> bytes:
     if encoding not in _WINDOW_BITS:
         raise WireError(415, "unknown content encoding; send gzip, deflate or none", headers=_ACCEPTED)
     stream = zlib.decompressobj(_WINDOW_BITS[encoding])
+    limit = min(caps.max_body_bytes, max(FREE_INFLATION_BYTES, caps.max_ratio * len(body)))
     try:
-        plain = stream.decompress(body, caps.max_body_bytes + 1)
+        plain = stream.decompress(body, limit + 1)
     except zlib.error:
         raise WireError(400, "the compressed body is damaged") from None
     if len(plain) > caps.max_body_bytes:
         raise _too_large(caps)
+    if len(plain) > limit:
+        raise WireError(413, f"the compressed body unpacks to more than {caps.max_ratio} times its size")
     if not stream.eof or stream.unused_data:
         raise WireError(400, "the compressed body is damaged")
     return plain

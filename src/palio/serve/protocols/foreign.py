@@ -1,0 +1,207 @@
+"""Serve any ONNX file: its signature is what its graph declares."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from palio.core.errors import ContractError, InputError, IntegrityError, NotFoundError, PalioError
+from palio.core.ids import digest
+from palio.core.records import Deployment, TensorSpec
+from palio.core.serving import Plan
+from palio.model import Graph, without_zipmap
+from palio.serve.protocols.datatypes import SCALARS, Array, array_of, list_of
+from palio.serve.protocols.plans import TensorPlan, refuse_unservable
+from palio.serve.protocols.quick import quick_tensors
+from palio.serve.protocols.replies import Writer
+from palio.serve.served import Served, shortest_run
+
+MAX_BYTES = 1 << 31
+"""A protocol buffer cannot be larger."""
+
+
+def any_onnx(path: Path, *, model: str = "", finite: bool = False) -> OnnxFile:
+    """Serve one ONNX file for ever, under the name `model` (default: the file's stem), as version 1.
+
+    Args:
+        path: The file; operators of ONNX and ai.onnx.ml only, all weights inside.
+        model: Name to serve it under.
+        finite: Refuse NaN and infinities in binary tensors, too. JSON cannot hold them.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: it cannot be read, or it has no name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise NotFoundError(f"{path}: there is no such file", hint="name an ONNX file")
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}", hint="name a file you may read") from None
+    deployment = Deployment(model=model or path.stem, version=1, bundle=digest(data))
+    return OnnxFile(data, Plan(champion=deployment), finite)
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """A provider of one model that never changes."""
+
+    data: bytes
+    plan: Plan
+    finite: bool
+
+    def current(self) -> Plan:
+        """Return the plan: this file answers."""
+        return self.plan
+
+    def load(self, deployment: Deployment) -> Served:
+        """Open the graph and warm it up. Raises IntegrityError: it cannot be served, and why."""
+        return prepare_graph(self.data, deployment, finite=self.finite)
+
+    def refused(self, deployment: Deployment, why: str) -> None:
+        """Say nothing: whoever starts the server reads it in its log."""
+
+
+def prepare_graph(data: bytes, deployment: Deployment, *, finite: bool = False) -> Served:
+    """Open a graph from elsewhere, and work out what requests need of it.
+
+    Raises:
+        IntegrityError: not a plain, self-contained ONNX model, or inputs and outputs that the protocol cannot carry.
+    """
+    plain, labels = without_zipmap(data, max_bytes=MAX_BYTES)
+    graph = Graph(plain, max_bytes=MAX_BYTES)
+    why = refuse_unservable(graph.inputs, "input") or refuse_unservable(graph.outputs, "output")
+    if why or not graph.inputs:
+        raise IntegrityError(f"model: {why or 'it takes no input'}", hint="export it with plain tensors")
+    plans = {spec.name: TensorPlan(spec, finite=finite) for spec in graph.inputs}
+    outputs = {spec.name: spec for spec in graph.outputs}
+    probabilities = next((name for name in outputs if name in labels), "")
+    prediction = next((name for name in outputs if name != probabilities), probabilities)
+    return Served(
+        deployment=deployment,
+        graph=graph,
+        inputs=graph.inputs,
+        outputs=outputs,
+        plans=plans,
+        reader=GraphReader(graph.inputs),
+        quick=quick_tensors(plans),
+        writer=Writer(deployment, graph.outputs, labels),
+        run=graph.compute,
+        latency_s=_latency(graph),
+        version=str(deployment.version),
+        prediction=prediction,
+        probabilities="" if prediction == probabilities else probabilities,
+        classes=labels.get(probabilities, ()),
+        others=tuple(name for name in outputs if name not in (prediction, probabilities)),
+        by_row=False,
+    )
+
+
+def _latency(graph: Graph) -> float:
+    """Time one row of ones; infinite if the graph does not take that."""
+    ones: dict[str, Any] = {"BYTES": "1", "BOOL": True}
+    feeds = {}
+    for spec in graph.inputs:
+        shape = [1 if size < 0 else size for size in spec.shape]
+        n_values = 1
+        for size in shape:
+            n_values *= size
+        feeds[spec.name] = array_of([ones.get(spec.datatype, 1)] * n_values, spec.datatype, shape, spec.name)
+    try:
+        return shortest_run(graph.compute, feeds)
+    except PalioError:
+        return float("inf")
+
+
+class GraphReader:
+    """Reads records for a graph from elsewhere: `{input: value}`, values flat or nested, one record per row.
+
+    A graph of one input takes `{"record": value}` and the plain value, too.
+
+    Example:
+        >>> reader = GraphReader((TensorSpec(name="x", datatype="FP32", shape=(-1, 2)),))
+        >>> reader.read([[1, 2], {"x": [3, 4]}])[0]["x"].tolist()
+        [[1.0, 2.0], [3.0, 4.0]]
+    """
+
+    def __init__(self, inputs: Sequence[TensorSpec]) -> None:
+        self._inputs = tuple(inputs)
+        self._names = frozenset(spec.name for spec in inputs)
+        self._only = inputs[0].name if len(inputs) == 1 else ""
+
+    def read(self, records: Sequence[Any]) -> tuple[dict[str, Array], list[list[str]]]:
+        """Return the feeds; no value of such a graph is unusual.
+
+        Raises:
+            ContractError: an input is absent or unknown, or a value has the wrong type or size.
+        """
+        rows = [self._by_name(record, row) for row, record in enumerate(records)]
+        return {spec.name: _feed(spec, [row[spec.name] for row in rows]) for spec in self._inputs}, [[] for _ in rows]
+
+    def _by_name(self, record: Any, row: int) -> Mapping[str, Any]:
+        if not isinstance(record, Mapping):
+            if not self._only:
+                raise _breaks(self._inputs[0].name, f"record {row}: name the {len(self._names)} inputs of this graph")
+            return {self._only: record}
+        if self._only and record.keys() == {"record"} and self._only != "record":
+            return {self._only: record["record"]}
+        if record.keys() != self._names:
+            absent = sorted(self._names - record.keys())
+            what = f"input `{absent[0]}` is absent" if absent else "it names an input that this graph does not have"
+            raise _breaks(absent[0] if absent else "", f"record {row}: {what}")
+        return record
+
+
+def _feed(spec: TensorSpec, cells: list[Any]) -> Array:
+    if not spec.shape and len(cells) > 1:
+        raise _breaks(spec.name, f"`{spec.name}` is a single value: send one record")
+    if spec.shape and spec.shape[0] not in (-1, len(cells)):
+        raise _breaks(spec.name, f"`{spec.name}` takes exactly {spec.shape[0]} records")
+    values: list[Any] = []
+    sizes: list[int] | None = None
+    for row, cell in enumerate(cells):
+        flat, here = _flat(cell, spec, row)
+        if sizes is not None and here != sizes:
+            raise _breaks(spec.name, f"record {row}: `{spec.name}` has another size than in the records before it")
+        sizes = here
+        values += flat
+    try:
+        values = msgspec.convert(values, list_of(SCALARS[spec.datatype]))
+    except msgspec.ValidationError:
+        raise _breaks(spec.name, f"`{spec.name}` must hold values that fit {spec.datatype}") from None
+    return array_of(values, spec.datatype, [len(cells), *(sizes or [])] if spec.shape else [], spec.name)
+
+
+def _flat(cell: Any, spec: TensorSpec, row: int) -> tuple[list[Any], list[int]]:
+    """Return the values of one record's input, and their sizes without the first (the records)."""
+    wanted = spec.shape[1:]
+    sizes: list[int] = []
+    values = [cell]
+    while values and isinstance(values[0], list) and len(sizes) <= len(wanted):
+        length = len(values[0])
+        if not all(isinstance(one, list) and len(one) == length for one in values):
+            raise _breaks(spec.name, f"record {row}: `{spec.name}` is not a full block of values")
+        sizes.append(length)
+        values = list(itertools.chain.from_iterable(values))
+    if len(sizes) == 1 and len(wanted) > 1 and -1 not in wanted:  # flat, row-major
+        n_values = 1
+        for size in wanted:
+            n_values *= size
+        sizes = list(wanted) if len(values) == n_values else sizes
+    if not sizes and wanted == (1,):
+        sizes = [1]
+    if len(sizes) != len(wanted) or any(w not in (-1, s) or s == 0 for s, w in zip(sizes, wanted, strict=True)):
+        raise _breaks(spec.name, f"record {row}: `{spec.name}` must have the shape {list(wanted)}")
+    return values, sizes
+
+
+def _breaks(name: str, why: str) -> ContractError:
+    violations = [{"column": name, "rule": "type"}] if name else []
+    return ContractError(why, facts={"violations": violations})
