@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palio import evaluate, split
+from palio import data, evaluate, split
 from palio.core.errors import SealError
 from palio.core.ids import digest_of
 from palio.core.progress import SILENT
@@ -127,6 +127,33 @@ def test_an_interrupted_look_is_finished_by_its_own_candidate_alone_and_once(ben
     assert split.looks(bench.store, bench.parts) == 2
     with pytest.raises(SealError):  # another question about the same candidate is another look
         judged(bench, first, second)
+
+
+def test_when_time_moves_on_both_are_judged_on_rows_that_neither_learned_from(benches, frames):
+    frame = frames["customers"](3000).with_columns(pl.int_range(3000).alias("t"))
+    first = benches.of_frame(frame[:2000])
+    schema = msgspec.structs.replace(first.snapshot.schema, time=("t",))
+    columns = tuple(msgspec.structs.replace(c, feature=c.feature and c.name != "t") for c in schema.columns)
+    schema = msgspec.structs.replace(schema, columns=columns)
+
+    def grown(name, rows, parent, previous):
+        rows.write_parquet(benches.folder / name)
+        source = data.open_source(str(benches.folder / name))
+        snapshot = data.ingest(source, store=first.store, schema=schema, parent=parent)
+        parts = split.cut(first.store, snapshot, task=first.task, policy="60-20-20", previous=previous)
+        return type(first)(first.store, snapshot, first.task, parts)
+
+    before = grown("a.parquet", frame[:2000], None, None)
+    champion = before.bundle(rounds=5)
+    judged(before, champion)
+    after = grown("b.parquet", frame[2000:], before.snapshot, before.parts)
+    assert set(after.parts.moved_on) >= {"validation to train", "test to train", "test to validation"}
+    assert not any(move.endswith("to test") for move in after.parts.moved_on)
+    assert after.rows("train")["t"].max() >= before.parts.time_bounds[1]
+    assert after.parts.time_bounds[1] > before.rows("validation")["t"].max()
+    got = judged(after, after.bundle(rounds=5), champion)
+    assert got.comparison.n_rows == got.champion_evaluation.n_rows == after.parts.counts["test"] == 600
+    assert split.looks(after.store, after.parts) == 1
 
 
 def test_the_budget_of_looks_is_kept(benches, frames):
