@@ -6,14 +6,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec.structs import replace
 
 from palio import model as models
 from palio.core.errors import PalioError
 from palio.core.records import Deployment
-from palio.core.serving import Plan
+from palio.core.serving import Plan, Policy
 from palio.serve.served import Served, prepare
+from palio.serve.traffic.access import Access, compile_policy
+from palio.serve.traffic.plan import PlanReader
+from palio.serve.traffic.routing import Route, compile_route
 
 if TYPE_CHECKING:
     from palio.model import Bundle
@@ -39,21 +45,18 @@ class Provider(Protocol):
 
 
 class StoreProvider:
-    """Serve the champion of `model` in the promotion ledger of `store`, and follow it.
+    """Serve the champion of `model` in the promotion ledger of `store`, and follow it: promotions, policy, rollouts.
 
-    The store stays the caller's: close it after the server has stopped.
+    The store stays the caller's: close it after the server has stopped. `defaults` are the rules of `palio.toml`.
     """
 
-    def __init__(self, store: Store, model: str) -> None:
+    def __init__(self, store: Store, model: str, defaults: Policy = Policy()) -> None:  # noqa: B008 - a frozen record
         self._store = store
-        self._model = model
+        self._plans = PlanReader(store, model, defaults)
 
     def current(self) -> Plan:
         """Return the plan of now."""
-        promotion = self._store.promotions.champion(self._model)
-        if promotion is None:
-            return Plan()
-        return Plan(champion=Deployment(model=self._model, version=promotion.version, bundle=promotion.bundle))
+        return self._plans.read()
 
     def load(self, deployment: Deployment) -> Served:
         """Fetch, check and warm up the bundle."""
@@ -100,6 +103,10 @@ class State:
     """Why the newest champion or challenger is not served, in one sentence; empty if both are as planned."""
     challenger: Served | None = None
     plan: Plan = Plan()  # noqa: RUF009 - a frozen record
+    access: Access = field(default_factory=lambda: compile_policy(Policy()))
+    """Who may ask, worked out."""
+    route: Route = field(default_factory=lambda: compile_route(Plan()))
+    """Who answers, worked out; knows only what is loaded."""
 
 
 class Registry:
@@ -139,14 +146,32 @@ class Registry:
         try:
             plan = self._provider.current()
         except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever is wrong, the old one keeps serving
-            self._set(replace(before, trouble=f"the ledger cannot be read: {_reason(error)}"), error)
+            self._set(changed(before, trouble=f"the ledger cannot be read: {_reason(error)}"), error)
             return
         if plan.champion is None:
-            self._set(replace(before, trouble="there is no champion in the ledger"))
+            self._set(changed(before, trouble="there is no champion in the ledger"))
+            return
+        if plan == before.plan and not before.trouble:
             return
         champion, trouble = self._held(plan.champion, before)
         challenger, more = (None, "") if plan.challenger is None else self._held(plan.challenger, before)
-        self._set(State(champion or before.served, trouble or more, challenger, plan))
+        access, worse = self._access(plan, before)
+        held = plan if challenger is not None else replace(plan, challenger=None, mode="off")
+        served = champion or before.served
+        if served is not None and served.deployment != held.champion:
+            held = replace(held, champion=served.deployment)
+        state = State(served, trouble or more or worse, challenger, plan, access, compile_route(held))
+        self._set(before if _is_same(state, before) else state)
+
+    @staticmethod
+    def _access(plan: Plan, before: State) -> tuple[Access, str]:
+        """Work the policy out, with the counts of quotas so far; keep the old one if the new one cannot be read."""
+        if plan.policy == before.plan.policy:
+            return before.access, ""
+        try:
+            return compile_policy(plan.policy, before.access.quotas), ""
+        except PalioError as error:
+            return before.access, f"the access policy is refused: {error.message}"
 
     def _held(self, deployment: Deployment, before: State) -> tuple[Served | None, str]:
         """Return a model that is loaded already, or load it; on failure, None and why."""
@@ -194,3 +219,14 @@ class Registry:
 
 def _reason(error: Exception) -> str:
     return error.message if isinstance(error, PalioError) else f"unexpected {type(error).__name__}"
+
+
+def _is_same(state: State, before: State) -> bool:
+    """Tell whether nothing has changed that a request or a reader of health could notice."""
+    return (
+        state.served is before.served
+        and state.challenger is before.challenger
+        and state.trouble == before.trouble
+        and state.plan == before.plan
+        and state.access is before.access
+    )
