@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
+import resource
 import signal
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from palio.core.errors import UnavailableError
+from palio.serve.connection import Connection, sweep
+from palio.serve.listener import BACKLOG, DRAIN_S, NOTICE_S, ConnectionLimits, listen, turn_new_ones_away, url_of
 
 if TYPE_CHECKING:
     from palio.serve.app import App
 
-BACKLOG = 2048
-KEEP_ALIVE_S = 75
-DRAIN_S = 10.0
-"""At most so long after SIGTERM: then whatever still runs is cut off."""
-NOTICE_S = 1.0
-"""So long after SIGTERM connections are still accepted: load balancers and clients learn that the server goes."""
 _QUIET_S = 0.2
 """The notice ends early when nobody has been connected for this time."""
+_SETTLE_S = 0.1
+"""So long after new handshakes are ignored, those that had begun may still end: on a busy machine the kernel handles a
+packet milliseconds after it was sent, and a listener that is closed in between resets a client that thinks it is in."""
+_SWEEP_TICKS = 10
+_MOST_CONNECTIONS = 10_000
+_OTHER_FILES = 256
+"""Open files that are left for everything that is no connection."""
 
 
 def run(
@@ -38,6 +39,8 @@ def run(
     port: int = 8080,
     ready: Callable[[str], None] | None = None,
     drain_s: float = DRAIN_S,
+    limits: ConnectionLimits | None = None,
+    reuse_port: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return. Prints nothing.
 
@@ -47,26 +50,31 @@ def run(
         port: Port to listen on; 0 takes a free one.
         ready: Called once with the real URL, when requests are answered.
         drain_s: How long requests may take to finish after the signal.
+        limits: What one connection may take.
+        reuse_port: Share the port with other processes of this user; the kernel spreads connections over them.
 
     Raises:
         UnavailableError: the address cannot be listened on.
     """
-    listener = _listen(host, port)
-    url = _url(host, listener)
-    _Server(app, listener, drain_s=drain_s, ready=lambda: ready(url) if ready else None).run()
+    _allow_many_files()
+    listener = listen(host, port, reuse_port=reuse_port)
+    url = url_of(host, listener)
+    _Server(app, listener, drain_s=drain_s, limits=limits, ready=lambda: ready(url) if ready else None).run()
 
 
 @contextlib.contextmanager
-def background(app: App, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def background(
+    app: App, *, host: str = "127.0.0.1", port: int = 0, limits: ConnectionLimits | None = None
+) -> Iterator[str]:
     """Serve from a thread of this process while the block runs; gives the URL.
 
     Raises:
         UnavailableError: the address cannot be listened on, or the server does not start.
     """
-    listener = _listen(host, port)
-    url = _url(host, listener)
+    listener = listen(host, port)
+    url = url_of(host, listener)
     started = threading.Event()
-    server = _Server(app, listener, drain_s=DRAIN_S, ready=started.set)
+    server = _Server(app, listener, drain_s=DRAIN_S, limits=limits, ready=started.set)
     thread = threading.Thread(target=server.run, name="palio-serve", daemon=True)
     thread.start()
     try:
@@ -79,25 +87,19 @@ def background(app: App, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[
         thread.join(DRAIN_S + 5)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UnavailableError(
-            f"{host}:{port}: cannot listen: {reason}", hint="choose another port with --port, or 0 for a free one"
-        ) from None
-    return listener
+def _allow_many_files() -> None:
+    """Raise the soft limit on open files to the hard one: each connection is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _url(host: str, listener: socket.socket) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+def _most_connections(limits: ConnectionLimits) -> int:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = max(16, min(_MOST_CONNECTIONS, files - _OTHER_FILES))
+    return min(limits.max_connections, most) if limits.max_connections > 0 else most
 
 
 class _Server(uvicorn.Server):
@@ -108,10 +110,20 @@ class _Server(uvicorn.Server):
     3. Connections close when they are idle and nothing waits in their buffer, at the latest after `drain_s`.
     """
 
-    def __init__(self, app: App, listener: socket.socket, *, drain_s: float, ready: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        app: App,
+        listener: socket.socket,
+        *,
+        drain_s: float,
+        limits: ConnectionLimits | None,
+        ready: Callable[[], object],
+    ) -> None:
+        limits = limits or ConnectionLimits()
+        self._kind = Connection.limited(limits, n_allowed=_most_connections(limits))
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=self._kind,
             loop="uvloop",
             ws="none",
             lifespan="on",
@@ -120,7 +132,7 @@ class _Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_keep_alive=int(limits.idle_timeout_s),
             timeout_graceful_shutdown=max(1, int(drain_s)),
         )
         super().__init__(config)
@@ -129,6 +141,11 @@ class _Server(uvicorn.Server):
         self._drain_s = drain_s
         self._ready = ready
         self.hurry = False  # skip the notice; requests that are under way still finish
+        with contextlib.suppress(ValueError):  # an app may be served a second time
+            app.meters.follow(
+                "palio_connections", "Open", "", lambda: {"": len(self.server_state.connections)}, gauge=True
+            )
+            app.meters.follow("palio_connections_ended", "Turned away or cut off", "reason", lambda: self._kind.tally)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on the listener until told to stop."""
@@ -141,6 +158,12 @@ class _Server(uvicorn.Server):
         """Start, then say so."""
         await super().startup(sockets)
         self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look at all connections once a second."""
+        if counter % _SWEEP_TICKS == 0:
+            sweep(self.server_state.connections)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then stop."""
@@ -167,25 +190,30 @@ class _Server(uvicorn.Server):
     async def _take_over_backlog(self) -> None:
         """Accept what waits in the kernel: closing the listener would reset it."""
         loop = asyncio.get_running_loop()
-        _turn_new_ones_away(self._listener)
-        waiting = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                waiting.append(self._listener.accept()[0])
+        is_filtered = turn_new_ones_away(self._listener)
+        settled = time.monotonic() + (_SETTLE_S if is_filtered else 0.0)
+        while True:
+            is_last = time.monotonic() >= settled or self.force_exit
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    connection = self._listener.accept()[0]
+                    connection.setblocking(False)
+                    await loop.connect_accepted_socket(self._protocol, connection)
+            if is_last:
+                break
+            await asyncio.sleep(0.01)
         self._listener.close()
-        for connection in waiting:
-            connection.setblocking(False)
-            await loop.connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> asyncio.Protocol:
-        return HttpToolsProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return self._kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def _close_when_idle(self, deadline: float) -> None:
         fresh_until = min(deadline, time.monotonic() + NOTICE_S)
         while self.server_state.connections and time.monotonic() < deadline and not self.force_exit:
-            for connection in cast("list[HttpToolsProtocol]", list(self.server_state.connections)):
+            for connection in cast("list[Connection]", list(self.server_state.connections)):
                 is_fresh = connection.cycle is None and time.monotonic() < fresh_until and not self.hurry
-                if not is_fresh and not _has_unread(connection):
+                is_served = connection.cycle is not None and not connection.cycle.response_complete
+                if is_served or (not is_fresh and connection.is_between_requests() and not _has_unread(connection)):
                     connection.shutdown()  # now if it is idle, else with the end of its answer
             await asyncio.sleep(0.01)
 
@@ -206,23 +234,6 @@ class _Server(uvicorn.Server):
         self.force_exit = self.should_exit  # a second signal does not wait
         self.hurry = number == signal.SIGINT
         self.should_exit = True
-
-
-_DROP_NEW = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
-"""Classic BPF: load the TCP flags; if SYN is set, drop the packet; else take all of it."""
-_SO_ATTACH_FILTER = 26
-
-
-def _turn_new_ones_away(listener: socket.socket) -> None:
-    """Let the kernel ignore new handshakes, so that none ends between our last accept and the close.
-
-    Their clients try again after a second and find the port closed: refused, which is no failed request. Without
-    Linux, or without the right to filter, a gap of microseconds remains.
-    """
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _DROP_NEW))
-    header = struct.pack("HP", len(_DROP_NEW), ctypes.addressof(program))
-    with contextlib.suppress(OSError):
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
 
 
 def _has_unread(connection: Any) -> bool:
