@@ -93,17 +93,17 @@ class Project:
 
         return steps.evaluate(self, why=why)
 
-    def promote(self) -> Decision:
-        """Let the gate decide on the newest candidate, and put it live if it says yes."""
+    def promote(self, *, release: bool = True) -> Decision:
+        """Let the gate decide on the newest candidate, and put it live if it says yes (unless `release` is False)."""
         from palio.flow import steps
 
-        return steps.promote(self)
+        return steps.promote(self, release=release)
 
-    def approve(self, decision: str, *, reason: str = "") -> Decision:
-        """Approve a decision that waits for a person, and put its challenger live."""
+    def approve(self, decision: str, *, reason: str = "", release: bool = True) -> Decision:
+        """Approve a decision that waits for a person, and put its challenger live (unless `release` is False)."""
         from palio import promote
 
-        return promote.approve(self.store, decision, model=self.name, reason=reason)
+        return promote.approve(self.store, decision, model=self.name, reason=reason, release=release)
 
     def rollback(self, *, to: int | None = None, reason: str = "") -> Promotion:
         """Put an earlier champion back."""

@@ -203,8 +203,10 @@ def replay(project: Project, bundle: str) -> Parity:
     return _once(project, "replay", {"bundle": bundle, "versions": model.versions()}, Parity, make)
 
 
-def promote(project: Project) -> Decision:
+def promote(project: Project, *, release: bool = True) -> Decision:
     """Let the gate decide on the newest candidate, and put it live if it says yes.
+
+    Without `release` a `yes` is only written down, for a rollout to carry out.
 
     A candidate that already is the champion is not judged again: its own decision is returned.
     """
@@ -227,6 +229,9 @@ def promote(project: Project) -> Decision:
         requests_per_day=project.config.value.requests_per_day,
         currency=project.config.value.currency,
     )
+    if not release:
+        promoting.record(project.store, decision, model=project.name)
+        return decision
     promoting.release(
         project.store,
         decision,

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from palio.promote.chronicle import story
     from palio.promote.decision import decide
-    from palio.promote.registry import approve, release, rollback
+    from palio.promote.registry import approve, record, release, rollback
     from palio.promote.value import appraise
 
-__all__ = ["appraise", "approve", "decide", "release", "rollback", "story"]
+__all__ = ["appraise", "approve", "decide", "record", "release", "rollback", "story"]
 
 _HOME = {
     "appraise": "value",
     "approve": "registry",
     "decide": "decision",
+    "record": "registry",
     "release": "registry",
     "rollback": "registry",
     "story": "chronicle",

@@ -44,7 +44,20 @@ def release(
     return _promote(store, decision, model=model, expected=expected, champion=champion, actor=actor)
 
 
-def approve(store: Store, decision: str, *, model: str, reason: str = "", actor: str | None = None) -> Decision:
+def record(store: Store, decision: Decision, *, model: str, actor: str | None = None) -> None:
+    """Write a decision down without doing what it says: a rollout may carry out a `yes` step by step."""
+    _write_down(store, decision, model=model, actor=actor)
+
+
+def approve(
+    store: Store,
+    decision: str,
+    *,
+    model: str,
+    reason: str = "",
+    actor: str | None = None,
+    release: bool = True,
+) -> Decision:
     """Approve a decision that waits for a person, and put its challenger live.
 
     Args:
@@ -53,6 +66,7 @@ def approve(store: Store, decision: str, *, model: str, reason: str = "", actor:
         model: Name of the model.
         reason: Why, for the ledger.
         actor: Who approves; the user of this process if None.
+        release: Whether the challenger goes live at once; if not, a rollout may bring it there.
 
     Returns:
         The approved decision: verdict `yes`, with the approval as one more check.
@@ -76,6 +90,9 @@ def approve(store: Store, decision: str, *, model: str, reason: str = "", actor:
     approved = named(
         msgspec.structs.replace(waiting, verdict="yes", checks=(*waiting.checks, check), reasons=(sentence, *rest))
     )
+    if not release:
+        _write_down(store, approved, model=model, actor=who)
+        return approved
     champion = store.promotions.champion(model)
     if champion is None or champion.decision != approved.id:
         expected = None if champion is None else champion.version
@@ -168,7 +185,7 @@ def _evidence(store: Store, decision: Decision) -> str:
 
 def _write_down(store: Store, decision: Decision, *, model: str, actor: str | None) -> None:
     store.records.put(decision, key=decision.id)
-    what = "Refused" if decision.verdict == "no" else "Waiting for approval:"
+    what = {"no": "Refused", "yes": "Said yes to", "needs_approval": "Waiting for approval:"}[decision.verdict]
     failed = [check.reason for check in decision.checks if not check.passed]
     told = store.ledger.events(kind="promote.decide", subject=decision.id)
     if any(event.payload.get("model") == model for event in told):

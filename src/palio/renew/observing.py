@@ -1,0 +1,227 @@
+"""Read the prediction log: what champion and challenger did since a step of the rollout began."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from palio import store
+from palio.core.records import Metric
+from palio.core.serving import Observations, Pairs, Seen
+from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds
+from palio.renew.latency import bin_latencies
+from palio.renew.looks import FEWEST_ROWS
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Batch = Mapping[str, Array]
+MOST_ROWS = 500_000
+"""Rows per role whose answers are kept for the comparison; the first of the step, if there are more."""
+_DECILES = np.linspace(0.1, 0.9, 9)
+
+
+class LogReader(Protocol):
+    """The prediction log of one model; columns as in `docs/reference/predictions.md`."""
+
+    def answers(self, since: dt.datetime, until: dt.datetime) -> Iterable[Batch]:
+        """Return answered rows in batches: `id` (`<request>.<row>`), `role`, `latency_us`, `prediction`."""
+
+    def failures(self, since: dt.datetime, until: dt.datetime) -> Iterable[Batch]:
+        """Return failed requests in batches: `id`, `role`, `status`."""
+
+    def feedback(self, since: dt.datetime) -> Batch:
+        """Return one truth per row, received since: `id`, `label`."""
+
+
+class StoredLog:
+    """The prediction log in a folder."""
+
+    def __init__(self, folder: Path, model: str) -> None:
+        self._folder = folder
+        self._model = model
+
+    def answers(self, since: dt.datetime, until: dt.datetime) -> Iterable[Batch]:
+        """Return answered rows in batches."""
+        return store.scan_log(self._folder, self._model, since=since, until=until, kind="answers")
+
+    def failures(self, since: dt.datetime, until: dt.datetime) -> Iterable[Batch]:
+        """Return failed requests in batches."""
+        return store.scan_log(self._folder, self._model, since=since, until=until, kind="failures")
+
+    def feedback(self, since: dt.datetime) -> Batch:
+        """Return one truth per row."""
+        return store.latest_feedback(self._folder, self._model, since=since)
+
+
+class _Role:
+    """What one role did; grows batch by batch."""
+
+    def __init__(self) -> None:
+        self.n_requests = 0
+        self.n_errors = 0
+        self.latencies: Array = bin_latencies(np.empty(0))
+        self._ids: list[Array] = []
+        self._predictions: list[Array] = []
+        self._n_rows = 0
+
+    def add_answers(self, ids: Array, latencies: Array, predictions: Array | None) -> None:
+        first = np.array([str(identity).endswith(".0") for identity in ids], bool)  # one row speaks for its request
+        self.n_requests += int(first.sum())
+        self.latencies = self.latencies + bin_latencies(latencies[first] / 1e6)
+        if predictions is not None and self._n_rows < MOST_ROWS:
+            self._ids.append(ids)
+            self._predictions.append(predictions)
+            self._n_rows += len(ids)
+
+    def add_failures(self, statuses: Array) -> None:
+        # What the caller did wrong (4xx) says nothing about a model.
+        n_errors = int((statuses >= 500).sum())
+        self.n_requests += n_errors
+        self.n_errors += n_errors
+
+    def rows(self) -> tuple[Array, Array]:
+        """Return the row ids, sorted, and the predictions in the same order."""
+        if not self._ids:
+            return np.empty(0, object), np.empty(0)
+        ids = np.concatenate(self._ids).astype(str)
+        predictions = np.concatenate(self._predictions)
+        ids, first = np.unique(ids, return_index=True)
+        return ids, predictions[first]
+
+
+def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime) -> Observations:
+    """Sum up what the log holds of one step.
+
+    Args:
+        log: Of the model.
+        mode: `shadow`: the challenger's answers are those with role `shadow`, to the same rows as the champion's;
+            `canary`: those with role `challenger`, to other rows.
+        since: Begin of the step.
+        until: The present moment.
+    """
+    champion, rival = _Role(), _Role()
+    roles = {"champion": champion, "shadow" if mode == "shadow" else "challenger": rival}
+    for batch in log.answers(since, until):
+        predictions = batch.get("prediction")
+        for name, role in roles.items():
+            mine = np.asarray(batch["role"] == name, bool)
+            if mine.any():
+                chosen = None if predictions is None else predictions[mine]
+                role.add_answers(batch["id"][mine], batch["latency_us"][mine], chosen)
+    for batch in log.failures(since, until):
+        for name, role in roles.items():
+            mine = np.asarray(batch["role"] == name, bool)
+            if mine.any():
+                role.add_failures(batch["status"][mine])
+    champion_rows, rival_rows = champion.rows(), rival.rows()
+    histograms = _histograms(champion_rows[1], rival_rows[1])
+    return Observations(
+        since=since,
+        until=until,
+        champion=_seen(champion, histograms[0]),
+        challenger=_seen(rival, histograms[1]),
+        pairs=_pairs(champion_rows, rival_rows) if mode == "shadow" else Pairs(),
+        quality=_quality(champion_rows, rival_rows, log.feedback(since), is_paired=mode == "shadow"),
+    )
+
+
+def _seen(role: _Role, predictions: tuple[int, ...]) -> Seen:
+    latencies = tuple(int(count) for count in role.latencies)
+    return Seen(n_requests=role.n_requests, n_errors=role.n_errors, latencies=latencies, predictions=predictions)
+
+
+def _histograms(champion: Array, rival: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Count predictions: by class, or by the deciles of the champion's."""
+    if not len(champion) or not len(rival):
+        return (), ()
+    if _is_number(champion) and _is_number(rival):
+        edges = np.unique(np.quantile(champion.astype(float), _DECILES))
+        places = [np.searchsorted(edges, values.astype(float), side="left") for values in (champion, rival)]
+        n_bins = len(edges) + 1
+    else:
+        classes, codes = np.unique(np.concatenate([champion.astype(str), rival.astype(str)]), return_inverse=True)
+        places = [codes[: len(champion)], codes[len(champion) :]]
+        n_bins = len(classes)
+    first, second = (np.bincount(codes, minlength=n_bins).tolist() for codes in places)
+    return tuple(first), tuple(second)
+
+
+def _pairs(champion: tuple[Array, Array], rival: tuple[Array, Array]) -> Pairs:
+    """Compare the answers to rows that both answered."""
+    _, mine, theirs = np.intersect1d(champion[0], rival[0], assume_unique=True, return_indices=True)
+    a, b = champion[1][mine], rival[1][theirs]
+    if not len(a):
+        return Pairs()
+    if not (_is_number(a) and _is_number(b)):
+        return Pairs(n_rows=len(a), n_differ=int((a.astype(str) != b.astype(str)).sum()))
+    scale = float(np.std(champion[1].astype(float))) or 1.0
+    distances = np.abs(a.astype(float) - b.astype(float)) / scale
+    spread = float(np.std(distances, ddof=1)) if len(a) > 1 else 0.0
+    return Pairs(
+        n_rows=len(a), n_differ=int((distances > 0).sum()), distance=float(distances.mean()), spread=spread
+    )  # fmt: skip
+
+
+def _quality(
+    champion: tuple[Array, Array], rival: tuple[Array, Array], truth: Batch, *, is_paired: bool
+) -> Metric | None:
+    """Compare both with the truth: share of hits, or negative absolute error; None with fewer than 30 rows each."""
+    if not len(truth) or not len(truth["id"]):
+        return None
+    ids = truth["id"].astype(str)
+    labels = dict(zip(ids.tolist(), truth["label"].tolist(), strict=True))
+    scores = [_scores(rows, labels) for rows in (champion, rival)]
+    if is_paired:
+        common = np.intersect1d(scores[0][0], scores[1][0], assume_unique=True, return_indices=True)
+        difference = scores[1][1][common[2]] - scores[0][1][common[1]]
+        if len(difference) < FEWEST_ROWS:
+            return None
+        mean = float(difference.mean())
+        # A deviation of zero (all alike so far) bounds nothing: as if one more row had differed.
+        deviation = float(np.std(difference, ddof=1)) or 1.0 / len(difference) ** 0.5
+        low, high = mean_bounds(mean, deviation, len(difference))
+        return Metric(value=mean, low=low, high=high, n_rows=len(difference))
+    a, b = scores[0][1], scores[1][1]
+    if min(len(a), len(b)) < FEWEST_ROWS:
+        return None
+    bounds = [_bounds(values, is_share=not _is_number(champion[1])) for values in (a, b)]
+    return Metric(
+        value=float(b.mean() - a.mean()),
+        low=bounds[1][0] - bounds[0][1],
+        high=bounds[1][1] - bounds[0][0],
+        n_rows=len(a) + len(b),
+    )
+
+
+def _bounds(values: Array, *, is_share: bool) -> tuple[float, float]:
+    if is_share:
+        return proportion_bounds(int(values.sum()), len(values), ALPHA / 2)
+    return mean_bounds(float(values.mean()), float(np.std(values, ddof=1)), len(values), ALPHA / 2)
+
+
+def _scores(rows: tuple[Array, Array], labels: Mapping[str, Any]) -> tuple[Array, Array]:
+    """Return the ids of rows whose truth is known, and how well each was answered: higher is better."""
+    ids, predictions = rows
+    known = np.array([identity in labels for identity in ids.tolist()], bool)
+    ids, predictions = ids[known], predictions[known]
+    truths = [labels[identity] for identity in ids.tolist()]
+    if _is_number(predictions):
+        values = np.array([_number(truth) for truth in truths], float)
+        is_number = np.isfinite(values)
+        return ids[is_number], -np.abs(predictions.astype(float) - values)[is_number]
+    hits = [str(truth) == str(said) for truth, said in zip(truths, predictions.tolist(), strict=True)]
+    return ids, np.array(hits, float)
+
+
+def _number(truth: Any) -> float:
+    try:
+        return float(truth)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def _is_number(values: Array) -> bool:
+    return values.dtype.kind in "fiu"
