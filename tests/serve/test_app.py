@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import palio
 from palio import serve
 from tests.serve.conftest import Wire
 from tests.serve.protocols.test_tensors import tensors
-from tests.serve.small_model import SmallBundle
+from tests.serve.small_model import GOOD, SmallBundle
 
 
 def test_the_protocol_describes_server_and_model(wire: Wire) -> None:
@@ -183,3 +184,19 @@ def test_a_model_may_have_any_name(bundle: SmallBundle) -> None:
             if path.endswith("/ready") and "models" in path:
                 assert json.loads(client.request("GET", path)) == {"name": name, "ready": True}
     assert outputs["prediction"]["shape"] == [1]
+
+
+def test_mlflows_routes_answer_its_clients(wire: Wire) -> None:
+    rows = {"dataframe_records": [GOOD]}
+    headers = {"content-type": "application/json"}
+    status, answered, body = wire("POST", "/invocations", rows, headers)
+    assert status == 200
+    assert set(json.loads(body)) == {"predictions"}
+    assert answered["x-palio-prediction-id"]
+    status, _, body = wire("POST", "/invocations", {"dataframe_records": [GOOD | {"age": 5}]}, headers)
+    assert (status, json.loads(body)["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    status, answered, _ = wire("POST", "/invocations", rows, {"content-type": "text/plain"})
+    assert (status, answered["content-type"].partition(";")[0]) == (415, "text/plain")
+    assert wire("POST", "/invocations", b" " * 200_001, headers)[0] == 413
+    assert wire("GET", "/ping")[0::2] == (200, b"\n")
+    assert wire("GET", "/version")[2].decode() == palio.__version__

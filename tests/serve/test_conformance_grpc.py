@@ -356,9 +356,12 @@ def test_a_method_that_is_none_is_not_implemented(address: str) -> None:
 
 
 def test_too_many_rows_are_refused(triton: Any) -> None:
-    n = 101
-    inputs = [tensor(i.name(), np.full((n, 1), 40.0), "FP64") for i in row()[:2]]
-    inputs += [tensor(i.name(), np.full((n, 1), "true", object), "BYTES") for i in row()[2:]]
+    values = {"age": 40.0, "balance": 1.0, "job": "student", "level": "high", "married": "true"}
+    kinds = {"FP64": float, "BYTES": object}
+    inputs = [
+        tensor(one.name(), np.full((101, 1), values[one.name()], kinds[one.datatype()]), one.datatype())
+        for one in row()
+    ]
     with pytest.raises(InferenceServerException, match="100"):
         triton.infer("bank", inputs)
 

@@ -16,9 +16,10 @@ from starlette.requests import Request as PageRequest
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+import palio
 from palio.core.errors import PalioError
 from palio.serve.meters import Meters
-from palio.serve.protocols import description, repository, rows, tensors
+from palio.serve.protocols import description, invocations, repository, rows, tensors
 from palio.serve.protocols.wire import (
     JSON,
     Answered,
@@ -80,6 +81,8 @@ class App:
             path: str = scope["path"]
             if path == "/predict":
                 await self._answer("predict", scope, receive, send, [], rows.read)
+            elif path == "/invocations":
+                await self._answer("invocations", scope, receive, send, [], invocations.read, invocations.refuse)
             elif path.startswith("/v2"):
                 await self._protocol(path, scope, receive, send)
             else:
@@ -108,7 +111,14 @@ class App:
         await send_reply(send, reply, close=self.is_draining)
 
     async def _answer(
-        self, route: str, scope: Scope, receive: Receive, send: Send, name: list[str], handler: Handler
+        self,
+        route: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        name: list[str],
+        handler: Handler,
+        refused: Callable[[WireError], Reply] = refuse,
     ) -> None:
         """Answer one inference request: read, predict, count, write. The one catch-all of the wire."""
         begin = time.perf_counter()
@@ -125,14 +135,14 @@ class App:
             reply = answered.reply
             self.meters.predicted(served.deployment.model, served.version, answered.n_rows, answered.flags)
         except WireError as refusal:
-            reply = refuse(refusal)
+            reply = refused(refusal)
         except DisconnectError:
             return
         except PalioError as error:
-            reply = refuse(WireError.of(error))
+            reply = refused(WireError.of(error))
         except Exception:
             log.exception("an answer failed")
-            reply = refuse(WireError(500, "the server could not answer; its log says why"))
+            reply = refused(WireError(500, "the server could not answer; its log says why"))
         self.meters.answered(route, reply.status, time.perf_counter() - begin)
         await send_reply(send, reply, close=self.is_draining)
 
@@ -218,6 +228,12 @@ def _pages(app: App) -> Starlette:
     async def health(_: PageRequest) -> Response:
         return _respond(app.health())
 
+    async def ping(_: PageRequest) -> Response:
+        return Response("\n", app.health().status, media_type="application/json", headers=_SAFE)
+
+    async def version(_: PageRequest) -> Response:
+        return Response(palio.__version__, media_type="application/json", headers=_SAFE)
+
     async def refused(_: PageRequest, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         text = {404: "there is no such route", 405: "this method is not allowed here"}.get(status, "it failed")
@@ -229,6 +245,8 @@ def _pages(app: App) -> Starlette:
         Route("/openapi.json", openapi),
         Route("/metrics", metrics),
         Route("/health", health),
+        Route("/ping", ping),
+        Route("/version", version),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: refused, Exception: refused})
 

@@ -47,6 +47,7 @@ def openapi(
         },
         "paths": {
             "/predict": {"post": _predict_operation()},
+            "/invocations": {"post": _invocations_operation()},
             f"{model}/infer": {"post": _infer_operation()},
             "/v2": {"get": _read("describeServer", "Name, version and extensions of the server", "object")},
             model: {"get": _read("describeModel", "Inputs and outputs of the model", "object")},
@@ -265,6 +266,27 @@ def _predict_operation() -> dict[str, Any]:
         "summary": "Predict records",
         "requestBody": {"required": True, "content": _json(forms)},
         "responses": _answers(_ref("Predictions"), 400, 408, 413, 415, 422, 503),
+    }
+
+
+def _invocations_operation() -> dict[str, Any]:
+    frame = {"type": "object", "properties": {"columns": {"type": "array"}, "data": {"type": "array"}}}
+    records = {"type": "array", "minItems": 1, "items": _ref("Record")}
+    forms = {"dataframe_split": frame, "dataframe_records": records, "instances": records, "inputs": {}}
+    one_of = [{"type": "object", "properties": {name: form}, "required": [name]} for name, form in forms.items()]
+    answers = _answers({"type": "object", "properties": {"predictions": {}}}, 400, 408, 413, 503)
+    refusal = {"type": "object", "properties": {"error_code": {"type": "string"}, "message": {"type": "string"}}}
+    for status, answer in answers.items():
+        if status != "200":
+            answer["content"] = _json(refusal)
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    answers["415"] = {"description": "Another content type or encoding", "content": text}
+    files = {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "application/vnd.apache.parquet")}
+    return {
+        "operationId": "invocations",
+        "summary": "Predict rows in the forms of MLflow",
+        "requestBody": {"required": True, "content": _json({"oneOf": one_of}) | files},
+        "responses": answers,
     }
 
 

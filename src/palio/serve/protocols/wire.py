@@ -86,6 +86,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """`Inference-Header-Content-Length`: bytes of JSON in front of binary tensors."""
     encoding: bytes = b""
     """How a long answer is to be compressed: `gzip`, `deflate` or not at all."""
+    content_type: bytes = b""
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -188,6 +189,7 @@ async def read_request(headers: Mapping[bytes, bytes], receive: Receive, caps: C
         body,
         None if length is None else _header_length(length, body),
         b"" if accepts is None else accepted_encoding(accepts),
+        headers.get(b"content-type", b""),
     )
 
 

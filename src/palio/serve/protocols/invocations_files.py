@@ -1,0 +1,134 @@
+"""Read rows from CSV and Parquet, strictly and within caps."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from palio.serve.protocols.wire import Caps, WireError
+
+MAX_COLUMNS = 10_000
+MISSING = frozenset(
+    {
+        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"),
+        *("N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+    }
+)
+"""What pandas reads as missing in a CSV file, and so does MLflow."""
+_BATCH_ROWS = 256
+_PLAIN = (str, int, float, bool)
+
+
+def read_csv(body: bytes, caps: Caps) -> list[dict[str, str]]:
+    """Read CSV with a header (RFC 4180); lines without any cell are passed over.
+
+    Raises:
+        WireError: 400, not UTF-8, an open quote, a row of another length than the header, or a name twice; 413.
+
+    Example:
+        >>> read_csv(bytes([97, 10, 52]), Caps())
+        [{'a': '4'}]
+    """
+    try:
+        lines = _lines(body.decode("utf-8-sig"))
+        names = next(lines, [])
+        if not names or len(set(names)) != len(names) or len(names) > MAX_COLUMNS:
+            raise WireError(400, f"CSV: the first line must hold at most {MAX_COLUMNS} names, each once")
+        rows = []
+        for number, cells in enumerate(lines, 1):
+            if len(cells) != len(names):
+                raise WireError(400, f"CSV: row {number} has {len(cells)} cells, the header has {len(names)}")
+            if number > caps.max_rows:
+                raise _too_many(caps)
+            rows.append(dict(zip(names, cells, strict=True)))
+    except UnicodeDecodeError:
+        raise WireError(400, "CSV: not UTF-8") from None
+    except csv.Error as error:
+        raise WireError(400, f"CSV: {error}") from None
+    return rows
+
+
+def _lines(text: str) -> Iterator[list[str]]:
+    return (cells for cells in csv.reader(io.StringIO(text, newline=""), strict=True) if cells)
+
+
+def number_of(text: str) -> Any:
+    """Read a number as pandas does; a text that is none stays as it is.
+
+    Example:
+        >>> number_of(" 4e1 "), number_of("1_000"), number_of("old")
+        (40.0, '1_000', 'old')
+    """
+    try:
+        number = float(text) if "_" not in text else math.nan
+    except ValueError:
+        return text
+    return text if math.isnan(number) else number
+
+
+def read_parquet(body: bytes, caps: Caps) -> list[dict[str, Any]]:
+    """Read a Parquet file of plain columns.
+
+    What the file says of its own size is held to the caps first; then rows are read in small batches and their texts
+    counted, because a dictionary may name one long text many times.
+
+    Raises:
+        WireError: 415, pyarrow is not installed; 400, no Parquet file, or columns of columns; 413, too large.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise WireError(415, "this server cannot read Parquet: pyarrow is not installed; send JSON or CSV") from None
+    try:
+        file = pq.ParquetFile(
+            pa.BufferReader(body), thrift_string_size_limit=2**20, thrift_container_size_limit=2**16, pre_buffer=False
+        )
+        _hold_to_caps(file.metadata, file.schema_arrow.names, caps)
+        rows: list[dict[str, Any]] = []
+        size = 0
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+            size += batch.nbytes
+            if len(rows) + batch.num_rows > caps.max_rows:
+                raise _too_many(caps)
+            if size > caps.max_body_bytes:
+                raise _too_large(caps)
+            rows += [{name: _plain(cell) for name, cell in row.items()} for row in batch.to_pylist()]
+    except (pa.ArrowException, OSError, ValueError, OverflowError):
+        raise WireError(400, "the body is not a Parquet file that can be read") from None
+    return rows
+
+
+def _hold_to_caps(metadata: Any, names: list[str], caps: Caps) -> None:
+    if metadata.num_columns > MAX_COLUMNS or len(set(names)) != len(names):
+        raise WireError(400, f"Parquet: at most {MAX_COLUMNS} columns, each name once")
+    if not 0 <= metadata.num_rows <= caps.max_rows:
+        raise _too_many(caps)
+    size = 0
+    for group in range(metadata.num_row_groups):
+        columns = metadata.row_group(group)
+        size += sum(columns.column(index).total_uncompressed_size for index in range(columns.num_columns))
+    if size > caps.max_body_bytes:
+        raise _too_large(caps)
+
+
+def _plain(cell: Any) -> Any:
+    if cell is None or type(cell) in _PLAIN:
+        return cell
+    if isinstance(cell, list):
+        return [_plain(one) for one in cell]
+    if isinstance(cell, dt.date):  # of which a datetime is a kind
+        return cell.isoformat()
+    raise WireError(400, "Parquet: a column is not of numbers, texts, truth values or dates")
+
+
+def _too_many(caps: Caps) -> WireError:
+    return WireError(413, f"there are more rows than the {caps.max_rows} that are allowed in one request")
+
+
+def _too_large(caps: Caps) -> WireError:
+    return WireError(413, f"the file unpacks to more than the {caps.max_body_bytes} bytes that are allowed")
