@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import queue
-import threading
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,34 +26,21 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc  # noqa:
 from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: E402
 from tritonclient.utils import InferenceServerException  # noqa: E402
 
-from palio.serve.protocols.grpc_listener import GrpcListener  # noqa: E402
-
 CAPS = serve.Caps(max_body_bytes=200_000, max_rows=100, read_timeout_s=1.0)
 
 
 @contextmanager
-def listening(provider: Any) -> Iterator[tuple[str, Any, GrpcListener]]:
-    """An application on a loop of its own, and gRPC in front of it."""
-    app = serve.create_app(provider, caps=CAPS, poll_s=0.05)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    app.registry.start()
-    listener = GrpcListener(app, max_body_bytes=CAPS.max_body_bytes)
-    try:
-        listener.start(loop)
-        yield f"127.0.0.1:{listener.port}", app, listener
-    finally:
-        listener.stop(2)
-        app.registry.stop()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
+def listening(provider: Any) -> Iterator[tuple[str, Any]]:
+    """A server on both ports; gives the address of gRPC, and the application."""
+    door = serve.GrpcListener(max_body_bytes=CAPS.max_body_bytes)
+    app = serve.create_app(provider, caps=CAPS, poll_s=0.05, grpc=door)
+    with serve.background(app):
+        yield f"127.0.0.1:{door.port}", app
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with listening(serve.fixed(small_bundle(), model="bank", version=3)) as (address, _, _):
+    with listening(serve.fixed(small_bundle(), model="bank", version=3)) as (address, _):
         yield address
 
 
@@ -410,7 +397,7 @@ def test_shared_memory_of_a_tensor_is_refused(triton: Any) -> None:
 
 def test_health_follows_what_is_served() -> None:
     switch = Switch({1: small_bundle()}, version=None)
-    with listening(switch) as (address, app, _), grpc.insecure_channel(address) as channel:
+    with listening(switch) as (address, app), grpc.insecure_channel(address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=20)
         assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -447,27 +434,25 @@ def test_reflection_names_the_services_and_describes_their_messages(address: str
 
 
 def test_a_stop_fails_no_call_that_was_sent_before_it() -> None:
-    with listening(serve.fixed(small_bundle(), model="bank")) as (address, _, listener):
-        answers: queue.Queue[Any] = queue.Queue()
-        with client.InferenceServerClient(address) as triton:
-            triton.infer("bank", row())
-            for _ in range(50):
-                triton.async_infer("bank", row(), lambda result, error: answers.put(error))
-            listener.stop(5)
-            assert [answers.get(timeout=10) for _ in range(50)] == [None] * 50
-            with pytest.raises(InferenceServerException) as refused:
-                triton.infer("bank", row(), client_timeout=2)
+    answers: queue.Queue[Any] = queue.Queue()
+    with listening(serve.fixed(small_bundle(), model="bank")) as (address, _):
+        triton = client.InferenceServerClient(address)
+        triton.infer("bank", row())
+        for _ in range(50):
+            triton.async_infer("bank", row(), lambda result, error: answers.put(error))
+    assert [answers.get(timeout=10) for _ in range(50)] == [None] * 50
+    with pytest.raises(InferenceServerException) as refused:
+        triton.infer("bank", row(), client_timeout=2)
+    triton.close()
     assert refused.value.status() in ("StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED")
 
 
-def test_a_taken_port_is_said_clearly() -> None:
-    loop = asyncio.new_event_loop()
-    with (
-        listening(serve.fixed(small_bundle(), model="bank")) as (_, app, listener),
-        pytest.raises(UnavailableError, match="cannot listen"),
-    ):
-        GrpcListener(app, port=listener.port).start(loop)
-    loop.close()
+def test_a_taken_port_is_said_before_anything_is_served() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UnavailableError, match=r"cannot listen.*gRPC"):
+            serve.GrpcListener(port=taken.getsockname()[1])
 
 
 def test_the_messages_are_those_of_the_protocol() -> None:

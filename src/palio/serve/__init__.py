@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from palio.serve.process import run as run
     from palio.serve.protocols.description import openapi as openapi
     from palio.serve.protocols.foreign import any_onnx as any_onnx
+    from palio.serve.protocols.grpc_listener import GrpcListener as GrpcListener
     from palio.serve.protocols.wire import Caps as Caps
     from palio.serve.registry import Provider as Provider
     from palio.serve.registry import StoreProvider as StoreProvider
@@ -32,6 +33,7 @@ _HOMES = {
     "App": "app",
     "Caps": "protocols.wire",
     "Client": "client",
+    "GrpcListener": "protocols.grpc_listener",
     "Provider": "registry",
     "StoreProvider": "registry",
     "any_onnx": "protocols.foreign",

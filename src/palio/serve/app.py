@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -39,6 +39,9 @@ from palio.serve.protocols.wire import (
 from palio.serve.registry import Provider, Registry, State
 from palio.serve.served import Served
 
+if TYPE_CHECKING:
+    from palio.serve.protocols.grpc_listener import GrpcListener
+
 log = logging.getLogger("palio.serve")
 
 INLINE_BODY_BYTES = 32 * 1024
@@ -49,7 +52,9 @@ _encode = msgspec.json.Encoder().encode
 Handler = Callable[[Served, Request, Caps], Asked]
 
 
-def create_app(provider: Provider, *, caps: Caps | None = None, poll_s: float = 0.5) -> App:
+def create_app(
+    provider: Provider, *, caps: Caps | None = None, poll_s: float = 0.5, grpc: GrpcListener | None = None
+) -> App:
     """Build the server of the champion that `provider` names, as an ASGI callable.
 
     The provider is asked every `poll_s` seconds. A champion that cannot be served (none yet, damaged, wrong answers
@@ -59,15 +64,17 @@ def create_app(provider: Provider, *, caps: Caps | None = None, poll_s: float = 
         provider: A `StoreProvider`, or `fixed(bundle)`.
         caps: How much one request may take.
         poll_s: Seconds between two looks for a new champion.
+        grpc: Answers gRPC on a port of its own while the application lives.
     """
-    return App(provider, caps=caps or Caps(), poll_s=poll_s)
+    return App(provider, caps=caps or Caps(), poll_s=poll_s, grpc=grpc)
 
 
 class App:
     """The ASGI callable. `is_draining` makes it not ready and ends each connection with its next answer."""
 
-    def __init__(self, provider: Provider, *, caps: Caps, poll_s: float) -> None:
+    def __init__(self, provider: Provider, *, caps: Caps, poll_s: float, grpc: GrpcListener | None = None) -> None:
         self.caps = caps
+        self._grpc = grpc
         self.meters = Meters()
         self.registry = Registry(provider, poll_s=poll_s, on_change=self.meters.changed)
         self.is_draining = False
@@ -93,8 +100,12 @@ class App:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await asyncio.to_thread(self.registry.start)
+        if self._grpc is not None:
+            await asyncio.to_thread(self._grpc.start, self, asyncio.get_running_loop())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self._grpc is not None:
+            await asyncio.to_thread(self._grpc.stop)
         await asyncio.to_thread(self.registry.stop)
         self._pool.shutdown()
         await send({"type": "lifespan.shutdown.complete"})

@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from palio.core.errors import UnavailableError
+from palio.serve.listener import bind
 from palio.serve.protocols.grpc_messages import POOL, SERVICE
 from palio.serve.protocols.grpc_service import Application, Bridge, Health, InferenceService
 
@@ -27,29 +28,33 @@ QUIET_S = 0.05
 
 
 class GrpcListener:
-    """A gRPC server for an ASGI application.
+    """A gRPC server for an ASGI application: give it to `create_app`, which starts and stops it with the rest.
 
-    The port is bound, and answers, from `start` until `stop`. In a process that forks, start it after the fork.
+    The port is bound, and answers, from `start` until `stop`.
 
     Args:
-        application: What answers; see `grpc_service`.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         max_body_bytes: Largest tensors that one message may carry, before and after decompression.
         reuse_port: Let several processes listen on the port.
+
+    Raises:
+        UnavailableError: the address cannot be listened on.
     """
 
     def __init__(
         self,
-        application: Application,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
         max_body_bytes: int = 64 * 2**20,
         reuse_port: bool = False,
     ) -> None:
+        try:
+            bind(host, port, reuse_port=reuse_port).close()  # the runtime would only say so when it starts
+        except UnavailableError as error:
+            raise _refused(error.message) from None
         self.port = port
-        self._application = application
         self._address = f"[{host}]" if ":" in host else host
         self._options = (
             ("grpc.max_receive_message_length", max_body_bytes + HEAD_BYTES),
@@ -63,13 +68,13 @@ class GrpcListener:
         self._ending: asyncio.Queue[float] = asyncio.Queue()
         self._thread: threading.Thread | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Listen; calls are answered on `loop`, where the application lives.
+    def start(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
+        """Listen; calls are answered by `application` on `loop`, where it lives.
 
         Raises:
             UnavailableError: the address cannot be listened on.
         """
-        bridge = Bridge(self._application, loop)
+        bridge = Bridge(application, loop)
         self._thread = threading.Thread(target=self._run, args=(bridge,), name="palio-grpc", daemon=True)
         self._thread.start()
         if not self._started.wait(START_S):
@@ -104,9 +109,7 @@ class GrpcListener:
             self.port = server.add_insecure_port(address)
             await server.start()
         except RuntimeError:
-            self._trouble = UnavailableError(
-                f"{address}: cannot listen for gRPC", hint="choose another port with --grpc-port, or 0 for none"
-            )
+            self._trouble = _refused(f"{address}: cannot listen")
             self._started.set()
             return
         self._started.set()
@@ -115,6 +118,10 @@ class GrpcListener:
         while time.monotonic() < end and not service.is_quiet(QUIET_S):
             await asyncio.sleep(0.01)  # the runtime drops calls that wait to begin when it stops: let none wait
         await server.stop(grace_s)
+
+
+def _refused(what: str) -> UnavailableError:
+    return UnavailableError(f"{what} (gRPC)", hint="choose another port with --grpc-port, or 0 for none")
 
 
 def _describe_health() -> None:
