@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from palio.cli.faces import listening, print_json, verb
+from palio.core.errors import InputError
+from palio.cli.serve_access import key, policy
+from palio.cli.serve_rollout import rollout
+from palio.core.errors import InputError
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--host", help="Address to listen on (default: serve.host, 127.0.0.1).")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one (default: serve.port, 8080).")
 @click.option(
@@ -18,10 +23,31 @@ from palio.cli.faces import listening, print_json, verb
     type=click.Path(path_type=Path),
     help="Serve an exported bundle folder; no project is needed.",
 )
+@click.option(
+    "--onnx",
+    "onnx",
+    type=click.Path(path_type=Path),
+    help="Serve an ONNX file made anywhere, named after the file; no project is needed.",
+)
 @verb
-def serve(folder: Path, as_json: bool, host: str | None, port: int | None, bundle: Path | None) -> None:
-    """Answer requests with the champion; a newly promoted one is taken over without a restart."""
-    from palio.cli.serving import serve_bundle, serve_project
+@click.pass_context
+def serve(
+    context: click.Context,
+    folder: Path,
+    as_json: bool,
+    host: str | None,
+    port: int | None,
+    bundle: Path | None,
+    onnx: Path | None,
+) -> None:
+    """Answer requests with the champion; a newly promoted one is taken over without a restart.
+
+    Without a further word the server starts; the words below say who may ask, and who answers.
+    """
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
+        return
+    from palio.cli.serving import serve_bundle, serve_onnx, serve_project
 
     def ready(url: str) -> None:
         if as_json:
@@ -29,10 +55,29 @@ def serve(folder: Path, as_json: bool, host: str | None, port: int | None, bundl
         else:
             click.echo(f"serving on {url}   (POST {url}/predict, {url}/openapi.json, {url}/metrics)", err=True)
 
-    if bundle is not None:
+    if bundle is not None and onnx is not None:
+        raise InputError("--bundle and --onnx exclude each other", hint="name one of them")
+    if onnx is not None:
+        serve_onnx(onnx, host=host or "127.0.0.1", port=8080 if port is None else port, ready=ready)
+    elif bundle is not None:
         serve_bundle(bundle, host=host or "127.0.0.1", port=8080 if port is None else port, ready=ready)
     else:
         serve_project(folder, host=host, port=port, ready=ready)
+
+
+serve.add_command(policy)
+serve.add_command(key)
+serve.add_command(rollout)
+
+
+def _refuse_options_before(context: click.Context) -> None:
+    """Refuse options in front of a further word: they would be lost."""
+    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        raise InputError(
+            f"palio serve {context.invoked_subcommand}: an option stands in front of it",
+            hint=f"write options behind: palio serve {context.invoked_subcommand} … --dir FOLDER",
+        )
 
 
 @click.command()

@@ -31,6 +31,22 @@ def serve_project(folder: Path, *, host: str | None, port: int | None, ready: Ca
         serve.run(app, host=table.host, port=table.port, ready=ready)
 
 
+def serve_onnx(path: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve one ONNX file, made anywhere, until told to stop.
+
+    Raises:
+        NotFoundError: there is no such file.
+        IntegrityError: it is no plain, self-contained ONNX model that the protocol can carry.
+        UnavailableError: the `serve` extra is not installed, or the port is taken.
+    """
+    try:
+        from palio import serve
+    except ImportError as error:
+        raise need("serve", error) from None
+    provider = serve.any_onnx(path)
+    serve.run(serve.create_app(provider), host=host, port=port, ready=ready)
+
+
 def serve_bundle(path: Path, *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve one exported bundle until told to stop.
 

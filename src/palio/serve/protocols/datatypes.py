@@ -29,8 +29,14 @@ DTYPES: dict[str, np.dtype[Any]] = {
 """Every datatype that can be served, and the array that holds it."""
 NUMBERS = tuple(name for name in DTYPES if name not in ("BOOL", "BYTES"))
 MAX_RANK = 8
-_PACK_UP_TO = 512
-"""Longest list of floats that goes through `struct`, which is faster for few values and checks for overflow itself."""
+PACK_UP_TO = 512
+"""Longest list of numbers that goes through `struct`, which is faster for few values and checks for overflow itself."""
+PACK = {
+    **dict(zip((f"INT{bits}" for bits in (8, 16, 32, 64)), "bhiq", strict=True)),
+    **dict(zip((f"UINT{bits}" for bits in (8, 16, 32, 64)), "BHIQ", strict=True)),
+    **dict(zip((f"FP{bits}" for bits in (16, 32, 64)), "efd", strict=True)),
+}
+"""Datatype → letter of `struct`."""
 
 
 def _whole(low: int, high: int | None) -> Any:
@@ -99,8 +105,8 @@ def array_of(values: list[Any], datatype: str, shape: Sequence[int], name: str) 
         return texts.reshape(shape)
     dtype = DTYPES[datatype]
     try:
-        if dtype.char in "fe" and len(values) <= _PACK_UP_TO:
-            return np.ndarray(shape, dtype, struct.pack(f"<{len(values)}{dtype.char}", *values))
+        if datatype in PACK and len(values) <= PACK_UP_TO:
+            return np.ndarray(shape, dtype, struct.pack(f"<{len(values)}{PACK[datatype]}", *values))
         with np.errstate(over="raise"):
             return np.array(values, dtype).reshape(shape)
     except (OverflowError, FloatingPointError, struct.error, ValueError):

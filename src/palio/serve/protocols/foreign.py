@@ -35,7 +35,8 @@ def any_onnx(path: Path, *, model: str = "", finite: bool = False) -> OnnxFile:
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: it cannot be read, or it has no name.
+        InputError: it cannot be read.
+        IntegrityError: it is no plain, self-contained ONNX model, or takes or gives what the protocol cannot carry.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,28 +46,27 @@ def any_onnx(path: Path, *, model: str = "", finite: bool = False) -> OnnxFile:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", hint="name a file you may read") from None
-    deployment = Deployment(model=model or path.stem, version=1, bundle=digest(data))
-    return OnnxFile(data, Plan(champion=deployment), finite)
+    return OnnxFile(
+        prepare_graph(data, Deployment(model=model or path.stem, version=1, bundle=digest(data)), finite=finite)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
     """A provider of one model that never changes."""
 
-    data: bytes
-    plan: Plan
-    finite: bool
+    served: Served
 
     def current(self) -> Plan:
         """Return the plan: this file answers."""
-        return self.plan
+        return Plan(champion=self.served.deployment)
 
-    def load(self, deployment: Deployment) -> Served:
-        """Open the graph and warm it up. Raises IntegrityError: it cannot be served, and why."""
-        return prepare_graph(self.data, deployment, finite=self.finite)
+    def load(self, deployment: Deployment) -> Served:  # noqa: ARG002 - there is only one
+        """Return the model, which is warm."""
+        return self.served
 
     def refused(self, deployment: Deployment, why: str) -> None:
-        """Say nothing: whoever starts the server reads it in its log."""
+        """Say nothing: what cannot be served does not get this far."""
 
 
 def prepare_graph(data: bytes, deployment: Deployment, *, finite: bool = False) -> Served:
