@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import queue
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -445,6 +446,21 @@ def test_a_stop_fails_no_call_that_was_sent_before_it() -> None:
         triton.infer("bank", row(), client_timeout=2)
     triton.close()
     assert refused.value.status() in ("StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED")
+
+
+def test_a_stop_ends_streams_that_wait_for_requests() -> None:
+    answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    triton: Any = None
+    with listening(serve.fixed(small_bundle(), model="bank")) as (address, _):
+        triton = client.InferenceServerClient(address)
+        triton.start_stream(lambda result, error: answers.put((result, error)))
+        triton.async_stream_infer("bank", row())
+        assert answers.get(timeout=10)[1] is None
+        began = time.monotonic()
+    assert time.monotonic() - began < 5  # it does not wait for its clients until the grace is over
+    assert answers.get(timeout=10)[1].status() == "StatusCode.UNAVAILABLE"
+    triton.stop_stream()
+    triton.close()
 
 
 def test_a_taken_port_is_said_before_anything_is_served() -> None:

@@ -24,6 +24,8 @@ MAX_CALLS = 512
 START_S = 30.0
 NOTICE_S = 1.0
 """So long after `stop` calls are still taken, unless none come for `QUIET_S`."""
+REFUSE_S = 0.5
+"""So long after that calls are still turned away in words."""
 QUIET_S = 0.05
 
 
@@ -83,7 +85,7 @@ class GrpcListener:
             raise self._trouble
 
     def stop(self, grace_s: float = 10.0) -> None:
-        """Wait for a quiet moment, let what is under way end within `grace_s`, and return.
+        """Wait for a quiet moment, turn new calls away, let those under way end within `grace_s`, and return.
 
         Call it from a thread other than that of the application's loop, which still has calls to answer.
         """
@@ -102,7 +104,8 @@ class GrpcListener:
         server = grpc.aio.server(options=self._options, maximum_concurrent_rpcs=MAX_CALLS)
         service = InferenceService(bridge)
         server.add_generic_rpc_handlers((service,))
-        health_pb2_grpc.add_HealthServicer_to_server(Health(bridge), server)
+        conditions = Health(bridge)
+        health_pb2_grpc.add_HealthServicer_to_server(conditions, server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server, pool=POOL)
         address = f"{self._address}:{self.port}"
         try:
@@ -114,10 +117,18 @@ class GrpcListener:
             return
         self._started.set()
         grace_s = await self._ending.get()
-        end = time.monotonic() + min(NOTICE_S, grace_s / 2)
-        while time.monotonic() < end and not service.is_quiet(QUIET_S):
-            await asyncio.sleep(0.01)  # the runtime drops calls that wait to begin when it stops: let none wait
+        await _wait_for_quiet(service, min(NOTICE_S, grace_s / 2))
+        service.close()
+        conditions.is_closed = True
+        await _wait_for_quiet(service, min(REFUSE_S, grace_s / 2))
         await server.stop(grace_s)
+
+
+async def _wait_for_quiet(service: InferenceService, at_most_s: float) -> None:
+    """Wait until no call is under way or begins. When the runtime stops, it cancels calls that wait to begin."""
+    end = time.monotonic() + at_most_s
+    while time.monotonic() < end and not service.is_quiet(QUIET_S):
+        await asyncio.sleep(0.01)
 
 
 def _refused(what: str) -> UnavailableError:

@@ -80,7 +80,7 @@ class Bridge:
             return await asyncio.shield(asyncio.wrap_future(there))
         except (RuntimeError, LoopGoneError):
             request.close()
-            raise WireError(503, "the server is stopping") from None
+            raise _stopping() from None
 
     async def _run(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -117,6 +117,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
+        self._closing = asyncio.Event()
         self._last_call = 0.0
         self._n_under_way = 0
         handlers: dict[str, Any] = {
@@ -135,6 +136,10 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
         """Tell whether no call is under way, and none has begun or ended for some seconds."""
         return self._n_under_way == 0 and time.monotonic() - self._last_call > for_s
 
+    def close(self) -> None:
+        """Answer what is under way, and everything else with UNAVAILABLE, which clients try elsewhere; end streams."""
+        self._closing.set()
+
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
         self._n_under_way += 1
@@ -151,6 +156,8 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
 
         async def handle(payload: bytes, context: Any) -> bytes:
             try:
+                if self._closing.is_set():
+                    raise _stopping()
                 with self._counted():
                     response, trailing = await answer(_parse(kind, payload), _headers(context))
             except WireError as refusal:
@@ -168,7 +175,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
         """Answer one request after the other; one that fails says so in its answer, and the stream goes on."""
         headers = _headers(context)
         kind = message("ModelInferRequest")
-        async for payload in requests:
+        async for payload in self._until_closed(requests, context):
             response = message("ModelStreamInferResponse")()
             try:
                 request = _parse(kind, payload)
@@ -183,6 +190,25 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
                 response.error_message = "the server could not answer; its log says why"
             put(response.infer_response.parameters["triton_final_response"], True)
             yield response.SerializeToString()
+
+    async def _until_closed(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        """Give what arrives on a stream, until its client ends it or the server closes."""
+        closing = asyncio.ensure_future(self._closing.wait())
+        arriving: asyncio.Future[bytes | None] | None = None
+        try:
+            while True:
+                arriving = asyncio.ensure_future(_next(requests))
+                await asyncio.wait((arriving, closing), return_when=asyncio.FIRST_COMPLETED)
+                if not arriving.done():
+                    await _abort(context, _stopping())
+                payload = arriving.result()
+                if payload is None:
+                    return
+                yield payload
+        finally:
+            closing.cancel()
+            if arriving is not None:
+                arriving.cancel()
 
     async def _infer(self, request: Any, headers: Headers) -> tuple[Any, Any]:
         path = f"{_path(request.model_name, request.model_version)}/infer"
@@ -237,6 +263,14 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
         return reply
 
 
+async def _next(requests: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(requests, None)
+
+
+def _stopping() -> WireError:
+    return WireError(503, "the server is stopping")
+
+
 _ON_STREAM = frozenset(("ModelStreamInfer",))
 _ANSWERS = {
     "ServerLive": "_live",
@@ -257,6 +291,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # grpc has n
     def __init__(self, bridge: Bridge, *, poll_s: float = 0.5) -> None:
         self._bridge = bridge
         self._poll_s = poll_s
+        self.is_closed = False
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
         """Say the status of now."""
@@ -268,7 +303,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # grpc has n
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ARG002, N802
         """Say the status of now, and each that follows."""
         last = None
-        while True:
+        while not self.is_closed:
             status = await self._status(request.service)
             if status != last:
                 last = status
