@@ -21,7 +21,8 @@ client = pytest.importorskip("tritonclient.grpc")
 from tritonclient.grpc import service_pb2, service_pb2_grpc  # noqa: E402
 from tritonclient.utils import InferenceServerException  # noqa: E402
 
-from palio.serve.protocols.grpc_service import Bridge, InferenceService  # noqa: E402
+from palio.serve.protocols.grpc_bridge import Bridge  # noqa: E402
+from palio.serve.protocols.grpc_service import InferenceService  # noqa: E402
 
 
 @contextmanager

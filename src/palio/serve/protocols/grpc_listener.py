@@ -14,8 +14,10 @@ from grpc_reflection.v1alpha import reflection
 
 from palio.core.errors import UnavailableError
 from palio.serve.listener import bind
+from palio.serve.protocols.grpc_bridge import Application, Bridge
+from palio.serve.protocols.grpc_health import Health
 from palio.serve.protocols.grpc_messages import POOL, SERVICE
-from palio.serve.protocols.grpc_service import Application, Bridge, Health, InferenceService
+from palio.serve.protocols.grpc_service import InferenceService
 
 HEAD_BYTES = 2**20
 """Room in a message beside its tensors."""

@@ -8,6 +8,7 @@ we answer; names and field numbers are the protocol's.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -79,6 +80,7 @@ _CHOICE = "parameter_choice"
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
+@functools.cache
 def message(name: str) -> Any:
     """Return the class of one message.
 

@@ -1,4 +1,4 @@
-"""Answer `inference.GRPCInferenceService` and `grpc.health.v1` with what the HTTP routes answer.
+"""Answer `inference.GRPCInferenceService` with what the HTTP routes answer.
 
 Each call becomes one request to the ASGI application, on the loop where that application lives: admission, access,
 routing, checks and the log are the same for every transport, and stay on one thread.
@@ -11,42 +11,20 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import CancelledError as LoopGoneError
 from typing import Any
 
 import grpc
 import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from palio.serve.protocols.grpc_bridge import Bridge, Headers, abort, headers_of, refused, stopping, trailing_of
 from palio.serve.protocols.grpc_messages import METHODS, POOL, SERVICE, message
 from palio.serve.protocols.grpc_tensors import body_of, put, response_of
-from palio.serve.protocols.wire import Message, Receive, Reply, Scope, Send, WireError
+from palio.serve.protocols.wire import Reply, WireError
 
 log = logging.getLogger("palio.serve")
 
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = tuple[tuple[bytes, bytes], ...]
-
-CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    401: grpc.StatusCode.UNAUTHENTICATED,
-    403: grpc.StatusCode.PERMISSION_DENIED,
-    404: grpc.StatusCode.NOT_FOUND,
-    408: grpc.StatusCode.DEADLINE_EXCEEDED,
-    409: grpc.StatusCode.FAILED_PRECONDITION,
-    413: grpc.StatusCode.INVALID_ARGUMENT,
-    415: grpc.StatusCode.INVALID_ARGUMENT,
-    422: grpc.StatusCode.INVALID_ARGUMENT,
-    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    501: grpc.StatusCode.UNIMPLEMENTED,
-    503: grpc.StatusCode.UNAVAILABLE,
-    504: grpc.StatusCode.DEADLINE_EXCEEDED,
-}
-_HELD_BACK = frozenset((b"host", b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"te"))
-"""Headers of a transport: what HTTP says with them, gRPC says in its own frames."""
-_PASSED_ON = (b"retry-after", b"x-palio-")
 _OFF_THE_PORT = {
     "RepositoryModelLoad": (grpc.StatusCode.PERMISSION_DENIED, "models are loaded by promotion, not by callers"),
     "RepositoryModelUnload": (grpc.StatusCode.PERMISSION_DENIED, "models are unloaded by promotion, not by callers"),
@@ -58,58 +36,6 @@ _OFF_THE_PORT = {
     "TraceSetting": (grpc.StatusCode.UNIMPLEMENTED, "trace settings are not offered"),
     "LogSettings": (grpc.StatusCode.UNIMPLEMENTED, "log settings are not offered"),
 }
-
-
-class Bridge:
-    """Send requests to an ASGI application that lives on another loop."""
-
-    def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
-        self._application = application
-        self._loop = loop
-
-    async def __call__(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Reply:
-        """Return the reply, whatever its status.
-
-        Raises:
-            WireError: 503, the application is gone.
-        """
-        request = self._run(method, path, headers, body)
-        try:
-            there = asyncio.run_coroutine_threadsafe(request, self._loop)
-            # a caller that gives up does not tear an answer out of the application: it ends there, unread
-            return await asyncio.shield(asyncio.wrap_future(there))
-        except (RuntimeError, LoopGoneError):
-            request.close()
-            raise _stopping() from None
-
-    async def _run(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
-        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-        answer: list[Message] = []
-
-        async def receive() -> Message:
-            return messages.pop() if messages else {"type": "http.disconnect"}
-
-        async def send(part: Message) -> None:
-            answer.append(part)
-
-        scope: Scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "2",
-            "method": method,
-            "scheme": "grpc",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [*headers, (b"content-length", b"%d" % len(body))],
-            "client": None,
-            "server": None,
-        }
-        await self._application(scope, receive, send)
-        start, *parts = answer
-        fields = tuple((bytes(name), bytes(value)) for name, value in start["headers"])
-        return Reply(start["status"], b"".join(part.get("body", b"") for part in parts), headers=fields)
 
 
 class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
@@ -157,11 +83,11 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
         async def handle(payload: bytes, context: Any) -> bytes:
             try:
                 if self._closing.is_set():
-                    raise _stopping()
+                    raise stopping()
                 with self._counted():
-                    response, trailing = await answer(_parse(kind, payload), _headers(context))
+                    response, trailing = await answer(_parse(kind, payload), headers_of(context))
             except WireError as refusal:
-                await _abort(context, refusal)
+                await abort(context, refusal)
             except Exception:
                 log.exception("an answer failed")
                 await context.abort(grpc.StatusCode.INTERNAL, "the server could not answer; its log says why")
@@ -173,7 +99,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
 
     async def _stream(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         """Answer one request after the other; one that fails says so in its answer, and the stream goes on."""
-        headers = _headers(context)
+        headers = headers_of(context)
         kind = message("ModelInferRequest")
         async for payload in self._until_closed(requests, context):
             response = message("ModelStreamInferResponse")()
@@ -200,7 +126,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
                 arriving = asyncio.ensure_future(_next(requests))
                 await asyncio.wait((arriving, closing), return_when=asyncio.FIRST_COMPLETED)
                 if not arriving.done():
-                    await _abort(context, _stopping())
+                    await abort(context, stopping())
                 payload = arriving.result()
                 if payload is None:
                     return
@@ -215,7 +141,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
         body, length = body_of(request)
         header = (b"inference-header-content-length", b"%d" % length)
         reply = await self._asked("POST", path, (*headers, header), body)
-        return response_of(reply), _trailing(reply)
+        return response_of(reply), trailing_of(reply)
 
     async def _live(self, _request: Any, _headers: Headers) -> tuple[Any, Any]:
         return message("ServerLiveResponse")(live=True), None
@@ -227,7 +153,7 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
     async def _model_ready(self, request: Any, headers: Headers) -> tuple[Any, Any]:
         reply = await self._bridge("GET", f"{_path(request.name, request.version)}/ready", headers)
         if reply.status not in (200, 503):
-            raise _refused(reply)
+            raise refused(reply)
         return message("ModelReadyResponse")(ready=reply.status == 200), None
 
     async def _server(self, _request: Any, headers: Headers) -> tuple[Any, Any]:
@@ -259,16 +185,12 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
     async def _asked(self, method: str, path: str, headers: Headers, body: bytes = b"") -> Reply:
         reply = await self._bridge(method, path, headers, body)
         if reply.status >= 400:
-            raise _refused(reply)
+            raise refused(reply)
         return reply
 
 
 async def _next(requests: AsyncIterator[bytes]) -> bytes | None:
     return await anext(requests, None)
-
-
-def _stopping() -> WireError:
-    return WireError(503, "the server is stopping")
 
 
 _ON_STREAM = frozenset(("ModelStreamInfer",))
@@ -283,42 +205,6 @@ _ANSWERS = {
     "ModelStatistics": "_statistics",
     "RepositoryIndex": "_index",
 }
-
-
-class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # grpc has no types
-    """`grpc.health.v1`: as ready as `/v2/health/ready` says, for the server and for the protocol's service."""
-
-    def __init__(self, bridge: Bridge, *, poll_s: float = 0.5) -> None:
-        self._bridge = bridge
-        self._poll_s = poll_s
-        self.is_closed = False
-
-    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - named by the protocol
-        """Say the status of now."""
-        status = await self._status(request.service)
-        if status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
-        return health_pb2.HealthCheckResponse(status=status)
-
-    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ARG002, N802
-        """Say the status of now, and each that follows."""
-        last = None
-        while not self.is_closed:
-            status = await self._status(request.service)
-            if status != last:
-                last = status
-                yield health_pb2.HealthCheckResponse(status=status)
-            await asyncio.sleep(self._poll_s)
-
-    async def _status(self, service: str) -> Any:
-        known = health_pb2.HealthCheckResponse
-        if service not in ("", SERVICE):
-            return known.SERVICE_UNKNOWN
-        try:
-            reply = await self._bridge("GET", "/v2/health/ready")
-        except WireError:
-            return known.NOT_SERVING
-        return known.SERVING if reply.status == 200 else known.NOT_SERVING
 
 
 def _refusal(code: Any, text: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
@@ -345,33 +231,3 @@ def _path(model: str, version: str) -> str:
     if not model or "/" in model or "/" in version:
         raise WireError(404, "Request for unknown model: this name is not served")
     return f"/v2/models/{model}/versions/{version}" if version else f"/v2/models/{model}"
-
-
-def _headers(context: Any) -> Headers:
-    """Read the metadata of a call as headers: `authorization`, `x-api-key`, and what else a caller says."""
-    found = []
-    for name, value in context.invocation_metadata() or ():
-        if name.endswith("-bin") or isinstance(value, bytes):
-            continue
-        key = name.encode()
-        if key not in _HELD_BACK and not key.startswith((b"grpc-", b"inference-header", b":")):
-            found.append((key, value.encode()))
-    return tuple(found)
-
-
-def _trailing(reply: Reply) -> tuple[tuple[str, str], ...]:
-    return tuple((name.decode(), value.decode()) for name, value in reply.headers if name.startswith(_PASSED_ON))
-
-
-def _refused(reply: Reply) -> WireError:
-    try:
-        text = str(msgspec.json.decode(reply.body)["error"])
-    except (msgspec.MsgspecError, KeyError, TypeError):
-        text = "the request was refused"
-    kept = tuple(header for header in reply.headers if header[0].startswith(_PASSED_ON))
-    return WireError(reply.status, text, headers=kept)
-
-
-async def _abort(context: Any, refusal: WireError) -> None:
-    code = CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
-    await context.abort(code, refusal.message, tuple((n.decode(), v.decode()) for n, v in refusal.headers))
