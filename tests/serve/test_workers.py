@@ -112,7 +112,7 @@ def test_a_worker_that_is_killed_under_load_is_replaced_and_the_others_go_on(tmp
         assert other in pids(tmp_path)
         # What the dead one had taken in is lost: at most one request on each of the eight connections.
         assert len(load.failures) <= 8
-        assert all("reset" in one.lower() or "disconnected" in one.lower() for one in load.failures)
+        assert [one for one in load.failures if one.startswith("status")] == []
 
 
 def test_any_worker_tells_the_sum_of_all_and_no_counter_goes_down_when_one_is_replaced(tmp_path: Path) -> None:

@@ -1,0 +1,224 @@
+"""Rows of several requests together: who joins whom, whose error is whose, and what the answers are."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from palio.core.records import TensorSpec
+from palio.serve.traffic.batching import MAX_ROWS, Batcher, BatchPlan, plan_batching
+
+FREE = (TensorSpec(name="x", datatype="FP64", shape=(-1, 3)),)
+WINDOW = BatchPlan("window", window_s=0.02)
+QUEUED = BatchPlan("queued")
+
+
+@dataclass(eq=False)
+class Doubler:
+    """Doubles its rows; notes how many came at a time; refuses negative ones."""
+
+    batching: BatchPlan
+    inputs: tuple[TensorSpec, ...] = FREE
+    sizes: list[int] = field(default_factory=list)
+    busy_s: float = 0.0
+
+    def run(self, feeds: Any) -> dict[str, Any]:
+        values = feeds["x"]
+        self.sizes.append(len(values))
+        if self.busy_s:
+            time.sleep(self.busy_s)
+        if (values < 0).any():
+            raise ValueError("negative")
+        return {"y": values * 2}
+
+
+def rows(value: float, n_rows: int = 1, width: int = 3) -> dict[str, Any]:
+    return {"x": np.full((n_rows, width), value)}
+
+
+def ask_all(served: Doubler, requests: list[dict[str, Any]], *, n_threads: int = 1) -> list[Any]:
+    async def ask() -> list[Any]:
+        batcher = Batcher(n_threads=n_threads)
+        asked = [batcher.run(served, feeds, len(feeds["x"])) for feeds in requests]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert batcher.depth == 0
+        assert batcher._lanes == {}  # a model that was replaced can be freed
+        batcher.close()
+        return list(answers)
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("plan", [WINDOW, QUEUED])
+def test_requests_that_wait_together_are_computed_together_and_each_gets_its_own_rows(plan: BatchPlan) -> None:
+    served = Doubler(plan)
+    answers = ask_all(served, [rows(value, n_rows) for value, n_rows in [(1, 1), (2, 3), (3, 2)]])
+    assert served.sizes == [6]
+    assert [answer["y"].tolist() for answer in answers] == [[[2.0] * 3], [[4.0] * 3] * 3, [[6.0] * 3] * 2]
+
+
+@pytest.mark.parametrize("plan", [WINDOW, QUEUED])
+def test_an_error_of_one_request_is_not_an_error_of_the_others(plan: BatchPlan) -> None:
+    answers = ask_all(Doubler(plan), [rows(1), rows(-1), rows(3)])
+    assert isinstance(answers[1], ValueError)
+    assert [answers[0]["y"][0, 0], answers[2]["y"][0, 0]] == [2.0, 6.0]
+
+
+def test_no_more_rows_than_the_cap_are_computed_together() -> None:
+    served = Doubler(WINDOW)
+    ask_all(served, [rows(1, 5)] * 40)
+    assert max(served.sizes) <= MAX_ROWS
+    assert sum(served.sizes) == 200
+    assert len(served.sizes) <= 6
+
+
+def test_a_request_that_fills_a_batch_goes_by_itself() -> None:
+    served = Doubler(WINDOW)
+    ask_all(served, [rows(1, MAX_ROWS), rows(1), rows(1)])
+    assert sorted(served.sizes) == [2, MAX_ROWS]
+
+
+def test_other_inner_shapes_do_not_join() -> None:
+    served = Doubler(WINDOW, inputs=(TensorSpec(name="x", datatype="FP64", shape=(-1, -1)),))
+    answers = ask_all(served, [rows(1), rows(2, width=5), rows(3)])
+    assert sorted(served.sizes) == [1, 2]
+    assert answers[1]["y"].shape == (1, 5)
+
+
+def test_what_arrives_while_a_batch_is_computed_is_computed_together_next() -> None:
+    async def ask() -> list[int]:
+        served, batcher = Doubler(BatchPlan("window"), busy_s=0.1), Batcher(n_threads=1)
+        first = asyncio.create_task(batcher.run(served, rows(1), 1))
+        await asyncio.sleep(0.03)
+        others = [asyncio.create_task(batcher.run(served, rows(value), 1)) for value in range(5)]
+        await asyncio.sleep(0.01)
+        assert batcher.depth == 5
+        await asyncio.gather(first, *others)
+        batcher.close()
+        return served.sizes
+
+    assert asyncio.run(ask()) == [1, 5]
+
+
+def test_a_caller_who_is_alone_does_not_wait_for_the_window() -> None:
+    async def ask() -> float:
+        served, batcher = Doubler(BatchPlan("window", window_s=5.0)), Batcher(n_threads=1)
+        begin = time.perf_counter()
+        for _ in range(3):
+            await batcher.run(served, rows(1), 1)
+        batcher.close()
+        return time.perf_counter() - begin
+
+    assert asyncio.run(ask()) < 2.0
+
+
+def test_without_a_crowd_a_cheap_model_is_computed_at_once() -> None:
+    async def ask() -> tuple[int, int]:
+        served, batcher = Doubler(QUEUED), Batcher()
+        for _ in range(200):
+            await batcher.run(served, rows(1), 1)
+        alone = batcher.n_batches
+        for _ in range(60):
+            await asyncio.gather(*(batcher.run(served, rows(1), 1) for _ in range(16)))
+        batcher.close()
+        return alone, max(served.sizes)
+
+    alone, largest = asyncio.run(ask())
+    assert alone < 20  # it looked, met nobody, and stopped looking for a while
+    assert largest == 16  # then a crowd came, and was noticed
+
+
+def test_who_has_gone_away_is_not_computed() -> None:
+    async def ask() -> list[int]:
+        served, batcher = Doubler(BatchPlan("window"), busy_s=0.05), Batcher(n_threads=1)
+        first = asyncio.create_task(batcher.run(served, rows(1), 1))
+        await asyncio.sleep(0.02)
+        gone, stays = (asyncio.create_task(batcher.run(served, rows(value), 1)) for value in (2, 3))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert (await stays)["y"][0, 0] == 6.0
+        await first
+        batcher.close()
+        return served.sizes
+
+    assert asyncio.run(ask()) == [1, 1]
+
+
+def test_no_more_runs_at_a_time_than_threads() -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    class Watched(Doubler):
+        def run(self, feeds: Any) -> dict[str, Any]:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.01)
+            with lock:
+                running -= 1
+            return {"y": feeds["x"]}
+
+    ask_all(Watched(BatchPlan("window", max_rows=2)), [rows(1)] * 20, n_threads=2)
+    assert most == 2
+
+
+# ── the plan ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def busy(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        continue
+
+
+def costs(base_s: float, row_s: float) -> Any:
+    def run(feeds: Any) -> dict[str, Any]:
+        busy(base_s + row_s * len(feeds["x"]))
+        return {"y": feeds["x"].sum(axis=1)}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("base_s", "row_s", "mode"),
+    [(0.0001, 0.000001, "queued"), (0.0, 0.0001, "inline"), (0.004, 0.0001, "window"), (0.0, 0.002, "pool")],
+)
+def test_the_plan_follows_what_rows_cost_alone_and_together(base_s: float, row_s: float, mode: str) -> None:
+    plan = plan_batching(costs(base_s, row_s), FREE, rows(1, 4))
+    assert plan.mode == mode
+    assert (plan.window_s > 0) == (mode == "window")
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (8, 3), ()])
+def test_a_fixed_number_of_rows_is_never_batched(shape: tuple[int, ...]) -> None:
+    inputs = (TensorSpec(name="x", datatype="FP64", shape=shape),)
+    for run, mode in ((costs(0.004, 0.0), "pool"), (costs(0.0001, 0.0), "inline")):
+        plan = plan_batching(run, inputs, rows(1))
+        assert (plan.mode, plan.why) == (mode, "its graph takes a fixed number of rows")
+
+
+def test_a_model_whose_rows_depend_on_each_other_is_never_batched() -> None:
+    def softmax_over_rows(feeds: Any) -> dict[str, Any]:
+        busy(0.002)
+        values = np.exp(feeds["x"])
+        return {"y": values / values.sum(axis=0)}
+
+    plan = plan_batching(softmax_over_rows, FREE, rows(1, 4))
+    assert (plan.mode, plan.why) == ("pool", "rows together get other answers than alone")
+
+
+def test_a_model_that_breaks_with_many_rows_is_never_batched() -> None:
+    def one_only(feeds: Any) -> dict[str, Any]:
+        busy(0.002)
+        if len(feeds["x"]) > 1:
+            raise ValueError("one at a time")
+        return {"y": feeds["x"]}
+
+    plan = plan_batching(one_only, FREE, rows(1, 4))
+    assert (plan.mode, plan.why) == ("pool", "it cannot compute rows together")
