@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from palio import model as models
 from palio.core.errors import IntegrityError
 from palio.core.records import Deployment, Manifest, TensorSpec
+from palio.serve.journal_columns import Origin, origin_of
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.plans import ColumnPlan, InputPlan
 from palio.serve.protocols.quick import Quick, quick_row
 from palio.serve.protocols.replies import Writer
 from palio.serve.tally import Tally
+from palio.serve.traffic.batching import BatchPlan, plan_batching
 
 if TYPE_CHECKING:
     from palio.model import Bundle, Graph
 
-WARM_UP_RUNS = 20
 GOLDEN_TOLERANCE = 1e-6
 """How far the numbers of the golden rows may be from those in the bundle: another processor adds up differently."""
 
@@ -54,6 +54,10 @@ class Served:
     latency_s: float
     """Shortest time of one warm row through the graph; infinite if it could not be measured."""
     version: str
+    batching: BatchPlan
+    """How its rows are computed: at once, in a thread, or together with those of other requests."""
+    origin: Origin
+    """Names the columns of the prediction log."""
     manifest: Manifest | None = None
     """What the bundle says of itself; None for a graph from elsewhere."""
     bundle: Bundle | None = None
@@ -80,6 +84,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
     manifest = bundle.manifest
     plans = [ColumnPlan(spec, column) for spec, column in zip(manifest.inputs, manifest.schema.features, strict=True)]
     outputs = {spec.name: spec for spec in manifest.outputs}
+    batching = _warm_up(bundle)
     probabilities = "probabilities" if "probabilities" in outputs else ""
     classes = manifest.task.classes
     return Served(
@@ -92,8 +97,10 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         quick=quick_row(plans),
         writer=Writer(deployment, manifest.outputs, {probabilities: classes}),
         run=bundle.graph.compute_rows,
-        latency_s=_warm_up(bundle),
+        latency_s=batching.row_s,
+        batching=batching,
         version=str(deployment.version),
+        origin=origin_of(deployment, manifest.inputs, manifest.outputs, manifest=manifest),
         manifest=manifest,
         bundle=bundle,
         probabilities=probabilities,
@@ -101,8 +108,8 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
     )
 
 
-def _warm_up(bundle: Bundle) -> float:
-    """Let the graph answer its golden rows, compare, and time one row."""
+def _warm_up(bundle: Bundle) -> BatchPlan:
+    """Let the graph answer its golden rows, compare, and measure how its rows are best computed."""
     golden = bundle.golden()
     parity = models.check_parity(bundle.graph, golden.feeds, golden.outputs, tolerance=GOLDEN_TOLERANCE)
     if not parity.passed:
@@ -111,14 +118,4 @@ def _warm_up(bundle: Bundle) -> float:
             f"numbers by up to {parity.max_abs_diff:.2g}",
             hint="run palio model verify",
         )
-    return shortest_run(bundle.graph.compute_rows, {name: values[:1] for name, values in golden.feeds.items()})
-
-
-def shortest_run(compute: Callable[[Mapping[str, Array]], dict[str, Array]], feeds: dict[str, Array]) -> float:
-    """Return the shortest of some runs, in seconds: what disturbs a measurement only adds to it."""
-    times: list[float] = []
-    while len(times) < WARM_UP_RUNS and sum(times) < 1.0:
-        begin = time.perf_counter()
-        compute(feeds)
-        times.append(time.perf_counter() - begin)
-    return min(times)
+    return plan_batching(bundle.graph.compute_rows, bundle.manifest.inputs, golden.feeds)

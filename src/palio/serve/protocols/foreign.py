@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from palio.core.errors import ContractError, InputError, IntegrityError, NotFoundError, PalioError
 from palio.core.ids import digest
 from palio.core.records import Deployment, TensorSpec
 from palio.core.serving import Plan
 from palio.model import Graph, without_zipmap
-from palio.serve.protocols.datatypes import SCALARS, Array, array_of, list_of
+from palio.serve.journal_columns import origin_of
+from palio.serve.protocols.datatypes import DTYPES, SCALARS, Array, array_of, list_of
 from palio.serve.protocols.plans import TensorPlan, refuse_unservable
 from palio.serve.protocols.quick import quick_tensors
 from palio.serve.protocols.replies import Writer
-from palio.serve.served import Served, shortest_run
+from palio.serve.served import Served
+from palio.serve.traffic.batching import SAMPLE_ROWS, BatchPlan, plan_batching
 
 MAX_BYTES = 1 << 31
 """A protocol buffer cannot be larger."""
@@ -80,6 +84,7 @@ def prepare_graph(data: bytes, deployment: Deployment, *, finite: bool = False) 
     why = refuse_unservable(graph.inputs, "input") or refuse_unservable(graph.outputs, "output")
     if why or not graph.inputs:
         raise IntegrityError(f"model: {why or 'it takes no input'}", hint="export it with plain tensors")
+    batching = _warm_up(graph)
     plans = {spec.name: TensorPlan(spec, finite=finite) for spec in graph.inputs}
     outputs = {spec.name: spec for spec in graph.outputs}
     probabilities = next((name for name in outputs if name in labels), "")
@@ -94,8 +99,10 @@ def prepare_graph(data: bytes, deployment: Deployment, *, finite: bool = False) 
         quick=quick_tensors(plans),
         writer=Writer(deployment, graph.outputs, labels),
         run=graph.compute,
-        latency_s=_latency(graph),
+        latency_s=batching.row_s,
+        batching=batching,
         version=str(deployment.version),
+        origin=origin_of(deployment, graph.inputs, graph.outputs),
         prediction=prediction,
         probabilities="" if prediction == probabilities else probabilities,
         classes=labels.get(probabilities, ()),
@@ -104,20 +111,29 @@ def prepare_graph(data: bytes, deployment: Deployment, *, finite: bool = False) 
     )
 
 
-def _latency(graph: Graph) -> float:
-    """Time one row of ones; infinite if the graph does not take that."""
-    ones: dict[str, Any] = {"BYTES": "1", "BOOL": True}
-    feeds = {}
+def _warm_up(graph: Graph) -> BatchPlan:
+    """Measure how its rows are best computed, with rows made up; one that does not take them computes in a thread."""
+    random = np.random.default_rng(0)
+    feeds: dict[str, Array] = {}
     for spec in graph.inputs:
         shape = [1 if size < 0 else size for size in spec.shape]
-        n_values = 1
-        for size in shape:
-            n_values *= size
-        feeds[spec.name] = array_of([ones.get(spec.datatype, 1)] * n_values, spec.datatype, shape, spec.name)
+        if spec.shape and spec.shape[0] < 0:
+            shape[0] = SAMPLE_ROWS
+        dtype = DTYPES[spec.datatype]
+        coins = random.integers(0, 2, shape)  # a larger number may be no index of a table
+        if dtype.kind == "f":
+            feeds[spec.name] = random.normal(size=shape).astype(dtype)
+        else:
+            feeds[spec.name] = (coins.astype(str) if spec.datatype == "BYTES" else coins).astype(dtype)
+    quiet = logging.getLogger("palio.model")
+    before = quiet.disabled
+    quiet.disabled = True  # that made-up rows do not fit is no news
     try:
-        return shortest_run(graph.compute, feeds)
+        return plan_batching(graph.compute, graph.inputs, feeds)
     except PalioError:
-        return float("inf")
+        return BatchPlan("pool", row_s=float("inf"), why="it does not take rows that were made up")
+    finally:
+        quiet.disabled = before
 
 
 class GraphReader:
