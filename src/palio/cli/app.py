@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "rollback": ("palio.cli.compete:rollback", "Put an earlier champion back."),
     "run": ("palio.cli.compete:run", "The whole cycle, from the source to a champion and its report."),
     "serve": ("palio.cli.live:serve", "Answer requests with the champion."),
+    "watch": ("palio.cli.serve_rollout:watch", "Take a rollout further: look, go on, wait or roll back."),
     "predict": ("palio.cli.live:predict", "Score a file with the champion."),
     "report": ("palio.cli.live:report", "Write the client report again."),
     "log": ("palio.cli.ledger:log", "Tell what happened, as a story."),

@@ -8,7 +8,6 @@ import click
 from click.core import ParameterSource
 
 from palio.cli.faces import listening, print_json, verb
-from palio.core.errors import InputError
 from palio.cli.serve_access import key, policy
 from palio.cli.serve_rollout import rollout
 from palio.core.errors import InputError

@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from palio.core.errors import ConfigError, did_you_mean
+from palio.core.errors import ConfigError, InputError, did_you_mean
+from palio.core.serving import Rule
+from palio.core.strict import read_record
 
 FILE_NAME = "palio.toml"
 
@@ -100,6 +102,9 @@ class ServeTable(_Table, frozen=True, kw_only=True):
     port: int = 8080
     max_body_mb: float = 64.0
     max_rows: int = 10_000
+    admin_host: str = "127.0.0.1"
+    admin_port: int = 0
+    rules: tuple[Rule, ...] = ()
 
 
 class LogTable(_Table, frozen=True, kw_only=True):
@@ -215,6 +220,7 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
             room, _, key = name.partition(".")
             origins[room, key] = f"command line [{room}]"
             merged.setdefault(room, {})[key] = value
+    _read_rules(merged, origins)
     try:
         return msgspec.convert(merged, Config)
     except msgspec.ValidationError as error:
@@ -225,6 +231,18 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
             f"{place}: `{key}`: {what[0].lower()}{what[1:]}",
             hint="see the settings in docs/reference/settings.md",
         ) from None
+
+
+def _read_rules(merged: dict[str, dict[str, Any]], origins: Mapping[tuple[str, str], str]) -> None:
+    """Read the one setting that is a list of tables, so that a wrong key in it is named."""
+    rules = merged.get("serve", {}).get("rules")
+    if rules is None:
+        return
+    where = origins.get(("serve", "rules"), f"{FILE_NAME} [[serve.rules]]")
+    try:
+        merged["serve"]["rules"] = read_record(tuple[Rule, ...], rules, where=where)
+    except InputError as error:
+        raise ConfigError(error.message, hint=error.hint) from None
 
 
 def _tables() -> dict[str, dict[str, Any]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +15,21 @@ import msgspec
 from palio.core.errors import InputError, did_you_mean
 
 Kind = TypeVar("Kind")
+
+
+def read_file(file: Path) -> Any:
+    """Parse a TOML file, or a JSON file if its name ends in `.json`.
+
+    Raises:
+        InputError: it cannot be read, or is neither.
+    """
+    try:
+        text = file.read_text("utf-8")
+        return json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}", hint="name a file that is there") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: not valid: {error}", hint="write TOML, or JSON in a file called .json") from None
 
 
 def read_record(kind: type[Kind], value: Any, *, where: str) -> Kind:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from palio.renew.observing import LogReader, StoredLog, observe
     from palio.renew.rollouts import (
         DEFAULT_STEPS,
+        RolloutControl,
         RolloutPlan,
         Standing,
         act,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_STEPS",
     "LogReader",
+    "RolloutControl",
     "RolloutPlan",
     "Standing",
     "StoredLog",
@@ -51,6 +53,7 @@ __all__ = [
 _HOMES = {
     "DEFAULT_STEPS": "rollouts",
     "LogReader": "observing",
+    "RolloutControl": "rollouts",
     "RolloutPlan": "rollouts",
     "Standing": "rollouts",
     "StoredLog": "observing",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -16,7 +14,7 @@ from palio.core.errors import ConflictError, InputError, NotFoundError, RefusedE
 from palio.core.ids import digest_of, short
 from palio.core.records import Decision, Deployment, Record
 from palio.core.serving import Analysis, HeaderRoute, Rollout, RolloutState, Step
-from palio.core.strict import read_record
+from palio.core.strict import read_file, read_record
 
 if TYPE_CHECKING:
     from palio.core.records import Event, Promotion
@@ -72,16 +70,7 @@ def read_rollout(file: Path) -> RolloutPlan:
     Raises:
         InputError: it cannot be read or understood; where, and what is allowed.
     """
-    try:
-        text = file.read_text("utf-8")
-        value = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror}", hint="name a file that is there") from None
-    except ValueError as error:
-        raise InputError(
-            f"{file}: not valid: {error}", hint="write TOML, or JSON in a file that ends in .json"
-        ) from None
-    plan = read_record(RolloutPlan, value, where=str(file))
+    plan = read_record(RolloutPlan, read_file(file), where=str(file))
     check_steps(plan.steps, where=str(file))
     return plan
 
@@ -239,6 +228,27 @@ def act(
     text = f"{_DONE[action]} rollout {rollout.id} of {model}: {why or 'no reason given'}."
     event = write_state(store, rollout, new, text, kind=action, after=line, actor=actor)
     return Standing(rollout, new, event.sequence)
+
+
+class RolloutControl:
+    """Show and move the rollout of one model, for a face such as the admin port."""
+
+    def __init__(self, store: Store, model: str) -> None:
+        self._store = store
+        self._model = model
+
+    def show(self) -> dict[str, Any] | None:
+        """Return the newest rollout and its state, JSON-safe; None if there never was one."""
+        found = standing(self._store, self._model)
+        return None if found is None else _as_json(found)
+
+    def act(self, action: str, *, reason: str, actor: str) -> dict[str, Any]:
+        """Do what a person says; errors as in `act`."""
+        return _as_json(act(self._store, self._model, cast("Action", action), reason=reason, actor=actor))
+
+
+def _as_json(found: Standing) -> dict[str, Any]:
+    return {"rollout": msgspec.to_builtins(found.rollout), "state": msgspec.to_builtins(found.state)}
 
 
 def carry_out(store: Store, rollout: Rollout, *, actor: str | None = None) -> Promotion:

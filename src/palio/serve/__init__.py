@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from palio.serve.registry import Provider as Provider
     from palio.serve.registry import StoreProvider as StoreProvider
     from palio.serve.registry import fixed as fixed
+    from palio.serve.traffic.access import what_if as what_if
+    from palio.serve.traffic.admin import create_admin as create_admin
+    from palio.serve.traffic.keys import add_key as add_key
+    from palio.serve.traffic.keys import read_policy as read_policy
+    from palio.serve.traffic.keys import read_rules as read_rules
+    from palio.serve.traffic.keys import revoke_key as revoke_key
+    from palio.serve.traffic.keys import write_rules as write_rules
+    from palio.serve.traffic.plan import PlanReader as PlanReader
+    from palio.serve.traffic.plan import read_plan as read_plan
 
 _HOMES = {
     "Answer": "client",
@@ -34,15 +43,24 @@ _HOMES = {
     "Caps": "protocols.wire",
     "Client": "client",
     "GrpcListener": "protocols.grpc_listener",
+    "PlanReader": "traffic.plan",
     "Provider": "registry",
     "StoreProvider": "registry",
+    "add_key": "traffic.keys",
     "any_onnx": "protocols.foreign",
     "background": "process",
+    "create_admin": "traffic.admin",
     "create_app": "app",
     "fixed": "registry",
     "openapi": "protocols.description",
+    "read_plan": "traffic.plan",
+    "read_policy": "traffic.keys",
+    "read_rules": "traffic.keys",
     "replay": "client",
+    "revoke_key": "traffic.keys",
     "run": "process",
+    "what_if": "traffic.access",
+    "write_rules": "traffic.keys",
 }
 __all__ = sorted(_HOMES)
 

@@ -246,6 +246,39 @@ def compile_policy(policy: Policy, quotas: Quotas | None = None) -> Access:
     return Access(policy, quotas)
 
 
+def what_if(
+    policy: Policy,
+    model: str,
+    *,
+    caller: str,
+    role: str | None,
+    purpose: str,
+    version: str,
+    now: float,
+    n_rows: int = 1,
+) -> Verdict:
+    """Say what would be answered, with quotas that nobody has used.
+
+    Args:
+        policy: Rules and keys.
+        model: Name of the model.
+        caller: Name of a key, or `anonymous`.
+        role: Of the caller; None for that of its key.
+        purpose: What the caller would say it asks for.
+        version: Version number or alias that would answer.
+        now: Seconds since 1970.
+        n_rows: Rows asked for at once.
+
+    Raises:
+        InputError: a rule cannot be understood.
+    """
+    roles = {key.caller: key.role for key in policy.keys if not key.admin}
+    if role is None:
+        role = "anonymous" if caller == "anonymous" else roles.get(caller, "caller")
+    alias = version if version in ("champion", "challenger") else ""
+    return Access(policy).decide(Caller(caller, role), model, version, alias, purpose, now, n_rows)
+
+
 def policy_digest(policy: Policy) -> str:
     """Name the rules of a policy by their content: the part of a verdict's identity before the colon."""
     return digest_of(policy.rules)[:8]
