@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ MODEL = "bank"
 SOME_TIME_NS = 1_800_000_000_123_456_000
 
 
+@lru_cache
 def small_origin(version: int = 3) -> Origin:
     manifest = small_bundle().manifest
-    deployment = Deployment(model=MODEL, version=version, bundle=f"{version:064x}")
+    deployment = Deployment(model=MODEL, version=version, bundle=f"{version}{version:063x}")
     return origin_of(deployment, manifest.inputs, manifest.outputs, manifest=manifest)
 
 

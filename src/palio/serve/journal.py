@@ -175,11 +175,8 @@ class Journal:
         with self._turn:
             try:
                 self._commit()
-            except UnavailableError as error:
-                self._fail(error.message)
-            except Exception as error:  # the edge of a thread: whatever is wrong, the server goes on
-                log.exception("the prediction log failed")
-                self._fail(f"the prediction log failed: {type(error).__name__}")
+            except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever is wrong, the server goes on
+                self._fail(error)
 
     def _run(self) -> None:
         pause_s = 1.0 if self._waits else self.options.flush_ms / 1000
@@ -199,14 +196,15 @@ class Journal:
                     time.sleep(BREATH_S)  # let the event loop in between two batches
             if self._waits and committed:
                 self._log.sync()
-        except BaseException:
+        except Exception as error:
+            self._fail(error)
             self._end(committed, is_written=not self._waits)
             if self._waits:
-                self._end(self._take_all(), is_written=False)
+                self._wake.set()  # what still waits gets its own try
             raise
-        self._end(committed, is_written=True)
-        self._commits += 1 if committed else 0
         self._trouble = ""
+        self._commits += 1 if committed else 0
+        self._end(committed, is_written=True)
         self._log.roll()
 
     def _end(self, entries: list[Entry], *, is_written: bool) -> None:
@@ -223,9 +221,14 @@ class Journal:
         if self._waits and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(_resolve, entries, is_written)
 
-    def _fail(self, trouble: str) -> None:
+    def _fail(self, error: Exception) -> None:
+        """Keep what is wrong for the detail of health; said once in the server's log."""
+        is_known = isinstance(error, PalioError)
+        trouble = (
+            error.message if isinstance(error, PalioError) else f"the prediction log failed: {type(error).__name__}"
+        )
         if trouble != self._trouble:
-            log.warning("%s", trouble)
+            log.warning("%s", trouble, exc_info=None if is_known else error)
         self._trouble = trouble
         self._retry_at_s = time.monotonic() + RETRY_S
 
@@ -262,6 +265,7 @@ class Journal:
                 done += self._append(self._recorder(group[0].origin, variant), group)
                 waiting.pop(0)
         except Exception as error:
+            self._fail(error)
             rest = [entry for _, group in waiting for entry in group]
             if isinstance(error, UnavailableError) and not self._waits:
                 self._buffer.extendleft(reversed(rest))

@@ -32,6 +32,9 @@ _KINDS = {
 }
 
 
+_DTYPES = {**store.ARROW_NUMBERS, "bool": np.dtype(bool)}
+
+
 class Entry(msgspec.Struct, gc=False):
     """One answered or failed request, as the server knows it; arrays are kept by reference, so never change them."""
 
@@ -279,7 +282,7 @@ def _write(tensor: Tensor, parts: list[Array], n_rows: int) -> Columns:
         if len(values) != n_values:
             raise _misfit(tensor)
         return [_texts(values[i :: len(tensor.columns)]) for i in range(len(tensor.columns))]
-    numbers = _numbers(parts, store.ARROW_NUMBERS[tensor.kind], n_values, tensor)
+    numbers = _numbers(parts, _DTYPES[tensor.kind], n_values, tensor)
     if len(tensor.columns) == 1:
         return [store.values_of(numbers, tensor.kind)]
     return [store.values_of(column, tensor.kind) for column in numbers.reshape(n_rows, tensor.width).T]
@@ -288,7 +291,7 @@ def _write(tensor: Tensor, parts: list[Array], n_rows: int) -> Columns:
 def _numbers(parts: list[Array], dtype: np.dtype[Any], n_values: int, tensor: Tensor) -> Array:
     try:
         data = b"".join(parts)  # type: ignore[arg-type]
-    except BufferError:  # a view that is not contiguous
+    except (BufferError, TypeError):  # a view that is not contiguous
         data = b""
     if len(data) != n_values * dtype.itemsize or (parts and parts[0].dtype != dtype):
         data = np.concatenate(parts, axis=None).astype(dtype).tobytes()

@@ -39,18 +39,20 @@ class Batch(Mapping[str, Array]):
     objects of type `str`, and a column without values is full of None.
     """
 
-    def __init__(self, fields: Sequence[Field], frame: bytes, body: bytes | memoryview) -> None:
-        batch = _batch_table(frame)
-        self.n_rows = batch.int64(0)
+    def __init__(self, fields: Sequence[Field], message: Message, body: bytes) -> None:
+        self.n_rows, self._buffers = _batch_frame(message.frame)
         self._body = body
         self._places: dict[str, tuple[Field, int]] = {}
         at = 0
         for field in fields:
             self._places[field.name] = (field, at + (2 if field.size else 1))
             at += 0 if field.type == "null" else (2 if field.size else 1) + n_data(field.type)
-        self._buffers = batch.pairs(2)
-        if len(self._buffers) != at:
-            raise IntegrityError("a batch does not have the buffers of its schema", hint="remove the damaged file")
+        if (
+            len(self._buffers) != at
+            or not 0 <= self.n_rows <= 8 * message.body_size
+            or any(start < 0 or size < 0 or start + size > message.body_size for start, size in self._buffers)
+        ):
+            raise _damaged()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -63,29 +65,35 @@ class Batch(Mapping[str, Array]):
         n_values = self.n_rows * (field.size or 1)
         if field.type == "null":
             return np.full(self.n_rows, None)
-        if field.type == "text":
-            values = self._text(at, n_values)
-        elif field.type == "bool":
-            bits = np.frombuffer(self._buffer(at), np.uint8)
-            values = np.unpackbits(bits, count=n_values, bitorder="little").astype(bool)
-        else:
-            values = np.frombuffer(self._buffer(at), ARROW_NUMBERS[field.type], n_values)
-            if field.type == "timestamp":
-                values = values.view("datetime64[us]")
+        if n_values > 8 * len(self._body):
+            raise _damaged()
+        try:
+            values = self._values(field, at, n_values)
+        except ValueError:
+            raise _damaged() from None
         return values.reshape(self.n_rows, field.size) if field.size else values
+
+    def _values(self, field: Field, at: int, n_values: int) -> Array:
+        if field.type == "text":
+            return self._text(at, n_values)
+        if field.type == "bool":
+            bits = np.frombuffer(self._buffer(at), np.uint8, (n_values + 7) // 8)
+            return np.unpackbits(bits, count=n_values, bitorder="little").astype(bool)
+        values = np.frombuffer(self._buffer(at), ARROW_NUMBERS[field.type], n_values)
+        return values.view("datetime64[us]") if field.type == "timestamp" else values
 
     def buffers(self, name: str) -> list[Buffer]:
         """Return the values of a column as they lie in the file, for `BatchLayout.encode`."""
         field, at = self._places[name]
-        return [bytes(self._buffer(at + i)) for i in range(n_data(field.type))]
+        return [self._buffer(at + i) for i in range(n_data(field.type))]
 
-    def _buffer(self, index: int) -> bytes | memoryview:
+    def _buffer(self, index: int) -> bytes:
         start, size = self._buffers[index]
         return self._body[start : start + size]
 
     def _text(self, at: int, n_values: int) -> Array:
         offsets = np.frombuffer(self._buffer(at), np.int32, n_values + 1).tolist()
-        data = bytes(self._buffer(at + 1))
+        data = self._buffer(at + 1)
         values = np.empty(n_values, object)
         if data.isascii():  # then places in the text are places in the bytes
             text = data.decode("ascii")
@@ -150,7 +158,7 @@ def fields_of(message: Message) -> tuple[Field, ...]:
 def read_batch(file: BinaryIO, fields: Sequence[Field], message: Message) -> Batch:
     """Read one batch."""
     file.seek(message.body_at)
-    return Batch(fields, message.frame, file.read(message.body_size))
+    return Batch(fields, message, file.read(message.body_size))
 
 
 class _Table:
@@ -191,7 +199,10 @@ class _Table:
 
     def tables(self, slot: int) -> list[_Table]:
         at = self._follow(slot)
-        places = [at + 4 + 4 * i for i in range(self._get("<I", at))] if at else []
+        count = self._get("<I", at) if at else 0
+        if 4 * count > len(self._data):
+            raise ValueError("a list is longer than its buffer")
+        places = [at + 4 + 4 * i for i in range(count)]
         return [_Table(self._data, place + self._get("<I", place)) for place in places]
 
     def text(self, slot: int) -> str:
@@ -204,27 +215,42 @@ class _Table:
         return np.frombuffer(self._data, np.int64, 2 * count, at + 4).reshape(-1, 2).tolist()
 
 
+def _damaged() -> IntegrityError:
+    return IntegrityError("a batch of the log is damaged", hint="remove the file that holds it, or restore it")
+
+
 def _message_table(frame: bytes) -> _Table:
     return _Table(frame, struct.unpack_from("<I", frame, 0)[0])
 
 
-def _batch_table(frame: bytes) -> _Table:
-    table = _message_table(frame)
-    if table.uint8(1) != BATCH:
-        raise IntegrityError("a message of the log is not a batch", hint="remove the damaged file")
-    return table.table(2)
+def _batch_frame(frame: bytes) -> tuple[int, list[list[int]]]:
+    """Return the number of rows of a batch, and where its buffers lie."""
+    try:
+        table = _message_table(frame)
+        if table.uint8(1) == BATCH:
+            batch = table.table(2)
+            return batch.int64(0), batch.pairs(2)
+    except (struct.error, ValueError):
+        pass
+    raise _damaged()
 
 
 def _read_field(table: _Table) -> Field:
     name, code = table.text(0), table.uint8(2)
     if code == FIXED_LIST:
         (child,) = table.tables(5)
-        return Field(name, _read_field(child).type, table.table(3).number(0, "<i"))
+        size = table.table(3).number(0, "<i")
+        if size < 1 or child.uint8(2) == FIXED_LIST:
+            raise ValueError(f"column `{name[:60]}` is of an unknown type")
+        return Field(name, _read_field(child).type, size)
     if code in (NULL, BOOL, UTF8, TIMESTAMP):
         return Field(name, {NULL: "null", BOOL: "bool", UTF8: "text", TIMESTAMP: "timestamp"}[code])
+    kind = ""
     if code == FLOAT:
-        return Field(name, f"float{16 << table.table(3).number(0, '<h')}")
-    if code == INT:
-        kind = table.table(3)
-        return Field(name, f"{'int' if kind.number(1, '<B') else 'uint'}{kind.number(0, '<i')}")
-    raise ValueError(f"column `{name[:60]}` is of an unknown type")
+        kind = f"float{16 << table.table(3).number(0, '<h')}"
+    elif code == INT:
+        about = table.table(3)
+        kind = f"{'int' if about.number(1, '<B') else 'uint'}{about.number(0, '<i')}"
+    if kind not in ARROW_NUMBERS:
+        raise ValueError(f"column `{name[:60]}` is of an unknown type")
+    return Field(name, kind)

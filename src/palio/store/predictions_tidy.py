@@ -130,7 +130,7 @@ def _mend(path: Path, file: BinaryIO) -> str:
         file.flush()
         os.fsync(file.fileno())
     fields = fields_of(found[0])
-    n_rows = sum(Batch(fields, message.frame, b"").n_rows for message in found[1:])
+    n_rows = sum(Batch(fields, message, b"").n_rows for message in found[1:])
     if n_batches > 1 and n_rows / n_batches < SMALL_BATCH_ROWS:
         compact(path, file, fields, found[1:])
         return "compacted"
