@@ -16,6 +16,7 @@ from palio.core.errors import InputError
 @click.group(invoke_without_command=True)
 @click.option("--host", help="Address to listen on (default: serve.host, 127.0.0.1).")
 @click.option("--port", type=int, help="Port to listen on; 0 takes a free one (default: serve.port, 8080).")
+@click.option("--grpc-port", type=int, help="Port for gRPC; 0 opens none (default: serve.grpc_port, 0).")
 @click.option(
     "--bundle",
     "bundle",
@@ -36,6 +37,7 @@ def serve(
     as_json: bool,
     host: str | None,
     port: int | None,
+    grpc_port: int | None,
     bundle: Path | None,
     onnx: Path | None,
 ) -> None:
@@ -57,11 +59,11 @@ def serve(
     if bundle is not None and onnx is not None:
         raise InputError("--bundle and --onnx exclude each other", hint="name one of them")
     if onnx is not None:
-        serve_onnx(onnx, host=host or "127.0.0.1", port=8080 if port is None else port, ready=ready)
+        serve_onnx(onnx, host=host, port=port, grpc_port=grpc_port, ready=ready)
     elif bundle is not None:
-        serve_bundle(bundle, host=host or "127.0.0.1", port=8080 if port is None else port, ready=ready)
+        serve_bundle(bundle, host=host, port=port, grpc_port=grpc_port, ready=ready)
     else:
-        serve_project(folder, host=host, port=port, ready=ready)
+        serve_project(folder, host=host, port=port, grpc_port=grpc_port, ready=ready)
 
 
 serve.add_command(policy)

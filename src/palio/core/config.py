@@ -100,6 +100,7 @@ class ServeTable(_Table, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8080
+    grpc_port: int = 0
     max_body_mb: float = 64.0
     max_rows: int = 10_000
     admin_host: str = "127.0.0.1"
