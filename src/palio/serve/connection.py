@@ -76,6 +76,11 @@ class Connection(HttpToolsProtocol):
             self.tally["message_size"] += 1
             self.transport.abort()
 
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not in our form
+        """Answer what cannot be parsed, and close."""
+        self.transport.write(_NOT_HTTP)
+        self.transport.close()
+
     def is_between_requests(self) -> bool:
         """Tell whether nothing is owed: no request is under way, not even a part of its head."""
         if self.cycle is None:
@@ -115,11 +120,14 @@ def sweep(connections: Iterable[object]) -> None:
             connection.look(now)
 
 
-_TOO_LARGE = b'{"error":"the headers are too large"}'
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_TOO_LARGE), _TOO_LARGE)
-)
+def _last_words(status: bytes, text: bytes) -> bytes:
+    body = b'{"error":"%b"}' % text
+    head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+_HEAD_TOO_LARGE = _last_words(b"431 Request Header Fields Too Large", b"the headers are too large")
+_NOT_HTTP = _last_words(b"400 Bad Request", b"this is not a request of HTTP/1.1")
 _BUSY = b'{"error":"too many connections; ask again later"}'
 
 
