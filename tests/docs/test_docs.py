@@ -63,9 +63,14 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     for verb in VERBS:
         command = palio.get_command(context, verb)
         assert command is not None
-        yield f"palio {verb}", command
-        if isinstance(command, click.Group):
-            yield from ((f"palio {verb} {name}", below) for name, below in command.commands.items())
+        yield from below(f"palio {verb}", command)
+
+
+def below(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for word, inner in command.commands.items():
+            yield from below(f"{name} {word}", inner)
 
 
 @pytest.mark.parametrize(("name", "command"), list(commands()), ids=[name for name, _ in commands()])

@@ -95,7 +95,7 @@ ROUTES = [
     "/status", "/policy", "/policy/check", "/keys", "/keys/ann", "/rollout", "/rollout/abort", "/metrics", "/docs",
     "/v2/repository/models/bank/load", "/v2/repository/models/bank/unload", "/nothing", "/%2e%2e/", "/index.html",
 ]  # fmt: skip
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 
 
 @pytest.mark.parametrize("shown", [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer wrong"}, {"cookie": "key=x"}])
