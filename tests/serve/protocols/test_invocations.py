@@ -213,6 +213,53 @@ def test_hostile_input_gets_a_clear_refusal_that_quotes_nothing(ask: Ask, body: 
     assert SECRET not in answer["message"]
 
 
+def varint(number: int, length: int) -> bytes:
+    """Write a whole number as Thrift does, filled up to a length."""
+    number <<= 1
+    return bytes((number >> 7 * i & 127) | (128 if i < length - 1 else 0) for i in range(length))
+
+
+def test_a_file_whose_footer_lies_about_its_size_is_refused_before_it_is_unpacked(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = parquet([{"job": "x" * 4_000_000}], compression="zstd", use_dictionary=False)
+    said = pq.ParquetFile(io.BytesIO(honest)).metadata.row_group(0).column(0).total_uncompressed_size
+    footer = len(honest) - 8 - int.from_bytes(honest[-8:-4], "little")
+    length = (said.bit_length() + 7) // 7
+    lie = honest[:footer] + honest[footer:].replace(varint(said, length), varint(1000, length))
+    assert pq.ParquetFile(io.BytesIO(lie)).metadata.row_group(0).column(0).total_uncompressed_size == 1000
+    assert len(lie) < 10_000
+    monkeypatch.delattr(pq.ParquetFile, "iter_batches")
+    assert ask(lie, invocations.PARQUET).status == 413
+
+
+def test_one_long_text_that_stands_in_many_rows_does_not_fill_the_memory(ask: Ask) -> None:
+    rows = [{"job": "x" * 100_000 + str(row)} for row in range(100)]
+    options: list[dict[str, Any]] = [
+        {"use_dictionary": False, "column_encoding": {"job": "DELTA_BYTE_ARRAY"}},
+        {"use_dictionary": True},
+    ]
+    for option, records in zip(options, (rows, [rows[0]] * 100), strict=True):
+        file = parquet(records, compression="none", **option)
+        assert len(file) < 200_000
+        counted = pa.proxy_memory_pool(pa.default_memory_pool())
+        pa.set_memory_pool(counted)
+        try:
+            assert ask(file, invocations.PARQUET).status == 413
+        finally:
+            pa.set_memory_pool(pa.system_memory_pool())
+        assert counted.max_memory() < 2_000_000  # all rows are ten million bytes
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_damaged_parquet_file_is_refused_or_read_but_never_breaks(ask: Ask, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    body = bytearray(parquet([GOOD] * 5, compression=("none", "snappy", "zstd")[seed % 3]))
+    for at in random.integers(4, len(body) - 8, 1 + seed % 4):
+        body[at] = random.integers(0, 256)
+    assert ask(bytes(body), invocations.PARQUET).status in (200, 400, 413)
+
+
 def test_a_server_without_pyarrow_says_so(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from palio.serve.protocols.parquet_pages import unpacked_bytes
 from palio.serve.protocols.wire import Caps, WireError
 
 MAX_COLUMNS = 10_000
@@ -19,7 +20,7 @@ MISSING = frozenset(
     }
 )
 """What pandas reads as missing in a CSV file, and so does MLflow."""
-_BATCH_ROWS = 256
+_MAX_BATCH_ROWS = 1024
 _PLAIN = (str, int, float, bool)
 
 
@@ -73,8 +74,8 @@ def number_of(text: str) -> Any:
 def read_parquet(body: bytes, caps: Caps) -> list[dict[str, Any]]:
     """Read a Parquet file of plain columns.
 
-    What the file says of its own size is held to the caps first; then rows are read in small batches and their texts
-    counted, because a dictionary may name one long text many times.
+    Before anything is unpacked, its rows and pages are held to the caps. Then rows are read in batches so small that
+    none can be larger than a body, because a page may name one long text many times.
 
     Raises:
         WireError: 415, pyarrow is not installed; 400, no Parquet file, or columns of columns; 413, too large.
@@ -88,10 +89,9 @@ def read_parquet(body: bytes, caps: Caps) -> list[dict[str, Any]]:
         file = pq.ParquetFile(
             pa.BufferReader(body), thrift_string_size_limit=2**20, thrift_container_size_limit=2**16, pre_buffer=False
         )
-        _hold_to_caps(file.metadata, file.schema_arrow.names, caps)
         rows: list[dict[str, Any]] = []
-        size = 0
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+        size, batch_rows = 0, _batch_rows(body, file, caps)
+        for batch in file.iter_batches(batch_size=batch_rows, use_threads=False):
             size += batch.nbytes
             if len(rows) + batch.num_rows > caps.max_rows:
                 raise _too_many(caps)
@@ -103,17 +103,17 @@ def read_parquet(body: bytes, caps: Caps) -> list[dict[str, Any]]:
     return rows
 
 
-def _hold_to_caps(metadata: Any, names: list[str], caps: Caps) -> None:
+def _batch_rows(body: bytes, file: Any, caps: Caps) -> int:
+    """Hold a file to the caps, and say how many rows to read at once."""
+    metadata, names = file.metadata, file.schema_arrow.names
     if metadata.num_columns > MAX_COLUMNS or len(set(names)) != len(names):
         raise WireError(400, f"Parquet: at most {MAX_COLUMNS} columns, each name once")
     if not 0 <= metadata.num_rows <= caps.max_rows:
         raise _too_many(caps)
-    size = 0
-    for group in range(metadata.num_row_groups):
-        columns = metadata.row_group(group)
-        size += sum(columns.column(index).total_uncompressed_size for index in range(columns.num_columns))
+    size = unpacked_bytes(body, metadata)
     if size > caps.max_body_bytes:
         raise _too_large(caps)
+    return max(1, min(_MAX_BATCH_ROWS, caps.max_body_bytes // max(size, 1)))
 
 
 def _plain(cell: Any) -> Any:
