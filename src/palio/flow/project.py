@@ -14,6 +14,7 @@ from palio.store import Store, open_store
 
 if TYPE_CHECKING:
     from palio.evaluate import Assessment
+    from palio.flow.feedback import Received
     from palio.flow.scoring import Scored
     from palio.flow.summary import RunSummary
     from palio.model import Bundle
@@ -128,6 +129,22 @@ class Project:
         from palio.flow import scoring
 
         return scoring.predict(self, file, Path(output), version=version, query=query)
+
+    def feedback(
+        self,
+        file: str,
+        *,
+        identity: str = "",
+        key: str = "",
+        label: str = "",
+        at: str = "",
+        values: Sequence[str] = (),
+        query: str = "",
+    ) -> Received:
+        """Take the truths in a file about rows that were answered; see `palio.flow.feedback.take`."""
+        from palio.flow import feedback
+
+        return feedback.take(self, file, identity=identity, key=key, label=label, at=at, values=values, query=query)
 
     def bundle(self, name: str = "champion") -> Bundle:
         """Open a bundle by identity (6 digits are enough), version number or `champion`."""

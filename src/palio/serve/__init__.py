@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from palio.serve.client import Answer as Answer
     from palio.serve.client import Client as Client
     from palio.serve.client import replay as replay
+    from palio.serve.feedback import Truths as Truths
+    from palio.serve.feedback import receive_feedback as receive_feedback
+    from palio.serve.journal import Journal as Journal
+    from palio.serve.journal_columns import Entry as Entry
+    from palio.serve.journal_columns import Origin as Origin
+    from palio.serve.journal_columns import origin_of as origin_of
     from palio.serve.process import background as background
     from palio.serve.process import run as run
     from palio.serve.protocols.description import openapi as openapi
@@ -42,10 +48,14 @@ _HOMES = {
     "App": "app",
     "Caps": "protocols.wire",
     "Client": "client",
+    "Entry": "journal_columns",
     "GrpcListener": "protocols.grpc_listener",
+    "Journal": "journal",
+    "Origin": "journal_columns",
     "PlanReader": "traffic.plan",
     "Provider": "registry",
     "StoreProvider": "registry",
+    "Truths": "feedback",
     "add_key": "traffic.keys",
     "any_onnx": "protocols.foreign",
     "background": "process",
@@ -53,9 +63,11 @@ _HOMES = {
     "create_app": "app",
     "fixed": "registry",
     "openapi": "protocols.description",
+    "origin_of": "journal_columns",
     "read_plan": "traffic.plan",
     "read_policy": "traffic.keys",
     "read_rules": "traffic.keys",
+    "receive_feedback": "feedback",
     "replay": "client",
     "revoke_key": "traffic.keys",
     "run": "process",

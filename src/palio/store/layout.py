@@ -43,6 +43,11 @@ class Layout:
         """The content-addressed files."""
         return self.root / "blobs"
 
+    @property
+    def predictions(self) -> Path:
+        """The prediction log, unless `[log] dir` names another folder."""
+        return self.root / "predictions"
+
 
 def blob_name(identity: str) -> str:
     """Return where the blob called `identity` lies below the blobs' root: two digits of folder, then the file.

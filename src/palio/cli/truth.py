@@ -1,0 +1,44 @@
+"""The verb that takes late truths: feedback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from palio.cli.faces import listening, print_json, verb
+
+
+@click.command()
+@click.argument("file")
+@click.option("--id", "identity", default="", help="Column of prediction ids (default: prediction_id).")
+@click.option("--key", default="", help="Column of row keys (default: key, or the id column of the schema).")
+@click.option("--label", default="", help="Column of the truth (default: label, or the target).")
+@click.option("--at", default="", help="Column that says when the truth was known (default: at, else now).")
+@click.option("--value", "values", multiple=True, help="Column of a business figure, such as revenue; repeatable.")
+@click.option("--query", default="", help="Query, when FILE is a database URL.")
+@verb
+def feedback(
+    file: str,
+    folder: Path,
+    as_json: bool,
+    identity: str,
+    key: str,
+    label: str,
+    at: str,
+    values: tuple[str, ...],
+    query: str,
+) -> None:
+    """Take the truths in FILE about rows that were answered, by prediction id or row key."""
+    from palio import flow
+
+    with (
+        listening(as_json=as_json) as progress,
+        flow.Project.open(folder, progress=progress) as project,
+    ):
+        received = project.feedback(file, identity=identity, key=key, label=label, at=at, values=values, query=query)
+    if as_json:
+        print_json(received)
+    else:
+        skipped = f", {received.n_skipped:,} without a label left out" if received.n_skipped else ""
+        click.echo(f"{received.file}: {received.n_rows:,} truths taken{skipped}")

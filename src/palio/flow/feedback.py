@@ -1,0 +1,139 @@
+"""Take late truths from a file, in streams: memory does not grow with its rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from palio import serve, store
+from palio.core.clock import utc_now
+from palio.core.errors import InputError, did_you_mean
+from palio.core.records import Record, Task
+from palio.core.serving import Feedback
+from palio.flow import bundles, sources
+
+if TYPE_CHECKING:
+    from palio.flow.project import Project
+
+BATCH_ROWS = 10_000
+
+
+class Received(Record, frozen=True, kw_only=True):
+    """Feedback that was taken from a file."""
+
+    file: str
+    n_rows: int
+    n_skipped: int
+    """Rows without a label: their truth is not known yet."""
+    log: str
+    """Folder of the prediction log."""
+
+
+def log_folder(project: Project) -> Path:
+    """Return where the prediction log of the project lies."""
+    named = project.config.log.dir
+    return project.folder / Path(named).expanduser() if named else store.Layout(project.folder).predictions
+
+
+def take(
+    project: Project,
+    file: str,
+    *,
+    identity: str = "",
+    key: str = "",
+    label: str = "",
+    at: str = "",
+    values: Sequence[str] = (),
+    query: str = "",
+) -> Received:
+    """Write the truths in `file` to the prediction log; each batch is on disk before the next is read.
+
+    Args:
+        project: Whose champion was asked.
+        file: CSV, Parquet, JSON lines, or a database URL with `query`.
+        identity: Column of prediction ids; by default `prediction_id` if there is one.
+        key: Column of row keys; by default `key`, or the id column of the schema, if there is one.
+        label: Column of the truth; by default `label`, or the target of the schema.
+        at: Column that says when the truth was known; by default `at` if there is one, else now.
+        values: Columns of business figures.
+        query: SQL query, when `file` is a database URL.
+
+    Raises:
+        InputError: a column is missing.
+        ContractError: a row makes no sense; rows of earlier batches are taken. Taking a file twice changes nothing.
+        NotFoundError: there is no champion whose answers these could be.
+    """
+    manifest = bundles.find(project, "champion").manifest
+    source = sources.open_one(project, file, query=query)
+    columns = _columns(
+        source.columns,
+        {
+            "prediction_id": [identity or "prediction_id"],
+            "key": [key] if key else ["key", manifest.schema.id or "key"],
+            "label": [label] if label else ["label", manifest.task.target],
+            "at": [at or "at"],
+        },
+        named={"prediction_id": identity, "key": key, "at": at},
+        values=values,
+        file=file,
+    )
+    folder = log_folder(project)
+    options = project.config.log
+    redaction = store.Redaction(empty=options.redact, hashed=options.hash, salt=options.salt or store.salt_of(folder))
+    n_rows = n_skipped = 0
+    with store.FeedbackLog(folder, project.name, redaction=redaction) as log:
+        for batch in source.batches():
+            rows = batch.select(sorted(set(columns.values()) | set(values))).to_pylist()
+            found = _read(rows, columns, values, manifest.task, missing=set(source.missing), first=n_rows + n_skipped)
+            log.add(found, caller="feedback")
+            n_rows, n_skipped = n_rows + len(found), n_skipped + len(rows) - len(found)
+            project.progress.step("feedback", n_rows)
+    return Received(file=source.name, n_rows=n_rows, n_skipped=n_skipped, log=str(folder))
+
+
+def _columns(
+    there: Sequence[str], wanted: Mapping[str, list[str]], *, named: Mapping[str, str], values: Sequence[str], file: str
+) -> dict[str, str]:
+    """Find out which column holds what."""
+    for name in [*(n for n in named.values() if n), *values]:
+        if name not in there:
+            raise InputError(f"{file}: no column `{name}`", hint=did_you_mean(name, there))
+    found = {field: next((n for n in names if n in there), "") for field, names in wanted.items()}
+    if not found["label"]:
+        raise InputError(f"{file}: no column for the label", hint=f"name it with --label; {_list(there)}")
+    if not found["prediction_id"] and not found["key"]:
+        raise InputError(
+            f"{file}: no column says which rows these are", hint=f"name it with --id or --key; {_list(there)}"
+        )
+    return {field: name for field, name in found.items() if name}
+
+
+def _read(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    values: Sequence[str],
+    task: Task,
+    *,
+    missing: set[str],
+    first: int,
+) -> list[Feedback]:
+    truths, now = serve.Truths(task), utc_now()
+    found = []
+    for number, row in enumerate(rows, start=first + 1):
+        cells = {
+            name: None if isinstance(cell, str) and cell.strip() in missing else cell for name, cell in row.items()
+        }
+        given: dict[str, Any] = {field: cells[name] for field, name in columns.items()}
+        if given["label"] is None:
+            continue
+        given["values"] = {name: cells[name] for name in values if cells[name] is not None}
+        if isinstance(given.get("at"), dt.date) and not isinstance(given["at"], dt.datetime):
+            given["at"] = dt.datetime.combine(given["at"], dt.time(), dt.UTC)
+        found.append(truths.read(given, now=now, where=f"row {number}"))
+    return found
+
+
+def _list(names: Sequence[str]) -> str:
+    return "there are " + ", ".join(f"`{name}`" for name in names[:12])

@@ -1,0 +1,197 @@
+"""Take late truths: read them, hold them to the task, and write them before they are acknowledged."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from palio.core.errors import ContractError, PalioError
+from palio.core.records import Task
+from palio.core.serving import Feedback
+from palio.serve.protocols.wire import Caps, Reply, WireError
+from palio.store import FeedbackLog
+
+_ID = re.compile(r"[A-Za-z0-9_:-]{1,120}\.[0-9]{1,9}")
+_MAX_TEXT = 512
+_CSV = b"text/csv"
+
+
+class _Given(msgspec.Struct, forbid_unknown_fields=True):
+    """One truth, as it comes in JSON."""
+
+    prediction_id: str = ""
+    key: str | int = ""
+    label: str | float | bool | None = None
+    at: dt.datetime | None = None
+    values: dict[str, float] = msgspec.field(default_factory=dict)
+
+
+class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
+    feedback: list[_Given]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Truths:
+    """Hold feedback to what the model predicts.
+
+    Args:
+        task: What is predicted; None for a graph that was made elsewhere, which takes any label.
+
+    Example:
+        >>> truths = Truths(Task(kind="classification", target="y", classes=("no", "yes")))
+        >>> now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        >>> truths.read({"prediction_id": "9f0c-1.0", "label": "yes"}, now=now, where="row 0").label
+        'yes'
+    """
+
+    def __init__(self, task: Task | None) -> None:
+        self._classes = frozenset(task.classes) if task is not None else frozenset()
+        self._is_number = task is not None and task.kind == "regression"
+
+    def read(self, given: Mapping[str, Any], *, now: dt.datetime, where: str) -> Feedback:
+        """Check one truth: `prediction_id` or `key`, `label`, and maybe `at` and `values`.
+
+        Raises:
+            ContractError: it names no row, its label is not one of the task's, a moment or a value makes no sense.
+        """
+        identity, key = str(given.get("prediction_id") or ""), given.get("key")
+        key = "" if key is None else str(key)
+        if identity and not _ID.fullmatch(identity):
+            raise _wrong(
+                where, "prediction_id", "is none", hint="send it as it was answered: `<request>.<row>`, rows from 0"
+            )
+        if not identity and not key:
+            raise _wrong(where, "prediction_id", "is missing, and so is `key`", hint="say which row it is about")
+        if len(key) > _MAX_TEXT:
+            raise _wrong(where, "key", f"is longer than {_MAX_TEXT} characters", hint="send the row key as it is")
+        return Feedback(
+            prediction_id=identity,
+            key=key,
+            label=self._label(given.get("label"), where),
+            at=_moment(given.get("at"), now, where),
+            values={str(name): _value(name, value, where) for name, value in (given.get("values") or {}).items()},
+        )
+
+    def _label(self, label: Any, where: str) -> str | float:
+        if label is None or label == "":
+            raise _wrong(where, "label", "is missing", hint="leave out rows whose truth is not known yet")
+        if self._is_number:
+            number = _number(label)
+            if number is None:
+                raise _wrong(where, "label", "is not a finite number", hint="this model predicts a number")
+            return number
+        if not self._classes:
+            if isinstance(label, int | float) and not isinstance(label, bool):
+                return float(label)
+            return str(label)[:_MAX_TEXT]
+        texts = [str(label), str(label).lower()] if isinstance(label, bool) else [str(label)]
+        if isinstance(label, float) and label.is_integer():
+            texts.append(str(int(label)))
+        for text in texts:
+            if text in self._classes:
+                return text
+        known = ", ".join(f"`{name}`" for name in sorted(self._classes)[:8])
+        raise _wrong(where, "label", "is not a class of this model", hint=f"use one of {known}")
+
+
+def receive_feedback(
+    body: bytes, content_type: bytes, log: FeedbackLog, truths: Truths, *, caps: Caps, caller: str, now: dt.datetime
+) -> Reply:
+    """Answer `POST /feedback`: all of a body is on disk when it is acknowledged, or none of it is taken.
+
+    Takes `{"feedback": [{…}, …]}`, `[{…}, …]`, one `{…}`, or CSV with a header (`text/csv`). Runs in a thread: it waits
+    for the disk.
+
+    Raises:
+        WireError: 400 malformed, 413 too many, 422 a row that makes no sense, 503 it cannot be written.
+    """
+    try:
+        rows = _csv(body) if content_type.split(b";")[0].strip().lower() == _CSV else _json(body)
+        if not rows:
+            raise WireError(400, "there is no feedback in the body")
+        if len(rows) > caps.max_rows:
+            raise WireError(413, f"{len(rows)} are more than the {caps.max_rows} that are allowed in one request")
+        log.add([truths.read(row, now=now, where=f"row {i}") for i, row in enumerate(rows)], caller=caller)
+    except PalioError as error:
+        raise WireError.of(error) from None
+    return Reply(200, _encode({"received": len(rows)}))
+
+
+def _json(body: bytes) -> Sequence[Mapping[str, Any]]:
+    try:
+        value = msgspec.json.decode(body)
+        if isinstance(value, dict):
+            value = msgspec.convert(value, _Wrapped).feedback if "feedback" in value else [value]
+        given = msgspec.convert(value, list[_Given])
+    except RecursionError:
+        raise WireError(400, "the JSON is nested too deeply") from None
+    except msgspec.ValidationError as error:
+        what = str(error)
+        raise WireError(400, f"the feedback is not of the right form: {what[0].lower()}{what[1:]}"[:300]) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise WireError(400, 'the body is not JSON; send {"feedback": [{"prediction_id": …, "label": …}]}') from None
+    return [msgspec.structs.asdict(one) for one in given]
+
+
+def _csv(body: bytes) -> Sequence[Mapping[str, Any]]:
+    try:
+        table = list(csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        raise WireError(400, "the body is not CSV in UTF-8") from None
+    header, rows = (table[0], [row for row in table[1:] if row]) if table else ([], [])
+    if "label" not in header or not {"prediction_id", "key"} & set(header) or len(set(header)) < len(header):
+        raise WireError(400, "the CSV needs a header with `label` and with `prediction_id` or `key`")
+    if any(len(row) != len(header) for row in rows):
+        raise WireError(400, "a line of the CSV has another number of cells than its header")
+    return [from_cells(dict(zip(header, row, strict=True))) for row in rows]
+
+
+def from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a row of a table into feedback: columns that are not named as its fields are business figures."""
+    fields = {name: cells[name] for name in ("prediction_id", "key", "label", "at") if name in cells}
+    return {**fields, "values": {n: v for n, v in cells.items() if n not in fields and v not in ("", None)}}
+
+
+def _moment(at: Any, now: dt.datetime, where: str) -> dt.datetime:
+    if at is None or at == "":
+        return now
+    try:
+        moment = at if isinstance(at, dt.datetime) else dt.datetime.fromisoformat(str(at))
+    except ValueError:
+        raise _wrong(where, "at", "is not a moment", hint="write it as ISO 8601: 2026-05-04T12:00:00Z") from None
+    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
+    if moment > now + dt.timedelta(days=1):
+        raise _wrong(where, "at", "lies in the future", hint="say when the truth was known")
+    return moment
+
+
+def _value(name: str, value: Any, where: str) -> float:
+    number = _number(value)
+    if number is None:
+        raise _wrong(where, str(name)[:60], "is not a finite number", hint="business figures are numbers")
+    return number
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _wrong(where: str, column: str, what: str, *, hint: str) -> ContractError:
+    return ContractError(
+        f"{where}: `{column}` {what}",
+        hint=hint,
+        facts={"violations": [{"column": column, "rule": "feedback"}]},
+    )

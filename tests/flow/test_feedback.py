@@ -1,0 +1,80 @@
+"""`palio feedback FILE`: late truths from a file, by prediction id or row key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from palio import flow, store
+from palio.cli.app import palio
+from palio.core.errors import ContractError, InputError
+
+Finished = tuple[flow.Project, flow.RunSummary]
+
+
+def log_of(project: flow.Project) -> Path:
+    return store.Layout(project.folder).predictions
+
+
+def test_a_file_of_truths_is_taken_and_twice_is_once(finished: Finished, tmp_path: Path) -> None:
+    project, _ = finished
+    before = len(store.latest_feedback(log_of(project), project.name).get("id", ()))
+    frame = pl.DataFrame(
+        {
+            "prediction_id": ["a-1.0", "a-1.1", "a-1.2"],
+            "label": ["yes", None, "no"],
+            "at": ["2026-05-01T00:00:00Z"] * 3,
+            "revenue": [1.5, 2.0, None],
+        }
+    )
+    for name, write in {
+        "t.csv": frame.write_csv,
+        "t.parquet": frame.write_parquet,
+        "t.jsonl": frame.write_ndjson,
+    }.items():
+        write(tmp_path / name)
+        received = project.feedback(str(tmp_path / name), values=["revenue"])
+        assert (received.n_rows, received.n_skipped) == (2, 1)
+    latest = store.latest_feedback(log_of(project), project.name)
+    assert len(latest["id"]) == before + 2
+    assert latest["label"][list(latest["id"]).index("a-1.0")] == "yes"
+    assert latest["values"][list(latest["id"]).index("a-1.0")] == '{"revenue":1.5}'
+
+
+def test_other_names_of_columns_and_the_target_itself_are_found(finished: Finished, tmp_path: Path) -> None:
+    project, _ = finished
+    pl.DataFrame({"customer": [17, 18], "y": ["yes", "no"]}).write_csv(tmp_path / "t.csv")
+    project.feedback(str(tmp_path / "t.csv"), key="customer")
+    assert {"17", "18"} <= set(store.latest_feedback(log_of(project), project.name)["key"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "match"),
+    [
+        ({"prediction_id": ["a-1.0"], "z": ["yes"]}, InputError, "no column for the label"),
+        ({"z": ["a-1.0"], "label": ["yes"]}, InputError, "no column says which rows"),
+        ({"prediction_id": ["a-1.0"], "label": ["perhaps"]}, ContractError, "row 1: `label` is not a class"),
+        ({"prediction_id": ["what"], "label": ["yes"]}, ContractError, "row 1: `prediction_id` is none"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused_with_its_row(
+    finished: Finished, tmp_path: Path, columns: dict[str, list[str]], error: type[Exception], match: str
+) -> None:
+    pl.DataFrame(columns).write_csv(tmp_path / "t.csv")
+    with pytest.raises(error, match=match):
+        finished[0].feedback(str(tmp_path / "t.csv"))
+
+
+def test_the_verb_says_how_many(finished: Finished, tmp_path: Path) -> None:
+    pl.DataFrame({"prediction_id": ["b-1.0"], "label": ["yes"]}).write_csv(tmp_path / "t.csv")
+    arguments = ["feedback", str(tmp_path / "t.csv"), "--dir", str(finished[0].folder)]
+    assert CliRunner().invoke(palio, arguments).output == "t.csv: 1 truths taken\n"
+    told = msgspec.json.decode(CliRunner().invoke(palio, [*arguments, "--json"]).output)
+    assert (told["n_rows"], told["n_skipped"]) == (1, 0)
+    failed = CliRunner().invoke(palio, [*arguments, "--label", "labl"])
+    assert failed.exit_code == 2
+    assert "did you mean `label`?" in failed.output or "no column" in failed.output

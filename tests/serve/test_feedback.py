@@ -1,0 +1,140 @@
+"""Late truths over the wire: checked, on disk before they are acknowledged, the same again changes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from palio import store
+from palio.core.records import Task
+from palio.serve import Caps, Truths, receive_feedback
+from palio.serve.protocols.wire import WireError
+
+CHURN = Task(kind="classification", target="y", classes=("no", "yes"))
+PRICE = Task(kind="regression", target="price")
+NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
+Send = Callable[..., Any]
+
+
+@pytest.fixture
+def send(tmp_path: Path) -> Iterator[Send]:
+    clock = iter(NOW + dt.timedelta(seconds=i) for i in range(1000))
+    redaction = store.Redaction(hashed=["key"], salt="pepper")
+    with store.FeedbackLog(tmp_path, "bank", redaction=redaction, clock=lambda: next(clock)) as log:
+
+        def send(body: Any, content_type: bytes = b"application/json", task: Task | None = CHURN) -> Any:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            reply = receive_feedback(
+                data, content_type, log, Truths(task), caps=Caps(max_rows=3), caller="ann", now=NOW
+            )  # fmt: skip
+            assert reply.status == 200
+            return json.loads(reply.body)
+
+        yield send
+
+
+def truth(identity: str = "9f0c-1a.0", label: Any = "yes", **more: Any) -> dict[str, Any]:
+    return {"prediction_id": identity, "label": label, **more}
+
+
+def test_one_many_or_wrapped_are_taken_and_are_on_disk(send: Send, tmp_path: Path) -> None:
+    assert send(truth("a-1.0")) == {"received": 1}
+    assert send([truth("a-1.1"), {"key": "4711", "label": "no"}]) == {"received": 2}
+    assert send({"feedback": [truth("a-1.2", at="2026-05-01T10:00:00+02:00", values={"revenue": 12.5})]})
+    frame = store.log_frame(tmp_path, "bank", kind="feedback")
+    assert frame["id"].to_list() == ["a-1.0", "a-1.1", "", "a-1.2"]
+    assert frame["key"].to_list() == ["", "", *store.Redaction(salt="pepper").texts(["4711"]), ""]
+    assert frame["label"].to_list() == ["yes", "yes", "no", "yes"]
+    assert frame["at"].to_list()[3] == dt.datetime(2026, 5, 1, 8, tzinfo=dt.UTC)
+    assert json.loads(frame["values"][3]) == {"revenue": 12.5}
+    assert set(frame["caller"]) == {"ann"}
+
+
+def test_csv_is_taken_with_business_figures_in_its_other_columns(send: Send, tmp_path: Path) -> None:
+    body = b"prediction_id,label,revenue\na-1.0,yes,3.5\na-1.1,no,\n"
+    assert send(body, b"text/csv; charset=utf-8") == {"received": 2}
+    assert store.log_frame(tmp_path, "bank", kind="feedback")["values"].to_list() == ['{"revenue":3.5}', ""]
+
+
+def test_the_same_again_changes_nothing_and_the_last_known_truth_holds(send: Send, tmp_path: Path) -> None:
+    send([truth("a-1.0", "no", at="2026-05-02T00:00:00Z"), truth("a-1.1", "no")])
+    send(truth("a-1.0", "yes", at="2026-05-03T00:00:00Z"))
+    send(truth("a-1.0", "no", at="2026-05-01T00:00:00Z"))
+    send(truth("a-1.1", "yes"))
+    latest = store.latest_feedback(tmp_path, "bank")
+    assert latest["id"].tolist() == ["a-1.0", "a-1.1"]
+    assert latest["label"].tolist() == ["yes", "yes"]
+    assert store.latest_feedback(tmp_path, "other") == {}
+
+
+@pytest.mark.parametrize(
+    ("label", "task", "kept"),
+    [("yes", CHURN, "yes"), (5, PRICE, 5.0), ("5.5", PRICE, 5.5), ("any", None, "any"), (2, None, 2.0)],
+)
+def test_labels_that_fit_the_task_are_taken(label: Any, task: Task | None, kept: Any) -> None:
+    assert Truths(task).read(truth(label=label), now=NOW, where="row 0").label == kept
+
+
+@pytest.mark.parametrize(("label", "kept"), [(True, "true"), (1, "1"), (1.0, "1"), ("1", "1")])
+def test_a_class_is_recognised_however_it_is_written(label: Any, kept: str) -> None:
+    task = Task(kind="classification", target="y", classes=("1", "true"))
+    assert Truths(task).read(truth(label=label), now=NOW, where="row 0").label == kept
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ([], 400, ""),
+        (b"{", 400, ""),
+        (b"\xff", 400, ""),
+        (b"[" * 5000, 400, ""),
+        ({"feedback": {}}, 400, ""),
+        ([truth(label=[1])], 400, ""),
+        ([truth(surplus=1)], 400, ""),
+        ([truth()] * 4, 413, ""),
+        ([{"label": "yes"}], 422, "prediction_id"),
+        ([truth("no-row")], 422, "prediction_id"),
+        ([truth("../../etc.0")], 422, "prediction_id"),
+        ([{"key": "k" * 600, "label": "yes"}], 422, "key"),
+        ([truth(label="perhaps")], 422, "label"),
+        ([truth(label=None)], 422, "label"),
+        ([truth(at="2027-01-01T00:00:00Z")], 422, "at"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_as_a_whole(
+    send: Send, tmp_path: Path, body: Any, status: int, field: str
+) -> None:
+    with pytest.raises(WireError) as caught:
+        send(body)
+    assert caught.value.status == status
+    assert caught.value.fields == ((field,) if field else ())
+    assert "perhaps" not in caught.value.message
+    assert store.log_frame(tmp_path, "bank", kind="feedback").height == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"a,b\n1,2\n", b"key,label\n1\n", b"label,label,key\n1,2,3\n", b"\xff,\n"])
+def test_csv_of_another_form_is_refused(send: Send, body: bytes) -> None:
+    with pytest.raises(WireError) as caught:
+        send(body, b"text/csv")
+    assert caught.value.status == 400
+
+
+def test_a_number_is_wanted_where_a_number_is_predicted(send: Send) -> None:
+    for label in ("many", "nan", "inf"):
+        with pytest.raises(WireError, match="not a finite number"):
+            send([truth(label=label)], task=PRICE)
+
+
+def test_feedback_that_cannot_be_written_is_not_acknowledged(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("")
+    with store.FeedbackLog(tmp_path / "log", "bank", redaction=store.Redaction()) as log:
+        with pytest.raises(WireError) as caught:
+            receive_feedback(
+                json.dumps(truth()).encode(), b"", log, Truths(CHURN), caps=Caps(), caller="", now=NOW
+            )  # fmt: skip
+        assert caught.value.status == 503
