@@ -98,7 +98,7 @@ class TensorPlan:
         if seen is not None and shape == seen[0] and datatype == self.datatype:
             try:
                 return np.ndarray(shape, self._dtype, seen[1](*values))
-            except struct.error:  # too many, too few, or one does not fit: below it is said which
+            except (struct.error, OverflowError):  # too many, too few, or one does not fit: below it is said which
                 pass
         self._fit(datatype, shape)
         _count(shape, len(values), self.name)
