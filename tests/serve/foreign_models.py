@@ -62,6 +62,20 @@ def identity(datatype: str, shape: tuple[str | int, ...] = ("n", "k")) -> bytes:
     return _model(helper.make_graph([node], "identity", inputs, outputs))
 
 
+def lookup() -> bytes:
+    """INPUT0, INT64 [n, 1], are places in a table of five numbers; others are none."""
+    info = helper.make_tensor_value_info
+    table = helper.make_tensor("table", FLOAT, [5], [0.0, 1.0, 2.0, 3.0, 4.0])
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "INPUT0"], ["OUTPUT0"])],
+        "lookup",
+        [info("INPUT0", TensorProto.INT64, ["n", 1])],
+        [info("OUTPUT0", FLOAT, ["n", 1])],
+        [table],
+    )
+    return _model(graph)
+
+
 def classifier(*, zipmap: bool = True, labels: tuple[str, ...] | tuple[int, ...] = ("cat", "dog", "eel")) -> bytes:
     """A linear classifier of three classes over x, FP32 [n, 4], with the ZipMap that exporters put at its end."""
     texts = isinstance(labels[0], str)
