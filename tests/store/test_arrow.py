@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,3 +134,11 @@ def test_a_damaged_stream_never_raises_anything_unexpected(data: st.DataObject) 
         for message in found[1:]:
             for values in read_batch(file, fields_of(found[0]), message).values():
                 values.tolist()
+
+
+def test_a_segment_of_the_first_format_is_still_read() -> None:
+    data = (Path(__file__).parent / "log-format-1.arrows").read_bytes()
+    first, second = read(data)
+    assert first["id"] + second["id"] == ["r-1.0", "r-3.0", "r-3.1", "r-3.2"]
+    assert second["input.age"] == pl.read_ipc_stream(io.BytesIO(data))["input.age"].to_list()[1:]
+    assert (second["input.level"], second["prediction"]) == ([None] * 3, ["no", "yes", "no"])

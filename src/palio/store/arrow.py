@@ -2,7 +2,7 @@
 
 A stream is a schema and then batches; one that was cut off is whole up to its last whole batch. The frame of a batch is
 the same for all batches of a schema but for its numbers, so it is written once and then only filled in: for 42 columns
-that costs 15 µs a batch where nanoarrow takes 330 µs (benchmarks/serving/journal.py).
+that costs 23 µs a batch where nanoarrow takes 340 µs (benchmarks/serving/journal.py).
 
 Source: Arrow columnar format, "Serialization and Interprocess Communication (IPC)"; `Message.fbs`, `Schema.fbs`.
 """
