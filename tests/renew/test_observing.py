@@ -2,13 +2,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from palio import store
+from palio.core.config import LogTable
+from palio.core.serving import Feedback
+from palio.renew import StoredLog
 from palio.renew.latency import EDGES, bin_latencies
 from palio.renew.observing import observe
+from palio.serve.journal import Journal
+from tests.serve.log_entries import MODEL, answer, failure, small_origin
 
 from .conftest import BEGIN, at
 
@@ -153,3 +161,39 @@ def test_every_latency_falls_into_its_bin() -> None:
     for value in seconds:
         place = int(np.flatnonzero(bin_latencies(np.array([value])))[0])
         assert EDGES[place] <= value < EDGES[place + 1]
+
+
+def test_what_the_server_logs_is_what_is_seen(tmp_path: Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    with (
+        closing(Journal(tmp_path, MODEL, LogTable())) as journal,
+        store.FeedbackLog(tmp_path, MODEL, redaction=store.Redaction(salt="s")) as feedback,
+    ):
+        for number in range(40):
+            for role in ("champion", "shadow"):
+                entry = answer(f"r-{number}", 3, role=role, keys=[f"k-{number}-{row}" for row in range(3)])
+                entry.at_ns = int(now.timestamp() * 1e9)
+                journal.add(entry)
+        broken = failure("r-99", status=500, origin=small_origin())
+        broken.at_ns, broken.role = int(now.timestamp() * 1e9), "shadow"
+        journal.add(broken)
+        journal.flush()
+        feedback.add([Feedback(prediction_id=f"r-{n}.0", label="no", at=now) for n in range(40)])
+        feedback.add([Feedback(key=f"k-{n}-1", label="no", at=now) for n in range(40)])
+    log = StoredLog(tmp_path, MODEL)
+    found = observe(log, mode="shadow", since=now - dt.timedelta(seconds=1), until=now + dt.timedelta(minutes=1))
+    assert (found.champion.n_requests, found.challenger.n_requests, found.challenger.n_errors) == (40, 41, 1)
+    assert (found.pairs.n_rows, found.pairs.n_differ) == (120, 0)
+    assert found.quality is not None and found.quality.n_rows == 80 and found.quality.value == 0
+    assert found.champion.predictions == found.challenger.predictions == (80, 40)
+    empty = observe(log, mode="canary", since=now + dt.timedelta(hours=1), until=now + dt.timedelta(hours=2))
+    assert empty.champion.n_requests == 0
+
+
+def test_classes_that_are_numbers_meet_their_labels() -> None:
+    log = Log()
+    log.add("r", "champion", ["1"] * 60)
+    log.add("r", "shadow", ["1"] * 30 + ["0"] * 30)
+    log.truth = {f"r.{n}": 1.0 for n in range(60)}
+    quality = seen(log, "shadow").quality
+    assert quality.value == -0.5

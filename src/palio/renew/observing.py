@@ -33,7 +33,7 @@ class LogReader(Protocol):
         """Return failed requests in batches: `id`, `role`, `status`."""
 
     def feedback(self, since: dt.datetime) -> Batch:
-        """Return one truth per row, received since: `id`, `label`."""
+        """Return one truth per row, received since: `id` or `key`, and `label`, for numbers `number`."""
 
 
 class StoredLog:
@@ -92,6 +92,30 @@ class _Role:
         return ids, predictions[first]
 
 
+class _Truth:
+    """The truths that have arrived, by the id of the row, or by its key until the row is met."""
+
+    def __init__(self, feedback: Batch) -> None:
+        self.by_id: dict[str, Any] = {}
+        self._by_key: dict[str, Any] = {}
+        if not len(feedback):
+            return
+        labels = feedback["label"].tolist()
+        numbers = feedback["number"].tolist() if "number" in feedback else [float("nan")] * len(labels)
+        keys = feedback["key"].tolist() if "key" in feedback else [""] * len(labels)
+        for identity, key, label, number in zip(feedback["id"].tolist(), keys, labels, numbers, strict=True):
+            where, name = (self.by_id, identity) if identity else (self._by_key, key)
+            where[name] = label if number != number else number
+
+    def meet(self, batch: Batch) -> None:
+        """Find the rows whose truth came by key."""
+        if not self._by_key or "key" not in batch:
+            return
+        for identity, key in zip(batch["id"].tolist(), batch["key"].tolist(), strict=True):
+            if key in self._by_key:
+                self.by_id.setdefault(identity, self._by_key[key])
+
+
 def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime) -> Observations:
     """Sum up what the log holds of one step.
 
@@ -102,10 +126,11 @@ def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime
         since: Begin of the step.
         until: The present moment.
     """
-    champion, rival = _Role(), _Role()
+    champion, rival, truth = _Role(), _Role(), _Truth(log.feedback(since))
     roles = {"champion": champion, "shadow" if mode == "shadow" else "challenger": rival}
     for batch in log.answers(since, until):
         predictions = batch.get("prediction")
+        truth.meet(batch)
         for name, role in roles.items():
             mine = np.asarray(batch["role"] == name, bool)
             if mine.any():
@@ -124,7 +149,7 @@ def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime
         champion=_seen(champion, histograms[0]),
         challenger=_seen(rival, histograms[1]),
         pairs=_pairs(champion_rows, rival_rows) if mode == "shadow" else Pairs(),
-        quality=_quality(champion_rows, rival_rows, log.feedback(since), is_paired=mode == "shadow"),
+        quality=_quality(champion_rows, rival_rows, truth.by_id, is_paired=mode == "shadow"),
     )
 
 
@@ -166,13 +191,11 @@ def _pairs(champion: tuple[Array, Array], rival: tuple[Array, Array]) -> Pairs:
 
 
 def _quality(
-    champion: tuple[Array, Array], rival: tuple[Array, Array], truth: Batch, *, is_paired: bool
+    champion: tuple[Array, Array], rival: tuple[Array, Array], labels: Mapping[str, Any], *, is_paired: bool
 ) -> Metric | None:
     """Compare both with the truth: share of hits, or negative absolute error; None with fewer than 30 rows each."""
-    if not len(truth) or not len(truth["id"]):
+    if not labels:
         return None
-    ids = truth["id"].astype(str)
-    labels = dict(zip(ids.tolist(), truth["label"].tolist(), strict=True))
     scores = [_scores(rows, labels) for rows in (champion, rival)]
     if is_paired:
         common = np.intersect1d(scores[0][0], scores[1][0], assume_unique=True, return_indices=True)
@@ -212,8 +235,13 @@ def _scores(rows: tuple[Array, Array], labels: Mapping[str, Any]) -> tuple[Array
         values = np.array([_number(truth) for truth in truths], float)
         is_number = np.isfinite(values)
         return ids[is_number], -np.abs(predictions.astype(float) - values)[is_number]
-    hits = [str(truth) == str(said) for truth, said in zip(truths, predictions.tolist(), strict=True)]
+    hits = [_word(truth) == _word(said) for truth, said in zip(truths, predictions.tolist(), strict=True)]
     return ids, np.array(hits, float)
+
+
+def _word(label: Any) -> str:
+    """Write a label as a class is written: the class `1` may come back as the number 1.0."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def _number(truth: Any) -> float:

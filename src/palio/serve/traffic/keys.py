@@ -38,12 +38,24 @@ class StoredPolicy(NamedTuple):
 
 
 def read_policy(store: Store, model: str, defaults: Policy = Policy()) -> StoredPolicy:  # noqa: B008 - a frozen record
-    """Read the policy of `model`. Rules in the ledger replace those of `palio.toml` (`defaults`) as a whole."""
+    """Read the policy of `model`. Rules in the ledger replace those of `palio.toml` (`defaults`) as a whole.
+
+    Raises:
+        InputError: a rule cannot be understood, e.g. as a newer Palio wrote it. Half of a rule would allow too much.
+    """
     rules_event = store.ledger.newest(POLICY, model)
     keys_event = store.ledger.newest(KEY, model)
-    rules = defaults.rules if rules_event is None else msgspec.convert(rules_event.payload["rules"], tuple[Rule, ...])
+    if rules_event is None:
+        rules = defaults.rules
+    else:
+        rules = read_rules(rules_event.payload["rules"], where=f"ledger line {rules_event.sequence}")
     policy = Policy(rules=rules, keys=(*defaults.keys, *_keys_of(keys_event)))
     return StoredPolicy(policy, _number(rules_event), _number(keys_event))
+
+
+def read_keys(store: Store, model: str) -> tuple[ApiKey, ...]:
+    """Read the keys of `model`, those that ended too."""
+    return _keys_of(store.ledger.newest(KEY, model))
 
 
 def read_rules(value: Any, *, where: str) -> tuple[Rule, ...]:

@@ -8,6 +8,7 @@ import msgspec
 
 from palio.core.records import Deployment
 from palio.core.serving import Plan, Policy, Rollout, RolloutState
+from palio.serve.traffic.access import check_policy
 from palio.serve.traffic.keys import read_policy
 
 if TYPE_CHECKING:
@@ -19,9 +20,14 @@ ROLLOUT = "renew.rollout"
 
 
 class PlanReader:
-    """Read the plan of `model` again and again; asks for no more than the end of the ledger while nothing happens."""
+    """Read the plan of `model` again and again; asks for no more than the end of the ledger while nothing happens.
+
+    Raises:
+        InputError: a rule of `defaults` cannot be understood; a server must not start without its rules.
+    """
 
     def __init__(self, store: Store, model: str, defaults: Policy = Policy()) -> None:  # noqa: B008 - a frozen record
+        check_policy(defaults, where="palio.toml [[serve.rules]]")
         self._store = store
         self._model = model
         self._defaults = defaults
