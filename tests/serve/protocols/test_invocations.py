@@ -135,6 +135,8 @@ def test_rows_are_answered_in_order(ask: Ask) -> None:
     for form in rows:
         assert json.loads(ask(form, model="tensor").body) == {"predictions": [0, 1, 0]}
     assert json.loads(ask("a,b,c\n-1,0,0\n1,0,0\n", "text/csv", "tensor").body) == {"predictions": [0, 1]}
+    frame = parquet([{"a": -1.0, "b": 0.0, "c": 0.0, "__index_level_0__": 7}, {"a": 1.0, "b": 0.0, "c": 0.0}])
+    assert json.loads(ask(frame, invocations.PARQUET, "tensor").body) == {"predictions": [0, 1]}
 
 
 def test_the_answer_names_itself_for_feedback(ask: Ask) -> None:

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ MISSING = frozenset(
 )
 """What pandas reads as missing in a CSV file, and so does MLflow."""
 _MAX_BATCH_ROWS = 1024
+_INDEX = re.compile(r"__index_level_\d+__")
+"""How pandas names the index of a frame that it writes as a column; no column of the data."""
 _PLAIN = (str, int, float, bool)
 
 
@@ -97,6 +100,7 @@ def read_parquet(body: bytes, caps: Caps) -> list[dict[str, Any]]:
                 raise _too_many(caps)
             if size > caps.max_body_bytes:
                 raise _too_large(caps)
+            batch = batch.select([name for name in batch.schema.names if not _INDEX.fullmatch(name)])
             rows += [{name: _plain(cell) for name, cell in row.items()} for row in batch.to_pylist()]
     except (pa.ArrowException, OSError, ValueError, OverflowError):
         raise WireError(400, "the body is not a Parquet file that can be read") from None
