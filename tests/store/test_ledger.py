@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from palio.core.errors import ConflictError
 from palio.core.records import Stratum
 from palio.store import open_store, operating_system_user
 
@@ -46,4 +47,18 @@ def test_a_long_ledger_is_verified_page_by_page(tmp_path: Path, monkeypatch: pyt
     with open_store(tmp_path) as store:
         for number in range(21):
             store.ledger.append("a.b", "x", f"Line {number}.")
+        store.ledger.verify()
+
+
+def test_a_line_is_written_only_behind_the_one_that_was_seen(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        assert store.ledger.newest("a.b", "x") is None
+        first = store.ledger.append_after("a.b.start", "x", "First.", family="a.b", after=0)
+        store.ledger.append("a.b", "another subject", "Line.")
+        store.ledger.append("a.c", "x", "Another kind.")
+        with pytest.raises(ConflictError, match=f"line {first.sequence} first"):
+            store.ledger.append_after("a.b.go", "x", "Too late.", family="a.b", after=0)
+        second = store.ledger.append_after("a.b.go", "x", "Second.", family="a.b", after=first.sequence)
+        assert store.ledger.newest("a.b", "x") == second
+        assert store.ledger.newest("a.b.start", "x") == first
         store.ledger.verify()

@@ -88,3 +88,9 @@ def test_callers_without_a_name_are_told_apart_by_key_or_chance() -> None:
 def test_by_chance_nothing_sticks() -> None:
     route = compile_route(plan(weight=0.5, sticky="none"))
     assert {route.choose({b"x-palio-key": b"a"}, "ann") for _ in range(100)} == {"champion", "challenger"}
+
+
+def test_a_request_that_names_no_version_may_be_answered_by_either() -> None:
+    route = compile_route(plan(weight=1.0))
+    assert route.is_open({}) and route.is_open({b"x-palio-key": b"a"})
+    assert not route.is_open({}, "challenger") and not route.is_open({b"x-model-version": b"challenger"})

@@ -59,6 +59,10 @@ class Route:
                 return target
         return "challenger" if self._drawn(headers, caller) < self._limit else "champion"
 
+    def is_open(self, headers: Mapping[bytes, bytes], asked: str = "") -> bool:
+        """Tell whether a request names no version, so that the champion may answer whom the challenger must not."""
+        return not asked and VERSION_HEADER not in headers
+
     def _drawn(self, headers: Mapping[bytes, bytes], caller: str) -> int:
         """Return a number below 2³² that is the same for the same key."""
         key: bytes | None = None
