@@ -161,13 +161,16 @@ class Details:
     method = "/inference.GRPCInferenceService/ModelInfer"
 
 
-def ask(status: int, *, headers: Any = (), body: bytes = b"", metadata: dict[str, Any] | None = None) -> Any:
+def ask(
+    status: int, *, headers: Any = (), body: bytes = b"", metadata: dict[str, Any] | None = None, ready: int = 503
+) -> Any:
     """Answer one call with an application that answers everything alike; give what it saw, the call, and the end."""
     seen: list[Any] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope)
-        await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        answer = ready if scope["path"] == "/v2/health/ready" else status
+        await send({"type": "http.response.start", "status": answer, "headers": list(headers)})
         await send({"type": "http.response.body", "body": body})
 
     async def run() -> Any:
@@ -212,6 +215,11 @@ def test_each_status_of_http_has_one_of_grpc(status: int, code: str) -> None:
     _, call, end = ask(status, headers=((b"retry-after", b"3"), (b"allow", b"POST")), body=body)
     assert end == (code, "no, because")
     assert call.trailing == (("retry-after", "3"),)
+
+
+def test_a_server_that_is_well_but_busy_is_exhausted_not_unavailable() -> None:
+    assert ask(503, body=b'{"error": "busy"}', ready=200)[2] == ("RESOURCE_EXHAUSTED", "busy")
+    assert ask(503, body=b'{"error": "no champion"}', ready=503)[2] == ("UNAVAILABLE", "no champion")
 
 
 def test_what_a_caller_says_of_itself_arrives_and_what_frames_the_message_does_not() -> None:

@@ -185,7 +185,10 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
     async def _asked(self, method: str, path: str, headers: Headers, body: bytes = b"") -> Reply:
         reply = await self._bridge(method, path, headers, body)
         if reply.status >= 400:
-            raise refused(reply)
+            refusal = refused(reply)
+            if refusal.status == 503 and (await self._bridge("GET", "/v2/health/ready")).status == 200:
+                refusal.status = 429  # it is well, but has too much to do: HTTP has one status for both, gRPC has two
+            raise refusal
         return reply
 
 
