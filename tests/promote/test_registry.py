@@ -10,7 +10,7 @@ import pytest
 from palio.core.errors import ConflictError, NotFoundError, RefusedError
 from palio.core.ids import digest_of
 from palio.core.records import Decision, Evaluation, Gate
-from palio.promote import approve, decide, release, rollback, story
+from palio.promote import approve, decide, record, release, rollback, story
 from palio.store import Store, open_store
 from palio.testing.racing import put_bundle
 
@@ -187,3 +187,15 @@ def test_what_the_champion_rests_on_cannot_be_deleted(store: Store, judge: Judge
     for identity in (promotion.bundle, promotion.evidence):
         with pytest.raises(RefusedError, match="cannot be deleted"):
             store.blobs.delete(identity)
+
+
+def test_a_yes_can_be_written_down_without_going_live(store: Store, judge: Judge) -> None:
+    release(store, judge("a"), model="bank", expected=None)
+    decision = judge("b")
+    for _ in range(2):
+        record(store, decision, model="bank", actor="ann")
+    assert store.promotions.champion("bank").version == 1  # type: ignore[union-attr]
+    (line,) = store.ledger.events(kind="promote.decide")
+    assert line.text.startswith("Said yes to challenger") and line.payload["verdict"] == "yes"
+    promotion = release(store, decision, model="bank", expected=1)
+    assert promotion is not None and (promotion.version, promotion.decision) == (2, decision.id)
