@@ -228,6 +228,14 @@ def test_calls_side_by_side_get_each_its_own_answer(triton: Any, bundle: SmallBu
         assert result.as_numpy("probabilities").tolist() == wanted(bundle, age=float(age)).probabilities.tolist()
 
 
+def test_a_client_that_gives_up_leaves_the_server_well(triton: Any) -> None:
+    for _ in range(20):
+        with pytest.raises(InferenceServerException) as given_up:
+            triton.infer("bank", row(), client_timeout=1e-4)
+        assert given_up.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+    assert triton.infer("bank", row()).as_numpy("probabilities").shape == (1, 2)
+
+
 def test_a_stream_answers_each_request_and_outlives_a_bad_one(triton: Any) -> None:
     answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
     triton.start_stream(lambda result, error: answers.put((result, error)))
