@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from load import Slice, first_line, memory_mb, slice_of, start, start_hello, stop, tree, write_script
+from load import Slice, memory_mb, slice_of, start, start_hello, stop, told_url, tree, write_script
 from onnx_model import make_model
 from peers import PEERS, Running, install, oip, start_peer, wait_for_answer
 
@@ -35,15 +35,15 @@ GOALS = {
 }
 
 
-def start_palio(scratch: Path, row: list[float], arguments: list[str]) -> Running:
+def start_palio(python: str, scratch: Path, row: list[float], arguments: list[str]) -> Running:
     """Start `palio serve --onnx`, with all that a production server does switched on."""
-    command = [str(Path(sys.executable).parent / "palio"), "serve", "--onnx", str(scratch / "m.onnx")]
+    command = [str(Path(python).parent / "palio"), "serve", "--onnx", str(scratch / "m.onnx")]
     process = start([*command, "--port", "0", "--json", *arguments])
     try:
-        url = str(json.loads(first_line(process))["url"])
-    except (ValueError, KeyError):
+        url = told_url(process)
+    except RuntimeError:
         stop(process)
-        raise RuntimeError("palio serve --onnx does not start") from None
+        raise
     path = "/v2/models/m/infer"
     wait_for_answer(url + path, oip(row), process)
     return Running(process, url, write_script(scratch, "palio", path, oip(row)))
@@ -54,7 +54,7 @@ def running(name: str, options: Any, scratch: Path, row: list[float]) -> Iterato
     """Start one server; gives it and the seconds until its first answer."""
     begin = time.perf_counter()
     if name == "palio":
-        server = start_palio(scratch, row, options.palio.split())
+        server = start_palio(options.python, scratch, row, options.palio.split())
     else:
         server = start_peer(name, options.peers, scratch, row)
     try:
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=10)
     parser.add_argument("--only", default=",".join(["palio", *PEERS]))
     parser.add_argument("--palio", default="", help="more arguments for palio serve")
+    parser.add_argument("--python", default=sys.executable, help="of the environment whose palio is measured")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     options.peers = options.peers.resolve()

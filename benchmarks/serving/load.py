@@ -135,6 +135,25 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def told_url(process: subprocess.Popen[str]) -> str:
+    """Return the URL that `palio serve --json` tells when it is ready.
+
+    Raises:
+        RuntimeError: it tells something else.
+    """
+    if process.stdout is None:
+        raise RuntimeError("its output is not read")
+    text = ""
+    for line in process.stdout:
+        text += line
+        if line.rstrip().endswith("}"):
+            break
+    try:
+        return str(json.loads(text)["url"])
+    except (ValueError, KeyError):
+        raise RuntimeError(f"palio serve does not start: {text.strip()}") from None
+
+
 def stop(process: subprocess.Popen[str]) -> None:
     """End a server and all that it started."""
     pids = tree(process.pid)

@@ -17,7 +17,9 @@ from tests.serve.conftest import Wire
 from tests.serve.small_model import small_bundle
 from tests.serve.test_process import BODY, INFER, wait_for
 
-LIMITS = ConnectionLimits(max_connections=16, head_timeout_s=1.0, idle_timeout_s=3.0, write_timeout_s=1.0)
+LIMITS = ConnectionLimits(
+    max_connections=16, head_timeout_s=1.0, body_timeout_s=1.0, idle_timeout_s=3.0, write_timeout_s=1.0
+)
 
 
 @contextmanager
@@ -75,6 +77,13 @@ def test_a_second_request_that_never_comes_whole_is_cut_off_too() -> None:
         connection.sendall(request + b"POST / HT")
         assert received(connection).startswith(b"HTTP/1.1 200")
         assert ended(url, "head_timeout")
+
+
+def test_a_body_that_comes_drop_by_drop_is_told_and_cut_off() -> None:
+    with limited() as url, plain(url) as connection:
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{" % INFER.encode())
+        assert received(connection).startswith(b"HTTP/1.1 408")
+        assert ended(url, "body_timeout")
 
 
 @pytest.mark.parametrize("piece", [b"x-a: " + b"a" * 1000 + b"\r\n", b"a:b\r\n", b"a" * 1000])

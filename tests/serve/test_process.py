@@ -82,15 +82,15 @@ def wait_for(question: Any, seconds: float = 5.0) -> None:
         time.sleep(0.01)
 
 
-def test_twenty_swaps_under_load_fail_no_request() -> None:
-    switch = Switch({version: small_bundle(version / 10) for version in range(1, 22)})
+def test_fifty_swaps_under_load_fail_no_request() -> None:
+    switch = Switch({version: small_bundle(version / 10) for version in range(1, 52)})
     app = serve.create_app(switch, poll_s=0.01)
     with serve.background(app) as url, under_load(url) as load:
-        for version in range(1, 22):
+        for version in range(1, 52):
             switch.version = version
             wait_for(lambda v=version: str(v) in load.versions)
     assert load.failures == []
-    assert load.versions == {str(version) for version in range(1, 22)}
+    assert load.versions == {str(version) for version in range(1, 52)}
 
 
 def test_a_new_champion_answers_within_a_second(connect: Any) -> None:

@@ -21,7 +21,8 @@ class Tally(dict[str, int]):
     """Connections that were turned away or cut off, by reason."""
 
     def __init__(self) -> None:
-        super().__init__(connections=0, head_timeout=0, head_size=0, message_size=0, idle=0, write_timeout=0)
+        reasons = "connections head_timeout body_timeout head_size message_size idle write_timeout"
+        super().__init__(dict.fromkeys(reasons.split(), 0))
 
 
 class Connection(HttpToolsProtocol):
@@ -96,7 +97,11 @@ class Connection(HttpToolsProtocol):
             self._suspect = (state, now)
         elif now - self._suspect[1] >= limit_s:
             self.tally[reason] += 1
-            self.transport.abort()
+            if reason == "body_timeout" and not self.cycle.response_started:
+                self.transport.write(_TOO_SLOW)
+                self.transport.close()
+            else:
+                self.transport.abort()
 
     def _state(self) -> tuple[object, str, float]:
         limits, scope = self.limits, cast("Any", self.scope)
@@ -109,6 +114,8 @@ class Connection(HttpToolsProtocol):
             return "fresh", "idle", limits.idle_timeout_s
         if "path" not in scope:
             return id(scope), "head_timeout", limits.head_timeout_s
+        if self.cycle.more_body and not self.cycle.response_complete:
+            return id(scope), "body_timeout", limits.body_timeout_s
         return None, "", 0.0
 
 
@@ -127,6 +134,7 @@ def _last_words(status: bytes, text: bytes) -> bytes:
 
 
 _HEAD_TOO_LARGE = _last_words(b"431 Request Header Fields Too Large", b"the headers are too large")
+_TOO_SLOW = _last_words(b"408 Request Timeout", b"the body did not arrive in time")
 _NOT_HTTP = _last_words(b"400 Bad Request", b"this is not a request of HTTP/1.1")
 _BUSY = b'{"error":"too many connections; ask again later"}'
 

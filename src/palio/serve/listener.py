@@ -24,6 +24,8 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Open at once, per process; 0: as many as the limit on open files leaves, at most 10,000."""
     head_timeout_s: float = 10.0
     """From the first byte of a request to the end of its headers."""
+    body_timeout_s: float = 30.0
+    """From the end of the headers to the end of the body."""
     idle_timeout_s: float = 75.0
     """Without a request."""
     write_timeout_s: float = 30.0

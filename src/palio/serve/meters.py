@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections import Counter as Tally
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 if TYPE_CHECKING:
     from palio.serve.registry import State
@@ -24,7 +25,7 @@ _MAXIMA = {"palio_champion_version", "palio_champion_refused"}
 
 
 class Meters:
-    """The numbers of one server. Children are looked up once and kept: a request costs two additions.
+    """The numbers of one server; a request costs four additions.
 
     Other parts count in `registry` too, or let their own numbers be read with `follow`. With `share`, `render` tells
     the sum over all workers, whoever is asked.
@@ -32,40 +33,28 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter("palio_requests", "Requests answered", ["route", "status"], registry=self.registry)
-        self._seconds = Histogram(
-            "palio_request_seconds",
-            "From the whole body to the whole answer",
-            ["route"],
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-        self._rows = Counter("palio_rows", "Rows predicted", ["model", "version"], registry=self.registry)
-        self._flags = Counter("palio_flags", "Unusual values let through", ["flag"], registry=self.registry)
+        self._counts = _Counts()
+        self.registry.register(self._counts)
         self._champion = Gauge("palio_champion_version", "Version that answers", ["model"], registry=self.registry)
         self._refused = Gauge("palio_champion_refused", "1 while the newest is not served", registry=self.registry)
-        self._answered: dict[tuple[str, int], Counter] = {}
-        self._timed: dict[str, Histogram] = {}
-        self._predicted: dict[tuple[str, str], Counter] = {}
         self._share: _Share | None = None
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one answer of `route`."""
-        counter = self._answered.get((route, status))
-        if counter is None:
-            counter = self._answered[route, status] = self._requests.labels(route, str(status))
-            self._timed[route] = self._seconds.labels(route)
-        counter.inc()
-        self._timed[route].observe(seconds)
+        counts, key = self._counts, (route, status)
+        counts.answers[key] = counts.answers.get(key, 0) + 1
+        timed = counts.seconds.get(route)
+        if timed is None:
+            timed = counts.seconds[route] = [0] * (len(_BUCKETS) + 1), [0.0]
+        timed[0][bisect_left(_BUCKETS, seconds)] += 1
+        timed[1][0] += seconds
 
     def predicted(self, model: str, version: str, n_rows: int, flags: Iterable[str]) -> None:
         """Count predicted rows and the flags that they raised."""
-        counter = self._predicted.get((model, version))
-        if counter is None:
-            counter = self._predicted[model, version] = self._rows.labels(model, version)
-        counter.inc(n_rows)
-        for flag, count in Tally(flags).items():
-            self._flags.labels(flag).inc(count)
+        counts, key = self._counts, (model, version)
+        counts.rows[key] = counts.rows.get(key, 0) + n_rows
+        for flag in flags:
+            counts.flags[flag] = counts.flags.get(flag, 0) + 1
 
     def changed(self, state: State) -> None:
         """Note which version answers, and whether a newer one is refused."""
@@ -96,6 +85,40 @@ class Meters:
     def render(self) -> bytes:
         """Write all numbers in the Prometheus text format 0.0.4."""
         return generate_latest(self.registry if self._share is None else self._share.everyone())
+
+
+class _Counts:
+    """What every request adds to: plain numbers, since a counter of the library costs as much as decoding a request."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, int], int] = {}
+        self.seconds: dict[str, tuple[list[int], list[float]]] = {}
+        """Route → answers per bucket, and [sum]."""
+        self.rows: dict[tuple[str, str], int] = {}
+        self.flags: dict[str, int] = {}
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily("palio_requests", "Requests answered", labels=["route", "status"])
+        for (route, status), count in list(self.answers.items()):
+            requests.add_metric([route, str(status)], count)
+        yield requests
+        seconds = HistogramMetricFamily("palio_request_seconds", "From its body to its answer", labels=["route"])
+        for route, (counts, total) in list(self.seconds.items()):
+            upto = list(accumulate(counts))
+            edges = [*(str(edge) for edge in _BUCKETS), "+Inf"]
+            seconds.add_metric([route], list(zip(edges, upto, strict=True)), total[0])
+        yield seconds
+        rows = CounterMetricFamily("palio_rows", "Rows predicted", labels=["model", "version"])
+        for key, count in list(self.rows.items()):
+            rows.add_metric(list(key), count)
+        yield rows
+        flags = CounterMetricFamily("palio_flags", "Unusual values let through", labels=["flag"])
+        for flag, count in list(self.flags.items()):
+            flags.add_metric([flag], count)
+        yield flags
 
 
 class _Followed:

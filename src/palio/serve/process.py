@@ -119,7 +119,10 @@ class _Server(uvicorn.Server):
         limits: ConnectionLimits | None,
         ready: Callable[[], object],
     ) -> None:
-        limits = limits or ConnectionLimits()
+        caps = app.caps
+        limits = limits or ConnectionLimits(
+            body_timeout_s=caps.read_timeout_s, max_message_bytes=2 * caps.max_body_bytes + 2**20
+        )
         self._kind = Connection.limited(limits, n_allowed=_most_connections(limits))
         config = uvicorn.Config(
             app,
