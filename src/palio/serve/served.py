@@ -12,7 +12,7 @@ from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.serve.journal_columns import Origin, origin_of
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.plans import ColumnPlan, InputPlan
-from palio.serve.protocols.quick import Quick, quick_row
+from palio.serve.protocols.quick import Quick, quick_record, quick_row
 from palio.serve.protocols.replies import Writer
 from palio.serve.tally import Tally
 from palio.serve.traffic.batching import BatchPlan, plan_batching
@@ -70,6 +70,8 @@ class Served:
     """Outputs beside these two."""
     by_row: bool = True
     """Whether all inputs share their first size, the number of rows."""
+    quick_record: Callable[[Any], dict[str, Array] | None] | None = None
+    """Reads one record in which nothing is unusual; None where it is not sure."""
     tally: Tally = field(default_factory=Tally)
 
 
@@ -95,6 +97,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         plans={plan.name: plan for plan in plans},
         reader=models.RecordReader(manifest.schema),
         quick=quick_row(plans),
+        quick_record=quick_record(plans),
         writer=Writer(deployment, manifest.outputs, {probabilities: classes}),
         run=bundle.graph.compute_rows,
         latency_s=batching.row_s,

@@ -210,9 +210,7 @@ CELLS = {
 @settings(max_examples=300, deadline=None)
 @given(row=st.fixed_dictionaries(CELLS), change=st.integers(0, 12))
 def test_the_quick_reader_of_a_bundle_reads_as_the_thorough_one(row: dict[str, Any], change: int) -> None:
-    if SERVED["bundle"] is None:
-        bundle = small_bundle()
-        SERVED["bundle"] = prepare(bundle, Deployment(model="bank", version=1, bundle=bundle.id))
+    served_bundle()
     listed = [
         {"name": k, "shape": [1, 1], "datatype": "FP64" if k in ("age", "balance") else "BYTES", "data": [v]}
         for k, v in row.items()
@@ -226,3 +224,37 @@ def test_the_quick_reader_of_a_bundle_reads_as_the_thorough_one(row: dict[str, A
     elif change == 7:
         listed.append(listed[0])
     same_without_the_quick_reader(SERVED["bundle"], msgspec.json.encode({"inputs": listed}))
+
+
+@settings(max_examples=300, deadline=None)
+@given(row=st.fixed_dictionaries(CELLS), change=st.integers(0, 8))
+def test_the_quick_reader_of_a_record_reads_as_the_thorough_one(row: dict[str, Any], change: int) -> None:
+    served = served_bundle()
+    if change == 0:
+        del row["job"]
+    elif change == 1:
+        row["surplus"] = 1
+    elif change == 2:
+        row = dict(reversed(row.items()))
+    found = served.quick_record(row)
+    if found is None:
+        return
+    feeds, flags = served.reader.read([row])
+    assert flags == [[]]
+    assert repr({k: v.tolist() for k, v in feeds.items()}) == repr({k: v.tolist() for k, v in found.items()})
+    assert [v.dtype for v in feeds.values()] == [v.dtype for v in found.values()]
+
+
+def test_the_common_record_takes_the_quick_way() -> None:
+    served = served_bundle()
+    assert served.quick_record({"age": 40, "balance": 1.5, "job": "student", "level": "high", "married": True})
+    assert (
+        served.quick_record({"age": 40, "balance": 1.5, "job": "astronaut", "level": "high", "married": True}) is None
+    )
+
+
+def served_bundle() -> Any:
+    if SERVED["bundle"] is None:
+        bundle = small_bundle()
+        SERVED["bundle"] = prepare(bundle, Deployment(model="bank", version=1, bundle=bundle.id))
+    return SERVED["bundle"]

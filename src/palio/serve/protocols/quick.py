@@ -47,7 +47,8 @@ class CallOf(msgspec.Struct, Generic[T], gc=False):
     parameters: dict[str, Any] | None = None
 
 
-Found = tuple[CallOf[Any], dict[str, Array]]
+Found = tuple[CallOf[Any], dict[str, Array], int]
+"""The request, its feeds, and how many rows they are; 0 if nobody has counted."""
 Quick = Callable[[bytes], "Found | None"]
 _BAD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -73,7 +74,7 @@ def quick_tensors(plans: Mapping[str, TensorPlan]) -> Quick | None:
                 feeds[tensor.name] = plan.of_values(tensor.datatype, tensor.shape, tensor.data)
         except (*_BAD, WireError):
             return None
-        return (call, feeds) if len(feeds) == n_inputs == len(inputs) else None
+        return (call, feeds, 0) if len(feeds) == n_inputs == len(inputs) else None
 
     return read
 
@@ -81,10 +82,8 @@ def quick_tensors(plans: Mapping[str, TensorPlan]) -> Quick | None:
 def quick_row(plans: Sequence[ColumnPlan]) -> Quick:
     """Make the quick reader of one row of a bundle whose cells are all usual: no flag, no refusal."""
     decode = msgspec.json.Decoder(CallOf[float | str | bool | None]).decode
-    numbers = [plan.name for plan in plans if plan.numeric]
-    texts = [plan.name for plan in plans if not plan.numeric]
     cells = {plan.name: (plan.numeric, is_usual(plan.column)) for plan in plans}
-    find, n_inputs = cells.get, len(cells)
+    find, n_inputs, feeds_of = cells.get, len(cells), _one_row(plans)
 
     def read(body: bytes) -> Found | None:
         try:
@@ -95,31 +94,73 @@ def quick_row(plans: Sequence[ColumnPlan]) -> Quick:
             return None
         row: dict[str, Any] = {}
         for tensor in call.inputs:
-            cell = find(tensor.name)
-            data = tensor.data
+            name, data = tensor.name, tensor.data
+            cell = find(name)
             if cell is None or len(data) != 1 or tensor.shape not in _ONE_ROW or tensor.parameters:
                 return None
             value = data[0]
-            if cell[0]:
+            numeric, usual = cell
+            if numeric:
                 if type(value) is not float or tensor.datatype not in _DECIMAL:
                     return None
             elif type(value) is not str or tensor.datatype != "BYTES":
                 return None
-            if not cell[1](value):
+            if not usual(value):
                 return None
-            row[tensor.name] = value
-        if len(row) != n_inputs:
+            row[name] = value
+        return (call, feeds_of(row), 1) if len(row) == n_inputs else None
+
+    return read
+
+
+def quick_record(plans: Sequence[ColumnPlan]) -> Callable[[Any], dict[str, Array] | None]:
+    """Make the quick reader of one record that holds every feature and nothing else, each cell usual."""
+    cells = [(p.column.name, p.name, p.numeric, p.column.type == "boolean", is_usual(p.column)) for p in plans]
+    n_inputs, feeds_of = len(cells), _one_row(plans)
+
+    def read(record: Any) -> dict[str, Array] | None:
+        if type(record) is not dict or len(record) != n_inputs:
             return None
+        row: dict[str, Any] = {}
+        try:
+            for column, name, numeric, boolean, usual in cells:
+                value = record[column]
+                kind = type(value)
+                if numeric:
+                    value = float(value) if kind is int else value
+                    if kind is not float and kind is not int:
+                        return None
+                elif boolean:
+                    if kind is not bool:
+                        return None
+                    value = "true" if value else "false"
+                elif kind is not str:
+                    return None
+                if not usual(value):
+                    return None
+                row[name] = value
+        except (KeyError, OverflowError):
+            return None
+        return feeds_of(row)
+
+    return read
+
+
+def _one_row(plans: Sequence[ColumnPlan]) -> Callable[[dict[str, Any]], dict[str, Array]]:
+    """Make what turns one row, by input, into feeds: one array for all numbers and one for all texts, cut up."""
+    numbers = [plan.name for plan in plans if plan.numeric]
+    texts = [plan.name for plan in plans if not plan.numeric]
+
+    def feeds_of(row: dict[str, Any]) -> dict[str, Array]:
         feeds: dict[str, Array] = {}
         if numbers:
             feeds.update(zip(numbers, np.array([row[name] for name in numbers]).reshape(-1, 1, 1), strict=True))
         if texts:
-            values = np.empty((len(texts), 1, 1), object)
-            values[:, 0, 0] = [row[name] for name in texts]
+            values = np.array([row[name] for name in texts], object).reshape(-1, 1, 1)
             feeds.update(zip(texts, values, strict=True))
-        return call, feeds
+        return feeds
 
-    return read
+    return feeds_of
 
 
 _ONE_ROW = ([1, 1], [1])

@@ -79,16 +79,29 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
         WireError: 400 malformed, 413 too many rows, 422 rows that break the schema.
     """
     rows = parse_records(request.body, caps, lists=served.manifest is None)
+    if len(rows) == 1 and served.quick_record is not None:
+        found = served.quick_record(rows[0])
+        if found is not None:
+            return Asked(found, 1, (), partial(_write, served, ((),), request.encoding), keys_of(rows, served))
     try:
         feeds, flags = served.reader.read(rows)
     except ContractError as error:
         raise WireError.of(error) from None
     raised = [flag for row in flags for flag in row]
-    return Asked(feeds, len(rows), raised, partial(_write, served, flags, request.encoding))
+    write = partial(_write, served, flags, request.encoding)
+    return Asked(feeds, len(rows), raised, write, keys_of(rows, served), flags if raised else None)
+
+
+def keys_of(rows: Sequence[Any], served: Served) -> list[str] | None:
+    """Return the value of the id column of each record, empty where it is not given; None if no record has it."""
+    column = None if served.manifest is None else served.manifest.schema.id
+    if column is None or not any(column in row for row in rows):
+        return None
+    return ["" if (value := row.get(column)) is None else str(value) for row in rows]
 
 
 def _write(
-    served: Served, flags: Sequence[list[str]], encoding: bytes, outputs: Mapping[str, Array], identity: str
+    served: Served, flags: Sequence[Sequence[str]], encoding: bytes, outputs: Mapping[str, Array], identity: str
 ) -> Reply:
     n_rows, version = len(flags), served.deployment.version
     parts: dict[str, list[Any]] = {

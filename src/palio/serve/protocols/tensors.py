@@ -56,17 +56,18 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     try:
         found = None if quick is None else quick(request.body)
         if found is not None:
-            call, feeds = found
+            call, feeds, n_rows = found
             flags: Sequence[str] = ()
         else:
             call, feeds = _thorough(served, request)
+            n_rows = 0
             flags = check(feeds, served)
         if call is None:
             call_id, wanted = None, served.writer.everything[True]
         else:
             call_id = call.id
             wanted = wanted_outputs(call.outputs, call.parameters, served.writer, served.outputs)
-        n_rows = count_rows(feeds, served, caps)
+        n_rows = n_rows or count_rows(feeds, served, caps)
     except ContractError as error:
         raise WireError.of(error, status=400) from None
     return Asked(feeds, n_rows, flags, partial(_write, served, call_id, wanted, len(flags), request.encoding))

@@ -98,6 +98,10 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """All flags that were raised, in no order."""
     write: Callable[[Mapping[str, Array], str], Reply]
     """Makes the reply of the outputs of the graph and the identity of the request."""
+    keys: Sequence[str] | None = None
+    """Per row, the value of the id column, if the caller gave it."""
+    row_flags: Sequence[Sequence[str]] | None = None
+    """`flags`, per row; None if there are none, or it is not known which row they belong to."""
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False):
@@ -161,8 +165,16 @@ class DisconnectError(Exception):
     """The client went away before its body was complete."""
 
 
-async def read_request(headers: Mapping[bytes, bytes], receive: Receive, caps: Caps) -> Request:
+async def read_request(
+    headers: Mapping[bytes, bytes], receive: Receive, caps: Caps, hold: Callable[[int], None] | None = None
+) -> Request:
     """Read a whole body within the caps.
+
+    Args:
+        headers: Of the request, names in lower case.
+        receive: Gives the body, piece by piece.
+        caps: How much it may be.
+        hold: Told of each piece of a body that comes in several; may refuse it.
 
     Raises:
         WireError: 413 too large, 408 too slow, 415 an unknown content encoding, 400 a damaged one.
@@ -173,7 +185,7 @@ async def read_request(headers: Mapping[bytes, bytes], receive: Receive, caps: C
         raise _too_large(caps)
     try:
         async with asyncio.timeout(caps.read_timeout_s):
-            body = await _read_body(receive, caps)
+            body = await _read_body(receive, caps, hold)
     except TimeoutError:
         raise WireError(408, "the body did not arrive in time") from None
     encoding = headers.get(b"content-encoding")
@@ -193,7 +205,7 @@ async def read_request(headers: Mapping[bytes, bytes], receive: Receive, caps: C
     )
 
 
-async def _read_body(receive: Receive, caps: Caps) -> bytes:
+async def _read_body(receive: Receive, caps: Caps, hold: Callable[[int], None] | None) -> bytes:
     message = await receive()
     if message["type"] == "http.disconnect":
         raise DisconnectError
@@ -201,6 +213,8 @@ async def _read_body(receive: Receive, caps: Caps) -> bytes:
     if not message.get("more_body", False):
         return body  # the common case: one read, no copy
     parts, size = [body], len(body)
+    if hold is not None:
+        hold(size)
     while message.get("more_body", False):
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -209,6 +223,8 @@ async def _read_body(receive: Receive, caps: Caps) -> bytes:
         size += len(parts[-1])
         if size > caps.max_body_bytes:
             raise _too_large(caps)
+        if hold is not None:
+            hold(len(parts[-1]))
     return b"".join(parts)
 
 
