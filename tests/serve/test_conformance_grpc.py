@@ -132,6 +132,19 @@ def test_a_named_version_answers_as_the_one_that_is_served(triton: Any) -> None:
     assert triton.infer("bank", row(), model_version="3").get_response().model_version == "3"
 
 
+def test_a_name_may_hold_slashes_and_is_never_read_as_a_path() -> None:
+    with (
+        listening(serve.fixed(small_bundle(), model="team/bank", version=3)) as (address, _),
+        client.InferenceServerClient(address) as triton,
+    ):
+        assert triton.infer("team/bank", row(), model_version="3").get_response().model_name == "team/bank"
+        assert triton.is_model_ready("team/bank")
+        for name in ("team/bank/ready", "team/bank/versions/3", "team/bank/", "/team/bank", "team/bank/config", ""):
+            with pytest.raises(InferenceServerException) as refused:
+                triton.get_model_metadata(name)
+            assert refused.value.status() == "StatusCode.NOT_FOUND"
+
+
 def test_many_rows_are_answered_row_by_row(triton: Any, bundle: SmallBundle) -> None:
     ages = np.arange(18, 91, dtype=np.float64).reshape(-1, 1)
     n = len(ages)

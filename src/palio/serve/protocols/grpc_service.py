@@ -230,7 +230,11 @@ def _message(kind: str, about: Mapping[str, Any]) -> Any:
 
 
 def _path(model: str, version: str) -> str:
-    """Name a model in a path; one that could be read as another path is not known."""
-    if not model or "/" in model or "/" in version:
+    """Name a model in a path; a name may hold slashes, but none that could be read as another path is known."""
+    parts = model.split("/")
+    if "" in parts or "versions" in parts or parts[-1] in _WORDS or "/" in version:
         raise WireError(404, "Request for unknown model: this name is not served")
     return f"/v2/models/{model}/versions/{version}" if version else f"/v2/models/{model}"
+
+
+_WORDS = frozenset(("infer", "ready", "config", "stats"))
