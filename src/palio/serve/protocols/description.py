@@ -54,6 +54,8 @@ def openapi(
             f"{model}/config": {"get": _read("modelConfig", "The model's configuration", "object", may_wait=True)},
             f"{model}/stats": {"get": _read("modelStats", "How often the model answered", "object", may_wait=True)},
             f"{model}/ready": {"get": _read("modelReady", "Whether the model answers", "object", may_wait=True)},
+            "/v2/models/stats": {"get": _read("stats", "How often each model answered", "object")},
+            "/v2/repository/index": {"post": _read("index", "What is served: name, version, state", "array")},
             "/v2/health/live": {"get": _read("live", "Whether the process answers", "object")},
             "/v2/health/ready": {"get": _read("ready", "Whether a champion is served", "object", may_wait=True)},
             "/health": {"get": _read("health", "Whether a champion is served, and which", "object", may_wait=True)},
@@ -249,11 +251,16 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 def _answers(good: dict[str, Any], *bad: int) -> dict[str, Any]:
     texts = {
         400: "The request is malformed",
+        401: "The key is unknown or has expired",
+        403: "The policy does not allow this",
+        404: "No such model or version",
         408: "The body did not arrive in time",
         413: "Too large, or too many rows",
         415: "Unknown content encoding",
         422: "A record breaks the schema; the error names the field",
-        503: "No champion is served",
+        429: "Too many requests, or the quota is used up; `retry-after` says when to ask again",
+        501: "The request needs what is not offered, such as shared memory",
+        503: "No champion is served, or the server is busy",
     }
     refused = {str(code): {"description": texts[code], "content": _json(_ref("Error"))} for code in bad}
     return {"200": {"description": "The answer", "content": _json(good)}} | refused
@@ -265,7 +272,7 @@ def _predict_operation() -> dict[str, Any]:
         "operationId": "predict",
         "summary": "Predict records",
         "requestBody": {"required": True, "content": _json(forms)},
-        "responses": _answers(_ref("Predictions"), 400, 408, 413, 415, 422, 503),
+        "responses": _answers(_ref("Predictions"), 400, 401, 403, 408, 413, 415, 422, 429, 503),
     }
 
 
@@ -295,7 +302,7 @@ def _infer_operation() -> dict[str, Any]:
         "operationId": "infer",
         "summary": "Predict tensors (Open Inference Protocol V2)",
         "requestBody": {"required": True, "content": _json(_ref("InferRequest"))},
-        "responses": _answers(_ref("InferAnswer"), 400, 408, 413, 415, 503),
+        "responses": _answers(_ref("InferAnswer"), 400, 401, 403, 404, 408, 413, 415, 429, 501, 503),
     }
 
 
