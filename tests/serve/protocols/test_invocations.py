@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from palio.core.records import Deployment
+from palio.core.records import Column, Deployment
 from palio.serve.protocols import invocations
 from palio.serve.protocols.foreign import prepare_graph
 from palio.serve.protocols.wire import Caps, Reply, Request, WireError
@@ -164,6 +166,26 @@ def test_unusual_values_are_flagged(models: dict[str, Served]) -> None:
     body = json.dumps({"inputs": [GOOD | {"job": "astronaut"}]}).encode()
     asked = invocations.read(models["columns"], Request(body, None, b"", b"application/json"), CAPS)
     assert list(asked.flags) == ["job: unknown category"]
+
+
+def test_the_id_of_a_row_goes_to_the_log_and_not_to_the_model(bundle_: SmallBundle) -> None:
+    schema = bundle_.manifest.schema
+    numbered = (Column(name="nr", type="text", feature=False), *schema.columns)
+    manifest = msgspec.structs.replace(
+        bundle_.manifest, schema=msgspec.structs.replace(schema, columns=numbered, id="nr")
+    )
+    bundle: Any = dataclasses.replace(bundle_, manifest=manifest)
+    served = prepare(bundle, Deployment(model="bank", version=3, bundle=bundle.id))
+    bodies = [
+        (json.dumps({"inputs": [GOOD | {"nr": 17}, GOOD | {"job": "astronaut"}]}).encode(), invocations.JSON),
+        (b"nr,age,balance,job,level,married\n17,40,1,student,high,1\n,40,1,astronaut,high,1\n", invocations.CSV),
+        (parquet([GOOD | {"nr": "17"}, GOOD | {"nr": None, "job": "astronaut"}]), invocations.PARQUET),
+    ]
+    for body, kind in bodies:
+        asked = invocations.read(served, Request(body, None, b"", kind.encode()), CAPS)
+        assert asked.keys == ["17", ""]
+        assert asked.row_flags == [[], ["job: unknown category"]]
+        assert asked.feeds.keys() == GOOD.keys()
 
 
 SECRET = "4c1d-secret"

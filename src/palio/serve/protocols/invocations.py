@@ -20,7 +20,7 @@ from palio.core.errors import ContractError
 from palio.core.records import Column, Schema
 from palio.serve.protocols import invocations_files as files
 from palio.serve.protocols.datatypes import Array
-from palio.serve.protocols.rows import by_row
+from palio.serve.protocols.rows import by_row, keys_of
 from palio.serve.protocols.tensors import check
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
@@ -67,7 +67,8 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
             raised += check(feeds, served)
     except ContractError as error:
         raise WireError.of(error, status=400) from None
-    return Asked(feeds, len(records), raised, partial(_write, served, len(records), request.encoding))
+    write = partial(_write, served, len(records), request.encoding)
+    return Asked(feeds, len(records), raised, write, keys_of(rows, served), flags if raised else None)
 
 
 def refuse(refusal: WireError) -> Reply:
