@@ -258,3 +258,21 @@ def served_bundle() -> Any:
         bundle = small_bundle()
         SERVED["bundle"] = prepare(bundle, Deployment(model="bank", version=1, bundle=bundle.id))
     return SERVED["bundle"]
+
+
+FILES = Path(__file__).parents[1] / "files"
+EXPORTED = msgspec.json.decode((FILES / "exported.json").read_bytes())
+
+
+@pytest.mark.parametrize("library", ["sklearn", "lightgbm"])
+def test_what_skl2onnx_and_onnxmltools_export_answers_as_the_library_did(library: str) -> None:
+    wanted, rows = EXPORTED[library], EXPORTED["rows"]
+    with serve.background(serve.create_app(serve.any_onnx(FILES / f"{library}.onnx"))) as url:
+        wire = Wire(url)
+        status, answer = wire.json("POST", "/predict", {"records": rows})
+        wire.connection.close()
+    assert status == 200
+    assert [one["prediction"] for one in answer["predictions"]] == wanted["prediction"]
+    for one, shares in zip(answer["predictions"], wanted["probabilities"], strict=True):
+        assert list(one["probabilities"]) == wanted["classes"]
+        assert list(one["probabilities"].values()) == pytest.approx(shares, abs=1e-5)
