@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from palio.core.errors import InputError, IntegrityError
+from palio.core.errors import InputError, IntegrityError, UnavailableError
 from palio.model import Graph, feeds_from_frame
 from palio.model.session import ROWS_AT_ONCE
 
@@ -140,3 +140,13 @@ def test_no_rows_answer_nothing(champion: Any) -> None:
     outputs = Graph(champion.graph).predict(feeds_from_frame(champion.frame.head(0), champion.schema))
     assert outputs.prediction.shape == (0,)
     assert outputs.probabilities.shape == (0, 2)
+
+
+def test_a_device_that_is_not_there_is_a_clear_error_and_never_another_one(champion: Any) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():  # pragma: no cover - on a machine with a GPU
+        assert Graph(champion.graph, device="cuda")._session.get_providers()[0] == "CUDAExecutionProvider"
+        return
+    with pytest.raises(UnavailableError, match="cuda"):
+        Graph(champion.graph, device="cuda")

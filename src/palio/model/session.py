@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.errors import InputError, IntegrityError
+from palio.core.errors import InputError, IntegrityError, UnavailableError
 from palio.core.records import TensorSpec
 from palio.model.names import PREDICTION, PROBABILITIES
 from palio.model.wire import check_wire
@@ -22,6 +22,7 @@ Feeds = Mapping[str, Array]
 
 ROWS_AT_ONCE = 8192
 """Rows that go through the graph together: bounds memory (a forest of 200 trees and 10 classes needs 130 MB)."""
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _DATATYPES = {
     "tensor(double)": "FP64",
     "tensor(float)": "FP32",
@@ -49,12 +50,16 @@ class Graph:
         model: The ONNX file. It may hold operators of ONNX and ai.onnx.ml only, and all its weights.
         threads: Threads inside one call. One (no spinning) suits a server; training may take more.
         max_bytes: Refuse a larger file.
+        device: What computes; `cuda` needs ONNX Runtime's build for it.
 
     Raises:
         IntegrityError: not an ONNX model, external data, custom operators, or too large.
+        UnavailableError: the device is not there.
     """
 
-    def __init__(self, model: bytes, threads: int = 1, *, max_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self, model: bytes, threads: int = 1, *, max_bytes: int = 1 << 30, device: Literal["cpu", "cuda"] = "cpu"
+    ) -> None:
         import onnxruntime as ort
 
         check_wire(model, max_bytes=max_bytes)
@@ -63,13 +68,18 @@ class Graph:
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        providers = _providers(device, ort)
         try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(model, options, providers=providers)
         except Exception as error:  # noqa: BLE001 - the runtime raises classes of its own for any broken model
             raise IntegrityError(
                 f"model: ONNX Runtime refuses it: {_first_line(error)}",
                 hint="restore the file from the store, or train again",
             ) from None
+        if device == "cuda" and self._session.get_providers()[0] != _CUDA:  # the runtime falls back without a word
+            raise UnavailableError(
+                "device `cuda`: ONNX Runtime cannot use the GPU", hint="check the driver and the CUDA libraries"
+            )
         self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_outputs())
         self.size_bytes = len(model)
@@ -129,6 +139,17 @@ class Graph:
             self.run(feeds)  # says what is wrong
         outputs = self.compute_rows(feeds)
         return Outputs(prediction=outputs[PREDICTION], probabilities=outputs.get(PROBABILITIES))
+
+
+def _providers(device: str, runtime: Any) -> list[str]:
+    if device == "cpu":
+        return [_CPU]
+    if _CUDA not in runtime.get_available_providers():
+        raise UnavailableError(
+            "device `cuda`: this ONNX Runtime was built without CUDA",
+            hint="install onnxruntime-gpu in place of onnxruntime, or use the device cpu",
+        )
+    return [_CUDA, _CPU]
 
 
 def _spec(value: Any) -> TensorSpec:
