@@ -45,7 +45,11 @@ def start_palio(python: str, scratch: Path, row: list[float], arguments: list[st
         stop(process)
         raise
     path = "/v2/models/m/infer"
-    wait_for_answer(url + path, oip(row), process)
+    try:
+        wait_for_answer(url + path, oip(row), process)
+    except RuntimeError:
+        stop(process)
+        raise
     return Running(process, url, write_script(scratch, "palio", path, oip(row)))
 
 

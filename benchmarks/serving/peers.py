@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from load import start, write_script
+from load import start, stop, write_script
 
 SERVERS = Path(__file__).parent / "peer_servers"
 RUNTIME = "onnxruntime==1.31.1"
@@ -124,7 +124,11 @@ def start_peer(name: str, environments: Path, scratch: Path, row: list[float]) -
     command, cwd = peer.command(environments / name, scratch, port)
     process = start(command, env=env, cwd=cwd, read=False)
     url = f"http://127.0.0.1:{port}"
-    wait_for_answer(url + peer.path, peer.body(row), process)
+    try:
+        wait_for_answer(url + peer.path, peer.body(row), process)
+    except RuntimeError:
+        stop(process)
+        raise
     script = write_script(scratch, name, peer.path, peer.body(row), {"content-type": "application/json"})
     return Running(process, url, script)
 
