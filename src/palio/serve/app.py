@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,17 +19,16 @@ from starlette.routing import Route
 
 import palio
 from palio.core.errors import PalioError
+from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
+from palio.serve.pipeline import Handler, Pipeline, Refuse
 from palio.serve.protocols import description, invocations, repository, rows, tensors
 from palio.serve.protocols.wire import (
     JSON,
-    Answered,
-    Asked,
     Caps,
     DisconnectError,
     Receive,
     Reply,
-    Request,
     Scope,
     Send,
     WireError,
@@ -38,22 +38,30 @@ from palio.serve.protocols.wire import (
 )
 from palio.serve.registry import Provider, Registry, State
 from palio.serve.served import Served
+from palio.serve.traffic.admission import Admission, AdmissionLimits
+from palio.serve.traffic.batching import Batcher
 
 if TYPE_CHECKING:
+    from palio.serve.journal import Journal
     from palio.serve.protocols.grpc_listener import GrpcListener
+    from palio.serve.traffic.quota import Quotas
+    from palio.store import FeedbackLog
 
 log = logging.getLogger("palio.serve")
 
-INLINE_BODY_BYTES = 32 * 1024
-INLINE_LATENCY_S = 0.0005
-"""A request no larger than this, for a model no slower than this, is answered on the event loop: a hop to a thread
-costs more than the answer. Others go to a small pool; ONNX Runtime lets go of the interpreter while it computes."""
 _encode = msgspec.json.Encoder().encode
-Handler = Callable[[Served, Request, Caps], Asked]
 
 
 def create_app(
-    provider: Provider, *, caps: Caps | None = None, poll_s: float = 0.5, grpc: GrpcListener | None = None
+    provider: Provider,
+    *,
+    caps: Caps | None = None,
+    poll_s: float = 0.5,
+    limits: AdmissionLimits | None = None,
+    quotas: Quotas | None = None,
+    journal: Journal | None = None,
+    feedback: FeedbackLog | None = None,
+    grpc: GrpcListener | None = None,
 ) -> App:
     """Build the server of the champion that `provider` names, as an ASGI callable.
 
@@ -61,37 +69,92 @@ def create_app(
     to its golden rows) leaves the old one in place; `/v2/health/ready` says why.
 
     Args:
-        provider: A `StoreProvider`, or `fixed(bundle)`.
+        provider: A `StoreProvider`, `fixed(bundle)`, or `any_onnx(path)`.
         caps: How much one request may take.
-        poll_s: Seconds between two looks for a new champion.
+        poll_s: Seconds between two looks for a new plan.
+        limits: How much is taken in at once; the rest is shed.
+        quotas: Where quotas are counted; None counts in this process alone.
+        journal: Where answers and failures are logged; None logs nothing. Started and closed with the application.
+        feedback: Where late truths go; None takes none.
         grpc: Answers gRPC on a port of its own while the application lives.
     """
-    return App(provider, caps=caps or Caps(), poll_s=poll_s, grpc=grpc)
+    return App(
+        provider,
+        caps=caps or Caps(),
+        poll_s=poll_s,
+        limits=limits,
+        quotas=quotas,
+        journal=journal,
+        feedback=feedback,
+        grpc=grpc,
+    )
 
 
 class App:
     """The ASGI callable. `is_draining` makes it not ready and ends each connection with its next answer."""
 
-    def __init__(self, provider: Provider, *, caps: Caps, poll_s: float, grpc: GrpcListener | None = None) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        caps: Caps,
+        poll_s: float,
+        limits: AdmissionLimits | None = None,
+        quotas: Quotas | None = None,
+        journal: Journal | None = None,
+        feedback: FeedbackLog | None = None,
+        grpc: GrpcListener | None = None,
+    ) -> None:
         self.caps = caps
-        self._grpc = grpc
         self.meters = Meters()
-        self.registry = Registry(provider, poll_s=poll_s, on_change=self.meters.changed)
+        self.registry = Registry(provider, poll_s=poll_s, on_change=self._changed, quotas=quotas)
         self.is_draining = False
-        self._ids = rows.PredictionIds()
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="palio-infer")
+        self._grpc = grpc
+        self._feedback = feedback
+        self._journal = journal
+        self._admission = Admission(limits)
+        self._batcher = Batcher()
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="palio-wire")
+        self.pipeline = Pipeline(
+            self.registry,
+            caps=caps,
+            meters=self.meters,
+            admission=self._admission,
+            batcher=self._batcher,
+            pool=self._pool,
+            journal=journal,
+        )
         self._pages = _pages(self)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Let the meters tell what others count."""
+        follow = self.meters.follow
+        follow("palio_shed_requests", "Requests turned away", "limit", lambda: self._admission.shed)
+        follow("palio_in_flight", "Requests under way", "", lambda: {"": self._admission.in_flight}, gauge=True)
+        follow("palio_shadow_dropped", "Requests not shadowed", "", lambda: {"": self.pipeline.shadow.n_dropped})
+        if self._journal is not None:
+            self.meters.registry.register(self._journal)
+
+    def _changed(self, state: State) -> None:
+        self.meters.changed(state)
+        if state.served is not None:
+            self._admission.adapt(state.served.latency_s, self._batcher.n_threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or start and stop with the server."""
         if scope["type"] == "http":
             path: str = scope["path"]
-            if path == "/predict":
-                await self._answer("predict", scope, receive, send, [], rows.read)
-            elif path == "/invocations":
-                await self._answer("invocations", scope, receive, send, [], invocations.read, invocations.refuse)
-            elif path.startswith("/v2"):
+            if path.startswith("/v2"):
                 await self._protocol(path, scope, receive, send)
+            elif path == "/predict":
+                read, is_slow = (rows.explain, True) if _wants_reasons(scope) else (rows.read, False)
+                await self._answer("predict", scope, receive, send, read, is_slow=is_slow)
+            elif path == "/invocations":
+                read, refused = invocations.read, invocations.refuse
+                await self._answer("invocations", scope, receive, send, read, refused=refused)
+            elif path == "/feedback":
+                await send_reply(send, await self._take(scope, receive), close=self.is_draining)
             else:
                 await self._pages(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -100,6 +163,7 @@ class App:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await asyncio.to_thread(self.registry.start)
+        self.pipeline.start()
         if self._grpc is not None:
             await asyncio.to_thread(self._grpc.start, self, asyncio.get_running_loop())
         await send({"type": "lifespan.startup.complete"})
@@ -107,16 +171,20 @@ class App:
         if self._grpc is not None:
             await asyncio.to_thread(self._grpc.stop)
         await asyncio.to_thread(self.registry.stop)
+        await asyncio.to_thread(self.pipeline.stop)
+        self._batcher.close()
         self._pool.shutdown()
+        self.meters.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _protocol(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         parts = path.rstrip("/").split("/")[2:]
         if parts and parts[0] == "models" and parts[-1] == "infer":
-            await self._answer("infer", scope, receive, send, parts[1:-1], tensors.read)
+            route = "grpc" if scope["scheme"] == "grpc" else "infer"
+            await self._answer(route, scope, receive, send, tensors.read, name=parts[1:-1])
             return
         try:
-            reply = self._describe(scope["method"], parts)
+            reply = self._describe(scope, parts)
         except WireError as refusal:
             reply = refuse(refusal)
         await send_reply(send, reply, close=self.is_draining)
@@ -127,35 +195,55 @@ class App:
         scope: Scope,
         receive: Receive,
         send: Send,
-        name: list[str],
-        handler: Handler,
-        refused: Callable[[WireError], Reply] = refuse,
+        read: Handler,
+        *,
+        name: list[str] | None = None,
+        refused: Refuse = refuse,
+        is_slow: bool = False,
     ) -> None:
-        """Answer one inference request: read, predict, count, write. The one catch-all of the wire."""
+        reply = await self.pipeline.answer(
+            route, scope, receive, read, name=name or (), refused=refused, is_slow=is_slow
+        )
+        if reply is not None:
+            await send_reply(send, reply, close=self.is_draining)
+
+    async def _take(self, scope: Scope, receive: Receive) -> Reply:
+        """Answer `POST /feedback`."""
         begin = time.perf_counter()
         try:
             _allow(scope["method"], "POST")
-            served = repository.find(name, self._models()) if name else self._served()
-            request = await read_request(dict(scope["headers"]), receive, self.caps)
-            begin = time.perf_counter()
-            if len(request.body) <= INLINE_BODY_BYTES and served.latency_s <= INLINE_LATENCY_S:
-                answered = self._compute(handler, served, request)
-            else:
-                loop = asyncio.get_running_loop()
-                answered = await loop.run_in_executor(self._pool, self._compute, handler, served, request)
-            reply = answered.reply
-            self.meters.predicted(served.deployment.model, served.version, answered.n_rows, answered.flags)
+            if self._feedback is None:
+                raise WireError(404, "this server keeps no prediction log, so it takes no feedback")
+            headers = dict(scope["headers"])
+            caller = self._check(headers, "feedback")
+            request = await read_request(headers, receive, self.caps)
+            served = self.registry.state.served
+            task = None if served is None or served.manifest is None else served.manifest.task
+            receive_all = partial(receive_feedback, caps=self.caps, caller=caller, now=dt.datetime.now(dt.UTC))
+            kind = headers.get(b"content-type", b"")
+            reply = await asyncio.to_thread(receive_all, request.body, kind, self._feedback, Truths(task))
         except WireError as refusal:
-            reply = refused(refusal)
+            reply = refuse(refusal)
         except DisconnectError:
-            return
+            reply = refuse(WireError(400, "the body did not arrive"))
         except PalioError as error:
-            reply = refused(WireError.of(error))
+            reply = refuse(WireError.of(error))
         except Exception:
-            log.exception("an answer failed")
-            reply = refused(WireError(500, "the server could not answer; its log says why"))
-        self.meters.answered(route, reply.status, time.perf_counter() - begin)
-        await send_reply(send, reply, close=self.is_draining)
+            log.exception("feedback could not be taken")
+            reply = refuse(WireError(500, "the server could not answer; its log says why"))
+        self.meters.answered("feedback", reply.status, time.perf_counter() - begin)
+        return reply
+
+    def _check(self, headers: dict[bytes, bytes], purpose: str) -> str:
+        """Hold a request that predicts nothing to the policy; return the caller. Raises WireError 401, 403, 429."""
+        state, now = self.registry.state, time.time()
+        caller = state.access.identify(headers, now)
+        served = state.served
+        model, version = ("", "") if served is None else (served.deployment.model, served.version)
+        verdict = state.access.decide(caller, model, version, "champion", purpose, now)
+        if not verdict.allowed:
+            raise WireError(verdict.status, verdict.reason, headers=verdict.headers)
+        return caller.name
 
     def _served(self) -> Served:
         state = self.registry.state
@@ -167,29 +255,17 @@ class App:
         """List what is served, the champion first. Raises WireError 503: nothing is."""
         return self._held() if self._served() else []
 
-    def _compute(self, handler: Handler, served: Served, request: Request) -> Answered:
-        """Read a request, feed the graph, and write the answer."""
-        begin = time.perf_counter_ns()
-        try:
-            asked = handler(served, request, self.caps)
-            middle = time.perf_counter_ns()
-            outputs = served.run(asked.feeds)
-            computed = time.perf_counter_ns()
-            reply = asked.write(outputs, self._ids.take())
-        except Exception:
-            served.tally.failed(time.perf_counter_ns() - begin)
-            raise
-        served.tally.succeeded(asked.n_rows, time.perf_counter_ns() - begin, computed - middle)
-        return Answered(reply, asked.feeds, outputs, asked.n_rows, asked.flags)
-
-    def _describe(self, method: str, parts: list[str]) -> Reply:
-        """Answer the reading routes of the protocol."""
+    def _describe(self, scope: Scope, parts: list[str]) -> Reply:
+        """Answer the reading routes of the protocol. Whether the server lives and is ready, everyone may know."""
+        method: str = scope["method"]
         if parts[:1] == ["health"]:
             _allow(method, "GET", "HEAD")
             if parts[1:] == ["live"]:
                 return Reply(200, b'{"live":true}')
             if parts[1:] == ["ready"]:
                 return self._ready(self.registry.state)
+        if parts:
+            self._check(dict(scope["headers"]), "metadata")
         return repository.describe(method, parts, self._models() if parts[:1] == ["models"] else self._held())
 
     def _held(self) -> list[Served]:
@@ -202,6 +278,8 @@ class App:
         if state.served is not None:
             about |= {"model": state.served.deployment.model, "version": state.served.version}
         detail = "the server is stopping" if self.is_draining else state.trouble
+        if not detail and self._journal is not None:
+            detail = self._journal.trouble
         if detail:
             about["detail"] = detail
         return Reply(200 if is_ready else 503, _encode(about), JSON)
@@ -215,6 +293,12 @@ def _allow(method: str, *methods: str) -> None:
     if method not in methods:
         allowed = ", ".join(methods)
         raise WireError(405, f"only {allowed} is allowed here", headers=((b"allow", allowed.encode()),))
+
+
+def _wants_reasons(scope: Scope) -> bool:
+    """Tell whether `?explain=1` was asked for."""
+    query: bytes = scope["query_string"]
+    return bool(query) and b"explain=1" in query.split(b"&")
 
 
 def _pages(app: App) -> Starlette:

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from palio import model as models
 from palio.core.errors import PalioError
 from palio.core.records import Deployment
-from palio.core.serving import Plan, Policy
+from palio.core.serving import Plan, Policy, Rule
 from palio.serve.served import Served, prepare
 from palio.serve.traffic.access import Access, compile_policy
 from palio.serve.traffic.plan import PlanReader
+from palio.serve.traffic.quota import Quotas
 from palio.serve.traffic.routing import Route, compile_route
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ log = logging.getLogger("palio.serve")
 
 RETRY_REFUSED_S = 30.0
 """A bundle that was refused is tried again after this time: a store may have been away for a moment."""
+
+
+NOBODY = Policy(rules=(Rule(allow=False, reason="the access policy has not been read yet"),))
+"""Holds until the first policy has been read: a server that cannot read its rules lets nobody in."""
 
 
 class Provider(Protocol):
@@ -103,7 +108,7 @@ class State:
     """Why the newest champion or challenger is not served, in one sentence; empty if both are as planned."""
     challenger: Served | None = None
     plan: Plan = Plan()  # noqa: RUF009 - a frozen record
-    access: Access = field(default_factory=lambda: compile_policy(Policy()))
+    access: Access = field(default_factory=lambda: compile_policy(NOBODY))
     """Who may ask, worked out."""
     route: Route = field(default_factory=lambda: compile_route(Plan()))
     """Who answers, worked out; knows only what is loaded."""
@@ -118,9 +123,16 @@ class Registry:
     """
 
     def __init__(
-        self, provider: Provider, *, poll_s: float = 0.5, on_change: Callable[[State], None] | None = None
+        self,
+        provider: Provider,
+        *,
+        poll_s: float = 0.5,
+        on_change: Callable[[State], None] | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
-        self.state = State(None, "no champion has been loaded yet")
+        self.state = State(None, "no champion has been loaded yet", access=compile_policy(NOBODY, quotas))
+        self._policy = NOBODY
+        self._turn = threading.Lock()
         self._provider = provider
         self._poll_s = poll_s
         self._on_change = on_change
@@ -142,6 +154,10 @@ class Registry:
 
     def refresh(self) -> None:
         """Ask the provider once, and swap if it plans something else; never raises for a bad model."""
+        with self._turn:
+            self._refresh()
+
+    def _refresh(self) -> None:
         before = self.state
         try:
             plan = self._provider.current()
@@ -163,15 +179,16 @@ class Registry:
         state = State(served, trouble or more or worse, challenger, plan, access, compile_route(held))
         self._set(before if _is_same(state, before) else state)
 
-    @staticmethod
-    def _access(plan: Plan, before: State) -> tuple[Access, str]:
+    def _access(self, plan: Plan, before: State) -> tuple[Access, str]:
         """Work the policy out, with the counts of quotas so far; keep the old one if the new one cannot be read."""
-        if plan.policy == before.plan.policy:
+        if plan.policy == self._policy:
             return before.access, ""
         try:
-            return compile_policy(plan.policy, before.access.quotas), ""
+            access = compile_policy(plan.policy, before.access.quotas)
         except PalioError as error:
             return before.access, f"the access policy is refused: {error.message}"
+        self._policy = plan.policy
+        return access, ""
 
     def _held(self, deployment: Deployment, before: State) -> tuple[Served | None, str]:
         """Return a model that is loaded already, or load it; on failure, None and why."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from palio import model as models
@@ -18,7 +19,7 @@ from palio.serve.tally import Tally
 from palio.serve.traffic.batching import BatchPlan, plan_batching
 
 if TYPE_CHECKING:
-    from palio.model import Bundle, Graph
+    from palio.model import Bundle, Explainer, Graph
 
 GOLDEN_TOLERANCE = 1e-6
 """How far the numbers of the golden rows may be from those in the bundle: another processor adds up differently."""
@@ -72,6 +73,8 @@ class Served:
     """Whether all inputs share their first size, the number of rows."""
     quick_record: Callable[[Any], dict[str, Array] | None] | None = None
     """Reads one record in which nothing is unusual; None where it is not sure."""
+    explainer: Callable[[], Explainer] | None = None
+    """Makes, once, what tells how an answer came about; None for a graph from elsewhere."""
     tally: Tally = field(default_factory=Tally)
 
 
@@ -108,7 +111,13 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         bundle=bundle,
         probabilities=probabilities,
         classes=classes,
+        explainer=cache(partial(_explainer, bundle)),
     )
+
+
+def _explainer(bundle: Bundle) -> Explainer:
+    task, schema = bundle.manifest.task, bundle.manifest.schema
+    return models.explainer(bundle.graph, schema, bundle.profile(), classes=task.classes, target=task.target)
 
 
 def _warm_up(bundle: Bundle) -> BatchPlan:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from palio.core.errors import ContractError
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
 if TYPE_CHECKING:
+    from palio.model import Contributions, Explainer
     from palio.serve.served import Served
 
 _decode = msgspec.json.Decoder().decode
@@ -92,6 +94,33 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     return Asked(feeds, len(rows), raised, write, keys_of(rows, served), flags if raised else None)
 
 
+MAX_EXPLAINED = 100
+"""Rows that one request may have explained: each costs some hundred rows of the model."""
+
+
+def explain(served: Served, request: Request, caps: Caps) -> Asked:
+    """Read one `/predict?explain=1` request: as `read`, and each answer will say what each column contributed.
+
+    Raises:
+        WireError: as `read`; 400 if this model cannot be explained, 413 if there are too many rows for that.
+    """
+    if served.explainer is None:
+        raise WireError(400, "this model cannot be explained: nothing is known of typical rows")
+    asked = read(served, request, caps)
+    if asked.n_rows > MAX_EXPLAINED:
+        raise WireError(
+            413, f"{asked.n_rows} rows are more than the {MAX_EXPLAINED} that one request may have explained"
+        )
+    flags = asked.row_flags or ((),) * asked.n_rows
+    reasons = partial(_reasons, served.explainer, asked.feeds, asked.n_rows)
+    return replace(asked, write=partial(_write, served, flags, request.encoding, reasons=reasons))
+
+
+def _reasons(explainer: Callable[[], Explainer], feeds: Mapping[str, Array], n_rows: int) -> list[Contributions]:
+    told = explainer()
+    return [told.explain({name: values[row : row + 1] for name, values in feeds.items()}) for row in range(n_rows)]
+
+
 def keys_of(rows: Sequence[Any], served: Served) -> list[str] | None:
     """Return the value of the id column of each record, empty where it is not given; None if no record has it."""
     column = None if served.manifest is None else served.manifest.schema.id
@@ -101,7 +130,13 @@ def keys_of(rows: Sequence[Any], served: Served) -> list[str] | None:
 
 
 def _write(
-    served: Served, flags: Sequence[Sequence[str]], encoding: bytes, outputs: Mapping[str, Array], identity: str
+    served: Served,
+    flags: Sequence[Sequence[str]],
+    encoding: bytes,
+    outputs: Mapping[str, Array],
+    identity: str,
+    *,
+    reasons: Callable[[], Sequence[Contributions]] | None = None,
 ) -> Reply:
     n_rows, version = len(flags), served.deployment.version
     parts: dict[str, list[Any]] = {
@@ -116,6 +151,8 @@ def _write(
         columns = [by_row(outputs[name], n_rows) for name in served.others]
         parts["outputs"] = [dict(zip(served.others, row, strict=True)) for row in zip(*columns, strict=True)]
     parts |= {"version": [version] * n_rows, "flags": list(flags)}
+    if reasons is not None:
+        parts["explanation"] = list(reasons())
     answers = [dict(zip(parts, row, strict=True)) for row in zip(*parts.values(), strict=True)]
     reply = Reply(200, _encode({"model": served.deployment.model, "version": version, "predictions": answers}))
     return compressed(reply, encoding)

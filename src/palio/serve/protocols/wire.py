@@ -104,16 +104,6 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """`flags`, per row; None if there are none, or it is not known which row they belong to."""
 
 
-class Answered(msgspec.Struct, frozen=True, gc=False):
-    """A request that was answered, and what the prediction log and the meters want to know of it."""
-
-    reply: Reply
-    feeds: dict[str, Array]
-    outputs: dict[str, Array]
-    n_rows: int
-    flags: Sequence[str]
-
-
 _encode = msgspec.json.Encoder().encode
 
 

@@ -1,0 +1,361 @@
+"""Lead one inference request through the server, whatever form it has: who asks, who answers, compute, log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from palio.core.errors import PalioError
+from palio.serve.journal_columns import Entry
+from palio.serve.protocols.rows import PredictionIds
+from palio.serve.protocols.wire import (
+    Asked,
+    Caps,
+    DisconnectError,
+    Receive,
+    Reply,
+    Request,
+    Scope,
+    WireError,
+    read_request,
+    refuse,
+)
+from palio.serve.traffic.access import ANONYMOUS, Caller, Verdict
+from palio.serve.traffic.routing import Target
+from palio.serve.traffic.shadow import Shadow, Shadowed
+
+if TYPE_CHECKING:
+    from palio.serve.journal import Journal
+    from palio.serve.meters import Meters
+    from palio.serve.registry import Registry, State
+    from palio.serve.served import Served
+    from palio.serve.traffic.admission import Admission
+    from palio.serve.traffic.batching import Batcher
+
+log = logging.getLogger("palio.serve")
+
+INLINE_BODY_BYTES = 32 * 1024
+"""A request no larger than this is read and written on the event loop: a hop to a thread costs more. Where it is
+computed is planned for each model (`traffic.batching`)."""
+PURPOSE = b"x-palio-purpose"
+GONE = 499
+"""What the log calls a request whose client went away; nobody is answered."""
+
+Headers = Mapping[bytes, bytes]
+Handler = Callable[["Served", Request, Caps], Asked]
+"""Reads a request of one form and holds it to the signature of a model."""
+Refuse = Callable[[WireError], Reply]
+
+
+class Ticket(msgspec.Struct, gc=False):
+    """What is known of a request that is under way."""
+
+    id: str
+    route: str
+    at_ns: int
+    began: float
+    state: State
+    caller: Caller = ANONYMOUS
+    target: Target = "champion"
+    verdict: Verdict | None = None
+    served: Served | None = None
+    asked: Asked | None = None
+    n_bytes: int = 0
+    reason: str = ""
+
+
+class Pipeline:
+    """What all inference routes share.
+
+    Args:
+        registry: What is served, to whom.
+        caps: How much one request may take.
+        meters: Where it is counted.
+        admission: How many are let in at once.
+        batcher: Computes what is too slow for the event loop.
+        pool: Reads and writes what is too large for it.
+        journal: Where it is logged; None logs nothing.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        caps: Caps,
+        meters: Meters,
+        admission: Admission,
+        batcher: Batcher,
+        pool: ThreadPoolExecutor,
+        journal: Journal | None,
+    ) -> None:
+        self.caps = caps
+        self.journal = journal
+        self.shadow = Shadow(self._shadowed)
+        self._registry = registry
+        self._meters = meters
+        self._admission = admission
+        self._batcher = batcher
+        self._pool = pool
+        self._ids = PredictionIds()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin to log; on the event loop that answers."""
+        self._loop = asyncio.get_running_loop()
+        if self.journal is not None:
+            self.journal.start(self._loop)
+
+    def stop(self) -> None:
+        """Let the shadow finish, and write the log to its end. Takes a while: not on the event loop."""
+        self.shadow.close()
+        if self.journal is not None:
+            self.journal.close()
+
+    async def answer(
+        self,
+        route: str,
+        scope: Scope,
+        receive: Receive,
+        handler: Handler,
+        *,
+        name: Sequence[str] = (),
+        refused: Refuse = refuse,
+        is_slow: bool = False,
+    ) -> Reply | None:
+        """Answer one request. The one catch-all of the wire.
+
+        Args:
+            route: What the log and the meters call this form.
+            scope: Of the request.
+            receive: Gives its body.
+            handler: Reads the form.
+            name: Model, and perhaps `versions` and a version, as the path names them.
+            refused: Writes a refusal in the words of the form.
+            is_slow: Never compute this on the event loop.
+
+        Returns:
+            The reply; None if nobody is left to read it.
+        """
+        now = time.time_ns()
+        ticket = Ticket(self._ids.take(), route, now, time.perf_counter(), self._registry.state)
+        reply: Reply | None
+        try:
+            if scope["method"] != "POST":
+                raise WireError(405, "only POST is allowed here", headers=((b"allow", b"POST"),))
+            reply = await self._lead(ticket, dict(scope["headers"]), receive, handler, name, is_slow)
+        except WireError as refusal:
+            ticket.reason = refusal.message
+            reply = refused(refusal)
+        except DisconnectError:
+            ticket.reason, reply = "the client went away", None
+        except PalioError as error:
+            ticket.reason = error.message
+            reply = refused(WireError.of(error))
+        except Exception as error:
+            log.exception("an answer failed")
+            ticket.reason = f"unexpected {type(error).__name__}"
+            reply = refused(WireError(500, "the server could not answer; its log says why"))
+        status = GONE if reply is None else reply.status
+        if ticket.reason:
+            self._failed(ticket, status)
+        self._meters.answered(route, status, time.perf_counter() - ticket.began)
+        return reply
+
+    async def _lead(
+        self, ticket: Ticket, headers: Headers, receive: Receive, handler: Handler, name: Sequence[str], is_slow: bool
+    ) -> Reply:
+        admission = self._admission
+        admission.enter()
+        served = self.admit(ticket, headers, name)
+        held = _Held(admission)
+        try:
+            request = await read_request(headers, receive, self.caps, held)
+            admission.begin()
+        except BaseException:
+            admission.release(held.n_bytes)
+            raise
+        try:
+            ticket.began = time.perf_counter()
+            ticket.n_bytes = len(request.body)
+            return await self._compute(ticket, served, handler, request, is_slow)
+        finally:
+            admission.end(held.n_bytes)
+
+    def admit(self, ticket: Ticket, headers: Headers, name: Sequence[str]) -> Served:
+        """Decide whether a request may be made, and who answers it.
+
+        Raises:
+            WireError: 503 nothing is served; 404 no such model or version; 401, 403, 429 by the policy.
+        """
+        state, now = ticket.state, ticket.at_ns / 1e9
+        if state.served is None:
+            raise WireError(503, state.trouble, headers=((b"retry-after", b"1"),))
+        model, version = _named(name)
+        caller = ticket.caller = state.access.identify(headers, now)
+        known = not model or model == state.served.deployment.model
+        target = state.route.choose(headers, caller.name, version) if known else None
+        if target is not None:
+            ticket.target = target
+        served = state.challenger if target == "challenger" and state.challenger is not None else state.served
+        purpose = headers.get(PURPOSE, b"").decode("latin-1")
+        name_asked = state.served.deployment.model if known else model
+        version_asked = version if target is None else served.version
+        verdict = state.access.decide(caller, name_asked, version_asked, target or "", purpose, now)
+        if not verdict.allowed and served is state.challenger and state.route.is_open(headers, version):
+            served, ticket.target = state.served, "champion"  # who may not ask the challenger is none of its share
+            verdict = state.access.decide(caller, name_asked, served.version, "champion", purpose, now)
+        ticket.verdict = verdict
+        if not verdict.allowed:
+            raise WireError(verdict.status, verdict.reason, headers=verdict.headers)
+        if target is None:
+            what = "version" if known else "name"
+            raise WireError(404, f"Request for unknown model: this {what} is not served")
+        ticket.served = served
+        return served
+
+    async def _compute(
+        self, ticket: Ticket, served: Served, handler: Handler, request: Request, is_slow: bool
+    ) -> Reply:
+        is_large = is_slow or len(request.body) > INLINE_BODY_BYTES
+        begin = time.perf_counter_ns()
+        try:
+            if is_large:
+                asked = await self._aside(handler, served, request, self.caps)
+            else:
+                asked = handler(served, request, self.caps)
+            ticket.asked = asked
+            if asked.n_rows > 1:
+                self._charge(ticket, asked.n_rows - 1)
+            middle = time.perf_counter_ns()
+            mode = served.batching.mode
+            if is_large and mode in ("inline", "queued"):
+                outputs = await self._aside(served.run, asked.feeds)
+            elif mode == "inline":
+                outputs = served.run(asked.feeds)
+            else:
+                outputs = await self._batcher.run(served, asked.feeds, asked.n_rows)
+            computed = time.perf_counter_ns()
+            if is_large:
+                reply: Reply = await self._aside(asked.write, outputs, ticket.id)
+            else:
+                reply = asked.write(outputs, ticket.id)
+        except Exception:
+            served.tally.failed(time.perf_counter_ns() - begin)
+            raise
+        end = time.perf_counter_ns()
+        served.tally.succeeded(asked.n_rows, end - begin, computed - middle)
+        self._meters.predicted(served.deployment.model, served.version, asked.n_rows, asked.flags)
+        if self.journal is not None:
+            waiter = self.journal.add(_entry(ticket, served, asked, outputs, (end - begin) / 1e9))
+            if waiter is not None and not await waiter:
+                raise WireError(503, "the answer could not be logged", headers=((b"retry-after", b"1"),))
+        state = ticket.state
+        if state.plan.mode == "shadow" and state.challenger is not None and served is state.served:
+            self.shadow.offer(state.challenger, _shadowed(ticket, asked))
+        return reply
+
+    async def _aside(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def _charge(self, ticket: Ticket, n_rows: int) -> None:
+        """Take the rows beyond the first from the caller's quota."""
+        verdict = ticket.verdict
+        if verdict is None or verdict.rule < 0:
+            return
+        verdict = ticket.state.access.charge(verdict, ticket.caller, n_rows, ticket.at_ns / 1e9)
+        if not verdict.allowed:
+            ticket.verdict = verdict
+            raise WireError(verdict.status, verdict.reason, headers=verdict.headers)
+
+    def _failed(self, ticket: Ticket, status: int) -> None:
+        """Log a request that was not answered as asked; nobody waits for this."""
+        if self.journal is not None:
+            served = ticket.served
+            self.journal.add(
+                Entry(
+                    id=ticket.id,
+                    at_ns=ticket.at_ns,
+                    origin=None if served is None else served.origin,
+                    caller=ticket.caller.name,
+                    route=ticket.route,
+                    role=ticket.target,
+                    status=status,
+                    latency_s=time.perf_counter() - ticket.began,
+                    decision="" if ticket.verdict is None else ticket.verdict.id,
+                    reason=ticket.reason,
+                )
+            )
+
+    def _shadowed(self, challenger: Served, given: Shadowed, outputs: Any, seconds: float, reason: str) -> None:
+        """Log what a challenger answered. Runs on the shadow's thread; the journal belongs to the event loop."""
+        if self.journal is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(
+                self.journal.add,
+                Entry(
+                    id=given.request_id,
+                    at_ns=given.at_ns,
+                    origin=challenger.origin,
+                    caller=given.caller,
+                    route=given.route,
+                    role="shadow",
+                    status=500 if reason else 200,
+                    latency_s=seconds,
+                    n_rows=given.n_rows,
+                    feeds=None if reason else given.feeds,
+                    outputs=outputs,
+                    reason=reason,
+                    keys=given.keys,
+                ),
+            )
+
+
+class _Held:
+    """Counts what the body of one request holds of the memory for bodies."""
+
+    __slots__ = ("_admission", "n_bytes")
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.n_bytes = 0
+
+    def __call__(self, n_bytes: int) -> None:
+        self._admission.hold(n_bytes)
+        self.n_bytes += n_bytes
+
+
+def _named(name: Sequence[str]) -> tuple[str, str]:
+    """Take a model and a version out of the parts of a path; they are compared, never used as paths."""
+    if len(name) > 2 and name[-2] == "versions":
+        return "/".join(name[:-2]), name[-1]
+    return "/".join(name), ""
+
+
+def _entry(ticket: Ticket, served: Served, asked: Asked, outputs: Mapping[str, Any], latency_s: float) -> Entry:
+    verdict = ticket.verdict
+    return Entry(
+        id=ticket.id,
+        at_ns=ticket.at_ns,
+        origin=served.origin,
+        caller=ticket.caller.name,
+        route=ticket.route,
+        role=ticket.target,
+        status=200,
+        latency_s=latency_s,
+        n_rows=asked.n_rows,
+        feeds=asked.feeds,
+        outputs=outputs,
+        decision="" if verdict is None else verdict.id,
+        keys=asked.keys,
+        flags=asked.row_flags,
+        size_bytes=ticket.n_bytes,
+    )
+
+
+def _shadowed(ticket: Ticket, asked: Asked) -> Shadowed:
+    return Shadowed(ticket.id, ticket.at_ns, ticket.caller.name, ticket.route, asked.n_rows, asked.keys, asked.feeds)
