@@ -50,5 +50,5 @@ def test_a_server_without_grpc_says_which_extra_to_install(tmp_path: Path, monke
     monkeypatch.setitem(sys.modules, "grpc", None)
     path = write_identity(tmp_path, "FP32", ["n", 2])
     with pytest.raises(UnavailableError, match="`grpc` extra") as missing:
-        serve_onnx(path, host=None, port=0, grpc_port=free_port(), ready=print)
+        serve_onnx(path, {"serve.port": 0, "serve.grpc_port": free_port()}, print)
     assert 'pip install "palio[grpc]"' in missing.value.hint

@@ -46,7 +46,10 @@ def test_rooms_look_back_never_forward() -> None:
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT / "src")))
 def test_no_module_is_longer_than_a_sitting(module: Path) -> None:
     if module.relative_to(ROOT / "src" / "palio").as_posix() in VOCABULARY:
-        assert "def " not in module.read_text("utf-8").replace("@property\n    def ", "").replace("def column(", "")
+        text = module.read_text("utf-8")
+        for allowed in ("@property\n    def ", "def column(", "def __post_init__("):
+            text = text.replace(allowed, "")
+        assert "def " not in text
         return
     assert len(module.read_text("utf-8").splitlines()) <= MAX_LINES
 

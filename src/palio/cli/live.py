@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -29,17 +30,13 @@ from palio.core.errors import InputError
     type=click.Path(path_type=Path),
     help="Serve an ONNX file made anywhere, named after the file; no project is needed.",
 )
+@click.option("--workers", type=int, help="Processes that answer on one port (default: serve.workers, 1).")
+@click.option("--admin-port", type=int, help="Port for rules, keys and rollouts (default: serve.admin_port, none).")
+@click.option("--log", "log", type=click.Path(path_type=Path), help="Folder of the prediction log (default: log.dir).")
 @verb
 @click.pass_context
 def serve(
-    context: click.Context,
-    folder: Path,
-    as_json: bool,
-    host: str | None,
-    port: int | None,
-    grpc_port: int | None,
-    bundle: Path | None,
-    onnx: Path | None,
+    context: click.Context, /, folder: Path, as_json: bool, bundle: Path | None, onnx: Path | None, **options: Any
 ) -> None:
     """Answer requests with the champion; a newly promoted one is taken over without a restart.
 
@@ -58,12 +55,15 @@ def serve(
 
     if bundle is not None and onnx is not None:
         raise InputError("--bundle and --onnx exclude each other", hint="name one of them")
+    log = options.pop("log")
+    flags = {f"serve.{name}": value for name, value in options.items()}
+    flags["log.dir"] = None if log is None else str(log.absolute())
     if onnx is not None:
-        serve_onnx(onnx, host=host, port=port, grpc_port=grpc_port, ready=ready)
+        serve_onnx(onnx, flags, ready)
     elif bundle is not None:
-        serve_bundle(bundle, host=host, port=port, grpc_port=grpc_port, ready=ready)
+        serve_bundle(bundle, flags, ready)
     else:
-        serve_project(folder, host=host, port=port, grpc_port=grpc_port, ready=ready)
+        serve_project(folder, flags, ready)
 
 
 serve.add_command(policy)

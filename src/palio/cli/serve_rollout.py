@@ -139,7 +139,9 @@ def watch(folder: Path, as_json: bool, once: bool, interval: float) -> None:
 
 def log_folder(folder: Path, config: Config) -> Path:
     """Return where the prediction log of a project lies."""
-    return Path(config.log.dir) if config.log.dir else folder / ".palio" / "predictions"
+    from palio.store import Layout
+
+    return Layout(folder).predictions(config.log.dir)
 
 
 def _decision(

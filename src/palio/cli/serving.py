@@ -1,45 +1,40 @@
-"""Start a server from a project or from an exported bundle; imports no room that trains."""
+"""Start a server from a project, an exported bundle or any ONNX file; imports no room that trains."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from palio.core import config as settings
 from palio.core.errors import NotFoundError, need
+from palio.core.serving import Policy
 
 if TYPE_CHECKING:
-    from palio.serve import GrpcListener, Provider
-
+    from palio.core.config import Config
+    from palio.serve import App, GrpcListener, Provider
+    from palio.store import Store
 
 Ready = Callable[[str], None]
+Flags = Mapping[str, Any]
+"""`"room.key"` → value; None where the command line says nothing."""
 
 
-def serve_project(folder: Path, *, host: str | None, port: int | None, grpc_port: int | None, ready: Ready) -> None:
+def serve_project(folder: Path, flags: Flags, ready: Ready) -> None:
     """Serve the champion of the project in `folder` until told to stop.
 
     Raises:
         NotFoundError: the project has no champion yet.
         UnavailableError: the `serve` extra (or `grpc`, for a port of its own) is not installed, or a port is taken.
     """
-    config = settings.load(folder, flags={"serve.host": host, "serve.port": port, "serve.grpc_port": grpc_port})
-    try:
-        from palio import serve, store
-    except ImportError as error:
-        raise need("serve", error) from None
-    table = config.serve
-    with store.open_store(folder, url=config.store.url, blobs=config.store.blobs) as opened:
-        name = config.project.name
-        if opened.promotions.champion(name) is None:
-            raise NotFoundError(f"model `{name}` has no champion yet", hint="run palio run first")
-        caps = serve.Caps(max_body_bytes=int(table.max_body_mb * 2**20), max_rows=table.max_rows)
-        door = _grpc(table.host, table.grpc_port, caps.max_body_bytes)
-        app = serve.create_app(serve.StoreProvider(opened, name), caps=caps, grpc=door)
-        serve.run(app, host=table.host, port=table.port, ready=ready)
+    config = settings.load(folder, flags=flags)
+    _run(config, partial(project_app, folder=str(folder), flags=dict(flags)), "project_app", ready)
 
 
-def serve_onnx(path: Path, *, host: str | None, port: int | None, grpc_port: int | None, ready: Ready) -> None:
+def serve_onnx(path: Path, flags: Flags, ready: Ready) -> None:
     """Serve one ONNX file, made anywhere, until told to stop.
 
     Raises:
@@ -47,42 +42,137 @@ def serve_onnx(path: Path, *, host: str | None, port: int | None, grpc_port: int
         IntegrityError: it is no plain, self-contained ONNX model that the protocol can carry.
         UnavailableError: the `serve` extra (or `grpc`, for a port of its own) is not installed, or a port is taken.
     """
-    try:
-        from palio import serve
-    except ImportError as error:
-        raise need("serve", error) from None
-    _serve(serve.any_onnx(path), host, port, grpc_port, ready)
+    _run(_without_project(flags), partial(onnx_app, path=str(path), flags=dict(flags)), "onnx_app", ready)
 
 
-def serve_bundle(path: Path, *, host: str | None, port: int | None, grpc_port: int | None, ready: Ready) -> None:
+def serve_bundle(path: Path, flags: Flags, ready: Ready) -> None:
     """Serve one exported bundle until told to stop.
 
     Raises:
         IntegrityError: a member of the bundle is not what its hash says.
         UnavailableError: the `serve` extra (or `grpc`, for a port of its own) is not installed, or a port is taken.
     """
-    try:
-        from palio import model, serve
-    except ImportError as error:
-        raise need("serve", error) from None
-    _serve(serve.fixed(model.open_folder(path)), host, port, grpc_port, ready)
+    _run(_without_project(flags), partial(bundle_app, path=str(path), flags=dict(flags)), "bundle_app", ready)
 
 
-def _serve(provider: Provider, host: str | None, port: int | None, grpc_port: int | None, ready: Ready) -> None:
-    """Serve without a project: what no option says is as in a new one."""
-    from palio import serve
+@contextmanager
+def project_app(*, worker: int, folder: str, flags: dict[str, Any]) -> Iterator[App]:
+    """Make the server of a project's champion; the first worker also opens the admin port."""
+    serve = _serve()
+    from palio import store
 
-    table = settings.ServeTable()
-    host = host or table.host
-    door = _grpc(host, table.grpc_port if grpc_port is None else grpc_port, serve.Caps().max_body_bytes)
-    serve.run(serve.create_app(provider, grpc=door), host=host, port=table.port if port is None else port, ready=ready)
+    place = Path(folder)
+    config = settings.load(place, flags=flags)
+    name, rules = config.project.name, Policy(rules=config.serve.rules)
+    with ExitStack() as stack:
+        opened = stack.enter_context(store.open_store(place, url=config.store.url, blobs=config.store.blobs))
+        if opened.promotions.champion(name) is None:
+            raise NotFoundError(f"model `{name}` has no champion yet", hint="run palio run first")
+        layout = store.Layout(place)
+        provider = serve.StoreProvider(opened, name, rules, device=config.limits.device)
+        quotas = serve.SharedQuotas(layout.root / "quotas")
+        app = _app(config, provider, model=name, log=layout.predictions(config.log.dir), quotas=quotas)
+        if config.serve.admin_port and worker == 0:
+            stack.enter_context(_admin(config, opened, app, rules))
+        yield app
 
 
-def _grpc(host: str, port: int, max_body_bytes: int) -> GrpcListener | None:
-    if not port:
+@contextmanager
+def onnx_app(*, worker: int, path: str, flags: dict[str, Any]) -> Iterator[App]:  # noqa: ARG001 - all workers are alike
+    """Make the server of one ONNX file."""
+    config = _without_project(flags)
+    provider = _serve().any_onnx(Path(path), device=config.limits.device)
+    yield _app(config, provider, model=Path(path).stem, log=_log_of(config))
+
+
+@contextmanager
+def bundle_app(*, worker: int, path: str, flags: dict[str, Any]) -> Iterator[App]:  # noqa: ARG001 - as above
+    """Make the server of one exported bundle."""
+    serve = _serve()
+    from palio import model
+
+    config = _without_project(flags)
+    bundle = model.open_folder(Path(path), device=config.limits.device)
+    yield _app(config, serve.fixed(bundle), model=bundle.manifest.task.target, log=_log_of(config))
+
+
+def _run(config: Config, make: Callable[..., Any], factory: str, ready: Ready) -> None:
+    """Serve from this process, or from several workers."""
+    serve, table = _serve(), config.serve
+    limits = serve.ConnectionLimits(
+        max_connections=table.max_connections,
+        head_timeout_s=table.head_timeout_s,
+        max_message_bytes=2 * int(table.max_body_mb * 2**20) + 2**20,
+    )
+    if table.workers == 1:
+        with make(worker=0) as app:
+            serve.run(app, host=table.host, port=table.port, ready=ready, limits=limits)
+        return
+    order = serve.Order(factory=f"{__name__}:{factory}", options=make.keywords)  # type: ignore[attr-defined]
+    serve.run_workers(order, table.workers, host=table.host, port=table.port, ready=ready, limits=limits)
+
+
+def _app(config: Config, provider: Provider, *, model: str, log: Path | None, quotas: Any = None) -> App:
+    serve, table = _serve(), config.serve
+    from palio import store
+
+    caps = serve.Caps(max_body_bytes=int(table.max_body_mb * 2**20), max_rows=table.max_rows)
+    journal = feedback = None
+    if log is not None and config.log.durability != "off":
+        journal = serve.Journal(log, model, config.log)
+        salt = config.log.salt or store.salt_of(log)
+        redaction = store.Redaction(empty=config.log.redact, hashed=config.log.hash, salt=salt)
+        feedback = store.FeedbackLog(log, model, redaction=redaction)
+    app: App = serve.create_app(
+        provider,
+        caps=caps,
+        limits=serve.AdmissionLimits(max_in_flight=table.max_in_flight, max_held_bytes=int(table.max_held_mb * 2**20)),
+        quotas=quotas,
+        journal=journal,
+        feedback=feedback,
+        grpc=_grpc(config, caps.max_body_bytes),
+    )
+    return app
+
+
+@contextmanager
+def _admin(config: Config, opened: Store, app: App, rules: Policy) -> Iterator[str]:
+    """Open the admin port beside the server."""
+    serve, table, name = _serve(), config.serve, config.project.name
+    from palio import renew
+
+    control = renew.RolloutControl(opened, name)
+    admin = serve.create_admin(opened, name, server=app, rollouts=control, defaults=rules, hosts=(table.admin_host,))
+    with serve.beside(admin, host=table.admin_host, port=table.admin_port) as url:
+        yield url
+
+
+def _grpc(config: Config, max_body_bytes: int) -> GrpcListener | None:
+    table = config.serve
+    if not table.grpc_port:
         return None
     try:
         from palio.serve import GrpcListener
     except ImportError as error:
         raise need("grpc", error) from None
-    return GrpcListener(host=host, port=port, max_body_bytes=max_body_bytes)
+    return GrpcListener(
+        host=table.host, port=table.grpc_port, max_body_bytes=max_body_bytes, reuse_port=table.workers > 1
+    )
+
+
+def _without_project(flags: Flags) -> Config:
+    """Return settings without a project: the defaults, the environment and the command line."""
+    return settings.parse({}, env=os.environ, flags=flags)
+
+
+def _log_of(config: Config) -> Path | None:
+    """Without a project nothing is logged unless a folder is named."""
+    return Path(config.log.dir) if config.log.dir else None
+
+
+def _serve() -> Any:
+    try:
+        from palio import serve
+    except ImportError as error:
+        raise need("serve", error) from None
+    return serve

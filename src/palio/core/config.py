@@ -103,6 +103,11 @@ class ServeTable(_Table, frozen=True, kw_only=True):
     grpc_port: int = 0
     max_body_mb: float = 64.0
     max_rows: int = 10_000
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    max_in_flight: Annotated[int, msgspec.Meta(ge=0)] = 0
+    max_held_mb: Annotated[float, msgspec.Meta(gt=0)] = 256.0
+    max_connections: Annotated[int, msgspec.Meta(ge=0)] = 0
+    head_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     admin_host: str = "127.0.0.1"
     admin_port: int = 0
     rules: tuple[Rule, ...] = ()

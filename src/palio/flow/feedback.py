@@ -33,8 +33,7 @@ class Received(Record, frozen=True, kw_only=True):
 
 def log_folder(project: Project) -> Path:
     """Return where the prediction log of the project lies."""
-    named = project.config.log.dir
-    return project.folder / Path(named).expanduser() if named else store.Layout(project.folder).predictions
+    return store.Layout(project.folder).predictions(project.config.log.dir)
 
 
 def take(

@@ -21,7 +21,7 @@ from palio.core.ids import canonical_json, digest, is_digest, short
 from palio.core.records import Manifest, Parity, Profile, Schema, Task
 from palio.model.card import write_card
 from palio.model.golden import Golden, decode_golden, encode_golden
-from palio.model.session import Graph
+from palio.model.session import Device, Graph
 
 if TYPE_CHECKING:
     from palio.store import Store
@@ -96,7 +96,7 @@ def pack(store: Store, graph: bytes, *, profile: Profile, golden: Golden, **fact
     return store.blobs.put(canonical_json(msgspec.structs.replace(manifest, files=files)))
 
 
-def load(store: Store, bundle: str, *, threads: int = 1) -> Bundle:
+def load(store: Store, bundle: str, *, threads: int = 1, device: Device = "cpu") -> Bundle:
     """Open a bundle of the store.
 
     Raises:
@@ -104,10 +104,10 @@ def load(store: Store, bundle: str, *, threads: int = 1) -> Bundle:
         IntegrityError: a member is not what its hash says, by name; or the graph is not the one described.
     """
     data = _get(store, bundle, MANIFEST, bundle)
-    return _open(data, bundle, lambda name, identity: _get(store, identity, name, bundle), threads)
+    return _open(data, bundle, lambda name, identity: _get(store, identity, name, bundle), threads, device)
 
 
-def open_folder(path: Path, *, expected: str = "", threads: int = 1) -> Bundle:
+def open_folder(path: Path, *, expected: str = "", threads: int = 1, device: Device = "cpu") -> Bundle:
     """Open a bundle that was exported to a folder. Only the members' own files are read.
 
     Args:
@@ -127,7 +127,7 @@ def open_folder(path: Path, *, expected: str = "", threads: int = 1) -> Bundle:
         raise IntegrityError(
             f"{MANIFEST}: this is bundle {short(identity)}, not {short(expected)}", hint="export the bundle again"
         )
-    return _open(data, identity, lambda name, _: _read(path, name), threads)
+    return _open(data, identity, lambda name, _: _read(path, name), threads, device)
 
 
 def export(store: Store, bundle: str, path: Path) -> Path:
@@ -159,7 +159,7 @@ def export(store: Store, bundle: str, path: Path) -> Path:
     return path
 
 
-def _open(data: bytes, identity: str, read: Any, threads: int) -> Bundle:
+def _open(data: bytes, identity: str, read: Any, threads: int, device: Device) -> Bundle:
     if digest(data) != identity:
         raise _changed(MANIFEST, identity)
     manifest = _decode(data, Manifest, MANIFEST)
@@ -175,7 +175,7 @@ def _open(data: bytes, identity: str, read: Any, threads: int) -> Bundle:
         members[name] = read(name, manifest.files[name])
         if digest(members[name]) != manifest.files[name]:
             raise _changed(name, identity)
-    graph = Graph(members[GRAPH], threads, max_bytes=_MAX_BYTES[GRAPH])
+    graph = Graph(members[GRAPH], threads, max_bytes=_MAX_BYTES[GRAPH], device=device)
     if (graph.inputs, graph.outputs) != (manifest.inputs, manifest.outputs):
         raise IntegrityError(f"{GRAPH}: its inputs and outputs are not those of {MANIFEST}", hint=_RESTORE)
     return Bundle(id=identity, manifest=manifest, graph=graph, members=members)

@@ -19,6 +19,7 @@ log = logging.getLogger("palio.model")
 
 Array = npt.NDArray[Any]
 Feeds = Mapping[str, Array]
+Device = Literal["cpu", "cuda"]
 
 ROWS_AT_ONCE = 8192
 """Rows that go through the graph together: bounds memory (a forest of 200 trees and 10 classes needs 130 MB)."""
@@ -57,9 +58,7 @@ class Graph:
         UnavailableError: the device is not there.
     """
 
-    def __init__(
-        self, model: bytes, threads: int = 1, *, max_bytes: int = 1 << 30, device: Literal["cpu", "cuda"] = "cpu"
-    ) -> None:
+    def __init__(self, model: bytes, threads: int = 1, *, max_bytes: int = 1 << 30, device: Device = "cpu") -> None:
         import onnxruntime as ort
 
         check_wire(model, max_bytes=max_bytes)

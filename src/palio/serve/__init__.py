@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from palio.serve.admin_port import beside as beside
     from palio.serve.app import App as App
     from palio.serve.app import create_app as create_app
     from palio.serve.client import Answer as Answer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from palio.serve.journal_columns import Entry as Entry
     from palio.serve.journal_columns import Origin as Origin
     from palio.serve.journal_columns import origin_of as origin_of
+    from palio.serve.listener import ConnectionLimits as ConnectionLimits
     from palio.serve.process import background as background
     from palio.serve.process import run as run
     from palio.serve.protocols.description import openapi as openapi
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from palio.serve.registry import fixed as fixed
     from palio.serve.traffic.access import what_if as what_if
     from palio.serve.traffic.admin import create_admin as create_admin
+    from palio.serve.traffic.admission import AdmissionLimits as AdmissionLimits
     from palio.serve.traffic.keys import add_key as add_key
     from palio.serve.traffic.keys import read_policy as read_policy
     from palio.serve.traffic.keys import read_rules as read_rules
@@ -42,23 +45,31 @@ if TYPE_CHECKING:
     from palio.serve.traffic.keys import write_rules as write_rules
     from palio.serve.traffic.plan import PlanReader as PlanReader
     from palio.serve.traffic.plan import read_plan as read_plan
+    from palio.serve.traffic.quota import SharedQuotas as SharedQuotas
+    from palio.serve.workers import Order as Order
+    from palio.serve.workers import run_workers as run_workers
 
 _HOMES = {
+    "AdmissionLimits": "traffic.admission",
     "Answer": "client",
     "App": "app",
     "Caps": "protocols.wire",
     "Client": "client",
+    "ConnectionLimits": "listener",
     "Entry": "journal_columns",
     "GrpcListener": "protocols.grpc_listener",
     "Journal": "journal",
+    "Order": "workers",
     "Origin": "journal_columns",
     "PlanReader": "traffic.plan",
     "Provider": "registry",
+    "SharedQuotas": "traffic.quota",
     "StoreProvider": "registry",
     "Truths": "feedback",
     "add_key": "traffic.keys",
     "any_onnx": "protocols.foreign",
     "background": "process",
+    "beside": "admin_port",
     "create_admin": "traffic.admin",
     "create_app": "app",
     "fixed": "registry",
@@ -71,6 +82,7 @@ _HOMES = {
     "replay": "client",
     "revoke_key": "traffic.keys",
     "run": "process",
+    "run_workers": "workers",
     "what_if": "traffic.access",
     "write_rules": "traffic.keys",
 }

@@ -284,6 +284,24 @@ class App:
             about["detail"] = detail
         return Reply(200 if is_ready else 503, _encode(about), JSON)
 
+    def status(self) -> dict[str, Any]:
+        """Say what is served and how, for the admin port."""
+        state, plan = self.registry.state, self.registry.state.plan
+        return {
+            "champion": None if state.served is None else state.served.deployment,
+            "challenger": None if state.challenger is None else state.challenger.deployment,
+            "mode": plan.mode,
+            "weight": plan.weight,
+            "rollout": plan.rollout,
+            "detail": state.trouble,
+            "in_flight": self._admission.in_flight,
+            "log": None if self._journal is None else self._journal.figures(),
+        }
+
+    def refresh(self) -> None:
+        """Look for a new plan now; from any thread."""
+        self.registry.refresh()
+
     def health(self) -> Reply:
         """Say whether requests are answered, and by which version."""
         return self._ready(self.registry.state)

@@ -326,7 +326,7 @@ class Journal:
         while not self._stop.wait(pause_s):
             pause_s = TIDY_EVERY_S
             try:
-                store.tidy(
+                store.tidy_log(
                     self.folder, retention_days=self.options.retention_days, today=dt.datetime.now(dt.UTC).date()
                 )
             except (OSError, PalioError) as error:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec.structs import replace
 
@@ -55,8 +55,16 @@ class StoreProvider:
     The store stays the caller's: close it after the server has stopped. `defaults` are the rules of `palio.toml`.
     """
 
-    def __init__(self, store: Store, model: str, defaults: Policy = Policy()) -> None:  # noqa: B008 - a frozen record
+    def __init__(
+        self,
+        store: Store,
+        model: str,
+        defaults: Policy = Policy(),  # noqa: B008 - a frozen record
+        *,
+        device: Literal["cpu", "cuda"] = "cpu",
+    ) -> None:
         self._store = store
+        self._device: Literal["cpu", "cuda"] = device
         self._plans = PlanReader(store, model, defaults)
 
     def current(self) -> Plan:
@@ -65,7 +73,7 @@ class StoreProvider:
 
     def load(self, deployment: Deployment) -> Served:
         """Fetch, check and warm up the bundle."""
-        return prepare(models.load(self._store, deployment.bundle), deployment)
+        return prepare(models.load(self._store, deployment.bundle, device=self._device), deployment)
 
     def refused(self, deployment: Deployment, why: str) -> None:
         """Write it into the ledger, once for each bundle, however many servers refuse it."""

@@ -43,10 +43,9 @@ class Layout:
         """The content-addressed files."""
         return self.root / "blobs"
 
-    @property
-    def predictions(self) -> Path:
-        """The prediction log, unless `[log] dir` names another folder."""
-        return self.root / "predictions"
+    def predictions(self, named: str = "") -> Path:
+        """Return the folder of the prediction log: what `[log] dir` names, from the project, or one of the store."""
+        return self.folder / Path(named).expanduser() if named else self.root / "predictions"
 
 
 def blob_name(identity: str) -> str:

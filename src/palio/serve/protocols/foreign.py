@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -29,13 +29,14 @@ MAX_BYTES = 1 << 31
 """A protocol buffer cannot be larger."""
 
 
-def any_onnx(path: Path, *, model: str = "", finite: bool = False) -> OnnxFile:
+def any_onnx(path: Path, *, model: str = "", finite: bool = False, device: Literal["cpu", "cuda"] = "cpu") -> OnnxFile:
     """Serve one ONNX file for ever, under the name `model` (default: the file's stem), as version 1.
 
     Args:
         path: The file; operators of ONNX and ai.onnx.ml only, all weights inside.
         model: Name to serve it under.
         finite: Refuse NaN and infinities in binary tensors, too. JSON cannot hold them.
+        device: What computes.
 
     Raises:
         NotFoundError: there is no such file.
@@ -51,7 +52,9 @@ def any_onnx(path: Path, *, model: str = "", finite: bool = False) -> OnnxFile:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", hint="name a file you may read") from None
     return OnnxFile(
-        prepare_graph(data, Deployment(model=model or path.stem, version=1, bundle=digest(data)), finite=finite)
+        prepare_graph(
+            data, Deployment(model=model or path.stem, version=1, bundle=digest(data)), finite=finite, device=device
+        )
     )
 
 
@@ -73,14 +76,16 @@ class OnnxFile:
         """Say nothing: what cannot be served does not get this far."""
 
 
-def prepare_graph(data: bytes, deployment: Deployment, *, finite: bool = False) -> Served:
+def prepare_graph(
+    data: bytes, deployment: Deployment, *, finite: bool = False, device: Literal["cpu", "cuda"] = "cpu"
+) -> Served:
     """Open a graph from elsewhere, and work out what requests need of it.
 
     Raises:
         IntegrityError: not a plain, self-contained ONNX model, or inputs and outputs that the protocol cannot carry.
     """
     plain, labels = without_zipmap(data, max_bytes=MAX_BYTES)
-    graph = Graph(plain, max_bytes=MAX_BYTES)
+    graph = Graph(plain, max_bytes=MAX_BYTES, device=device)
     why = refuse_unservable(graph.inputs, "input") or refuse_unservable(graph.outputs, "output")
     if why or not graph.inputs:
         raise IntegrityError(f"model: {why or 'it takes no input'}", hint="export it with plain tensors")

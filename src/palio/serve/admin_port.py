@@ -1,0 +1,51 @@
+"""Open a second port beside the server, for the few who administer it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from palio.core.errors import UnavailableError
+from palio.serve.listener import listen, url_of
+
+STOP_S = 5.0
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, application: Any, started: threading.Event) -> None:
+        config = uvicorn.Config(
+            application, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
+        )
+        super().__init__(config)
+        self._announce = started
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self._announce.set()
+
+
+@contextmanager
+def beside(application: Any, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve an ASGI application from a thread while the block runs; gives the URL.
+
+    Raises:
+        UnavailableError: the address cannot be listened on, or the application does not start.
+    """
+    listener = listen(host, port)
+    url, started = url_of(host, listener), threading.Event()
+    server = _Server(application, started)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="palio-admin", daemon=True)
+    thread.start()
+    try:
+        while not started.wait(0.05):
+            if not thread.is_alive():
+                raise UnavailableError("the admin port did not start", hint="see the log of the server")
+        yield url
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join(STOP_S)
+        listener.close()
