@@ -17,7 +17,7 @@ Finished = tuple[flow.Project, flow.RunSummary]
 
 
 def log_of(project: flow.Project) -> Path:
-    return store.Layout(project.folder).predictions
+    return store.Layout(project.folder).predictions()
 
 
 def test_a_file_of_truths_is_taken_and_twice_is_once(finished: Finished, tmp_path: Path) -> None:
