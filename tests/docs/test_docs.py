@@ -99,7 +99,8 @@ def test_every_route_is_documented() -> None:
     app = cast("Any", create_app(cast("Any", object()), caps=Caps()))
     pages = {route.path for route in app._pages.routes}
     documented = set(re.findall(r"^\| `(/[^`]*)` \|", read("http.md"), re.M))
-    assert documented == {path.replace("NAME", "{name}") for path in described} | pages
+    routes = {path.replace("NAME", "{name}") for path in described if "/versions/" not in path}
+    assert documented == routes | pages
 
 
 def pages() -> list[Path]:

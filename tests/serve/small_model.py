@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from palio.core.ids import digest, digest_of
-from palio.core.records import Column, Manifest, Schema, Task, TensorSpec
+from palio.core.records import Column, ColumnProfile, Manifest, Profile, Schema, Task, TensorSpec
 from palio.model import Graph, Outputs
 
 JOBS = ("admin", "student", "retired")
@@ -137,6 +137,18 @@ class SmallBundle:
     def golden(self) -> SmallGolden:
         rows = feeds()
         return SmallGolden(rows, self.graph.predict(rows))
+
+    def profile(self) -> Profile:
+        """What rows like those of `feeds` look like."""
+        seen: Any = {"n_rows": 4, "n_missing": 0}
+        age = ColumnProfile(name="age", type="integer", **seen, edges=(18, 40, 60, 90), counts=(1, 2, 1))
+        balance = ColumnProfile(
+            name="balance", type="number", n_rows=4, n_missing=1, edges=(-1000.0, 0.0, 612.345678), counts=(1, 2)
+        )
+        job = ColumnProfile(name="job", type="category", **seen, top=(("admin", 2), ("student", 1), ("retired", 1)))
+        level = ColumnProfile(name="level", type="category", **seen, top=(("low", 3), ("high", 1)))
+        married = ColumnProfile(name="married", type="boolean", **seen, top=(("true", 3), ("false", 1)))
+        return Profile(n_rows=4, columns=(age, balance, job, level, married))
 
     def fetch(self) -> SmallBundle:
         if self.trouble is not None:

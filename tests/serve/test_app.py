@@ -92,16 +92,6 @@ def test_an_unknown_model_is_refused_in_the_words_that_clients_look_for(wire: Wi
     assert answer["error"].startswith("Request for unknown model")
 
 
-def test_the_start_page_names_the_model_and_links_on(wire: Wire) -> None:
-    status, headers, body = wire("GET", "/")
-    page = body.decode()
-    assert status == 200
-    assert headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in headers["content-security-policy"]
-    for part in ("bank", "version 3", "/openapi.json", "/metrics", "/health", "admin, student, retired", "18 to 90"):
-        assert part in page
-
-
 def test_metrics_count_requests_rows_and_flags(wire: Wire) -> None:
     changed = tensors(job={"data": ["astronaut"]})
     wire("POST", "/v2/models/bank/infer", {"inputs": changed})

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from palio.core.errors import PalioError
 from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
 from palio.serve.pipeline import Handler, Pipeline, Refuse
-from palio.serve.protocols import description, invocations, repository, rows, tensors
+from palio.serve.protocols import description, invocations, playground, repository, rows, tensors
 from palio.serve.protocols.wire import (
     JSON,
     Caps,
@@ -320,20 +321,27 @@ def _wants_reasons(scope: Scope) -> bool:
 
 
 def _pages(app: App) -> Starlette:
-    """Build what is not on the hot path: the start page, OpenAPI, metrics, health."""
+    """Build what is not on the hot path: the page for people, OpenAPI, metrics, health."""
 
     async def home(_: PageRequest) -> Response:
-        headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        return HTMLResponse(description.page(app.registry.state), headers=headers | _SAFE)
+        shell = playground.shell()
+        headers = {"content-security-policy": shell.content_security_policy, "cache-control": "no-cache"}
+        return HTMLResponse(shell.page, headers=headers | _SAFE)
 
-    async def openapi(_: PageRequest) -> Response:
-        served = app.registry.state.served
-        if served is None:
-            return _respond(refuse(WireError(503, app.registry.state.trouble)))
-        document = description.openapi(
-            served.manifest, served.deployment, inputs=served.inputs, outputs=tuple(served.outputs.values())
-        )
-        return _respond(Reply(200, _encode(document)))
+    def tell(request: PageRequest, what: Callable[[Served, State], dict[str, Any]]) -> Response:
+        try:
+            app._check(dict(request.scope["headers"]), "metadata")
+            served, state = app._served(), app.registry.state
+            return _respond(Reply(200, _encode(what(served, state))), extra={"cache-control": "no-store"})
+        except WireError as refusal:
+            headers = {name.decode(): value.decode() for name, value in refusal.headers}
+            return _respond(refuse(refusal), extra=headers)
+
+    def openapi(request: PageRequest) -> Response:
+        return tell(request, description.document)
+
+    def form(request: PageRequest) -> Response:
+        return tell(request, playground.form)
 
     async def metrics(_: PageRequest) -> Response:
         return Response(app.meters.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -356,6 +364,7 @@ def _pages(app: App) -> Starlette:
     routes = [
         Route("/", home),
         Route("/openapi.json", openapi),
+        Route("/playground.json", form),
         Route("/metrics", metrics),
         Route("/health", health),
         Route("/ping", ping),

@@ -1,0 +1,342 @@
+"use strict";
+let key = "", spec = null, entries = [], example = 0, language = "curl";
+const $ = id => document.getElementById(id);
+const MOST_OPTIONS = 40, MOST_SHARES = 8, MOST_REASONS = 8, FILTER_FROM = 14, RETRY_MS = 2000;
+
+function make(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+function show(id, text) { $(id).textContent = text; }
+function number(value, digits = 4) {
+  if (typeof value !== "number") return String(value);
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  const size = Math.abs(value);
+  const places = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : null;
+  if (places !== null) return value.toLocaleString("en", {minimumFractionDigits: 0, maximumFractionDigits: places});
+  return String(Number(value.toPrecision(digits)));
+}
+const percent = share => (share * 100).toFixed(1) + " %";
+
+async function ask(method, path, body) {
+  const headers = key ? {"x-api-key": key} : {};
+  if (body !== undefined) headers["content-type"] = "application/json";
+  const began = performance.now();
+  const answer = await fetch(path, {method, headers, body, cache: "no-store"});
+  const text = await answer.text();
+  const took = performance.now() - began;
+  let found = {};
+  try { found = JSON.parse(text); } catch { found = {error: "the answer is not JSON"}; }
+  return {status: answer.status, found, took};
+}
+
+/* ── fields ── */
+
+function rangeOf(field) {
+  const {low, high} = field;
+  const text = value => typeof value === "number" ? number(value) : String(value).replace("T", " ");
+  if (low == null && high == null) return "";
+  const span = low == null ? "up to " + text(high) : high == null ? "from " + text(low) : text(low) + " to " + text(high);
+  return field.others === "reject" ? "only " + span : span;
+}
+function columnEntry(field) {
+  if (field.type === "number" || field.type === "integer") return numberEntry(field);
+  if (field.type === "datetime") return dateEntry(field);
+  if (field.type === "category" || field.type === "boolean") return choiceEntry(field);
+  const input = make("textarea", {placeholder: field.missing_allowed ? "Write something, or leave it empty" : "Write something"});
+  return {input, wide: true, hint: field.missing_allowed ? "may be empty" : "",
+    read: () => input.value === "" ? null : input.value, write: value => { input.value = value ?? ""; }};
+}
+function numberEntry(field) {
+  const whole = field.type === "integer";
+  const input = make("input", {type: "number", step: whole ? "1" : "any", inputMode: whole ? "numeric" : "decimal",
+    placeholder: field.missing_allowed ? "missing" : ""});
+  const entry = {input, hint: rangeOf(field), slider: null,
+    read: () => input.value === "" ? null : Number(input.value),
+    write: value => { input.value = value ?? ""; follow(); }};
+  const follow = () => { if (entry.slider && input.value !== "") entry.slider.value = input.value; };
+  if (field.low != null && field.high != null && field.low < field.high) {
+    entry.slider = make("input", {type: "range", min: field.low, max: field.high, tabIndex: -1,
+      step: whole ? "1" : String(Number(((field.high - field.low) / 200).toPrecision(1)))});
+    entry.slider.setAttribute("aria-hidden", "true");
+    entry.slider.addEventListener("input", () => {
+      input.value = Number(Number(entry.slider.value).toPrecision(12)); changed(entry);
+    });
+    input.addEventListener("input", follow);
+  }
+  return entry;
+}
+function dateEntry(field) {
+  const input = make("input", {type: field.is_day ? "date" : "datetime-local", step: field.is_day ? "1" : "1"});
+  return {input, hint: rangeOf(field), read: () => input.value || null, write: value => { input.value = value ?? ""; }};
+}
+function choiceEntry(field) {
+  const values = field.values;
+  if (field.type === "category" && (values.length > MOST_OPTIONS || !values.length)) {
+    const list = make("datalist", {id: "known-" + entries.length});
+    values.forEach(value => list.append(make("option", {value})));
+    const input = make("input", {type: "text", placeholder: field.missing_allowed ? "missing" : ""});
+    input.setAttribute("list", list.id);
+    return {input, list, hint: values.length + " known values",
+      read: () => input.value === "" ? null : input.value, write: value => { input.value = value ?? ""; }};
+  }
+  const input = make("select");
+  if (field.missing_allowed) input.append(make("option", {value: "", textContent: "– missing –"}));
+  values.forEach((value, place) => input.append(make("option", {value: String(place), textContent: String(value)})));
+  return {input, hint: field.type === "boolean" ? "" : values.length + " values",
+    read: () => input.value === "" ? null : values[Number(input.value)],
+    write: value => { const at = values.indexOf(value); input.value = at < 0 ? (field.missing_allowed ? "" : "0") : String(at); }};
+}
+function tensorEntry(field) {
+  const plain = field.shape.length === 0 || (field.shape.length === 1 && field.shape[0] === 1);
+  const input = make(plain ? "input" : "textarea", {spellcheck: false});
+  if (!plain) input.className = "values";
+  const hint = field.type + (field.shape.length ? " [" + field.shape.map(size => size < 0 ? "any" : size).join(", ") + "]" : "");
+  const read = () => {
+    if (plain && field.type === "BYTES") return input.value;
+    try { return JSON.parse(input.value); }
+    catch { throw {error: "`" + field.name + "` is not JSON", hint: "write it as " + (plain ? "1.5" : "[0.5, 1.5]"), fields: [field.name]}; }
+  };
+  return {input, hint, wide: !plain, read, write: value => {
+    const flat = plain && Array.isArray(value) ? value[0] : value;
+    input.value = value == null ? "" : plain && field.type === "BYTES" ? flat : JSON.stringify(flat).replace(/,/g, ", ");
+  }};
+}
+function build() {
+  const kept = Object.fromEntries(entries.map(entry => [entry.field.name, entry]));
+  entries = [];
+  const placed = spec.fields.map((field, place) => {
+    const entry = spec.kind === "graph" ? tensorEntry(field) : columnEntry(field);
+    entry.field = field;
+    entry.input.id = "field-" + place;
+    entry.input.dataset.name = field.name;
+    const label = make("label", {htmlFor: entry.input.id}, make("span", {textContent: field.name}));
+    if (entry.hint) label.append(make("small", {textContent: entry.hint, title: entry.hint}));
+    entry.note = make("p", {className: "unusual", hidden: true});
+    entry.box = make("div", {className: entry.wide ? "field wide" : "field", title: field.note || ""}, label, entry.input);
+    if (entry.list) entry.box.append(entry.list);
+    if (entry.slider) entry.box.append(entry.slider);
+    entry.box.append(entry.note);
+    entry.input.addEventListener("input", () => changed(entry));
+    const before = kept[field.name];
+    entry.write(before && before.field.type === field.type ? before.read() : field.typical);
+    entries.push(entry);
+    return entry.box;
+  });
+  $("fields").replaceChildren(...placed);
+  entries.forEach(mark);
+}
+function mark(entry) { entry.box.classList.toggle("empty", entry.input.value === ""); }
+function changed(entry) { mark(entry); unmark(entry); snippet(); }
+function unmark(entry) { entry.box.classList.remove("wrong"); entry.note.hidden = true; }
+function fill(values) {
+  entries.forEach(entry => { entry.write(values[entry.field.name]); mark(entry); unmark(entry); });
+  snippet();
+}
+function point(name, text) {
+  const entry = entries.find(one => one.field.name === name);
+  if (!entry) return;
+  entry.box.classList.add("wrong");
+  entry.note.textContent = text; entry.note.hidden = !text;
+}
+function record() {
+  const made = {};
+  for (const entry of entries) {
+    const value = entry.read();
+    if (value !== null) made[entry.field.name] = value;
+  }
+  return made;
+}
+
+/* ── the answer ── */
+
+function wantsReasons() { return spec.can_explain && $("explain").checked; }
+function route() { return wantsReasons() ? "predict?explain=1" : "predict"; }
+async function predict() {
+  entries.forEach(unmark);
+  let body;
+  try { body = JSON.stringify({records: [record()]}); } catch (error) { fail(error, 0); return; }
+  $("predict").disabled = true; $("answer").classList.add("busy");
+  try {
+    const {status, found, took} = await ask("POST", route(), body);
+    if (status === 200 && found.version > spec.version) await look();
+    if (status === 200) draw(found, took);
+    else fail(found, status);
+  } catch { fail({error: "the server did not answer"}, 0); }
+  finally { $("predict").disabled = false; $("answer").classList.remove("busy"); }
+  if (matchMedia("(max-width: 60rem)").matches) $("answer").scrollIntoView({behavior: "smooth", block: "start"});
+}
+function only(id) { ["waiting", "failed", "result"].forEach(one => { $(one).hidden = one !== id; }); }
+function fail(found, status) {
+  only("failed");
+  show("failed-text", (found.error || "it failed") + (status ? " (" + status + ")" : ""));
+  show("failed-hint", found.hint || "");
+  (found.fields || []).forEach(name => point(name, ""));
+  if (status === 401) { $("door").hidden = false; $("key").focus(); }
+}
+function draw(found, took) {
+  const row = found.predictions[0], shares = row.probabilities || null;
+  only("result");
+  show("what", spec.kind === "graph" ? spec.fields.length + (spec.fields.length > 1 ? " inputs answered" : " input answered")
+    : "Prediction of " + spec.target);
+  const simple = row.prediction === null || typeof row.prediction !== "object";
+  show("verdict", simple ? number(row.prediction) : JSON.stringify(row.prediction).replace(/,/g, ", "));
+  $("verdict").className = simple && String(row.prediction).length < 60 ? "verdict" : "verdict long";
+  drawShares(shares);
+  $("flags").replaceChildren(...row.flags.map(text => make("li", {textContent: text})));
+  row.flags.forEach(text => { const cut = text.lastIndexOf(": "); point(text.slice(0, cut), text.slice(cut + 2)); });
+  drawReasons(row);
+  const others = Object.entries(row.outputs || {});
+  $("others").replaceChildren(...others.flatMap(([name, value]) => [make("h3", {textContent: name}),
+    make("pre", {textContent: JSON.stringify(value).replace(/,/g, ", ")})]));
+  const facts = [["model", found.model + ", version " + row.version], ["prediction id", row.id],
+    ["round trip", number(took, 2) + " ms" + (row.explanation ? ", with the explanation" : "")]];
+  $("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {textContent: name}), make("dd", {textContent: value})]));
+  $("facts").lastChild.id = "took"; $("facts").children[3].id = "prediction-id";
+}
+function drawShares(shares) {
+  const ranked = Object.entries(shares || {}).sort((a, b) => b[1] - a[1]);
+  const lines = ranked.slice(0, MOST_SHARES).map(([name, share], place) => {
+    const bar = make("i");
+    bar.style.width = Math.max(0, Math.min(1, share ?? 0)) * 100 + "%";
+    return make("div", {className: place ? "share" : "share top"}, make("span", {textContent: name}),
+      make("div", {className: "rail"}, bar), make("b", {textContent: share === null ? "–" : percent(share)}));
+  });
+  if (ranked.length > MOST_SHARES) lines.push(make("p", {className: "soft small", textContent: (ranked.length - MOST_SHARES) + " more classes are less likely"}));
+  $("shares").replaceChildren(...lines);
+}
+function drawReasons(row) {
+  const told = row.explanation;
+  $("reasons").hidden = !told;
+  if (!told) return;
+  const isShare = Boolean(row.probabilities);
+  const signed = value => (value < 0 ? "−" : "+") + (isShare ? (Math.abs(value) * 100).toFixed(1) : number(Math.abs(value)));
+  const plain = value => isShare ? percent(value) : number(value);
+  show("reasons-of", isShare ? "Probability of “" + told.of + "”, in percentage points" : told.of + ", in its own unit");
+  const all = Object.entries(told.values), most = all.slice(0, MOST_REASONS), rest = all.slice(MOST_REASONS);
+  const largest = Math.max(...most.map(([, value]) => Math.abs(value)), 1e-12);
+  const sum = all.reduce((total, [, value]) => total + value, told.base);
+  const line = (name, given, value) => {
+    const side = value < 0 ? "down" : "up", bar = make("i", {className: side});
+    bar.style.width = Math.min(1, Math.abs(value) / largest) * 50 + "%";
+    const what = make("span", {title: name + given}, name, make("em", {textContent: given}));
+    return make("div", {className: "reason"}, what, make("div", {className: "sides"}, bar),
+      make("b", {className: side, textContent: signed(value)}));
+  };
+  const sent = record();
+  const lines = most.map(([name, value]) => line(name, " " + text(sent[name]), value));
+  if (rest.length) lines.push(line(rest.length + (rest.length > 1 ? " others" : " other"), " together", rest.reduce((total, [, value]) => total + value, 0)));
+  const end = (kind, name, value) => make("div", {className: "reason " + kind}, make("span", {textContent: name}), make("b", {textContent: plain(value)}));
+  $("bars").replaceChildren(end("start", "A typical row", told.base), ...lines, end("end", "This row", sum));
+}
+function text(value) {
+  if (value === undefined) return "missing";
+  const shown = number(value);
+  return shown.length > 24 ? shown.slice(0, 23) + "…" : shown;
+}
+
+/* ── the same in code ── */
+
+function pythonOf(value) {
+  if (value === null || value === undefined) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return "[" + value.map(pythonOf).join(", ") + "]";
+  if (typeof value === "object") return "{" + Object.entries(value).map(([name, one]) => JSON.stringify(name) + ": " + pythonOf(one)).join(", ") + "}";
+  return JSON.stringify(value);
+}
+function snippet() {
+  let sent;
+  try { sent = record(); } catch (error) { show("snippet", error.error); return; }
+  const url = new URL(route(), document.baseURI).href;
+  if (language === "curl") {
+    const body = JSON.stringify({records: [sent]}).replace(/'/g, "'\\''");
+    show("snippet", "curl '" + url + "' \\\n  -H 'content-type: application/json' \\\n" +
+      (key ? "  -H \"x-api-key: $PALIO_KEY\" \\\n" : "") + "  -d '" + body + "'");
+    return;
+  }
+  const lines = Object.entries(sent).map(([name, value]) => "    " + JSON.stringify(name) + ": " + pythonOf(value) + ",\n");
+  show("snippet", "import json\n" + (key ? "import os\n" : "") + "import urllib.request\n\nrecord = {\n" + lines.join("") +
+    "}\nrequest = urllib.request.Request(\n    \"" + url + "\",\n    json.dumps({\"records\": [record]}).encode(),\n" +
+    "    {\"content-type\": \"application/json\"" + (key ? ", \"x-api-key\": os.environ[\"PALIO_KEY\"]" : "") + "},\n)\n" +
+    "with urllib.request.urlopen(request, timeout=10) as answer:\n    print(json.load(answer)[\"predictions\"][0])");
+}
+
+/* ── the page ── */
+
+function open() {
+  document.title = spec.model + " · Palio playground";
+  show("title", spec.model);
+  const model = spec.kind === "graph" ? "ONNX graph" : spec.family.replace(/_/g, " ") + " model";
+  show("eyebrow", "Version " + spec.version + " · " + model);
+  const n = spec.fields.length;
+  const from = n + (spec.kind === "graph" ? (n > 1 ? " inputs" : " input") : n > 1 ? " columns" : " column");
+  show("subtitle", spec.kind === "graph" ? "Takes " + from + (spec.classes.length ? ", tells " + spec.classes.length + " classes apart" : "")
+    : "Predicts " + spec.target + (spec.classes.length ? " (" + (spec.classes.length > 6 ? spec.classes.length + " classes" : spec.classes.join(", ")) + ")" : "") + " from " + from);
+  show("ask-title", spec.kind === "graph" ? "Give one record" : "Describe one row");
+  show("waiting-text", spec.kind === "graph" ? "The fields hold made-up values. Change them and press Predict."
+    : "The fields hold typical values of the training data. Change some and press Predict" +
+      (spec.can_explain ? ": the page shows what the model answers and what moved it there." : "."));
+  $("notice").hidden = !spec.trouble; show("notice", spec.trouble);
+  $("another").hidden = !spec.examples.length;
+  $("explain-label").hidden = !spec.can_explain;
+  $("filter").hidden = n < FILTER_FROM;
+  $("forget").hidden = !key;
+  show("footer", "Palio " + spec.palio + ". Each prediction of this page is logged like any other.");
+  build(); snippet();
+  $("door").hidden = true; $("room").hidden = false;
+}
+async function look() {
+  let told;
+  try { told = await ask("GET", "playground.json"); } catch { told = {status: 0, found: {error: "the server does not answer"}}; }
+  const {status, found} = told;
+  if (status === 200) { spec = found; open(); return; }
+  if (spec) return;
+  if (status === 401 || status === 403) {
+    $("notice").hidden = true;
+    show("title", "Playground");
+    if (key) show("door-why", found.error);
+    key = ""; $("door").hidden = false; $("key").focus();
+    return;
+  }
+  show("title", status === 503 ? "No model is served yet" : "Playground");
+  show("subtitle", status === 503 ? "This page opens by itself as soon as one is." : "");
+  $("notice").hidden = false; show("notice", found.error);
+  setTimeout(look, RETRY_MS);
+}
+$("door").addEventListener("submit", event => {
+  event.preventDefault();
+  key = $("key").value.trim(); $("key").value = "";
+  look();
+});
+$("forget").addEventListener("click", () => location.reload());
+$("ask").addEventListener("submit", event => { event.preventDefault(); predict(); });
+$("reset").addEventListener("click", () => fill(Object.fromEntries(spec.fields.map(field => [field.name, field.typical]))));
+$("another").addEventListener("click", () => fill(spec.examples[example++ % spec.examples.length]));
+$("explain").addEventListener("change", snippet);
+$("filter").addEventListener("input", () => {
+  const part = $("filter").value.trim().toLowerCase();
+  entries.forEach(entry => { entry.box.hidden = !entry.field.name.toLowerCase().includes(part); });
+});
+$("filter").addEventListener("keydown", event => { if (event.key === "Enter") event.preventDefault(); });
+for (const name of ["curl", "python"])
+  $("tab-" + name).addEventListener("click", () => {
+    language = name;
+    ["curl", "python"].forEach(one => $("tab-" + one).setAttribute("aria-selected", String(one === name)));
+    snippet();
+  });
+$("copy").addEventListener("click", async () => {
+  const shown = $("snippet").textContent;
+  try { await navigator.clipboard.writeText(shown); }
+  catch { getSelection().selectAllChildren($("snippet")); document.execCommand("copy"); }
+  show("copy", "Copied"); setTimeout(() => show("copy", "Copy"), 1500);
+});
+$("openapi").addEventListener("click", async event => {
+  if (!key) return;
+  event.preventDefault();
+  const {found} = await ask("GET", "openapi.json");
+  const made = URL.createObjectURL(new Blob([JSON.stringify(found, null, 2)], {type: "application/json"}));
+  make("a", {href: made, download: "openapi.json"}).click();
+  setTimeout(() => URL.revokeObjectURL(made), RETRY_MS);
+});
+look();
