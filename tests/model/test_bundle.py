@@ -220,3 +220,11 @@ def test_importing_the_room_is_cheap() -> None:
     script = "import sys, palio.model; print(sorted({'numpy', 'onnx', 'onnxruntime', 'polars'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_exported_bundle_keeps_its_identity_however_its_manifest_was_written(
+    champion: Any, facts: dict[str, Any], store: Any, tmp_path: Path
+) -> None:
+    manifest = json.loads(store.blobs.get(model.pack(store, champion.graph, **facts)))
+    written = store.blobs.put(json.dumps(manifest, indent=1).encode())  # as another version of Palio might
+    assert model.open_folder(model.export(store, written, tmp_path / "exported")).id == written

@@ -23,7 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "feedback": ("palio.cli.truth:feedback", "Take late truths about rows that were answered."),
     "report": ("palio.cli.live:report", "Write the client report again."),
     "log": ("palio.cli.ledger:log", "Tell what happened, as a story."),
-    "model": ("palio.cli.ledger:model", "Show, verify or export a bundle."),
+    "model": ("palio.cli.ledger:model", "Show, verify, sign or export a bundle."),
     "store": ("palio.cli.ledger:store", "Check or upgrade the ledger."),
 }
 

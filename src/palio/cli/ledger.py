@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli.faces import print_json, verb
+from palio.cli.signing import is_exported, keygen, read_keys, sign, trusted
 from palio.core.errors import IntegrityError, NotFoundError, did_you_mean
 
 if TYPE_CHECKING:
-    from palio.core.records import Manifest
+    from collections.abc import Sequence
+
+    from palio.core.records import Check, Manifest
 
 
 @click.command()
@@ -37,7 +40,7 @@ def log(folder: Path, as_json: bool, kind: str | None, last: int | None) -> None
 
 @click.group()
 def model() -> None:
-    """Show, verify or export a bundle. BUNDLE is an identity (6 digits are enough), a version or `champion`."""
+    """Show, verify, sign or export a bundle. BUNDLE is an identity (6 digits are enough), a version or `champion`."""
 
 
 @model.command()
@@ -57,13 +60,22 @@ def show(bundle: str, folder: Path, as_json: bool) -> None:
 
 @model.command()
 @click.argument("bundle", default="champion")
+@click.option("--trust", multiple=True, help="Public key that may have signed it; repeatable (default: serve.trust).")
 @verb
-def verify(bundle: str, folder: Path, as_json: bool) -> None:
-    """Check every byte of a bundle against its identity, and its golden rows against its graph."""
-    from palio import flow
+def verify(bundle: str, folder: Path, as_json: bool, trust: tuple[str, ...]) -> None:
+    """Check every byte of a bundle against its identity, its golden rows against its graph, and who signed it.
 
-    with flow.Project.open(folder) as project:
-        checks = project.verify(bundle)
+    BUNDLE may also be the folder of an exported bundle; then no project is needed.
+    """
+    if is_exported(bundle):
+        from palio.model import verify_folder
+
+        checks: Sequence[Check] = verify_folder(Path(bundle), trust=read_keys(trust))
+    else:
+        from palio import flow
+
+        with flow.Project.open(folder) as project:
+            checks = project.verify(bundle, trust=trusted(trust))
     if as_json:
         print_json({"checks": checks, "passed": all(check.passed for check in checks)})
     else:
@@ -78,7 +90,7 @@ def verify(bundle: str, folder: Path, as_json: bool) -> None:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @verb
 def export(bundle: str, output: Path, folder: Path, as_json: bool) -> None:
-    """Write a bundle as a folder: model.onnx, manifest, profile, golden rows, card."""
+    """Write a bundle as a folder: model.onnx, manifest, profile, golden rows, card, signatures."""
     from palio import flow
 
     with flow.Project.open(folder) as project:
@@ -87,6 +99,10 @@ def export(bundle: str, output: Path, folder: Path, as_json: bool) -> None:
         print_json({"folder": str(path)})
     else:
         click.echo(path)
+
+
+model.add_command(keygen)
+model.add_command(sign)
 
 
 @click.group()

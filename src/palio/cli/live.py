@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from palio.cli.faces import listening, print_json, verb
 from palio.cli.serve_access import key, policy
 from palio.cli.serve_rollout import rollout
+from palio.cli.signing import trusted
 from palio.core.errors import InputError
 
 
@@ -32,6 +33,9 @@ from palio.core.errors import InputError
 )
 @click.option("--workers", type=int, help="Processes that answer on one port (default: serve.workers, 1).")
 @click.option("--admin-port", type=int, help="Port for rules, keys and rollouts (default: serve.admin_port, none).")
+@click.option(
+    "--trust", multiple=True, help="Serve only bundles signed with this public key; repeatable (serve.trust)."
+)
 @click.option("--log", "log", type=click.Path(path_type=Path), help="Folder of the prediction log (default: log.dir).")
 @verb
 @click.pass_context
@@ -57,6 +61,7 @@ def serve(
         raise InputError("--bundle and --onnx exclude each other", hint="name one of them")
     log = options.pop("log")
     flags = {f"serve.{name}": value for name, value in options.items()}
+    flags["serve.trust"] = trusted(options["trust"]) or None
     flags["log.dir"] = None if log is None else str(log.absolute())
     if onnx is not None:
         serve_onnx(onnx, flags, ready)

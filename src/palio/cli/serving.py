@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palio.core import config as settings
-from palio.core.errors import NotFoundError, need
+from palio.core.errors import InputError, NotFoundError, need
 from palio.core.serving import Policy
 
 if TYPE_CHECKING:
     from palio.core.config import Config
+    from palio.model import Trust
     from palio.serve import App, GrpcListener, Provider
     from palio.store import Store
 
@@ -69,7 +70,7 @@ def project_app(*, worker: int, folder: str, flags: dict[str, Any]) -> Iterator[
         if opened.promotions.champion(name) is None:
             raise NotFoundError(f"model `{name}` has no champion yet", hint="run palio run first")
         layout = store.Layout(place)
-        provider = serve.StoreProvider(opened, name, rules, device=config.limits.device)
+        provider = serve.StoreProvider(opened, name, rules, device=config.limits.device, trust=_trust(config, place))
         quotas = serve.SharedQuotas(layout.root / "quotas")
         app = _app(config, provider, model=name, log=layout.predictions(config.log.dir), quotas=quotas)
         if config.serve.admin_port and worker == 0:
@@ -81,6 +82,11 @@ def project_app(*, worker: int, folder: str, flags: dict[str, Any]) -> Iterator[
 def onnx_app(*, worker: int, path: str, flags: dict[str, Any]) -> Iterator[App]:  # noqa: ARG001 - all workers are alike
     """Make the server of one ONNX file."""
     config = _without_project(flags)
+    if config.serve.trust:
+        raise InputError(
+            "--onnx: this server takes only signed bundles, and a bare ONNX file cannot be signed",
+            hint="serve an exported bundle with --bundle, or leave `trust` out",
+        )
     provider = _serve().any_onnx(Path(path), device=config.limits.device)
     yield _app(config, provider, model=Path(path).stem, log=_log_of(config))
 
@@ -92,7 +98,7 @@ def bundle_app(*, worker: int, path: str, flags: dict[str, Any]) -> Iterator[App
     from palio import model
 
     config = _without_project(flags)
-    bundle = model.open_folder(Path(path), device=config.limits.device)
+    bundle = model.open_folder(Path(path), device=config.limits.device, trust=_trust(config, Path()))
     yield _app(config, serve.fixed(bundle), model=bundle.manifest.task.target, log=_log_of(config))
 
 
@@ -158,6 +164,15 @@ def _grpc(config: Config, max_body_bytes: int) -> GrpcListener | None:
     return GrpcListener(
         host=table.host, port=table.grpc_port, max_body_bytes=max_body_bytes, reuse_port=table.workers > 1
     )
+
+
+def _trust(config: Config, folder: Path) -> Trust | None:
+    """Read the keys that bundles must be signed with; None takes any bundle."""
+    if not config.serve.trust:
+        return None
+    from palio import model
+
+    return model.read_trust(config.serve.trust, folder=folder, where=f"{settings.FILE_NAME} [serve] trust")
 
 
 def _without_project(flags: Flags) -> Config:

@@ -110,6 +110,7 @@ class ServeTable(_Table, frozen=True, kw_only=True):
     head_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     admin_host: str = "127.0.0.1"
     admin_port: int = 0
+    trust: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
 
 

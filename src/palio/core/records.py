@@ -278,6 +278,16 @@ class Manifest(Record, frozen=True, kw_only=True):
     """Member name → SHA-256: `model.onnx`, `profile.json`, `golden.json`, `card.md`."""
 
 
+class Signature(Record, frozen=True, kw_only=True):
+    """One key's word for one bundle."""
+
+    bundle: str
+    key: str
+    """SHA-256 of the public key: says which key to check it with, and proves nothing."""
+    signature: str
+    """Base64 of the 64 bytes of ed25519."""
+
+
 # ── train ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from palio import model
 from palio.core.errors import NotFoundError
-from palio.core.ids import is_digest
-from palio.core.records import Check, Search
+from palio.core.ids import is_digest, short
+from palio.core.records import Check, Search, Signature
 
 if TYPE_CHECKING:
     from palio.flow.project import Project
@@ -53,9 +53,40 @@ def find(project: Project, name: str) -> Bundle:
     return model.load(project.store, resolve(project, name))
 
 
-def verify(project: Project, name: str) -> Sequence[Check]:
-    """Check every byte of a bundle, and its golden rows against its graph."""
-    return model.verify(project.store, resolve(project, name))
+def verify(project: Project, name: str, trust: Sequence[str] = ()) -> Sequence[Check]:
+    """Check every byte of a bundle, its golden rows against its graph, and who signed it."""
+    keys = None
+    if trust:
+        keys = model.read_trust(trust, where="--trust")
+    elif project.config.serve.trust:
+        keys = model.read_trust(project.config.serve.trust, folder=project.folder, where="palio.toml [serve] trust")
+    return model.verify(project.store, resolve(project, name), trust=keys)
+
+
+def sign(project: Project, name: str, key: Path) -> Signature:
+    """Sign a bundle, after every byte of it has been checked, and write the signature into the ledger."""
+    private = model.read_private_key(key)
+    signature = private.sign(find(project, name).id)
+    model.add_signature(project.store, signature)
+    return signature
+
+
+def adopt_signatures(project: Project, name: str, folder: Path) -> tuple[Signature, ...]:
+    """Write the signatures of an exported folder into the ledger: made where the key is, not where the store is.
+
+    Raises:
+        NotFoundError: the folder holds no signature of the bundle called `name`.
+    """
+    bundle = resolve(project, name)
+    found = tuple(signature for signature in model.read_signatures(folder) if signature.bundle == bundle)
+    if not found:
+        raise NotFoundError(
+            f"{folder}: there is no signature of bundle {short(bundle)} here",
+            hint="export the bundle, sign the folder with palio model sign FOLDER, and name it here",
+        )
+    for signature in found:
+        model.add_signature(project.store, signature)
+    return found
 
 
 def export(project: Project, name: str, output: Path) -> Path:

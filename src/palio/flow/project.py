@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from palio.core import config as settings
 from palio.core.config import Config
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Check, Decision, Event, Parts, Promotion, Search, Snapshot
+from palio.core.records import Check, Decision, Event, Parts, Promotion, Search, Signature, Snapshot
 from palio.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -152,11 +152,26 @@ class Project:
 
         return bundles.find(self, name)
 
-    def verify(self, name: str = "champion") -> Sequence[Check]:
-        """Check every byte of a bundle, and its golden rows against its graph."""
+    def verify(self, name: str = "champion", *, trust: Sequence[str] = ()) -> Sequence[Check]:
+        """Check every byte of a bundle, its golden rows against its graph, and that a key of `trust` signed it.
+
+        Without `trust` the keys of `[serve] trust` count; without these nobody need have signed it.
+        """
         from palio.flow import bundles
 
-        return bundles.verify(self, name)
+        return bundles.verify(self, name, trust)
+
+    def sign(self, name: str, key: Path | str) -> Signature:
+        """Sign a bundle with the private key in a file, and write the signature into the ledger."""
+        from palio.flow import bundles
+
+        return bundles.sign(self, name, Path(key))
+
+    def adopt_signatures(self, name: str, folder: Path | str) -> Sequence[Signature]:
+        """Write the signatures of an exported folder into the ledger: they were made where the key is."""
+        from palio.flow import bundles
+
+        return bundles.adopt_signatures(self, name, Path(folder))
 
     def export(self, name: str, output: Path | str) -> Path:
         """Write a bundle as a folder."""

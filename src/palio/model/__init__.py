@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         read_signatures,
         read_trust,
         signatures_of,
+        write_signatures,
     )
     from palio.model.stress import stress_feeds
     from palio.model.trees import emit_forest, emit_lightgbm
@@ -84,6 +85,7 @@ _HOME = {
     "verify_folder": "inspection",
     "versions": "inspection",
     "without_zipmap": "zipmap",
+    "write_signatures": "signing",
 }
 __all__ = [
     "MISSING",
@@ -131,6 +133,7 @@ __all__ = [
     "verify_folder",
     "versions",
     "without_zipmap",
+    "write_signatures",
 ]
 
 

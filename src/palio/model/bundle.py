@@ -22,8 +22,10 @@ from palio.core.records import Manifest, Parity, Profile, Schema, Task
 from palio.model.card import write_card
 from palio.model.golden import Golden, decode_golden, encode_golden
 from palio.model.session import Device, Graph
+from palio.model.signing import MAX_SIGNATURES, read_signatures, signatures_of, write_signatures
 
 if TYPE_CHECKING:
+    from palio.model.signing import Trust
     from palio.store import Store
 
 FORMAT = 1
@@ -96,26 +98,33 @@ def pack(store: Store, graph: bytes, *, profile: Profile, golden: Golden, **fact
     return store.blobs.put(canonical_json(msgspec.structs.replace(manifest, files=files)))
 
 
-def load(store: Store, bundle: str, *, threads: int = 1, device: Device = "cpu") -> Bundle:
+def load(store: Store, bundle: str, *, threads: int = 1, device: Device = "cpu", trust: Trust | None = None) -> Bundle:
     """Open a bundle of the store.
 
     Raises:
         NotFoundError: there is no such bundle.
+        RefusedError: `trust` is given, and none of its keys signed the bundle; then no byte of it has been read.
         IntegrityError: a member is not what its hash says, by name; or the graph is not the one described.
     """
+    if trust is not None:
+        trust.require(bundle, signatures_of(store, bundle))
     data = _get(store, bundle, MANIFEST, bundle)
     return _open(data, bundle, lambda name, identity: _get(store, identity, name, bundle), threads, device)
 
 
-def open_folder(path: Path, *, expected: str = "", threads: int = 1, device: Device = "cpu") -> Bundle:
+def open_folder(
+    path: Path, *, expected: str = "", threads: int = 1, device: Device = "cpu", trust: Trust | None = None
+) -> Bundle:
     """Open a bundle that was exported to a folder. Only the members' own files are read.
 
     Args:
         path: Holds `manifest.json` and the members.
         expected: Identity that the bundle must have; without it the folder vouches for itself only.
+        trust: Keys of which one must have signed it, in `signature.json`.
 
     Raises:
         NotFoundError: there is no bundle.
+        RefusedError: no key of `trust` signed it; then nothing but the manifest's hash has been looked at.
         IntegrityError: a member is truncated, edited or absent, by name; or the bundle is not the expected one.
     """
     path = Path(path)
@@ -127,11 +136,13 @@ def open_folder(path: Path, *, expected: str = "", threads: int = 1, device: Dev
         raise IntegrityError(
             f"{MANIFEST}: this is bundle {short(identity)}, not {short(expected)}", hint="export the bundle again"
         )
+    if trust is not None:
+        trust.require(identity, read_signatures(path))
     return _open(data, identity, lambda name, _: _read(path, name), threads, device)
 
 
 def export(store: Store, bundle: str, path: Path) -> Path:
-    """Write a bundle as a folder, all or nothing, and return the folder.
+    """Write a bundle as a folder, with its signatures if there are any, all or nothing; return the folder.
 
     Raises:
         InputError: the folder exists and is not empty.
@@ -144,8 +155,11 @@ def export(store: Store, bundle: str, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        for name, data in {MANIFEST: canonical_json(opened.manifest), **opened.members}.items():
+        # The manifest goes as it is: written anew, one of another version of Palio would be another bundle.
+        for name, data in {MANIFEST: _get(store, bundle, MANIFEST, bundle), **opened.members}.items():
             (scratch / name).write_bytes(data)
+        if signatures := signatures_of(store, bundle):
+            write_signatures(scratch, signatures[-MAX_SIGNATURES:])
         scratch.chmod(0o755)
         if path.exists():
             path.rmdir()

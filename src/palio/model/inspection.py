@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING
 import palio
 from palio.core.errors import IntegrityError, PalioError
 from palio.core.ids import short
-from palio.core.records import Check
+from palio.core.records import Check, Signature
 from palio.model.bundle import MEMBERS, Bundle, load, open_folder
 from palio.model.names import input_specs
 from palio.model.parity import TOLERANCE, check_parity
+from palio.model.signing import read_signatures, signatures_of
 
 if TYPE_CHECKING:
+    from palio.model.signing import Trust
     from palio.store import Store
 
 _PACKAGES = ("lightgbm", "numpy", "onnx", "onnxruntime", "polars", "scikit-learn")
 
 
-def verify(store: Store, bundle: str, *, tolerance: float = TOLERANCE) -> list[Check]:
+def verify(store: Store, bundle: str, *, tolerance: float = TOLERANCE, trust: Trust | None = None) -> list[Check]:
     """Check every byte of a bundle of the store, and its golden rows against its graph; never raises for a bad bundle.
+
+    With `trust`, check too that one of its keys signed the bundle.
 
     Raises:
         NotFoundError: there is no such bundle.
@@ -30,16 +34,21 @@ def verify(store: Store, bundle: str, *, tolerance: float = TOLERANCE) -> list[C
         opened = load(store, bundle)
     except IntegrityError as error:
         return [_broken(error)]
-    return verify_bundle(opened, tolerance=tolerance)
+    checks = verify_bundle(opened, tolerance=tolerance)
+    return checks if trust is None else [*checks, _signed(opened.id, trust, signatures_of(store, opened.id))]
 
 
-def verify_folder(path: Path, *, expected: str = "", tolerance: float = TOLERANCE) -> list[Check]:
+def verify_folder(
+    path: Path, *, expected: str = "", tolerance: float = TOLERANCE, trust: Trust | None = None
+) -> list[Check]:
     """Do the same for a bundle that was exported to a folder."""
     try:
         opened = open_folder(path, expected=expected)
+        signatures = () if trust is None else read_signatures(path)
     except IntegrityError as error:
         return [_broken(error)]
-    return verify_bundle(opened, tolerance=tolerance)
+    checks = verify_bundle(opened, tolerance=tolerance)
+    return checks if trust is None else [*checks, _signed(opened.id, trust, signatures)]
 
 
 def verify_bundle(bundle: Bundle, *, tolerance: float = TOLERANCE) -> list[Check]:
@@ -90,6 +99,20 @@ def _signature(bundle: Bundle) -> Check:
         reason="The graph reads the columns of its schema."
         if passed
         else "The graph does not read the columns of its schema.",
+    )
+
+
+def _signed(bundle: str, trust: Trust, signatures: tuple[Signature, ...]) -> Check:
+    signers = " and ".join(short(key.id) for key in trust.signers(bundle, signatures))
+    reason = f"Key {signers} signed bundle {short(bundle)}."
+    if not signers:
+        reason = f"No trusted key signed bundle {short(bundle)}: {trust.why_not(bundle, signatures)}."
+    return Check(
+        name="signed",
+        passed=bool(signers),
+        observed=f"{len(signatures)} signatures",
+        required=f"one of {', '.join(short(key.id) for key in trust.keys)}",
+        reason=reason,
     )
 
 

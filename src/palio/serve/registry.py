@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from msgspec.structs import replace
 
 from palio import model as models
-from palio.core.errors import PalioError
+from palio.core.errors import PalioError, RefusedError
 from palio.core.records import Deployment
 from palio.core.serving import Plan, Policy, Rule
 from palio.serve.served import Served, prepare
@@ -23,7 +23,7 @@ from palio.serve.traffic.quota import Quotas
 from palio.serve.traffic.routing import Route, compile_route
 
 if TYPE_CHECKING:
-    from palio.model import Bundle
+    from palio.model import Bundle, Trust
     from palio.store import Store
 
 log = logging.getLogger("palio.serve")
@@ -52,7 +52,8 @@ class Provider(Protocol):
 class StoreProvider:
     """Serve the champion of `model` in the promotion ledger of `store`, and follow it: promotions, policy, rollouts.
 
-    The store stays the caller's: close it after the server has stopped. `defaults` are the rules of `palio.toml`.
+    The store stays the caller's: close it after the server has stopped. `defaults` are the rules of `palio.toml`; with
+    `trust` only bundles that one of its keys signed are served.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class StoreProvider:
         defaults: Policy = Policy(),  # noqa: B008 - a frozen record
         *,
         device: Literal["cpu", "cuda"] = "cpu",
+        trust: Trust | None = None,
     ) -> None:
         self._store = store
+        self._trust = trust
         self._device: Literal["cpu", "cuda"] = device
         self._plans = PlanReader(store, model, defaults)
 
@@ -73,7 +76,8 @@ class StoreProvider:
 
     def load(self, deployment: Deployment) -> Served:
         """Fetch, check and warm up the bundle."""
-        return prepare(models.load(self._store, deployment.bundle, device=self._device), deployment)
+        bundle = models.load(self._store, deployment.bundle, device=self._device, trust=self._trust)
+        return prepare(bundle, deployment)
 
     def refused(self, deployment: Deployment, why: str) -> None:
         """Write it into the ledger, once for each bundle, however many servers refuse it."""
@@ -204,14 +208,17 @@ class Registry:
             if held is not None and held.deployment == deployment:
                 return held, ""
         refused = self._refused.get(deployment)
-        if refused is not None and time.monotonic() - refused[0] < RETRY_REFUSED_S:
+        if refused is not None and time.monotonic() < refused[0]:
             return None, refused[1]
         try:
             served = self._provider.load(deployment)
         except Exception as error:
             trouble = f"version {deployment.version} is refused: {_reason(error)}"
-            self._refused[deployment] = time.monotonic(), trouble
-            self._tell(deployment, _reason(error))
+            # A missing signature is known without reading the bundle, and may be there at the next look.
+            wait_s = 0.0 if type(error) is RefusedError else RETRY_REFUSED_S
+            self._refused[deployment] = time.monotonic() + wait_s, trouble
+            if wait_s or refused is None or refused[1] != trouble:
+                self._tell(deployment, _reason(error))
             if not isinstance(error, PalioError):
                 log.warning("%s", trouble, exc_info=error)
             return None, trouble
