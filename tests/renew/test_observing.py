@@ -94,6 +94,16 @@ def test_a_shadow_is_compared_row_by_row() -> None:
     assert seen(log, "canary").pairs.n_rows == 0
 
 
+def test_what_a_shadow_missed_is_no_drift() -> None:
+    log = Log()
+    log.add("before", "champion", ["yes"] * 50)
+    log.add("both", "champion", ["no"] * 50)
+    log.add("both", "shadow", ["no"] * 50)
+    shadow = seen(log, "shadow")
+    assert (shadow.champion.predictions, shadow.challenger.predictions) == ((50,), (50,))
+    assert shadow.champion.n_requests == 2
+
+
 def test_numbers_are_compared_in_standard_deviations() -> None:
     log, rng = Log(), np.random.default_rng(1)
     values = rng.normal(100, 20, 500)

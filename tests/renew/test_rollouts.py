@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from palio.core.errors import ConflictError, InputError, NotFoundError, PalioError, RefusedError
+from palio.core.ids import digest
 from palio.core.records import Decision
 from palio.core.serving import HeaderRoute, Observations, Rollout, RolloutState, Step
 from palio.promote import approve
@@ -92,6 +93,34 @@ def test_a_bad_challenger_is_rolled_back_and_the_ledger_says_why(store: Store, m
     (line,) = store.ledger.events(kind="renew.rollout.rollback")
     assert "600 of 3,000 requests failed" in line.text
     assert store.promotions.champion("bank").version == 1  # type: ignore[union-attr]
+
+
+def test_the_challenger_of_a_rollout_cannot_be_deleted_until_it_is_over(store: Store) -> None:
+    decision = decide(store)
+    start(store, "bank", decision, quick())
+    assert "the challenger of model bank" in store.live()[decision.challenger]
+    for identity in (decision.challenger, digest(b"model.onnx of challenger")):
+        with pytest.raises(RefusedError, match="challenger of model bank in rollout"):
+            store.blobs.delete(identity)
+    act(store, "bank", "pause")
+    with pytest.raises(RefusedError, match="challenger"):
+        store.blobs.delete(decision.challenger)
+    act(store, "bank", "abort")
+    store.blobs.delete(decision.challenger)
+    with pytest.raises(NotFoundError, match="it is not in"):
+        start(store, "bank", decision, quick())
+
+
+def test_a_challenger_that_a_server_refuses_is_rolled_back(store: Store) -> None:
+    decision = decide(store)
+    store.ledger.append("serve.refuse", decision.challenger, "An old story.", payload={"why": "an old story"})
+    start(store, "bank", decision, quick(Step(kind="shadow"), Step(kind="analysis")))
+    watch_once(store, Log(), "bank")
+    assert standing(store, "bank").state.status == "running"  # type: ignore[union-attr]
+    store.ledger.append("serve.refuse", decision.challenger, "It is damaged.", payload={"why": "it is damaged"})
+    (said,) = watch_once(store, Log(), "bank").said
+    assert said.startswith("Rolled back") and said.endswith("a server refused the challenger: it is damaged.")
+    assert read_plan(store, "bank").challenger is None
 
 
 def test_one_rollout_at_a_time(store: Store) -> None:

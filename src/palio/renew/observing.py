@@ -142,7 +142,9 @@ def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime
             if mine.any():
                 role.add_failures(batch["status"][mine])
     champion_rows, rival_rows = champion.rows(), rival.rows()
-    histograms = _histograms(champion_rows[1], rival_rows[1])
+    # What a shadow missed (it began later, or was overrun) would look like drift.
+    alike = _common(champion_rows, rival_rows) if mode == "shadow" else (champion_rows[1], rival_rows[1])
+    histograms = _histograms(*alike)
     return Observations(
         since=since,
         until=until,
@@ -174,10 +176,15 @@ def _histograms(champion: Array, rival: Array) -> tuple[tuple[int, ...], tuple[i
     return tuple(first), tuple(second)
 
 
+def _common(champion: tuple[Array, Array], rival: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return the answers to rows that both answered, in one order."""
+    _, mine, theirs = np.intersect1d(champion[0], rival[0], assume_unique=True, return_indices=True)
+    return champion[1][mine], rival[1][theirs]
+
+
 def _pairs(champion: tuple[Array, Array], rival: tuple[Array, Array]) -> Pairs:
     """Compare the answers to rows that both answered."""
-    _, mine, theirs = np.intersect1d(champion[0], rival[0], assume_unique=True, return_indices=True)
-    a, b = champion[1][mine], rival[1][theirs]
+    a, b = _common(champion, rival)
     if not len(a):
         return Pairs()
     if not (_is_number(a) and _is_number(b)):

@@ -151,7 +151,7 @@ def start(
     """Start a rollout of the challenger that the gate has said yes to.
 
     Raises:
-        NotFoundError: there is no champion to take over from.
+        NotFoundError: there is no champion to take over from, or the challenger's bundle is not in the store.
         RefusedError: the gate did not say yes, or not against the present champion.
         ConflictError: another rollout of this model is under way.
         InputError: the steps make no sense.
@@ -164,6 +164,11 @@ def start(
         raise ConflictError(
             f"model {model}: rollout {before.rollout.id} is under way ({before.state.status})",
             hint="wait for it, or run palio serve rollout abort",
+        )
+    if not store.blobs.exists(decision.challenger):
+        raise NotFoundError(
+            f"bundle {short(decision.challenger)}: it is not in {store.blobs.where}",
+            hint="train again, or restore the blob from a backup",
         )
     event = store.ledger.newest(KIND, model)
     after, now = 0 if event is None else event.sequence, clock()

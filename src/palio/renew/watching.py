@@ -11,13 +11,15 @@ from palio.core.errors import ConflictError, PalioError
 from palio.core.serving import Rollout, RolloutState
 from palio.renew.judging import judge, wants_look
 from palio.renew.observing import observe
-from palio.renew.rollouts import Standing, carry_out, standing, write_state
+from palio.renew.rollouts import KIND, Standing, carry_out, standing, write_state
 
 if TYPE_CHECKING:
     from palio.renew.observing import LogReader
     from palio.store import Store
 
 ACTOR = "palio watch"
+REFUSED = "serve.refuse"
+"""Lines of this kind tell that a server could not load a bundle."""
 _MOST_STEPS = 1000
 _KINDS = {"promoted": "promote", "rolled back": "rollback", "aborted": "abort", "paused": "pause"}
 
@@ -59,7 +61,7 @@ def watch_once(store: Store, log: LogReader, model: str, clock: Clock = utc_now)
 
 def _judge(store: Store, log: LogReader, found: Standing, clock: Clock) -> tuple[RolloutState, str]:
     rollout, state, _ = found
-    ended = _ended(store, rollout, state, clock)
+    ended = _ended(store, rollout, state, clock) or _refused(store, rollout, state, clock)
     if ended is not None:
         return ended
     now = clock()
@@ -86,6 +88,17 @@ def _ended(store: Store, rollout: Rollout, state: RolloutState, clock: Clock) ->
     reason = f"the champion changed meanwhile: {now_is}"
     over |= {"status": "aborted", "reason": reason}
     return msgspec.structs.replace(state, **over), f"Aborted rollout {rollout.id}: {reason}."
+
+
+def _refused(store: Store, rollout: Rollout, state: RolloutState, clock: Clock) -> tuple[RolloutState, str] | None:
+    """Roll back if a server could not load the challenger since the rollout began: waiting would show nothing."""
+    line = store.ledger.newest(REFUSED, rollout.challenger.bundle)
+    begun = store.ledger.newest(f"{KIND}.start", rollout.model)
+    if state.status != "running" or line is None or begun is None or line.sequence < begun.sequence:
+        return None
+    reason = f"a server refused the challenger: {line.payload.get('why', 'see the ledger')}"
+    over: dict[str, Any] = {"status": "rolled back", "mode": "off", "weight": 0.0, "since": clock(), "reason": reason}
+    return msgspec.structs.replace(state, **over), f"Rolled back, the champion answers alone: {reason}."
 
 
 def _promote(store: Store, found: Standing, new: RolloutState, text: str) -> tuple[RolloutState, str]:

@@ -126,8 +126,7 @@ class Ledger:
     def newest(self, family: str, subject: str) -> Event | None:
         """Return the newest line about `subject` whose kind begins with `family`, or None; by index."""
         with self._database.read() as connection:
-            row = connection.execute(_newest(family, subject)).one_or_none()
-        return None if row is None else _event(row)
+            return newest_line(connection, family, subject)
 
     def events(
         self, *, kind: str | None = None, subject: str | None = None, after: int = 0, limit: int | None = None
@@ -248,6 +247,12 @@ def write_line(
     connection.execute(EVENTS.insert().values(**line))
     connection.execute(HEAD.update().where(HEAD.c.id == 1).values(sequence=line["sequence"], hash=line["hash"]))
     return _event_of(line)
+
+
+def newest_line(connection: sa.Connection, family: str, subject: str) -> Event | None:
+    """Return the newest line as `Ledger.newest` does, inside a transaction."""
+    row = connection.execute(_newest(family, subject)).one_or_none()
+    return None if row is None else _event(row)
 
 
 def operating_system_user() -> str:
