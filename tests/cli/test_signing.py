@@ -138,7 +138,7 @@ def test_a_server_takes_up_a_champion_as_soon_as_it_is_signed(folder: Path, tmp_
         status, told = ask(url, "/v2/health/ready")
         assert status == 503
         assert "not signed by a trusted key" in told["detail"]
-        assert ask(url, "/predict", {"rows": [GOOD]})[0] == 503
+        assert ask(url, "/predict", {"records": [GOOD]})[0] == 503
         call("model", "sign", "--key", tmp_path / "stranger.pem", "--dir", folder)
         call("model", "sign", "--key", tmp_path / "key.pem", "--dir", folder)
         end = time.monotonic() + 2  # what the ledger says reaches a server within two seconds

@@ -13,7 +13,8 @@ from palio import model, serve, store
 from tests.serve.small_model import GOOD, small_bundle
 from tests.serve.test_registry import put
 
-ABSENT = ("sklearn", "polars", "pyarrow", "onnx", "lightgbm", "scipy", "optuna", "pandas", "torch", "jinja2", "grpc", "cryptography")
+ABSENT = ("sklearn", "polars", "pyarrow", "onnx", "lightgbm", "scipy", "optuna", "pandas", "torch", "jinja2", "grpc")
+ABSENT += ("cryptography", "opentelemetry")
 SCRIPT = """
 import importlib.util, json, sys, time
 begin = time.perf_counter()

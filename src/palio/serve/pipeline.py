@@ -26,6 +26,7 @@ from palio.serve.protocols.wire import (
     read_request,
     refuse,
 )
+from palio.serve.tracing import open_tracer
 from palio.serve.traffic.access import ANONYMOUS, Caller, Verdict
 from palio.serve.traffic.routing import Target
 from palio.serve.traffic.shadow import Shadow, Shadowed
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from palio.serve.meters import Meters
     from palio.serve.registry import Registry, State
     from palio.serve.served import Served
+    from palio.serve.tracing import Tracer
     from palio.serve.traffic.admission import Admission
     from palio.serve.traffic.batching import Batcher
 
@@ -96,6 +98,7 @@ class Pipeline:
     ) -> None:
         self.caps = caps
         self.journal = journal
+        self.tracer: Tracer | None = None
         self.shadow = Shadow(self._shadowed)
         self._registry = registry
         self._meters = meters
@@ -108,6 +111,7 @@ class Pipeline:
     def start(self) -> None:
         """Begin to log; on the event loop that answers."""
         self._loop = asyncio.get_running_loop()
+        self.tracer = open_tracer()
         if self.journal is not None:
             self.journal.start(self._loop)
 
@@ -116,6 +120,8 @@ class Pipeline:
         self.shadow.close()
         if self.journal is not None:
             self.journal.close()
+        if self.tracer is not None:
+            self.tracer.close()
 
     async def answer(
         self,
@@ -165,6 +171,8 @@ class Pipeline:
         if ticket.reason:
             self._failed(ticket, status)
         self._meters.answered(route, status, time.perf_counter() - ticket.began)
+        if self.tracer is not None:
+            self.tracer.finished(ticket, status, scope)
         return reply
 
     async def _lead(
