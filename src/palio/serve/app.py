@@ -330,8 +330,8 @@ def _pages(app: App) -> Starlette:
 
     def tell(request: PageRequest, what: Callable[[Served, State], dict[str, Any]]) -> Response:
         try:
-            app._check(dict(request.scope["headers"]), "metadata")
             served, state = app._served(), app.registry.state
+            app._check(dict(request.scope["headers"]), "metadata")
             return _respond(Reply(200, _encode(what(served, state))), extra={"cache-control": "no-store"})
         except WireError as refusal:
             headers = {name.decode(): value.decode() for name, value in refusal.headers}

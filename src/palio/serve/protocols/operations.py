@@ -43,7 +43,7 @@ def paths(deployment: Deployment) -> dict[str, Any]:
     for model, suffix in zip(models, ("", "OfVersion"), strict=True):
         found |= _of_model(model, suffix)
     return found | {
-        "/v2": {"get": _read("describeServer", "Name, version and extensions of the server", policy=True)},
+        "/v2": {"get": _read("describeServer", "Name, version and extensions of the server")},
         "/v2/models/stats": {"get": _read("stats", "How often each model answered", policy=True)},
         "/v2/repository/index": {
             "post": _read("index", "What is served: name, version, state", _list(), policy=True, tag="protocol")

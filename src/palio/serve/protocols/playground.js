@@ -1,7 +1,7 @@
 "use strict";
 let key = "", spec = null, entries = [], example = 0, language = "curl";
 const $ = id => document.getElementById(id);
-const MOST_OPTIONS = 40, MOST_SHARES = 8, MOST_REASONS = 8, FILTER_FROM = 14, RETRY_MS = 2000;
+const MOST_OPTIONS = 40, MOST_SHARES = 8, MOST_REASONS = 8, FILTER_FROM = 20, RETRY_MS = 2000;
 
 function make(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -178,8 +178,7 @@ function fail(found, status) {
 function draw(found, took) {
   const row = found.predictions[0], shares = row.probabilities || null;
   only("result");
-  show("what", spec.kind === "graph" ? spec.fields.length + (spec.fields.length > 1 ? " inputs answered" : " input answered")
-    : "Prediction of " + spec.target);
+  show("what", spec.kind === "graph" ? "Output " + spec.output : "Prediction of " + spec.target);
   const simple = row.prediction === null || typeof row.prediction !== "object";
   show("verdict", simple ? number(row.prediction) : JSON.stringify(row.prediction).replace(/,/g, ", "));
   $("verdict").className = simple && String(row.prediction).length < 60 ? "verdict" : "verdict long";
@@ -228,7 +227,7 @@ function drawReasons(row) {
   const lines = most.map(([name, value]) => line(name, " " + text(sent[name]), value));
   if (rest.length) lines.push(line(rest.length + (rest.length > 1 ? " others" : " other"), " together", rest.reduce((total, [, value]) => total + value, 0)));
   const end = (kind, name, value) => make("div", {className: "reason " + kind}, make("span", {textContent: name}), make("b", {textContent: plain(value)}));
-  $("bars").replaceChildren(end("start", "A typical row", told.base), ...lines, end("end", "This row", sum));
+  $("bars").replaceChildren(end("start", "Typical rows, on average", told.base), ...lines, end("end", "This row", sum));
 }
 function text(value) {
   if (value === undefined) return "missing";
@@ -287,9 +286,11 @@ function open() {
   $("door").hidden = true; $("room").hidden = false;
 }
 async function look() {
+  const used = key;
   let told;
   try { told = await ask("GET", "playground.json"); } catch { told = {status: 0, found: {error: "the server does not answer"}}; }
   const {status, found} = told;
+  if (used !== key) return;  // another key was typed meanwhile
   if (status === 200) { spec = found; open(); return; }
   if (spec) return;
   if (status === 401 || status === 403) {

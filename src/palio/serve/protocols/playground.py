@@ -6,7 +6,7 @@ import base64
 import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,8 +74,14 @@ def form(served: Served, state: State) -> dict[str, Any]:
         "can_explain": served.explainer is not None,
     }
     if manifest is None or served.explainer is None:
-        fields = [_tensor_field(spec) for spec in served.inputs]
-        return about | {"kind": "graph", "classes": served.classes, "fields": fields, "examples": []}
+        fields = [_tensor_field(spec, place) for place, spec in enumerate(served.inputs)]
+        return about | {
+            "kind": "graph",
+            "output": served.prediction,
+            "classes": served.classes,
+            "fields": fields,
+            "examples": [],
+        }
     task, columns = manifest.task, manifest.schema.features
     drawn = served.explainer().typical
     values = {c.name: _drawn(c, drawn[input_name(c.name)][:N_EXAMPLES, 0].tolist()) for c in columns}
@@ -100,7 +106,8 @@ def _drawn(column: Column, values: Sequence[Any]) -> list[Any]:
         return [_truth(value) if column.type == "boolean" else value or None for value in values]
     present = [None if np.isnan(value) else value for value in values]
     if column.type == "datetime":
-        return [None if value is None else _moment(value) for value in present]
+        show = _moments(column, present)
+        return [show(value) for value in present]
     return [None if value is None else _number(column, value) for value in present]
 
 
@@ -108,9 +115,11 @@ def _truth(value: str) -> bool | str | None:
     return {"true": True, "false": False, "": None}.get(value, value)
 
 
-def _moment(seconds: float) -> str:
-    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
-    return moment.strftime("%Y-%m-%d" if seconds % _DAY_S == 0 else "%Y-%m-%dT%H:%M:%S")
+def _moments(column: Column, values: Sequence[float | None]) -> Callable[[float | None], str | None]:
+    """Return what writes the moments of one column: as days if all of them are."""
+    known = [value for value in (column.low, column.high, *values) if value is not None]
+    form = "%Y-%m-%d" if all(value % _DAY_S == 0 for value in known) else "%Y-%m-%dT%H:%M:%S"
+    return lambda value: None if value is None else dt.datetime.fromtimestamp(value, dt.UTC).strftime(form)
 
 
 def _number(column: Column, value: float) -> float | int:
@@ -139,16 +148,11 @@ def _column_field(column: Column, values: Sequence[Any]) -> dict[str, Any]:
         "note": column.note,
     }
     if column.type in NUMERIC:
-        low, high = column.low, column.high
+        ends: Sequence[Any] = (column.low, column.high)
         if column.type == "datetime":
-            ends = [None if end is None else _moment(end) for end in (low, high)]
-            field |= {
-                "low": ends[0],
-                "high": ends[1],
-                "is_day": all(end is not None and len(end) == 10 for end in ends),
-            }
-        else:
-            field |= {"low": low, "high": high}
+            field["is_day"] = all(moment is None or "T" not in moment for moment in values)
+            ends = [_moments(column, () if field["is_day"] else (0.5,))(end) for end in ends]
+        field |= {"low": ends[0], "high": ends[1]}
         field["others"] = column.on_out_of_range
     elif column.type in ("category", "boolean"):
         known: Sequence[Any] = column.categories or (("true", "false") if column.type == "boolean" else ())
@@ -157,21 +161,21 @@ def _column_field(column: Column, values: Sequence[Any]) -> dict[str, Any]:
     return field
 
 
-def _tensor_field(spec: TensorSpec) -> dict[str, Any]:
+def _tensor_field(spec: TensorSpec, place: int) -> dict[str, Any]:
     return {
         "name": spec.name,
         "type": spec.datatype,
         "shape": spec.shape[1:],
-        "typical": _made_up(spec),
+        "typical": _made_up(spec, place),
     }
 
 
-def _made_up(spec: TensorSpec) -> Any:
+def _made_up(spec: TensorSpec, seed: int) -> Any:
     """Make up one record's part of a tensor: small numbers, the same each time; None if it is large."""
     sizes = [1 if size < 0 else size for size in spec.shape[1:]]
     if int(np.prod(sizes, dtype=object)) > _MOST_VALUES:
         return None
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     if spec.datatype.startswith("FP"):
         return np.round(random.normal(size=sizes), 2).tolist() if sizes else round(float(random.normal()), 2)
     coins = random.integers(0, 2, sizes)
