@@ -35,8 +35,8 @@ def palio(folder: Path, *arguments: str, code: int = 0, env: Mapping[str, str] |
     return json.loads(done.stdout)
 
 
-def records(folder: Path) -> list[dict[str, Any]]:
-    """Read the rows of the project as a client would send them."""
+def labelled(folder: Path) -> list[tuple[dict[str, Any], str]]:
+    """Read the rows of the project as a client would send them, each with its truth."""
     with (folder / "bank.csv").open(newline="", encoding="utf-8") as file:
         separator = csv.Sniffer().sniff(file.readline()).delimiter
         file.seek(0)
@@ -52,10 +52,15 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
+def records(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of the project as a client would send them."""
+    return [record for record, _ in labelled(folder)]
+
+
 class Served:
     """A server that runs."""
 
-    def __init__(self, process: Popen[str], url: str, folder: Path) -> None:
+    def __init__(self, process: Popen[bytes], url: str, folder: Path) -> None:
         self.process = process
         self.url = url
         self.folder = folder
@@ -67,11 +72,12 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *options: str, workers: int = 2) -> Iterator[Served]:
+def serving(folder: Path, *options: str, workers: int = 2, env: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Run `palio serve` until the block ends; it must end well."""
     command = [PALIO, "serve", "--dir", str(folder), "--port", "0", "--workers", str(workers), *options]
     told = folder / "server.log"
-    with told.open("w") as log, Popen(command, stderr=log, text=True) as process:
+    told.write_text("")
+    with told.open("w") as log, Popen(command, stderr=log, env=dict(os.environ) | dict(env or {})) as process:
         try:
             wait_until(lambda: "\n" in told.read_text() or process.poll() is not None)
             found = re.match(r"serving on (\S+) ", told.read_text())
@@ -108,6 +114,11 @@ class Wire:
         status, _, body = self("POST", "/predict", {"records": [record]}, **headers)
         return status, json.loads(body)
 
+    def version(self, record: Mapping[str, Any], **headers: str) -> int:
+        """Ask for one row; return which version answered, or the status that said no, negative."""
+        status, told = self.predict(record, **headers)
+        return int(told["predictions"][0]["version"]) if status == 200 else -status
+
     def close(self) -> None:
         """Hang up."""
         self.connection.close()
@@ -125,10 +136,10 @@ def wires(url: str, number: int, **headers: str) -> Iterator[list[Wire]]:
 
 
 def all_say(url: str, question: Callable[[Wire], bool], *, within_s: float = REACH_S, **headers: str) -> float:
-    """Ask every worker, on fresh connections, until all answer yes three times over; return the seconds it took."""
+    """Ask every worker, on fresh connections, until all answer yes twice over; return the seconds it took."""
     began = time.monotonic()
     n_good, last_no = 0, began
-    while n_good < 3:
+    while n_good < 2:
         with wires(url, 12, **headers) as opened:
             if all(question(wire) for wire in opened):
                 n_good += 1
@@ -142,6 +153,7 @@ class Answer(NamedTuple):
     """One answered request."""
 
     at: float
+    row: int
     key: str
     id: str
     version: int
@@ -199,23 +211,22 @@ class Load:
                 wire.close()
             begin = time.monotonic()
             number = next(self._numbers)
-            key = f"client-{number % 400}"
-            answer = self._ask(wire, self._rows[number % len(self._rows)], key)
+            answer = self._ask(wire, number % len(self._rows), f"client-{number % 400}")
             self.answers.append(answer)
             if answer.error:
                 wire.close()
             self._stop.wait(max(0.0, self._pause_s - (time.monotonic() - begin)))
         wire.close()
 
-    def _ask(self, wire: Wire, row: Mapping[str, Any], key: str) -> Answer:
+    def _ask(self, wire: Wire, row: int, key: str) -> Answer:
         try:
-            status, told = wire.predict(row, x_palio_key=key)
+            status, told = wire.predict(self._rows[row], x_palio_key=key)
         except (OSError, http.client.HTTPException) as error:
-            return Answer(time.monotonic(), key, "", -1, "", 0, repr(error))
+            return Answer(time.monotonic(), row, key, "", -1, "", 0, repr(error))
         if status != 200:
-            return Answer(time.monotonic(), key, "", -1, "", status, str(told))
+            return Answer(time.monotonic(), row, key, "", -1, "", status, str(told))
         found = told["predictions"][0]
-        return Answer(time.monotonic(), key, found["id"], found["version"], found["prediction"], status)
+        return Answer(time.monotonic(), row, key, found["id"], found["version"], found["prediction"], status)
 
 
 @contextlib.contextmanager

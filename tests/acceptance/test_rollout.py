@@ -1,18 +1,27 @@
-"""A rollout on real data, as a team runs it: `palio serve`, `palio serve rollout`, `palio watch`, and load all along."""
+"""A rollout on real data, as a team runs it: `palio serve`, `palio serve rollout`, `palio watch`, load all along."""
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import binom
 
+from palio import model
 from palio.core.serving import RolloutState
+from palio.model.bundle import Facts
 from palio.renew import standing
 from palio.store import Layout, open_store, scan_log
+from palio.testing.racing import make_decision
 from tests.acceptance.live import Load, all_say, palio, records, serving, wait_until, watching
+from tests.serve.worse_graphs import fail_above, slow_down, swap_classes
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +87,7 @@ def test_a_good_challenger_takes_over_and_no_request_fails(project: Path) -> Non
         assert begun["rollout"]["challenger"]["version"] == 0
         with watching(project):
             assert wait_for_the_end(project).status == "promoted", (project / "watch.log").read_text()
-        all_say(server.url, lambda wire: wire.predict(rows[0])[1]["predictions"][0]["version"] == 2)
+        all_say(server.url, lambda wire: wire.version(rows[1]) == 2)
         load.stop()
         assert load.failed == []
     log = logged(project)
@@ -105,3 +114,95 @@ def test_a_good_challenger_takes_over_and_no_request_fails(project: Path) -> Non
         assert any(sentence in line for line in story), (sentence, story)
     with open_store(project) as store:
         store.ledger.verify()
+
+
+CANARY = """
+sticky = "none"
+
+[[steps]]
+kind = "set_weight"
+weight = 0.5
+
+[[steps]]
+kind = "analysis"
+analysis = { interval_s = 0.5, min_requests = 30, max_error_rate = 0.03 }
+
+[[steps]]
+kind = "promote"
+"""
+
+
+def put_worse(folder: Path, spoil: Callable[[bytes], bytes]) -> str:
+    """Put a spoilt copy of the champion into the store, with a gate that was deceived; return its identity."""
+    with open_store(folder) as store:
+        champion = store.promotions.champion("bank")
+        assert champion is not None
+        bundle = model.load(store, champion.bundle)
+        graph, rows = spoil(bundle.members["model.onnx"]), bundle.golden().feeds
+        golden = model.Golden(feeds=rows, outputs=model.Graph(graph).predict(rows))
+        facts: dict[str, Any] = {name: getattr(bundle.manifest, name) for name in Facts.__annotations__}
+        identity = model.pack(store, graph, profile=bundle.profile(), golden=golden, **facts)
+        decision = make_decision(identity, champion.bundle)
+        store.records.put(decision, key=decision.id)
+    return identity
+
+
+BAD = {
+    "worse": (PLAN, lambda graph: swap_classes(graph, ("no", "yes")), "rows got another answer"),
+    "slow": (CANARY, slow_down, "answers took longer than"),
+    "failing": (CANARY, lambda graph: fail_above(graph, "age", 100.0), "requests failed"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_challenger_is_rolled_back_by_itself_and_the_ledger_says_why(project: Path, kind: str) -> None:
+    plan, spoil, reason = BAD[kind]
+    rows = records(project)
+    if kind == "failing":  # the golden rows, which a server asks for before anybody else, must not fail
+        rows = [row | {"age": 101} if number % 5 == 0 else row for number, row in enumerate(rows)]
+    identity = put_worse(project, spoil)
+    with serving(project) as server, Load(server.url, rows) as load:
+        start(project, "--bundle", identity, plan=plan)
+        with watching(project):
+            state = wait_for_the_end(project)
+        assert state.status == "rolled back" and reason in state.reason, (project / "watch.log").read_text()
+        took_s = all_say(server.url, lambda wire: wire.version(rows[1]) == 1)
+        n_before = len(load.answers)
+        wait_until(lambda: len(load.answers) > n_before + 300)
+        load.stop()
+        assert {answer.version for answer in load.answers[n_before:]} == {1}
+        assert took_s < 2
+    log = logged(project)
+    assert ids_of(log, "shadow" if kind == "worse" else "challenger")
+    if kind == "failing":
+        assert {answer.status for answer in load.failed} == {500}
+        failures = logged(project, "failures")
+        assert set(failures["role"]) == {"challenger"} and set(failures["reason"]) == {"the model failed on these rows"}
+    else:
+        assert load.failed == []
+    assert any("Rolled back" in event["text"] and reason in event["text"] for event in palio(project, "log")["events"])
+
+
+def test_watchers_and_workers_may_be_killed_at_any_moment(project: Path) -> None:
+    rows, chance = records(project), random.Random(0)
+    with serving(project) as server, Load(server.url, rows) as load:
+        start(project)
+        for turn in range(100):
+            with watching(project):
+                time.sleep(chance.uniform(0.7, 2.5))
+            if turn % 3 == 1:
+                os.kill(chance.choice(server.workers()), signal.SIGKILL)
+            if where(project).status != "running":
+                break
+        assert where(project).status == "promoted", (project / "watch.log").read_text()
+        wait_until(lambda: len(server.workers()) == 2)
+        all_say(server.url, lambda wire: wire.version(rows[1]) == 2, within_s=10)
+        load.stop()
+    assert all(answer.status == 0 for answer in load.failed), "only who was connected to a killed worker"
+    assert len(load.failed) <= 4 * (turn // 3 + 1)
+    with open_store(project) as store:
+        store.ledger.verify()
+        assert [line.version for line in store.promotions.history("bank")] == [1, 2]
+        lines = store.ledger.events(kind="renew.rollout")
+        steps = [line.payload["state"]["step"] for line in lines]
+        assert steps == sorted(steps) and [line.kind for line in lines].count("renew.rollout.promote") == 1

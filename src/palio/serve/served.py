@@ -8,13 +8,14 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from palio import model as models
-from palio.core.errors import IntegrityError
+from palio.core.errors import InputError, IntegrityError
 from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.serve.journal_columns import Origin, origin_of
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.plans import ColumnPlan, InputPlan
 from palio.serve.protocols.quick import Quick, quick_record, quick_row
 from palio.serve.protocols.replies import Writer
+from palio.serve.protocols.wire import WireError
 from palio.serve.tally import Tally
 from palio.serve.traffic.batching import BatchPlan, plan_batching
 
@@ -51,7 +52,8 @@ class Served:
     """Reads the common form of a request faster; see `protocols.quick`."""
     writer: Writer
     run: Callable[[Mapping[str, Array]], dict[str, Array]]
-    """Feeds to outputs, every output by name. Raises InputError: the graph cannot take them."""
+    """Feeds to outputs, every output by name. Raises InputError: the graph cannot take them; WireError 500: it should
+    have taken them, as they keep the bundle's schema."""
     latency_s: float
     """Shortest time of one warm row through the graph; infinite if it could not be measured."""
     version: str
@@ -102,7 +104,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         quick=quick_row(plans),
         quick_record=quick_record(plans),
         writer=Writer(deployment, manifest.outputs, {probabilities: classes}),
-        run=bundle.graph.compute_rows,
+        run=_computing(bundle.graph.compute_rows),
         latency_s=batching.row_s,
         batching=batching,
         version=str(deployment.version),
@@ -113,6 +115,18 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         classes=classes,
         explainer=cache(partial(_explainer, bundle)),
     )
+
+
+def _computing(compute_rows: Callable[[Mapping[str, Array]], dict[str, Array]]) -> Callable[..., dict[str, Array]]:
+    """Blame the model for what it cannot compute: its rows have been held to its own schema."""
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        try:
+            return compute_rows(feeds)
+        except InputError:  # the graph's words for it; they are in the log
+            raise WireError(500, "the model failed on these rows") from None
+
+    return run
 
 
 def _explainer(bundle: Bundle) -> Explainer:
