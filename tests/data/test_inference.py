@@ -212,3 +212,12 @@ def test_real_tables_need_nothing_but_the_target(
         assert found.schema.column("TotalCharges").type == "number"
     if name == "adult-train.csv":
         assert "Private" in (found.schema.column("column_2").categories or ())
+
+
+def test_numbers_beside_an_unknown_mark_are_pointed_out(tmp_path: Path) -> None:
+    cells: list[object] = ["k.A." if i % 8 == 0 else i * 0.5 for i in range(80)]
+    labels: list[object] = [("no", "yes")[i % 2] for i in range(80)]
+    found = survey(tmp_path, {"size": cells, "grade": cycle(["1", "2", "3+"], 80), "y": labels})
+    assert found.schema.column("size").note == "numbers beside `k.A.`, so read as categories"
+    told = [note for note in found.notes if "[data] missing" in note]
+    assert len(told) == 1 and told[0].startswith("`size`: numbers beside `k.A.`")

@@ -89,6 +89,16 @@ def test_quotes_hold_separators_quotes_and_line_ends(tmp_path: Path) -> None:
     assert cells(source) == {"a": ["x,1", "two\nlines"], "b": ['say "hi"', "z"]}
 
 
+def test_quotes_between_tabs_may_hold_a_quote_at_the_end_of_a_line(tmp_path: Path) -> None:
+    source = opened(tmp_path / "t.tsv", 'a\tb\tc\n1\t"she said ""no""\nand left"\tx\n2\t"a\tb"\ty\n')
+    assert cells(source) == {"a": ["1", "2"], "b": ['she said "no"\nand left', "a\tb"], "c": ["x", "y"]}
+
+
+def test_quotes_between_tabs_may_be_plain_characters(tmp_path: Path) -> None:
+    source = opened(tmp_path / "t.tsv", 'a\tb\nham\t"hello you\nspam\twin "now"\nham\t"x\n')
+    assert cells(source) == {"a": ["ham", "spam", "ham"], "b": ['"hello you', 'win "now"', '"x']}
+
+
 def test_rows_with_another_number_of_cells_are_told_with_their_lines(tmp_path: Path) -> None:
     source = opened(tmp_path / "t.csv", "a,b\n1,2\n3\n4,5\n6,7,8\n")
     assert cells(source) == {"a": ["1", "4"], "b": ["2", "5"]}

@@ -17,6 +17,12 @@ MAX_CATEGORIES = 1_000
 """A column with more known values has no list of them in its contract."""
 MIXED_SHARE = 0.05
 """A column with at most this share of other cells is still numbers; the others break its contract."""
+MARKED_SHARE = 0.5
+"""A column of texts with less than this share of other cells may be numbers with a mark for "no value"."""
+MAX_MARKS = 2
+FEW_NUMBERS = 20
+"""Up to so many different numbers are rather categories, as `1`, `2`, `3+`."""
+LOOK_AT_CELLS = 10_000
 TEXT_WORDS = 3.0
 """From this many words a cell on average, a column of many different values is text."""
 TEXT_CHARACTERS = 40.0
@@ -80,6 +86,8 @@ class ColumnScan:
         self._only_text = False
         self._last: Any = None
         self._length = self._words = 0
+        self._n_looked_at = 0
+        self._no_numbers: Counter[str] = Counter()
 
     @property
     def kind(self) -> Kind:
@@ -177,7 +185,16 @@ class ColumnScan:
             return "boolean", ""
         if self._is_text():
             return "text", "long and hardly ever the same"
-        return "category", ""
+        return "category", self._hidden_mark()
+
+    def _hidden_mark(self) -> str:
+        """Say so if texts are numbers but for one or two words: these may mean "no value" here."""
+        n_others = self._no_numbers.total()
+        is_mark = 0 < len(self._no_numbers) <= MAX_MARKS and n_others < MARKED_SHARE * self._n_looked_at
+        if not is_mark or (self.counts is not None and len(self.counts) <= MAX_MARKS + FEW_NUMBERS):
+            return ""
+        marks = " and ".join(f"`{word}`" for word, _ in self._no_numbers.most_common())
+        return f"numbers beside {marks}, so read as categories"
 
     def _is_boolean(self) -> bool:
         if self._kind != "string" or not self.counts:
@@ -206,7 +223,15 @@ class ColumnScan:
             return "datetime"
         return "string"
 
+    def _look_for_numbers(self, present: pl.Series) -> None:
+        some = present.head(LOOK_AT_CELLS - self._n_looked_at)
+        self._n_looked_at += len(some)
+        others = some.filter(self._pointed(some).cast(pl.Float64, strict=False).is_null())
+        self._no_numbers.update(others.to_list())
+
     def _add_text(self, present: pl.Series) -> None:
+        if self._loose and self._n_looked_at < LOOK_AT_CELLS:
+            self._look_for_numbers(present)
         self._length += int(present.str.len_chars().sum() or 0)
         self._words += len(present)
         self.unique.add(present)

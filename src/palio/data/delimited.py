@@ -138,7 +138,7 @@ def sniff(head: str, path: Path, options: SourceOptions, *, scan: text_stream.Sc
         raise InputError(f"{path.name}: the file holds no rows", hint="name a file with a header and rows")
     suffix = next((s for s in reversed([s.lower() for s in path.suffixes]) if s != ".gz"), "")
     separator = _separator(lines, options.separator, suffix)
-    quoted = separator != "\t" or scan.opening_quotes == scan.closing_quotes
+    quoted = _is_quoted(lines, separator, scan)
     rows = _rows(lines, separator, quoted=quoted)
     header = options.header == "yes" or (options.header == "auto" and _has_header(rows, options.missing))
     if header:
@@ -190,6 +190,19 @@ def _decimal(head: str, dialect: Dialect, options: SourceOptions) -> str:
         # 1,234 may be one thousand in another country
         found |= is_number and any(not _THOUSANDS.match(c) for c in commas)
     return "," if found else "."
+
+
+def _is_quoted(lines: list[str], separator: str, scan: text_stream.Scan) -> bool:
+    """Tell whether quotes enclose cells. Between tabs they may be plain characters, as in text messages."""
+    if separator != "\t" or scan.opening_quotes == scan.closing_quotes:
+        return True
+    # a quote at the end of a line may also stand inside a cell: then only reading the quotes gives rows of one width
+    return _evenness(_rows(lines, separator, quoted=True)) > _evenness(_rows(lines, separator, quoted=False))
+
+
+def _evenness(rows: list[list[str]]) -> float:
+    """Return the share of the rows that have as many cells as the first."""
+    return sum(len(row) == len(rows[0]) for row in rows) / len(rows)
 
 
 def _rows(lines: list[str], separator: str, *, quoted: bool) -> list[list[str]]:

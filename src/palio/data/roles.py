@@ -139,6 +139,11 @@ def _drop_useless(columns: Sequence[Column], scans: Mapping[str, ColumnScan], wi
         scan = scans[column.name]
         if scan.n_wrong:
             cast.notes.append(f"`{column.name}`: {column.note}")
+        elif column.type == "category" and column.note and scan.n_present and column.name not in wishes.exclude:
+            cast.notes.append(
+                f"`{column.name}`: {column.note}; if that means no value, list it under [data] missing in palio.toml, "
+                'and in schema.toml make the type "number"'
+            )
         if column.name == wishes.target:
             cast.drop(column.name, "target", tell=False)
         elif column.name in wishes.exclude:
