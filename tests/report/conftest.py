@@ -194,7 +194,7 @@ def a_search(scores: dict[str, float], *, metric_name: str, chosen: str) -> Sear
     )
 
 
-def a_curve(score: float, *, higher: bool, verdict: Literal["rises", "flat"] = "rises") -> LearningCurve:
+def a_curve(score: float, *, higher: bool, verdict: Literal["rises", "flat", "unclear"] = "rises") -> LearningCurve:
     way = -1 if higher else 1
     points = tuple(
         LearningPoint(n_rows=n_rows, score=score * (1 + way * loss), error=abs(score) * 0.004)

@@ -224,6 +224,10 @@ def test_the_page_says_whether_more_rows_would_help(bank: ReportFacts) -> None:
     assert "Hardly: learning from 21,701 rows" in Reader(render(flat)).text
     assert "Collect more rows" not in Reader(render(flat)).text
     assert "Hardly: learning from" in report.summary(flat)
+    open_ = a_curve(0.9, higher=True, verdict="unclear")
+    unclear = msgspec.structs.replace(bank, search=msgspec.structs.replace(bank.search, learning=open_))
+    assert "It is unclear: learning from 21,701 rows instead of 10,850 improved" in Reader(render(unclear)).text
+    assert "Collect more rows" not in Reader(render(unclear)).text
 
 
 def test_without_a_learning_curve_nothing_is_said_of_more_rows(bank: ReportFacts) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from palio.core.records import CalibrationBin, Metric, Task
 from palio.report import ReportFacts, words
-from palio.report.advice import advise, leak_suspect
+from palio.report.advice import advise
 from palio.report.rounding import clean, hundredths, interval, number, of_hundred, per_round_number, with_margin
 
 BANK = Task(kind="classification", target="y", classes=("no", "yes"), positive="yes")
@@ -90,16 +90,6 @@ def test_the_advice_names_the_slice_that_is_worse_and_when_to_retrain(challenged
     assert done[-1] == "Retrain when, in daily use, fewer than 89 of 100 answers stay right."
     assert done[0] == "Set fresh test rows aside."
     assert len(done) <= 8
-
-
-def test_one_column_that_carries_everything_is_suspected_of_leaking(bank: ReportFacts) -> None:
-    assert leak_suspect(bank) is None
-    first, *rest = bank.evaluation.importance
-    heavy = msgspec.structs.replace(first, loss=m(0.4, 0.01))
-    evaluation = msgspec.structs.replace(bank.evaluation, importance=(heavy, *rest))
-    found = leak_suspect(msgspec.structs.replace(bank, evaluation=evaluation))
-    assert found is not None
-    assert found[0] == "poutcome"
 
 
 def test_every_metric_of_the_measure_room_has_words_and_the_same_direction() -> None:

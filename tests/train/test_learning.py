@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palio.core.records import Column, LearningCurve, Parts
+from palio.core.records import Column, LearningCurve, LearningPoint, Parts
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples, load_family
-from palio.train.learning import draw, sentence
+from palio.train.learning import _judged, draw, sentence
 from palio.train.trial import Fold, Terms, try_out
 
 TASK = TASKS["value"]
@@ -68,6 +68,16 @@ def test_what_has_learned_all_it_can_needs_no_more_rows() -> None:
     assert found is not None
     assert (found.verdict, found.next_gain) == ("flat", 0.0)
     assert sentence(found, "rmse").startswith("More rows would hardly help")
+
+
+def test_a_gain_that_chance_could_hide_is_unclear() -> None:
+    points = tuple(LearningPoint(n_rows=n, score=0.7, error=0.02) for n in (150, 300, 600))
+    quarter, half, whole = np.full(3, 0.68), np.full(3, 0.69), np.array([0.66, 0.70, 0.74])
+    found = _judged(points, [quarter, half, whole], lead=0.2, holdout=False)
+    assert (found.verdict, found.next_gain) == ("unclear", 0.0)
+    assert sentence(found, "roc_auc").startswith("It is unclear whether more rows would help: from 300 to 600 rows")
+    steady = _judged(points, [quarter, half, half + np.array([0.0001, 0.0, -0.0001])], lead=0.2, holdout=False)
+    assert steady.verdict == "flat"
 
 
 def test_the_same_folds_give_the_same_curve() -> None:

@@ -42,7 +42,7 @@ def train(folder: Path, as_json: bool, budget: float | None) -> None:
 @verb
 def evaluate(folder: Path, as_json: bool, why: str) -> None:
     """Open the sealed test part once and score candidate and champion on the same rows."""
-    from palio import flow
+    from palio import flow, measure
 
     with (
         listening(as_json=as_json) as progress,
@@ -53,7 +53,8 @@ def evaluate(folder: Path, as_json: bool, why: str) -> None:
         print_json(assessed.evaluation)
         return
     for name, metric in assessed.evaluation.metrics.items():
-        click.echo(f"{name:24} {metric.value:10.4f}   95 % interval {metric.low:.4f} to {metric.high:.4f}")
+        value, low, high = (measure.figure(number) for number in (metric.value, metric.low, metric.high))
+        click.echo(f"{name:24} {value:>10}   95 % interval {low} to {high}")
 
 
 @click.command()

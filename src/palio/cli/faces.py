@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from palio.core.errors import PalioError
-from palio.core.progress import SILENT, Progress
+from palio.core.progress import Progress
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -81,10 +81,7 @@ def print_json(value: Any) -> None:
 @contextmanager
 def listening(*, as_json: bool) -> Iterator[Progress]:
     """Show progress on stderr while the block runs: a live line on a terminal, plain sentences elsewhere."""
-    if as_json:
-        yield SILENT
-        return
-    if not sys.stderr.isatty():
+    if as_json or not sys.stderr.isatty():  # a program that reads JSON may pass stderr on to a file
         yield _Lines()
         return
     from rich.console import Console

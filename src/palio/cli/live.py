@@ -106,7 +106,9 @@ def predict(file: str, folder: Path, as_json: bool, output: Path, version: int |
     else:
         click.echo(f"{scored.output}: {scored.n_rows:,} rows by version {scored.version}")
         for flag, count in scored.flags.items():
-            click.echo(f"  {flag}: {count:,} rows")
+            click.echo(
+                f"  {flag}: {count:,} rows with a value that the data did not have, or with none where all had one"
+            )
 
 
 @click.command()

@@ -340,10 +340,10 @@ class LearningCurve(Record, frozen=True, kw_only=True):
     """Improvement by the last doubling, so that positive is better whatever the metric."""
     error: float
     """Standard error of `gain`, paired by fold."""
-    verdict: Literal["rises", "flat"]
-    """Whether the last doubling helped beyond chance, and by more than a trifle."""
+    verdict: Literal["rises", "flat", "unclear"]
+    """Whether the last doubling helped beyond chance, and by more than a trifle; `unclear`: chance could hide that."""
     next_gain: float
-    """What one more doubling would bring if the curve goes on as a power law; 0 if it is flat."""
+    """What one more doubling would bring if the curve goes on as a power law; 0 unless it rises."""
 
 
 class Search(Record, frozen=True, kw_only=True):

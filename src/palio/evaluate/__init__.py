@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from palio.evaluate.comparison import compare
     from palio.evaluate.gap import judge_gap
     from palio.evaluate.importance import permutation_importance
+    from palio.evaluate.leaks import leak_suspect
     from palio.evaluate.scoring import score
     from palio.evaluate.sealed import Assessment, assess
     from palio.evaluate.segmenting import Segment, segments
@@ -26,6 +27,7 @@ _HOMES = {
     "assess": "sealed",
     "compare": "comparison",
     "judge_gap": "gap",
+    "leak_suspect": "leaks",
     "permutation_importance": "importance",
     "score": "scoring",
     "segments": "segmenting",
@@ -39,6 +41,7 @@ __all__ = [
     "assess",
     "compare",
     "judge_gap",
+    "leak_suspect",
     "permutation_importance",
     "score",
     "segments",

@@ -13,7 +13,10 @@ Verdict = Literal["sound", "overfitted", "underfitted", "shifted", "unknown"]
 OVERFITTED_SHARE = 0.5
 """Overfitted: more than this share of what training promised over the simplest guess is lost on unseen rows."""
 SHIFTED_SHARE = 0.1
-"""Shifted: test loses more than this share of validation's gain, and beyond chance."""
+"""Shifted: test loses more than this share of validation's gain, and beyond chance.
+
+It is shifted, too, where validation loses more than half of what training promised, and test shows nothing of it.
+"""
 UNDERFITTED_SHARE = 0.05
 """Underfitted: even on its own rows it gains less than this share of what a perfect answer would."""
 
@@ -75,6 +78,14 @@ def _judge(
                 f"{metric} is {with_interval(validation)} on validation but {with_interval(test)} on the sealed test, "
                 "more than chance explains: the test rows differ, or the choice among candidates was lucky."
             )
+        if train is not None and floor is not None:
+            failed = sign * (train.value - validation.value)
+            if failed > OVERFITTED_SHARE * _gain(train, floor, sign) and -lost > _chance(validation, test):
+                return "shifted", (
+                    f"{metric} is {with_interval(train)} on the rows it learned from and {with_interval(test)} on the "
+                    f"sealed test, but {with_interval(validation)} on validation, more than chance explains: the parts "
+                    "differ, and rows to come may be like either."
+                )
     if train is not None:
         lost = sign * (train.value - unseen.value)
         promised = _gain(train, floor, sign) if floor is not None else abs(train.value)

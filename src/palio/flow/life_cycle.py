@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from palio import evaluate as judging
+from palio import measure
 from palio.core.ids import short
 from palio.core.records import Evaluation
 from palio.flow import bundles, reporting, steps
@@ -37,9 +39,14 @@ def run(project: Project) -> RunSummary:
     evaluation = project.store.records.require(Evaluation, decision.evaluation)
     primary = evaluation.metrics[evaluation.primary]
     say(
-        f"evaluate  {evaluation.primary} {primary.value:.4f} on the sealed test "
-        f"(95 % interval {primary.low:.4f} to {primary.high:.4f})"
+        f"evaluate  {evaluation.primary} {measure.figure(primary.value)} on the sealed test "
+        f"(95 % interval {measure.figure(primary.low)} to {measure.figure(primary.high)})"
     )
+    if suspect := judging.leak_suspect(evaluation):
+        say(
+            f"evaluate  Warning: `{suspect[0]}` alone carries {suspect[1]:.0%} of what the model knows. If it is not "
+            "known when the answer is needed, list it under [data] exclude and run again."
+        )
     for reason in decision.reasons:
         say(f"decide    {reason}")
 

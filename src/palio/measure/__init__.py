@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from palio.measure.curves import confusion, pr_curve, roc_curve, thin
     from palio.measure.differences import mcnemar, paired
+    from palio.measure.figures import figure
     from palio.measure.intervals import replicates, score_with_intervals, wilson
     from palio.measure.metrics import METRICS, MetricSpec
     from palio.measure.multiple import benjamini_hochberg, two_sided_p
@@ -29,6 +30,7 @@ _HOMES = {
     "calibration_bins": "reliability",
     "confusion": "curves",
     "default_metric": "scores",
+    "figure": "figures",
     "higher_is_better": "scores",
     "is_clearly_over": "timing",
     "mcnemar": "differences",
@@ -55,6 +57,7 @@ __all__ = [
     "calibration_bins",
     "confusion",
     "default_metric",
+    "figure",
     "higher_is_better",
     "is_clearly_over",
     "mcnemar",

@@ -58,11 +58,16 @@ def baseline(evaluation: Evaluation, *, is_first: bool) -> Check:
     higher = measure.higher_is_better(name)
     if gain is not None:
         passed, observed, required = gain.low > 0, f"improves by {with_interval(gain)}", "interval above 0"
-        found = f"{name} {metric.value:.4f} against {dummy.value:.4f}, on the same rows {observed}"
+        found = (
+            f"{name} {measure.figure(metric.value)} against {measure.figure(dummy.value)}, on the same rows {observed}"
+        )
     else:
         passed = metric.low > dummy.value if higher else metric.high < dummy.value
-        observed, required = with_interval(metric), f"interval {'above' if higher else 'below'} {dummy.value:.4f}"
-        found = f"{name} {observed} against {dummy.value:.4f}"
+        observed, required = (
+            with_interval(metric),
+            f"interval {'above' if higher else 'below'} {measure.figure(dummy.value)}",
+        )
+        found = f"{name} {observed} against {measure.figure(dummy.value)}"
     verb = "does" if passed else "does not, beyond chance"
     if not is_first:
         opening, verb = "", "Beats the simplest guess" if passed else "Does not beat the simplest guess beyond chance"
@@ -117,25 +122,30 @@ def non_inferiority(comparison: Comparison, gate: Gate) -> Check:
     """
     d, margin, name = comparison.difference, gate.non_inferiority, comparison.metric
     passed = d.value >= -margin and d.high >= -margin
-    span = f"95 % interval {d.low:+.4f} to {d.high:+.4f}, {comparison.n_rows:,} rows"
+    ends = f"{measure.figure(d.low, sign=True)} to {measure.figure(d.high, sign=True)}"
+    span = f"95 % interval {ends}, {comparison.n_rows:,} rows"
     if not (d.low <= d.high):
         reason = f"The difference to the champion in {name} could not be computed."
     elif d.low > 0:
-        reason = f"Better than the champion beyond chance: {name} improves by {d.value:.4f} ({span})."
+        reason = f"Better than the champion beyond chance: {name} improves by {measure.figure(d.value)} ({span})."
     elif d.high < 0:
         allowed = f"within the {margin:g} that the gate allows" if passed else f"more than the {margin:g} allowed"
-        reason = f"Worse than the champion beyond chance: {name} worsens by {-d.value:.4f} ({span}), {allowed}."
+        reason = (
+            f"Worse than the champion beyond chance: {name} worsens by {measure.figure(-d.value)} ({span}), {allowed}."
+        )
     elif passed:
-        reason = f"Equal to the champion within chance: {name} changes by {d.value:+.4f} ({span})."
+        reason = (
+            f"Equal to the champion within chance: {name} changes by {measure.figure(d.value, sign=True)} ({span})."
+        )
     else:
         reason = (
-            f"Not better than the champion: {name} worsens by {-d.value:.4f}, more than the {margin:g} allowed, "
-            f"though that is within chance ({span})."
+            f"Not better than the champion: {name} worsens by {measure.figure(-d.value)}, more than the {margin:g} "
+            f"allowed, though that is within chance ({span})."
         )
     return Check(
         name="non_inferiority",
         passed=passed,
-        observed=f"{d.value:+.4f} ({span})",
+        observed=f"{measure.figure(d.value, sign=True)} ({span})",
         required=f"≥ {-margin:g}" if margin else "≥ 0",
         reason=reason,
     )
@@ -220,4 +230,6 @@ def with_interval(metric: Metric) -> str:
         >>> with_interval(Metric(value=0.8, low=0.75, high=0.85, n_rows=100))
         '0.8000 (95 % interval 0.7500 to 0.8500)'
     """
-    return f"{metric.value:.4f} (95 % interval {metric.low:.4f} to {metric.high:.4f})"
+    return (
+        f"{measure.figure(metric.value)} (95 % interval {measure.figure(metric.low)} to {measure.figure(metric.high)})"
+    )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from palio import evaluate
 from palio.core.records import Slice
 from palio.report import words
 from palio.report.facts import ReportFacts
@@ -54,7 +55,7 @@ def _honesty(facts: ReportFacts) -> Iterator[Advice]:
     }
     if gap is not None and gap.verdict in remedy:
         yield Advice(remedy[gap.verdict], clean(gap.text, limit=240))
-    suspect = leak_suspect(facts)
+    suspect = evaluate.leak_suspect(facts.evaluation)
     if suspect:
         column, share = suspect
         yield Advice(
@@ -74,16 +75,6 @@ def _honesty(facts: ReportFacts) -> Iterator[Advice]:
             f"The sealed test has been opened {plural(used, 'time')} of {budget};"
             " with each look it flatters a little more.",
         )
-
-
-def leak_suspect(facts: ReportFacts) -> tuple[str, float] | None:
-    """Return the column that carries more than 60 % of all influence, with its share, if there is one among several."""
-    positive = [(i.column, i.loss.value) for i in facts.evaluation.importance if i.loss.value > 0]
-    total = sum(v for _, v in positive)
-    if len(positive) < 4:
-        return None
-    column, value = max(positive, key=lambda item: item[1])
-    return (column, value / total) if value > 0.6 * total else None
 
 
 def worse_slices(facts: ReportFacts) -> list[Slice]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from palio import evaluate
 from palio.core.records import Metric, Slice, WorstRow
 from palio.report import advice, charts, words
 from palio.report.charts import Scale, scale_of
@@ -282,7 +283,7 @@ def _warnings(facts: ReportFacts) -> list[str]:
         found.append(f"{words.plural(parts.n_duplicates_moved, 'row')} set aside, because a copy is in another part.")
     if parts.n_duplicates_across:
         found.append(f"{words.plural(parts.n_duplicates_across, 'row')} of one part equal a row of another.")
-    if suspect := advice.leak_suspect(facts):
+    if suspect := evaluate.leak_suspect(facts.evaluation):
         found.append(
             f"{words.quoted(suspect[0])} alone carries {percent(suspect[1])} of the influence: is it known in time?"
         )

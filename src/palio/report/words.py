@@ -53,7 +53,7 @@ VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",
     "overfitted": "Learned by heart: it does clearly better on cases it has seen than on new ones.",
     "underfitted": "Too simple: it misses even much of what it has seen.",
-    "shifted": "The test cases are different: validation and test do not agree.",
+    "shifted": "The parts are different: validation and test do not agree.",
     "unknown": "Not known: there is not enough to compare.",
 }
 
@@ -132,6 +132,9 @@ def more_rows(curve: LearningCurve, metric: str) -> str:
     _, half, whole = curve.points
     name = f"“{term(metric).title}”"
     rows = f"learning from {count(whole.n_rows)} rows instead of {count(half.n_rows)}"
+    if curve.verdict == "unclear":
+        change = "improved" if curve.gain > 0 else "did not improve"
+        return f"It is unclear: {rows} {change} {name}, but by so little that chance could hide or feign it."
     if curve.verdict == "flat":
         if curve.gain <= curve.error:
             return f"Hardly: {rows} improved {name} by no more than chance does."

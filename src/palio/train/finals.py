@@ -193,14 +193,14 @@ def _fit(field: Field, run: Run, examples: Examples) -> Fitted:
         deadline = None  # there is always a model
     else:
         deadline = field.deadline
-        if time.monotonic() + _pace(run) * growth >= deadline:
+        if time.monotonic() + _pace(run, holdout=field.holdout) * growth >= deadline:
             raise OutOfTime
     return family.fit(examples, params=family.grow(run.params, growth), seed=run.seed, deadline=deadline)
 
 
-def _pace(run: Run) -> float:
-    """Seconds that one of the run's fits took."""
-    return run.fit_s / max(1, len(run.fold_scores))
+def _pace(run: Run, *, holdout: bool) -> float:
+    """Seconds that one of the run's fits took; a holdout is one fit, whatever the blocks that it was scored in."""
+    return run.fit_s / (1 if holdout else max(1, len(run.fold_scores)))
 
 
 def _champion(field: Field, run: Run, everything: Examples) -> str:

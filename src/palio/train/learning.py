@@ -21,6 +21,8 @@ CLEAR = 2.0
 """Standard errors that a gain must have to be no chance."""
 TRIFLE = 0.005
 """A gain that is a smaller share than this of all that the candidate gains over the constant answer is a trifle."""
+MATERIAL = 0.05
+"""Where a gain of this share of it is not ruled out, it is unclear whether more rows would help."""
 LEAST_ROWS = 100
 """A quarter of fewer rows than this says nothing of the whole."""
 
@@ -80,6 +82,8 @@ def sentence(curve: LearningCurve, metric: str) -> str:
     step = (
         f"from {half.n_rows:,} to {whole.n_rows:,} rows {metric} went from {shown(half.score)} to {shown(whole.score)}"
     )
+    if curve.verdict == "unclear":
+        return f"It is unclear whether more rows would help: {step}, within chance."
     if curve.verdict == "flat":
         return f"More rows would hardly help: {step}."
     return f"More rows would help: {step}; twice as many may bring about {shown(curve.next_gain)} more."
@@ -90,13 +94,14 @@ def _judged(points: tuple[LearningPoint, ...], scores: Sequence[Array], *, lead:
     gain, before = float((whole - half).mean()), float((half - quarter).mean())
     error = resampled_error((whole - half).tolist(), holdout=holdout)
     rises = gain > CLEAR * error and gain > TRIFLE * lead
+    is_open = gain + CLEAR * error > MATERIAL * lead
     # By a power law each doubling brings a fixed share of what the one before it brought.
     share = min(1.0, gain / before) if before > 0 else 1.0
     return LearningCurve(
         points=points,
         gain=gain,
         error=error,
-        verdict="rises" if rises else "flat",
+        verdict="rises" if rises else "unclear" if is_open else "flat",
         next_gain=gain * share if rises else 0.0,
     )
 
