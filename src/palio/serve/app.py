@@ -353,7 +353,7 @@ def _pages(app: App) -> Starlette:
         return Response("\n", app.health().status, media_type="application/json", headers=_SAFE)
 
     async def version(_: PageRequest) -> Response:
-        return Response(palio.__version__, media_type="application/json", headers=_SAFE)
+        return Response(palio.__version__, media_type="text/plain", headers=_SAFE)
 
     async def refused(_: PageRequest, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500

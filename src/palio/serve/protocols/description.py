@@ -63,7 +63,7 @@ def openapi(
         },
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"ApiKey": []}, {"Bearer": []}, *([] if needs_key else [{}])],
-        "paths": paths(deployment),
+        "paths": paths(deployment, explains=manifest is not None),
         "components": {
             "schemas": schemas(manifest, inputs, outputs),
             "securitySchemes": {

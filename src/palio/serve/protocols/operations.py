@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from palio.core.records import Deployment
+from palio.serve.protocols.rows import MAX_EXPLAINED
 from palio.serve.protocols.schemas import closed, part, ref
 
 Operation = dict[str, Any]
@@ -31,12 +32,17 @@ _POLICY = (401, 403, 429)
 _BODY = (400, 408, 413, 415)
 
 
-def paths(deployment: Deployment) -> dict[str, Any]:
-    """Describe every route that offers something, for the model that is served."""
+def paths(deployment: Deployment, *, explains: bool = True) -> dict[str, Any]:
+    """Describe every route that offers something, for the model that is served.
+
+    Args:
+        deployment: Name and version.
+        explains: Whether it can tell how an answer came about.
+    """
     name = quote(deployment.model, safe="")
     models = (f"/v2/models/{name}", f"/v2/models/{name}/versions/{deployment.version}")
     found: dict[str, Any] = {
-        "/predict": {"post": _predict()},
+        "/predict": {"post": _predict(explains)},
         "/invocations": {"post": _invocations()},
         "/feedback": {"post": _feedback()},
     }
@@ -52,7 +58,7 @@ def paths(deployment: Deployment) -> dict[str, Any]:
         "/v2/health/ready": {"get": _health("ready", "Whether a champion is served")},
         "/health": {"get": _health("health", "Whether a champion is served, and which")},
         "/ping": {"get": _ping()},
-        "/version": {"get": _open("version", "The version of Palio", _text("application/json"))},
+        "/version": {"get": _open("version", "The version of Palio", _text("text/plain"))},
         "/metrics": {"get": _open("metrics", "Counts and times, for Prometheus", _text("text/plain"))},
         "/openapi.json": {"get": _read("openapi", "This document", policy=True, tag="pages")},
         "/playground.json": {"get": _read("form", "What the page for people asks and shows", policy=True, tag="pages")},
@@ -84,7 +90,7 @@ def _list() -> dict[str, Any]:
 
 
 def _text(kind: str) -> dict[str, Any]:
-    return {kind: {"schema": {} if kind == "application/json" else {"type": "string"}}}
+    return {kind: {"schema": {"type": "string"}}}
 
 
 def _answers(good: dict[str, Any], *bad: int, error: str = "Error") -> dict[str, Any]:
@@ -137,25 +143,30 @@ def _rows(record: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "items": record}
 
 
-def _predict() -> Operation:
-    forms = {"anyOf": [ref("Records"), _rows(ref("Record")), ref("Record")]}
+def _predict(explains: bool) -> Operation:
+    forms = {"anyOf": [ref("Records"), ref("RecordList"), ref("Record")]}
     answers = _answers(_json(ref("Predictions")), *_BODY, *_POLICY, *_OFTEN, 422)
-    explain = {
-        "name": "explain",
-        "in": "query",
-        "required": False,
-        "description": "1 adds to each answer what each column contributed; at most 100 rows, bundles only",
-        "schema": {"enum": ["0", "1"]},
-    }
-    return _post("predict", "Predict records", _json(forms), answers) | {"parameters": [explain]}
+    described = _post("predict", "Predict records", _json(forms), answers)
+    return described | ({"parameters": [_EXPLAIN]} if explains else {})
+
+
+_EXPLAIN = {
+    "name": "explain",
+    "in": "query",
+    "required": False,
+    "description": f"1 adds to each answer what each column contributed; for at most {MAX_EXPLAINED} rows",
+    "schema": {"type": "string"},
+    "example": "1",
+}
 
 
 def _invocations() -> Operation:
-    frame = part({"columns": {"type": "array", "items": {"type": "string"}}, "data": {"type": "array"}}, "data")
+    data = {"type": "array", "minItems": 1}
+    frame = part({"columns": {"type": "array", "items": {"type": "string"}}, "data": data}, "data")
     forms = {
         "dataframe_split": frame,
-        "dataframe_records": _rows(ref("Record")),
-        "instances": _rows(ref("Record")),
+        "dataframe_records": ref("RecordList"),
+        "instances": ref("RecordList"),
         "inputs": {},
     }
     one_of = [closed({name: form}, name) for name, form in forms.items()]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from palio.core.records import Column, Manifest, Task, TensorSpec
+from palio.serve.protocols.datatypes import DTYPES
 from palio.serve.protocols.guards import NUMERIC, range_of
 
 Schema = dict[str, Any]
@@ -28,7 +29,8 @@ def schemas(manifest: Manifest | None, inputs: Sequence[TensorSpec], outputs: Se
     names = [spec.name for spec in inputs]
     return {
         "Record": _graph_record(inputs) if manifest is None else _record(manifest),
-        "Records": closed({"records": {"type": "array", "minItems": 1, "items": ref("Record")}}, "records"),
+        "RecordList": _record_list(inputs),
+        "Records": closed({"records": ref("RecordList")}, "records"),
         "Prediction": _graph_prediction() if manifest is None else _prediction(manifest.task),
         "Predictions": part(
             {"model": _TEXT, "version": _COUNT, "predictions": {"type": "array", "items": ref("Prediction")}},
@@ -154,6 +156,13 @@ def example_of(column: Column) -> Any:
     return (column.categories or ("text",))[0]
 
 
+def _record_list(inputs: Sequence[TensorSpec]) -> Schema:
+    """Describe how many records a request may hold: a graph from elsewhere may take a fixed number."""
+    fixed = [spec.shape[0] if spec.shape else 1 for spec in inputs if not spec.shape or spec.shape[0] >= 0]
+    ends = {"minItems": fixed[0], "maxItems": fixed[0]} if fixed else {"minItems": 1}
+    return {"type": "array", "items": ref("Record"), **ends}
+
+
 def _record(manifest: Manifest) -> Schema:
     features = manifest.schema.features
     record = closed(
@@ -261,7 +270,7 @@ def _tensor(names: list[str]) -> Schema:
         {
             "name": {"enum": names} if names else _TEXT,
             "shape": {"type": "array", "items": _COUNT},
-            "datatype": _TEXT,
+            "datatype": {"enum": sorted(DTYPES)},
             "parameters": {"type": "object"},
             "data": {"type": "array"},
         },
@@ -278,7 +287,7 @@ def _spec() -> Schema:
 
 
 def _truth(task: Task | None) -> Schema:
-    label: Schema = {"type": ["string", "number", "boolean"]}
+    label: Schema = {"type": ["string", "number", "boolean"], "minLength": 1}
     if task is not None:
         label = {"enum": list(task.classes)} if task.classes else {"type": "number"}
     return closed(
@@ -287,8 +296,8 @@ def _truth(task: Task | None) -> Schema:
             | {"description": "`id` of an answer", "pattern": r"^[A-Za-z0-9_:-]{1,120}\.[0-9]{1,9}$"},
             "key": {"type": ["string", "integer"], "description": "Or the row's own id"},
             "label": label | {"description": "What turned out to be true"},
-            "at": {"type": "string", "format": "date-time", "description": "When it was known; now if left out"},
+            "at": {"type": ["string", "null"], "format": "date-time", "description": "When it was known; else now"},
             "values": {"type": "object", "additionalProperties": {"type": "number"}},
         },
         "label",
-    )
+    ) | {"anyOf": [{"required": ["prediction_id"]}, {"required": ["key"]}]}
