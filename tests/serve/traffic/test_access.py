@@ -206,6 +206,14 @@ def test_purposes_that_callers_invent_take_no_memory() -> None:
     assert len(access._fitting) == 1
 
 
+def test_long_names_that_strangers_invent_take_no_memory() -> None:
+    access = compile_policy(Policy(rules=(Rule(model="bank"),), keys=KEYS))
+    for number in range(20):
+        for model, version in ((f"{number}" * 30_000, "1"), ("bank", f"{number}" * 30_000)):
+            assert access.decide(ANONYMOUS, model, version, "", "", NOON).status in (200, 401)
+    assert len(access._fitting) == 0
+
+
 @pytest.mark.parametrize(
     ("rule", "says", "hint"),
     [

@@ -16,6 +16,8 @@ from palio.serve.traffic.quota import SECONDS, OwnQuotas, Quotas
 
 Headers = Mapping[bytes, bytes]
 _MOST_CACHED = 4096
+_LONGEST_CACHED = 256
+"""Letters of the names that are asked for: a longer one is decided each time, so that nobody fills the memory."""
 _CHALLENGE: Final = ((b"www-authenticate", b"Bearer"),)
 
 
@@ -181,9 +183,9 @@ class Access:
         """Take `n_rows` more from the quota that allowed a request: once its body has told how many there are."""
         if verdict.rule < 0 or n_rows <= 0:
             return verdict
-        return self._say(self._lines[verdict.rule], caller, now, n_rows)
+        return self._say(self._lines[verdict.rule], caller, now, n_rows, n_taken=1)
 
-    def _say(self, line: _Line, caller: Caller, now: float, n_rows: int) -> Verdict:
+    def _say(self, line: _Line, caller: Caller, now: float, n_rows: int, n_taken: int = 0) -> Verdict:
         verdict = line.verdict
         if not verdict.allowed:
             return verdict._replace(status=401) if caller.name == "anonymous" and self._keys else verdict
@@ -194,7 +196,7 @@ class Access:
         if wait == 0.0:
             return verdict
         quota = f"{capacity:,} rows per {line.rule.per}"
-        if math.isinf(wait):
+        if math.isinf(wait) or n_taken + n_rows > capacity:  # waiting would never help
             reason, after = f"more rows at once than the quota of {quota} allows", 0
         else:
             reason, after = f"the quota of {quota} is used up", math.ceil(wait)
@@ -209,9 +211,11 @@ class Access:
                 fitting.append(line)
                 if line.is_constant:
                     break
-        if len(self._fitting) >= _MOST_CACHED:
-            self._fitting.clear()
-        found = self._fitting[asked] = tuple(fitting)
+        found = tuple(fitting)
+        if len(model) + len(version) <= _LONGEST_CACHED:
+            if len(self._fitting) >= _MOST_CACHED:
+                self._fitting.clear()
+            self._fitting[asked] = found
         return found
 
     def _defaults(self) -> tuple[Verdict, Verdict]:
