@@ -26,7 +26,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = settings.read_text("utf-8").replace("budget_s = 300", "budget_s = 15")
     # The forest is better, but how sure that is with so few rows is not what is tested here.
     settings.write_text(text.replace("non_inferiority = 0.0", "non_inferiority = 0.1"), "utf-8")
-    palio(folder, "run", env={"PALIO_TRAIN_FAMILIES": "linear"})
+    for verb in ("ingest", "split", "train", "evaluate", "promote"):
+        palio(folder, verb, env={"PALIO_TRAIN_FAMILIES": "linear"})
     palio(folder, "train", env={"PALIO_TRAIN_FAMILIES": "forest"})
     return folder
 

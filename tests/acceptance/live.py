@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 PALIO = str(Path(sys.executable).with_name("palio"))
 REACH_S = 2.0
 """Within so many seconds every worker must know what stands in the ledger."""
+HIDDEN = frozenset({"y", "duration"})
 NUMBERS = frozenset({"age", "balance", "day", "campaign", "pdays", "previous"})
 
 
@@ -41,11 +42,10 @@ def labelled(folder: Path) -> list[tuple[dict[str, Any], str]]:
         separator = csv.Sniffer().sniff(file.readline()).delimiter
         file.seek(0)
         found = [
-            {
-                name: int(text) if name in NUMBERS else text
-                for name, text in row.items()
-                if name not in ("y", "duration")
-            }
+            (
+                {name: int(text) if name in NUMBERS else text for name, text in row.items() if name not in HIDDEN},
+                row["y"],
+            )
             for row in csv.DictReader(file, delimiter=separator)
         ]
     random.Random(0).shuffle(found)  # the file is in order of time

@@ -7,21 +7,18 @@ import random
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import binom
 
-from palio import model
 from palio.core.serving import RolloutState
-from palio.model.bundle import Facts
 from palio.renew import standing
 from palio.store import Layout, open_store, scan_log
-from palio.testing.racing import make_decision
+from tests.acceptance.challengers import put_worse, swapped
 from tests.acceptance.live import Load, all_say, palio, records, serving, wait_until, watching
-from tests.serve.worse_graphs import fail_above, slow_down, swap_classes
+from tests.serve.worse_graphs import fail_above, slow_down
 
 pytestmark = pytest.mark.slow
 
@@ -132,23 +129,8 @@ kind = "promote"
 """
 
 
-def put_worse(folder: Path, spoil: Callable[[bytes], bytes]) -> str:
-    """Put a spoilt copy of the champion into the store, with a gate that was deceived; return its identity."""
-    with open_store(folder) as store:
-        champion = store.promotions.champion("bank")
-        assert champion is not None
-        bundle = model.load(store, champion.bundle)
-        graph, rows = spoil(bundle.members["model.onnx"]), bundle.golden().feeds
-        golden = model.Golden(feeds=rows, outputs=model.Graph(graph).predict(rows))
-        facts: dict[str, Any] = {name: getattr(bundle.manifest, name) for name in Facts.__annotations__}
-        identity = model.pack(store, graph, profile=bundle.profile(), golden=golden, **facts)
-        decision = make_decision(identity, champion.bundle)
-        store.records.put(decision, key=decision.id)
-    return identity
-
-
 BAD = {
-    "worse": (PLAN, lambda graph: swap_classes(graph, ("no", "yes")), "rows got another answer"),
+    "worse": (PLAN, swapped, "rows got another answer"),
     "slow": (CANARY, slow_down, "answers took longer than"),
     "failing": (CANARY, lambda graph: fail_above(graph, "age", 100.0), "requests failed"),
 }
