@@ -22,8 +22,8 @@ import palio
 from palio.core.errors import PalioError
 from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
-from palio.serve.pipeline import Handler, Pipeline, Refuse
-from palio.serve.protocols import description, invocations, playground, repository, rows, tensors
+from palio.serve.pipeline import Pipeline
+from palio.serve.protocols import description, playground, repository
 from palio.serve.protocols.wire import (
     JSON,
     Caps,
@@ -41,6 +41,7 @@ from palio.serve.registry import Provider, Registry, State
 from palio.serve.served import Served
 from palio.serve.traffic.admission import Admission, AdmissionLimits
 from palio.serve.traffic.batching import Batcher
+from palio.serve.ways import way_of
 
 if TYPE_CHECKING:
     from palio.serve.journal import Journal
@@ -146,14 +147,13 @@ class App:
         """Answer one request, or start and stop with the server."""
         if scope["type"] == "http":
             path: str = scope["path"]
-            if path.startswith("/v2"):
-                await self._protocol(path, scope, receive, send)
-            elif path == "/predict":
-                read, is_slow = (rows.explain, True) if _wants_reasons(scope) else (rows.read, False)
-                await self._answer("predict", scope, receive, send, read, is_slow=is_slow)
-            elif path == "/invocations":
-                read, refused = invocations.read, invocations.refuse
-                await self._answer("invocations", scope, receive, send, read, refused=refused)
+            way = way_of(path, scope["query_string"], scope["scheme"])
+            if way is not None:
+                reply = await self.pipeline.answer(way, scope["method"], dict(scope["headers"]), receive)
+                if reply is not None:
+                    await send_reply(send, reply, close=self.is_draining)
+            elif path.startswith("/v2"):
+                await send_reply(send, self._protocol(path, scope), close=self.is_draining)
             elif path == "/feedback":
                 await send_reply(send, await self._take(scope, receive), close=self.is_draining)
             else:
@@ -178,35 +178,12 @@ class App:
         self.meters.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _protocol(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        parts = path.rstrip("/").split("/")[2:]
-        if parts and parts[0] == "models" and parts[-1] == "infer":
-            route = "grpc" if scope["scheme"] == "grpc" else "infer"
-            await self._answer(route, scope, receive, send, tensors.read, name=parts[1:-1])
-            return
+    def _protocol(self, path: str, scope: Scope) -> Reply:
+        """Answer the reading routes of the protocol."""
         try:
-            reply = self._describe(scope, parts)
+            return self._describe(scope, path.rstrip("/").split("/")[2:])
         except WireError as refusal:
-            reply = refuse(refusal)
-        await send_reply(send, reply, close=self.is_draining)
-
-    async def _answer(
-        self,
-        route: str,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        read: Handler,
-        *,
-        name: list[str] | None = None,
-        refused: Refuse = refuse,
-        is_slow: bool = False,
-    ) -> None:
-        reply = await self.pipeline.answer(
-            route, scope, receive, read, name=name or (), refused=refused, is_slow=is_slow
-        )
-        if reply is not None:
-            await send_reply(send, reply, close=self.is_draining)
+            return refuse(refusal)
 
     async def _take(self, scope: Scope, receive: Receive) -> Reply:
         """Answer `POST /feedback`."""
@@ -312,12 +289,6 @@ def _allow(method: str, *methods: str) -> None:
     if method not in methods:
         allowed = ", ".join(methods)
         raise WireError(405, f"only {allowed} is allowed here", headers=((b"allow", allowed.encode()),))
-
-
-def _wants_reasons(scope: Scope) -> bool:
-    """Tell whether `?explain=1` was asked for."""
-    query: bytes = scope["query_string"]
-    return bool(query) and b"explain=1" in query.split(b"&")
 
 
 def _pages(app: App) -> Starlette:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from palio.serve.listener import ConnectionLimits
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
     from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable
     from uvicorn._types import Scope as AnyScope
+
+    from palio.serve.express import Express
+    from palio.serve.protocols.wire import Reply
+    from palio.serve.ways import Way
 
 
 class Tally(dict[str, int]):
@@ -35,14 +39,26 @@ class Connection(HttpToolsProtocol):
     limits = ConnectionLimits()
     n_allowed = 10_000
     tally: Tally
+    _heads: _Heads
 
     _received = 0
     _suspect: tuple[object, float] = (None, 0.0)
+    _express: Express | None = None
+    _is_draining: Callable[[], bool]
+    _n_begun = 0
+    _in_head = False
 
     @classmethod
     def limited(cls, limits: ConnectionLimits, *, n_allowed: int) -> type[Connection]:
         """Make the class of one server's connections."""
-        return type("Connection", (cls,), {"limits": limits, "n_allowed": n_allowed, "tally": Tally()})
+        own = {"limits": limits, "n_allowed": n_allowed, "tally": Tally(), "_heads": _Heads()}
+        return type("Connection", (cls,), own)
+
+    @classmethod
+    def let_pass(cls, express: Express, is_draining: Callable[[], bool]) -> None:
+        """Answer requests that come in one piece by `express`, not by the ASGI application."""
+        cls._express = express
+        cls._is_draining = staticmethod(is_draining)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection in, or tell the client to come back later."""
@@ -57,12 +73,113 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and hold what is incomplete to the limits."""
         super().data_received(data)
-        scope: Any = self.scope
-        if scope is None or "path" not in scope or self.cycle.more_body:
+        if self._in_head or (self.cycle is not None and self.cycle.more_body):
             self._received += len(data)
-            self._check_size(in_head=scope is not None and "path" not in scope)
+            self._check_size(in_head=self._in_head)
+            if isinstance(self.cycle, Call) and self.cycle.more_body:
+                cast("Express", self._express).wait_for(self.cycle)
         else:
             self._received = 0
+
+    # ── what the parser has found ───────────────────────────────────────────────────────────────────────────────────
+
+    def on_message_begin(self) -> None:
+        """Begin with a head; its scope is made when it is needed."""
+        self._n_begun += 1
+        self._in_head = True
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        """Choose between the express and the application."""
+        self._in_head = False
+        express, before = self._express, self.cycle
+        if express is not None and (before is None or before.response_complete) and not self.expect_100_continue:
+            way, parser = express.find(self.url), self.parser
+            if (
+                way is not None
+                and parser.get_method() == b"POST"
+                and parser.get_http_version() == "1.1"
+                and not parser.should_upgrade()
+                and not self.flow.write_paused
+                and self.app is self.config.loaded_app
+            ):
+                self.cycle = cast("Any", Call(self, way, self.headers, parser.should_keep_alive()))
+                return
+        self._begin_cycle()
+
+    def _begin_cycle(self) -> None:
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        call = self.cycle
+        if not isinstance(call, Call):
+            super().on_body(body)
+        elif not call.body:
+            call.body = body
+        else:  # many small chunks must not be copied again and again
+            call.pieces = call.pieces or bytearray(call.body)
+            call.pieces += body
+
+    def on_message_complete(self) -> None:
+        """Pass a whole request on."""
+        call = self.cycle
+        if isinstance(call, Call):
+            call.more_body = False
+            if call.pieces:
+                call.body = bytes(call.pieces)
+            cast("Express", self._express).take(call)
+        else:
+            super().on_message_complete()
+
+    def leave_to_application(self, call: Call) -> None:
+        """Let the application read a body that comes slowly, or is large."""
+        self.cycle = None  # type: ignore[assignment]
+        self._begin_cycle()
+        if not call.keep_alive:
+            self.cycle.keep_alive = False
+        if call.body:
+            super().on_body(bytes(call.pieces or call.body))
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request. Idle connections are found by `sweep`: a timer for each answer costs more."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+
+    def send(self, call: Call, reply: Reply | None) -> None:
+        """Write the answer to a call in one piece."""
+        if reply is None or call.disconnected:
+            call.response_complete = True
+            return
+        call.response_started = True
+        is_last = not call.keep_alive or self._is_draining()
+        self.transport.write(self._head(reply, is_last=is_last) + reply.body)
+        call.response_complete = True
+        if is_last:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _head(self, reply: Reply, *, is_last: bool) -> bytes:
+        heads, defaults = self._heads, self.server_state.default_headers
+        if heads.defaults is not defaults or len(heads) > _MOST_HEADS:  # the date is another
+            heads.clear()
+            heads.defaults = defaults
+        key = (reply.status, reply.content_type, reply.headers, is_last)
+        head = heads.get(key)
+        if head is None:
+            head = heads[key] = _write_head(defaults, reply, is_last=is_last)
+        return head % len(reply.body)
 
     def _check_size(self, *, in_head: bool) -> None:
         limits = self.limits
@@ -84,9 +201,7 @@ class Connection(HttpToolsProtocol):
 
     def is_between_requests(self) -> bool:
         """Tell whether nothing is owed: no request is under way, not even a part of its head."""
-        if self.cycle is None:
-            return self.scope is None
-        return self.cycle.response_complete and "path" in self.scope
+        return not self._in_head and (self._n_begun == 0 if self.cycle is None else self.cycle.response_complete)
 
     def look(self, now: float) -> None:
         """Cut the connection off if it has been in the same unwanted state for too long."""
@@ -100,23 +215,98 @@ class Connection(HttpToolsProtocol):
             if reason == "body_timeout" and not self.cycle.response_started:
                 self.transport.write(_TOO_SLOW)
                 self.transport.close()
+            elif reason == "idle":
+                self.transport.close()
             else:
                 self.transport.abort()
 
     def _state(self) -> tuple[object, str, float]:
-        limits, scope = self.limits, cast("Any", self.scope)
+        limits = self.limits
         waiting = self.transport.get_write_buffer_size()
         if waiting:
-            return (id(self.cycle), waiting), "write_timeout", limits.write_timeout_s
+            return (self._n_begun, waiting), "write_timeout", limits.write_timeout_s
         if self.transport.is_closing():
             return "closing", "write_timeout", limits.write_timeout_s
-        if scope is None:
-            return "fresh", "idle", limits.idle_timeout_s
-        if "path" not in scope:
-            return id(scope), "head_timeout", limits.head_timeout_s
-        if self.cycle.more_body and not self.cycle.response_complete:
-            return id(scope), "body_timeout", limits.body_timeout_s
+        if self._in_head:
+            return self._n_begun, "head_timeout", limits.head_timeout_s
+        if self.cycle is None or self.cycle.response_complete:
+            return -self._n_begun, "idle", limits.idle_timeout_s
+        if self.cycle.more_body:
+            return self._n_begun, "body_timeout", limits.body_timeout_s
         return None, "", 0.0
+
+
+class Call:
+    """A request that came in one piece: stands where uvicorn keeps its cycle of request and response."""
+
+    __slots__ = (
+        "body",
+        "connection",
+        "disconnected",
+        "headers",
+        "keep_alive",
+        "more_body",
+        "pieces",
+        "response_complete",
+        "response_started",
+        "way",
+    )
+
+    def __init__(self, connection: Connection, way: Way, headers: list[tuple[bytes, bytes]], keep_alive: bool) -> None:
+        self.connection, self.way, self.keep_alive = connection, way, keep_alive
+        self.headers = dict(headers)
+        self.body = b""
+        self.pieces: bytearray | None = None
+        self.more_body = True
+        self.disconnected = self.response_started = self.response_complete = False
+
+    @property
+    def message_event(self) -> Any:
+        """What uvicorn sets when there is news; nobody waits for it here."""
+        return _Nobody
+
+    @property
+    def n_here(self) -> int:
+        """How much of the body has arrived."""
+        return len(self.pieces or self.body)
+
+    def leave(self) -> None:
+        """Let the application read the rest of the body; nothing else follows here."""
+        self.more_body = False
+        self.connection.leave_to_application(self)
+
+    def send(self, reply: Reply | None) -> None:
+        """Send the reply; None if nobody is left to read it."""
+        self.connection.send(self, reply)
+
+    def drop(self) -> None:
+        """End the connection: there is no reply."""
+        self.connection.transport.abort()
+
+
+class _Nobody:
+    @staticmethod
+    def set() -> None:
+        pass
+
+
+class _Heads(dict[Any, bytes]):
+    """Heads of answers that were written before, until the default headers change."""
+
+    defaults: Any = None
+
+
+_MOST_HEADS = 256
+
+
+def _write_head(defaults: list[tuple[bytes, bytes]], reply: Reply, *, is_last: bool) -> bytes:
+    """Write the head of an answer; `%d` stands for its length."""
+    headers = [*defaults, (b"content-type", reply.content_type), (b"content-length", b"\0"), *reply.headers]
+    if is_last:
+        headers.append((b"connection", b"close"))
+    lines = [name + b": " + value + b"\r\n" for name, value in headers]
+    text = b"".join((STATUS_LINE[reply.status], *lines, b"\r\n"))
+    return text.replace(b"%", b"%%").replace(b"\0", b"%d")
 
 
 def sweep(connections: Iterable[object]) -> None:

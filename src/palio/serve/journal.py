@@ -84,6 +84,11 @@ class Journal:
 
     # ── beside a request ────────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether answers wait until they are logged."""
+        return self._waits
+
     def add(self, entry: Entry) -> asyncio.Future[bool] | None:
         """Log one request, some time soon.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +21,14 @@ from palio.serve.protocols.wire import (
     Receive,
     Reply,
     Request,
-    Scope,
     WireError,
     read_request,
-    refuse,
 )
 from palio.serve.tracing import open_tracer
 from palio.serve.traffic.access import ANONYMOUS, Caller, Verdict
 from palio.serve.traffic.routing import Target
 from palio.serve.traffic.shadow import Shadow, Shadowed
+from palio.serve.ways import Way
 
 if TYPE_CHECKING:
     from palio.serve.journal import Journal
@@ -50,9 +49,6 @@ GONE = 499
 """What the log calls a request whose client went away; nobody is answered."""
 
 Headers = Mapping[bytes, bytes]
-Handler = Callable[["Served", Request, Caps], Asked]
-"""Reads a request of one form and holds it to the signature of a model."""
-Refuse = Callable[[WireError], Reply]
 
 
 class Ticket(msgspec.Struct, gc=False):
@@ -102,7 +98,7 @@ class Pipeline:
         self.shadow = Shadow(self._shadowed)
         self._registry = registry
         self._meters = meters
-        self._admission = admission
+        self.admission = admission
         self._batcher = batcher
         self._pool = pool
         self._ids = PredictionIds()
@@ -123,64 +119,78 @@ class Pipeline:
         if self.tracer is not None:
             self.tracer.close()
 
+    @property
+    def state(self) -> State:
+        """What is served now, to whom."""
+        return self._registry.state
+
+    def is_quick(self, state: State) -> bool:
+        """Tell whether all who may answer do so on the event loop, without waiting for a thread or a disk."""
+        if self.journal is not None and self.journal.is_awaited:
+            return False
+        return all(one is None or one.batching.mode in ("inline", "queued") for one in (state.served, state.challenger))
+
+    def open(self, route: str, state: State) -> Ticket:
+        """Begin with a request of a form."""
+        return Ticket(self._ids.take(), route, time.time_ns(), time.perf_counter(), state)
+
     async def answer(
         self,
-        route: str,
-        scope: Scope,
+        way: Way,
+        method: str,
+        headers: Headers,
         receive: Receive,
-        handler: Handler,
-        *,
-        name: Sequence[str] = (),
-        refused: Refuse = refuse,
-        is_slow: bool = False,
     ) -> Reply | None:
-        """Answer one request. The one catch-all of the wire.
+        """Answer one request.
 
         Args:
-            route: What the log and the meters call this form.
-            scope: Of the request.
+            way: Where its path leads.
+            method: Of the request.
+            headers: Of the request, names in lower case.
             receive: Gives its body.
-            handler: Reads the form.
-            name: Model, and perhaps `versions` and a version, as the path names them.
-            refused: Writes a refusal in the words of the form.
-            is_slow: Never compute this on the event loop.
 
         Returns:
             The reply; None if nobody is left to read it.
         """
-        now = time.time_ns()
-        ticket = Ticket(self._ids.take(), route, now, time.perf_counter(), self._registry.state)
+        ticket = self.open(way.route, self.state)
         reply: Reply | None
         try:
-            if scope["method"] != "POST":
+            if method != "POST":
                 raise WireError(405, "only POST is allowed here", headers=((b"allow", b"POST"),))
-            reply = await self._lead(ticket, dict(scope["headers"]), receive, handler, name, is_slow)
-        except WireError as refusal:
-            ticket.reason = refusal.message
-            reply = refused(refusal)
-        except DisconnectError:
-            ticket.reason, reply = "the client went away", None
-        except PalioError as error:
+            reply = await self._lead(ticket, headers, receive, way)
+        except Exception as error:  # noqa: BLE001 - the catch-all of the wire
+            reply = self.refused(ticket, way, error)
+        return self.closed(ticket, reply, headers)
+
+    def refused(self, ticket: Ticket, way: Way, error: Exception) -> Reply | None:
+        """Say why a request is not answered, and keep the reason for the log; None if nobody is left to read it."""
+        if isinstance(error, WireError):
             ticket.reason = error.message
-            reply = refused(WireError.of(error))
-        except Exception as error:
-            log.exception("an answer failed")
-            ticket.reason = f"unexpected {type(error).__name__}"
-            reply = refused(WireError(500, "the server could not answer; its log says why"))
+            return way.refused(error)
+        if isinstance(error, DisconnectError):
+            ticket.reason = "the client went away"
+            return None
+        if isinstance(error, PalioError):
+            ticket.reason = error.message
+            return way.refused(WireError.of(error))
+        log.error("an answer failed", exc_info=error)
+        ticket.reason = f"unexpected {type(error).__name__}"
+        return way.refused(WireError(500, "the server could not answer; its log says why"))
+
+    def closed(self, ticket: Ticket, reply: Reply | None, headers: Headers) -> Reply | None:
+        """Count a request that has its reply, and log it if it was not answered as asked."""
         status = GONE if reply is None else reply.status
         if ticket.reason:
             self._failed(ticket, status)
-        self._meters.answered(route, status, time.perf_counter() - ticket.began)
+        self._meters.answered(ticket.route, status, time.perf_counter() - ticket.began)
         if self.tracer is not None:
-            self.tracer.finished(ticket, status, scope)
+            self.tracer.finished(ticket, status, headers)
         return reply
 
-    async def _lead(
-        self, ticket: Ticket, headers: Headers, receive: Receive, handler: Handler, name: Sequence[str], is_slow: bool
-    ) -> Reply:
-        admission = self._admission
+    async def _lead(self, ticket: Ticket, headers: Headers, receive: Receive, way: Way) -> Reply:
+        admission = self.admission
         admission.enter()
-        served = self.admit(ticket, headers, name)
+        served = self.admit(ticket, headers, way.model, way.version)
         held = _Held(admission)
         try:
             request = await read_request(headers, receive, self.caps, held)
@@ -191,11 +201,11 @@ class Pipeline:
         try:
             ticket.began = time.perf_counter()
             ticket.n_bytes = len(request.body)
-            return await self._compute(ticket, served, handler, request, is_slow)
+            return await self._compute(ticket, served, way, request)
         finally:
             admission.end(held.n_bytes)
 
-    def admit(self, ticket: Ticket, headers: Headers, name: Sequence[str]) -> Served:
+    def admit(self, ticket: Ticket, headers: Headers, model: str, version: str) -> Served:
         """Decide whether a request may be made, and who answers it.
 
         Raises:
@@ -204,7 +214,6 @@ class Pipeline:
         state, now = ticket.state, ticket.at_ns / 1e9
         if state.served is None:
             raise WireError(503, state.trouble, headers=((b"retry-after", b"1"),))
-        model, version = _named(name)
         caller = ticket.caller = state.access.identify(headers, now)
         known = not model or model == state.served.deployment.model
         target = state.route.choose(headers, caller.name, version) if known else None
@@ -227,20 +236,18 @@ class Pipeline:
         ticket.served = served
         return served
 
-    async def _compute(
-        self, ticket: Ticket, served: Served, handler: Handler, request: Request, is_slow: bool
-    ) -> Reply:
-        is_large = is_slow or len(request.body) > INLINE_BODY_BYTES
-        begin = time.perf_counter_ns()
+    async def _compute(self, ticket: Ticket, served: Served, way: Way, request: Request) -> Reply:
+        is_large = way.is_slow or len(request.body) > INLINE_BODY_BYTES
+        begin = time.perf_counter()
         try:
             if is_large:
-                asked = await self._aside(handler, served, request, self.caps)
+                asked = await self._aside(way.read, served, request, self.caps)
             else:
-                asked = handler(served, request, self.caps)
+                asked = way.read(served, request, self.caps)
             ticket.asked = asked
             if asked.n_rows > 1:
-                self._charge(ticket, asked.n_rows - 1)
-            middle = time.perf_counter_ns()
+                self.charge(ticket, asked.n_rows - 1)
+            middle = time.perf_counter()
             mode = served.batching.mode
             if is_large and mode in ("inline", "queued"):
                 outputs = await self._aside(served.run, asked.feeds)
@@ -248,30 +255,47 @@ class Pipeline:
                 outputs = served.run(asked.feeds)
             else:
                 outputs = await self._batcher.run(served, asked.feeds, asked.n_rows)
-            computed = time.perf_counter_ns()
+            computed = time.perf_counter()
             if is_large:
                 reply: Reply = await self._aside(asked.write, outputs, ticket.id)
             else:
                 reply = asked.write(outputs, ticket.id)
         except Exception:
-            served.tally.failed(time.perf_counter_ns() - begin)
+            served.tally.failed(int((time.perf_counter() - begin) * 1e9))
             raise
-        end = time.perf_counter_ns()
-        served.tally.succeeded(asked.n_rows, end - begin, computed - middle)
+        waiter = self.answered(ticket, served, asked, outputs, time.perf_counter() - begin, computed - middle)
+        if waiter is not None and not await waiter:
+            raise WireError(503, "the answer could not be logged", headers=((b"retry-after", b"1"),))
+        return reply
+
+    def answered(
+        self,
+        ticket: Ticket,
+        served: Served,
+        asked: Asked,
+        outputs: Mapping[str, Any],
+        seconds: float,
+        compute_s: float,
+    ) -> asyncio.Future[bool] | None:
+        """Count an answer, log it, and offer it to the shadow.
+
+        Returns:
+            What the reply must wait for; None if it need not.
+        """
+        served.tally.succeeded(asked.n_rows, int(seconds * 1e9), int(compute_s * 1e9))
         self._meters.predicted(served.deployment.model, served.version, asked.n_rows, asked.flags)
+        waiter = None
         if self.journal is not None:
-            waiter = self.journal.add(_entry(ticket, served, asked, outputs, (end - begin) / 1e9))
-            if waiter is not None and not await waiter:
-                raise WireError(503, "the answer could not be logged", headers=((b"retry-after", b"1"),))
+            waiter = self.journal.add(_entry(ticket, served, asked, outputs, seconds))
         state = ticket.state
         if state.plan.mode == "shadow" and state.challenger is not None and served is state.served:
             self.shadow.offer(state.challenger, _shadowed(ticket, asked))
-        return reply
+        return waiter
 
     async def _aside(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
-    def _charge(self, ticket: Ticket, n_rows: int) -> None:
+    def charge(self, ticket: Ticket, n_rows: int) -> None:
         """Take the rows beyond the first from the caller's quota."""
         verdict = ticket.verdict
         if verdict is None or verdict.rule < 0:
@@ -335,13 +359,6 @@ class _Held:
     def __call__(self, n_bytes: int) -> None:
         self._admission.hold(n_bytes)
         self.n_bytes += n_bytes
-
-
-def _named(name: Sequence[str]) -> tuple[str, str]:
-    """Take a model and a version out of the parts of a path; they are compared, never used as paths."""
-    if len(name) > 2 and name[-2] == "versions":
-        return "/".join(name[:-2]), name[-1]
-    return "/".join(name), ""
 
 
 def _entry(ticket: Ticket, served: Served, asked: Asked, outputs: Mapping[str, Any], latency_s: float) -> Entry:

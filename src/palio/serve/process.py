@@ -16,6 +16,7 @@ import uvicorn
 
 from palio.core.errors import UnavailableError
 from palio.serve.connection import Connection, sweep
+from palio.serve.express import Express
 from palio.serve.listener import BACKLOG, DRAIN_S, NOTICE_S, ConnectionLimits, listen, turn_new_ones_away, url_of
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class _Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             backlog=BACKLOG,
             timeout_keep_alive=int(limits.idle_timeout_s),
             timeout_graceful_shutdown=max(1, int(drain_s)),
@@ -159,8 +161,15 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
+        express = Express(self._app.pipeline, asyncio.get_running_loop(), self._keep)
+        self._kind.let_pass(express, lambda: self._app.is_draining)
         await super().startup(sockets)
         self._ready()
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        """Let a task live, and let the stop wait for it."""
+        self.server_state.tasks.add(task)
+        task.add_done_callback(self.server_state.tasks.discard)
 
     async def on_tick(self, counter: int) -> bool:
         """Look at all connections once a second."""

@@ -21,7 +21,6 @@ import palio
 
 if TYPE_CHECKING:
     from palio.serve.pipeline import Ticket
-    from palio.serve.protocols.wire import Scope
 
 log = logging.getLogger("palio.serve")
 
@@ -81,14 +80,10 @@ class Tracer:
         self._sampling = sampling
         self._tracer = provider.get_tracer("palio.serve", palio.__version__)
 
-    def finished(self, ticket: Ticket, status: int, scope: Scope) -> None:
+    def finished(self, ticket: Ticket, status: int, headers: Mapping[bytes, bytes]) -> None:
         """Tell of a request that was answered with `status`; never raises, never waits."""
-        parent = state = None
-        for name, value in scope["headers"]:
-            if name == b"traceparent":
-                parent = parent_of(value)
-            elif name == b"tracestate":
-                state = value
+        told, state = headers.get(b"traceparent"), headers.get(b"tracestate")
+        parent = None if told is None else parent_of(told)
         if self._sampling.wants(parent):
             try:
                 self._tell(ticket, status, parent, state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -297,22 +297,65 @@ class Batcher:
             self._lanes.pop(lane.key, None)
 
 
-def compute(run: Run, batch: Sequence[_Request]) -> list[Outputs | Exception]:
+class Rows(Protocol):
+    """Some rows of one request."""
+
+    @property
+    def feeds(self) -> Feeds:
+        """Arrays whose first size is `n_rows`, in any order."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows they are."""
+
+
+def compute_all(served: Batchable, requests: Sequence[Rows]) -> list[Outputs | Exception]:
+    """Compute requests here and now, together if the plan allows it; an error becomes the answer of its request."""
+    if len(requests) == 1 or served.batching.mode != "queued":
+        return [_alone(served.run, one) for one in requests]
+    lanes: dict[tuple[Any, ...], list[int]] = {}
+    for index, request in enumerate(requests):
+        lanes.setdefault(_inner_shapes(served, request.feeds), []).append(index)
+    answers: list[Outputs | Exception] = [{}] * len(requests)
+    for indices in lanes.values():
+        for batch in _cut([(index, requests[index]) for index in indices], served.batching.max_rows):
+            together = compute(served.run, [request for _, request in batch])
+            for (index, _), answer in zip(batch, together, strict=True):
+                answers[index] = answer
+    return answers
+
+
+def _cut(lane: Sequence[tuple[int, Rows]], max_rows: int) -> Iterator[list[tuple[int, Rows]]]:
+    """Cut into batches of at most `max_rows`; what is larger comes alone."""
+    batch: list[tuple[int, Rows]] = []
+    n_rows = 0
+    for one in lane:
+        if batch and n_rows + one[1].n_rows > max_rows:
+            yield batch
+            batch, n_rows = [], 0
+        batch.append(one)
+        n_rows += one[1].n_rows
+    if batch:
+        yield batch
+
+
+def _alone(run: Run, request: Rows) -> Outputs | Exception:
+    try:
+        return run(request.feeds)
+    except Exception as error:  # noqa: BLE001 - it becomes the answer of this request
+        return error
+
+
+def compute(run: Run, batch: Sequence[Rows]) -> list[Outputs | Exception]:
     """Answer requests together; if that fails, each by itself, so that the one at fault is found."""
     if len(batch) > 1:
         outputs = _together(run, batch)
         if outputs is not None:
             return list(outputs)
-    answers: list[Outputs | Exception] = []
-    for request in batch:
-        try:
-            answers.append(run(request.feeds))
-        except Exception as error:  # noqa: BLE001 - it becomes the answer of this request
-            answers.append(error)
-    return answers
+    return [_alone(run, request) for request in batch]
 
 
-def _together(run: Run, batch: Sequence[_Request]) -> list[Outputs] | None:
+def _together(run: Run, batch: Sequence[Rows]) -> list[Outputs] | None:
     n_rows = sum(request.n_rows for request in batch)
     try:
         feeds = {name: np.concatenate([request.feeds[name] for request in batch]) for name in batch[0].feeds}
