@@ -25,6 +25,7 @@ class Doubler:
 
     batching: BatchPlan
     inputs: tuple[TensorSpec, ...] = FREE
+    by_row: bool = True
     sizes: list[int] = field(default_factory=list)
     busy_s: float = 0.0
 
@@ -68,6 +69,37 @@ def test_an_error_of_one_request_is_not_an_error_of_the_others(plan: BatchPlan) 
     answers = ask_all(Doubler(plan), [rows(1), rows(-1), rows(3)])
     assert isinstance(answers[1], ValueError)
     assert [answers[0]["y"][0, 0], answers[2]["y"][0, 0]] == [2.0, 6.0]
+
+
+@dataclass(eq=False)
+class Product:
+    """Multiplies two inputs row by row; one row of either goes with all of the other, as in any graph."""
+
+    batching: BatchPlan
+    inputs: tuple[TensorSpec, ...] = tuple(TensorSpec(name=name, datatype="FP64", shape=(-1, 1)) for name in "ab")
+    by_row: bool = False
+
+    def run(self, feeds: Any) -> dict[str, Any]:
+        return {"y": feeds["a"] * feeds["b"]}
+
+
+@pytest.mark.parametrize("plan", [WINDOW, QUEUED])
+def test_rows_of_one_request_never_meet_those_of_another(plan: BatchPlan) -> None:
+    def pair(a: list[float], b: list[float]) -> dict[str, Any]:
+        return {"a": np.array(a).reshape(-1, 1), "b": np.array(b).reshape(-1, 1)}
+
+    hostile = [pair([1.0, 1.0], [5.0]), pair([7.0], [9.0, 11.0])]
+    requests = [hostile[0], pair([2.0], [3.0]), hostile[1]]  # sizes that fit one another only together
+
+    async def ask() -> list[Any]:
+        batcher = Batcher(n_threads=1)
+        served = Product(plan)
+        asked = [batcher.run(served, feeds, len(feeds["a"])) for feeds in requests]
+        answers = await asyncio.gather(*asked)
+        batcher.close()
+        return [answer["y"].ravel().tolist() for answer in answers]
+
+    assert asyncio.run(ask()) == [[5.0, 5.0], [6.0], [63.0, 77.0]]
 
 
 def test_no_more_rows_than_the_cap_are_computed_together() -> None:

@@ -79,6 +79,10 @@ class Batchable(Protocol):
     def batching(self) -> BatchPlan:
         """From `plan_batching`."""
 
+    @property
+    def by_row(self) -> bool:
+        """Whether all its inputs are known to have the same first size."""
+
 
 def plan_batching(run: Run, inputs: Sequence[TensorSpec], sample: Feeds) -> BatchPlan:
     """Decide from measurements how the rows of a model are computed. Takes a second at most, or two runs.
@@ -193,7 +197,7 @@ class Batcher:
 
         Args:
             served: The model, with its plan.
-            feeds: Arrays whose first size is `n_rows`, in any order.
+            feeds: Arrays, in any order. Those whose first size is not `n_rows` are computed alone.
             n_rows: Rows of this request.
 
         Raises:
@@ -202,11 +206,12 @@ class Batcher:
         plan = served.batching
         if plan.mode == "inline":
             return served.run(feeds)
-        if plan.mode == "queued" and (self._pause > 0 or n_rows >= plan.max_rows):
+        is_alone = n_rows >= plan.max_rows or not (served.by_row or _all_have(feeds, n_rows))
+        if plan.mode == "queued" and (self._pause > 0 or is_alone):
             self._pause -= 1
             return served.run(feeds)
         loop = asyncio.get_running_loop()
-        if plan.mode == "pool" or n_rows >= plan.max_rows:
+        if plan.mode == "pool" or is_alone:
             return await loop.run_in_executor(self._pool, served.run, feeds)
         key = (id(served), *_inner_shapes(served, feeds))
         lane = self._lanes.get(key)
@@ -380,6 +385,11 @@ def _settle(batch: Sequence[_Request], answers: Sequence[Outputs | BaseException
             request.answer.set_exception(answer)
         else:
             request.answer.set_result(answer)
+
+
+def _all_have(feeds: Feeds, n_rows: int) -> bool:
+    """Tell whether every input has `n_rows` rows; one row that stands for many would meet the rows of others."""
+    return all(len(values) == n_rows for values in feeds.values())
 
 
 def _inner_shapes(served: Batchable, feeds: Feeds) -> tuple[Any, ...]:
