@@ -276,3 +276,12 @@ def test_what_skl2onnx_and_onnxmltools_export_answers_as_the_library_did(library
     for one, shares in zip(answer["predictions"], wanted["probabilities"], strict=True):
         assert list(one["probabilities"]) == wanted["classes"]
         assert list(one["probabilities"].values()) == pytest.approx(shares, abs=1e-5)
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    spec = TensorSpec(name="a", datatype="INT32", shape=(-1, 2))
+    reader = GraphReader((spec,))
+    assert reader.read([[3.0, -4]])[0]["a"].tolist() == [[3, -4]]
+    for bad in ([3.5, 1], [1e300, 1], [True, 1], ["3", 1], [3e9, 1]):
+        with pytest.raises(ContractError):
+            reader.read([bad])

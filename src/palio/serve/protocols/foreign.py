@@ -194,10 +194,21 @@ def _feed(spec: TensorSpec, cells: list[Any]) -> Array:
         sizes = here
         values += flat
     try:
-        values = msgspec.convert(values, list_of(SCALARS[spec.datatype]))
+        values = _scalars(values, spec.datatype)
     except msgspec.ValidationError:
         raise _breaks(spec.name, f"`{spec.name}` must hold values that fit {spec.datatype}") from None
     return array_of(values, spec.datatype, [len(cells), *(sizes or [])] if spec.shape else [], spec.name)
+
+
+def _scalars(values: list[Any], datatype: str) -> list[Any]:
+    """Hold values to a datatype; a whole number may be written `3.0`, as in JSON Schema. Raises ValidationError."""
+    kind, found = list_of(SCALARS[datatype]), values
+    try:
+        found = msgspec.convert(values, kind)
+    except msgspec.ValidationError:
+        whole = [int(value) if type(value) is float and value.is_integer() else value for value in values]
+        found = msgspec.convert(whole, kind)
+    return found
 
 
 def _flat(cell: Any, spec: TensorSpec, row: int) -> tuple[list[Any], list[int]]:
