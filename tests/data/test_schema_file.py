@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,19 +13,23 @@ from hypothesis import strategies as st
 from palio import data
 from palio.core.errors import ConfigError, NotFoundError
 from palio.core.records import Column, Schema
+from palio.store import Store
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
-COLUMN = st.builds(
-    Column,
-    name=TEXT,
-    type=st.sampled_from(["number", "integer", "category", "datetime"]),
-    on_missing=st.sampled_from(["accept", "flag", "reject"]),
-    low=st.none() | st.floats(-1e300, -1, allow_nan=False),
-    high=st.none() | st.floats(0, 1e300, allow_nan=False),
-    categories=st.none() | st.lists(TEXT, max_size=4).map(tuple),
-    on_unknown=st.sampled_from(["accept", "flag", "reject"]),
-    format=st.none() | st.just("%Y-%m-%d"),
-    note=TEXT | st.just(""),
+COMMON: dict[str, Any] = {
+    "name": TEXT,
+    "on_missing": st.sampled_from(["accept", "flag", "reject"]),
+    "on_unknown": st.sampled_from(["accept", "flag", "reject"]),
+    "note": TEXT | st.just(""),
+}
+RANGE: dict[str, Any] = {
+    "low": st.none() | st.floats(-1e300, -1, allow_nan=False),
+    "high": st.none() | st.floats(0, 1e300, allow_nan=False),
+}
+COLUMN = st.one_of(
+    st.builds(Column, type=st.sampled_from(["number", "integer"]), **COMMON, **RANGE),
+    st.builds(Column, type=st.just("datetime"), format=st.none() | st.just("%Y-%m-%d"), **COMMON, **RANGE),
+    st.builds(Column, type=st.just("category"), categories=st.none() | st.lists(TEXT, max_size=4).map(tuple), **COMMON),
 )
 
 
@@ -85,6 +90,31 @@ def test_a_wrong_edit_is_named(old: str, new: str, message: str, tmp_path: Path)
         data.read_schema(path)
     assert message in caught.value.message
     assert caught.value.hint
+
+
+def test_a_changed_type_leaves_nothing_of_the_old_one(tmp_path: Path, store: Store) -> None:
+    rows = "".join(f"{i % 7},2024-01-{i % 28 + 1:02},{'AB'[i % 2]},{i % 2}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text("code,day,size,y\n" + rows)
+    opened = data.open_source(tmp_path / "t.csv")
+    path = tmp_path / "schema.toml"
+    data.write_schema(data.survey(opened, target="y").schema, path)
+    text = path.read_text()
+    for name, old, new in (("code", "integer", "category"), ("day", "datetime", "category")):
+        before, after = text.split(f'name = "{name}"')
+        text = before + f'name = "{name}"' + after.replace(f'type = "{old}"', f'type = "{new}"', 1)
+    path.write_text(text)
+    schema = data.read_schema(path)
+    assert [schema.column(name).type for name in ("code", "day")] == ["category", "category"]
+    assert schema.column("code").low is schema.column("day").high is schema.column("day").format is None
+    snapshot = data.ingest(opened, store=store, schema=schema)
+    assert set(data.read(store, snapshot, columns=["code"])["code"]) == set("0123456")
+    path.write_text(
+        text.replace(
+            'type = "category"\nfeature = true\non_missing = "flag"\ncategories = ["A", "B"]',
+            'type = "number"\ncategories = ["A", "B"]',
+        )
+    )
+    assert data.read_schema(path).column("size") == Column(name="size", type="number")
 
 
 def test_no_file_is_told(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ _HEAD = """\
 # low, high        the range seen (moments: seconds since 1970); categories: the values seen, most frequent first
 # on_missing, on_out_of_range, on_unknown   accept | flag | reject   when a value is missing, or lies outside of these:
 #                  `flag` takes the row and says so; `on_missing` is `flag` where no row so far misses the value
+# Who changes a type need not tidy up: a range of a category, or categories of a number, are passed over.
 """
 _DEFAULTS = Column(name="", type="number")
 
@@ -116,7 +117,14 @@ def _column(entry: dict[str, Any], place: int, where: str) -> Column:
         )
     if column.low is not None and column.high is not None and column.low > column.high:
         raise ConfigError(f"{where} column `{name}`: low {column.low} is above high {column.high}", hint="swap them")
-    return column
+    return msgspec.structs.replace(column, **dict.fromkeys(_foreign(column)))
+
+
+def _foreign(column: Column) -> list[str]:
+    """Name what is left of another type, as when a person makes a category of a number: it says nothing any more."""
+    foreign = [] if column.type in ("number", "integer", "datetime") else ["low", "high"]
+    foreign += [] if column.type in ("category", "boolean") else ["categories"]
+    return foreign + ([] if column.type == "datetime" else ["format"])
 
 
 def _text(value: str) -> str:
