@@ -130,6 +130,8 @@ class _Worker:
         self.reports: int | None = None
         self.is_ready = False
         self.n_failures = 0
+        self.n_stillborn = 0
+        """So often in a row it has ended before it answered."""
         self.started = 0.0
         self.due = 0.0
 
@@ -271,7 +273,8 @@ class _Supervisor:
             return
         what = f"signal {-code}" if code < 0 else f"exit code {code}"
         worker.n_failures = 0 if was_ready and lived_s > _STEADY_S else worker.n_failures + 1
-        is_hopeless = not was_ready and worker.n_failures >= FIRST_TRIES
+        worker.n_stillborn = 0 if was_ready else worker.n_stillborn + 1
+        is_hopeless = worker.n_stillborn >= FIRST_TRIES
         if is_hopeless and (self._ready is not None or not any(one.is_ready for one in self._workers)):
             raise UnavailableError(
                 f"workers die at start again and again, the last with {what}",
