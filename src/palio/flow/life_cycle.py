@@ -44,8 +44,8 @@ def run(project: Project) -> RunSummary:
     )
     if suspect := judging.leak_suspect(evaluation):
         say(
-            f"evaluate  `{suspect[0]}` alone carries {100 * suspect[1]:.0f} % of what the model knows. If it is not known "
-            "when the answer is needed, list it under [data] exclude and run again."
+            f"evaluate  `{suspect[0]}` alone carries {100 * suspect[1]:.0f} % of what the model knows. If it is not "
+            "known when the answer is needed, list it under [data] exclude and run again."
         )
     for reason in decision.reasons:
         say(f"decide    {reason}")
