@@ -202,7 +202,8 @@ def _feed(spec: TensorSpec, cells: list[Any]) -> Array:
 
 def _scalars(values: list[Any], datatype: str) -> list[Any]:
     """Hold values to a datatype; a whole number may be written `3.0`, as in JSON Schema. Raises ValidationError."""
-    kind, found = list_of(SCALARS[datatype]), values
+    kind = list_of(SCALARS[datatype])
+    found: list[Any]
     try:
         found = msgspec.convert(values, kind)
     except msgspec.ValidationError:
