@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from palio.core.records import TensorSpec
-from palio.serve.traffic.batching import MAX_ROWS, Batcher, BatchPlan, plan_batching
+from palio.serve.traffic.batching import MAX_ROWS, Batcher, BatchPlan, compute_all, plan_batching
 
 FREE = (TensorSpec(name="x", datatype="FP64", shape=(-1, 3)),)
 WINDOW = BatchPlan("window", window_s=0.02)
@@ -254,3 +254,43 @@ def test_a_model_that_breaks_with_many_rows_is_never_batched() -> None:
 
     plan = plan_batching(one_only, FREE, rows(1, 4))
     assert (plan.mode, plan.why) == ("pool", "it cannot compute rows together")
+
+
+@dataclass
+class Some:
+    """Rows of one request."""
+
+    feeds: dict[str, Any]
+    n_rows: int
+
+
+def test_rows_that_are_here_already_are_computed_together_in_batches_of_at_most_so_many() -> None:
+    served = Doubler(QUEUED)
+    sizes = [1, 1, 40, 30, 1, MAX_ROWS + 5, 2]
+    requests = [Some(rows(float(n), size), size) for n, size in enumerate(sizes)]
+    answers = compute_all(served, requests)
+    assert [answer["y"].shape for answer in answers] == [(size, 3) for size in sizes]  # type: ignore[index]
+    assert [float(answer["y"][-1, 0]) for answer in answers] == [2.0 * n for n in range(7)]  # type: ignore[index]
+    assert served.sizes == [42, 31, MAX_ROWS + 5, 2]
+
+
+def test_an_error_in_rows_that_are_here_already_is_of_its_request_alone() -> None:
+    requests = [Some(rows(value), 1) for value in (1.0, -1.0, 3.0)]
+    first, second, third = compute_all(Doubler(QUEUED), requests)
+    assert isinstance(second, ValueError)
+    assert [float(one["y"][0, 0]) for one in (first, third)] == [2.0, 6.0]  # type: ignore[index]
+
+
+def test_a_model_that_gains_nothing_gets_requests_one_by_one() -> None:
+    served = Doubler(BatchPlan("inline"))
+    compute_all(served, [Some(rows(1.0), 1), Some(rows(2.0, 3), 3)])
+    assert served.sizes == [1, 3]
+
+
+def test_inputs_that_differ_in_rows_join_nobody() -> None:
+    def pair(a: list[float], b: list[float]) -> dict[str, Any]:
+        return {"a": np.array(a).reshape(-1, 1), "b": np.array(b).reshape(-1, 1)}
+
+    feeds = [pair([1.0, 1.0], [5.0]), pair([2.0], [3.0]), pair([7.0], [9.0, 11.0]), pair([4.0], [5.0])]
+    answers = compute_all(Product(QUEUED), [Some(one, len(one["a"])) for one in feeds])
+    assert [one["y"].ravel().tolist() for one in answers] == [[5.0, 5.0], [6.0], [63.0, 77.0], [20.0]]  # type: ignore[index]

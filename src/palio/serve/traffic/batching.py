@@ -318,9 +318,10 @@ def compute_all(served: Batchable, requests: Sequence[Rows]) -> list[Outputs | E
     """Compute requests here and now, together if the plan allows it; an error becomes the answer of its request."""
     if len(requests) == 1 or served.batching.mode != "queued":
         return [_alone(served.run, one) for one in requests]
-    lanes: dict[tuple[Any, ...], list[int]] = {}
+    lanes: dict[Any, list[int]] = {}
     for index, request in enumerate(requests):
-        lanes.setdefault(_inner_shapes(served, request.feeds), []).append(index)
+        may_join = served.by_row or _all_have(request.feeds, request.n_rows)
+        lanes.setdefault(_inner_shapes(served, request.feeds) if may_join else index, []).append(index)
     answers: list[Outputs | Exception] = [{}] * len(requests)
     for indices in lanes.values():
         for batch in _cut([(index, requests[index]) for index in indices], served.batching.max_rows):
