@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Project", "__version__", "init", "open_project"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name in ("init", "Project", "open_project"):
         from palio import flow

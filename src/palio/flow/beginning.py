@@ -27,18 +27,18 @@ class Started(Record, frozen=True, kw_only=True):
 
 
 def init(
-    file: str,
+    file: Path | str,
     *,
     target: str,
-    folder: Path = Path(),
+    folder: Path | str = Path(),
     name: str = "",
     query: str = "",
     task: str = "auto",
     positive: str = "",
     id_column: str = "",
     group: str = "",
-    time: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    time: Sequence[str] | str = (),
+    exclude: Sequence[str] | str = (),
     header: str = "auto",
     separator: str = "auto",
     force: bool = False,
@@ -49,7 +49,8 @@ def init(
     Args:
         file: A file (CSV, Parquet, JSON lines) or a database URL.
         target: Column to predict: a name, or a position (1 is the first, -1 the last).
-        exclude: Columns that no model may read.
+        time: Columns that order the rows in time, coarsest first, or one.
+        exclude: Columns that no model may read, or one.
         force: Replace what is there.
 
     Raises:
@@ -57,7 +58,8 @@ def init(
         NotFoundError: no such file.
         InputError: the file cannot be read, or has no such column.
     """
-    folder = Path(folder)
+    file, folder = str(file), Path(folder)
+    time, exclude = ((names,) if isinstance(names, str) else tuple(names) for names in (time, exclude))
     path = folder / FILE_NAME
     if path.exists() and not force:
         raise ConfigError(f"{path}: there is a project here already", hint="add --force to replace it, or name --dir")
@@ -69,8 +71,8 @@ def init(
         positive=positive,
         id=id_column,
         group=group,
-        time=tuple(time),
-        exclude=tuple(exclude),
+        time=time,
+        exclude=exclude,
         progress=progress,
     )
     given = {"query": query, "header": header, "separator": separator}

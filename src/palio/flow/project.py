@@ -124,11 +124,11 @@ class Project:
 
         return reporting.write(self, output=None if output is None else Path(output))
 
-    def predict(self, file: str, output: Path | str, *, version: int | None = None, query: str = "") -> Scored:
+    def predict(self, file: Path | str, output: Path | str, *, version: int | None = None, query: str = "") -> Scored:
         """Score a file in streams: one row out per row in, in order."""
         from palio.flow import scoring
 
-        return scoring.predict(self, file, Path(output), version=version, query=query)
+        return scoring.predict(self, str(file), Path(output), version=version, query=query)
 
     def feedback(
         self,
@@ -146,11 +146,11 @@ class Project:
 
         return feedback.take(self, file, identity=identity, key=key, label=label, at=at, values=values, query=query)
 
-    def bundle(self, name: str = "champion") -> Bundle:
+    def bundle(self, name: str | int = "champion") -> Bundle:
         """Open a bundle by identity (6 digits are enough), version number or `champion`."""
         from palio.flow import bundles
 
-        return bundles.find(self, name)
+        return bundles.find(self, str(name))
 
     def verify(self, name: str = "champion", *, trust: Sequence[str] = ()) -> Sequence[Check]:
         """Check every byte of a bundle, its golden rows against its graph, and that a key of `trust` signed it.
