@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -22,6 +23,7 @@ import numpy as np
 import pytest
 
 from palio import serve
+from palio.serve.protocols.wire import read_request
 from tests.serve import foreign_models as models
 from tests.serve.conftest import Wire
 
@@ -103,7 +105,7 @@ BODIES: dict[str, tuple[Any, dict[str, str], set[int]]] = {
     "pickle": (PICKLE, {}, {400}),
     "pickle by its content type": (PICKLE, {"content-type": "application/vnd.bentoml+pickle"}, {400}),
     "pickle as raw tensor": (PICKLE[: len(PICKLE) // 4 * 4 - 1], {"inference-header-content-length": "0"}, {400}),
-    "deep lists": (b"[" * 2**20, {}, {400}),
+    "deep lists": (b"[" * 2**20, {}, {400, 413}),
     "deep objects": (b'{"a":' * 2**18, {}, {400}),
     "deep data": (spelled("[" * 50_000 + "]" * 50_000), {}, {400}),
     "deep parameters": (b'{"inputs":[],"parameters":{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}}", {}, {400}),
@@ -283,6 +285,30 @@ def test_a_large_bomb_does_not_keep_others_waiting(victim: Victim, attack: Wire)
     finally:
         for connection in sent:
             connection.close()
+
+
+@pytest.mark.parametrize("path", [INFER, "/predict", "/invocations"])
+def test_millions_of_lists_are_refused_before_they_are_made(attack: Wire, path: str) -> None:
+    """3 bytes each on the wire, 72 in memory; and while they are made nobody else is answered."""
+    body = b'{"inputs":[' + b"[]," * 3_000_000 + b"[]]}"
+    status, _, answer = attack("POST", path, body, {"content-type": "application/json"})
+    assert status == 413
+    assert b"lists and objects" in answer
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_large_body_counts_as_it_lies_in_memory(is_packed: bool) -> None:
+    plain = b"[" + b"1.5, 2.5, " * 20_000 + b"0]"
+    body = gzip.compress(plain) if is_packed else plain
+    held: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    headers = {b"content-encoding": b"gzip"} if is_packed else {}
+    caps = serve.Caps(max_ratio=10**6)
+    assert asyncio.run(read_request(headers, receive, caps, held.append)).body == plain
+    assert held == [len(plain)]
 
 
 def test_what_the_runtime_says_stays_in_the_server(tmp_path: Path) -> None:

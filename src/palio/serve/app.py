@@ -22,7 +22,7 @@ import palio
 from palio.core.errors import PalioError
 from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
-from palio.serve.pipeline import Pipeline
+from palio.serve.pipeline import Held, Pipeline
 from palio.serve.protocols import description, playground, repository
 from palio.serve.protocols.wire import (
     JSON,
@@ -188,13 +188,15 @@ class App:
     async def _take(self, scope: Scope, receive: Receive) -> Reply:
         """Answer `POST /feedback`."""
         begin = time.perf_counter()
+        held = Held(self._admission)
         try:
             _allow(scope["method"], "POST")
             if self._feedback is None:
                 raise WireError(404, "this server keeps no prediction log, so it takes no feedback")
             headers = dict(scope["headers"])
             caller = self._check(headers, "feedback")
-            request = await read_request(headers, receive, self.caps)
+            self._admission.enter()
+            request = await read_request(headers, receive, self.caps, held)
             served = self.registry.state.served
             task = None if served is None or served.manifest is None else served.manifest.task
             receive_all = partial(receive_feedback, caps=self.caps, caller=caller, now=dt.datetime.now(dt.UTC))
@@ -209,6 +211,8 @@ class App:
         except Exception:
             log.exception("feedback could not be taken")
             reply = refuse(WireError(500, "the server could not answer; its log says why"))
+        finally:
+            self._admission.release(held.n_bytes)
         self.meters.answered("feedback", reply.status, time.perf_counter() - begin)
         return reply
 

@@ -191,7 +191,7 @@ class Pipeline:
         admission = self.admission
         admission.enter()
         served = self.admit(ticket, headers, way.model, way.version)
-        held = _Held(admission)
+        held = Held(admission)
         try:
             request = await read_request(headers, receive, self.caps, held)
             admission.begin()
@@ -347,7 +347,7 @@ class Pipeline:
             )
 
 
-class _Held:
+class Held:
     """Counts what the body of one request holds of the memory for bodies."""
 
     __slots__ = ("_admission", "n_bytes")
@@ -357,6 +357,7 @@ class _Held:
         self.n_bytes = 0
 
     def __call__(self, n_bytes: int) -> None:
+        """Count more of it, or raise WireError 503."""
         self._admission.hold(n_bytes)
         self.n_bytes += n_bytes
 

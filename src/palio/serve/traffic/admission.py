@@ -29,7 +29,7 @@ class Admission:
     """The door. `enter` before the body is read, `hold` as it arrives, `begin` … `end` around the answer.
 
         admission.enter()                                  # may shed
-        request = await read_request(..., admission.hold)  # may shed; only called for bodies of several pieces
+        request = await read_request(..., admission.hold)  # may shed; not called for small bodies
         admission.begin()                                  # may shed, before anything is decoded
         try: ...
         finally: admission.end(n_held)
