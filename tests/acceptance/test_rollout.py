@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from scipy.stats import binom
 
+from palio import model
 from palio.core.serving import RolloutState
 from palio.renew import standing
 from palio.store import Layout, open_store, scan_log
@@ -188,3 +189,20 @@ def test_watchers_and_workers_may_be_killed_at_any_moment(project: Path) -> None
         lines = store.ledger.events(kind="renew.rollout")
         steps = [line.payload["state"]["step"] for line in lines]
         assert steps == sorted(steps) and [line.kind for line in lines].count("renew.rollout.promote") == 1
+
+
+def test_a_challenger_that_is_damaged_on_disk_is_refused_and_rolled_back(project: Path) -> None:
+    rows = records(project)
+    identity = put_worse(project, slow_down)
+    with open_store(project) as store:
+        graph = store.blobs.local_path(model.load(store, identity).manifest.files["model.onnx"])
+    assert graph is not None
+    graph.chmod(0o600)
+    graph.write_bytes(graph.read_bytes()[:-1])
+    with serving(project) as server, Load(server.url, rows) as load:
+        start(project, "--bundle", identity, plan=CANARY)
+        with watching(project):
+            state = wait_for_the_end(project)
+        load.stop()
+    assert state.status == "rolled back" and "a server refused the challenger: model.onnx" in state.reason, state
+    assert load.failed == [] and {answer.version for answer in load.answers} == {1}

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from palio import promote
+from palio.core.serving import Rule
+from palio.serve.traffic.keys import write_rules
 from palio.store import open_store
 from palio.testing.racing import make_decision
 from tests.acceptance.challengers import put_worse, swapped
@@ -44,6 +46,21 @@ def test_fifty_swaps_under_load_reach_all_workers_and_fail_no_request(project: P
     mine = [(identity, v, p) for identity, v, p in zip(log["id"], log["version"], log["prediction"], strict=True)]
     assert sum(identity in by_id for identity, *_ in mine) == len(by_id)
     assert all((by_id[i].version, by_id[i].prediction) == (int(v), p) for i, v, p in mine if i in by_id)
+
+
+def test_rules_that_change_under_load_reach_all_workers_and_fail_nobody_else(project: Path) -> None:
+    rows, took = records(project), []
+    no_ads = Rule(allow=False, purpose="ads", reason="no consent")
+    with open_store(project) as store, serving(project) as server, Load(server.url, rows) as load:
+        for number in range(10):
+            write_rules(store, "bank", (no_ads, Rule()) if number % 2 == 0 else (Rule(),))
+            expected = -403 if number % 2 == 0 else 1
+            took.append(
+                all_say(server.url, lambda wire, e=expected: wire.version(rows[0]) == e, x_palio_purpose="ads")  # type: ignore[misc]
+            )
+        load.stop()
+    assert load.failed == []
+    assert max(took) < REACH_S, sorted(took)
 
 
 def test_what_was_acknowledged_is_in_the_log_whoever_was_killed(project: Path) -> None:
