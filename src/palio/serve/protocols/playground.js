@@ -35,7 +35,7 @@ async function ask(method, path, body) {
 
 function rangeOf(field) {
   const {low, high} = field;
-  const text = value => typeof value === "number" ? number(value) : String(value).replace("T", " ");
+  const text = value => typeof value === "number" ? number(value) : String(value).slice(0, 10);
   if (low == null && high == null) return "";
   const span = low == null ? "up to " + text(high) : high == null ? "from " + text(low) : text(low) + " to " + text(high);
   return field.others === "reject" ? "only " + span : span;
@@ -170,7 +170,7 @@ async function predict() {
 function only(id) { ["waiting", "failed", "result"].forEach(one => { $(one).hidden = one !== id; }); }
 function fail(found, status) {
   only("failed");
-  show("failed-text", (found.error || "it failed") + (status ? " (" + status + ")" : ""));
+  show("failed-text", (found.error || "it failed").replace(/^record 0: /, "") + (status ? " (" + status + ")" : ""));
   show("failed-hint", found.hint || "");
   (found.fields || []).forEach(name => point(name, ""));
   if (status === 401) { $("door").hidden = false; $("key").focus(); }
@@ -231,7 +231,7 @@ function drawReasons(row) {
 }
 function text(value) {
   if (value === undefined) return "missing";
-  const shown = number(value);
+  const shown = number(value).replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*$/, "$1 $2");
   return shown.length > 24 ? shown.slice(0, 23) + "…" : shown;
 }
 
