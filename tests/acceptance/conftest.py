@@ -13,6 +13,9 @@ from tests.acceptance.live import palio
 from tests.flow.conftest import BANK
 
 
+CHAMPION, CHALLENGER = {"PALIO_TRAIN_FAMILIES": "linear"}, {"PALIO_TRAIN_FAMILIES": "forest"}
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project that every test gets a copy of."""
@@ -27,8 +30,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The forest is better, but how sure that is with so few rows is not what is tested here.
     settings.write_text(text.replace("non_inferiority = 0.0", "non_inferiority = 0.1"), "utf-8")
     for verb in ("ingest", "split", "train", "evaluate", "promote"):
-        palio(folder, verb, env={"PALIO_TRAIN_FAMILIES": "linear"})
-    palio(folder, "train", env={"PALIO_TRAIN_FAMILIES": "forest"})
+        palio(folder, verb, env=CHAMPION)
+    palio(folder, "train", env=CHALLENGER)
     return folder
 
 

@@ -18,6 +18,7 @@ from palio.core.serving import RolloutState
 from palio.renew import standing
 from palio.store import Layout, open_store, scan_log
 from tests.acceptance.challengers import put_worse, swapped
+from tests.acceptance.conftest import CHALLENGER
 from tests.acceptance.live import Load, all_say, palio, records, serving, wait_until, watching
 from tests.serve.worse_graphs import fail_above, slow_down
 
@@ -48,7 +49,8 @@ kind = "promote"
 
 def start(folder: Path, *arguments: str, plan: str = PLAN) -> Any:
     (folder / "plan.toml").write_text(plan)
-    return palio(folder, "serve", "rollout", "start", "--plan", str(folder / "plan.toml"), *arguments)
+    more = ("--plan", str(folder / "plan.toml"), *arguments)
+    return palio(folder, "serve", "rollout", "start", *more, env=CHALLENGER)
 
 
 def where(folder: Path) -> RolloutState:

@@ -34,8 +34,8 @@ class Log:
             row = {"id": f"{request}.{number}", "role": role, "latency_us": latency_us, "prediction": prediction}
             self.rows.append(row)
 
-    def fail(self, request: str, role: str, status: int) -> None:
-        self.failed.append({"id": request, "role": role, "status": status})
+    def fail(self, request: str, role: str, status: int, version: str = "3") -> None:
+        self.failed.append({"id": request, "role": role, "version": version, "status": status})
 
     def answers(self, since: dt.datetime, until: dt.datetime) -> Iterable[dict[str, Any]]:
         yield from self._batches(self.rows)
@@ -81,6 +81,13 @@ def test_only_failures_of_the_server_count() -> None:
     found = seen(log)
     assert (found.challenger.n_requests, found.challenger.n_errors) == (2, 2)
     assert (found.champion.n_requests, found.champion.n_errors) == (1, 1)
+
+
+def test_what_was_shed_before_it_was_known_who_answers_is_nobodys_failure() -> None:
+    log = Log()
+    log.fail("a", "champion", 503, version="")
+    log.fail("b", "champion", 503)
+    assert (seen(log).champion.n_requests, seen(log).champion.n_errors) == (1, 1)
 
 
 def test_a_shadow_is_compared_row_by_row() -> None:

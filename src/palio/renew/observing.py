@@ -30,7 +30,7 @@ class LogReader(Protocol):
         """Return answered rows in batches: `id` (`<request>.<row>`), `role`, `latency_us`, `prediction`."""
 
     def failures(self, since: dt.datetime, until: dt.datetime) -> Iterable[Batch]:
-        """Return failed requests in batches: `id`, `role`, `status`."""
+        """Return failed requests in batches: `id`, `role`, `version`, `status`."""
 
     def feedback(self, since: dt.datetime) -> Batch:
         """Return one truth per row, received since: `id` or `key`, and `label`, for numbers `number`."""
@@ -137,8 +137,10 @@ def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime
                 chosen = None if predictions is None else predictions[mine]
                 role.add_answers(batch["id"][mine], batch["latency_us"][mine], chosen)
     for batch in log.failures(since, until):
+        # What was shed at the door, before it was known who would answer, says nothing about either.
+        is_known = np.asarray(batch["version"] != "", bool)
         for name, role in roles.items():
-            mine = np.asarray(batch["role"] == name, bool)
+            mine = np.asarray(batch["role"] == name, bool) & is_known
             if mine.any():
                 role.add_failures(batch["status"][mine])
     champion_rows, rival_rows = champion.rows(), rival.rows()
