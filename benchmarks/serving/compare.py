@@ -2,9 +2,10 @@
 
     python benchmarks/serving/compare.py --peers FOLDER [--slices 10] [--only palio,mlserver] [--json OUT.json]
 
-The model is LightGBM (100 trees) on 30 features as one ONNX file; each request is one row as JSON; one worker. For
-each server slices of 1 s alternate with slices of the limit; the ratio is the median of the ratios of neighbours, so
-that a disturbance of the machine hits both. CPU time is that of the whole process tree, from /proc: the column to
+The model is LightGBM (100 trees) on 30 features as one ONNX file; each request is one row as JSON; one worker. Palio
+knows its callers by key, counts a quota, holds requests to the signature and logs answers; the others do none of it.
+For each server slices of 1 s alternate with slices of the limit; the ratio is the median of the ratios of neighbours,
+so that a disturbance of the machine hits both. CPU time is that of the whole process tree, from /proc: the column to
 trust. Palio's exit code is 1 if its goals are missed.
 """
 
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from guarded import KEY
 from load import Slice, memory_mb, slice_of, start, start_hello, stop, told_url, tree, write_script
 from onnx_model import make_model
 from peers import PEERS, Running, install, oip, start_peer, wait_for_answer
@@ -35,22 +37,28 @@ GOALS = {
 }
 
 
-def start_palio(python: str, scratch: Path, row: list[float], arguments: list[str]) -> Running:
-    """Start `palio serve --onnx`, with all that a production server does switched on."""
-    command = [str(Path(python).parent / "palio"), "serve", "--onnx", str(scratch / "m.onnx")]
-    process = start([*command, "--port", "0", "--json", *arguments])
-    try:
-        url = told_url(process)
-    except RuntimeError:
-        stop(process)
-        raise
+def start_palio(python: str, scratch: Path, row: list[float], arguments: list[str] | None) -> Running:
+    """Start Palio with all on that a production server does: a key, rules with a quota, the log.
+
+    With `arguments` it is `palio serve --onnx` with these instead.
+    """
+    headers = {}
+    if arguments is None:
+        process = start(
+            [python, str(Path(__file__).with_name("guarded.py")), str(scratch / "m.onnx"), str(scratch / "log")]
+        )
+        headers["x-api-key"] = KEY
+    else:
+        command = [str(Path(python).parent / "palio"), "serve", "--onnx", str(scratch / "m.onnx")]
+        process = start([*command, "--port", "0", "--json", *arguments])
     path = "/v2/models/m/infer"
     try:
-        wait_for_answer(url + path, oip(row), process)
+        url = told_url(process)
+        wait_for_answer(url + path, oip(row), process, headers=headers)
     except RuntimeError:
         stop(process)
         raise
-    return Running(process, url, write_script(scratch, "palio", path, oip(row)))
+    return Running(process, url, write_script(scratch, "palio", path, oip(row), headers))
 
 
 @contextmanager
@@ -58,7 +66,8 @@ def running(name: str, options: Any, scratch: Path, row: list[float]) -> Iterato
     """Start one server; gives it and the seconds until its first answer."""
     begin = time.perf_counter()
     if name == "palio":
-        server = start_palio(options.python, scratch, row, options.palio.split())
+        arguments = None if options.palio is None else options.palio.split()
+        server = start_palio(options.python, scratch, row, arguments)
     else:
         server = start_peer(name, options.peers, scratch, row)
     try:
@@ -158,7 +167,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, required=True, help="folder of the peers' environments")
     parser.add_argument("--slices", type=int, default=10)
     parser.add_argument("--only", default=",".join(["palio", *PEERS]))
-    parser.add_argument("--palio", default="", help="more arguments for palio serve")
+    parser.add_argument("--palio", help="measure palio serve --onnx with these arguments, without key, rules and log")
     parser.add_argument("--python", default=sys.executable, help="of the environment whose palio is measured")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

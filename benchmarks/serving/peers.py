@@ -133,7 +133,14 @@ def start_peer(name: str, environments: Path, scratch: Path, row: list[float]) -
     return Running(process, url, script)
 
 
-def wait_for_answer(url: str, body: Any, process: subprocess.Popen[str], seconds: float = 60) -> None:
+def wait_for_answer(
+    url: str,
+    body: Any,
+    process: subprocess.Popen[str],
+    *,
+    seconds: float = 60,
+    headers: dict[str, str] | None = None,
+) -> None:
     """Ask until 200.
 
     Raises:
@@ -146,7 +153,7 @@ def wait_for_answer(url: str, body: Any, process: subprocess.Popen[str], seconds
         if process.poll() is not None:
             raise RuntimeError(f"it ended with exit code {process.returncode}")
         try:
-            answer = httpx.post(url, json=body, timeout=10)
+            answer = httpx.post(url, json=body, headers=headers, timeout=10)
             if answer.status_code == 200:
                 return
             last = f"{answer.status_code} {answer.text[:200]}"
