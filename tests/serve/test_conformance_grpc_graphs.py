@@ -162,16 +162,31 @@ class Details:
 
 
 def ask(
-    status: int, *, headers: Any = (), body: bytes = b"", metadata: dict[str, Any] | None = None, ready: int = 503
+    status: int,
+    *,
+    headers: Any = (),
+    body: bytes = b"",
+    metadata: dict[str, Any] | None = None,
+    ready: int = 503,
+    stranger: bool = False,
 ) -> Any:
     """Answer one call with an application that answers everything alike; give what it saw, the call, and the end."""
     seen: list[Any] = []
 
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope)
-        answer = ready if scope["path"] == "/v2/health/ready" else status
-        await send({"type": "http.response.start", "status": answer, "headers": list(headers)})
-        await send({"type": "http.response.body", "body": body})
+    class Alike:
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            seen.append(scope)
+            answer = ready if scope["path"] == "/v2/health/ready" else status
+            await send({"type": "http.response.start", "status": answer, "headers": list(headers)})
+            await send({"type": "http.response.body", "body": body})
+
+        def is_stranger(self, headers: Any) -> bool:
+            return stranger
+
+    async def arriving() -> Any:
+        if stranger:
+            seen.append("the message")
+        yield service_pb2.ModelInferRequest(model_name="m").SerializeToString()
 
     async def run() -> Any:
         import threading
@@ -180,9 +195,9 @@ def ask(
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         call = Call(metadata or {})
-        method = InferenceService(Bridge(application, loop)).service(Details).unary_unary
+        method = InferenceService(Bridge(Alike(), loop)).service(Details).stream_unary
         try:
-            return await method(service_pb2.ModelInferRequest(model_name="m").SerializeToString(), call), call
+            return await method(arriving(), call), call
         except AbortedError as end:
             return end.args, call
         finally:
@@ -215,6 +230,13 @@ def test_each_status_of_http_has_one_of_grpc(status: int, code: str) -> None:
     _, call, end = ask(status, headers=((b"retry-after", b"3"), (b"allow", b"POST")), body=body)
     assert end == (code, "no, because")
     assert call.trailing == (("retry-after", "3"),)
+
+
+def test_the_message_of_a_stranger_is_not_even_read() -> None:
+    """Or callers without a key could fill the memory: a compressed message is a thousand times larger than it looks."""
+    seen, _, end = ask(200, stranger=True)
+    assert end[0] == "UNAUTHENTICATED"
+    assert seen is None
 
 
 def test_a_server_that_is_well_but_busy_is_exhausted_not_unavailable() -> None:

@@ -227,6 +227,10 @@ class App:
             raise WireError(verdict.status, verdict.reason, headers=verdict.headers)
         return caller.name
 
+    def is_stranger(self, headers: dict[bytes, bytes]) -> bool:
+        """Tell whether a request with these headers is refused whatever it asks for; from any thread."""
+        return self.registry.state.access.is_stranger(headers, time.time())
+
     def _served(self) -> Served:
         state = self.registry.state
         if state.served is None:

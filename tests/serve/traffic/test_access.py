@@ -206,6 +206,23 @@ def test_purposes_that_callers_invent_take_no_memory() -> None:
     assert len(access._fitting) == 1
 
 
+@pytest.mark.parametrize(
+    ("rules", "headers", "expected"),
+    [
+        ((), {}, True),
+        ((Rule(caller="ann"),), {}, True),
+        ((Rule(caller="anonymous", allow=False),), {}, True),
+        ((Rule(role="caller"),), {}, True),
+        ((Rule(model="other", purpose="care"),), {}, False),  # what it asks for is not known yet
+        ((Rule(caller="anonymous", purpose="care"),), {}, False),
+        ((Rule(),), {b"x-api-key": b"made up"}, True),
+    ],
+)
+def test_a_stranger_is_known_before_its_request_is_read(rules: Any, headers: Any, expected: bool) -> None:
+    assert compile_policy(Policy(rules=rules, keys=KEYS)).is_stranger(headers, NOON) is expected
+    assert not compile_policy(Policy(rules=rules)).is_stranger(headers, NOON)
+
+
 def test_long_names_that_strangers_invent_take_no_memory() -> None:
     access = compile_policy(Policy(rules=(Rule(model="bank"),), keys=KEYS))
     for number in range(20):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import msgspec
 
 from palio.serve.protocols.wire import Message, Receive, Reply, Scope, Send, WireError
 
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 CODES = {
@@ -29,6 +27,18 @@ CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+
+
+class Application(Protocol):
+    """What is asked: an ASGI callable that knows its callers."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+    def is_stranger(self, headers: dict[bytes, bytes]) -> bool:
+        """Tell whether a request with these headers is refused whatever it asks for; from any thread."""
+
+
 _HELD_BACK = frozenset((b"host", b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"te"))
 """Headers of a transport: what HTTP says with them, gRPC says in its own frames."""
 _PASSED_ON = (b"retry-after", b"x-palio-")
@@ -40,6 +50,10 @@ class Bridge:
     def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
         self._application = application
         self._loop = loop
+
+    def is_stranger(self, headers: Headers) -> bool:
+        """Tell whether no call of whoever sends these headers will be answered."""
+        return self._application.is_stranger(dict(headers))
 
     async def __call__(self, method: str, path: str, headers: Headers = (), body: bytes = b"") -> Reply:
         """Return the reply, whatever its status.

@@ -21,9 +21,15 @@ from google.protobuf.message import DecodeError
 from palio.serve.protocols.grpc_bridge import Bridge, Headers, abort, headers_of, refused, stopping, trailing_of
 from palio.serve.protocols.grpc_messages import METHODS, POOL, SERVICE, message
 from palio.serve.protocols.grpc_tensors import body_of, put, response_of
-from palio.serve.protocols.wire import Reply, WireError
+from palio.serve.protocols.wire import LARGE_BYTES, Reply, WireError
 
 log = logging.getLogger("palio.serve")
+
+MAX_READERS = 16
+"""Messages that are read at once, and large ones that are under way: each is in memory three times."""
+READ_S = 30.0
+_STRANGER = "an API key that counts is needed: send it as x-api-key or as a bearer token"
+_FOR_ALL = frozenset(("ServerLive", "ServerReady", "ServerMetadata"))
 
 _OFF_THE_PORT = {
     "RepositoryModelLoad": (grpc.StatusCode.PERMISSION_DENIED, "models are loaded by promotion, not by callers"),
@@ -45,9 +51,10 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
         self._bridge = bridge
         self._closing = asyncio.Event()
         self._last_call = 0.0
+        self._readers = asyncio.Semaphore(MAX_READERS)
         self._n_under_way = 0
         handlers: dict[str, Any] = {
-            name: grpc.unary_unary_rpc_method_handler(self._unary(name)) for name in METHODS if name not in _ON_STREAM
+            name: grpc.stream_unary_rpc_method_handler(self._unary(name)) for name in METHODS if name not in _ON_STREAM
         }
         handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream)
         for name, (code, text) in _OFF_THE_PORT.items():
@@ -76,16 +83,22 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
             self._n_under_way -= 1
             self._last_call = time.monotonic()
 
-    def _unary(self, name: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    def _unary(self, name: str) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
+        """Make the answer to a call of one message, which is read only when it is known who calls."""
         kind = message(f"{name}Request")
         answer = getattr(self, _ANSWERS[name])
+        is_open = name in _FOR_ALL
 
-        async def handle(payload: bytes, context: Any) -> bytes:
+        async def handle(requests: AsyncIterator[bytes], context: Any) -> bytes:
             try:
                 if self._closing.is_set():
                     raise stopping()
+                headers = headers_of(context)
+                if not is_open and self._bridge.is_stranger(headers):
+                    raise WireError(401, _STRANGER)
                 with self._counted():
-                    response, trailing = await answer(_parse(kind, payload), headers_of(context))
+                    async with self._read(requests) as payload:
+                        response, trailing = await answer(_parse(kind, payload), headers)
             except WireError as refusal:
                 await abort(context, refusal)
             except Exception:
@@ -97,9 +110,32 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
 
         return handle
 
+    @contextlib.asynccontextmanager
+    async def _read(self, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Read the message of a call. Few are read at once, and large ones keep their place: they fill the memory."""
+        is_held = True
+        await self._readers.acquire()
+        try:
+            try:
+                async with asyncio.timeout(READ_S):
+                    payload = await _next(requests)
+            except TimeoutError:
+                raise WireError(408, "the message did not arrive in time") from None
+            if payload is None:
+                raise WireError(400, "the call carries no message")
+            if len(payload) <= LARGE_BYTES:
+                self._readers.release()
+                is_held = False
+            yield payload
+        finally:
+            if is_held:
+                self._readers.release()
+
     async def _stream(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         """Answer one request after the other; one that fails says so in its answer, and the stream goes on."""
         headers = headers_of(context)
+        if self._bridge.is_stranger(headers):
+            await abort(context, WireError(401, _STRANGER))
         kind = message("ModelInferRequest")
         async for payload in self._until_closed(requests, context):
             response = message("ModelStreamInferResponse")()

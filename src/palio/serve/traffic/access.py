@@ -81,11 +81,13 @@ class _Line:
     bucket: str
     """By the rule's words, not its place: a new line above it does not give everyone a fresh quota."""
 
+    def concerns(self, caller: Caller) -> bool:
+        return self.rule.caller in ("*", caller.name) and self.rule.role in ("*", caller.role)
+
     def fits(self, caller: Caller, model: str, version: str, alias: str, purpose: str) -> bool:
         rule = self.rule
         return (
-            rule.caller in ("*", caller.name)
-            and rule.role in ("*", caller.role)
+            self.concerns(caller)
             and rule.model in ("*", model)
             and rule.version in ("*", version, alias)
             and rule.purpose in ("*", purpose)
@@ -136,6 +138,15 @@ class Access:
         if now >= key.ends:
             return _EXPIRED
         return _ADMIN if key.is_admin else key.caller
+
+    def is_stranger(self, headers: Headers, now: float) -> bool:
+        """Tell whether no rule can let this caller in, whatever it asks for: its request need not even be read."""
+        caller = self.identify(headers, now)
+        if caller.trouble:
+            return True
+        if caller.name != "anonymous" or not self._keys:
+            return False
+        return not any(line.rule.allow and line.concerns(caller) for line in self._lines)
 
     def is_admin(self, headers: Headers, now: float) -> str:
         """Return the name of the admin whose key is shown, or nothing."""
