@@ -12,7 +12,6 @@ from palio import flow
 from tests.acceptance.live import palio
 from tests.flow.conftest import BANK
 
-
 CHAMPION, CHALLENGER = {"PALIO_TRAIN_FAMILIES": "linear"}, {"PALIO_TRAIN_FAMILIES": "forest"}
 
 
