@@ -133,12 +133,14 @@ def show_leaderboard(candidates: Sequence[CandidateSummary], metric: str) -> Non
     from rich.console import Console
     from rich.table import Table
 
+    from palio import measure
+
     table = Table("family", f"{metric} (CV)", "± error", "fit s", "p50 ms", "size MB", "", box=None)
     for candidate in candidates:
         table.add_row(
             candidate.family,
-            _number(candidate.cv_score, ".4f"),
-            _number(candidate.cv_error, ".4f"),
+            "–" if candidate.cv_score is None else measure.figure(candidate.cv_score),
+            "–" if candidate.cv_error is None else measure.figure(candidate.cv_error),
             _number(candidate.fit_s, ".1f"),
             _number(candidate.latency_ms, ".3f"),
             _number(candidate.size_mb, ".2f"),

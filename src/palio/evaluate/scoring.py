@@ -47,7 +47,7 @@ def score(
         snapshot: Identity of the data.
         parts: Identity of the cut.
         baseline: What the simplest guess knows from the training part: the share of each class in the order of the
-            task, or (mean,). Empty: no baseline.
+            task, or the mean (for mae the median) alone. Empty: no baseline.
         task: What is asked; the bundle's own if None. A champion is given its challenger's, so that both are judged by
             the same metric.
 

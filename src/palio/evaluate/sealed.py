@@ -85,7 +85,8 @@ def assess(
         return store.records.require(Assessment, known)
     task: Task = challenger.manifest.task
     seen = _seen_parts(store, snapshot, parts, challenger)
-    baseline = _known_of_training(seen["train"][1], task)
+    learned = [seen[part][1] for part in ("train", "validation") if part in seen and part in _learned_from(challenger)]
+    baseline = _known_of_training(np.concatenate(learned), task)
     look = split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor, will_close=True)
     left = split.looks_left(store, parts)
     progress.say(f"evaluate  opened the sealed test part: {left} of {parts.look_budget} looks are left")
@@ -118,7 +119,7 @@ Labelled = tuple["pl.DataFrame", Array]
 
 
 def _seen_parts(store: Store, snapshot: Snapshot, parts: Parts, bundle: Bundle) -> dict[Part, Labelled]:
-    """Read the labelled rows of train (a sample) and of validation (if there is one)."""
+    """Read the labelled rows of train and of validation (if there is one)."""
     task = bundle.manifest.task
     seen: dict[Part, Labelled] = {}
     for part in ("train", "validation"):
@@ -129,9 +130,16 @@ def _seen_parts(store: Store, snapshot: Snapshot, parts: Parts, bundle: Bundle) 
     return seen
 
 
+def _learned_from(bundle: Bundle) -> tuple[str, ...]:
+    """Name the parts that the bundle learned from: the simplest guess must know as much, or it is beaten by that."""
+    return ("train", *bundle.manifest.trained_on)
+
+
 def _known_of_training(truth: Array, task: Task) -> Sequence[float]:
+    """Return the constant answer that is best in itself: the share of each class, the mean, or for mae the median."""
     if task.kind == "regression":
-        return (float(truth.mean()),)
+        absolute = task.metric in ("mae", "median_absolute_error")
+        return (float(np.median(truth) if absolute else truth.mean()),)
     counts = np.bincount(truth, minlength=len(task.classes))
     return tuple((counts / counts.sum()).tolist())
 

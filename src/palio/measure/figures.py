@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-SMALL = 0.001
+SMALL = 0.01
+LARGE = 1000.0
 NOTHING = 1e-9
 
 
 def figure(value: float, *, sign: bool = False) -> str:
-    """Write a number with four decimals; a smaller one so that it is not lost, and what is nothing without a sign.
+    """Write a number with four decimals; a large one with fewer, a small one with the digits that count.
 
     Example:
-        >>> figure(0.7223), figure(48578.91), figure(0.00001234), figure(-1e-14), figure(0.25, sign=True)
-        ('0.7223', '48578.9100', '1.23e-05', '0.0000', '+0.2500')
+        >>> figure(0.7223), figure(48578.91), figure(0.0042137), figure(-1e-14), figure(0.25, sign=True)
+        ('0.7223', '48,578.9', '0.00421', '0.0000', '+0.2500')
     """
-    if abs(value) < NOTHING:
+    size = abs(value)
+    if size < NOTHING:  # what rounding leaves of a difference of equals
         value = 0.0
-    how = ("+" if sign else "") + (".3g" if 0 < abs(value) < SMALL else ".4f")
-    return format(value, how)
+    how = ".3g" if NOTHING <= size < SMALL else ",.1f" if LARGE <= size < 1e15 else ".4f"
+    return format(value, ("+" if sign else "") + how)

@@ -11,6 +11,9 @@ from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Metric
 INCOMPARABLE = frozenset({"classes", "comparison"})
 """Checks that fail because there is no common ground with the champion: a person may still decide."""
 
+ROUNDING = 1e-9
+"""Share of the simplest guess's value below which an improvement is what rounding leaves."""
+
 
 def sealed(evaluation: Evaluation) -> Check:
     """Was the challenger judged on rows that nobody had seen?"""
@@ -57,7 +60,8 @@ def baseline(evaluation: Evaluation, *, is_first: bool) -> Check:
         return Check(name="baseline", passed=False, observed="not measured", required="beats it", reason=reason)
     higher = measure.higher_is_better(name)
     if gain is not None:
-        passed, observed, required = gain.low > 0, f"improves by {with_interval(gain)}", "interval above 0"
+        passed = gain.low > ROUNDING * abs(dummy.value)
+        observed, required = f"improves by {with_interval(gain)}", "interval above 0"
         found = (
             f"{name} {measure.figure(metric.value)} against {measure.figure(dummy.value)}, on the same rows {observed}"
         )

@@ -196,7 +196,8 @@ def ability(facts: ReportFacts) -> dict[str, Any]:
 
 def _against_rule(facts: ReportFacts) -> list[str]:
     e = facts.evaluation
-    rule = "the mean" if facts.is_regression else "the most common answer"
+    absolute = facts.task.metric in ("mae", "median_absolute_error")
+    rule = ("the median" if absolute else "the mean") if facts.is_regression else "the most common answer"
     lines = [
         f"The simplest {words.RULE_OF_THUMB} always gives {rule}. {words.against_baseline(e, 'The model', 'that')}."
     ]

@@ -135,7 +135,10 @@ def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS,
         others = " and ".join(run.family for run in equal if run is not best)
         reasons.append(f"{others} is as good within one standard error, but not simpler.")
     if taken.family == "dummy":
-        reasons.append("Warning: no family learned more than the constant answer; the features may say nothing of it.")
+        may_be = "the features may say nothing of it"
+        if metric == "rmse":
+            may_be += ', or a few extreme values decide: try [train] metric = "mae"'
+        reasons.append(f"Warning: no family learned more than the constant answer beyond chance; {may_be}.")
     ranking = [taken, *(run for run in by_score if run is not taken)]
     ranking += sorted((run for run in finalists if run not in feasible), key=lambda run: _excess(run.cost, limits))
     return Choice(tuple(ranking), tuple(reasons))
@@ -153,7 +156,7 @@ def _why_simpler(taken: Run, best: Run, *, sign: float, holdout: bool) -> str:
     error = paired_error(best.fold_scores, taken.fold_scores, holdout=holdout)
     return (
         f"{taken.family} is taken: {shown(behind)} behind is within one standard error ({shown(error)}), and it is "
-        f"simpler, with {taken.n_parameters:,} parameters against {best.n_parameters:,}."
+        f"simpler, with {taken.n_parameters:,} against {best.n_parameters:,} parameters."
     )
 
 
