@@ -171,15 +171,21 @@ class Connection(HttpToolsProtocol):
         self.on_response_complete()
 
     def _head(self, reply: Reply, *, is_last: bool) -> bytes:
+        """Write the head of an answer, most of it from memory; the date of all changes once a second."""
         heads, defaults = self._heads, self.server_state.default_headers
-        if heads.defaults is not defaults or len(heads) > _MOST_HEADS:  # the date is another
+        if heads.defaults is not defaults:
             heads.clear()
             heads.defaults = defaults
-        key = (reply.status, reply.content_type, reply.headers, is_last)
-        head = heads.get(key)
-        if head is None:
-            head = heads[key] = _write_head(defaults, reply, is_last=is_last)
-        return head % len(reply.body)
+        begin = heads.get((reply.status, reply.content_type))
+        if begin is None:
+            begin = _lines((*defaults, (b"content-type", reply.content_type))).replace(b"%", b"%%")
+            begin = heads[reply.status, reply.content_type] = (
+                STATUS_LINE[reply.status] + begin + b"content-length: %d\r\n"
+            )
+        head = begin % len(reply.body)
+        if reply.headers:
+            head += _lines(reply.headers)
+        return head + (b"connection: close\r\n\r\n" if is_last else b"\r\n")
 
     def _check_size(self, *, in_head: bool) -> None:
         limits = self.limits
@@ -290,23 +296,14 @@ class _Nobody:
         pass
 
 
-class _Heads(dict[Any, bytes]):
-    """Heads of answers that were written before, until the default headers change."""
+class _Heads(dict[tuple[int, bytes], bytes]):
+    """How answers of a status and a content type begin, until the default headers change."""
 
     defaults: Any = None
 
 
-_MOST_HEADS = 256
-
-
-def _write_head(defaults: list[tuple[bytes, bytes]], reply: Reply, *, is_last: bool) -> bytes:
-    """Write the head of an answer; `%d` stands for its length."""
-    headers = [*defaults, (b"content-type", reply.content_type), (b"content-length", b"\0"), *reply.headers]
-    if is_last:
-        headers.append((b"connection", b"close"))
-    lines = [name + b": " + value + b"\r\n" for name, value in headers]
-    text = b"".join((STATUS_LINE[reply.status], *lines, b"\r\n"))
-    return text.replace(b"%", b"%%").replace(b"\0", b"%d")
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def sweep(connections: Iterable[object]) -> None:

@@ -25,6 +25,8 @@ log = logging.getLogger("palio.serve")
 _PLAIN = re.compile(rb"/[A-Za-z0-9._~/-]*")
 """Paths that are what they look like; others are left to the parser of URLs."""
 _MOST_WAYS = 1024
+LONGEST_PATH = 512
+"""A longer one is not kept in memory: the application answers it."""
 MOMENT_S = 0.005
 """So long a body may take to follow its head before the application is asked what it thinks of the head."""
 
@@ -91,6 +93,8 @@ class Express:
         try:
             return self._ways[path]
         except KeyError:
+            if len(path) > LONGEST_PATH:
+                return None
             way = way_of(path.decode("ascii")) if _PLAIN.fullmatch(path) else None
             if len(self._ways) >= _MOST_WAYS:
                 self._ways.clear()
@@ -123,7 +127,7 @@ class Express:
     def _answer_all(self) -> None:
         """Answer all that came in one turn: first all are read, then computed, then written."""
         waiting, self._waiting = self._waiting, []
-        begin = time.perf_counter()
+        at_ns, begin = time.time_ns(), time.perf_counter()
         state = self._pipeline.state
         is_quick = self._pipeline.is_quick(state)
         jobs: list[_Job] = []
@@ -132,7 +136,7 @@ class Express:
             if not is_quick or not self._is_quick(whole):
                 self._keep(self._loop.create_task(self._answer_slowly(whole)))
                 continue
-            job = _Job(whole, self._pipeline.open(whole.way.route, state))
+            job = _Job(whole, self._pipeline.open(whole.way.route, state, at_ns, begin))
             jobs.append(job)
             if self._read(job):
                 groups.setdefault(job.served, []).append(job)

@@ -130,9 +130,9 @@ class Pipeline:
             return False
         return all(one is None or one.batching.mode in ("inline", "queued") for one in (state.served, state.challenger))
 
-    def open(self, route: str, state: State) -> Ticket:
-        """Begin with a request of a form."""
-        return Ticket(self._ids.take(), route, time.time_ns(), time.perf_counter(), state)
+    def open(self, route: str, state: State, at_ns: int, began: float) -> Ticket:
+        """Begin with a request of a form, at a time since 1970 and on the clock of intervals."""
+        return Ticket(self._ids.take(), route, at_ns, began, state)
 
     async def answer(
         self,
@@ -152,7 +152,7 @@ class Pipeline:
         Returns:
             The reply; None if nobody is left to read it.
         """
-        ticket = self.open(way.route, self.state)
+        ticket = self.open(way.route, self.state, time.time_ns(), time.perf_counter())
         reply: Reply | None
         try:
             if method != "POST":
