@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import queue
 import socket
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -388,6 +390,30 @@ def test_a_message_beyond_the_cap_is_refused_before_it_is_read(address: str, tri
             assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert len(gzip.compress(bomb)) < 10_000  # the second one was small on the wire
     assert triton.is_server_live()
+
+
+def test_a_call_that_was_refused_leaves_nothing_behind(stub: Any, address: str) -> None:
+    """Neither what `abort` of the runtime keeps, nor what waits for a collection that seldom comes."""
+    request = service_pb2.ModelInferRequest(model_name="bank", raw_input_contents=[bytes(100_000)])
+    request.inputs.add(name="age", datatype="FP64", shape=[1, 1])
+
+    def refuse() -> None:
+        with pytest.raises(grpc.RpcError):
+            stub.ModelInfer(request)
+
+    refuse()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(30):
+            refuse()
+        time.sleep(0.2)
+        large = [trace for trace in tracemalloc.take_snapshot().traces if trace.size > 90_000]
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert len(large) < 10
 
 
 @pytest.mark.parametrize(

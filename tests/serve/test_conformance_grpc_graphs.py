@@ -135,16 +135,13 @@ def test_what_the_graph_does_not_declare_is_an_invalid_argument(
 # ── statuses ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class AbortedError(Exception):
-    """What a call ends with."""
-
-
 class Call:
     """The context of a call, as the runtime hands it to a method."""
 
     def __init__(self, metadata: dict[str, str | bytes]) -> None:
         self.metadata = tuple(metadata.items())
         self.trailing: Any = ()
+        self.end: Any = None
 
     def invocation_metadata(self) -> Any:
         return self.metadata
@@ -152,9 +149,11 @@ class Call:
     def set_trailing_metadata(self, trailing: Any) -> None:
         self.trailing = trailing
 
-    async def abort(self, code: Any, details: str, trailing: Any = ()) -> None:
-        self.trailing = trailing
-        raise AbortedError(code.name, details)
+    def set_code(self, code: Any) -> None:
+        self.end = (code.name,)
+
+    def set_details(self, details: str) -> None:
+        self.end = (*self.end, details)
 
 
 class Details:
@@ -197,9 +196,8 @@ def ask(
         call = Call(metadata or {})
         method = InferenceService(Bridge(Alike(), loop)).service(Details).stream_unary
         try:
-            return await method(arriving(), call), call
-        except AbortedError as end:
-            return end.args, call
+            answer = await method(arriving(), call)
+            return call.end or answer, call
         finally:
             loop.call_soon_threadsafe(loop.stop)
             await asyncio.to_thread(thread.join)

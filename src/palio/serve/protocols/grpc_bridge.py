@@ -132,7 +132,12 @@ def refused(reply: Reply) -> WireError:
     return WireError(reply.status, text, headers=kept)
 
 
-async def abort(context: Any, refusal: WireError) -> None:
-    """End a call with the status of a refusal; does not return."""
+def end(context: Any, refusal: WireError) -> None:
+    """Let a call end with the status of a refusal when its method returns.
+
+    Never `context.abort`: what it raises keeps the frames of the method, and its message, for ever (grpc 1.85).
+    """
     code = CODES.get(refusal.status, grpc.StatusCode.INTERNAL)
-    await context.abort(code, refusal.message, tuple((n.decode(), v.decode()) for n, v in refusal.headers))
+    context.set_code(code)
+    context.set_details(refusal.message)
+    context.set_trailing_metadata(tuple((n.decode(), v.decode()) for n, v in refusal.headers))

@@ -29,7 +29,8 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # grpc has n
         """Say the status of now."""
         status = await self._status(request.service)
         if status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service")
+            context.set_code(grpc.StatusCode.NOT_FOUND)
+            context.set_details("there is no such service")
         return health_pb2.HealthCheckResponse(status=status)
 
     async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ARG002, N802

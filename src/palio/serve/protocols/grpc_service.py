@@ -18,7 +18,7 @@ import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from palio.serve.protocols.grpc_bridge import Bridge, Headers, abort, headers_of, refused, stopping, trailing_of
+from palio.serve.protocols.grpc_bridge import Bridge, Headers, end, headers_of, refused, stopping, trailing_of
 from palio.serve.protocols.grpc_messages import METHODS, POOL, SERVICE, message
 from palio.serve.protocols.grpc_tensors import body_of, put, response_of
 from palio.serve.protocols.wire import LARGE_BYTES, Reply, WireError
@@ -100,10 +100,12 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
                     async with self._read(requests) as payload:
                         response, trailing = await answer(_parse(kind, payload), headers)
             except WireError as refusal:
-                await abort(context, refusal)
+                end(context, refusal)
+                return b""
             except Exception:
                 log.exception("an answer failed")
-                await context.abort(grpc.StatusCode.INTERNAL, "the server could not answer; its log says why")
+                end(context, WireError(500, "the server could not answer; its log says why"))
+                return b""
             if trailing:
                 context.set_trailing_metadata(trailing)
             return bytes(response.SerializeToString())
@@ -119,10 +121,11 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
             try:
                 async with asyncio.timeout(READ_S):
                     payload = await _next(requests)
+                    has_more = await _next(requests) is not None  # asked for its end, the runtime lets go of the first
             except TimeoutError:
                 raise WireError(408, "the message did not arrive in time") from None
-            if payload is None:
-                raise WireError(400, "the call carries no message")
+            if payload is None or has_more:
+                raise WireError(400, "the call carries no message, or more than one")
             if len(payload) <= LARGE_BYTES:
                 self._readers.release()
                 is_held = False
@@ -135,7 +138,8 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
         """Answer one request after the other; one that fails says so in its answer, and the stream goes on."""
         headers = headers_of(context)
         if self._bridge.is_stranger(headers):
-            await abort(context, WireError(401, _STRANGER))
+            end(context, WireError(401, _STRANGER))
+            return
         kind = message("ModelInferRequest")
         async for payload in self._until_closed(requests, context):
             response = message("ModelStreamInferResponse")()
@@ -162,7 +166,8 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
                 arriving = asyncio.ensure_future(_next(requests))
                 await asyncio.wait((arriving, closing), return_when=asyncio.FIRST_COMPLETED)
                 if not arriving.done():
-                    await abort(context, stopping())
+                    end(context, stopping())
+                    return
                 payload = arriving.result()
                 if payload is None:
                     return
@@ -221,11 +226,14 @@ class InferenceService(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has
     async def _asked(self, method: str, path: str, headers: Headers, body: bytes = b"") -> Reply:
         reply = await self._bridge(method, path, headers, body)
         if reply.status >= 400:
-            refusal = refused(reply)
-            if refusal.status == 503 and (await self._bridge("GET", "/v2/health/ready")).status == 200:
-                refusal.status = 429  # it is well, but has too much to do: HTTP has one status for both, gRPC has two
-            raise refusal
+            raise await self._refused(reply)  # in a variable it would keep the frames, and the message
         return reply
+
+    async def _refused(self, reply: Reply) -> WireError:
+        refusal = refused(reply)
+        if refusal.status == 503 and (await self._bridge("GET", "/v2/health/ready")).status == 200:
+            refusal.status = 429  # it is well, but has too much to do: HTTP has one status for both, gRPC has two
+        return refusal
 
 
 async def _next(requests: AsyncIterator[bytes]) -> bytes | None:
@@ -248,8 +256,9 @@ _ANSWERS = {
 
 def _refusal(code: Any, text: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
     async def handle(_payload: bytes, context: Any) -> bytes:
-        await context.abort(code, text)
-        return b""  # pragma: no cover - abort raises
+        context.set_code(code)
+        context.set_details(text)
+        return b""
 
     return handle
 
