@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from palio import model, serve, store
 from palio.core.records import ColumnProfile, Profile
+from palio.serve.traffic.access import ANONYMOUS
 from tests.serve.small_model import GOOD, SmallBundle, feeds, small_bundle
 
 PROFILE = Profile(n_rows=1, columns=(ColumnProfile(name="age", type="integer", n_rows=1, n_missing=0),))
@@ -121,3 +123,12 @@ def test_a_refused_bundle_leaves_one_line_in_the_ledger(shelf: store.Store) -> N
             pass
     (line,) = shelf.ledger.events(kind="serve.refuse")
     assert (line.subject, line.payload["version"]) == (second, 2)
+
+
+def test_rules_hold_before_there_is_a_champion(shelf: store.Store) -> None:
+    app = serve.create_app(serve.StoreProvider(shelf, "bank"), poll_s=0.02)
+    with serve.background(app) as url, urllib.request.urlopen(f"{url}/v2", timeout=5) as answer:
+        assert answer.status == 200
+        assert app.registry.state.access.decide(ANONYMOUS, "bank", "1", "champion", "", 0.0).allowed
+        serve.add_key(shelf, "bank", "web")
+        wait_for(lambda: not app.registry.state.access.decide(ANONYMOUS, "bank", "1", "champion", "", 0.0).allowed)

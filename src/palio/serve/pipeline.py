@@ -101,6 +101,7 @@ class Pipeline:
         self.admission = admission
         self._batcher = batcher
         self._pool = pool
+        self._patient = ThreadPoolExecutor(1, thread_name_prefix="palio-explain")
         self._ids = PredictionIds()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -114,6 +115,7 @@ class Pipeline:
     def stop(self) -> None:
         """Let the shadow finish, and write the log to its end. Takes a while: not on the event loop."""
         self.shadow.close()
+        self._patient.shutdown()
         if self.journal is not None:
             self.journal.close()
         if self.tracer is not None:
@@ -241,7 +243,8 @@ class Pipeline:
         begin = time.perf_counter()
         try:
             if is_large:
-                asked = await self._aside(way.read, served, request, self.caps)
+                pool = self._patient if way.is_slow else self._pool  # explanations wait for each other, not others
+                asked = await self._aside(pool, way.read, served, request, self.caps)
             else:
                 asked = way.read(served, request, self.caps)
             ticket.asked = asked
@@ -250,14 +253,14 @@ class Pipeline:
             middle = time.perf_counter()
             mode = served.batching.mode
             if is_large and mode in ("inline", "queued"):
-                outputs = await self._aside(served.run, asked.feeds)
+                outputs = await self._aside(pool, served.run, asked.feeds)
             elif mode == "inline":
                 outputs = served.run(asked.feeds)
             else:
                 outputs = await self._batcher.run(served, asked.feeds, asked.n_rows)
             computed = time.perf_counter()
             if is_large:
-                reply: Reply = await self._aside(asked.write, outputs, ticket.id)
+                reply: Reply = await self._aside(pool, asked.write, outputs, ticket.id)
             else:
                 reply = asked.write(outputs, ticket.id)
         except Exception:
@@ -292,8 +295,9 @@ class Pipeline:
             self.shadow.offer(state.challenger, _shadowed(ticket, asked))
         return waiter
 
-    async def _aside(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+    @staticmethod
+    async def _aside(pool: ThreadPoolExecutor, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
 
     def charge(self, ticket: Ticket, n_rows: int) -> None:
         """Take the rows beyond the first from the caller's quota."""

@@ -176,14 +176,14 @@ class Registry:
         except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever is wrong, the old one keeps serving
             self._set(changed(before, trouble=f"the ledger cannot be read: {_reason(error)}"), error)
             return
-        if plan.champion is None:
-            self._set(changed(before, trouble="there is no champion in the ledger"))
-            return
         if plan == before.plan and not before.trouble:
+            return
+        access, worse = self._access(plan, before)
+        if plan.champion is None:
+            self._set(changed(before, trouble="there is no champion in the ledger", access=access))
             return
         champion, trouble = self._held(plan.champion, before)
         challenger, more = (None, "") if plan.challenger is None else self._held(plan.challenger, before)
-        access, worse = self._access(plan, before)
         held = plan if challenger is not None else replace(plan, challenger=None, mode="off")
         served = champion or before.served
         if served is not None and served.deployment != held.champion:

@@ -34,6 +34,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _PREDICT = Way(route="predict", read=rows.read)
+_YES = frozenset((b"explain=1", b"explain=true"))
 _EXPLAIN = Way(route="predict", read=rows.explain, is_slow=True)
 _INVOCATIONS = Way(route="invocations", read=invocations.read, refused=invocations.refuse)
 
@@ -47,7 +48,7 @@ def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
         ('bank', '3', None)
     """
     if path == "/predict":
-        return _EXPLAIN if query and b"explain=1" in query.split(b"&") else _PREDICT
+        return _EXPLAIN if query and not _YES.isdisjoint(query.split(b"&")) else _PREDICT
     if path == "/invocations":
         return _INVOCATIONS
     if not path.startswith("/v2"):
