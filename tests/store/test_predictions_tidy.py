@@ -94,6 +94,33 @@ def test_days_that_are_too_old_are_removed_and_foreign_files_stay(tmp_path: Path
     assert not segment.parent.exists()
 
 
+def test_one_segment_that_cannot_be_read_keeps_no_other_from_its_order(tmp_path: Path) -> None:
+    segment = write(tmp_path, *[1] * 500)
+    stranger = segment.with_name("000.arrows")
+    for column in ([[1, 2]], [{"a": 1}]):
+        pl.DataFrame({"x": column}).write_ipc_stream(stranger)
+        before = stranger.read_bytes()
+        assert tidy_log(tmp_path, today=DAY.date()).compacted <= 1
+        assert stranger.read_bytes().startswith(before)
+    assert tidy_log(tmp_path, today=DAY.date()) == Tidied()
+    with segment.open("rb") as file:
+        assert len(list(messages(file))) == 2
+
+
+def test_what_only_looks_like_a_day_of_a_log_is_not_removed(tmp_path: Path) -> None:
+    """The folder of the log may be one that others use, too."""
+    for place in ("photos/summer/2020-01-01", "bank/other/2020-01-01"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / ".kept").write_text("x")
+    elsewhere = tmp_path / "a" / "b" / "elsewhere" / "answers" / "2020-01-01"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "a.arrows").write_text("x")
+    (tmp_path / "linked").symlink_to(elsewhere.parents[1])
+    tidy_log(tmp_path, retention_days=1, today=DAY.date())
+    assert len(list(tmp_path.rglob(".kept"))) == 2
+    assert (elsewhere / "a.arrows").exists()
+
+
 def test_no_retention_keeps_everything(tmp_path: Path) -> None:
     write(tmp_path, 100)
     assert tidy_log(tmp_path, retention_days=0, today=DAY.date() + dt.timedelta(days=9999)) == Tidied()

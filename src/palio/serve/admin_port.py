@@ -13,12 +13,22 @@ from palio.core.errors import UnavailableError
 from palio.serve.listener import listen, url_of
 
 STOP_S = 5.0
+MOST_CONNECTIONS = 64
+"""Few administer: more at once are told to come back."""
 
 
 class _Server(uvicorn.Server):
     def __init__(self, application: Any, started: threading.Event) -> None:
         config = uvicorn.Config(
-            application, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False
+            application,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=int(STOP_S / 2),
         )
         super().__init__(config)
         self._announce = started
@@ -46,6 +56,7 @@ def beside(application: Any, *, host: str = "127.0.0.1", port: int = 0) -> Itera
                 raise UnavailableError("the admin port did not start", hint="see the log of the server")
         yield url
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         thread.join(STOP_S)
+        server.force_exit = True  # too late, for good
         listener.close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from palio.core.errors import IntegrityError
 from palio.core.records import Record
 from palio.store.arrow import END, Array, BatchLayout, Buffer, Field, values_of
 from palio.store.arrow_reading import Batch, Message, fields_of, messages, read_batch
-from palio.store.predictions import SUFFIX
+from palio.store.predictions import SUFFIX, LogKind
+
+log = logging.getLogger("palio.store")
 
 SMALL_BATCH_ROWS = 64
 """Segments whose batches have fewer rows than this on average are rewritten: a batch of one row takes ten times the
@@ -77,6 +80,8 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 def _days(folder: Path) -> Iterator[tuple[Path, dt.date]]:
     for day in sorted(folder.glob("*/*/*-*-*")):
+        if day.parent.name not in get_args(LogKind) or day.parent.is_symlink() or day.parents[1].is_symlink():
+            continue  # none of ours, and what lies there is not ours to remove
         with contextlib.suppress(ValueError):
             date = dt.date.fromisoformat(day.name)
             if day.is_dir() and not day.is_symlink():
@@ -111,7 +116,11 @@ def _care(path: Path) -> str:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return ""  # it grows
-        return _mend(path, file)
+        try:
+            return _mend(path, file)
+        except (IntegrityError, OverflowError, MemoryError) as error:  # one must not keep all others from their order
+            log.warning("%s is left as it is: %s", path.name, error)
+            return ""
 
 
 def _mend(path: Path, file: BinaryIO) -> str:

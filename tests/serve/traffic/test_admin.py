@@ -16,6 +16,7 @@ import uvicorn
 
 from palio.core.errors import ConflictError
 from palio.core.serving import Policy, Rule
+from palio.serve.admin_port import beside as open_port
 from palio.serve.traffic.admin import Admin, create_admin
 from palio.serve.traffic.keys import add_key, read_policy, revoke_key
 from palio.store import Store, open_store
@@ -314,3 +315,12 @@ def browse(port: int, key: str, tmp_path: Path) -> str:
         assert browser.said == []
         dom: str = browser.run("document.documentElement.outerHTML.split('<script>')[0]")
         return dom
+
+
+def test_the_port_closes_without_an_error_in_the_log(app: Admin, caplog: pytest.LogCaptureFixture) -> None:
+    with httpx.Client() as client:
+        with open_port(app) as url:
+            assert client.get(url).status_code == 200
+            begin = time.monotonic()
+        assert time.monotonic() - begin < 3
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
