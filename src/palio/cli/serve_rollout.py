@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+import msgspec
 
 from palio.cli.faces import listening, print_json, verb
 from palio.cli.serve_access import opened
@@ -127,7 +128,8 @@ def watch(folder: Path, as_json: bool, once: bool, interval: float) -> None:
             watched = renew.watch_once(store, log, config.project.name)
             if as_json:
                 found = watched.standing
-                print_json({"said": watched.said, "state": None if found is None else found.state})
+                look = {"said": watched.said, "state": None if found is None else found.state}
+                click.echo(msgspec.json.encode(look).decode())  # one line a look: whoever reads along needs no end
             for sentence in () if as_json else watched.said:
                 click.echo(sentence)
             if once:
