@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from palio.core.errors import IntegrityError
 from palio.store import PredictionLog, Tidied, log_segments, scan_log, tidy_log
 from palio.store.arrow_reading import messages
 from tests.store.log_rows import DAY, LAYOUT, rows, series
@@ -161,3 +162,10 @@ def test_a_rewrite_that_is_killed_at_any_moment_loses_no_row(tmp_path: Path) -> 
         assert ids(folder) == list(range(2000))
         tidy_log(folder, today=DAY.date())
         assert ids(folder) == list(range(2000))
+
+
+def test_a_stream_without_a_time_is_named_as_none_of_the_log(tmp_path: Path) -> None:
+    segment = write(tmp_path, 5)
+    pl.DataFrame({"x": [1.5]}).write_ipc_stream(segment.with_name("000.arrows"))
+    with pytest.raises(IntegrityError, match=r"000\.arrows: it has no column `at`"):
+        ids(tmp_path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palio.core.errors import InputError, need
+from palio.core.errors import InputError, IntegrityError, need
 from palio.store.arrow import Array
 from palio.store.arrow_reading import fields_of, messages, read_batch
 from palio.store.predictions import SUFFIX, LogKind, model_folder
@@ -78,6 +78,11 @@ def scan_log(
             if schema is None:
                 continue
             fields = fields_of(schema)
+            if TIME_OF[kind] not in [field.name for field in fields]:
+                raise IntegrityError(
+                    f"{path.name}: it has no column `{TIME_OF[kind]}`",
+                    hint="remove the file from the folder of the log",
+                )
             for message in walk:
                 batch = read_batch(file, fields, message)
                 kept = _within(batch[TIME_OF[kind]], low, high)

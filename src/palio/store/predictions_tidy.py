@@ -118,7 +118,12 @@ def _care(path: Path) -> str:
             return ""  # it grows
         try:
             return _mend(path, file)
-        except (IntegrityError, OverflowError, MemoryError) as error:  # one must not keep all others from their order
+        except (
+            IntegrityError,
+            ValueError,
+            OverflowError,
+            MemoryError,
+        ) as error:  # others get theirs
             log.warning("%s is left as it is: %s", path.name, error)
             return ""
 
