@@ -22,6 +22,7 @@ from palio import store
 from palio.core.config import LogTable
 from palio.serve.journal import Journal
 from palio.serve.journal_columns import Entry, Recorder
+from tests.alone import alone
 from tests.serve.log_entries import MODEL, SOME_TIME_NS, answer, failure, foreign_origin, small_origin
 
 
@@ -205,20 +206,14 @@ def test_an_entry_that_does_not_fit_its_model_takes_no_other_with_it(tmp_path: P
     assert store.log_frame(tmp_path, MODEL)["id"].to_list() == ["r-1.0", "r-2.0"]
 
 
-@pytest.fixture
-def full_disk() -> Any:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fill(n_bytes: int | None) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (before[0] if n_bytes is None else n_bytes, before[1]))
-
-    yield fill
-    fill(None)
+def full_disk(n_bytes: int | None) -> None:
+    """Let no file of this process grow beyond `n_bytes`; None lifts that."""
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most if n_bytes is None else n_bytes, most))
 
 
-def test_on_a_full_disk_entries_are_kept_and_written_when_there_is_room(
-    tmp_path: Path, full_disk: Callable[[int | None], None]
-) -> None:
+@alone
+def test_on_a_full_disk_entries_are_kept_and_written_when_there_is_room(tmp_path: Path) -> None:
     journal = Journal(tmp_path, MODEL)
     journal.add(answer("r-1"))
     journal.flush()
@@ -258,9 +253,8 @@ def test_under_fsync_many_requests_share_a_commit(tmp_path: Path) -> None:
     assert run(tmp_path, work) < 20
 
 
-def test_under_fsync_a_request_that_cannot_be_logged_is_told_so(
-    tmp_path: Path, full_disk: Callable[[int | None], None]
-) -> None:
+@alone
+def test_under_fsync_a_request_that_cannot_be_logged_is_told_so(tmp_path: Path) -> None:
     async def work(journal: Journal) -> None:
         assert await journal.add(answer("r-1"))  # type: ignore[misc]
         full_disk(100)

@@ -17,6 +17,7 @@ import pytest
 from palio.core.errors import UnavailableError
 from palio.store import PredictionLog, log_frame, log_segments, scan_log
 from palio.store.predictions import model_folder
+from tests.alone import alone
 from tests.store.log_rows import DAY, rows, series
 
 
@@ -125,6 +126,7 @@ def test_moments_select_rows_within_segments(tmp_path: Path) -> None:
     assert ids(tmp_path, until=(DAY + 3 * second).astimezone(berlin)) == [0, 1, 2]
 
 
+@alone
 def test_a_batch_that_does_not_fit_on_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with PredictionLog(tmp_path, clock=Calendar()) as log:
