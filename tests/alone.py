@@ -17,7 +17,7 @@ getattr(importlib.import_module(module), name).__wrapped__(pathlib.Path(folder))
 
 
 def alone(test: Callable[[Path], None]) -> Callable[[Path], None]:
-    """Let a test that takes `tmp_path` and nothing else run in a fresh interpreter; what it says is shown if it fails."""
+    """Let a test that takes `tmp_path` and nothing else run in a fresh interpreter."""
 
     @functools.wraps(test)
     def run(tmp_path: Path) -> None:

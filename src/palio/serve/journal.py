@@ -207,8 +207,9 @@ class Journal:
             if self._waits:
                 self._wake.set()  # what still waits gets its own try
             raise
-        self._trouble = ""
-        self._commits += 1 if committed else 0
+        if committed:  # a look at an empty buffer says nothing about the disk
+            self._trouble = ""
+            self._commits += 1
         self._end(committed, is_written=True)
         self._log.roll()
 
