@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from palio import model, serve, store
+from palio.core.errors import PalioError
 from palio.core.records import ColumnProfile, Profile
 from palio.serve.traffic.access import ANONYMOUS
 from tests.serve.small_model import GOOD, SmallBundle, feeds, small_bundle
@@ -132,3 +134,26 @@ def test_rules_hold_before_there_is_a_champion(shelf: store.Store) -> None:
         assert app.registry.state.access.decide(ANONYMOUS, "bank", "1", "champion", "", 0.0).allowed
         serve.add_key(shelf, "bank", "web")
         wait_for(lambda: not app.registry.state.access.decide(ANONYMOUS, "bank", "1", "champion", "", 0.0).allowed)
+
+
+def test_rules_hold_at_once_while_a_model_takes_long_to_load(shelf: store.Store) -> None:
+    first, second = put(shelf, small_bundle()), put(shelf, small_bundle(1.0))
+    promote(shelf, first, expected=None)
+    may_end = threading.Event()
+
+    class Slow(serve.StoreProvider):
+        def load(self, deployment: Any) -> Any:
+            if deployment.bundle == second:
+                assert may_end.wait(30)
+            return super().load(deployment)
+
+    app = serve.create_app(Slow(shelf, "bank"), poll_s=0.02)
+    with serve.background(app) as url, serve.Client(url) as client:
+        promote(shelf, second, expected=1)
+        serve.add_key(shelf, "bank", "web")
+        wait_for(lambda: not app.registry.state.access.decide(ANONYMOUS, "bank", "1", "champion", "", 0.0).allowed)
+        with pytest.raises(PalioError, match="API key"):
+            client.predict(GOOD)
+        assert app.registry.state.served is not None and app.registry.state.served.version == "1"
+        may_end.set()
+        wait_for(lambda: app.registry.state.served.version == "2")

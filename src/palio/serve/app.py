@@ -152,7 +152,7 @@ class App:
                 reply = await self.pipeline.answer(way, scope["method"], dict(scope["headers"]), receive)
                 if reply is not None:
                     await send_reply(send, reply, close=self.is_draining)
-            elif path.startswith("/v2"):
+            elif path == "/v2" or path.startswith("/v2/"):
                 await send_reply(send, self._protocol(path, scope), close=self.is_draining)
             elif path == "/feedback":
                 await send_reply(send, await self._take(scope, receive), close=self.is_draining)

@@ -171,7 +171,7 @@ def _moment(at: Any, now: dt.datetime, where: str) -> dt.datetime:
     moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
     if moment > now + dt.timedelta(days=1):
         raise _wrong(where, "at", "lies in the future", hint="say when the truth was known")
-    return moment
+    return min(moment, now)  # the newest truth holds: a clock that is ahead must not win over one that is right
 
 
 def _value(name: str, value: Any, where: str) -> float:

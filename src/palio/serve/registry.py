@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from palio import model as models
 from palio.core.errors import PalioError, RefusedError
 from palio.core.records import Deployment
 from palio.core.serving import Plan, Policy, Rule
+from palio.serve.loading import Loading
 from palio.serve.served import Served, prepare
 from palio.serve.traffic.access import Access, compile_policy
 from palio.serve.traffic.plan import PlanReader
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("palio.serve")
 
+PATIENCE_S = 0.2
+"""So long a look waits for a model to load; a slower one is swapped in by a later look, and holds up no rule."""
 RETRY_REFUSED_S = 30.0
 """A bundle that was refused is tried again after this time: a store may have been away for a moment."""
 
@@ -126,6 +130,10 @@ class State:
     """Who answers, worked out; knows only what is loaded."""
 
 
+class _LoadingError(Exception):
+    """A model is still being loaded."""
+
+
 class Registry:
     """Keep the state in step with the provider.
 
@@ -149,6 +157,7 @@ class Registry:
         self._poll_s = poll_s
         self._on_change = on_change
         self._refused: dict[Deployment, tuple[float, str]] = {}
+        self._loading: dict[Deployment, Loading[Served]] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -176,14 +185,24 @@ class Registry:
         except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever is wrong, the old one keeps serving
             self._set(changed(before, trouble=f"the ledger cannot be read: {_reason(error)}"), error)
             return
-        if plan == before.plan and not before.trouble:
+        if plan == before.plan and not before.trouble and not self._loading:
             return
+        self._loading = {one: load for one, load in self._loading.items() if one in (plan.champion, plan.challenger)}
         access, worse = self._access(plan, before)
+        if access is not before.access:  # rules and revoked keys hold at once, however long a model takes to load
+            before = changed(before, access=access)
+            self._set(before)
         if plan.champion is None:
-            self._set(changed(before, trouble="there is no champion in the ledger", access=access))
+            self._set(changed(before, trouble="there is no champion in the ledger"))
             return
-        champion, trouble = self._held(plan.champion, before)
-        challenger, more = (None, "") if plan.challenger is None else self._held(plan.challenger, before)
+        try:
+            champion, trouble = self._held(plan.champion, before)
+        except _LoadingError:
+            return  # the old one answers meanwhile, and all that was planned with it holds
+        try:
+            challenger, more = (None, "") if plan.challenger is None else self._held(plan.challenger, before)
+        except _LoadingError:
+            challenger, more = None, ""
         held = plan if challenger is not None else replace(plan, challenger=None, mode="off")
         served = champion or before.served
         if served is not None and served.deployment != held.champion:
@@ -203,15 +222,23 @@ class Registry:
         return access, ""
 
     def _held(self, deployment: Deployment, before: State) -> tuple[Served | None, str]:
-        """Return a model that is loaded already, or load it; on failure, None and why."""
+        """Return a model that is loaded already, or load it; on failure, None and why.
+
+        Raises:
+            _LoadingError: it is under way; ask again. Only the first champion is waited for.
+        """
         for held in (before.served, before.challenger):
             if held is not None and held.deployment == deployment:
                 return held, ""
         refused = self._refused.get(deployment)
         if refused is not None and time.monotonic() < refused[0]:
             return None, refused[1]
+        loading = self._loading.setdefault(deployment, Loading(partial(self._provider.load, deployment)))
+        if not loading.wait(None if self._thread is None else PATIENCE_S):
+            raise _LoadingError
+        del self._loading[deployment]
         try:
-            served = self._provider.load(deployment)
+            served = loading.result()
         except Exception as error:
             trouble = f"version {deployment.version} is refused: {_reason(error)}"
             # A missing signature is known without reading the bundle, and may be there at the next look.

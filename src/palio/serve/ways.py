@@ -51,12 +51,14 @@ def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
         return _EXPLAIN if query and not _YES.isdisjoint(query.split(b"&")) else _PREDICT
     if path == "/invocations":
         return _INVOCATIONS
-    if not path.startswith("/v2"):
+    if not path.startswith("/v2/"):
         return None
     parts = path.rstrip("/").split("/")[2:]
     if not parts or parts[0] != "models" or parts[-1] != "infer":
         return None
     name, version = parts[1:-1], ""
+    if not name:
+        return None
     if len(name) > 2 and name[-2] == "versions":
         name, version = name[:-2], name[-1]
     route = "grpc" if scheme == "grpc" else "infer"

@@ -275,3 +275,16 @@ def test_working_a_policy_out_changes_no_answer(
     )
     for _ in range(2):  # the second answer comes from memory
         assert access.decide(Caller(caller, role), "m", version, "champion", purpose, NOON).allowed is plainly
+
+
+def test_telling_truths_needs_a_rule_that_names_it_once_there_are_keys() -> None:
+    anything, truths = Rule(caller="web"), Rule(caller="labels", purpose="feedback")
+    open_to_all = compile_policy(Policy(rules=(anything,)))
+    assert open_to_all.decide(ANONYMOUS, "bank", 1, "champion", "feedback", 0.0).allowed, "there are no keys"
+    access = compile_policy(Policy(rules=(anything, truths), keys=KEYS))
+
+    def may(name: str, purpose: str) -> bool:
+        return access.decide(Caller(name, "caller"), "bank", 1, "champion", purpose, 0.0).allowed
+
+    assert may("web", "") and not may("web", "feedback")
+    assert may("labels", "feedback") and not may("labels", "")

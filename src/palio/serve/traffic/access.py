@@ -18,6 +18,9 @@ Headers = Mapping[bytes, bytes]
 _MOST_CACHED = 4096
 _LONGEST_CACHED = 256
 """Letters of the names that are asked for: a longer one is decided each time, so that nobody fills the memory."""
+FEEDBACK: Final = "feedback"
+"""The purpose of telling truths. They steer rollouts, and may be about anybody's answers: once there are keys, a rule
+allows it only by name, never with `*`."""
 _CHALLENGE: Final = ((b"www-authenticate", b"Bearer"),)
 
 
@@ -84,8 +87,11 @@ class _Line:
     def concerns(self, caller: Caller) -> bool:
         return self.rule.caller in ("*", caller.name) and self.rule.role in ("*", caller.role)
 
-    def fits(self, caller: Caller, model: str, version: str, alias: str, purpose: str) -> bool:
+    def fits(self, caller: Caller, model: str, version: str, alias: str, purpose: str, *, strictly: bool) -> bool:
+        """Tell whether the rule is about this request; `strictly`: an allowing rule must name the purpose."""
         rule = self.rule
+        if strictly and rule.allow and rule.purpose != purpose:
+            return False
         return (
             self.concerns(caller)
             and rule.model in ("*", model)
@@ -180,7 +186,7 @@ class Access:
         """
         if caller.trouble:
             return Verdict(f"{self._digest}:key", False, 401, caller.trouble)
-        purpose = purpose if purpose in self._purposes else ""
+        purpose = purpose if purpose in self._purposes or purpose == FEEDBACK else ""
         asked = (caller.name, caller.role, model, str(version), alias, purpose)
         lines = self._fitting.get(asked)
         if lines is None:
@@ -216,9 +222,10 @@ class Access:
     def _remember(self, asked: tuple[str, str, str, str, str, str], caller: Caller) -> tuple[_Line, ...]:
         """Keep the rules that fit, up to the first that holds at all times."""
         _, _, model, version, alias, purpose = asked
+        strictly = purpose == FEEDBACK and bool(self._keys)
         fitting: list[_Line] = []
         for line in self._lines:
-            if line.fits(caller, model, version, alias, purpose):
+            if line.fits(caller, model, version, alias, purpose, strictly=strictly):
                 fitting.append(line)
                 if line.is_constant:
                     break
