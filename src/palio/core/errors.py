@@ -10,6 +10,7 @@
     │   ├── IntegrityError      exit 4   HTTP 409   bytes that are not what their identity says
     │   └── ConflictError       exit 4   HTTP 409   somebody else changed it first
     └── UnavailableError        exit 5   HTTP 503   a database, a port or an optional package that is not there
+        └── TimeLimitError      exit 5   HTTP 504   a model that did not answer in time
 
 Every error carries a one-line `message` (where: what was got, what is allowed), a `hint` (an imperative) and
 JSON-safe `facts`. The command line, HTTP and the console render the same object.
@@ -94,6 +95,12 @@ class UnavailableError(PalioError):
 
     exit_code = 5
     http_status = 503
+
+
+class TimeLimitError(UnavailableError):
+    """A model that loops did not answer in time."""
+
+    http_status = 504
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from palio.model.parity import check_parity, compare_outputs
     from palio.model.preprocessing import Preprocessing, PreprocessingOptions, fit_preprocessing
     from palio.model.rows import MISSING, RANGE, UNKNOWN, RecordReader, feeds_from_records
-    from palio.model.session import Graph, Outputs
+    from palio.model.session import MAX_RUN_S, Graph, Outputs
     from palio.model.signing import (
         PrivateKey,
         PublicKey,
@@ -46,6 +46,7 @@ _HOME = {
     "Golden": "golden",
     "Graph": "session",
     "GraphBuilder": "builder",
+    "MAX_RUN_S": "session",
     "MISSING": "rows",
     "Outputs": "session",
     "Preprocessing": "preprocessing",
@@ -88,6 +89,7 @@ _HOME = {
     "write_signatures": "signing",
 }
 __all__ = [
+    "MAX_RUN_S",
     "MISSING",
     "RANGE",
     "UNKNOWN",

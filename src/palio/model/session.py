@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.errors import InputError, IntegrityError, UnavailableError
+from palio.core.errors import InputError, IntegrityError, TimeLimitError, UnavailableError
 from palio.core.records import TensorSpec
 from palio.model.names import PREDICTION, PROBABILITIES
+from palio.model.watchdog import watchdog
 from palio.model.wire import check_wire
 
 log = logging.getLogger("palio.model")
@@ -23,6 +25,11 @@ Device = Literal["cpu", "cuda"]
 
 ROWS_AT_ONCE = 8192
 """Rows that go through the graph together: bounds memory (a forest of 200 trees and 10 classes needs 130 MB)."""
+MAX_RUN_S = 30.0
+"""Seconds that one run of a graph with loops may take."""
+WARM_UP_S = 10.0
+"""Seconds that one run of any graph may take while it is warmed up."""
+_FATAL = 4
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _DATATYPES = {
     "tensor(double)": "FP64",
@@ -52,21 +59,35 @@ class Graph:
         threads: Threads inside one call. One (no spinning) suits a server; training may take more.
         max_bytes: Refuse a larger file.
         device: What computes; `cuda` needs ONNX Runtime's build for it.
+        max_run_s: Seconds that one run may take if the graph loops; other graphs end by themselves.
 
     Raises:
         IntegrityError: not an ONNX model, external data, custom operators, or too large.
         UnavailableError: the device is not there.
     """
 
-    def __init__(self, model: bytes, threads: int = 1, *, max_bytes: int = 1 << 30, device: Device = "cpu") -> None:
+    def __init__(
+        self,
+        model: bytes,
+        threads: int = 1,
+        *,
+        max_bytes: int = 1 << 30,
+        device: Device = "cpu",
+        max_run_s: float = MAX_RUN_S,
+    ) -> None:
         import onnxruntime as ort
 
-        check_wire(model, max_bytes=max_bytes)
+        self.loops = check_wire(model, max_bytes=max_bytes)
+        self.max_run_s = max_run_s
+        self._limit_s = max_run_s if self.loops else 0.0
+        self._new_options = ort.RunOptions
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        if self.loops:  # optimizing may leave nothing in a loop, and then nothing ends it
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         providers = _providers(device, ort)
         try:
             self._session = ort.InferenceSession(model, options, providers=providers)
@@ -103,15 +124,53 @@ class Graph:
 
         Raises:
             InputError: the graph cannot take them. What the runtime says of it stays in the log: it may quote values.
+            TimeLimitError: it loops for longer than `max_run_s`.
         """
         try:
-            values = self._session.run(self._output_names, feeds)
+            values = self._watched(feeds) if self._limit_s else self._session.run(self._output_names, feeds)
+        except TimeLimitError:
+            raise
         except Exception as error:  # noqa: BLE001 - the runtime raises classes of its own
             log.warning("the graph refused its feeds: %s", _first_line(error))
             raise InputError(
                 "feeds: the graph cannot take them", hint="match the datatypes and shapes of the graph's inputs"
             ) from None
         return dict(zip(self._output_names, values, strict=False))
+
+    def _watched(self, feeds: Feeds) -> Any:
+        limit_s = self._limit_s
+        options = self._new_options()
+        options.log_severity_level = _FATAL
+        number = watchdog.begin(options, limit_s)
+        try:
+            return self._session.run(self._output_names, feeds, options)
+        except Exception:
+            if not options.terminate:
+                raise
+            raise TimeLimitError(
+                f"the model did not answer within {limit_s:g} s", hint="ask it for less at once"
+            ) from None
+        finally:
+            watchdog.end(number)
+
+    @contextmanager
+    def on_trial(self) -> Iterator[None]:
+        """Hold every run to `WARM_UP_S`, of graphs without loops, too. Nobody else may use the graph meanwhile.
+
+        Raises:
+            IntegrityError: a run took longer.
+        """
+        before = self._limit_s
+        self._limit_s = min(WARM_UP_S, self.max_run_s)
+        try:
+            yield
+        except TimeLimitError as error:
+            raise IntegrityError(
+                f"model: it is too slow to serve: while it was warmed up, {error.message}",
+                hint="look for a loop in it that does not end, or make it smaller",
+            ) from None
+        finally:
+            self._limit_s = before
 
     def compute_rows(self, feeds: Feeds) -> dict[str, Array]:
         """Compute all outputs of a graph that answers row by row. Memory is bounded for any number of rows."""

@@ -13,6 +13,10 @@ from palio.core.errors import IntegrityError
 
 ALLOWED_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 MAX_NODES = 200_000
+LOOPS = frozenset({b"Loop", b"Scan", b"SequenceMap"})
+"""Operators that compute a graph again and again: how long that takes, the file or the request decides."""
+_NOTHING = frozenset({b"Constant", b"Identity", b"Cast"})
+"""Operators that the runtime may take away. It looks whether to stop before each operator, so a loop must keep one."""
 MAX_DEPTH = 16
 """Graphs inside graphs (If, Loop); ours have none."""
 
@@ -38,26 +42,31 @@ _INSIDE = {
     "opset": {},
 }
 _DOMAIN_FIELD = {"opset": 1, "node": 7, "function": 10}
-_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_OP_TYPE, _EXTERNAL_DATA, _DATA_LOCATION = 4, 13, 14
 
 
-def check_wire(model: bytes, *, max_bytes: int) -> None:
+def check_wire(model: bytes, *, max_bytes: int) -> bool:
     """Refuse bytes that are no ONNX model, or a model that needs more than itself and the standard operators.
 
+    Returns:
+        Whether it loops, anywhere: branches and functions are looked into.
+
     Raises:
-        IntegrityError: too large, not a protocol buffer with a graph, a custom operator domain, external data.
+        IntegrityError: too large, not a protocol buffer with a graph, a custom operator domain, external data,
+            a loop around nothing.
     """
     if len(model) > max_bytes:
         raise IntegrityError(
             f"model: {len(model)} bytes, at most {max_bytes} are allowed", hint="train a smaller model or raise the cap"
         )
-    seen = {"graph": 0, "node": 0}
+    seen = {"graph": 0, "node": 0, "loop": 0, "hollow": 0}
     try:
         _walk(model, 0, len(model), "model", 0, seen)
     except (IndexError, RecursionError):
         raise _refuse("the file is broken or truncated") from None
     if not seen["graph"]:
         raise _refuse("there is no graph in it")
+    return seen["loop"] > 0
 
 
 def _refuse(what: str) -> IntegrityError:
@@ -66,7 +75,8 @@ def _refuse(what: str) -> IntegrityError:
     )
 
 
-def _walk(data: bytes, start: int, end: int, kind: str, depth: int, seen: dict[str, int]) -> None:
+def _walk(data: bytes, start: int, end: int, kind: str, depth: int, seen: dict[str, int]) -> bool:
+    """Look through one message; tell whether something is computed in it, if it is a graph or a node."""
     if depth > MAX_DEPTH:
         raise _refuse(f"graphs are nested more than {MAX_DEPTH} deep")
     if kind in seen:
@@ -75,16 +85,31 @@ def _walk(data: bytes, start: int, end: int, kind: str, depth: int, seen: dict[s
             raise _refuse(f"it has more than {MAX_NODES} nodes")
     inside = _INSIDE[kind]
     domain_field = _DOMAIN_FIELD.get(kind)
+    computes = kind == "node"
+    is_loop, n_hollow = False, seen["hollow"]
     for number, value, low, high in _fields(data, start, end, kind):
         if number == domain_field and low is not None:
             domain = data[low:high].decode("utf-8", "replace")
             if domain not in ALLOWED_DOMAINS:
                 raise _refuse(f"it uses the operator domain `{domain[:60]}`")
+        elif kind == "node" and number == _OP_TYPE and low is not None:
+            operator = data[low:high]
+            computes = computes and operator not in _NOTHING
+            is_loop = is_loop or operator == b"Loop"
+            seen["loop"] += operator in LOOPS
         elif kind == "tensor" and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value)):
             raise _refuse("a tensor keeps its data in another file")
         elif number in inside and low is not None and high is not None:
             child = inside[number]
-            _walk(data, low, high, child, depth + (child == "graph"), seen)
+            found = _walk(data, low, high, child, depth + (child == "graph"), seen)
+            computes = computes or (kind == "graph" and found)
+    if kind == "node":
+        if is_loop and seen["hollow"] > n_hollow:
+            raise _refuse("a loop in it computes nothing, so that nothing could end it")
+        seen["hollow"] = n_hollow
+    elif kind == "graph":
+        seen["hollow"] += not computes
+    return computes
 
 
 def _fields(data: bytes, start: int, end: int, kind: str) -> Iterator[tuple[int, int, int | None, int | None]]:

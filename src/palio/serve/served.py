@@ -20,7 +20,7 @@ from palio.serve.tally import Tally
 from palio.serve.traffic.batching import BatchPlan, plan_batching
 
 if TYPE_CHECKING:
-    from palio.model import Bundle, Explainer, Graph
+    from palio.model import Bundle, Explainer, Golden, Graph
 
 GOLDEN_TOLERANCE = 1e-6
 """How far the numbers of the golden rows may be from those in the bundle: another processor adds up differently."""
@@ -84,7 +84,8 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
     """Check a bundle beside the one that serves, and warm it up.
 
     Raises:
-        IntegrityError: it is not the bundle that was promoted, or no longer answers its golden rows as it did.
+        IntegrityError: it is not the bundle that was promoted, or no longer answers its golden rows as it did, or takes
+            too long for them.
     """
     if bundle.id != deployment.bundle:
         raise IntegrityError("the bundle is not the one that the ledger names", hint="run palio model verify")
@@ -136,12 +137,17 @@ def _explainer(bundle: Bundle) -> Explainer:
 
 def _warm_up(bundle: Bundle) -> BatchPlan:
     """Let the graph answer its golden rows, compare, and measure how its rows are best computed."""
-    golden = bundle.golden()
-    parity = models.check_parity(bundle.graph, golden.feeds, golden.outputs, tolerance=GOLDEN_TOLERANCE)
+    golden, graph = bundle.golden(), bundle.graph
+    with graph.on_trial():
+        return _try_out(graph, bundle.manifest.inputs, golden)
+
+
+def _try_out(graph: Graph, inputs: Sequence[TensorSpec], golden: Golden) -> BatchPlan:
+    parity = models.check_parity(graph, golden.feeds, golden.outputs, tolerance=GOLDEN_TOLERANCE)
     if not parity.passed:
         raise IntegrityError(
             f"it answers its golden rows differently here: {parity.n_label_diffs} labels, "
             f"numbers by up to {parity.max_abs_diff:.2g}",
             hint="run palio model verify",
         )
-    return plan_batching(bundle.graph.compute_rows, bundle.manifest.inputs, golden.feeds)
+    return plan_batching(graph.compute_rows, inputs, golden.feeds, loops=graph.loops)

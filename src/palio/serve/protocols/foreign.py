@@ -16,7 +16,7 @@ from palio.core.errors import ContractError, InputError, IntegrityError, NotFoun
 from palio.core.ids import digest
 from palio.core.records import Deployment, TensorSpec
 from palio.core.serving import Plan
-from palio.model import Graph, without_zipmap
+from palio.model import MAX_RUN_S, Graph, without_zipmap
 from palio.serve.journal_columns import origin_of
 from palio.serve.protocols.datatypes import DTYPES, SCALARS, Array, array_of, list_of
 from palio.serve.protocols.plans import TensorPlan, refuse_unservable
@@ -29,7 +29,14 @@ MAX_BYTES = 1 << 31
 """A protocol buffer cannot be larger."""
 
 
-def any_onnx(path: Path, *, model: str = "", finite: bool = False, device: Literal["cpu", "cuda"] = "cpu") -> OnnxFile:
+def any_onnx(
+    path: Path,
+    *,
+    model: str = "",
+    finite: bool = False,
+    device: Literal["cpu", "cuda"] = "cpu",
+    max_run_s: float = MAX_RUN_S,
+) -> OnnxFile:
     """Serve one ONNX file for ever, under the name `model` (default: the file's stem), as version 1.
 
     Args:
@@ -37,11 +44,13 @@ def any_onnx(path: Path, *, model: str = "", finite: bool = False, device: Liter
         model: Name to serve it under.
         finite: Refuse NaN and infinities in binary tensors, too. JSON cannot hold them.
         device: What computes.
+        max_run_s: Seconds that one run of a graph with loops may take; then the answer is 504.
 
     Raises:
         NotFoundError: there is no such file.
         InputError: it cannot be read.
-        IntegrityError: it is no plain, self-contained ONNX model, or takes or gives what the protocol cannot carry.
+        IntegrityError: it is no plain, self-contained ONNX model, or takes or gives what the protocol cannot carry;
+            or it does not answer while it is warmed up.
     """
     path = Path(path)
     if not path.is_file():
@@ -51,11 +60,8 @@ def any_onnx(path: Path, *, model: str = "", finite: bool = False, device: Liter
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", hint="name a file you may read") from None
-    return OnnxFile(
-        prepare_graph(
-            data, Deployment(model=model or path.stem, version=1, bundle=digest(data)), finite=finite, device=device
-        )
-    )
+    deployment = Deployment(model=model or path.stem, version=1, bundle=digest(data))
+    return OnnxFile(prepare_graph(data, deployment, finite=finite, device=device, max_run_s=max_run_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +83,21 @@ class OnnxFile:
 
 
 def prepare_graph(
-    data: bytes, deployment: Deployment, *, finite: bool = False, device: Literal["cpu", "cuda"] = "cpu"
+    data: bytes,
+    deployment: Deployment,
+    *,
+    finite: bool = False,
+    device: Literal["cpu", "cuda"] = "cpu",
+    max_run_s: float = MAX_RUN_S,
 ) -> Served:
     """Open a graph from elsewhere, and work out what requests need of it.
 
     Raises:
-        IntegrityError: not a plain, self-contained ONNX model, or inputs and outputs that the protocol cannot carry.
+        IntegrityError: not a plain, self-contained ONNX model, or inputs and outputs that the protocol cannot carry;
+            or it does not answer while it is warmed up.
     """
     plain, labels = without_zipmap(data, max_bytes=MAX_BYTES)
-    graph = Graph(plain, max_bytes=MAX_BYTES, device=device)
+    graph = Graph(plain, max_bytes=MAX_BYTES, device=device, max_run_s=max_run_s)
     why = refuse_unservable(graph.inputs, "input") or refuse_unservable(graph.outputs, "output")
     if why or not graph.inputs:
         raise IntegrityError(f"model: {why or 'it takes no input'}", hint="export it with plain tensors")
@@ -134,7 +146,10 @@ def _warm_up(graph: Graph) -> BatchPlan:
     before = quiet.disabled
     quiet.disabled = True  # that made-up rows do not fit is no news
     try:
-        return plan_batching(graph.compute, graph.inputs, feeds)
+        with graph.on_trial():
+            return plan_batching(graph.compute, graph.inputs, feeds, loops=graph.loops)
+    except IntegrityError:
+        raise
     except PalioError:
         return BatchPlan("pool", row_s=float("inf"), why="it does not take rows that were made up")
     finally:

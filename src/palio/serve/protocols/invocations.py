@@ -37,6 +37,7 @@ CODES = {
     413: "REQUEST_LIMIT_EXCEEDED",
     429: "REQUEST_LIMIT_EXCEEDED",
     503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 """Status → code in MLflow's words."""
 _ONE_OF = f"the body must be a JSON object with exactly one of {', '.join(FORMS)}"

@@ -24,6 +24,7 @@ STATUSES = {
     431: "The headers are too large",
     501: "The request needs what is not offered, such as shared memory",
     503: "No champion is served, or the server is busy; `retry-after` says when to ask again",
+    504: "The model did not answer in time",
 }
 """Status: when it occurs."""
 _OFTEN = (431, 503)
@@ -145,7 +146,7 @@ def _rows(record: dict[str, Any]) -> dict[str, Any]:
 
 def _predict(explains: bool) -> Operation:
     forms = {"anyOf": [ref("Records"), ref("RecordList"), ref("Record")]}
-    answers = _answers(_json(ref("Predictions")), *_BODY, *_POLICY, *_OFTEN, 422)
+    answers = _answers(_json(ref("Predictions")), *_BODY, *_POLICY, *_OFTEN, 422, 504)
     described = _post("predict", "Predict records", _json(forms), answers)
     return described | ({"parameters": [_EXPLAIN]} if explains else {})
 
@@ -171,7 +172,7 @@ def _invocations() -> Operation:
     }
     one_of = [closed({name: form}, name) for name, form in forms.items()]
     good = _json(part({"predictions": {}}, "predictions"))
-    answers = _answers(good, *_BODY, *_POLICY, *_OFTEN, error="Refusal")
+    answers = _answers(good, *_BODY, *_POLICY, *_OFTEN, 504, error="Refusal")
     answers["200"]["headers"] = {"x-palio-prediction-id": {"schema": {"type": "string"}}}
     answers["415"] = {"description": "Another content type or encoding", "content": _text("text/plain")}
     for code in ("431", "503"):
@@ -181,7 +182,7 @@ def _invocations() -> Operation:
 
 
 def _infer(operation: str) -> Operation:
-    answers = _answers(_json(ref("InferAnswer")), *_BODY, *_POLICY, *_OFTEN, 404, 501)
+    answers = _answers(_json(ref("InferAnswer")), *_BODY, *_POLICY, *_OFTEN, 404, 501, 504)
     summary = "Predict tensors (Open Inference Protocol V2)"
     return _post(operation, summary, _json(ref("InferRequest")), answers)
 

@@ -84,28 +84,30 @@ class Batchable(Protocol):
         """Whether all its inputs are known to have the same first size."""
 
 
-def plan_batching(run: Run, inputs: Sequence[TensorSpec], sample: Feeds) -> BatchPlan:
+def plan_batching(run: Run, inputs: Sequence[TensorSpec], sample: Feeds, *, loops: bool = False) -> BatchPlan:
     """Decide from measurements how the rows of a model are computed. Takes a second at most, or two runs.
 
     Args:
         run: The warm model.
         inputs: What its graph declares.
         sample: Some good rows; different ones are better than copies.
+        loops: Whether a request may ask for any time: then each computes by itself, never on the event loop.
     """
     alone = {name: values[:1] for name, values in sample.items()}
     row_s = _shortest(run, alone)
+    if loops:
+        return BatchPlan("pool", row_s=row_s, why="it loops, as long as a request may ask")
     is_cheap = row_s <= INLINE_LATENCY_S
     alone_mode: Literal["inline", "pool"] = "inline" if is_cheap else "pool"
-    fixed = _refuse_fixed(inputs)
-    if fixed:
+    if fixed := _refuse_fixed(inputs):
         return BatchPlan(alone_mode, row_s=row_s, why=fixed)
     together = {name: np.resize(values, (SAMPLE_ROWS, *values.shape[1:])) for name, values in sample.items()}
     try:
         if not _same_answers(run, together):
             return BatchPlan(alone_mode, row_s=row_s, why="rows together get other answers than alone")
+        gain = row_s * SAMPLE_ROWS / _shortest(run, together)
     except Exception:  # noqa: BLE001 - whatever the graph does with many rows: then it gets one at a time
         return BatchPlan(alone_mode, row_s=row_s, why="it cannot compute rows together")
-    gain = row_s * SAMPLE_ROWS / _shortest(run, together)
     if gain < (QUEUED_GAIN if is_cheap else LEAST_GAIN):
         return BatchPlan(alone_mode, row_s=row_s, gain=gain, why="rows together take nearly as long as alone")
     if is_cheap:
@@ -124,9 +126,8 @@ def _shortest(run: Run, feeds: Feeds) -> float:
 
 
 def _refuse_fixed(inputs: Sequence[TensorSpec]) -> str:
-    if all(spec.shape and spec.shape[0] == -1 for spec in inputs):
-        return ""
-    return "its graph takes a fixed number of rows"
+    free = all(spec.shape and spec.shape[0] == -1 for spec in inputs)
+    return "" if free else "its graph takes a fixed number of rows"
 
 
 def _same_answers(run: Run, feeds: Feeds) -> bool:
@@ -233,11 +234,8 @@ class Batcher:
         elif lane.timer is None and lane.n_running < self.n_threads:
             # A caller who is alone does not wait: the window opens only after requests have met.
             is_crowded = plan.window_s > 0 and self._crowded.get(id(lane.served), False)
-            lane.timer = (
-                loop.call_later(plan.window_s, self._dispatch, lane)
-                if is_crowded
-                else loop.call_soon(self._dispatch, lane)
-            )
+            wait = partial(loop.call_later, plan.window_s) if is_crowded else loop.call_soon
+            lane.timer = wait(self._dispatch, lane)
 
     def _take(self, lane: _Lane) -> list[_Request]:
         """Take as many requests as fit together, at least one; who has gone away is left out."""
