@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import threading
 import time
 from dataclasses import dataclass
@@ -122,3 +124,24 @@ def test_a_challenger_that_hangs_on_a_request_delays_nobody() -> None:
         challenger = app.registry.state.challenger
         assert challenger is not None and challenger.batching.mode == "pool"
         wire.connection.close()
+
+
+def test_a_server_that_stops_waits_for_no_loop(tmp_path: Path) -> None:
+    path = foreign_models.write(tmp_path, "endless", loop_graph())
+    app = serve.create_app(serve.any_onnx(path, max_run_s=60.0))
+
+    def hang(url: str) -> None:
+        wire = Wire(url)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            wire("POST", "/predict", ask(EVER))
+        wire.connection.close()
+
+    with serve.background(app) as url:
+        asking = threading.Thread(target=hang, args=(url,))
+        asking.start()
+        until = time.monotonic() + 10
+        while app.status()["in_flight"] == 0:
+            assert time.monotonic() < until
+        begin = time.monotonic()
+    asking.join(timeout=30)
+    assert time.monotonic() - begin < 20

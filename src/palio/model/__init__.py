@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from palio.model.stress import stress_feeds
     from palio.model.trees import emit_forest, emit_lightgbm
+    from palio.model.watchdog import end_watched_runs
     from palio.model.zipmap import without_zipmap
 
 _HOME = {
@@ -64,6 +65,7 @@ _HOME = {
     "emit_forest": "trees",
     "emit_lightgbm": "trees",
     "emit_linear": "linear",
+    "end_watched_runs": "watchdog",
     "explainer": "contributions",
     "export": "bundle",
     "feeds_from_frame": "feeds",
@@ -113,6 +115,7 @@ __all__ = [
     "emit_forest",
     "emit_lightgbm",
     "emit_linear",
+    "end_watched_runs",
     "explainer",
     "export",
     "feeds_from_frame",

@@ -40,6 +40,13 @@ class Watchdog:
         with self._turn:
             self._runs.pop(number, None)
 
+    def end_all(self) -> None:
+        """Let every run that is watched end now: the process stops, and nobody waits for them any more."""
+        with self._turn:
+            for _, options in self._runs.values():
+                options.terminate = True
+            self._runs.clear()
+
     def _watch(self) -> None:
         with self._turn:
             while True:
@@ -53,3 +60,8 @@ class Watchdog:
 
 watchdog = Watchdog()
 """Of this process."""
+
+
+def end_watched_runs() -> None:
+    """End the runs of graphs that loop, in the whole process: it stops."""
+    watchdog.end_all()

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 import palio
 from palio.core.errors import PalioError
+from palio.model import end_watched_runs
 from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
 from palio.serve.pipeline import Held, Pipeline
@@ -173,6 +174,7 @@ class App:
             await asyncio.to_thread(self._grpc.stop)
         await asyncio.to_thread(self.registry.stop)
         await asyncio.to_thread(self.pipeline.stop)
+        end_watched_runs()
         self._batcher.close()
         self._pool.shutdown()
         self.meters.close()

@@ -167,14 +167,15 @@ class Pipeline:
     def refused(self, ticket: Ticket, way: Way, error: Exception) -> Reply | None:
         """Say why a request is not answered, and keep the reason for the log; None if nobody is left to read it."""
         if isinstance(error, WireError):
-            ticket.reason = error.message
+            ticket.reason = error.reason
             return way.refused(error)
         if isinstance(error, DisconnectError):
             ticket.reason = "the client went away"
             return None
         if isinstance(error, PalioError):
-            ticket.reason = error.message
-            return way.refused(WireError.of(error))
+            refusal = WireError.of(error)
+            ticket.reason = refusal.reason
+            return way.refused(refusal)
         log.error("an answer failed", exc_info=error)
         ticket.reason = f"unexpected {type(error).__name__}"
         return way.refused(WireError(500, "the server could not answer; its log says why"))

@@ -66,13 +66,18 @@ class WireError(Exception):
         self.message = message
         self.fields = fields
         self.headers = headers
+        self.reason = message
+        """What the log keeps: the message, unless that says back a name that the caller made up."""
 
     @classmethod
     def of(cls, error: PalioError, *, status: int | None = None) -> WireError:
         """Turn an error of Palio into an answer; of its facts only the names of columns go out."""
         violations = error.facts.get("violations") or ()
         fields = tuple(dict.fromkeys(str(violation["column"]) for violation in violations))
-        return cls(status or error.http_status, error.message, hint=error.hint, fields=fields)
+        refusal = cls(status or error.http_status, error.message, hint=error.hint, fields=fields)
+        if any(violation.get("rule") == "surplus" for violation in violations):
+            refusal.reason = "a record holds an unknown field"
+        return refusal
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
