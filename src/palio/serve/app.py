@@ -174,7 +174,6 @@ class App:
             await asyncio.to_thread(self._grpc.stop)
         await asyncio.to_thread(self.registry.stop)
         await asyncio.to_thread(self.pipeline.stop)
-        end_watched_runs()
         self._batcher.close()
         self._pool.shutdown()
         self.meters.close()
@@ -271,6 +270,10 @@ class App:
         if detail:
             about["detail"] = detail
         return Reply(200 if is_ready else 503, _encode(about), JSON)
+
+    def give_up(self) -> None:
+        """End runs that loop: the time for draining is over. Their clients are told 504."""
+        end_watched_runs()
 
     def status(self) -> dict[str, Any]:
         """Say what is served and how, for the admin port."""

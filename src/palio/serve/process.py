@@ -187,6 +187,7 @@ class _Server(uvicorn.Server):
             server.close()
         await self._take_over_backlog()
         await self._close_when_idle(deadline)
+        self._app.give_up()
         await super().shutdown(sockets)
 
     async def _notice(self) -> None:
