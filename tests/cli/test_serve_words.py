@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from palio.cli.app import palio
-from palio.cli.serve_access import read_duration
+from palio.core.durations import read_duration
 from palio.core.errors import InputError
 from palio.store import open_store
 from palio.testing.racing import make_decision, promote, put_bundle

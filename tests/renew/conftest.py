@@ -9,7 +9,7 @@ import numpy as np
 
 from palio.core.records import Deployment
 from palio.core.serving import Analysis, Observations, Pairs, Rollout, RolloutState, Seen, Step
-from palio.renew.latency import bin_latencies
+from palio.measure import bin_latencies
 
 BEGIN = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 CHAMPION = Deployment(model="bank", version=3, bundle="a" * 64)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from palio.core.serving import Observations, Seen
+from palio.measure import bin_latencies
 from palio.renew.judging import judge
-from palio.renew.latency import bin_latencies
 
 from .conftest import BEGIN, at, rollout, state
 

@@ -12,8 +12,9 @@ import pytest
 from palio import store
 from palio.core.config import LogTable
 from palio.core.serving import Feedback
+from palio.measure import LATENCY_EDGES as EDGES
+from palio.measure import bin_latencies
 from palio.renew import StoredLog
-from palio.renew.latency import EDGES, bin_latencies
 from palio.renew.observing import observe
 from palio.serve.journal import Journal
 from tests.serve.log_entries import MODEL, answer, failure, small_origin

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import click
 
 from palio.cli.faces import print_json, verb
 from palio.core import config as settings
+from palio.core.durations import read_duration
 from palio.core.errors import InputError, need
 from palio.core.serving import Policy, Rule
 from palio.core.strict import read_file
@@ -21,8 +21,6 @@ from palio.core.strict import read_file
 if TYPE_CHECKING:
     from palio.core.config import Config
     from palio.store import Store
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @contextmanager
@@ -35,22 +33,6 @@ def opened(folder: Path) -> Iterator[tuple[Store, Config]]:
         raise need("serve", error) from None
     with store.open_store(folder, url=config.store.url, blobs=config.store.blobs) as found:
         yield found, config
-
-
-def read_duration(text: str) -> dt.timedelta:
-    """Read `90d`, `12h`, `30m`, `45s` or `2w`.
-
-    Raises:
-        InputError: it is something else.
-
-    Example:
-        >>> read_duration("90d").days
-        90
-    """
-    match = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
-    if match is None or int(match[1]) == 0:
-        raise InputError(f"duration {text[:20]!r}: not understood", hint="write it as 90d, 12h, 30m, 45s or 2w")
-    return dt.timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
 @click.group()

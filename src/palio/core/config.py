@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from palio.core.errors import ConfigError, InputError, did_you_mean
+from palio.core.monitoring import FindingKind, Kpi
 from palio.core.serving import Rule
 from palio.core.strict import read_record
 
@@ -93,6 +94,7 @@ class ValueTable(_Table, frozen=True, kw_only=True):
     error_cost: float = 0.0
     requests_per_day: float = 0.0
     currency: str = "EUR"
+    kpis: tuple[Kpi, ...] = ()
 
 
 class ServeTable(_Table, frozen=True, kw_only=True):
@@ -134,12 +136,38 @@ class MonitorTable(_Table, frozen=True, kw_only=True):
     """[monitor]: how what was served is watched."""
 
     window: str = "1d"
+    history: str = "30d"
+    min_rows: Annotated[int, msgspec.Meta(ge=50)] = 200
+    segments: tuple[str, ...] = ()
+    labels_after: str = "auto"
+
+
+class AlertTable(_Table, frozen=True, kw_only=True):
+    """[alert]: when people are told, and how."""
+
+    on: tuple[Literal["page", "warn", "note"], ...] = ("page",)
+    persistence: str = "2 of 3"
+    cooldown: str = "1d"
+    webhook: str = ""
+    email: tuple[str, ...] = ()
+    sender: str = ""
+    smtp: str = ""
+    command: tuple[str, ...] = ()
+    private_addresses: Literal["refuse", "allow"] = "refuse"
 
 
 class RetrainTable(_Table, frozen=True, kw_only=True):
-    """[retrain]: when a new challenger is trained."""
+    """[retrain]: when a new challenger is trained, and how it goes live."""
 
     schedule: str = "never"
+    on: tuple[FindingKind, ...] = ("quality", "estimated_quality", "concept_drift", "value", "classes")
+    new_labels: Annotated[int, msgspec.Meta(ge=0)] = 0
+    min_labels: Annotated[int, msgspec.Meta(ge=1)] = 500
+    cooldown: str = "1d"
+    budget_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    cost_per_hour: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    horizon_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    release: Literal["promote", "canary"] = "promote"
 
 
 class ReportTable(_Table, frozen=True, kw_only=True):
@@ -169,6 +197,7 @@ class Config(_Table, frozen=True, kw_only=True):
     serve: ServeTable = ServeTable()
     log: LogTable = LogTable()
     monitor: MonitorTable = MonitorTable()
+    alert: AlertTable = AlertTable()
     retrain: RetrainTable = RetrainTable()
     report: ReportTable = ReportTable()
     store: StoreTable = StoreTable()
@@ -227,7 +256,7 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
             room, _, key = name.partition(".")
             origins[room, key] = f"command line [{room}]"
             merged.setdefault(room, {})[key] = value
-    _read_rules(merged, origins)
+    _read_tables(merged, origins)
     try:
         return msgspec.convert(merged, Config)
     except msgspec.ValidationError as error:
@@ -240,16 +269,20 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
         ) from None
 
 
-def _read_rules(merged: dict[str, dict[str, Any]], origins: Mapping[tuple[str, str], str]) -> None:
-    """Read the one setting that is a list of tables, so that a wrong key in it is named."""
-    rules = merged.get("serve", {}).get("rules")
-    if rules is None:
-        return
-    where = origins.get(("serve", "rules"), f"{FILE_NAME} [[serve.rules]]")
-    try:
-        merged["serve"]["rules"] = read_record(tuple[Rule, ...], rules, where=where)
-    except InputError as error:
-        raise ConfigError(error.message, hint=error.hint) from None
+_LISTS: tuple[tuple[str, str, Any], ...] = (("serve", "rules", tuple[Rule, ...]), ("value", "kpis", tuple[Kpi, ...]))
+
+
+def _read_tables(merged: dict[str, dict[str, Any]], origins: Mapping[tuple[str, str], str]) -> None:
+    """Read the settings that are lists of tables, so that a wrong key in one is named."""
+    for room, key, kind in _LISTS:
+        given = merged.get(room, {}).get(key)
+        if given is None:
+            continue
+        where = origins.get((room, key), f"{FILE_NAME} [[{room}.{key}]]")
+        try:
+            merged[room][key] = read_record(kind, given, where=where)
+        except InputError as error:
+            raise ConfigError(error.message, hint=error.hint) from None
 
 
 def _tables() -> dict[str, dict[str, Any]]:

@@ -172,7 +172,7 @@ class Seen(Record, frozen=True, kw_only=True):
     n_errors: int = 0
     """Answers with status 500 and above: what the caller does wrong is not the model's fault."""
     latencies: tuple[int, ...] = ()
-    """Histogram of the good answers' latencies; the edges are those of `palio.renew.latency_edges`."""
+    """Histogram of the good answers' latencies; the edges are those of `palio.measure.LATENCY_EDGES`."""
     predictions: tuple[int, ...] = ()
     """Histogram of the predictions: by class, or by the deciles of the champion's answers."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from palio.measure.differences import mcnemar, paired
     from palio.measure.figures import figure
     from palio.measure.intervals import replicates, score_with_intervals, wilson
+    from palio.measure.latencies import LATENCY_EDGES, bin_latencies, latency_quantile
     from palio.measure.metrics import METRICS, MetricSpec
     from palio.measure.multiple import benjamini_hochberg, two_sided_p
     from palio.measure.reliability import calibration_bins
@@ -22,17 +23,20 @@ if TYPE_CHECKING:
     from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
 _HOMES = {
+    "LATENCY_EDGES": "latencies",
     "METRICS": "metrics",
     "MetricSpec": "metrics",
     "Sample": "sample",
     "TIMING_MARGIN": "timing",
     "benjamini_hochberg": "multiple",
+    "bin_latencies": "latencies",
     "calibration_bins": "reliability",
     "confusion": "curves",
     "default_metric": "scores",
     "figure": "figures",
     "higher_is_better": "scores",
     "is_clearly_over": "timing",
+    "latency_quantile": "latencies",
     "mcnemar": "differences",
     "metric_names": "scores",
     "paired": "differences",
@@ -49,17 +53,20 @@ _HOMES = {
 }
 
 __all__ = [
+    "LATENCY_EDGES",
     "METRICS",
     "TIMING_MARGIN",
     "MetricSpec",
     "Sample",
     "benjamini_hochberg",
+    "bin_latencies",
     "calibration_bins",
     "confusion",
     "default_metric",
     "figure",
     "higher_is_better",
     "is_clearly_over",
+    "latency_quantile",
     "mcnemar",
     "metric_names",
     "paired",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from palio.renew.bounds import mean_bounds, proportion_bounds
     from palio.renew.judging import judge
-    from palio.renew.latency import latency_edges
     from palio.renew.looks import look
     from palio.renew.observing import LogReader, StoredLog, observe
     from palio.renew.rollouts import (
@@ -39,7 +38,6 @@ __all__ = [
     "act",
     "approved_decision",
     "judge",
-    "latency_edges",
     "look",
     "mean_bounds",
     "observe",
@@ -61,7 +59,6 @@ _HOMES = {
     "act": "rollouts",
     "approved_decision": "rollouts",
     "judge": "judging",
-    "latency_edges": "latency",
     "look": "looks",
     "mean_bounds": "bounds",
     "observe": "observing",

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
+from palio import measure
 from palio.core.serving import Analysis, Observations
 from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds, stability_index
-from palio.renew.latency import EDGES
 
+EDGES = measure.LATENCY_EDGES
 Outcome = Literal["good", "bad", "unsure"]
 FEWEST_ROWS = 30
 """Below so many rows the bounds of a mean are not to be trusted."""
@@ -142,4 +143,7 @@ def _quantile_bin(counts: Sequence[int], share: float) -> int:
 
 def _bin_above(edge_s: float) -> int:
     """Return the first bin whose answers all took at least `edge_s`."""
-    return next((number for number, edge in enumerate(EDGES) if edge >= edge_s * (1 - 1e-9)), len(EDGES) - 1)
+    return next(
+        (number for number, edge in enumerate(EDGES) if edge >= edge_s * (1 - 1e-9)),
+        len(EDGES) - 1,
+    )

@@ -9,11 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from palio import store
+from palio import measure, store
 from palio.core.records import Metric
 from palio.core.serving import Observations, Pairs, Seen
 from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds
-from palio.renew.latency import bin_latencies
 from palio.renew.looks import FEWEST_ROWS
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -62,7 +61,7 @@ class _Role:
     def __init__(self) -> None:
         self.n_requests = 0
         self.n_errors = 0
-        self.latencies: Array = bin_latencies(np.empty(0))
+        self.latencies: Array = measure.bin_latencies(np.empty(0))
         self._ids: list[Array] = []
         self._predictions: list[Array] = []
         self._n_rows = 0
@@ -70,7 +69,7 @@ class _Role:
     def add_answers(self, ids: Array, latencies: Array, predictions: Array | None) -> None:
         first = np.array([str(identity).endswith(".0") for identity in ids], bool)  # one row speaks for its request
         self.n_requests += int(first.sum())
-        self.latencies = self.latencies + bin_latencies(latencies[first] / 1e6)
+        self.latencies = self.latencies + measure.bin_latencies(latencies[first] / 1e6)
         if predictions is not None and self._n_rows < MOST_ROWS:
             self._ids.append(ids)
             self._predictions.append(predictions)

@@ -1,0 +1,353 @@
+"""Records of watching and renewing: what a model was trained on, what was seen since, what follows from it.
+
+`model` writes a `Reference` into the bundle; `monitor` counts what was served into a `Window`, judges it and gives a
+`Review`; `renew` reads its findings and writes a `RetrainRequest`. None of them knows the others.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+from palio.core.records import Deployment, Metric, Record
+
+# ── what the model was trained on ───────────────────────────────────────────────────────────────────────────────────
+
+
+class ReferenceColumn(Record, frozen=True, kw_only=True):
+    """The bins that a column of a window is counted into, and how full they were in the reference.
+
+    Cells are read as the graph takes them: numbers and moments as float64 with NaN for missing, all else as text with
+    the empty text for missing.
+    """
+
+    name: str
+    """`age`; a statistic of a text is `message.length`; the answers are `prediction` and `probability_<class>`."""
+    role: Literal["feature", "answer"] = "feature"
+    source: str
+    """Column that it is computed from."""
+    statistic: str = ""
+    """What is computed of a text (`length`, `unseen_tokens`, …); empty for the cells themselves."""
+    kind: Literal["number", "category"]
+    edges: tuple[float, ...] = ()
+    """Inner edges, increasing, at quantiles of the reference; a value on an edge belongs to the bin above it."""
+    values: tuple[str, ...] = ()
+    """Categories, most frequent first; the bin behind them holds the rest."""
+    counts: tuple[int, ...]
+    """Rows per bin: `len(edges) + 1` or `len(values) + 1`, and one more for missing."""
+    blocks: tuple[tuple[int, ...], ...] = ()
+    """`counts` of runs of the reference rows, in the order of time where the data has one: how much the world moves
+    by itself."""
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    standard_deviation: float | None = None
+    decimals: tuple[int, ...] = ()
+    """Of a number: values by digits behind the point, 0 to 6 and more, in a thinned sample."""
+    vocabulary: bytes = b""
+    """Of `unseen_tokens`: sorted 32-bit hashes of the tokens that were seen, little endian."""
+
+
+class Reference(Record, frozen=True, kw_only=True):
+    """What a model was trained on, and how well it did on rows that it had not seen; a member of the bundle.
+
+    Features are counted over all training rows, answers over the rows with out-of-sample answers.
+    """
+
+    n_rows: int
+    n_scored: int
+    """Rows with an answer of a fit that had not seen them: the validation part, or all rows out of fold."""
+    in_time_order: bool
+    """Whether blocks are runs of time; else they are runs of file order."""
+    columns: tuple[ReferenceColumn, ...]
+    quality: dict[str, Metric] = msgspec.field(default_factory=dict)
+    """Metrics on the rows with out-of-sample answers."""
+
+
+# ── what was seen ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ColumnCounts(Record, frozen=True, kw_only=True):
+    """A column of a window, counted into the bins of its reference column; counts of windows add up."""
+
+    name: str
+    counts: tuple[int, ...]
+    n_low: int = 0
+    """Values below the smallest of the reference."""
+    n_high: int = 0
+    decimals: tuple[int, ...] = ()
+
+
+class Window(Record, frozen=True, kw_only=True):
+    """What was served in a stretch of time by one bundle, to one segment. Windows add up (`palio.monitor.merge`)."""
+
+    model: str
+    bundle: str
+    version: int
+    segment: str = ""
+    """`column = value`; empty is all rows."""
+    since: dt.datetime
+    until: dt.datetime
+    n_rows: int = 0
+    n_requests: int = 0
+    n_failed: int = 0
+    """Requests answered with status 500 and above."""
+    n_refused: int = 0
+    """Requests refused with 429 or 503 because there was no room or no quota."""
+    latencies: tuple[int, ...] = ()
+    """Histogram of the good answers; edges as in `palio.measure.LATENCY_EDGES`."""
+    busy_s: float = 0.0
+    """Sum of all latencies: demand in seconds of work."""
+    columns: tuple[ColumnCounts, ...] = ()
+    flags: dict[str, int] = msgspec.field(default_factory=dict)
+    """Flag that was raised (`column: rule`) → rows."""
+    violations: dict[str, int] = msgspec.field(default_factory=dict)
+    """Reason of a refused request that broke the contract → requests."""
+
+
+class ColumnDrift(Record, frozen=True, kw_only=True):
+    """How far a column of a window is from its reference."""
+
+    column: str
+    role: Literal["feature", "answer"] = "feature"
+    n_rows: int
+    p: float
+    """Of the two-sample test, before the correction for many columns."""
+    psi: float
+    """Population stability index, less what chance alone gives."""
+    js: float
+    """Jensen–Shannon distance (base 2), in [0, 1], less what chance alone gives."""
+    distance: float | None = None
+    """Wasserstein-1 in standard deviations of the reference (numbers)."""
+    limit: float
+    """`psi` below this is no finding: a floor, or how far blocks of the reference are from each other."""
+    drifted: bool
+    labels: tuple[str, ...] = ()
+    """Of the folded bins, for reports."""
+    reference: tuple[float, ...] = ()
+    """Share per folded bin."""
+    current: tuple[float, ...] = ()
+
+
+FindingKind = Literal[
+    "drift",
+    "answer_drift",
+    "joint_drift",
+    "skew",
+    "unit",
+    "contract",
+    "missing",
+    "volume",
+    "latency",
+    "failures",
+    "capacity",
+    "estimated_quality",
+    "quality",
+    "concept_drift",
+    "estimate_off",
+    "selective_labels",
+    "classes",
+    "value",
+]
+"""`quality`, `estimated_quality` and `value` are consequences; the drifts explain; `classes` is a label that the
+model does not know, or one that no longer comes."""
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """Something seen in a window that somebody should know."""
+
+    id: str
+    """Of model, kind, subject and segment: the same finding in a later window has the same identity."""
+    model: str
+    version: int
+    kind: FindingKind
+    subject: str
+    """A column, a metric, a KPI or a detector."""
+    segment: str = ""
+    severity: Literal["page", "warn", "note"]
+    """`page`: quality or value are hurt, somebody must look; `warn`: may hurt soon; `note`: explains."""
+    since: dt.datetime
+    """Begin of the first window of the unbroken run of windows that show it."""
+    until: dt.datetime
+    n_windows: int = 1
+    """Windows of that run."""
+    n_rows: int
+    effect: float
+    """How far, in units of `measure`."""
+    measure: str
+    """`psi`, `share`, `roc_auc`, `EUR a day`, …"""
+    limit: float | None = None
+    p: float | None = None
+    reason: str
+    """One sentence for people: what, how far, since when."""
+    consequence: str = ""
+    """What it probably does to quality; empty if that cannot be told."""
+
+
+class Estimate(Record, frozen=True, kw_only=True):
+    """A metric of a window as it probably is, without labels."""
+
+    metric: str
+    value: Metric
+    reference: float
+    """The metric on the reference rows."""
+    method: Literal["cbpe", "dle", "weighted"]
+    """Calibrated probabilities; a model of the loss; errors of the reference weighted by density ratio."""
+    error: float | None = None
+    """Mean absolute error of earlier estimates against the real figure, where labels came."""
+
+
+class Outcome(Record, frozen=True, kw_only=True):
+    """A metric of a window as it really is, on the rows whose label came."""
+
+    metric: str
+    value: Metric
+    reference: float
+
+
+class Kpi(Record, frozen=True, kw_only=True):
+    """A business figure, as `[[value.kpis]]` names it: exactly one of `cells`, `per_error` and `column`."""
+
+    name: str
+    unit: str = ""
+    """Empty: the currency of `[value]`."""
+    cells: dict[str, float] = msgspec.field(default_factory=dict)
+    """`truth -> prediction` → value of one such row; a cell that is not named is 0."""
+    per_error: float | None = None
+    """Value of one wrong answer, or of one unit of absolute error; usually negative."""
+    column: str = ""
+    """Business figure that comes with the feedback, such as revenue; summed."""
+
+
+class KpiValue(Record, frozen=True, kw_only=True):
+    """A business figure in a window, per day."""
+
+    name: str
+    unit: str
+    realised: Metric | None = None
+    """From labels, scaled from the labelled rows to all rows of the window."""
+    estimated: Metric | None = None
+    """From calibrated probabilities or estimated errors; None for a figure of the feedback."""
+    reference: float | None = None
+    """What the same rows would be worth if the model did as on its reference."""
+
+
+class WindowReview(Record, frozen=True, kw_only=True):
+    """One window of one version in one segment, judged."""
+
+    since: dt.datetime
+    until: dt.datetime
+    version: int
+    bundle: str
+    segment: str = ""
+    n_rows: int
+    n_requests: int
+    n_failed: int
+    latency_ms_p50: float | None = None
+    latency_ms_p99: float | None = None
+    n_labels: int = 0
+    """Rows whose label has come."""
+    coverage: float = 0.0
+    """Share of the rows whose label has come, in [0, 1]."""
+    is_ripe: bool = False
+    """Whether labels of this window have had the time they usually take."""
+    drift: tuple[ColumnDrift, ...] = ()
+    """Empty below the minimum number of rows: nothing is said then."""
+    estimates: tuple[Estimate, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    kpis: tuple[KpiValue, ...] = ()
+    findings: tuple[str, ...] = ()
+    """Identities of the findings that this window shows."""
+
+
+class Alert(Record, frozen=True, kw_only=True):
+    """A finding that persists, and of which people are told."""
+
+    id: str
+    finding: Finding
+    at: dt.datetime
+    n_shown: int
+    """Windows that show it …"""
+    n_looked: int
+    """… of so many looked at."""
+    expected_false_per_month: float
+    """False alarms of this rule a month, if nothing is wrong."""
+
+
+class Review(Record, frozen=True, kw_only=True):
+    """What `monitor` has to say about a model at one moment."""
+
+    model: str
+    version: int
+    bundle: str
+    at: dt.datetime
+    window_s: float
+    verdict: Literal["good", "look", "act", "unknown"]
+    """`act`: a page is open; `look`: a warning is; `unknown`: too little was served."""
+    text: str
+    """One sentence for people."""
+    task: Literal["classification", "regression", "detection"]
+    primary: str
+    """Name of the metric that matters."""
+    windows: tuple[WindowReview, ...]
+    """Oldest first; all rows of every version, and segments of the newest windows."""
+    findings: tuple[Finding, ...]
+    """That the newest judged windows show, the worst first."""
+    alerts: tuple[Alert, ...] = ()
+    """Open now."""
+    false_alarm_rate: float
+    """Share of reports that would show any drift if nothing were wrong, at most."""
+
+
+# ── what follows ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RetrainRequest(Record, frozen=True, kw_only=True):
+    """A plan to train a challenger, and why; a line of the ledger."""
+
+    id: str
+    model: str
+    champion: Deployment
+    at: dt.datetime
+    by: Literal["policy", "person"] = "policy"
+    kind: Literal["refresh", "classes"] = "refresh"
+    """`classes`: the set of classes has changed, so a person must approve what comes out."""
+    reasons: tuple[str, ...]
+    """One sentence each."""
+    findings: tuple[str, ...] = ()
+    """Identities of the findings behind it."""
+    labels_until: dt.datetime
+    """Truths received before this are learned from."""
+    n_labels: int
+    """Ripe labelled rows that the champion has not seen."""
+    expected_gain: Metric | None = None
+    """Of a retrained model over `horizon_days`, in the currency; None if no value is named."""
+    cost: float = 0.0
+    """Of the training, in the currency."""
+    budget_s: float
+    release: Literal["promote", "canary"] = "promote"
+    """What happens after the gate's yes: live at once, or step by step."""
+
+
+class Renewal(Record, frozen=True, kw_only=True):
+    """Where a request stands; the newest line in the ledger holds."""
+
+    request: str
+    status: Literal["planned", "collected", "trained", "judged", "releasing", "released", "refused", "failed"]
+    since: dt.datetime
+    snapshot: str = ""
+    n_rows: int = 0
+    """Rows that were added."""
+    search: str = ""
+    decision: str = ""
+    rollout: str = ""
+    attempts: int = 0
+    """How often it was begun or gone on with."""
+    reason: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self.status in ("released", "refused", "failed")
