@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__: list[str] = []
+if TYPE_CHECKING:
+    from palio.truth.ripening import Labels, Truths, columns_of, labelled, served
 
-_HOMES: dict[str, str] = {}
+__all__ = ["Labels", "Truths", "columns_of", "labelled", "served"]
+
+_HOMES = dict.fromkeys(__all__, "ripening")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palio.core.serving import Feedback
+from palio.store import FeedbackLog, Redaction
+from palio.truth import Truths, labelled
+from tests.logs import write_log
+
+DAY = dt.timedelta(days=1)
+BEGIN = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+PLAIN = Redaction(empty=(), hashed=(), salt="x")
+
+
+def on(day: float) -> dt.datetime:
+    return BEGIN + day * DAY
+
+
+def answers(*rows: tuple[str, str, float], role: str = "champion") -> dict[str, Any]:
+    """Make a batch of the log from (id, key, day)."""
+    return {
+        "id": np.array([row[0] for row in rows], object),
+        "key": np.array([row[1] for row in rows], object),
+        "at": np.array([on(row[2]).replace(tzinfo=None) for row in rows], "datetime64[us]"),
+        "role": np.array([role] * len(rows), object),
+    }
+
+
+def truths(*given: tuple[str, str, float, Any]) -> Truths:
+    """Make truths from (id, key, day, label)."""
+    numbers = [label if isinstance(label, float) else np.nan for *_, label in given]
+    moments = np.array([on(day).replace(tzinfo=None) for _, _, day, _ in given], "datetime64[us]")
+    return Truths(
+        [
+            {
+                "id": np.array([one[0] for one in given], object),
+                "key": np.array([one[1] for one in given], object),
+                "at": moments,
+                "received": moments,
+                "label": np.array(["" if isinstance(one[3], float) else one[3] for one in given], object),
+                "number": np.array(numbers, float),
+                "values": np.array([""] * len(given), object),
+            }
+        ]
+    )
+
+
+def test_the_last_word_about_a_prediction_holds() -> None:
+    known = truths(("a.0", "", 5, "yes"), ("a.0", "", 9, "no"), ("b.0", "", 3, 7.5))
+    labels = known.of(answers(("a.0", "", 1), ("b.0", "", 1), ("c.0", "", 1)))
+    assert labels.known.tolist() == [True, True, False]
+    assert labels.label.tolist() == ["no", "", ""]
+    assert labels.number[1] == 7.5 and np.isnan(labels.number[[0, 2]]).all()
+    assert labels.at[0] == np.datetime64("2026-03-10") and np.isnat(labels.at[2])
+
+
+def test_a_label_by_id_counts_even_if_it_was_known_before_the_answer() -> None:
+    assert truths(("a.0", "", -4, "yes")).of(answers(("a.0", "", 1))).label.tolist() == ["yes"]
+
+
+def test_a_customer_who_is_asked_about_each_month_gets_each_months_label() -> None:
+    known = truths(("", "ann", 20, "yes"), ("", "ann", 50, "no"), ("", "ann", 51, "maybe"))
+    batch = answers(("a.0", "ann", 1), ("b.0", "ann", 31), ("c.0", "ann", 61))
+    known.meet([batch])
+    assert known.of(batch).label.tolist() == ["yes", "maybe", ""], "the correction of day 51 is about the second answer"
+
+
+def test_one_who_was_asked_about_twice_gets_the_label_twice() -> None:
+    known = truths(("", "ann", 20, "yes"), ("", "ann", 80, "no"))
+    batch = answers(("a.0", "ann", 1), ("b.0", "ann", 2), ("c.0", "ann", 70))
+    known.meet([batch])
+    assert known.of(batch).label.tolist() == ["yes", "yes", "no"]
+
+
+def test_a_label_from_before_the_answer_says_nothing_about_a_key() -> None:
+    known, batch = truths(("", "ann", 1, "yes")), answers(("a.0", "ann", 2))
+    known.meet([batch])
+    assert not known.of(batch).known.any()
+
+
+def test_shadows_do_not_take_a_key_from_what_was_served() -> None:
+    known, served = truths(("", "ann", 9, "yes")), answers(("a.0", "ann", 1))
+    known.meet([served, answers(("s.0", "ann", 8), role="shadow")])
+    assert known.of(served).label.tolist() == ["yes"]
+
+
+def test_nothing_is_known_without_labels() -> None:
+    labels = Truths([]).of(answers(("a.0", "ann", 1)))
+    assert not labels.known.any() and labels.label.tolist() == [""] and np.isnan(labels.number).all()
+
+
+def test_ids_win_over_keys() -> None:
+    known, batch = truths(("", "ann", 9, "yes"), ("a.0", "", 5, "no")), answers(("a.0", "ann", 1), ("b.0", "ann", 1.5))
+    known.meet([batch])
+    assert known.of(batch).label.tolist() == ["no", "yes"]
+
+
+def write(folder: Path, n_rows: int) -> None:
+    rows = np.arange(n_rows)
+    write_log(
+        folder,
+        "m",
+        {
+            "id": [f"r{row}.0" for row in rows],
+            "key": [f"k{row}" for row in rows],
+            "at": np.array([on(row / 100).replace(tzinfo=None) for row in rows.tolist()], "datetime64[us]"),
+            "role": ["shadow" if row % 10 == 9 else "champion" for row in rows],
+            "input.x": rows.astype(float),
+            "prediction": "yes",
+        },
+    )
+
+
+def test_labelled_rows_come_with_what_was_logged(tmp_path: Path) -> None:
+    write(tmp_path, 200)
+    with FeedbackLog(tmp_path, "m", redaction=PLAIN, clock=lambda: on(30)) as log:
+        log.add([Feedback(prediction_id=f"r{row}.0", label="no", at=on(20)) for row in range(0, 200, 2)])
+    with FeedbackLog(tmp_path, "m", redaction=PLAIN, clock=lambda: on(40)) as log:
+        log.add([Feedback(key="k1", label="yes", at=on(39), values={"revenue": 3.5})])
+    rows = [
+        (identity, x, label)
+        for batch in labelled(tmp_path, "m")
+        for identity, x, label in zip(*(batch[name].tolist() for name in ("id", "input.x", "truth")), strict=True)
+    ]
+    assert len(rows) == 101 and ("r1.0", 1.0, "yes") in rows and ("r198.0", 198.0, "no") in rows
+    assert not [identity for identity, *_ in rows if identity == "r9.0"]
+    before = [batch["id"] for batch in labelled(tmp_path, "m", received_before=on(35), until=on(1))]
+    assert sum(map(len, before)) == 50, "half of the first day's hundred rows"
+    only = [batch for batch in labelled(tmp_path, "m") if "r1.0" in batch["id"].tolist()]
+    assert '{"revenue":3.5}' in only[0]["truth_values"].tolist()
