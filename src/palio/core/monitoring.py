@@ -299,6 +299,10 @@ class Review(Record, frozen=True, kw_only=True):
     """Open now."""
     false_alarm_rate: float
     """Share of reports that would show any drift if nothing were wrong, at most."""
+    min_rows: int = 0
+    """Windows with fewer rows are not judged."""
+    has_reference: bool = True
+    """Whether the bundle tells what the model was trained on; bundles of older versions of Palio do not."""
 
 
 # ── what follows ────────────────────────────────────────────────────────────────────────────────────────────────────
