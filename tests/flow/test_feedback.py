@@ -57,7 +57,6 @@ def test_other_names_of_columns_and_the_target_itself_are_found(finished: Finish
     [
         ({"prediction_id": ["a-1.0"], "z": ["yes"]}, InputError, "no column for the label"),
         ({"z": ["a-1.0"], "label": ["yes"]}, InputError, "no column says which rows"),
-        ({"prediction_id": ["a-1.0"], "label": ["perhaps"]}, ContractError, "row 1: `label` is not a class"),
         ({"prediction_id": ["what"], "label": ["yes"]}, ContractError, "row 1: `prediction_id` is none"),
     ],
 )
@@ -67,6 +66,13 @@ def test_a_file_that_makes_no_sense_is_refused_with_its_row(
     pl.DataFrame(columns).write_csv(tmp_path / "t.csv")
     with pytest.raises(error, match=match):
         finished[0].feedback(str(tmp_path / "t.csv"))
+
+
+def test_a_class_that_the_model_does_not_know_is_taken_and_named(finished: Finished, tmp_path: Path) -> None:
+    pl.DataFrame({"prediction_id": ["n-1.0", "n-1.1"], "label": ["perhaps", "yes"]}).write_csv(tmp_path / "t.csv")
+    assert finished[0].feedback(str(tmp_path / "t.csv")).unknown == {"perhaps": 1}
+    latest = store.latest_feedback(log_of(finished[0]), finished[0].name)
+    assert latest["label"][list(latest["id"]).index("n-1.0")] == "perhaps"
 
 
 def test_the_verb_says_how_many(finished: Finished, tmp_path: Path) -> None:

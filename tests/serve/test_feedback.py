@@ -101,7 +101,6 @@ def test_a_class_is_recognised_however_it_is_written(label: Any, kept: str) -> N
         ([truth("no-row")], 422, "prediction_id"),
         ([truth("../../etc.0")], 422, "prediction_id"),
         ([{"key": "k" * 600, "label": "yes"}], 422, "key"),
-        ([truth(label="perhaps")], 422, "label"),
         ([truth(label=None)], 422, "label"),
         ([truth(at="2027-01-01T00:00:00Z")], 422, "at"),
     ],
@@ -115,6 +114,12 @@ def test_what_makes_no_sense_is_refused_as_a_whole(
     assert caught.value.fields == ((field,) if field else ())
     assert "perhaps" not in caught.value.message
     assert store.log_frame(tmp_path, "bank", kind="feedback").height == 0
+
+
+def test_a_class_that_the_model_does_not_know_is_a_truth_too(send: Send, tmp_path: Path) -> None:
+    reply = send([truth("a-1.0"), truth("a-1.1", "perhaps"), truth("a-1.2", "perhaps")])
+    assert reply == {"received": 3, "unknown_labels": {"perhaps": 2}}
+    assert store.log_frame(tmp_path, "bank", kind="feedback")["label"].to_list() == ["yes", "perhaps", "perhaps"]
 
 
 @pytest.mark.parametrize("body", [b"", b"a,b\n1,2\n", b"key,label\n1\n", b"label,label,key\n1,2,3\n", b"\xff,\n"])

@@ -42,3 +42,6 @@ def feedback(
     else:
         skipped = f", {received.n_skipped:,} without a label left out" if received.n_skipped else ""
         click.echo(f"{received.file}: {received.n_rows:,} truths taken{skipped}")
+        if received.unknown:
+            told = ", ".join(f"`{label}` ({n:,} rows)" for label, n in received.unknown.items())
+            click.echo(f"  the model does not know {told}: a new class, or a slip of the pen", err=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from palio import serve, store
 from palio.core.clock import utc_now
 from palio.core.errors import InputError, did_you_mean
-from palio.core.records import Record, Task
+from palio.core.records import Record
 from palio.core.serving import Feedback
 from palio.flow import bundles, sources
 
@@ -27,6 +30,8 @@ class Received(Record, frozen=True, kw_only=True):
     n_rows: int
     n_skipped: int
     """Rows without a label: their truth is not known yet."""
+    unknown: dict[str, int] = msgspec.field(default_factory=dict)
+    """Labels that are no class of the champion, and their rows: a new class, or a slip of the pen."""
     log: str
     """Folder of the prediction log."""
 
@@ -81,15 +86,17 @@ def take(
     folder = log_folder(project)
     options = project.config.log
     redaction = store.Redaction(empty=options.redact, hashed=options.hash, salt=options.salt or store.salt_of(folder))
+    truths, unknown = serve.Truths(manifest.task), Counter[str]()
     n_rows = n_skipped = 0
     with store.FeedbackLog(folder, project.name, redaction=redaction) as log:
         for batch in source.batches():
             rows = batch.select(sorted(set(columns.values()) | set(values))).to_pylist()
-            found = _read(rows, columns, values, manifest.task, missing=set(source.missing), first=n_rows + n_skipped)
+            found = _read(rows, columns, values, truths, missing=set(source.missing), first=n_rows + n_skipped)
             log.add(found, caller="feedback")
+            unknown.update(truths.unknown(found))
             n_rows, n_skipped = n_rows + len(found), n_skipped + len(rows) - len(found)
             project.progress.step("feedback", n_rows)
-    return Received(file=source.name, n_rows=n_rows, n_skipped=n_skipped, log=str(folder))
+    return Received(file=source.name, n_rows=n_rows, n_skipped=n_skipped, unknown=dict(unknown), log=str(folder))
 
 
 def _columns(
@@ -113,12 +120,12 @@ def _read(
     rows: Sequence[Mapping[str, Any]],
     columns: Mapping[str, str],
     values: Sequence[str],
-    task: Task,
+    truths: serve.Truths,
     *,
     missing: set[str],
     first: int,
 ) -> list[Feedback]:
-    truths, now = serve.Truths(task), utc_now()
+    now = utc_now()
     found = []
     for number, row in enumerate(rows, start=first + 1):
         cells = {

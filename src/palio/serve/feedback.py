@@ -7,7 +7,8 @@ import datetime as dt
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from palio.store import FeedbackLog
 
 _ID = re.compile(r"[A-Za-z0-9_:-]{1,120}\.[0-9]{1,9}")
 _MAX_TEXT = 512
+_MOST_UNKNOWN = 20
 _CSV = b"text/csv"
 
 
@@ -41,7 +43,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Truths:
-    """Hold feedback to what the model predicts.
+    """Read feedback in the words of what the model predicts.
 
     Args:
         task: What is predicted; None for a graph that was made elsewhere, which takes any label.
@@ -61,7 +63,8 @@ class Truths:
         """Check one truth: `prediction_id` or `key`, `label`, and maybe `at` and `values`.
 
         Raises:
-            ContractError: it names no row, its label is not one of the task's, a moment or a value makes no sense.
+            ContractError: it names no row, its label is missing or no number where one is due, a moment or a value makes
+                no sense. A class that the model does not know is taken: see `unknown`.
         """
         identity, key = str(given.get("prediction_id") or ""), given.get("key")
         key = "" if key is None else str(key)
@@ -93,14 +96,20 @@ class Truths:
             if isinstance(label, int | float) and not isinstance(label, bool):
                 return float(label)
             return str(label)[:_MAX_TEXT]
-        texts = [str(label), str(label).lower()] if isinstance(label, bool) else [str(label)]
+        texts = [str(label)[:_MAX_TEXT], str(label).lower()] if isinstance(label, bool) else [str(label)[:_MAX_TEXT]]
         if isinstance(label, float) and label.is_integer():
             texts.append(str(int(label)))
         for text in texts:
             if text in self._classes:
                 return text
-        known = ", ".join(f"`{name}`" for name in sorted(self._classes)[:8])
-        raise _wrong(where, "label", "is not a class of this model", hint=f"use one of {known}")
+        return texts[-1]  # the world may have a class that the model does not know: that is a truth too
+
+    def unknown(self, feedback: Iterable[Feedback]) -> dict[str, int]:
+        """Count the labels that are no class of the model, most frequent first."""
+        if not self._classes:
+            return {}
+        counts = Counter(str(one.label) for one in feedback if one.label not in self._classes)
+        return dict(counts.most_common(_MOST_UNKNOWN))
 
 
 def receive_feedback(
@@ -120,10 +129,12 @@ def receive_feedback(
             raise WireError(400, "there is no feedback in the body")
         if len(rows) > caps.max_rows:
             raise WireError(413, f"{len(rows)} are more than the {caps.max_rows} that are allowed in one request")
-        log.add([truths.read(row, now=now, where=f"row {i}") for i, row in enumerate(rows)], caller=caller)
+        feedback = [truths.read(row, now=now, where=f"row {i}") for i, row in enumerate(rows)]
+        log.add(feedback, caller=caller)
     except PalioError as error:
         raise WireError.of(error) from None
-    return Reply(200, _encode({"received": len(rows)}))
+    unknown = truths.unknown(feedback)
+    return Reply(200, _encode({"received": len(rows)} | ({"unknown_labels": unknown} if unknown else {})))
 
 
 def _json(body: bytes) -> Sequence[Mapping[str, Any]]:

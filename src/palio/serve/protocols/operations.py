@@ -187,10 +187,13 @@ def _infer(operation: str) -> Operation:
     return _post(operation, summary, _json(ref("InferRequest")), answers)
 
 
+_COUNTS = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}}
+
+
 def _feedback() -> Operation:
     truths = _rows(ref("Truth"))
     forms = {"anyOf": [closed({"feedback": truths}, "feedback"), truths, ref("Truth")]}
-    good = _json(part({"received": {"type": "integer", "minimum": 1}}, "received"))
+    good = _json(part({"received": {"type": "integer", "minimum": 1}, "unknown_labels": _COUNTS}, "received"))
     answers = _answers(good, *_BODY, *_POLICY, *_OFTEN, 404, 422)
     answers["404"]["description"] = "This server keeps no prediction log, so it takes no feedback"
     body = _json(forms) | {"text/csv": {"schema": {"type": "string"}}}
