@@ -30,6 +30,12 @@ def test_a_foreign_environment_variable_is_left_alone() -> None:
     assert parse({}, {"PALIO_HOME": "x", "PATH": "y"}) == config.Config()
 
 
+def test_the_password_of_the_mail_server_is_no_setting() -> None:
+    assert parse({}, {"PALIO_ALERT_PASSWORD": "x"}) == config.Config()
+    with pytest.raises(ConfigError, match="unknown key `password`"):
+        parse({"alert": {"password": "x"}})
+
+
 @pytest.mark.parametrize(
     ("tables", "message", "hint"),
     [

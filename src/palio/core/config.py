@@ -20,6 +20,8 @@ from palio.core.serving import Rule
 from palio.core.strict import read_record
 
 FILE_NAME = "palio.toml"
+SECRETS = ("PALIO_ALERT_PASSWORD",)
+"""Variables that look like settings and are none: they must not stand in a file."""
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -243,7 +245,7 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
             _check_key(room, key, known, where=f"{FILE_NAME} [{room}]")
             merged.setdefault(room, {})[key] = value
     for name, text in env.items():
-        if not name.startswith("PALIO_"):
+        if not name.startswith("PALIO_") or name in SECRETS:
             continue
         room, _, key = name[len("PALIO_") :].lower().partition("_")
         if room not in known:

@@ -46,6 +46,8 @@ class ReferenceColumn(Record, frozen=True, kw_only=True):
     standard_deviation: float | None = None
     decimals: tuple[int, ...] = ()
     """Of a number: values by digits behind the point, 0 to 6 and more, in a thinned sample."""
+    is_moment: bool = False
+    """Of a number: seconds since 1970 (UTC)."""
     vocabulary: bytes = b""
     """Of `unseen_tokens`: sorted 32-bit hashes of the tokens that were seen, little endian."""
 
@@ -274,6 +276,22 @@ class Alert(Record, frozen=True, kw_only=True):
     """… of so many looked at."""
     expected_false_per_month: float
     """False alarms of this rule a month, if nothing is wrong."""
+    explained_by: tuple[Finding, ...] = ()
+    """Drift in the same time, that may be why; the worst first."""
+
+
+class Delivery(Record, frozen=True, kw_only=True):
+    """One try to tell people of an alert on one channel; a line of the ledger."""
+
+    alert: str
+    message: str
+    """Identity of what was said; the same when it is said again, so that receivers can leave out what they have."""
+    channel: Literal["webhook", "email", "command"]
+    at: dt.datetime
+    ok: bool
+    attempts: int
+    reason: str
+    """What came of it; never what the other side wrote."""
 
 
 class Review(Record, frozen=True, kw_only=True):
@@ -324,6 +342,8 @@ class RetrainRequest(Record, frozen=True, kw_only=True):
     """Identities of the findings behind it."""
     labels_until: dt.datetime
     """Truths received before this are learned from."""
+    answered_before: dt.datetime | None = None
+    """Rows answered before this are learned from: of later ones, only the labels that come early have come."""
     n_labels: int
     """Ripe labelled rows that the champion has not seen."""
     expected_gain: Metric | None = None
@@ -331,6 +351,8 @@ class RetrainRequest(Record, frozen=True, kw_only=True):
     cost: float = 0.0
     """Of the training, in the currency."""
     budget_s: float
+    may_lose_earlier: bool = False
+    """Whether the world is known to have changed, so that rows of before may be answered worse than they were."""
     release: Literal["promote", "canary"] = "promote"
     """What happens after the gate's yes: live at once, or step by step."""
 
