@@ -549,6 +549,10 @@ class Decision(Record, frozen=True, kw_only=True):
     """One sentence each, failed checks first."""
     gate: Gate
     value: Value | None = None
+    newest: Comparison | None = None
+    """Of a renewal: the same two on the test rows that it brought; they decide."""
+    earlier: Comparison | None = None
+    """Of a renewal: on the test rows that were there before."""
 
 
 class Promotion(Record, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ def known_rows(frame: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, Array]:
         InputError: there is no such row.
     """
     truth = data.target_array(frame, task)
-    known = truth >= 0 if task.kind == "classification" else np.isfinite(truth)
+    known = _is_known(truth, task)
     if not known.any():
         raise InputError(
             f"`{task.target}`: none of {frame.height} rows has a known answer", hint="give rows with a known target"
@@ -82,6 +82,16 @@ def known_rows(frame: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, Array]:
     if known.all():
         return frame, truth
     return frame.filter(known), truth[known]
+
+
+def has_truth(frame: pl.DataFrame, task: Task) -> Array:
+    """Tell which rows `known_rows` keeps."""
+    return _is_known(data.target_array(frame, task), task)
+
+
+def _is_known(truth: Array, task: Task) -> Array:
+    known: Array = truth >= 0 if task.kind == "classification" else np.isfinite(truth)
+    return known
 
 
 def _indices(bundle: Bundle, said: Array, task: Task) -> Array:

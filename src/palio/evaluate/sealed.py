@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -14,7 +14,7 @@ from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Comparison, Evaluation, Metric, Part, Parts, Record, Snapshot, Task
 from palio.core.seeds import derive
-from palio.evaluate.answers import Answers, Array, answer, known_rows
+from palio.evaluate.answers import Answers, Array, answer, has_truth, known_rows
 from palio.evaluate.comparison import check_comparable, compare_answers
 from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from palio.model import Bundle
     from palio.store import Store
 
+FEWEST_ROWS = 30
+"""Fewer rows are no ground for a comparison of their own: no interval of so few can be trusted."""
 MAX_TRAIN_ROWS = 20_000
 """Training rows that are scored again for the gap."""
 _STEP = "evaluate.assess"
@@ -39,8 +41,12 @@ class Assessment(Record, frozen=True, kw_only=True):
     evaluation: Evaluation
     champion_evaluation: Evaluation | None = None
     comparison: Comparison | None = None
+    newest: Comparison | None = None
+    """On the newest of these rows alone, if they were asked for."""
+    earlier: Comparison | None = None
+    """On the rows before them."""
     notes: tuple[str, ...] = ()
-    """Why the champion could not be scored or compared, if so."""
+    """Why something could not be scored or compared, if so."""
 
 
 def assess(
@@ -50,6 +56,7 @@ def assess(
     *,
     challenger: Bundle,
     champion: Bundle | None = None,
+    newest_from: int | None = None,
     why: str,
     actor: str | None = None,
     progress: Progress = SILENT,
@@ -66,6 +73,8 @@ def assess(
         parts: Its cut; `parts.test_id` is what is opened.
         challenger: The candidate.
         champion: The bundle that is live, if any.
+        newest_from: Compare the two also on the test rows from this row of the snapshot on, and on those before it:
+            the same look, told apart.
         why: The reason for the look, for the ledger.
         actor: Who looks; the user of the process if None.
         progress: Told what was found.
@@ -79,7 +88,8 @@ def assess(
         InputError: the primary metric is not defined on the test rows.
         ContractError: the rows lack a feature of the challenger.
     """
-    inputs = digest_of({"parts": parts.id, "challenger": challenger.id, "champion": champion and champion.id})
+    question = {"parts": parts.id, "challenger": challenger.id, "champion": champion and champion.id}
+    inputs = digest_of(question if newest_from is None else {**question, "newest_from": newest_from})
     known = store.steps.get(_STEP, inputs) or _told(store, inputs)
     if known is not None:
         return store.records.require(Assessment, known)
@@ -100,8 +110,10 @@ def assess(
     progress.step("evaluate", 3, 4)
     assessment = Assessment(id="", evaluation=evaluation)
     if champion is not None:
-        rival, comparison, notes = _against((champion, challenger), frame, truth, answers, ids=ids, baseline=baseline)
-        assessment = msgspec.structs.replace(assessment, champion_evaluation=rival, comparison=comparison, notes=notes)
+        is_newest = None if newest_from is None else look.places[has_truth(look.rows, task)] >= newest_from
+        asked = frame, truth, answers, is_newest
+        found = _against((champion, challenger), asked, ids=ids, baseline=baseline)
+        assessment = msgspec.structs.replace(assessment, **found)
     assessment = msgspec.structs.replace(assessment, id=digest_of(assessment))
     _keep(store, assessment, look=look.number, inputs=inputs, actor=actor)
     store.steps.put(_STEP, inputs, assessment.id)
@@ -186,28 +198,57 @@ def _validation(bundle: Bundle, seen: dict[Part, Labelled], primary: str, test: 
     return None
 
 
+_Asked = tuple["pl.DataFrame", Array, Answers, Array | None]
+"""Rows, their truth, the challenger's answers, and which of the rows are new."""
+
+
 def _against(
-    bundles: tuple[Bundle, Bundle],
-    frame: pl.DataFrame,
-    truth: Array,
-    answers: Answers,
-    *,
-    ids: tuple[str, str],
-    baseline: Sequence[float],
-) -> tuple[Evaluation | None, Comparison | None, tuple[str, ...]]:
+    bundles: tuple[Bundle, Bundle], asked: _Asked, *, ids: tuple[str, str], baseline: Sequence[float]
+) -> dict[str, Any]:
     """Score the champion on the same rows and compare; what cannot be done is said, not hidden."""
     champion, challenger = bundles
+    frame, truth, answers, is_newest = asked
     task = challenger.manifest.task
     try:
         check_comparable(champion.manifest.task, task)
     except InputError as error:
-        return _alone(champion, frame, ids=ids), None, (error.message,)
+        return {"champion_evaluation": _alone(champion, frame, ids=ids), "notes": (error.message,)}
     try:
         theirs = answer(champion, frame, task=task)
     except InputError as error:
-        return None, None, (f"The champion cannot answer these rows: {error.message}",)
-    rival = judge(champion, frame, truth, theirs, part="test", ids=ids, baseline=baseline, task=task)
-    return rival, compare_answers(bundles, frame, truth, (theirs, answers), part="test", task=task), ()
+        return {"notes": (f"The champion cannot answer these rows: {error.message}",)}
+    both = theirs, answers
+    found: dict[str, Any] = {
+        "champion_evaluation": judge(
+            champion, frame, truth, theirs, part="test", ids=ids, baseline=baseline, task=task
+        ),
+        "comparison": compare_answers(bundles, frame, truth, both, part="test", task=task),
+    }
+    return found if is_newest is None else found | _told_apart(bundles, frame, truth, both, is_newest=is_newest)
+
+
+def _told_apart(
+    bundles: tuple[Bundle, Bundle],
+    frame: pl.DataFrame,
+    truth: Array,
+    both: tuple[Answers, Answers],
+    *,
+    is_newest: Array,
+) -> dict[str, Any]:
+    """Compare on the newest rows alone, and on those before them; say so where they are too few for the metric."""
+    task = bundles[1].manifest.task
+    found: dict[str, Any] = {"notes": ()}
+    for name, rows in (("newest", is_newest), ("earlier", ~is_newest)):
+        n_rows = int(rows.sum())
+        if n_rows < FEWEST_ROWS:
+            found["notes"] += (f"Only {n_rows:,} of the {name} rows are in the test part: too few to compare on.",)
+            continue
+        inside = both[0].take(rows), both[1].take(rows)
+        try:
+            found[name] = compare_answers(bundles, frame.filter(rows), truth[rows], inside, part="test", task=task)
+        except InputError as error:
+            found["notes"] += (f"The {name} rows cannot be compared on: {error.message}",)
+    return found
 
 
 def _alone(champion: Bundle, frame: pl.DataFrame, *, ids: tuple[str, str]) -> Evaluation | None:
@@ -236,6 +277,9 @@ def _keep(store: Store, assessment: Assessment, *, look: int, inputs: str, actor
     comparison = assessment.comparison
     if comparison is not None:
         text += f"; improvement on the champion {with_interval(comparison.difference)}"
+    if assessment.newest is not None:
+        newest = assessment.newest
+        text += f", on the {newest.n_rows:,} newest of these rows {with_interval(newest.difference)}"
     store.ledger.append(
         split.SCORE,
         evaluation.id,

@@ -35,10 +35,18 @@ class Appended(Record, frozen=True, kw_only=True):
     """The version that the rows made; they stand in it from `first_row` on."""
     first_row: int
     n_rows: int
+    on_violation: str = ""
+    """What was done with rows that break the contract; empty: as the settings say."""
 
 
-def add(project: Project, newest: Snapshot, file: Path) -> Snapshot:
+def add(project: Project, newest: Snapshot, file: Path, *, on_violation: str = "") -> Snapshot:
     """Append the rows of `file` to the newest snapshot and remember it; a file that is in it already adds nothing.
+
+    Args:
+        project: Whose rows.
+        newest: The snapshot.
+        file: With the new rows.
+        on_violation: `refuse` or `quarantine`; empty: as the settings say.
 
     Raises:
         ContractError: the new rows break the schema.
@@ -55,7 +63,7 @@ def add(project: Project, newest: Snapshot, file: Path) -> Snapshot:
             version = project.store.records.require(Snapshot, known.snapshot).version
             project.progress.say(f"ingest    the rows of {source.name} are in since version {version}")
             return newest
-    snapshot = _ingest(project, newest, source)
+    snapshot = _ingest(project, newest, source, on_violation)
     one = Appended(
         project=project.name,
         name=source.name,
@@ -67,6 +75,7 @@ def add(project: Project, newest: Snapshot, file: Path) -> Snapshot:
         snapshot=snapshot.id,
         first_row=newest.n_rows,
         n_rows=snapshot.n_rows - newest.n_rows,
+        on_violation=on_violation,
     )
     project.store.records.put(one, key=digest_of([one.project, one.content]))
     project.store.steps.put("append", _key(project, newest, one), snapshot.id)
@@ -104,7 +113,7 @@ def replay(project: Project, first: Snapshot, source: data.Source) -> Snapshot:
 def _again(project: Project, newest: Snapshot, one: Appended) -> tuple[Snapshot, str]:
     path = Path(sources.locate(project.folder, one.path)).resolve()
     if path.is_file() and _content(path) == one.content:
-        return _ingest(project, newest, sources.open_one(project, str(path))), "from the file"
+        return _ingest(project, newest, sources.open_one(project, str(path)), one.on_violation), "from the file"
     kept = project.store.records.require(Snapshot, one.snapshot)
     obstacle = data.obstacle(kept.schema, newest.schema)
     if one.reading != _reading(project):
@@ -120,16 +129,21 @@ def _again(project: Project, newest: Snapshot, one: Appended) -> tuple[Snapshot,
             facts={"file": str(path), "sha256": one.content, "n_rows": one.n_rows},
         )
     rows = data.StoredRows(project.store, kept, name=one.name, first_row=one.first_row, n_rows=one.n_rows)
-    return _ingest(project, newest, rows), f"from the rows that version {kept.version} keeps"
+    return _ingest(project, newest, rows, one.on_violation), f"from the rows that version {kept.version} keeps"
 
 
-def _ingest(project: Project, newest: Snapshot, source: data.Source) -> Snapshot:
+def appended(project: Project, file: Path) -> Appended | None:
+    """Return what is remembered of a file that was appended; None if it never was."""
+    return project.store.records.get(Appended, digest_of([project.name, _content(file)]))
+
+
+def _ingest(project: Project, newest: Snapshot, source: data.Source, on_violation: str = "") -> Snapshot:
     return data.ingest(
         source,
         store=project.store,
         schema=newest.schema,
         parent=newest,
-        on_violation=project.config.data.on_violation,
+        on_violation=on_violation or project.config.data.on_violation,
         id_is_declared=bool(project.config.data.id),
         progress=project.progress,
     )

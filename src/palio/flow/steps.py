@@ -171,14 +171,21 @@ def _candidate_key(inputs: dict[str, Any]) -> str:
     return digest_of({**inputs, "train": msgspec.structs.replace(inputs["train"], budget_s=0.0)})
 
 
-def evaluate(project: Project, *, why: str = "gate") -> Assessment:
-    """Score the newest candidate, and the champion on the same rows: one look at the sealed test."""
-    search = candidate(project)
+def evaluate(
+    project: Project, *, why: str = "gate", search: Search | None = None, newest_from: int | None = None
+) -> Assessment:
+    """Score a candidate (the newest if none is named), and the champion on the same rows: one look at the sealed test.
+
+    With `newest_from` the two are also compared on the test rows from this row of the snapshot on.
+    """
+    search = search or candidate(project)
     parts = project.store.records.require(Parts, search.parts)
     snapshot = project.store.records.require(Snapshot, parts.snapshot)
     champion = project.store.promotions.champion(project.name)
     rival = champion.bundle if champion is not None and champion.bundle != search.bundle else None
     inputs = {"bundle": search.bundle, "champion": rival, "parts": parts.id}
+    if newest_from is not None:
+        inputs["newest_from"] = str(newest_from)
 
     def make() -> Assessment:
         return judging.assess(
@@ -187,6 +194,7 @@ def evaluate(project: Project, *, why: str = "gate") -> Assessment:
             parts,
             challenger=model.load(project.store, search.bundle),
             champion=model.load(project.store, rival) if rival else None,
+            newest_from=newest_from,
             why=why,
             progress=project.progress,
         )
@@ -216,19 +224,7 @@ def promote(project: Project, *, release: bool = True) -> Decision:
         project.skip("promote")
         project.progress.say(f"version {champion.version} already is this very bundle: nothing to decide")
         return project.store.records.require(Decision, champion.decision)
-    assessment = evaluate(project)
-    decision = promoting.decide(
-        assessment.evaluation,
-        champion=champion.bundle if champion is not None else None,
-        champion_evaluation=assessment.champion_evaluation,
-        comparison=assessment.comparison,
-        gate=_gate(project, search.bundle),
-        parity=replay(project, search.bundle),
-        cost=_cost(search),
-        error_cost=project.config.value.error_cost,
-        requests_per_day=project.config.value.requests_per_day,
-        currency=project.config.value.currency,
-    )
+    decision = decide(project, search, evaluate(project))
     if not release:
         promoting.record(project.store, decision, model=project.name)
         return decision
@@ -239,6 +235,42 @@ def promote(project: Project, *, release: bool = True) -> Decision:
         expected=champion.version if champion is not None else None,
     )
     return decision
+
+
+def decide(
+    project: Project,
+    search: Search,
+    assessment: Assessment,
+    *,
+    may_lose_earlier: bool = False,
+    by_person: bool = False,
+) -> Decision:
+    """Let the gate decide on what an assessment showed, and write nothing down.
+
+    Args:
+        project: Whose settings and champion.
+        search: That made the candidate.
+        assessment: Of it.
+        may_lose_earlier: See `promote.decide`.
+        by_person: A person must approve, whatever the settings say.
+    """
+    champion, value = project.store.promotions.champion(project.name), project.config.value
+    gate = _gate(project, search.bundle)
+    return promoting.decide(
+        assessment.evaluation,
+        champion=champion.bundle if champion is not None else None,
+        champion_evaluation=assessment.champion_evaluation,
+        comparison=assessment.comparison,
+        newest=assessment.newest,
+        earlier=assessment.earlier,
+        may_lose_earlier=may_lose_earlier,
+        gate=msgspec.structs.replace(gate, approval="human") if by_person else gate,
+        parity=replay(project, search.bundle),
+        cost=_cost(search),
+        error_cost=value.error_cost,
+        requests_per_day=value.requests_per_day,
+        currency=value.currency,
+    )
 
 
 def _gate(project: Project, bundle: str) -> Gate:

@@ -22,6 +22,9 @@ def decide(
     parity: Parity | None = None,
     cost: Cost | None = None,
     champion: str | None = None,
+    newest: Comparison | None = None,
+    earlier: Comparison | None = None,
+    may_lose_earlier: bool = False,
     error_cost: float = 0.0,
     requests_per_day: float = 0.0,
     currency: str = "EUR",
@@ -41,6 +44,9 @@ def decide(
         comparison: Of the two, paired.
         parity: The served bundle against the offline one.
         cost: Measured on the exported bundle.
+        newest: Of a renewal: the two on the test rows that it brought. They decide then, in place of all test rows.
+        earlier: Of a renewal: the two on the test rows of before; the challenger must not be worse there beyond chance.
+        may_lose_earlier: The world is known to have changed: a loss on the rows of before is shown, and no obstacle.
         champion: Bundle that is live. Needed only where it could be neither scored nor compared.
         error_cost: What one error costs (see `appraise`).
         requests_per_day: Answers a day.
@@ -49,20 +55,20 @@ def decide(
     Raises:
         InputError: the records are not about the same challenger, champion, metric or rows.
     """
-    _agree(evaluation, champion_evaluation, comparison)
+    _agree(evaluation, champion_evaluation, comparison, (newest, earlier))
     rival = _rival(champion, champion_evaluation, comparison)
     checks = [questions.sealed(evaluation), questions.parity(parity, gate)]
     if rival is None or gate.beat_baseline or comparison is None:
         checks.append(questions.baseline(evaluation, is_first=rival is None))
     if rival is not None:
-        checks += _against_champion(evaluation, champion_evaluation, comparison, gate)
+        sides = (newest, earlier, may_lose_earlier)
+        checks += _against_champion(evaluation, champion_evaluation, comparison, gate, sides=sides)
     checks += questions.limits(cost, gate)
     calibration = questions.calibration(evaluation, gate)
     if calibration is not None:
         checks.append(calibration)
-    value = appraise(
-        evaluation, comparison, error_cost=error_cost, requests_per_day=requests_per_day, currency=currency
-    )
+    judged = newest or comparison
+    value = appraise(evaluation, judged, error_cost=error_cost, requests_per_day=requests_per_day, currency=currency)
     return named(
         Decision(
             id="",
@@ -76,6 +82,8 @@ def decide(
             reasons=_reasons(checks, gate),
             gate=gate,
             value=value,
+            newest=newest,
+            earlier=earlier,
         )
     )
 
@@ -92,7 +100,12 @@ def _rival(champion: str | None, evaluation: Evaluation | None, comparison: Comp
 
 
 def _against_champion(
-    evaluation: Evaluation, champion: Evaluation | None, comparison: Comparison | None, gate: Gate
+    evaluation: Evaluation,
+    champion: Evaluation | None,
+    comparison: Comparison | None,
+    gate: Gate,
+    *,
+    sides: tuple[Comparison | None, Comparison | None, bool],
 ) -> list[Check]:
     checks = []
     if champion is not None:
@@ -103,7 +116,13 @@ def _against_champion(
     same = questions.different(comparison)
     if same is not None:
         checks.append(same)
-    return [*checks, questions.non_inferiority(comparison, gate), questions.slices(comparison, gate)]
+    newest, earlier, may_lose_earlier = sides
+    if newest is None:
+        return [*checks, questions.non_inferiority(comparison, gate), questions.slices(comparison, gate)]
+    checks.append(questions.newest_rows(newest, gate))
+    if earlier is not None:
+        checks.append(questions.earlier_rows(earlier, gate, may_lose=may_lose_earlier))
+    return [*checks, questions.slices(newest if may_lose_earlier else comparison, gate)]
 
 
 def _verdict(checks: list[Check], gate: Gate) -> Literal["yes", "no", "needs_approval"]:
@@ -120,7 +139,12 @@ def _reasons(checks: list[Check], gate: Gate) -> tuple[str, ...]:
     return (*failed, *asked, *passed)
 
 
-def _agree(evaluation: Evaluation, champion: Evaluation | None, comparison: Comparison | None) -> None:
+def _agree(
+    evaluation: Evaluation,
+    champion: Evaluation | None,
+    comparison: Comparison | None,
+    sides: tuple[Comparison | None, ...] = (),
+) -> None:
     pairs: list[tuple[str, object, object]] = []
     if comparison is not None:
         pairs += [
@@ -133,6 +157,13 @@ def _agree(evaluation: Evaluation, champion: Evaluation | None, comparison: Comp
         pairs += [("split", champion.parts, evaluation.parts), ("part", champion.part, evaluation.part)]
     if champion is not None and comparison is not None:
         pairs.append(("champion", comparison.champion, champion.bundle))
+    for side in sides:
+        if side is not None:
+            pairs += [
+                ("challenger", side.challenger, evaluation.bundle),
+                ("champion", side.champion, None if comparison is None else comparison.champion),
+                ("metric", side.metric, evaluation.primary),
+            ]
     for what, one, other in pairs:
         if one != other:
             raise InputError(

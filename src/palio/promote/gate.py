@@ -5,6 +5,8 @@ A figure that was not measured, or is not a number, never passes.
 
 from __future__ import annotations
 
+import msgspec
+
 from palio import measure
 from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Metric, Parity
 
@@ -151,6 +153,51 @@ def non_inferiority(comparison: Comparison, gate: Gate) -> Check:
         passed=passed,
         observed=f"{measure.figure(d.value, sign=True)} ({span})",
         required=f"≥ {-margin:g}" if margin else "≥ 0",
+        reason=reason,
+    )
+
+
+def newest_rows(comparison: Comparison, gate: Gate) -> Check:
+    """Is the challenger of a renewal at least as good on the rows that came since? As `non_inferiority`.
+
+    These rows are what the next ones will be like, and no model has learned from them.
+    """
+    check = non_inferiority(comparison, gate)
+    reason = f"On the {comparison.n_rows:,} newest test rows: {check.reason[0].lower()}{check.reason[1:]}"
+    return msgspec.structs.replace(check, reason=reason)
+
+
+def earlier_rows(comparison: Comparison, gate: Gate, *, may_lose: bool) -> Check:
+    """Is the challenger of a renewal not worse, beyond chance, on the test rows of before?
+
+    Args:
+        comparison: On the rows before the newest ones.
+        gate: Its margin holds here as well.
+        may_lose: The world is known to have changed: a model of the new world may well be worse in the old one.
+    """
+    d, margin, name = comparison.difference, gate.non_inferiority, comparison.metric
+    ends = f"{measure.figure(d.low, sign=True)} to {measure.figure(d.high, sign=True)}"
+    span = f"95 % interval {ends}"
+    is_worse = not d.high >= -margin
+    found = f"{name} changes by {measure.figure(d.value, sign=True)} ({span})"
+    opening = f"On the {comparison.n_rows:,} test rows of before"
+    if not is_worse:
+        reason = f"{opening} not worse beyond chance: {found}."
+    elif may_lose:
+        reason = f"{opening} worse than the champion: {found}; that may be lost, for the world has changed since."
+    else:
+        reason = (
+            f"{opening} worse than the champion beyond chance: {found}, and nothing says that the world has changed."
+        )
+    return Check(
+        name="earlier_rows",
+        passed=may_lose or not is_worse,
+        observed=f"{measure.figure(d.value, sign=True)} ({span})",
+        required="any: the world has changed"
+        if may_lose
+        else f"interval reaches {-margin:g}"
+        if margin
+        else "interval reaches 0",
         reason=reason,
     )
 

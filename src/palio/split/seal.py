@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from palio import data
 from palio.core.errors import InputError, SealError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from palio.store import Store
 
+Places = npt.NDArray[np.int64]
 SCORE = "evaluate.score"
 """Kind of the ledger line that closes a look: it tells what was seen, and its payload names the look."""
 RESUME = "evaluate.resume"
@@ -30,6 +32,8 @@ class Look(NamedTuple):
     number: int
     """Of the look's line in the ledger."""
     rows: pl.DataFrame
+    places: Places
+    """Where each of them stands in the snapshot."""
 
 
 def read(
@@ -97,7 +101,7 @@ def open_test(
             payload={"candidate": candidate, "why": why, "parts": parts.id, "look": number},
             actor=actor,
         )
-    return Look(number, _rows(store, snapshot, parts, "test", None))
+    return Look(number, _rows(store, snapshot, parts, "test", None), _places(store, parts, "test"))
 
 
 def _begin(store: Store, parts: Parts, candidate: str, *, why: str, actor: str | None, will_close: bool) -> int:
@@ -158,6 +162,9 @@ def _rows(store: Store, snapshot: Snapshot, parts: Parts, part: str, columns: li
     if part not in PART_CODES:
         raise InputError(f"part: got `{part}`, allowed are train and validation", hint="use train or validation")
     _check_belongs(snapshot, parts)
-    assignment = np.frombuffer(store.blobs.get(parts.assignment), np.uint8)
-    frame: pl.DataFrame = data.read(store, snapshot, columns=columns, rows=assignment == PART_CODES[part])
+    frame: pl.DataFrame = data.read(store, snapshot, columns=columns, rows=_places(store, parts, part))
     return frame
+
+
+def _places(store: Store, parts: Parts, part: str) -> Places:
+    return np.flatnonzero(np.frombuffer(store.blobs.get(parts.assignment), np.uint8) == PART_CODES[part])
