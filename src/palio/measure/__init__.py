@@ -10,6 +10,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from palio.measure.bins import (
+        add_counts,
+        bins_of,
+        category_column,
+        count,
+        count_rows,
+        decimals_of,
+        inner_edges,
+        log_column,
+        most_frequent,
+        number_column,
+        thin_rows,
+    )
+    from palio.measure.coarse_bins import CoarseBins, fold
     from palio.measure.curves import confusion, pr_curve, roc_curve, thin
     from palio.measure.differences import mcnemar, paired
     from palio.measure.figures import figure
@@ -20,25 +34,40 @@ if TYPE_CHECKING:
     from palio.measure.reliability import calibration_bins
     from palio.measure.sample import Sample, positive_index
     from palio.measure.scores import default_metric, higher_is_better, metric_names, row_losses, score
+    from palio.measure.texts import TEXT_STATISTICS, learn_vocabulary, text_statistics
     from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
 _HOMES = {
+    "CoarseBins": "coarse_bins",
     "LATENCY_EDGES": "latencies",
     "METRICS": "metrics",
     "MetricSpec": "metrics",
     "Sample": "sample",
+    "TEXT_STATISTICS": "texts",
     "TIMING_MARGIN": "timing",
+    "add_counts": "bins",
     "benjamini_hochberg": "multiple",
     "bin_latencies": "latencies",
+    "bins_of": "bins",
     "calibration_bins": "reliability",
+    "category_column": "bins",
     "confusion": "curves",
+    "count": "bins",
+    "count_rows": "bins",
+    "decimals_of": "bins",
     "default_metric": "scores",
     "figure": "figures",
+    "fold": "coarse_bins",
     "higher_is_better": "scores",
+    "inner_edges": "bins",
     "is_clearly_over": "timing",
     "latency_quantile": "latencies",
+    "learn_vocabulary": "texts",
+    "log_column": "bins",
     "mcnemar": "differences",
     "metric_names": "scores",
+    "most_frequent": "bins",
+    "number_column": "bins",
     "paired": "differences",
     "positive_index": "sample",
     "pr_curve": "curves",
@@ -47,7 +76,9 @@ _HOMES = {
     "row_losses": "scores",
     "score": "scores",
     "score_with_intervals": "intervals",
+    "text_statistics": "texts",
     "thin": "curves",
+    "thin_rows": "bins",
     "two_sided_p": "multiple",
     "wilson": "intervals",
 }
@@ -55,20 +86,34 @@ _HOMES = {
 __all__ = [
     "LATENCY_EDGES",
     "METRICS",
+    "TEXT_STATISTICS",
     "TIMING_MARGIN",
+    "CoarseBins",
     "MetricSpec",
     "Sample",
+    "add_counts",
     "benjamini_hochberg",
     "bin_latencies",
+    "bins_of",
     "calibration_bins",
+    "category_column",
     "confusion",
+    "count",
+    "count_rows",
+    "decimals_of",
     "default_metric",
     "figure",
+    "fold",
     "higher_is_better",
+    "inner_edges",
     "is_clearly_over",
     "latency_quantile",
+    "learn_vocabulary",
+    "log_column",
     "mcnemar",
     "metric_names",
+    "most_frequent",
+    "number_column",
     "paired",
     "positive_index",
     "pr_curve",
@@ -77,7 +122,9 @@ __all__ = [
     "row_losses",
     "score",
     "score_with_intervals",
+    "text_statistics",
     "thin",
+    "thin_rows",
     "two_sided_p",
     "wilson",
 ]
