@@ -62,7 +62,7 @@ def render(facts: ReportFacts) -> str:
         project=clean(facts.project, limit=80),
         cases=clean(facts.cases, limit=30),
         generated_at=facts.generated_at,
-        style=Markup(_read("page.css")),  # noqa: S704 - our own file
+        style=Markup(read_asset("page.css")),  # noqa: S704 - our own file
     )
 
 
@@ -91,7 +91,7 @@ def summary(facts: ReportFacts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _keep_together(value: object) -> object:
+def keep_together(value: object) -> object:
     """Keep a number, its margin and its percent sign on one line."""
     if not isinstance(value, str):
         return value
@@ -101,10 +101,11 @@ def _keep_together(value: object) -> object:
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, finalize=_keep_together, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, finalize=keep_together, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(_read("page.html"))
+    return environment.from_string(read_asset("page.html"))
 
 
-def _read(name: str) -> str:
+def read_asset(name: str) -> str:
+    """Read a style sheet or a template of this room."""
     return resources.files("palio.report").joinpath(name).read_text(encoding="utf-8")

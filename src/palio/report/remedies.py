@@ -1,0 +1,135 @@
+"""What to do about what was seen, and about what cannot be said: advice for each finding and each silence."""
+
+from __future__ import annotations
+
+from palio.core.monitoring import Finding, Review
+from palio.report import watched
+from palio.report.advice import Advice
+from palio.report.rounding import count, percent
+from palio.report.words import joined, plural, quoted
+
+MOST = 5
+
+
+_BROKEN_INPUT = ("unit", "skew", "missing", "contract")
+"""Mended before anything is retrained: a model that learns from broken rows learns the break."""
+
+
+def next_steps(review: Review) -> list[Advice]:
+    """List what to do, the most pressing first; at most five. Never empty."""
+    findings = sorted(review.findings, key=_urgency)
+    drifts = [f for f in findings if f.kind == "drift"]
+    steps: dict[str, Advice] = {}
+    for finding in findings:
+        step = _about_columns(drifts, review) if finding.kind == "drift" else _remedy(finding, review)
+        steps.setdefault(step.do, step)
+    if steps:
+        return list(steps.values())[:MOST]
+    if review.verdict == "unknown":
+        return silences(review)[:1] or [Advice("Wait for more answers.", "Too little was served to judge.")]
+    return [Advice("Nothing needs to be done.", "Look again when new truths have come.")]
+
+
+def _urgency(finding: Finding) -> tuple[bool, int]:
+    return finding.kind not in _BROKEN_INPUT, {"page": 0, "warn": 1, "note": 2}[finding.severity]
+
+
+def _about_columns(drifts: list[Finding], review: Review) -> Advice:
+    names = list(dict.fromkeys(quoted(f.subject.partition(".")[0]) for f in drifts))
+    shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
+    when = watched.moment(min(f.since for f in drifts), review)
+    return Advice(f"Ask whoever delivers {joined(shown)} what changed about {when}.", watched.prose(drifts[0].reason))
+
+
+def _remedy(finding: Finding, review: Review) -> Advice:
+    """Say what helps against one finding."""
+    name, when = quoted(finding.subject), watched.moment(finding.since, review)
+    column = quoted(finding.subject.partition(".")[0])
+    do = {
+        "quality": "Retrain on the newest truths: palio retrain.",
+        "concept_drift": "Retrain on the newest truths: palio retrain.",
+        "value": "Retrain on the newest truths: palio retrain.",
+        "estimated_quality": "Send the newest truths with palio feedback: they tell whether the estimate is right.",
+        "estimate_off": "Go by the real figures, not by the estimate, until both agree again.",
+        "selective_labels": "Get truths for rows picked by lot: those that come now are of a kind.",
+        "joint_drift": f"Ask whoever delivers the columns what changed about {when}.",
+        "answer_drift": f"Check a few answers since {when} by hand: is the world different, or the input?",
+        "skew": f"Compute {column} for requests as it was computed for training.",
+        "unit": f"Check the unit of {column}: it seems to be counted otherwise since {when}.",
+        "missing": f"Find out why {column} is missing more often since {when}.",
+        "contract": "Tell the callers which requests break the contract; the reasons are in the findings.",
+        "volume": f"Ask the callers what changed about {when}: the number of requests did.",
+        "latency": "Give the server more workers, or send fewer rows at once.",
+        "capacity": "Give the server more workers: palio serve --workers.",
+        "failures": "Read the server’s own log: requests fail there.",
+        "classes": f"Decide what to do about the class {name}; palio retrain makes a plan for a person to approve.",
+    }[finding.kind]
+    return Advice(do, watched.prose(finding.reason))
+
+
+def silences(review: Review) -> list[Advice]:
+    """List what cannot be said and why, with what would change that."""
+    windows = watched.in_charge(review)
+    if not any(w.n_rows for w in windows):
+        return [
+            Advice(
+                "Nothing was answered in this time.",
+                "Serve with the prediction log on (palio serve), or look further back (palio monitor --since 30d).",
+            )
+        ]
+    found = []
+    if not review.has_reference:
+        found.append(
+            Advice(
+                "The inputs cannot be compared with training, and quality cannot be estimated.",
+                "The bundle is of an older Palio and does not say what it was trained on. The next champion will: "
+                "palio run.",
+            )
+        )
+    newest = windows[-1]
+    if review.has_reference and not newest.drift:
+        least = f"; {count(review.min_rows)} are needed" if review.min_rows else ""
+        found.append(
+            Advice(
+                f"Nothing is said about the newest window: it holds {plural(newest.n_rows, 'row')}{least}.",
+                "Wait, or judge longer windows: palio monitor --window 7d.",
+            )
+        )
+    found += _about_labels(review)
+    if review.has_reference and any(w.drift for w in windows) and not any(w.estimates for w in windows):
+        found.append(
+            Advice(
+                "Quality is not estimated.",
+                "An estimate needs the probabilities of the classes or a model of the error, and this bundle has none.",
+            )
+        )
+    if not any(w.kpis for w in windows):
+        found.append(
+            Advice(
+                "What this is worth is not known.",
+                "Name business figures in palio.toml under [[value.kpis]] to see them here, per day.",
+            )
+        )
+    return found
+
+
+def _about_labels(review: Review) -> list[Advice]:
+    windows = [w for w in watched.in_charge(review) if w.n_rows]
+    if not any(w.n_labels for w in windows):
+        return [
+            Advice(
+                "No truths have come yet, so real quality is not known.",
+                "Send them as they become known: palio feedback FILE.",
+            )
+        ]
+    waiting = [w for w in windows if not w.is_ripe]
+    if not waiting:
+        return []
+    n_rows, n_labels = sum(w.n_rows for w in waiting), sum(w.n_labels for w in waiting)
+    which = "the newest window" if len(waiting) == 1 else f"{plural(len(waiting), 'window')}"
+    return [
+        Advice(
+            f"Truths are still coming for {which}: {percent(n_labels / max(1, n_rows))} of the rows have one.",
+            "Such windows are shown pale and are not judged: early truths are seldom a fair sample.",
+        )
+    ]
