@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from palio.data.source import Source, SourceOptions, open_source
     from palio.data.stored import StoredRows, holds, obstacle
     from palio.data.task import infer_task
+    from palio.data.values import label
 
 _HOMES = {
     "Source": "source",
@@ -29,6 +30,7 @@ _HOMES = {
     "holds": "stored",
     "infer_task": "task",
     "ingest": "snapshot",
+    "label": "values",
     "obstacle": "stored",
     "open_source": "source",
     "profile": "snapshot",
@@ -52,6 +54,7 @@ __all__ = [
     "holds",
     "infer_task",
     "ingest",
+    "label",
     "obstacle",
     "open_source",
     "profile",

@@ -132,9 +132,9 @@ def _again(project: Project, newest: Snapshot, one: Appended) -> tuple[Snapshot,
     return _ingest(project, newest, rows, one.on_violation), f"from the rows that version {kept.version} keeps"
 
 
-def appended(project: Project, file: Path) -> Appended | None:
-    """Return what is remembered of a file that was appended; None if it never was."""
-    return project.store.records.get(Appended, digest_of([project.name, _content(file)]))
+def appended(project: Project, content: str) -> Appended | None:
+    """Return what is remembered of a file with this SHA-256 that was appended; None if it never was."""
+    return project.store.records.get(Appended, digest_of([project.name, content]))
 
 
 def _ingest(project: Project, newest: Snapshot, source: data.Source, on_violation: str = "") -> Snapshot:
