@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "watch": ("palio.cli.serve_rollout:watch", "Take a rollout further: look, go on, wait or roll back."),
     "predict": ("palio.cli.live:predict", "Score a file with the champion."),
     "feedback": ("palio.cli.truth:feedback", "Take late truths about rows that were answered."),
+    "alert": ("palio.cli.alerts:alert", "Try out how people are told when a model needs them."),
     "report": ("palio.cli.live:report", "Write the client report again."),
     "log": ("palio.cli.ledger:log", "Tell what happened, as a story."),
     "model": ("palio.cli.ledger:model", "Show, verify, sign or export a bundle."),

@@ -13,6 +13,7 @@ from palio.core.records import Check, Decision, Event, Parts, Promotion, Search,
 from palio.store import Store, open_store
 
 if TYPE_CHECKING:
+    from palio.core.monitoring import Delivery, Review
     from palio.evaluate import Assessment
     from palio.flow.feedback import Received
     from palio.flow.scoring import Scored
@@ -145,6 +146,18 @@ class Project:
         from palio.flow import feedback
 
         return feedback.take(self, file, identity=identity, key=key, label=label, at=at, values=values, query=query)
+
+    def tell(self, review: Review) -> tuple[Delivery, ...]:
+        """Tell people of the alerts that a review opens, keeps open or closes; see `palio.flow.alerting.tell`."""
+        from palio.flow import alerting
+
+        return alerting.tell(self, review)
+
+    def test_alerts(self) -> tuple[Delivery, ...]:
+        """Send a test alert over every channel of `[alert]`."""
+        from palio.flow import alerting
+
+        return alerting.try_channels(self)
 
     def bundle(self, name: str | int = "champion") -> Bundle:
         """Open a bundle by identity (6 digits are enough), version number or `champion`."""

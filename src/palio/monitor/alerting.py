@@ -1,4 +1,4 @@
-"""Decide which findings are alerts: severity, persistence, one alert a finding, and how often that happens by chance."""
+"""Decide which findings are alerts: by severity and persistence, one a finding; and how many come by chance."""
 
 from __future__ import annotations
 

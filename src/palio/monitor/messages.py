@@ -1,5 +1,7 @@
 """Decide what people are told now, given what they know: at once, once a cooldown, and once that it is over.
 
+What did not arrive stays owed, and is claimed again after a while, less and less often, until it is given up.
+
 Pure. The caller writes what `pending` returns by compare-and-set before it sends anything, so that of many watchers
 one sends.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +18,10 @@ from palio.core.ids import digest_of
 from palio.core.monitoring import Alert
 from palio.core.records import Record
 
+LEASE_S = 600.0
+"""For so long a message is left to the watcher that has claimed it; then that one is taken for dead."""
+MAX_CLAIMS = 8
+"""Each claim waits twice as long as the one before: what did not arrive within 21 hours is given up."""
 _RANK = {"page": 0, "warn": 1, "note": 2}
 
 
@@ -36,6 +42,71 @@ class Told(Record, frozen=True, kw_only=True):
     at: dt.datetime
     """When they were last told that it is open."""
     is_open: bool
+
+
+class Owed(Record, frozen=True, kw_only=True):
+    """A message that a watcher is bringing to people, or has failed to."""
+
+    message: Message
+    channels: tuple[str, ...]
+    """On which it is not known to have arrived."""
+    claimed_at: dt.datetime
+    n_claims: int = 1
+    after: int = 0
+    """Ledger lines that tell of its deliveries come after this one."""
+
+
+class AlertState(Record, frozen=True, kw_only=True):
+    """What people know, and what is still to be brought to them; the newest ledger line holds."""
+
+    told: tuple[Told, ...] = ()
+    owed: tuple[Owed, ...] = ()
+
+
+class Arrived(NamedTuple):
+    """A message on a channel on which it has arrived."""
+
+    message: str
+    channel: str
+
+
+def claim(
+    state: AlertState,
+    messages: Sequence[Message],
+    *,
+    arrived: Collection[Arrived],
+    channels: Sequence[str],
+    now: dt.datetime,
+    after: int,
+) -> tuple[tuple[Owed, ...], tuple[Owed, ...]]:
+    """Say what this watcher is to bring to people now; nobody else does, once it is written.
+
+    Args:
+        state: Of the newest ledger line.
+        messages: New ones.
+        arrived: What has arrived of what was owed.
+        channels: That there are now.
+        now: The present moment.
+        after: Number of the newest ledger line.
+
+    Returns:
+        All that is owed then, and what of it is to be sent now.
+    """
+    renewed = {one.alert.id for one in messages if one.state != "recovered"}
+    kept, mine = [], []
+    for owed in state.owed:
+        left = tuple(
+            name for name in owed.channels if name in channels and (owed.message.id, name) not in arrived
+        )  # fmt: skip
+        if not left or (owed.message.alert.id in renewed and owed.message.state != "recovered"):
+            continue  # it has arrived, or a newer message says the same
+        owed = msgspec.structs.replace(owed, channels=left)
+        if abs((now - owed.claimed_at).total_seconds()) < LEASE_S * 2 ** (owed.n_claims - 1):
+            kept.append(owed)
+        elif owed.n_claims < MAX_CLAIMS:
+            mine.append(msgspec.structs.replace(owed, claimed_at=now, n_claims=owed.n_claims + 1))
+    fresh = [Owed(message=one, channels=tuple(channels), claimed_at=now, after=after) for one in messages]
+    return (*kept, *mine, *fresh), (*fresh, *mine)
 
 
 def pending(
