@@ -12,22 +12,12 @@ from palio.core.records import Column, LearningCurve, LearningPoint, Parts
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples, load_family
 from palio.train.learning import _judged, draw, sentence
-from palio.train.trial import Fold, Terms, try_out
+from palio.train.trial import Fold, try_out
+from tests.train.small_parts import PARTS, terms
 
 TASK = TASKS["value"]
-TERMS = Terms(parts="p", task=TASK, metric="rmse", seed=0, inputs="i")
-PARTS = Parts(
-    id="p",
-    snapshot="s",
-    policy="cv",
-    method="random",
-    seed=0,
-    n_folds=3,
-    counts={},
-    assignment="",
-    test_id="",
-    look_budget=1,
-)
+TERMS = terms(TASK, "rmse")
+THREE_FOLDS = msgspec.structs.replace(PARTS, n_folds=3)
 
 
 def labelled(n_rows: int) -> Examples:
@@ -37,7 +27,7 @@ def labelled(n_rows: int) -> Examples:
     return Examples(frame, made.target, msgspec.structs.replace(made.schema, columns=columns), TASK)
 
 
-def cut(examples: Examples, parts: Parts = PARTS, n: int = 3) -> list[Fold]:
+def cut(examples: Examples, parts: Parts = THREE_FOLDS, n: int = 3) -> list[Fold]:
     which = np.arange(len(examples.target)) // 10 % n
     pairs = [(np.flatnonzero(which != k), np.flatnonzero(which == k)) for k in range(n)]
     return [Fold(examples.take(train), examples.take(valid), parts=parts) for train, valid in pairs]
@@ -107,7 +97,7 @@ def test_no_curve_where_it_would_say_nothing(family: str, n_rows: int) -> None:
     ids=["grouped", "time"],
 )
 def test_quarters_are_cut_as_the_parts_were(changes: dict[str, Any]) -> None:
-    found = drawn(cut(labelled(900), msgspec.structs.replace(PARTS, **changes)), "linear")
+    found = drawn(cut(labelled(900), msgspec.structs.replace(THREE_FOLDS, **changes)), "linear")
     assert found is not None
     assert found.points[0].n_rows == pytest.approx(150, abs=10)
     assert found.points[1].n_rows == pytest.approx(300, abs=10)
@@ -118,5 +108,5 @@ def test_too_few_groups_for_quarters_give_no_curve() -> None:
     few = Examples(
         whole.frame.with_columns(pl.Series("group", np.arange(600) % 2)), whole.target, whole.schema, whole.task
     )
-    grouped = msgspec.structs.replace(PARTS, method="grouped", key_columns=("group",))
+    grouped = msgspec.structs.replace(THREE_FOLDS, method="grouped", key_columns=("group",))
     assert drawn(cut(few, grouped), "linear") is None

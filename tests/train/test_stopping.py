@@ -5,23 +5,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palio.core.records import Column, Parts
+from palio.core.records import Column
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples
 from palio.train.stopping import hold_back
-
-PARTS = Parts(
-    id="p",
-    snapshot="s",
-    policy="cv",
-    method="random",
-    seed=0,
-    n_folds=5,
-    counts={},
-    assignment="",
-    test_id="",
-    look_budget=1,
-)
+from tests.train.small_parts import PARTS
 
 
 def examples(task: str = "two classes", **columns: np.ndarray) -> Examples:

@@ -7,27 +7,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palio.core.records import Parts
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples, OutOfTime, load_family
 from palio.train.choice import paired_error
 from palio.train.families.linear import Linear
-from palio.train.trial import Bar, Fold, Terms, run_id, try_out
+from palio.train.trial import Bar, Fold, run_id, try_out
+from tests.train.small_parts import PARTS, terms
 
 TASK = TASKS["two classes"]
-PARTS = Parts(
-    id="p",
-    snapshot="s",
-    policy="cv",
-    method="random",
-    seed=0,
-    n_folds=5,
-    counts={},
-    assignment="",
-    test_id="",
-    look_budget=1,
-)
-TERMS = Terms(parts="p", task=TASK, metric="roc_auc", seed=0, inputs="i")
+TERMS = terms(TASK, "roc_auc")
 
 
 def folds(examples: Examples, n: int = 3) -> list[Fold]:
