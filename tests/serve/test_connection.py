@@ -47,9 +47,9 @@ def received(connection: socket.socket) -> bytes:
 
 def ended(url: str, reason: str) -> bool:
     wire = Wire(url)
-    text = wire("GET", "/metrics")[2].decode()
-    wire.connection.close()
-    return f'palio_connections_ended_total{{reason="{reason}"}} 0.0' not in text
+    with contextlib.closing(wire.connection):
+        status, _, body = wire("GET", "/metrics")
+    return status == 200 and f'palio_connections_ended_total{{reason="{reason}"}} 0.0' not in body.decode()
 
 
 @pytest.mark.parametrize("begin", [b"POST / HTTP/1.1\r\nHost: a\r\nx-a: ", b"GET /"])
@@ -140,11 +140,11 @@ def test_more_connections_than_allowed_are_told_to_come_back() -> None:
 
 def test_a_client_that_never_reads_its_answers_is_cut_off() -> None:
     request = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    # Their answers (35 MB) fit into no buffer; all of them together are smaller than a head may be, so that the server
+    # does not end the connection for that, however far ahead of the answers it reads.
+    requests = request * 1000
+    assert len(requests) < LIMITS.max_head_bytes
     with limited() as url, plain(url) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        with contextlib.suppress(OSError):
-            for _ in range(20_000):
-                connection.sendall(request)
-                if ended(url, "write_timeout"):
-                    break
-        wait_for(lambda: ended(url, "write_timeout"), 10)
+        connection.sendall(requests)
+        wait_for(lambda: ended(url, "write_timeout"), 30)
