@@ -1,4 +1,4 @@
-"""Let a champion answer rows of the bundled bank data, as a server would have logged it, and send their truths later."""
+"""Let a champion answer rows of the bundled bank data, as a server would have logged it, and send the truths later."""
 
 from __future__ import annotations
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--kind", help="Only lines of this kind, e.g. `evaluate.look` or `promote.decide`.")
 @click.option("--last", type=click.IntRange(min=1), help="Only the newest lines.")
+@click.option("--loop", is_flag=True, help="Only how the loop closes: what was seen, renewed, released or refused.")
 @verb
-def log(folder: Path, as_json: bool, kind: str | None, last: int | None) -> None:
+def log(folder: Path, as_json: bool, kind: str | None, last: int | None, loop: bool) -> None:
     """Tell what happened, as a story: who did what, when and why."""
     from palio import flow
 
@@ -31,11 +32,15 @@ def log(folder: Path, as_json: bool, kind: str | None, last: int | None) -> None
         if kind and not events:
             kinds = sorted({event.kind for event in project.store.ledger.events()})
             raise NotFoundError(f"no line of kind `{kind}`", hint=did_you_mean(kind, kinds))
+        if loop:
+            from palio import renew
+
+            events = renew.loop_events(events)
         events = events[-last:] if last else events
         if as_json:
             print_json({"events": events})
         else:
-            click.echo(project.story(events))
+            click.echo(renew.loop_story(events) if loop else project.story(events))
 
 
 @click.group()

@@ -1,13 +1,11 @@
-"""The verbs that bring a challenger live step by step: `palio serve rollout …` and `palio watch`."""
+"""The verbs that bring a challenger live step by step: `palio serve rollout …`."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
-import msgspec
 
 from palio.cli.faces import listening, print_json, verb
 from palio.cli.serve_access import opened
@@ -109,41 +107,6 @@ def abort(folder: Path, as_json: bool, reason: str) -> None:
 def promote(folder: Path, as_json: bool, reason: str) -> None:
     """Skip the steps that are left and put the challenger live; the gate's yes still counts."""
     _act("promote", folder, as_json=as_json, reason=reason)
-
-
-@click.command()
-@click.option("--once", is_flag=True, help="Look once and end.")
-@click.option(
-    "--interval", default=10.0, type=click.FloatRange(min=0.1), show_default=True, help="Seconds between looks."
-)
-@verb
-def watch(folder: Path, as_json: bool, once: bool, interval: float) -> None:
-    """Watch the rollout: look at what was served, go on, wait or roll back. Safe to run twice at once."""
-    from palio import renew
-
-    with opened(folder) as (store, config):
-        log = renew.StoredLog(log_folder(folder, config), config.project.name)
-        wait = threading.Event()
-        while True:
-            watched = renew.watch_once(store, log, config.project.name)
-            if as_json:
-                found = watched.standing
-                look = {"said": watched.said, "state": None if found is None else found.state}
-                click.echo(msgspec.json.encode(look).decode())  # one line a look: whoever reads along needs no end
-            for sentence in () if as_json else watched.said:
-                click.echo(sentence)
-            if once:
-                if not as_json and not watched.said:
-                    click.echo("nothing to do")
-                return
-            wait.wait(interval)
-
-
-def log_folder(folder: Path, config: Config) -> Path:
-    """Return where the prediction log of a project lies."""
-    from palio.store import Layout
-
-    return Layout(folder).predictions(config.log.dir)
 
 
 def _decision(

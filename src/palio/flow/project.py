@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from palio.flow.scoring import Scored
     from palio.flow.summary import RunSummary
     from palio.model import Bundle
+    from palio.renew import Planned, RenewalStanding
 
 
 class Project:
@@ -112,6 +113,24 @@ class Project:
         from palio import promote
 
         return promote.rollback(self.store, self.name, to=to, reason=reason)
+
+    def plan_renewal(self, *, why: str | None = None) -> Planned:
+        """Say whether a renewal would be planned now, by policy or because a person asks; write nothing."""
+        from palio.flow import renewing
+
+        return renewing.plan(self, why=why)
+
+    def retrain(self, *, why: str = "", request: str = "") -> RenewalStanding:
+        """Renew the champion: add the labelled rows that were served to the data, train, judge, release."""
+        from palio.flow import renewing
+
+        return renewing.retrain(self, why=why, request=request)
+
+    def withdraw_renewal(self, *, reason: str = "") -> RenewalStanding:
+        """End the renewal that is under way."""
+        from palio import renew
+
+        return renew.withdraw(self.store, self.name, reason=reason)
 
     def run(self) -> RunSummary:
         """Run the whole cycle."""

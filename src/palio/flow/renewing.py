@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ from palio.flow.project import Project
 if TYPE_CHECKING:
     from palio.renew import Planned, RenewalPolicy, RenewalStanding
 
-MOST_ATTEMPTS = 5
+MOST_ATTEMPTS = 10
 """A renewal that was begun so often and never came to an end is given up: something kills it each time."""
 WAITING = ("judged", "releasing")
 """In these states a renewal waits for a person or a rollout; nothing is computed."""
@@ -70,7 +71,14 @@ def policy_of(project: Project) -> RenewalPolicy:
     )
 
 
-def plan(project: Project, review: Review | None = None, *, why: str | None = None, clock: Clock = utc_now) -> Planned:
+def plan(
+    project: Project,
+    review: Review | None = None,
+    *,
+    why: str | None = None,
+    clock: Clock = utc_now,
+    count: Callable[..., int] | None = None,
+) -> Planned:
     """Decide whether a challenger is to be trained now, and write nothing.
 
     Labels are counted only where something asks for a renewal, for that reads the log.
@@ -80,6 +88,7 @@ def plan(project: Project, review: Review | None = None, *, why: str | None = No
         review: The newest of the champion, if there is one.
         why: A person asks, and says why.
         clock: Tells the present moment.
+        count: Counts the labels, as `collecting.count` does; for those who ask often and remember.
     """
     policy, now = policy_of(project), clock()
     champion = project.store.promotions.champion(project.name)
@@ -88,7 +97,8 @@ def plan(project: Project, review: Review | None = None, *, why: str | None = No
     if champion is not None and (last is None or last.is_over):
         found = renew.occasion(review, policy, champion=champion, last=last, now=now)
         if why is not None or found.reasons or policy.new_labels:
-            n_rows = collecting.count(project, received_before=now, answered_before=labels.answered_before)
+            counted = count or functools.partial(collecting.count, project)
+            n_rows = counted(received_before=now, answered_before=labels.answered_before)
             labels = msgspec.structs.replace(labels, n_rows=n_rows)
     return renew.plan(review, policy, champion=champion, labels=labels, last=last, now=now, why=why)
 
@@ -100,6 +110,34 @@ def _ripe_until(project: Project, review: Review | None, now: dt.datetime) -> dt
         return now - read_duration(setting)
     ripe = [window.until for window in (review.windows if review else ()) if window.is_ripe]
     return max(ripe, default=None)
+
+
+def retrain(project: Project, *, why: str = "", request: str = "", clock: Clock = utc_now) -> RenewalStanding:
+    """Go on with the renewal that is under way, or plan one because a person asks, and carry it out.
+
+    Args:
+        project: Whose champion.
+        why: The person's reason, for the ledger.
+        request: Carry out this renewal, and plan none.
+        clock: Tells the present moment.
+
+    Raises:
+        RefusedError: there is nothing to renew, or nothing new to learn from.
+        NotFoundError: `request` is not the newest renewal.
+        ConflictError: another process of this machine is carrying it out.
+    """
+    if request:
+        return carry_out(project, request, clock=clock)
+    found = renew.renewal_standing(project.store, project.name)
+    if found is None or found.is_over:
+        planned = plan(project, why=why, clock=clock)
+        if planned.request is None:
+            raise RefusedError(
+                f"model {project.name}: {planned.reason}",
+                hint="send truths to POST /feedback or with palio feedback FILE; palio run searches on the old data",
+            )
+        found = renew.write_plan(project.store, planned.request, clock=clock)
+    return carry_out(project, found.request.id, clock=clock)
 
 
 def carry_out(project: Project, request: str, *, clock: Clock = utc_now) -> RenewalStanding:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         standing,
         start,
     )
+    from palio.renew.telling import loop_events, loop_story
     from palio.renew.watching import Watched, watch_once
 
 __all__ = [
@@ -59,6 +60,8 @@ __all__ = [
     "expected_gain",
     "judge",
     "look",
+    "loop_events",
+    "loop_story",
     "mean_bounds",
     "next_due",
     "observe",
@@ -94,6 +97,8 @@ _HOMES = {
     "expected_gain": "planning",
     "judge": "judging",
     "look": "looks",
+    "loop_events": "telling",
+    "loop_story": "telling",
     "mean_bounds": "bounds",
     "next_due": "planning",
     "observe": "observing",

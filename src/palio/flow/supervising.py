@@ -1,0 +1,192 @@
+"""Watch over a model: its rollouts at every look; what was served, what follows from it, and renewals every minute.
+
+Nothing is kept in memory that matters: what is to be done stands in the ledger, so a supervisor may be killed, and two
+may run at once. Training happens in a process of its own, and rollouts are looked after meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from palio import renew, store
+from palio.core.clock import Clock, utc_now
+from palio.core.errors import ConflictError, PalioError
+from palio.core.monitoring import Renewal, Review
+from palio.core.records import Record
+from palio.core.serving import RolloutState
+from palio.flow import collecting, feedback, renewing
+from palio.flow.project import Project
+
+REVIEW_EVERY_S = 60.0
+"""Windows are hours or days; a review reads the log."""
+AGAIN_AFTER_S = 60.0
+"""After a training that was interrupted; doubled each time."""
+ACTOR = "palio watch"
+_VERB = "from palio.cli import main; main()"
+
+
+class Looked(Record, frozen=True, kw_only=True):
+    """What one look found and did."""
+
+    said: tuple[str, ...]
+    """A sentence for each change; empty if there was nothing to do."""
+    state: RolloutState | None = None
+    """Of the newest rollout."""
+    renewal: Renewal | None = None
+    """The newest."""
+    verdict: str = ""
+    """Of the newest review; empty if there is none."""
+    plan: str = ""
+    """Why a renewal was planned, or was not."""
+    is_training: bool = False
+
+
+class Supervisor:
+    """Watch over the model of a project. Close it, or use it in a `with` block: a training it began ends with it.
+
+    Args:
+        project: Whose model.
+        may_train: Whether this machine may train; if not, it plans, and looks after rollouts and what waits for them.
+        clock: Tells the present moment.
+    """
+
+    def __init__(self, project: Project, *, may_train: bool = True, clock: Clock = utc_now) -> None:
+        self._project, self._may_train, self._clock = project, may_train, clock
+        self._log = renew.StoredLog(feedback.log_folder(project), project.name)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._review_at_s = self._train_at_s = 0.0
+        self._n_interrupted = 0
+        self._review: Review | None = None
+        self._plan = ""
+        self._told: set[str] = set()
+        self._seen = project.store.ledger.head()[0]
+        self._counted: tuple[object, int] = (None, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End a training that is under way; the next one goes on with it."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.terminate()
+            try:
+                self._child.wait(10)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+
+    def look(self) -> Looked:
+        """Look once: rollouts, what was served, whether to plan, and what is planned."""
+        model, shelf = self._project.name, self._project.store
+        watched = renew.watch_once(shelf, self._log, model, self._clock)
+        said = [*watched.said]
+        if time.monotonic() >= self._review_at_s:
+            said += self._look_at_what_was_served()
+            self._review_at_s = time.monotonic() + REVIEW_EVERY_S
+        said += self._tend()
+        lines = shelf.ledger.events(kind=renew.RENEWAL, subject=model, after=self._seen)
+        if lines:
+            self._seen = lines[-1].sequence
+        found = renew.renewal_standing(shelf, model)
+        return Looked(
+            said=(*said, *(line.text for line in lines)),
+            state=None if watched.standing is None else watched.standing.state,
+            renewal=None if found is None else found.renewal,
+            verdict=self._review.verdict if self._review else "",
+            plan=self._plan,
+            is_training=self._child is not None and self._child.poll() is None,
+        )
+
+    def wait_for_training(self) -> None:
+        """Wait until a training that this supervisor began is over."""
+        if self._child is not None:
+            self._child.wait()
+
+    def _look_at_what_was_served(self) -> list[str]:
+        """Review the log, tell people, plan; what cannot be done here is said once, and the rest goes on."""
+        said: list[str] = []
+        for step in (self._monitor, self._alert, self._decide):
+            try:
+                step()
+            except (PalioError, ImportError) as error:
+                said += self._once(error)
+        return said
+
+    def _once(self, error: Exception) -> Sequence[str]:
+        text = error.message if isinstance(error, PalioError) else f"not possible on this machine: {error}"
+        if text in self._told:
+            return ()
+        self._told.add(text)
+        return (f"{text[0].upper()}{text[1:]}.",)
+
+    def _monitor(self) -> None:
+        self._review = _optional("monitoring").look(self._project)
+
+    def _alert(self) -> None:
+        if self._review is not None:
+            _optional("alerting").tell(self._project, self._review)
+
+    def _decide(self) -> None:
+        found = renew.renewal_standing(self._project.store, self._project.name)
+        if found is not None and not found.is_over:
+            return
+        planned = renewing.plan(self._project, self._review, clock=self._clock, count=self._count)
+        self._plan = planned.reason
+        if planned.request is None:
+            return
+        with contextlib.suppress(ConflictError):  # another supervisor was first
+            renew.write_plan(self._project.store, planned.request, actor=ACTOR, clock=self._clock)
+
+    def _count(self, **moments: Any) -> int:
+        """Count new labels again only if feedback has come since, or an hour has gone by."""
+        folder, model = feedback.log_folder(self._project), self._project.name
+        sizes = [path.stat().st_size for path in store.log_segments(folder, model, kind="feedback")]
+        last = renew.renewal_standing(self._project.store, model)
+        state = (sum(sizes), len(sizes), f"{self._clock():%Y%m%d%H}", None if last is None else last.request.id)
+        if state != self._counted[0]:
+            self._counted = state, collecting.count(self._project, **moments)
+        return self._counted[1]
+
+    def _tend(self) -> Sequence[str]:
+        """Take what waits further, and see to it that what is planned is trained by exactly one process."""
+        found = renew.renewal_standing(self._project.store, self._project.name)
+        if found is None or found.is_over:
+            self._n_interrupted, self._train_at_s = 0, 0.0
+            return ()
+        try:
+            if found.renewal.status in renewing.WAITING:
+                renewing.advance(self._project, found.request.id, clock=self._clock)
+            elif self._may_train:
+                self._train(found.request.id)
+        except (PalioError, ImportError) as error:
+            return self._once(error)
+        return ()
+
+    def _train(self, request: str) -> None:
+        if self._child is not None:
+            if self._child.poll() is None:
+                return
+            self._child = None
+            self._train_at_s = time.monotonic() + AGAIN_AFTER_S * 2**self._n_interrupted
+            self._n_interrupted += 1
+        if time.monotonic() < self._train_at_s or renewing.is_carried_out(self._project):
+            return
+        command = [sys.executable, "-c", _VERB, "retrain", "--request", request, "--dir", str(self._project.folder)]
+        self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def _optional(name: str) -> Any:
+    """Import a module of the corridor that needs more than a machine that only serves has."""
+    return importlib.import_module(f"palio.flow.{name}")
