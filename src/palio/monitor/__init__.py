@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     )
     from palio.monitor.command import Command
     from palio.monitor.delivery import Channel, deliver
+    from palio.monitor.drift import drift_findings, drift_of
+    from palio.monitor.estimates import Estimator, judge_errors, judge_estimates, with_errors
     from palio.monitor.mail import Mail
     from palio.monitor.messages import LEASE_S, AlertState, Arrived, Message, Owed, Told, claim, pending
     from palio.monitor.payload import render
+    from palio.monitor.standards import Standard, standards_of
+    from palio.monitor.thinning import RowSample
     from palio.monitor.webhook import Webhook
+    from palio.monitor.windows import WindowBuilder, merge
 
 __all__ = [
     "LEASE_S",
@@ -35,23 +40,34 @@ __all__ = [
     "Arrived",
     "Channel",
     "Command",
+    "Estimator",
     "Look",
     "Mail",
     "Message",
     "Owed",
     "Persistence",
+    "RowSample",
+    "Standard",
     "Standing",
     "Told",
     "Webhook",
+    "WindowBuilder",
     "claim",
     "deliver",
+    "drift_findings",
+    "drift_of",
     "expected_false_alarms",
+    "judge_errors",
+    "judge_estimates",
     "looks_of",
+    "merge",
     "parse_persistence",
     "pending",
     "render",
     "review_standing",
+    "standards_of",
     "standing",
+    "with_errors",
 ]
 
 _HOMES = {
@@ -61,23 +77,34 @@ _HOMES = {
     "Arrived": "messages",
     "Channel": "delivery",
     "Command": "command",
+    "Estimator": "estimates",
     "Look": "alerting",
     "Mail": "mail",
     "Message": "messages",
     "Owed": "messages",
     "Persistence": "alerting",
+    "RowSample": "thinning",
+    "Standard": "standards",
     "Standing": "alerting",
     "Told": "messages",
     "Webhook": "webhook",
+    "WindowBuilder": "windows",
     "claim": "messages",
     "deliver": "delivery",
+    "drift_findings": "drift",
+    "drift_of": "drift",
     "expected_false_alarms": "alerting",
+    "judge_errors": "estimates",
+    "judge_estimates": "estimates",
     "looks_of": "alerting",
+    "merge": "windows",
     "parse_persistence": "alerting",
     "pending": "messages",
     "render": "payload",
     "review_standing": "alerting",
+    "standards_of": "standards",
     "standing": "alerting",
+    "with_errors": "estimates",
 }
 
 
