@@ -306,7 +306,7 @@ def test_paths_that_strangers_invent_are_not_kept_for_ever(server: Server) -> No
 
 
 def test_a_model_that_is_too_slow_for_the_loop_gets_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("palio.serve.traffic.batching.INLINE_LATENCY_S", 0.0)
+    monkeypatch.setattr("palio.serve.batch_plan.INLINE_LATENCY_S", 0.0)
     server = Server(tmp_path, monkeypatch)
     with serve.background(server.app) as server.url:
         assert server.ask(request(INFER, body())).startswith(b"HTTP/1.1 200")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from palio.serve.pipeline import INLINE_BODY_BYTES
 from palio.serve.protocols.wire import Message, Reply, request_of
-from palio.serve.traffic.batching import Outputs, compute_all
+from palio.serve.traffic.batching import compute_all
 from palio.serve.ways import Way, way_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from palio.serve.batch_plan import Outputs
     from palio.serve.pipeline import Pipeline, Ticket
     from palio.serve.protocols.wire import Asked
     from palio.serve.served import Served

@@ -43,7 +43,7 @@ log = logging.getLogger("palio.serve")
 
 INLINE_BODY_BYTES = 32 * 1024
 """A request no larger than this is read and written on the event loop: a hop to a thread costs more. Where it is
-computed is planned for each model (`traffic.batching`)."""
+computed is planned for each model (`batch_plan`)."""
 PURPOSE = b"x-palio-purpose"
 GONE = 499
 """What the log calls a request whose client went away; nobody is answered."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from palio import model as models
 from palio.core.errors import InputError, IntegrityError
 from palio.core.records import Deployment, Manifest, TensorSpec
+from palio.serve.batch_plan import BatchPlan, plan_batching
 from palio.serve.journal_columns import Origin, origin_of
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.plans import ColumnPlan, InputPlan
@@ -17,7 +18,6 @@ from palio.serve.protocols.quick import Quick, quick_record, quick_row
 from palio.serve.protocols.replies import Writer
 from palio.serve.protocols.wire import WireError
 from palio.serve.tally import Tally
-from palio.serve.traffic.batching import BatchPlan, plan_batching
 
 if TYPE_CHECKING:
     from palio.model import Bundle, Explainer, Golden, Graph

@@ -17,13 +17,13 @@ from palio.core.ids import digest
 from palio.core.records import Deployment, TensorSpec
 from palio.core.serving import Plan
 from palio.model import MAX_RUN_S, Graph, without_zipmap
+from palio.serve.batch_plan import SAMPLE_ROWS, BatchPlan, plan_batching
 from palio.serve.journal_columns import origin_of
 from palio.serve.protocols.datatypes import DTYPES, SCALARS, Array, array_of, list_of
 from palio.serve.protocols.plans import TensorPlan, refuse_unservable
 from palio.serve.protocols.quick import quick_tensors
 from palio.serve.protocols.replies import Writer
 from palio.serve.served import Served
-from palio.serve.traffic.batching import SAMPLE_ROWS, BatchPlan, plan_batching
 
 MAX_BYTES = 1 << 31
 """A protocol buffer cannot be larger."""
