@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -95,7 +95,7 @@ class Mail:
 def write(payload: Payload, *, sender: str, to: Sequence[str]) -> EmailMessage:
     """Write the e-mail; the same message has the same Message-ID, so that mail programs can leave out a second one."""
     domain = sender.rpartition("@")[2]
-    mail = EmailMessage(policy=policy.SMTP)
+    mail = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))  # every server can carry that
     mail["Subject"] = plain(payload.title, 200)
     mail["From"] = sender
     mail["To"] = ", ".join(to)
@@ -211,24 +211,25 @@ def _translated(host: str, deadline: Deadline) -> Iterator[None]:
     """Say in our words what went wrong; never in the server's."""
     try:
         yield
-    except smtplib.SMTPRecipientsRefused as error:
-        codes = sorted({int(code) for code, _ in error.recipients.values()})
-        raise _error(f"{host}: no address was taken", codes) from None
-    except smtplib.SMTPAuthenticationError as error:
-        raise RefusedError(f"{host}: the login was refused ({error.smtp_code})") from None
-    except smtplib.SMTPResponseException as error:
-        raise _error(f"{host}: the mail was refused", [error.smtp_code]) from None
-    except smtplib.SMTPNotSupportedError:
-        raise RefusedError(f"{host}: the server cannot do what is needed, such as taking a login") from None
-    except ssl.SSLCertVerificationError as error:
-        raise RefusedError(f"{host}: the certificate is not valid: {error.verify_message}") from None
-    except (OSError, ValueError) as error:
-        deadline.left()  # a connection that was cut because time is over says so
-        if isinstance(error, TimeoutError):
-            raise deadline.error() from None
-        raise UnavailableError(f"{host}: the connection broke: {type(error).__name__}") from None
+    except (OSError, ValueError) as error:  # all errors of a mail conversation are OSErrors
+        deadline.left()  # half an answer of a connection that was cut means nothing: time is over
+        raise _in_our_words(host, error) from None
 
 
-def _error(what: str, codes: Sequence[int]) -> RefusedError | UnavailableError:
-    text = f"{what} ({', '.join(map(str, codes))})"
+def _in_our_words(host: str, error: OSError | ValueError) -> RefusedError | UnavailableError:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return _answered(f"{host}: no address was taken", {int(code) for code, _ in error.recipients.values()})
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return RefusedError(f"{host}: the login was refused ({error.smtp_code})")
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _answered(f"{host}: the mail was refused", {error.smtp_code})
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return RefusedError(f"{host}: the server cannot do what is needed, such as taking a login")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return RefusedError(f"{host}: the certificate is not valid: {error.verify_message}")
+    return UnavailableError(f"{host}: the connection broke: {type(error).__name__}")
+
+
+def _answered(what: str, codes: Collection[int]) -> RefusedError | UnavailableError:
+    text = f"{what} ({', '.join(map(str, sorted(codes)))})"
     return RefusedError(text) if any(code >= 500 for code in codes) else UnavailableError(text)
