@@ -207,3 +207,35 @@ def test_bank_marketing_is_judged_from_file_to_verdict(benches, shared_data, tmp
 def _separator(shared_data):
     with (shared_data / "tabular" / "bank.csv").open() as file:
         return ";" if ";" in file.readline() else ","
+
+
+def test_one_look_shows_the_newest_rows_and_the_earlier_ones(benches, frames):
+    bench = benches.of_frame(frames["customers"]())
+    old, new = bench.bundle(drop=("age",)), bench.bundle()
+    middle = bench.snapshot.n_rows // 2
+    got = evaluate.assess(
+        bench.store, bench.snapshot, bench.parts, challenger=new, champion=old, newest_from=middle, why="w"
+    )
+    assert split.looks(bench.store, bench.parts) == 1
+    assert got.newest.n_rows + got.earlier.n_rows == got.comparison.n_rows
+    is_test = np.frombuffer(bench.store.blobs.get(bench.parts.assignment), np.uint8) == 2
+    assert got.newest.n_rows == is_test[middle:].sum()
+    low, high = sorted([got.newest.difference.value, got.earlier.difference.value])
+    assert low - 0.02 <= got.comparison.difference.value <= high + 0.02
+    assert "newest of these rows" in bench.store.ledger.events(kind="evaluate.score")[0].text
+    assert judged(bench, new, old).newest is None
+
+
+def test_too_few_newest_rows_are_said_and_not_compared(benches, frames):
+    bench = benches.of_frame(frames["customers"]())
+    got = evaluate.assess(
+        bench.store,
+        bench.snapshot,
+        bench.parts,
+        challenger=bench.bundle(),
+        champion=bench.bundle(drop=("age",)),
+        newest_from=bench.snapshot.n_rows - 5,
+        why="w",
+    )
+    assert got.newest is None and got.earlier is not None
+    assert got.notes[0].startswith("Only ") and "newest rows are in the test part" in got.notes[0]

@@ -247,3 +247,51 @@ def test_every_check_speaks_in_a_sentence(given: Given) -> None:
             assert found.reason[0].isupper() and found.reason.endswith(".") and found.observed and found.required
         assert len(decision.reasons) >= len(decision.checks)
         assert msgspec.json.decode(msgspec.json.encode(decision), type=Decision) == decision
+
+
+def test_the_newest_rows_of_a_renewal_decide_and_not_all_test_rows(given: Given) -> None:
+    arguments = given(comparison=comparison(-0.02))
+    sides = {"newest": comparison(0.03, n_rows=200), "earlier": comparison(-0.002, n_rows=800)}
+    decision = decide(evaluation(), gate=Gate(), **arguments, **sides)
+    assert decision.verdict == "yes" and decision.newest == sides["newest"] and decision.earlier == sides["earlier"]
+    assert check(decision, "non_inferiority").reason.startswith("On the 200 newest test rows: better than")
+    assert "not worse beyond chance" in check(decision, "earlier_rows").reason
+
+
+def test_worse_on_the_newest_rows_is_refused_however_good_it_was_before(given: Given) -> None:
+    sides = {"newest": comparison(-0.03), "earlier": comparison(0.05), "may_lose_earlier": True}
+    decision = decide(evaluation(), gate=Gate(), **given(comparison=comparison(0.04)), **sides)
+    assert decision.verdict == "no" and failed(decision) == {"non_inferiority"}
+
+
+@pytest.mark.parametrize(("may_lose", "verdict"), [(False, "no"), (True, "yes")])
+def test_rows_of_before_may_be_lost_only_where_the_world_has_changed_and_that_is_said(
+    given: Given, may_lose: bool, verdict: str
+) -> None:
+    sides = {"newest": comparison(0.03), "earlier": comparison(-0.05, n_rows=800), "may_lose_earlier": may_lose}
+    decision = decide(evaluation(), gate=Gate(), **given(), **sides)
+    assert decision.verdict == verdict
+    reason = check(decision, "earlier_rows").reason
+    assert reason.startswith("On the 800 test rows of before worse than the champion")
+    assert ("may be lost" in reason) is may_lose
+
+
+def test_slices_of_the_old_world_count_only_while_it_stands(given: Given) -> None:
+    bad = Slice(
+        column="age",
+        condition="< 30",
+        n_rows=90,
+        metric="roc_auc",
+        score=metric(0.6),
+        difference=metric(-0.2),
+        worse=True,
+    )
+    arguments = given(comparison=comparison(slices=(bad,)))
+    sides = {"newest": comparison(0.03), "earlier": comparison(0.0)}
+    assert failed(decide(evaluation(), gate=Gate(), **arguments, **sides)) == {"slices"}
+    assert decide(evaluation(), gate=Gate(), **arguments, **sides, may_lose_earlier=True).verdict == "yes"
+
+
+def test_sides_of_another_challenger_are_refused(given: Given) -> None:
+    with pytest.raises(InputError, match="do not agree on the challenger"):
+        decide(evaluation(), gate=Gate(), **given(), newest=comparison(challenger="x"))
