@@ -76,6 +76,13 @@ def test_rooms_enter_each_other_by_the_front_door() -> None:
     assert not side_doors
 
 
+def test_who_reads_bytes_does_not_ask_who_sent_them() -> None:
+    protocols = sorted((ROOT / "src" / "palio" / "serve" / "protocols").glob("*.py"))
+    assert protocols
+    curious = [module.name for module in protocols if "palio.serve.traffic" in module.read_text("utf-8")]
+    assert not curious, "see docs/decisions/0003-wings-of-serve.md"
+
+
 def test_nothing_tells_where_it_was_built() -> None:
     found = []
     for path in tracked():

@@ -1,4 +1,4 @@
-"""Route requests: a raw ASGI callable for inference, Starlette for the pages around it."""
+"""Route requests: a raw ASGI callable for inference; the pages around it are Starlette's (`pages`)."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ import asyncio
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request as PageRequest
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
-import palio
 from palio.core.errors import PalioError
 from palio.model import end_watched_runs
 from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
+from palio.serve.pages import build_pages
 from palio.serve.pipeline import Held, Pipeline
-from palio.serve.protocols import description, playground, repository
+from palio.serve.protocols import repository
 from palio.serve.protocols.wire import (
     JSON,
     Caps,
@@ -127,7 +121,7 @@ class App:
             pool=self._pool,
             journal=journal,
         )
-        self._pages = _pages(self)
+        self._pages = build_pages(self)
         self._follow()
 
     def _follow(self) -> None:
@@ -195,7 +189,7 @@ class App:
             if self._feedback is None:
                 raise WireError(404, "this server keeps no prediction log, so it takes no feedback")
             headers = dict(scope["headers"])
-            caller = self._check(headers, "feedback")
+            caller = self.check(headers, "feedback")
             self._admission.enter()
             request = await read_request(headers, receive, self.caps, held)
             served = self.registry.state.served
@@ -217,7 +211,7 @@ class App:
         self.meters.answered("feedback", reply.status, time.perf_counter() - begin)
         return reply
 
-    def _check(self, headers: dict[bytes, bytes], purpose: str) -> str:
+    def check(self, headers: dict[bytes, bytes], purpose: str) -> str:
         """Hold a request that predicts nothing to the policy; return the caller. Raises WireError 401, 403, 429."""
         state, now = self.registry.state, time.time()
         caller = state.access.identify(headers, now)
@@ -232,7 +226,8 @@ class App:
         """Tell whether a request with these headers is refused whatever it asks for; from any thread."""
         return self.registry.state.access.is_stranger(headers, time.time())
 
-    def _served(self) -> Served:
+    def champion(self) -> Served:
+        """Return the model that is served. Raises WireError 503: none is."""
         state = self.registry.state
         if state.served is None:
             raise WireError(503, state.trouble, headers=((b"retry-after", b"1"),))
@@ -240,7 +235,7 @@ class App:
 
     def _models(self) -> list[Served]:
         """List what is served, the champion first. Raises WireError 503: nothing is."""
-        return self._held() if self._served() else []
+        return self._held() if self.champion() else []
 
     def _describe(self, scope: Scope, parts: list[str]) -> Reply:
         """Answer the reading routes of the protocol. Whether the server lives and is ready, everyone may know."""
@@ -252,7 +247,7 @@ class App:
             if parts[1:] == ["ready"]:
                 return self._ready(self.registry.state)
         if parts:
-            self._check(dict(scope["headers"]), "metadata")
+            self.check(dict(scope["headers"]), "metadata")
         return repository.describe(method, parts, self._models() if parts[:1] == ["models"] else self._held())
 
     def _held(self) -> list[Served]:
@@ -302,63 +297,3 @@ def _allow(method: str, *methods: str) -> None:
     if method not in methods:
         allowed = ", ".join(methods)
         raise WireError(405, f"only {allowed} is allowed here", headers=((b"allow", allowed.encode()),))
-
-
-def _pages(app: App) -> Starlette:
-    """Build what is not on the hot path: the page for people, OpenAPI, metrics, health."""
-
-    async def home(_: PageRequest) -> Response:
-        shell = playground.shell()
-        headers = {"content-security-policy": shell.content_security_policy, "cache-control": "no-cache"}
-        return HTMLResponse(shell.page, headers=headers | _SAFE)
-
-    def tell(request: PageRequest, what: Callable[[Served, State], dict[str, Any]]) -> Response:
-        try:
-            served, state = app._served(), app.registry.state
-            app._check(dict(request.scope["headers"]), "metadata")
-            return _respond(Reply(200, _encode(what(served, state))), extra={"cache-control": "no-store"})
-        except WireError as refusal:
-            headers = {name.decode(): value.decode() for name, value in refusal.headers}
-            return _respond(refuse(refusal), extra=headers)
-
-    def openapi(request: PageRequest) -> Response:
-        return tell(request, description.document)
-
-    def form(request: PageRequest) -> Response:
-        return tell(request, playground.form)
-
-    async def metrics(_: PageRequest) -> Response:
-        return Response(app.meters.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    async def health(_: PageRequest) -> Response:
-        return _respond(app.health())
-
-    async def ping(_: PageRequest) -> Response:
-        return Response("\n", app.health().status, media_type="application/json", headers=_SAFE)
-
-    async def version(_: PageRequest) -> Response:
-        return Response(palio.__version__, media_type="text/plain", headers=_SAFE)
-
-    async def refused(_: PageRequest, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        text = {404: "there is no such route", 405: "this method is not allowed here"}.get(status, "it failed")
-        headers = getattr(error, "headers", None) or {}
-        return _respond(refuse(WireError(status, text)), extra=dict(headers))
-
-    routes = [
-        Route("/", home),
-        Route("/openapi.json", openapi),
-        Route("/playground.json", form),
-        Route("/metrics", metrics),
-        Route("/health", health),
-        Route("/ping", ping),
-        Route("/version", version),
-    ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: refused, Exception: refused})
-
-
-_SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "x-frame-options": "DENY"}
-
-
-def _respond(reply: Reply, *, extra: dict[str, str] | None = None) -> Response:
-    return Response(reply.body, reply.status, media_type=reply.content_type.decode(), headers=_SAFE | (extra or {}))

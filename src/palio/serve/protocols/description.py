@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,8 @@ import palio
 from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.serve.protocols.operations import paths
 from palio.serve.protocols.schemas import schemas
-from palio.serve.traffic.access import ANONYMOUS
 
 if TYPE_CHECKING:
-    from palio.serve.registry import State
     from palio.serve.served import Served
 
 _TAGS = {
@@ -74,15 +71,12 @@ def openapi(
     }
 
 
-def document(served: Served, state: State) -> dict[str, Any]:
-    """Describe what is served now."""
-    deployment = served.deployment
-    asked = (deployment.model, deployment.version, "champion", "", time.time())
-    anyone = state.access.decide(ANONYMOUS, *asked, n_rows=0)
+def document(served: Served, *, needs_key: bool) -> dict[str, Any]:
+    """Describe what is served now; see `openapi`."""
     return openapi(
         served.manifest,
-        deployment,
+        served.deployment,
         inputs=served.inputs,
         outputs=tuple(served.outputs.values()),
-        needs_key=anyone.status == 401,
+        needs_key=needs_key,
     )

@@ -154,6 +154,10 @@ class Access:
             return False
         return not any(line.rule.allow and line.concerns(caller) for line in self._lines)
 
+    def needs_key(self, model: str, version: int | str, now: float) -> bool:
+        """Tell whether who shows no key is refused answers of this champion."""
+        return self.decide(ANONYMOUS, model, version, "champion", "", now, n_rows=0).status == 401
+
     def is_admin(self, headers: Headers, now: float) -> str:
         """Return the name of the admin whose key is shown, or nothing."""
         shown = headers.get(b"x-api-key")
