@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from palio.core.errors import ConfigError, RefusedError, UnavailableError
 from palio.monitor.connecting import Deadline, close, connect, resolve
 from palio.monitor.delivery import Sent, attempt
-from palio.monitor.payload import Payload, plain
+from palio.monitor.payload import Payload, plain, tame
 
 LIMIT_S = 20.0
 BACKOFF_S = (2.0,)
@@ -103,7 +103,8 @@ def write(payload: Payload, *, sender: str, to: Sequence[str]) -> EmailMessage:
     mail["Message-ID"] = f"<{payload.id}@{domain}>"
     mail["References"] = f"<alert-{payload.alert}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(f"{payload.text}\n\nModel {payload.model}, version {payload.version}. Alert {payload.alert}.\n")
+    where = f"Model {tame(payload.model)}, version {payload.version}. Alert {payload.alert}."
+    mail.set_content(f"{payload.text}\n\n{where}\n")
     return mail
 
 
