@@ -275,7 +275,8 @@ class Manifest(Record, frozen=True, kw_only=True):
     parity: tuple[Parity, ...]
     versions: dict[str, str]
     files: dict[str, str]
-    """Member name → SHA-256: `model.onnx`, `profile.json`, `golden.json`, `card.md`."""
+    """Member name → SHA-256: `model.onnx`, `profile.json`, `golden.json`, `card.md`; in format 2 `reference.json` and
+    `reference.arrows`, too."""
 
 
 class Signature(Record, frozen=True, kw_only=True):
@@ -318,6 +319,8 @@ class Run(Record, frozen=True, kw_only=True):
     """Metrics on the validation part, for finalists; from a fit that did not see it."""
     cost: Cost | None = None
     """Measured on the exported bundle, for finalists."""
+    answers: str | None = None
+    """Blob of answers on rows that the fit had not seen, for runs that may be chosen; the bundle's reference."""
     bundle: str | None = None
     chosen: bool = False
 

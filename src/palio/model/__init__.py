@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from palio.model.names import input_name
     from palio.model.parity import check_parity, compare_outputs
     from palio.model.preprocessing import Preprocessing, PreprocessingOptions, fit_preprocessing
+    from palio.model.reference import make_reference, sample_rows
     from palio.model.rows import MISSING, RANGE, UNKNOWN, RecordReader, feeds_from_records
     from palio.model.session import MAX_RUN_S, Graph, Outputs
     from palio.model.signing import (
@@ -75,12 +76,14 @@ _HOME = {
     "load": "bundle",
     "make_golden": "golden",
     "make_keys": "signing",
+    "make_reference": "reference",
     "measure_cost": "cost",
     "open_folder": "bundle",
     "pack": "bundle",
     "read_private_key": "signing",
     "read_signatures": "signing",
     "read_trust": "signing",
+    "sample_rows": "reference",
     "signatures_of": "signing",
     "stress_feeds": "stress",
     "verify": "inspection",
@@ -125,12 +128,14 @@ __all__ = [
     "load",
     "make_golden",
     "make_keys",
+    "make_reference",
     "measure_cost",
     "open_folder",
     "pack",
     "read_private_key",
     "read_signatures",
     "read_trust",
+    "sample_rows",
     "signatures_of",
     "stress_feeds",
     "verify",

@@ -9,29 +9,46 @@ from __future__ import annotations
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import msgspec
+import numpy.typing as npt
 
 from palio.core.errors import InputError, IntegrityError, NotFoundError
 from palio.core.ids import canonical_json, digest, is_digest, short
 from palio.core.records import Manifest, Parity, Profile, Schema, Task
 from palio.model.card import write_card
 from palio.model.golden import Golden, decode_golden, encode_golden
+from palio.model.reference import REFERENCE, ROWS, decode_reference, decode_rows, encode_reference, encode_rows
 from palio.model.session import Device, Graph
 from palio.model.signing import MAX_SIGNATURES, read_signatures, signatures_of, write_signatures
 
 if TYPE_CHECKING:
+    from palio.core.monitoring import Reference
     from palio.model.signing import Trust
     from palio.store import Store
 
-FORMAT = 1
+Array = npt.NDArray[Any]
+
 MANIFEST, GRAPH, PROFILE, GOLDEN, CARD = "manifest.json", "model.onnx", "profile.json", "golden.json", "card.md"
 MEMBERS = (GRAPH, PROFILE, GOLDEN, CARD)
-_MAX_BYTES = {GRAPH: 1 << 30, PROFILE: 1 << 26, GOLDEN: 1 << 26, CARD: 1 << 24, MANIFEST: 1 << 26}
+FORMATS = {1: MEMBERS, 2: (*MEMBERS, REFERENCE, ROWS)}
+"""Format of the manifest → its members. A bundle without a reference is of format 1."""
+_ON_DEMAND = (REFERENCE, ROWS)
+"""Checked when the bundle is opened, but not kept in memory: a server has no use for them."""
+_MAX_BYTES = {
+    GRAPH: 1 << 30,
+    PROFILE: 1 << 26,
+    GOLDEN: 1 << 26,
+    CARD: 1 << 24,
+    REFERENCE: 1 << 26,
+    ROWS: 1 << 26,
+    MANIFEST: 1 << 26,
+}
 
 
 class Facts(TypedDict):
@@ -73,27 +90,78 @@ class Bundle:
         """Return the model card, Markdown."""
         return self.members[CARD].decode("utf-8")
 
+    def reference(self) -> Reference | None:
+        """Return what the model was trained on, in bins; None in a bundle that holds none (format 1)."""
+        if REFERENCE not in self.members:
+            return None
+        return decode_reference(self.members[REFERENCE])
 
-def pack(store: Store, graph: bytes, *, profile: Profile, golden: Golden, **facts: Unpack[Facts]) -> str:
+    def reference_rows(self) -> Mapping[str, Array] | None:
+        """Return rows that the model had not seen when it answered them; None in a bundle that holds none.
+
+        Columns as in the prediction log (`input.<column>`, `prediction`, `probability_<class>`); `truth` as the
+        prediction is; and `block` (0 to 7), the run of rows in time or file order that a row belongs to.
+        """
+        if ROWS not in self.members:
+            return None
+        return decode_rows(self.members[ROWS], self.manifest.schema, self.manifest.task)
+
+
+class _Members(Mapping[str, bytes]):
+    """The bytes of the members: some at hand, others read, and checked again, when they are asked for."""
+
+    def __init__(self, held: dict[str, bytes], fetched: dict[str, Callable[[], bytes]]) -> None:
+        self._held, self._fetched = held, fetched
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._held[name] if name in self._held else self._fetched[name]()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._held or name in self._fetched
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._held, *self._fetched))
+
+    def __len__(self) -> int:
+        return len(self._held) + len(self._fetched)
+
+
+def pack(
+    store: Store,
+    graph: bytes,
+    *,
+    profile: Profile,
+    golden: Golden,
+    reference: Reference | None = None,
+    reference_rows: Mapping[str, Array] | None = None,
+    **facts: Unpack[Facts],
+) -> str:
     """Put a model into the store and return its identity. Equal models get equal identities.
 
     Args:
         graph: The ONNX file.
         profile: What the training data looks like.
         golden: From `make_golden`.
+        reference: From `make_reference`; without it the model cannot be watched for drift.
+        reference_rows: From `sample_rows`; needed with `reference`.
         facts: The fields of `Manifest` that the maker knows.
 
     Raises:
         IntegrityError: the graph is not plain, self-contained ONNX.
     """
     session = Graph(graph)
-    manifest = Manifest(format=FORMAT, inputs=session.inputs, outputs=session.outputs, files={}, **facts)
+    has_reference = reference is not None and reference_rows is not None
+    manifest = Manifest(
+        format=2 if has_reference else 1, inputs=session.inputs, outputs=session.outputs, files={}, **facts
+    )
     members = {
         GRAPH: graph,
         PROFILE: canonical_json(profile),
         GOLDEN: encode_golden(golden),
         CARD: write_card(manifest, profile).encode(),
     }
+    if reference is not None and reference_rows is not None:
+        members |= {REFERENCE: encode_reference(reference), ROWS: encode_rows(reference_rows)}
     files = {name: store.blobs.put(data) for name, data in members.items()}
     return store.blobs.put(canonical_json(msgspec.structs.replace(manifest, files=files)))
 
@@ -177,18 +245,30 @@ def _open(data: bytes, identity: str, read: Any, threads: int, device: Device) -
     if digest(data) != identity:
         raise _changed(MANIFEST, identity)
     manifest = _decode(data, Manifest, MANIFEST)
-    if manifest.format != FORMAT:
+    if manifest.format not in FORMATS:
         raise IntegrityError(
-            f"{MANIFEST}: format {manifest.format}, this version of Palio reads {FORMAT}",
+            f"{MANIFEST}: format {manifest.format}, this version of Palio reads {min(FORMATS)} to {max(FORMATS)}",
             hint="open it with the version of Palio that made it",
         )
-    if set(manifest.files) != set(MEMBERS) or not all(is_digest(value) for value in manifest.files.values()):
-        raise IntegrityError(f"{MANIFEST}: it must name {', '.join(MEMBERS)}, each with its SHA-256", hint=_RESTORE)
-    members: dict[str, bytes] = {}
-    for name in MEMBERS:
-        members[name] = read(name, manifest.files[name])
-        if digest(members[name]) != manifest.files[name]:
+    names = FORMATS[manifest.format]
+    if set(manifest.files) != set(names) or not all(is_digest(value) for value in manifest.files.values()):
+        raise IntegrityError(f"{MANIFEST}: it must name {', '.join(names)}, each with its SHA-256", hint=_RESTORE)
+
+    def checked(name: str) -> bytes:
+        member: bytes = read(name, manifest.files[name])
+        if digest(member) != manifest.files[name]:
             raise _changed(name, identity)
+        return member
+
+    held: dict[str, bytes] = {}
+    fetched: dict[str, Callable[[], bytes]] = {}
+    for name in names:
+        member = checked(name)
+        if name in _ON_DEMAND:
+            fetched[name] = partial(checked, name)
+        else:
+            held[name] = member
+    members = _Members(held, fetched)
     graph = Graph(members[GRAPH], threads, max_bytes=_MAX_BYTES[GRAPH], device=device)
     if (graph.inputs, graph.outputs) != (manifest.inputs, manifest.outputs):
         raise IntegrityError(f"{GRAPH}: its inputs and outputs are not those of {MANIFEST}", hint=_RESTORE)

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from palio.split.cutting import cut
     from palio.split.folding import folds
     from palio.split.hashing import row_ids
+    from palio.split.moments import time_order
     from palio.split.overlap import looks, looks_left
     from palio.split.seal import SCORE, Look, open_test, read
 
-__all__ = ["SCORE", "Look", "cut", "folds", "looks", "looks_left", "open_test", "read", "row_ids"]
+__all__ = ["SCORE", "Look", "cut", "folds", "looks", "looks_left", "open_test", "read", "row_ids", "time_order"]
 
 _HOMES = {
     "SCORE": "palio.split.seal",
@@ -29,6 +30,7 @@ _HOMES = {
     "open_test": "palio.split.seal",
     "read": "palio.split.seal",
     "row_ids": "palio.split.hashing",
+    "time_order": "palio.split.moments",
 }
 
 

@@ -51,6 +51,19 @@ def moments(frame: pl.DataFrame, schema: Schema) -> Moments:
     return total
 
 
+def time_order(frame: pl.DataFrame, schema: Schema) -> npt.NDArray[np.int64] | None:
+    """Return the positions of the rows from the first moment to the last, rows of one moment as they stand.
+
+    Rows without a moment come last. None if the schema names no time, or the frame does not hold it.
+
+    Raises:
+        InputError: see `moments`.
+    """
+    if not schema.time or not set(schema.time) <= set(frame.columns):
+        return None
+    return np.argsort(moments(frame, schema), kind="stable")
+
+
 def _numbers(column: pl.Series) -> Moments:
     import polars as pl
 

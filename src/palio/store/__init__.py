@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from palio.store.arrow import ARROW_NUMBERS, BatchLayout, Field, same_text, text_of, values_of
+    from palio.store.arrow_reading import Batch, read_stream
     from palio.store.blobs import Blobs
     from palio.store.cellar import Store, open_store, upgrade_store
     from palio.store.layout import Layout
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARROW_NUMBERS",
     "COMMON_FIELDS",
+    "Batch",
     "BatchLayout",
     "Blobs",
     "FeedbackLog",
@@ -49,6 +51,7 @@ __all__ = [
     "log_segments",
     "open_store",
     "operating_system_user",
+    "read_stream",
     "salt_of",
     "same_text",
     "scan_log",
@@ -60,6 +63,7 @@ __all__ = [
 
 _HOME = {
     "ARROW_NUMBERS": "arrow",
+    "Batch": "arrow_reading",
     "BatchLayout": "arrow",
     "Blobs": "blobs",
     "COMMON_FIELDS": "predictions",
@@ -81,6 +85,7 @@ _HOME = {
     "log_segments": "predictions_reading",
     "open_store": "cellar",
     "operating_system_user": "ledger",
+    "read_stream": "arrow_reading",
     "salt_of": "predictions_redaction",
     "same_text": "arrow",
     "scan_log": "predictions_reading",

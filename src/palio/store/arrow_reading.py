@@ -40,6 +40,7 @@ class Batch(Mapping[str, Array]):
     """
 
     def __init__(self, fields: Sequence[Field], message: Message, body: bytes) -> None:
+        self.fields = tuple(fields)
         self.n_rows, self._buffers = _batch_frame(message.frame)
         self._body = body
         self._places: dict[str, tuple[Field, int]] = {}
@@ -92,8 +93,11 @@ class Batch(Mapping[str, Array]):
         return self._body[start : start + size]
 
     def _text(self, at: int, n_values: int) -> Array:
-        offsets = np.frombuffer(self._buffer(at), np.int32, n_values + 1).tolist()
+        places = np.frombuffer(self._buffer(at), np.int32, n_values + 1)
         data = self._buffer(at + 1)
+        if places[0] < 0 or places[-1] > len(data) or (places[1:] < places[:-1]).any():
+            raise _damaged()
+        offsets = places.tolist()
         values = np.empty(n_values, object)
         if data.isascii():  # then places in the text are places in the bytes
             text = data.decode("ascii")
@@ -159,6 +163,21 @@ def read_batch(file: BinaryIO, fields: Sequence[Field], message: Message) -> Bat
     """Read one batch."""
     file.seek(message.body_at)
     return Batch(fields, message, file.read(message.body_size))
+
+
+def read_stream(file: BinaryIO) -> Iterator[Batch]:
+    """Read a whole stream, batch by batch, up to its last whole batch.
+
+    Raises:
+        IntegrityError: it is none, or has columns of types that Palio does not write.
+    """
+    walk = messages(file)
+    schema = next(walk, None)
+    if schema is None:
+        raise _damaged()
+    fields = fields_of(schema)
+    for message in walk:
+        yield read_batch(file, fields, message)
 
 
 class _Table:

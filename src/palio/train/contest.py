@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,14 +17,14 @@ from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Run, Schema, Search, Snapshot, Task
-from palio.train import finals, learning
+from palio.train import finals, learning, unseen
 from palio.train.choice import Limits, shown
 from palio.train.family import Examples, Family, OutOfTime, Shape, calm_threads
 from palio.train.plan import Plan, plan
 from palio.train.proposal import propose
 from palio.train.stopping import WATCHED_PARTS
 from palio.train.table import FAMILIES, load_family
-from palio.train.trial import N_BLOCKS, Bar, Fold, Terms, run_id, try_out
+from palio.train.trial import N_BLOCKS, Bar, Fold, Keep, Terms, run_id, try_out
 
 if TYPE_CHECKING:
     from palio.store import Store
@@ -101,7 +102,8 @@ def search(
         return known
     how = f"one fit scored on {len(validation.target):,} validation rows" if holdout else f"{len(folds)} folds"
     progress.say(f"{len(race.schedule)} trials of {', '.join(f.name for f in race.families)}, {how} each.")
-    state = _State(store, terms, race, folds, started + TRIALS_SHARE * budget_s, progress)
+    keep = None if len(validation.target) else partial(unseen.put_answers, store, n_rows=len(train.target))
+    state = _State(store, terms, race, folds, started + TRIALS_SHARE * budget_s, progress, keep)
     field = finals.Field(
         store=store,
         terms=terms,
@@ -168,6 +170,8 @@ class _State:
     folds: tuple[Fold, ...]
     deadline: float
     progress: Progress
+    keep: Keep | None
+    """Where answers out of fold go; None if the answers on validation rows serve."""
 
 
 def _trials(state: _State, shape: Shape) -> tuple[list[Run], bool]:
@@ -188,7 +192,16 @@ def _trials(state: _State, shape: Shape) -> tuple[list[Run], bool]:
                     _bar(runs, history, terms) if history else None
                 )  # the first trial of a family is always seen to its end
                 deadline = state.deadline if number >= finals.N_ALWAYS else None  # there is always a model
-                run = try_out(family, params, state.folds, terms=terms, trial=number, bar=bar, deadline=deadline)
+                run = try_out(
+                    family,
+                    params,
+                    state.folds,
+                    terms=terms,
+                    trial=number,
+                    bar=bar,
+                    deadline=deadline,
+                    keep=state.keep,
+                )
                 run = _keep(state.store, run)
         except OutOfTime:
             return runs, True
@@ -241,7 +254,7 @@ def _folds(train: Examples, validation: Examples, parts: Parts) -> tuple[tuple[F
     if len(train.target) >= HOLDOUT_ROWS and len(validation.target):
         return (Fold(train, validation, n_blocks=N_BLOCKS, parts=parts),), True
     pairs = split.folds(train.frame, parts, train.task, schema=train.schema)
-    return tuple(Fold(train.take(fit), train.take(valid), parts=parts) for fit, valid in pairs), False
+    return tuple(Fold(train.take(fit), train.take(valid), parts=parts, rows=valid) for fit, valid in pairs), False
 
 
 def _terms(snapshot: Snapshot, parts: Parts, task: Task, seed: int, race: Plan) -> Terms:

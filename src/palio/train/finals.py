@@ -16,11 +16,13 @@ from palio.core import ids
 from palio.core.errors import ConflictError, PalioError
 from palio.core.progress import Progress
 from palio.core.records import Cost, Parity, Run, Snapshot
+from palio.train import unseen
 from palio.train.choice import Limits, choose, shown
 from palio.train.family import Examples, Family, Fitted, OutOfTime
 from palio.train.trial import Terms, score
 
 if TYPE_CHECKING:
+    from palio.core.monitoring import Reference
     from palio.store import Store
 
 N_ALWAYS = 2
@@ -151,11 +153,16 @@ def _measured(field: Field, run: Run) -> Run:
     graph = model.Graph(fitted.graph())
     feeds = field.train.take(np.arange(min(COST_ROWS, len(field.train.target)))).feeds()
     seen = field.train.take(_thinned(len(field.train.target)))
+    held_out, n_held_out, answers = None, len(field.validation.target), run.answers
+    if n_held_out:
+        held_out = fitted.reference(field.validation)
+        answers = unseen.put_answers(field.store, [(np.arange(n_held_out), held_out)], n_rows=n_held_out)
     finalist = msgspec.structs.replace(
         run,
         n_parameters=fitted.n_parameters,
-        train=_metrics(field, fitted, seen),
-        validation=_metrics(field, fitted, field.validation),
+        train=score(field.terms.task, seen.target, fitted.reference(seen)),
+        validation={} if held_out is None else score(field.terms.task, field.validation.target, held_out),
+        answers=answers,
         cost=timed(lambda: model.measure_cost(graph, feeds, fit_s=round(fit_s, 3)), limit_ms=limit),
     )
     try:
@@ -221,11 +228,14 @@ def _champion(field: Field, run: Run, everything: Examples) -> str:
     terms, rows = field.terms, everything
     runner = model.Graph(graph, threads=2)
     tie = {} if run.tie_break is None else {terms.tie_break: run.tie_break}
+    reference, reference_rows = _reference(field, run, rows)
     return model.pack(
         field.store,
         graph,
         profile=data.profile_of(rows.frame, rows.schema),
         golden=model.make_golden(runner, checked.frame, rows.schema),
+        reference=reference,
+        reference_rows=reference_rows,
         task=terms.task,
         schema=rows.schema,
         family=run.family,
@@ -245,6 +255,17 @@ def _champion(field: Field, run: Run, everything: Examples) -> str:
     )
 
 
+def _reference(field: Field, run: Run, everything: Examples) -> tuple[Reference | None, dict[str, Any] | None]:
+    """Describe what the champion learned from, and how the same settings did on rows that their fit had not seen."""
+    found = unseen.get_answers(field.store, run.answers, field.terms.task)
+    if found is None:
+        return None, None
+    n_train = len(field.train.target)
+    if len(field.validation.target):
+        found = unseen.Unseen(found.rows + n_train, found.answers)
+    return unseen.reference_of(everything, found, n_train=n_train, seed=run.seed)
+
+
 def check(graph: bytes, fitted: Fitted, rows: Examples) -> tuple[Parity, ...]:
     """Compare a graph with the library's own answer: on all `rows`, and on rows that are made to break exports."""
     runner = model.Graph(graph, threads=2)
@@ -253,13 +274,6 @@ def check(graph: bytes, fitted: Fitted, rows: Examples) -> tuple[Parity, ...]:
         model.check_parity(runner, rows.feeds(), fitted.reference(rows), path="library and graph"),
         model.check_parity(runner, hard, fitted.reference(hard), path="library and graph, rows made to be hard"),
     )
-
-
-def _metrics(field: Field, fitted: Fitted, rows: Examples) -> dict[str, float]:
-    """Score on some rows; nothing if there are none."""
-    if not len(rows.target):
-        return {}
-    return score(field.terms.task, rows.target, fitted.reference(rows))
 
 
 def _thinned(n_rows: int) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,11 +18,18 @@ from palio.train.choice import resampled_error
 from palio.train.family import Array, Examples, Family, OutOfTime, Params
 from palio.train.stopping import hold_back
 
+if TYPE_CHECKING:
+    from palio.model import Outputs
+
 PRUNE_AFTER_FOLDS = 2
 HOPELESS_SHARE = 0.02
 """A trial is hopeless when it loses this share of what the best one gains over the dummy."""
 N_BLOCKS = 10
 """Blocks of rows that one large holdout is scored in, so that scores have a spread."""
+
+
+Keep = Callable[[Sequence[tuple[Array, "Outputs"]]], str]
+"""Positions and answers on them, fold by fold → the blob that holds them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class Fold:
     """Blocks that the rows are scored in; more than one: a holdout."""
     parts: Parts | None = None
     """How rows are cut: tells which of `train` an iterative fit watches."""
+    rows: Array | None = None
+    """Positions of `valid` among all rows of the folds."""
 
     @cached_property
     def _apart(self) -> tuple[Examples, Examples | None]:
@@ -89,6 +98,10 @@ class Bar:
         improves = sign * (float(np.mean(scores)) - float(np.mean(self.own[:n]))) > 0
         return bool((behind > 0).all() and behind.mean() > HOPELESS_SHARE * max(gain, 0.0)) and not improves
 
+    def is_raised_by(self, scores: Sequence[float], *, sign: float) -> bool:
+        """Tell whether `scores` of all folds are better than the best of the family so far."""
+        return sign * (float(np.mean(scores)) - float(np.mean(self.own))) > 0
+
 
 def run_id(terms: Terms, family: str, trial: int, params: Params) -> str:
     """Name a trial by everything that it depends on."""
@@ -104,12 +117,16 @@ def try_out(
     trial: int,
     bar: Bar | None = None,
     deadline: float | None = None,
+    keep: Keep | None = None,
 ) -> Run:
     """Fit and score one candidate on the folds.
 
     Scores come from the library itself on the features that the graph computes: the same numbers as the exported
     graph's (which the finalists are checked for), without building a graph for each fold. An iterative fit is stopped
     by an eighth of the rows that it may learn from, never by those it is scored on.
+
+    What it answers on the folds is given to `keep` if it does better than its family did before: only then it may be
+    chosen.
 
     Returns:
         A run that is done, pruned (the bar beats it), or failed (the reason says why).
@@ -122,6 +139,7 @@ def try_out(
     scores: list[float] = []
     ties: list[float] = []
     found: list[Any] = []
+    answers: list[tuple[Array, Outputs]] = []
     sizes: list[int] = []
     run = Run(
         id=run_id(terms, family.name, trial, params),
@@ -139,6 +157,8 @@ def try_out(
             learned, watched = fold.lesson(family)
             fitted = family.fit(learned, params=params, seed=seed, deadline=deadline, watch=watched)
             answer = fitted.reference(fold.valid)
+            if keep is not None and fold.rows is not None:
+                answers.append((fold.rows, answer))
             for block in _blocks(len(fold.valid.target), fold.n_blocks):
                 part = score(terms.task, fold.valid.target, answer, rows=block, names=(terms.metric, terms.tie_break))
                 if math.isfinite(part.get(terms.metric, math.nan)):  # undefined for all families alike
@@ -158,6 +178,7 @@ def try_out(
         return _finish(run, started, status="failed", reason=_reason(error))
     pruned = len(found) < len(folds)
     reason = f"no hope after {len(found)} of {len(folds)} folds" if pruned else ""
+    is_best = not pruned and (bar is None or bar.is_raised_by(scores, sign=terms.sign))
     spread = resampled_error(scores, n_folds=len(folds), holdout=folds[0].n_blocks > 1)
     return _finish(
         run,
@@ -170,6 +191,7 @@ def try_out(
         cv_error=spread if math.isfinite(spread) else None,
         tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
         n_parameters=int(np.mean(sizes)),
+        answers=keep(answers) if keep is not None and answers and is_best else None,
     )
 
 

@@ -1,0 +1,105 @@
+"""Keep what a candidate answered on rows that it had not learned from, until it is known who is chosen.
+
+Answers are put into the blob store beside the run, so that a search that goes on after a kill makes the same bundle.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from palio import model, split
+from palio.core.errors import NotFoundError
+from palio.core.records import Task
+from palio.train.family import Array, Examples, class_outputs, value_outputs
+
+if TYPE_CHECKING:
+    from palio.core.monitoring import Reference
+    from palio.model import Outputs
+    from palio.store import Store
+
+MAX_ROWS = 200_000
+MAX_CELLS = 4_000_000
+"""Answers that are kept, at most: 32 MB a candidate."""
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Answers on rows that the fit had not seen."""
+
+    rows: Array
+    """Positions, ascending."""
+    answers: Outputs
+
+
+def put_answers(store: Store, answers: Sequence[tuple[Array, Outputs]], *, n_rows: int) -> str:
+    """Put answers into the store, a thinned sample if they are many, and return the identity of the blob.
+
+    Args:
+        store: Where to.
+        answers: Positions of rows and the answers on them.
+        n_rows: Rows that there are in all.
+    """
+    first = _numbers(answers[0][1])
+    step = max(1, -(-n_rows // max(1, min(MAX_ROWS, MAX_CELLS // first.shape[1]))))
+    table = np.full((-(-n_rows // step), 1 + first.shape[1]), np.nan)
+    for rows, outputs in answers:
+        kept = rows % step == 0
+        table[rows[kept] // step, 0] = rows[kept]
+        table[rows[kept] // step, 1:] = _numbers(outputs)[kept]
+    file = io.BytesIO()
+    np.save(file, table[~np.isnan(table[:, 0])], allow_pickle=False)
+    return store.blobs.put(file.getvalue())
+
+
+def get_answers(store: Store, blob: str | None, task: Task) -> Unseen | None:
+    """Read answers; None if they were not kept, or are no longer there."""
+    if blob is None:
+        return None
+    try:
+        table = np.load(io.BytesIO(store.blobs.get(blob)), allow_pickle=False)
+    except NotFoundError:
+        return None
+    if not len(table):
+        return None
+    rows, values = table[:, 0].astype(np.int64), table[:, 1:]
+    return Unseen(rows, value_outputs(values[:, 0]) if task.kind == "regression" else class_outputs(values, task))
+
+
+def reference_of(examples: Examples, unseen: Unseen, *, n_train: int, seed: int) -> tuple[Reference, dict[str, Array]]:
+    """Make what the bundle holds of its training rows.
+
+    Args:
+        examples: The rows of train, then those of validation.
+        unseen: Answers on some of them.
+        n_train: Rows of train.
+        seed: Of intervals and sample.
+    """
+    n_rows = len(examples.target)
+    order = split.time_order(examples.frame, examples.schema)
+    in_time_order = order is not None
+    if order is None:  # each part is in file order, and they were cut at random: so they are put side by side
+        n_validation = n_rows - n_train
+        place = np.concatenate([np.arange(n) / max(1, n) for n in (n_train, n_validation)])
+        order = np.argsort(place, kind="stable")
+    rows, feeds = unseen.rows, examples.feeds()
+    how: dict[str, Any] = {
+        "answers": unseen.answers,
+        "truth": examples.target[rows],
+        "rows": rows,
+        "order": order,
+        "seed": seed,
+    }
+    schema, task = examples.schema, examples.task
+    reference = model.make_reference(feeds, schema, task, in_time_order=in_time_order, **how)
+    return reference, model.sample_rows(feeds, schema, task, **how)
+
+
+def _numbers(outputs: Outputs) -> Array:
+    if outputs.probabilities is not None:
+        return outputs.probabilities
+    return np.asarray(outputs.prediction, np.float64).reshape(-1, 1)
