@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import math
 import random
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -176,8 +177,8 @@ class World:
             for name, level in metrics.items()
         )
         kpis = tuple(self.kpi(name, worth, at, weekend * share, n_rows, coverage) for name, worth in self.kpis.items())
-        names = tuple(self.columns)
-        drift = tuple(self.drift(c, at, n_rows) for c in names) + (self.drift("prediction", at, n_rows, "answer"),)
+        features = [self.drift(c, at, n_rows) for c in self.columns]
+        drift = (*features, self.drift("prediction", at, n_rows, "answer"))
         return WindowReview(
             since=since,
             until=since + self.window / (2 if is_partial else 1),
@@ -293,8 +294,8 @@ def drifted(column: str, effect: float, **more: Any) -> dict[str, Any]:
         "kind": "drift",
         "subject": column,
         "effect": effect,
-        "reason": f"`{column}` is distributed otherwise than in training since 23 March: PSI {effect:.2f}, where 0.10 is "
-        "what chance and season do.",
+        "reason": f"`{column}` is distributed otherwise than in training since 23 March: PSI {effect:.2f}, where 0.10 "
+        "is what chance and season do.",
         "consequence": "It is among the columns that matter most: ranking probably suffers.",
     } | more
 
@@ -307,7 +308,7 @@ def drifting() -> Review:
     world = World(moved={"age": 0.5, "job": 0.35, "balance": 0.2}, fall=0.01, labels_until=20, canary=4)
     return world.made(
         "look",
-        "Three of 11 columns have moved since 22 March, and quality is estimated to have fallen a little: look at `age`.",
+        "Three of 11 columns have moved since 22 March, and quality probably fell a little: look at `age`.",
         drifted("age", 0.62, severity="warn"),
         drifted("job", 0.31),
         drifted("balance", 0.14),
@@ -324,7 +325,8 @@ def fallen() -> Review:
     )
     return world.made(
         "act",
-        "Quality has fallen: ranking is 0.713 ± 0.014 since 23 March, where 0.801 was promised; that costs about EUR 200 a day.",
+        "Quality has fallen: ranking is 0.713 ± 0.014 since 23 March, where 0.801 was promised; that costs about EUR"
+        " 200 a day.",
         {
             "kind": "quality",
             "subject": "roc_auc",
@@ -351,7 +353,7 @@ def fallen() -> Review:
             "measure": "share",
             "effect": 0.06,
             "limit": None,
-            "reason": "Errors became more frequent on 23 March; a detector that raises 0.2 false alarms a month saw it.",
+            "reason": "Errors became more frequent on 23 March; a detector with 0.2 false alarms a month saw it.",
             "consequence": "What was learned no longer holds: only retraining helps.",
         },
         drifted("age", 1.12, severity="warn"),
@@ -381,7 +383,7 @@ def no_labels() -> Review:
             "measure": "roc_auc",
             "effect": -0.033,
             "limit": -0.02,
-            "reason": "Ranking (ROC AUC) is estimated at 0.768 ± 0.010 from the model's own probabilities; the reference is 0.801.",
+            "reason": "Ranking (ROC AUC) is estimated at 0.768 ± 0.010 from the probabilities; the reference is 0.801.",
         },
         drifted("age", 0.42),
         n_alerts=1,
@@ -566,7 +568,7 @@ WORLDS = {
 def promotions(review: Review) -> tuple[Promotion, ...]:
     """The ledger lines behind the change of versions that a review shows."""
     main = [one for one in review.windows if not one.segment]
-    changed = [one for before, one in zip(main, main[1:], strict=False) if one.version > before.version]
+    changed = [one for before, one in pairwise(main) if one.version > before.version]
     return tuple(
         Promotion(
             sequence=i,

@@ -159,11 +159,11 @@ def farthest(review: Review, marks: Sequence[Mark]) -> History | None:
     if len(known) <= MOST_NOTES:
         for w in known:
             worst = max(w.drift, key=lambda d: d.psi if math.isfinite(d.psi) else -1.0)
-            told = f"{clean(worst.column, limit=40)} {number(worst.psi, digits=2)}"
+            told = f"{clean(worst.column, limit=40)} {watched.psi(worst.psi)}"
             drawing.note(w, f"{watched.moment(w.since, review)}, version {w.version}; farthest: {told}")
     title = "How far the worst of them went (PSI)"
     note = "0.1 is usually called a movement, 0.25 a large one; what chance does is taken off."
-    said = f"Now {number(watched.worst_psi(known[-1]), digits=2)}."
+    said = f"Now {watched.psi(watched.worst_psi(known[-1]))}."
     return History(title, note, drawing.render(marks, title=title, description=said), ())
 
 

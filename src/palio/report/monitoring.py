@@ -169,7 +169,7 @@ def _columns_card(review: Review) -> dict[str, Any] | None:
         "figure": count(n_moved),
         "of": f"of {words.plural(watched.n_columns(window), 'column')}",
         "sentence": "moved away from training." if n_moved != 1 else "has moved away from training.",
-        "note": f"Farthest: {worst.name}, PSI {number(worst.drift.psi, digits=2)}." if worst.drift.drifted else "",
+        "note": f"Farthest: {worst.name}, PSI {watched.psi(worst.drift.psi)}." if worst.drift.drifted else "",
         "bad": n_moved > 0,
     }
 

@@ -27,13 +27,21 @@ def write(path: Path | str, *, facts: ReportFacts) -> Path:
     Raises:
         InputError: the path cannot be written.
     """
+    return save(path, render(facts))
+
+
+def save(path: Path | str, page: str) -> Path:
+    """Write a page, whole or not at all; make folders as needed; return where it is.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
     target = Path(path)
-    page = render(facts).encode()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".report-", suffix=".html")
         with os.fdopen(handle, "wb") as file:
-            file.write(page)
+            file.write(page.encode())
         Path(name).chmod(0o644)
         Path(name).replace(target)
     except OSError as error:

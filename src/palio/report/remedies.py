@@ -26,7 +26,9 @@ def next_steps(review: Review) -> list[Advice]:
     if steps:
         return list(steps.values())[:MOST]
     if review.verdict == "unknown":
-        return silences(review)[:1] or [Advice("Wait for more answers.", "Too little was served to judge.")]
+        return [Advice(one.why, one.do) for one in silences(review)[:1]] or [
+            Advice("Wait for more answers.", "Too little was served to judge.")
+        ]
     return [Advice("Nothing needs to be done.", "Look again when new truths have come.")]
 
 

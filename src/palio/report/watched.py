@@ -11,7 +11,7 @@ from typing import NamedTuple
 from palio.core.monitoring import ColumnDrift, Estimate, Finding, KpiValue, Outcome, Review, WindowReview
 from palio.core.records import Metric
 from palio.report import words
-from palio.report.rounding import clean, count, number, percent, with_margin
+from palio.report.rounding import clean, count, fixed, number, percent, with_margin
 
 STATES = {"good": "Good", "look": "Have a look", "act": "Act now", "unknown": "Cannot be told"}
 SEVERITIES = {"page": "Act", "warn": "Look", "note": "Explains"}
@@ -166,7 +166,7 @@ def worth(review: Review, name: str, currency: str) -> Worth:
     probable = [k.estimated for _, k in windows if k.estimated is not None and is_known(k.estimated)]
     unit = newest.unit or currency
     return Worth(
-        name=name,
+        name=clean(name, limit=60),
         realised=money(newest.realised, unit) if real else "",
         realised_at=moment(real[-1][0].since, review) if real else "",
         estimated=money(probable[-1], unit) if probable else "",
@@ -227,6 +227,16 @@ def telling_bin(drift: ColumnDrift) -> int | None:
         return None
     gains = [c - r if math.isfinite(c - r) else 0.0 for c, r in zip(drift.current, drift.reference, strict=True)]
     return max(range(len(gains)), key=lambda i: gains[i])
+
+
+def psi(value: float) -> str:
+    """Write an index with two decimals: more are chance.
+
+    Example:
+        >>> psi(0.6214), psi(-0.0004)
+        ('0.62', '0.00')
+    """
+    return fixed(value, 2)
 
 
 def how_far(drift: ColumnDrift) -> str:
@@ -316,6 +326,8 @@ def effect(finding: Finding) -> str:
     if finding.measure in words.TERMS:
         measure = ""
     shown = percent(finding.effect) if finding.measure == "share" else number(finding.effect, digits=2)
+    if finding.measure == "psi":
+        shown = psi(finding.effect)
     return f"{measure} {shown}".strip() if measure == "PSI" else f"{shown} {measure}".strip()
 
 
