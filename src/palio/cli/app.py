@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "watch": ("palio.cli.renewal:watch", "Look after what is live: rollouts, findings, renewals."),
     "predict": ("palio.cli.live:predict", "Score a file with the champion."),
     "feedback": ("palio.cli.truth:feedback", "Take late truths about rows that were answered."),
+    "monitor": ("palio.cli.watching:monitor", "Say how the champion does, on one screen or as a page."),
     "alert": ("palio.cli.alerts:alert", "Try out how people are told when a model needs them."),
     "retrain": ("palio.cli.renewal:retrain", "Renew the champion: collect labels, train, judge, release."),
     "report": ("palio.cli.live:report", "Write the client report again."),
