@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from palio.core.monitoring import Alert, Finding, Review, WindowReview
+from palio.core.monitoring import Alert, Finding, Outcome, Review, WindowReview
+from palio.core.records import Metric
 from palio.monitor import Message
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
+OUTCOME = Outcome(metric="roc_auc", value=Metric(value=0.75, low=0.7, high=0.8, n_rows=900), reference=0.8)
 
 
 def finding(identity: str = "f1", **facts: Any) -> Finding:
@@ -56,6 +58,7 @@ def review(windows: list[list[Finding]], *, now: dt.datetime = NOW, **facts: Any
             n_requests=1000,
             n_failed=0,
             is_ripe=True,
+            outcomes=(OUTCOME,),
             findings=tuple(one.id for one in shown),
         )
         for age, shown in enumerate(windows)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from palio.core.errors import InputError
-from palio.core.monitoring import Alert, Estimate, Finding, Metric, Outcome
+from palio.core.monitoring import Alert, Estimate, Finding
 from palio.monitor import (
     AlertRules,
     Look,
@@ -19,7 +19,7 @@ from palio.monitor import (
     review_standing,
     standing,
 )
-from tests.monitor.alerts import DAY, NOW, alert, finding, review
+from tests.monitor.alerts import DAY, NOW, OUTCOME, alert, finding, review
 
 
 def stand(findings: list[Finding], shown: list[set[str]], **facts: Any) -> Standing:
@@ -122,16 +122,23 @@ def test_an_alert_that_people_know_stays_open_when_it_only_becomes_milder() -> N
 
 def test_a_review_tells_which_windows_could_show_what() -> None:
     given = review([[], [finding()], [], []])
-    metric = Metric(value=0.7, low=0.6, high=0.8, n_rows=900)
-    outcome = Outcome(metric="roc_auc", value=metric, reference=0.8)
-    estimate = Estimate(metric="roc_auc", value=metric, reference=0.8, method="cbpe")
+    estimate = Estimate(metric="roc_auc", value=OUTCOME.value, reference=0.8, method="cbpe")
     *_, third, second, first = given.windows
-    third = msgspec.structs.replace(third, outcomes=(outcome,), estimates=(estimate,))
-    first = msgspec.structs.replace(first, outcomes=(outcome,), is_ripe=False)
+    third = msgspec.structs.replace(third, estimates=(estimate,))
+    second = msgspec.structs.replace(second, outcomes=())
+    first = msgspec.structs.replace(first, is_ripe=False)
     looks = looks_of(msgspec.structs.replace(given, windows=(third, second, first)))
     assert ["quality" in (one.judged or ()) for one in looks] == [False, True, True]  # labels, a finding, labels
     assert ["estimated_quality" in (one.judged or ()) for one in looks] == [False, False, True]
     assert all("volume" in (one.judged or ()) for one in looks)
+
+
+def test_a_window_that_was_too_small_to_be_judged_clears_nothing() -> None:
+    small = review([[], [], [finding()], [finding()]], min_rows=2000)
+    known = alert()
+    assert review_standing(small, AlertRules(), now=NOW, before=[known]).open[0].n_shown == 2
+    large = review([[], [], [finding()], [finding()]], min_rows=1000)
+    assert review_standing(large, AlertRules(), now=NOW, before=[known]).over == {"f1"}
 
 
 def test_a_review_opens_the_alerts_of_its_own_version_with_its_own_false_alarms() -> None:

@@ -36,9 +36,9 @@ def test_a_payload_says_in_plain_words_what_happened() -> None:
 @pytest.mark.parametrize(
     ("state", "title", "begin"),
     [
-        ("still_open", "Act: still open: bank: quality, roc_auc", "roc_auc fell"),
-        ("recovered", "Act: recovered: bank: quality, roc_auc", "The newest windows no longer show it."),
-        ("test", "Act: test: bank: quality, roc_auc", "This is a test; nothing is wrong."),
+        ("still_open", "Act, still: bank: quality, roc_auc", "roc_auc fell"),
+        ("recovered", "Recovered: bank: quality, roc_auc", "The newest windows no longer show what was seen:"),
+        ("test", "Test: bank: quality, roc_auc", "This is a test; nothing is wrong."),
     ],
 )
 def test_each_state_has_its_words(state: str, title: str, begin: str) -> None:
@@ -55,6 +55,13 @@ def test_no_name_however_hostile_breaks_a_payload(name: str, reason: str) -> Non
         assert text.isprintable()
     assert not set("<>") & set(wire["title"] + wire["text"])
     assert not re.search(r"(?<!\w)@\w", wire["title"] + wire["text"])
+
+
+def test_a_rule_that_hardly_ever_alarms_is_said_to_in_words() -> None:
+    rare = msgspec.structs.replace(alert(), expected_false_per_month=3.6e-9)
+    got = render(Message(id="m", state="open", alert=rare, at=NOW))
+    assert got.text.endswith("this rule would alarm less than 0.01 times a month.")
+    assert got.expected_false_per_month == 3.6e-9
 
 
 def test_figures_that_are_none_are_null() -> None:

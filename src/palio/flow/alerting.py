@@ -174,5 +174,5 @@ def _sentence(messages: Sequence[Message], mine: Sequence[Owed]) -> str:
     n_again = len(mine) - len(titles)
     more = f" and {len(titles) - 5} more" if len(titles) > 5 else ""
     told = f"Alert: {'; '.join(titles[:5])}{more}." if titles else ""
-    again = f"{n_again} messages that did not arrive are sent again." if n_again else ""
+    again = f"Messages that did not arrive are sent again: {n_again}." if n_again else ""
     return " ".join(part for part in (told, again) if part)

@@ -137,7 +137,7 @@ def pending(
         if before is None or _must_tell(before, alert, now=now, cooldown_s=cooldown_s, on=on):
             state: Literal["open", "still_open"] = "still_open" if before is not None and before.is_open else "open"
             messages.append(_message(alert, state, now))
-            kept[alert.id] = Told(alert=alert, at=now, is_open=True)
+            kept[alert.id] = Told(alert=msgspec.structs.replace(alert, explained_by=()), at=now, is_open=True)
     for identity, before in known.items():
         if identity in kept:
             continue

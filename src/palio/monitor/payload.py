@@ -14,7 +14,6 @@ from palio.monitor.messages import Message
 
 SCHEMA = "palio.alert/1"
 MAX_NAME, MAX_TEXT = 500, 4000
-_STATES = {"open": "", "still_open": "still open: ", "recovered": "recovered: ", "test": "test: "}
 _SEVERITIES = {"page": "Act", "warn": "Look", "note": "Note"}
 
 
@@ -118,32 +117,40 @@ def tame(text: str) -> str:
 
 
 def _title(message: Message, finding: Finding) -> str:
-    words = finding.kind.replace("_", " ")
+    calls = {"recovered": "Recovered", "test": "Test", "still_open": f"{_SEVERITIES[finding.severity]}, still"}
+    call = calls.get(message.state, _SEVERITIES[finding.severity])
     where = f" where {finding.segment}" if finding.segment else ""
-    head = (
-        f"{_SEVERITIES[finding.severity]}: {_STATES[message.state]}{finding.model}: {words}, {finding.subject}{where}"
-    )
-    return tame(plain(head, 200))
+    words = finding.kind.replace("_", " ")
+    return tame(plain(f"{call}: {finding.model}: {words}, {finding.subject}{where}", 200))
 
 
 def _text(message: Message, finding: Finding, explained_by: tuple[Finding, ...]) -> str:
-    alert = message.alert
-    lines = [_sentence(finding.reason)]
-    if message.state == "recovered":
-        lines = ["The newest windows no longer show it. What was seen: " + lines[0]]
-    elif message.state == "test":
-        lines.insert(0, "This is a test; nothing is wrong.")
-    if finding.consequence:
-        lines.append(_sentence(finding.consequence))
-    lines.append(
-        f"{alert.n_shown} of the newest {alert.n_looked} windows show it, since {finding.since:%Y-%m-%d %H:%M} UTC; "
-        f"the newest has {finding.n_rows:,} rows of version {finding.version}."
-    )
-    if explained_by:
-        lines.append("What moved in the same time: " + " ".join(_sentence(one.reason) for one in explained_by))
-    lines.append(f"If nothing were wrong, this rule would alarm {alert.expected_false_per_month:.2g} times a month.")
+    alert, reason = message.alert, _sentence(finding.reason)
+    if message.state == "test":
+        lines = ["This is a test; nothing is wrong.", reason]
+    elif message.state == "recovered":
+        lines = ["The newest windows no longer show what was seen:", reason, f"It was there since {_moment(finding)}."]
+    else:
+        lines = [reason]
+        if finding.consequence:
+            lines.append(_sentence(finding.consequence))
+        lines.append(
+            f"{alert.n_shown} of the newest {alert.n_looked} windows show it, since {_moment(finding)}; "
+            f"the newest has {finding.n_rows:,} rows of version {finding.version}."
+        )
+        if explained_by:
+            lines.append("What moved in the same time: " + " ".join(_sentence(one.reason) for one in explained_by))
+        lines.append(f"If nothing were wrong, this rule would alarm {_often(alert.expected_false_per_month)} a month.")
     text = tame("\n".join(lines))
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def _moment(finding: Finding) -> str:
+    return f"{finding.since:%Y-%m-%d %H:%M} UTC"
+
+
+def _often(times: float) -> str:
+    return f"{times:.2g} times" if times >= 0.01 else "less than 0.01 times"
 
 
 def _sentence(text: str) -> str:
