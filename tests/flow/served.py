@@ -22,11 +22,13 @@ def answer_rows(
     *,
     n_rows: int,
     skip: int,
+    step: int = 1,
     request: str = "r",
     at: dt.datetime = BEGIN,
     flip: float = 0.0,
     role: str = "champion",
     without: tuple[str, ...] = (),
+    n_broken: int = 0,
     labels: bool = True,
     keys: list[str] | None = None,
 ) -> list[str]:
@@ -37,15 +39,17 @@ def answer_rows(
         folder: For the rows' file.
         n_rows: How many.
         skip: The first of them, in the file.
+        step: Every so many of them.
         request: Begins their ids.
         at: Moment of the first answer.
         flip: Share of the rows whose truth is the other class: the world has changed.
         role: That answered.
         without: Inputs that are not logged.
+        n_broken: So many rows have an age of half a year more, which the contract does not allow.
         labels: Whether the truths come.
         keys: Row keys.
     """
-    file = write_bank(folder / f"{request}.csv", n_rows=n_rows, skip=skip)
+    file = write_bank(folder / f"{request}.csv", n_rows=n_rows, skip=skip, step=step)
     bundle, log = project.bundle(), store.Layout(project.folder).predictions()
     schema = bundle.manifest.schema
     frame = pl.concat(list(data.scan(data.open_source(str(file)), schema)))
@@ -57,6 +61,8 @@ def answer_rows(
         for c, cells in zip(schema.features, feeds.values(), strict=True)
         if c.name not in without
     }
+    if n_broken:
+        inputs["input.age"] = inputs["input.age"] + np.where(np.arange(frame.height) < n_broken, 0.5, 0.0)
     moments = np.datetime64(at.replace(tzinfo=None), "us") + np.arange(frame.height) * np.timedelta64(60, "s")
     columns = {"id": np.array(ids, object), "at": moments, "role": role, "bundle": bundle.id, "version": "1"}
     if keys is not None:

@@ -309,8 +309,8 @@ def _judge(project: Project, found: RenewalStanding) -> tuple[Renewal, str, rene
             f"palio promote --approve {short(decision.id)}."
         )
         renewal = msgspec.structs.replace(renewal, reason="waits for a person")
-    notes = f" {' '.join(assessment.notes)}" if assessment.notes else ""
-    return renewal, f"{text}{notes}", "judge"
+    notes = [] if decision.verdict == "needs_approval" else [note.rstrip(".") + "." for note in assessment.notes]
+    return renewal, " ".join([text, *(note[0].upper() + note[1:] for note in notes)]), "judge"
 
 
 def _why_a_person(kind: str, decision: Decision) -> str:

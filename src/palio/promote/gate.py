@@ -178,11 +178,12 @@ def earlier_rows(comparison: Comparison, gate: Gate, *, may_lose: bool) -> Check
     d, margin, name = comparison.difference, gate.non_inferiority, comparison.metric
     ends = f"{measure.figure(d.low, sign=True)} to {measure.figure(d.high, sign=True)}"
     span = f"95 % interval {ends}"
-    is_worse = not d.high >= -margin
+    is_worse = not (d.high >= 0 or d.value >= -margin)
     found = f"{name} changes by {measure.figure(d.value, sign=True)} ({span})"
     opening = f"On the {comparison.n_rows:,} test rows of before"
     if not is_worse:
-        reason = f"{opening} not worse beyond chance: {found}."
+        how = "not worse beyond chance" if d.high >= 0 else f"worse by no more than the {margin:g} that the gate allows"
+        reason = f"{opening} {how}: {found}."
     elif may_lose:
         reason = f"{opening} worse than the champion: {found}; that may be lost, for the world has changed since."
     else:
@@ -193,11 +194,7 @@ def earlier_rows(comparison: Comparison, gate: Gate, *, may_lose: bool) -> Check
         name="earlier_rows",
         passed=may_lose or not is_worse,
         observed=f"{measure.figure(d.value, sign=True)} ({span})",
-        required="any: the world has changed"
-        if may_lose
-        else f"interval reaches {-margin:g}"
-        if margin
-        else "interval reaches 0",
+        required="any: the world has changed" if may_lose else f"interval reaches 0, or ≥ {-margin:g}",
         reason=reason,
     )
 

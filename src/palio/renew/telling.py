@@ -49,21 +49,18 @@ def loop_story(events: Iterable[Event]) -> str:
           09:30  released     Version 1 of bank is the first champion.
     """
     told: list[str] = []
-    day, chapter = "", ""
+    day, chapter, is_over = "", "", False
     for event in loop_events(events):
-        at, named = event.at.astimezone(dt.UTC), _renewal(event)
-        opens = event.kind == f"{RENEWAL}.plan"
+        at, opens = event.at.astimezone(dt.UTC), event.kind == f"{RENEWAL}.plan"
         today = f"{at.day} {at:%B %Y}"
-        if opens or today != day or (chapter and not named and not event.kind.startswith("renew.")):
-            chapter = named if opens else chapter if named else ""
-            told += [
-                "",
-                f"Renewal {named}, {today}" if opens else f"{today}{f', renewal {chapter}' if chapter else ''}",
-            ]
-            day = today
+        chapter = _renewal(event) if opens else chapter
+        if opens or today != day or is_over:
+            heading = f"Renewal {chapter}, {today}" if opens else f"{today}, renewal {chapter}" if chapter else today
+            told += ["", heading]
+            day, is_over = today, False
         told.append(f"  {at:%H:%M}  {_word(event.kind):<12} {_plain(event.text)}")
         if event.kind.removeprefix(f"{RENEWAL}.") in _ENDS:
-            chapter = ""
+            chapter, is_over = "", True
     return "\n".join(told).strip() or "Nothing was watched or renewed yet."
 
 
