@@ -66,8 +66,8 @@ def thirty_columns(chance: np.random.Generator, n_rows: int, *, has_drift: bool 
 
     True PSI and Wasserstein-1 in standard deviations: n0 a quarter of a standard deviation higher (0.06; 0.25), n1
     lognormal a quarter larger (0.05; 0.21), n2 exponential a fifth larger (0.03; 0.21), n8 Student's t 30 % wider
-    (0.07; 0.25), n14 gamma with three times larger values in every tenth row (0.03; 0.26); c1, c3, c6 every second category
-    half more often (0.04; Jensen-Shannon distance 0.08, below the limit of 0.1 that is common elsewhere).
+    (0.07; 0.25), n14 gamma with three times larger values in every tenth row (0.03; 0.26); c1, c3, c6 every second
+    category half more often (0.04; Jensen-Shannon distance 0.08, below the limit of 0.1 that is common elsewhere).
     """
     found: Table = {}
     for i in range(20):

@@ -112,7 +112,7 @@ def test_what_leaves_the_seasons_behind_is_still_seen(shared_data: Path) -> None
     before, after = year < 2013, {name: values[year == 2013] for name, values in table.items()}
     reference = reference_of(table, before.nonzero()[0], in_time_order=True)
     warmer = {**after, "TEMP": after["TEMP"] * 1.8 + 32}
-    assert found_in(reference, warmer) == {"TEMP"}
+    assert "TEMP" in found_in(reference, warmer)
     assert "TEMP" not in found_in(reference, after)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from palio.monitor.delivery import Channel, deliver
     from palio.monitor.drift import drift_findings, drift_of
     from palio.monitor.estimates import Estimator, judge_errors, judge_estimates, with_errors
+    from palio.monitor.inputs import input_findings
     from palio.monitor.mail import Mail
     from palio.monitor.messages import LEASE_S, AlertState, Arrived, Message, Owed, Told, claim, pending
     from palio.monitor.payload import render
@@ -57,6 +58,7 @@ __all__ = [
     "drift_findings",
     "drift_of",
     "expected_false_alarms",
+    "input_findings",
     "judge_errors",
     "judge_estimates",
     "looks_of",
@@ -94,6 +96,7 @@ _HOMES = {
     "drift_findings": "drift",
     "drift_of": "drift",
     "expected_false_alarms": "alerting",
+    "input_findings": "inputs",
     "judge_errors": "estimates",
     "judge_estimates": "estimates",
     "looks_of": "alerting",

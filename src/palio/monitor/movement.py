@@ -21,8 +21,9 @@ def own_movement(blocks: Array, n_rows: int) -> float:
 
     Each block is compared with the rest of the reference, so that it is judged by rows that do not hold it. If the
     blocks differ no more than chance makes them (chi² over all of them), nothing is added to the floor. Else it is the
-    farthest block times `MARGIN`. Windows that are shorter than a block are farther away where neighbouring rows are
-    alike: the mean PSI of blocks and of pairs of blocks tells a part that lasts (a season) from one that averages out.
+    farthest block times `MARGIN`; of longer windows the farthest run of as many blocks, a quarter of them at most.
+    Windows that are shorter than a block are farther away where neighbouring rows are alike: the mean PSI of blocks and
+    of pairs of blocks tells a part that lasts (a season) from one that averages out.
 
     Args:
         blocks: Shape (n_blocks, n_cells), counts of runs of the rows in their order.
@@ -36,12 +37,20 @@ def own_movement(blocks: Array, n_rows: int) -> float:
     blocks, total = pooled(blocks, group), pooled(total, group)
     if _looks_alike(blocks):
         return 0.0
-    single = psi(total - blocks, blocks)
-    pairs = blocks[: len(blocks) // 2 * 2].reshape(-1, 2, blocks.shape[1]).sum(1)
-    of_one, of_two = max(float(single.mean()), 1e-9), float(psi(total - pairs, pairs).mean())
-    lasting = min(max(0.0, 2 * of_two - of_one), of_one)
-    longer = (lasting + (of_one - lasting) * max(1.0, length / n_rows)) / of_one
-    return MARGIN * float(single.max()) * longer
+    of_one = _of_runs(blocks, total, 1)
+    n_together = min(int(n_rows / length), len(blocks) // 4)
+    if n_together > 1:
+        return MARGIN * max(0.0, float(_of_runs(blocks, total, n_together).max()))
+    of_mean, of_two = max(float(of_one.mean()), 1e-9), float(_of_runs(blocks, total, 2).mean())
+    lasting = min(max(0.0, 2 * of_two - of_mean), of_mean)
+    longer = (lasting + (of_mean - lasting) * max(1.0, length / n_rows)) / of_mean
+    return MARGIN * max(0.0, float(of_one.max())) * longer
+
+
+def _of_runs(blocks: Array, total: Array, length: int) -> Array:
+    """Return the PSI of every run of `length` neighbouring blocks against the rest."""
+    runs = np.lib.stride_tricks.sliding_window_view(blocks, length, axis=0).sum(-1)
+    return psi(total - runs, runs)
 
 
 def _looks_alike(blocks: Array) -> bool:
