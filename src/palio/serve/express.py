@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from palio.serve.batch_plan import Outputs
-    from palio.serve.pipeline import Pipeline, Ticket
+    from palio.serve.pipeline import Pipeline
     from palio.serve.protocols.wire import Asked
     from palio.serve.served import Served
+    from palio.serve.ticket import Ticket
 
 log = logging.getLogger("palio.serve")
 

@@ -9,10 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from palio.core.errors import PalioError
-from palio.serve.journal_columns import Entry
 from palio.serve.protocols.rows import PredictionIds
 from palio.serve.protocols.wire import (
     Asked,
@@ -24,9 +21,8 @@ from palio.serve.protocols.wire import (
     WireError,
     read_request,
 )
+from palio.serve.ticket import Ticket, entry_of_answer, entry_of_failure, entry_of_shadow, shadowed
 from palio.serve.tracing import open_tracer
-from palio.serve.traffic.access import ANONYMOUS, Caller, Verdict
-from palio.serve.traffic.routing import Target
 from palio.serve.traffic.shadow import Shadow, Shadowed
 from palio.serve.ways import Way
 
@@ -49,23 +45,6 @@ GONE = 499
 """What the log calls a request whose client went away; nobody is answered."""
 
 Headers = Mapping[bytes, bytes]
-
-
-class Ticket(msgspec.Struct, gc=False):
-    """What is known of a request that is under way."""
-
-    id: str
-    route: str
-    at_ns: int
-    began: float
-    state: State
-    caller: Caller = ANONYMOUS
-    target: Target = "champion"
-    verdict: Verdict | None = None
-    served: Served | None = None
-    asked: Asked | None = None
-    n_bytes: int = 0
-    reason: str = ""
 
 
 class Pipeline:
@@ -290,10 +269,10 @@ class Pipeline:
         self._meters.predicted(served.deployment.model, served.version, asked.n_rows, asked.flags)
         waiter = None
         if self.journal is not None:
-            waiter = self.journal.add(_entry(ticket, served, asked, outputs, seconds))
+            waiter = self.journal.add(entry_of_answer(ticket, served, asked, outputs, seconds))
         state = ticket.state
         if state.plan.mode == "shadow" and state.challenger is not None and served is state.served:
-            self.shadow.offer(state.challenger, _shadowed(ticket, asked))
+            self.shadow.offer(state.challenger, shadowed(ticket, asked))
         return waiter
 
     @staticmethod
@@ -313,43 +292,13 @@ class Pipeline:
     def _failed(self, ticket: Ticket, status: int) -> None:
         """Log a request that was not answered as asked; nobody waits for this."""
         if self.journal is not None:
-            served = ticket.served
-            self.journal.add(
-                Entry(
-                    id=ticket.id,
-                    at_ns=ticket.at_ns,
-                    origin=None if served is None else served.origin,
-                    caller=ticket.caller.name,
-                    route=ticket.route,
-                    role=ticket.target,
-                    status=status,
-                    latency_s=time.perf_counter() - ticket.began,
-                    decision="" if ticket.verdict is None else ticket.verdict.id,
-                    reason=ticket.reason,
-                )
-            )
+            self.journal.add(entry_of_failure(ticket, status, time.perf_counter() - ticket.began))
 
     def _shadowed(self, challenger: Served, given: Shadowed, outputs: Any, seconds: float, reason: str) -> None:
         """Log what a challenger answered. Runs on the shadow's thread; the journal belongs to the event loop."""
         if self.journal is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(
-                self.journal.add,
-                Entry(
-                    id=given.request_id,
-                    at_ns=given.at_ns,
-                    origin=challenger.origin,
-                    caller=given.caller,
-                    route=given.route,
-                    role="shadow",
-                    status=500 if reason else 200,
-                    latency_s=seconds,
-                    n_rows=given.n_rows,
-                    feeds=None if reason else given.feeds,
-                    outputs=outputs,
-                    reason=reason,
-                    keys=given.keys,
-                ),
-            )
+            entry = entry_of_shadow(challenger, given, outputs, seconds, reason)
+            self._loop.call_soon_threadsafe(self.journal.add, entry)
 
 
 class Held:
@@ -365,28 +314,3 @@ class Held:
         """Count more of it, or raise WireError 503."""
         self._admission.hold(n_bytes)
         self.n_bytes += n_bytes
-
-
-def _entry(ticket: Ticket, served: Served, asked: Asked, outputs: Mapping[str, Any], latency_s: float) -> Entry:
-    verdict = ticket.verdict
-    return Entry(
-        id=ticket.id,
-        at_ns=ticket.at_ns,
-        origin=served.origin,
-        caller=ticket.caller.name,
-        route=ticket.route,
-        role=ticket.target,
-        status=200,
-        latency_s=latency_s,
-        n_rows=asked.n_rows,
-        feeds=asked.feeds,
-        outputs=outputs,
-        decision="" if verdict is None else verdict.id,
-        keys=asked.keys,
-        flags=asked.row_flags,
-        size_bytes=ticket.n_bytes,
-    )
-
-
-def _shadowed(ticket: Ticket, asked: Asked) -> Shadowed:
-    return Shadowed(ticket.id, ticket.at_ns, ticket.caller.name, ticket.route, asked.n_rows, asked.keys, asked.feeds)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import palio
 
 if TYPE_CHECKING:
-    from palio.serve.pipeline import Ticket
+    from palio.serve.ticket import Ticket
 
 log = logging.getLogger("palio.serve")
 
