@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from palio.core.errors import IntegrityError
 from palio.store.arrow import END, BatchLayout, Field, same_text, text_of, values_of
-from palio.store.arrow_reading import fields_of, messages, read_batch
+from palio.store.arrow_reading import fields_of, messages, read_batch, read_stream
 
 KINDS = ("float64", "float32", "float16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FIELDS = [
@@ -134,6 +134,26 @@ def test_a_damaged_stream_never_raises_anything_unexpected(data: st.DataObject) 
         for message in found[1:]:
             for values in read_batch(file, fields_of(found[0]), message).values():
                 values.tolist()
+
+
+def test_a_whole_stream_is_read_batch_by_batch() -> None:
+    batches = list(read_stream(io.BytesIO(stream(3, 2))))
+    assert [batch.n_rows for batch in batches] == [3, 2]
+    assert batches[0].fields == tuple(FIELDS)
+    with pytest.raises(IntegrityError):
+        list(read_stream(io.BytesIO(b"")))
+
+
+def test_texts_that_lie_over_each_other_are_refused() -> None:
+    """A few bytes could else become texts that fill the memory."""
+    layout = BatchLayout([Field("t", "text"), Field("n", "int8")])
+    offsets, data = text_of(["x" * 1_000] * 3)
+    offsets[:] = [0, 3_000, 0, 3_000]
+    damaged = layout.schema + layout.encode(3, [[offsets, data], values_of(np.zeros(3), "int8")])
+    (batch,) = read_stream(io.BytesIO(damaged))
+    assert batch["n"].tolist() == [0, 0, 0]
+    with pytest.raises(IntegrityError):
+        batch["t"]
 
 
 def test_a_segment_of_the_first_format_is_still_read() -> None:

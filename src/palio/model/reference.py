@@ -179,7 +179,7 @@ def decode_rows(data: bytes, schema: Schema, task: Task) -> dict[str, Array]:
         if sum(batch.n_rows for batch in batches) > MAX_ROWS:
             raise _broken(ROWS, f"more than {MAX_ROWS:,} rows")
         wanted = _expected(schema, task)
-        if not batches or any({f.name: f.type for f in batch.fields} != wanted for batch in batches):
+        if not batches or any({f.name: f.type for f in batch.fields if not f.size} != wanted for batch in batches):
             raise _broken(ROWS, "not the columns of the manifest")
         return {name: np.concatenate([batch[name] for batch in batches]) for name in wanted}
     except IntegrityError as error:
