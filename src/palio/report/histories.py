@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -58,6 +59,13 @@ def quality(review: Review, marks: Sequence[Mark], metric: str) -> History | Non
     return _pair(review, marks, (term.title, f"{meaning}{way}"), _Figures(real, probable, expected), "tall")
 
 
+def values(review: Review, marks: Sequence[Mark], names: Sequence[str], currency: str) -> list[History | None]:
+    """Draw the first business figures; the legend stands below the first."""
+    height = "tall" if len(names) == 1 else "low"
+    found = [value(review, marks, name, currency, height=height) for name in names[:MOST_KPIS]]
+    return [one._replace(legend=()) if one is not None and i else one for i, one in enumerate(found)]
+
+
 def value(review: Review, marks: Sequence[Mark], name: str, currency: str, *, height: str) -> History | None:
     """Draw a business figure per day: estimated as a band, realised as dots."""
 
@@ -94,10 +102,11 @@ def _pair(
     drawing.steps(windows, expected)
     for run in guessed:
         drawing.band(run, probable, tone_of(run[0], review))
+    fine = len(windows) > MOST_NOTES
     for tone in ("before", "next", "now"):
         of_tone = [w for w in with_truth if tone_of(w, review) == tone]
-        drawing.points([w for w in of_tone if w.is_ripe], real, tone)
-        drawing.points([w for w in of_tone if not w.is_ripe], real, f"{tone} early")
+        drawing.points([w for w in of_tone if w.is_ripe], real, tone, fine=fine)
+        drawing.points([w for w in of_tone if not w.is_ripe], real, f"{tone} early", fine=fine)
     if len(windows) <= MOST_NOTES:
         for w in windows:
             drawing.note(w, _note(w, review, real(w), probable(w)))
@@ -134,8 +143,9 @@ def moved(review: Review, marks: Sequence[Mark]) -> History | None:
     most = max(watched.n_columns(w) for w in windows)
     top = max(3.0, min(float(most), 1.25 * max(watched.n_moved(w) for w in windows)))
     drawing = Timeline(span_of(watched.all_rows(review)), Scale(0.0, top))
+    shown = {w.since: w for w in sorted(windows, key=lambda w: w.version == review.version)}  # one version at a time
     for tone in ("before", "next", "now"):
-        drawing.bars([w for w in windows if tone_of(w, review) == tone], watched.n_moved, tone)
+        drawing.bars([w for w in shown.values() if tone_of(w, review) == tone], watched.n_moved, tone)
     if len(windows) <= MOST_NOTES:
         for w in windows:
             said = f"{watched.n_moved(w)} of {words.plural(watched.n_columns(w), 'column')} moved"
@@ -170,12 +180,13 @@ def farthest(review: Review, marks: Sequence[Mark]) -> History | None:
 def volume(review: Review, marks: Sequence[Mark]) -> History | None:
     """Draw requests per window, and those that failed."""
     windows = watched.all_rows(review)
-    top = max((w.n_requests for w in windows), default=0)
-    if not top:
+    heights = _stacked(windows, review)
+    if not any(heights.values()):
         return None
-    drawing = Timeline(span_of(windows), Scale(0.0, top * 1.08))
-    for tone in ("before", "next", "now"):
-        drawing.bars([w for w in windows if tone_of(w, review) == tone], lambda w: float(w.n_requests), tone)
+    drawing = Timeline(span_of(windows), Scale(0.0, max(heights.values()) * 1.08))
+    for tone in _STACK[::-1]:
+        of_tone = [w for w in windows if tone_of(w, review) == tone]
+        drawing.bars(of_tone, lambda w: heights[w.since, w.version], tone)
     drawing.bars([w for w in windows if w.n_failed], lambda w: float(w.n_failed), "failed")
     if len(windows) <= MOST_NOTES:
         for w in windows:
@@ -188,6 +199,19 @@ def volume(review: Review, marks: Sequence[Mark]) -> History | None:
     legend = (("bar", "requests"), ("failed", "failed"))
     title = "Requests in each window"
     return History(title, said, drawing.render(marks, title=title, description=said), legend)
+
+
+_STACK = ("now", "before", "next")
+
+
+def _stacked(windows: Sequence[WindowReview], review: Review) -> dict[tuple[dt.datetime, int], float]:
+    """Say up to where the bar of each window goes when those of one time stand on each other."""
+    sums: dict[dt.datetime, float] = {}
+    found = {}
+    for w in sorted(windows, key=lambda w: (_STACK.index(tone_of(w, review)), w.version)):
+        sums[w.since] = sums.get(w.since, 0.0) + w.n_requests
+        found[w.since, w.version] = sums[w.since]
+    return found
 
 
 def latency(review: Review, marks: Sequence[Mark]) -> History | None:

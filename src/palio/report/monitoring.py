@@ -45,10 +45,7 @@ def monitoring_page(
     columns, n_more_columns = multiples.table(review)
     drawn = {
         "quality": [histories.quality(review, marks, m) for m in metrics[:1]],
-        "value": [
-            histories.value(review, marks, k, currency, height="tall" if len(kpis) == 1 else "low")
-            for k in kpis[: histories.MOST_KPIS]
-        ],
+        "value": histories.values(review, marks, kpis, currency),
         "columns": [histories.moved(review, marks), histories.farthest(review, marks)],
         "answers": [histories.volume(review, marks), histories.latency(review, marks)],
     }
@@ -59,7 +56,6 @@ def monitoring_page(
         review=review,
         headline=watched.prose(review.text, limit=260),
         state=watched.STATES[review.verdict],
-        is_good=review.verdict in ("good", "unknown"),
         watched=_watched(review),
         figures=_figures(review, currency),
         steps=remedies.next_steps(review),
@@ -124,7 +120,7 @@ def _quality_card(review: Review) -> dict[str, Any] | None:
     if known is None:
         return None
     figure, arm = pair(known.value)
-    expected = f", expected {number(q.expected)}" if q.expected is not None else ""
+    expected = f"; expected {number(q.expected)}" if q.expected is not None else ""
     how, at = ("real", q.real_at) if q.real else ("estimated", q.estimate_at)
     note = ""
     if q.real and q.estimate:
@@ -152,7 +148,7 @@ def _value_card(review: Review, name: str, currency: str) -> dict[str, Any] | No
         "value": known.value,
         "figure": figure,
         "of": f"{f'± {arm} ' if arm else ''}{unit} a day",
-        "sentence": f"{words.quoted(name)}, {how}{f', expected {w.expected}' if w.expected else ''}.",
+        "sentence": f"{words.quoted(name)}, {how}{f'; expected {w.expected}' if w.expected else ''}.",
         "note": f"{words.plural(n_more, 'more business figure')} below." if n_more else "",
         "bad": _is_hurt(review, ("value",)),
     }

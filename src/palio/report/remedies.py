@@ -84,8 +84,7 @@ def silences(review: Review) -> list[Advice]:
         found.append(
             Advice(
                 "The inputs cannot be compared with training, and quality cannot be estimated.",
-                "The bundle is of an older Palio and does not say what it was trained on. The next champion will: "
-                "palio run.",
+                "Train again: a bundle of this version of Palio says what it was trained on, the present one does not.",
             )
         )
     newest = windows[-1]

@@ -137,15 +137,17 @@ class Timeline:
             self.path(f"M{'L'.join([*upper, *reversed(lower)])}Z", f"area {css}")
         self.path(f"M{'L'.join(line)}", f"curve {css}")
 
-    def points(self, windows: Sequence[WindowReview], metric_of: Callable[[WindowReview], Metric], css: str) -> None:
-        """Add a dot per window with its interval."""
+    def points(
+        self, windows: Sequence[WindowReview], metric_of: Callable[[WindowReview], Metric], css: str, *, fine: bool
+    ) -> None:
+        """Add a dot per window with its interval; `fine` ones where many stand close together."""
         dots, whiskers = [], []
         for window in windows:
             metric, x = metric_of(window), self.middle(window)
             dots.append(f"M{x:g} {self.up(metric.value):g}h0")
             if math.isfinite(metric.low) and math.isfinite(metric.high):
                 whiskers.append(f"M{x:g} {self.up(metric.high):g}V{self.up(metric.low):g}")
-        many = " many" if len(windows) > MOST_NOTES else ""
+        many = " many" if fine else ""
         self.path("".join(whiskers), f"arm {css}{many}")
         self.path("".join(dots), f"spot {css}{many}")
 
