@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench import make_bundle
+from bundle_model import make_bundle, tensors_of
 
 from palio import model, serve
 from palio.core.records import Deployment
@@ -105,10 +105,7 @@ def main() -> int:
         record = make_bundle(folder)
         bundle = model.open_folder(folder / "bundle")
         served = prepare(bundle, Deployment(model="bench", version=1, bundle=bundle.id))
-        listed = [
-            {"name": key, "shape": [1, 1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]}
-            for key, value in record.items()
-        ]
+        listed = tensors_of(record)
         show("bundle, 20 tensors", served, json.dumps({"inputs": listed}).encode(), tensors.read, options.repeats)
         show("bundle, /predict", served, json.dumps({"records": [record]}).encode(), rows.read, options.repeats)
     print(f"limit: {LIMIT_US} µs for the foreign graph, flat")
