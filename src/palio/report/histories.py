@@ -13,7 +13,7 @@ from palio.core.monitoring import Review, WindowReview
 from palio.core.records import Metric
 from palio.report import watched, words
 from palio.report.charts import Scale
-from palio.report.rounding import clean, count, number, percent, with_margin
+from palio.report.rounding import clean, count, frequency, number, with_margin
 from palio.report.timelines import MOST_NOTES, Mark, Timeline, held, runs, span_of, tone_of
 
 MOST_KPIS = 4
@@ -97,8 +97,7 @@ def _pair(
     if not shown:
         return None
     lines = [v for w in windows if (v := expected(w)) is not None]
-    scale = held([m.value for m in shown], [e for m in shown for e in (m.low, m.high)], include=lines)
-    drawing = Timeline(span_of(windows), scale, height=height)
+    drawing = Timeline(span_of(windows), held(shown, include=lines), height=height)
     drawing.steps(windows, expected)
     for run in guessed:
         drawing.band(run, probable, tone_of(run[0], review))
@@ -195,7 +194,8 @@ def volume(review: Review, marks: Sequence[Mark]) -> History | None:
                 w, f"{watched.moment(w.since, review)}, version {w.version}; {asked}, {count(w.n_failed)} failed"
             )
     n_requests, n_failed = sum(w.n_requests for w in windows), sum(w.n_failed for w in windows)
-    said = f"{count(n_requests)} requests in all, {count(n_failed)} of them failed ({percent(n_failed / n_requests)})."
+    failed = f"{count(n_failed)} of them failed ({frequency(n_failed / n_requests)})" if n_failed else "none failed"
+    said = f"{count(n_requests)} requests in all, {failed}."
     legend = (("bar", "requests"), ("failed", "failed"))
     title = "Requests in each window"
     return History(title, said, drawing.render(marks, title=title, description=said), legend)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from palio.core.monitoring import Finding, Review, WindowReview
 from palio.core.records import Promotion
@@ -83,7 +84,17 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, finalize=keep_together, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["commands"] = _commands
     return environment.from_string(read_asset("monitoring.html"))
+
+
+_COMMAND = re.compile(r"\bpalio (?:retrain|monitor|feedback|serve|run)(?: --[a-z-]+(?: \d+[a-z])?| FILE)*")
+
+
+def _commands(text: str) -> Markup:
+    """Set what is to be typed apart, so that it can be copied and is not broken over lines."""
+    shown = str(escape(keep_together(text)))
+    return Markup(_COMMAND.sub(r"<code>\g<0></code>", shown))  # noqa: S704 - escaped above
 
 
 # ── on top ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,7 +108,8 @@ def _watched(review: Review) -> str:
     n_windows = len({w.since for w in windows})
     rows = words.plural(sum(w.n_rows for w in windows), "row")
     long = _length(dt.timedelta(seconds=review.window_s))
-    span = f"{watched.moment(since, review)} to {watched.moment(until, review)}"
+    ends = list(dict.fromkeys([watched.moment(since, review), watched.moment(until, review)]))
+    span = " to ".join(ends)
     return f"{span}: {rows} in {words.plural(n_windows, 'window')} of {long}"
 
 

@@ -181,8 +181,9 @@ class Timeline:
     def line(self, run: Sequence[WindowReview], value_of: Callable[[WindowReview], float], css: str) -> None:
         """Add a line through windows."""
         points = [f"{self.middle(w):g} {self.up(value_of(w)):g}" for w in run]
-        if len(points) == 1:
-            points.append(f"{self.x(run[0].until):g} {self.up(value_of(run[0])):g}")
+        if len(run) == 1:
+            height = self.up(value_of(run[0]))
+            points = [f"{self.x(at):g} {height:g}" for at in (run[0].since, run[0].until)]
         self.path(f"M{'L'.join(points)}", f"curve {css}")
 
     def note(self, window: WindowReview, text: str) -> None:
@@ -257,11 +258,13 @@ def moments(span: Span, most: int = 5) -> list[tuple[dt.datetime, str]]:
     return found
 
 
-def held(values: Iterable[float], ends: Iterable[float], *, include: Iterable[float] = ()) -> Scale:
-    """Span all values; intervals widen the scale at most by its own width to either side."""
-    known = [v for v in [*values, *include] if math.isfinite(v)]
+def held(metrics: Sequence[Metric], *, include: Iterable[float] = ()) -> Scale:
+    """Span all values; of the intervals as much as a typical one needs, so that one wide one flattens nothing."""
+    known = [v for v in [*(m.value for m in metrics), *include] if math.isfinite(v)]
     if not known:
         return Scale(0.0, 1.0)
     low, high = min(known), max(known)
-    room = (high - low) or abs(high) * 0.05 or 1.0
-    return scale_of([*known, *(min(high + room, max(low - room, e)) for e in ends if math.isfinite(e))], pad=0.06)
+    widths = sorted(m.high - m.low for m in metrics if math.isfinite(m.high - m.low))
+    room = max(high - low, widths[len(widths) // 2] if widths else 0.0) or abs(high) * 0.05 or 1.0
+    ends = [min(high + room, max(low - room, e)) for m in metrics for e in (m.low, m.high) if math.isfinite(e)]
+    return scale_of([*known, *ends], pad=0.06)
