@@ -33,6 +33,8 @@ class Load:
     def __init__(self, url: str, n_clients: int = 4) -> None:
         self.parts = urlsplit(url)
         self.failures: list[str] = []
+        self.failures_of_new: list[str] = []
+        """Those of them on connections that had not answered anything yet."""
         self.versions: set[str] = set()
         self.n_answers = 0
         self.stop = threading.Event()
@@ -41,9 +43,11 @@ class Load:
 
     def _ask(self) -> None:
         connection = http.client.HTTPConnection(self.parts.hostname or "", self.parts.port, timeout=10)
+        is_new = True
         while not self.stop.is_set():
             try:
                 if connection.sock is None:
+                    is_new = True
                     try:
                         connection.connect()
                     except ConnectionRefusedError:
@@ -56,8 +60,11 @@ class Load:
                     self.failures.append(f"status {response.status}")
                 self.versions.add(msgspec.json.decode(answer)["model_version"])
                 self.n_answers += 1
+                is_new = False
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(repr(error))
+                if is_new:
+                    self.failures_of_new.append(repr(error))
                 connection.close()
         connection.close()
 

@@ -24,6 +24,8 @@ from palio.serve.workers import Order, run_workers
 from tests.serve.protocols.test_tensors import INFER
 from tests.serve.test_process import BODY, under_load, wait_for
 
+PATIENCE_S = 60.0
+"""A worker that takes the place of another is a new interpreter: on a busy machine that alone may take 20 s."""
 SERVER = """
 import json, sys
 from palio.core.errors import PalioError
@@ -102,16 +104,18 @@ def test_ready_is_told_once_when_all_answer_and_each_has_a_listener_of_its_own(t
 def test_a_worker_that_is_killed_under_load_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
     with supervised(2, notes=str(tmp_path)) as (_, url):
         with under_load(url, n_clients=8) as load:
-            wait_for(lambda: load.n_answers > 200, 20)
+            wait_for(lambda: load.n_answers > 200, PATIENCE_S)
             victim, other = pids(tmp_path)
             os.kill(victim, signal.SIGKILL)
             after = load.n_answers
-            wait_for(lambda: load.n_answers > after + 200, 20)
-            wait_for(lambda: victim not in pids(tmp_path), 20)
-            wait_for(lambda: load.n_answers > after + 400, 20)
+            wait_for(lambda: load.n_answers > after + 200, PATIENCE_S)
+            wait_for(lambda: victim not in pids(tmp_path), PATIENCE_S)
+            wait_for(lambda: load.n_answers > after + 400, PATIENCE_S)
         assert other in pids(tmp_path)
-        # What the dead one had taken in is lost: at most one request on each of the eight connections.
-        assert len(load.failures) <= 8
+        # What the dead one had taken in is lost: at most one request on each of the eight connections. A client that
+        # comes back faster than the kernel closes the listener of the dead one is turned away once more.
+        assert len(load.failures) - len(load.failures_of_new) <= 8
+        assert len(load.failures_of_new) <= 8
         assert [one for one in load.failures if one.startswith("status")] == []
 
 
@@ -119,11 +123,11 @@ def test_any_worker_tells_the_sum_of_all_and_no_counter_goes_down_when_one_is_re
     with supervised(2, notes=str(tmp_path)) as (_, url):
         for _ in range(60):
             assert ask(url)[0] == 200
-        wait_for(lambda: n_counted(url) == 60)  # the other worker publishes once a second
+        wait_for(lambda: n_counted(url) == 60, PATIENCE_S)  # the other worker publishes once a second
         assert {n_counted(url) for _ in range(20)} == {60}
         victim = pids(tmp_path)[0]
         os.kill(victim, signal.SIGKILL)
-        wait_for(lambda: victim not in pids(tmp_path), 20)
+        wait_for(lambda: victim not in pids(tmp_path), PATIENCE_S)
         told = []
         for _ in range(40):
             try:
@@ -133,15 +137,15 @@ def test_any_worker_tells_the_sum_of_all_and_no_counter_goes_down_when_one_is_re
         assert set(told) == {60}
         for _ in range(10):
             assert ask(url)[0] == 200
-        wait_for(lambda: n_counted(url) == 70)
+        wait_for(lambda: n_counted(url) == 70, PATIENCE_S)
 
 
 def test_sigterm_under_load_fails_no_request_with_workers() -> None:
     with supervised(2) as (process, url):
         with under_load(url, n_clients=8) as load:
-            wait_for(lambda: load.n_answers > 200, 20)
+            wait_for(lambda: load.n_answers > 200, PATIENCE_S)
             process.send_signal(signal.SIGTERM)
-            wait_for(load.gone.is_set, 20)
+            wait_for(load.gone.is_set, PATIENCE_S)
             assert process.wait(15) == 0
         assert load.failures == []
         assert process.communicate() == ("returned\n", "")
@@ -151,7 +155,7 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     with supervised(2, notes=str(tmp_path)) as (process, _):
         orphans = pids(tmp_path)
         process.kill()
-        wait_for(lambda: not any(is_alive(pid) for pid in orphans), 20)
+        wait_for(lambda: not any(is_alive(pid) for pid in orphans), PATIENCE_S)
 
 
 def test_what_keeps_a_worker_from_starting_is_told_by_the_parent() -> None:
