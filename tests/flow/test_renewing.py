@@ -310,12 +310,10 @@ def test_labels_are_not_counted_again_until_feedback_comes(opened: Opened, monke
     monkeypatch.setattr(collecting, "count", count)
     with Supervisor(project, may_train=False) as supervisor:
         for _ in range(3):
-            supervisor._review_at_s = 0.0
-            supervisor.look()
+            supervisor.look(whole=True)
         assert len(counted) == 1
         serve(project, n_rows=10, skip=2, request="more")
-        supervisor._review_at_s = 0.0
-        assert "no finding" in supervisor.look().plan
+        assert "no finding" in supervisor.look(whole=True).plan
         assert len(counted) == 2
 
 

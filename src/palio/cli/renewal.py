@@ -41,7 +41,7 @@ def watch(folder: Path, as_json: bool, once: bool, interval: float, no_train: bo
         wait = threading.Event()
         with Supervisor(project, may_train=not no_train) as supervisor:
             while True:
-                looked = supervisor.look()
+                looked = supervisor.look(whole=once)
                 if once and looked.is_training:
                     supervisor.wait_for_training()
                     after = supervisor.look()

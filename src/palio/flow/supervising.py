@@ -1,7 +1,7 @@
 """Watch over a model: its rollouts at every look; what was served, what follows from it, and renewals every minute.
 
 Nothing is kept in memory that matters: what is to be done stands in the ledger, so a supervisor may be killed, and two
-may run at once. Training happens in a process of its own, and rollouts are looked after meanwhile.
+may run at once. Training happens in a process of its own, a review in a thread; rollouts are looked after meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
@@ -61,6 +62,8 @@ class Supervisor:
         self._project, self._may_train, self._clock = project, may_train, clock
         self._log = renew.StoredLog(feedback.log_folder(project), project.name)
         self._child: subprocess.Popen[bytes] | None = None
+        self._thread = ThreadPoolExecutor(1, "palio-review")
+        self._reviewing: Future[list[str]] | None = None
         self._review_at_s = self._train_at_s = 0.0
         self._n_interrupted = 0
         self._review: Review | None = None
@@ -86,16 +89,17 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
+        self._thread.shutdown()
 
-    def look(self) -> Looked:
-        """Look once: rollouts, what was served, whether to plan, and what is planned."""
+    def look(self, *, whole: bool = False) -> Looked:
+        """Look once: rollouts, what was served, whether to plan, and what is planned.
+
+        Args:
+            whole: Review now, and wait for it; else a review that takes long is told of by a later look.
+        """
         model, shelf = self._project.name, self._project.store
         watched = renew.watch_once(shelf, self._log, model, self._clock)
-        said = [*watched.said]
-        if time.monotonic() >= self._review_at_s:
-            said += self._look_at_what_was_served()
-            self._review_at_s = time.monotonic() + REVIEW_EVERY_S
-        said += self._tend()
+        said = [*watched.said, *self._reviewed(whole=whole), *self._tend()]
         lines = shelf.ledger.events(kind=renew.RENEWAL, subject=model, after=self._seen)
         if lines:
             self._seen = lines[-1].sequence
@@ -113,6 +117,16 @@ class Supervisor:
         """Wait until a training that this supervisor began is over."""
         if self._child is not None:
             self._child.wait()
+
+    def _reviewed(self, *, whole: bool) -> list[str]:
+        """Begin a review if it is time for one, and take what the last one said."""
+        if self._reviewing is None and (whole or time.monotonic() >= self._review_at_s):
+            self._reviewing = self._thread.submit(self._look_at_what_was_served)
+        if self._reviewing is None or not (whole or self._reviewing.done()):
+            return []
+        said = self._reviewing.result()
+        self._reviewing, self._review_at_s = None, time.monotonic() + REVIEW_EVERY_S
+        return said
 
     def _look_at_what_was_served(self) -> list[str]:
         """Review the log, tell people, plan; what cannot be done here is said once, and the rest goes on."""
