@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         standing,
     )
     from palio.monitor.command import Command
+    from palio.monitor.concept import concept_findings, stream_lines
+    from palio.monitor.counting import Subject
     from palio.monitor.delivery import Channel, deliver
     from palio.monitor.drift import drift_findings, drift_of
     from palio.monitor.estimates import Estimator, judge_errors, judge_estimates, with_errors
@@ -29,18 +31,33 @@ if TYPE_CHECKING:
     from palio.monitor.mail import Mail
     from palio.monitor.messages import LEASE_S, AlertState, Arrived, Message, Owed, Told, claim, pending
     from palio.monitor.payload import render
+    from palio.monitor.reviewing import Watching, review
     from palio.monitor.standards import Standard, standards_of
+    from palio.monitor.streams import (
+        DETECTORS,
+        Change,
+        Detection,
+        DetectorRecord,
+        ErrorStream,
+        StreamReview,
+        loss_scale,
+    )
     from palio.monitor.thinning import RowSample
     from palio.monitor.webhook import Webhook
     from palio.monitor.windows import WindowBuilder, merge
 
 __all__ = [
+    "DETECTORS",
     "LEASE_S",
     "AlertRules",
     "AlertState",
     "Arrived",
+    "Change",
     "Channel",
     "Command",
+    "Detection",
+    "DetectorRecord",
+    "ErrorStream",
     "Estimator",
     "Look",
     "Mail",
@@ -50,10 +67,14 @@ __all__ = [
     "RowSample",
     "Standard",
     "Standing",
+    "StreamReview",
+    "Subject",
     "Told",
+    "Watching",
     "Webhook",
     "WindowBuilder",
     "claim",
+    "concept_findings",
     "deliver",
     "drift_findings",
     "drift_of",
@@ -62,23 +83,34 @@ __all__ = [
     "judge_errors",
     "judge_estimates",
     "looks_of",
+    "loss_scale",
     "merge",
     "parse_persistence",
     "pending",
     "render",
+    "review",
     "review_standing",
     "standards_of",
     "standing",
+    "stream_lines",
     "with_errors",
 ]
 
 _HOMES = {
+    "review": "reviewing",
+    "Watching": "reviewing",
+    "Subject": "counting",
+    "DETECTORS": "streams",
     "LEASE_S": "messages",
     "AlertRules": "alerting",
     "AlertState": "messages",
     "Arrived": "messages",
+    "Change": "streams",
     "Channel": "delivery",
     "Command": "command",
+    "Detection": "streams",
+    "DetectorRecord": "streams",
+    "ErrorStream": "streams",
     "Estimator": "estimates",
     "Look": "alerting",
     "Mail": "mail",
@@ -88,10 +120,12 @@ _HOMES = {
     "RowSample": "thinning",
     "Standard": "standards",
     "Standing": "alerting",
+    "StreamReview": "streams",
     "Told": "messages",
     "Webhook": "webhook",
     "WindowBuilder": "windows",
     "claim": "messages",
+    "concept_findings": "concept",
     "deliver": "delivery",
     "drift_findings": "drift",
     "drift_of": "drift",
@@ -100,6 +134,7 @@ _HOMES = {
     "judge_errors": "estimates",
     "judge_estimates": "estimates",
     "looks_of": "alerting",
+    "loss_scale": "streams",
     "merge": "windows",
     "parse_persistence": "alerting",
     "pending": "messages",
@@ -107,6 +142,7 @@ _HOMES = {
     "review_standing": "alerting",
     "standards_of": "standards",
     "standing": "alerting",
+    "stream_lines": "concept",
     "with_errors": "estimates",
 }
 
