@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -177,6 +178,12 @@ class Project:
         from palio.flow import alerting
 
         return alerting.try_channels(self)
+
+    def monitor(self, *, since: dt.datetime | None = None, window: str = "", segments: Sequence[str] = ()) -> Review:
+        """Review what was served; see `palio.flow.monitoring.look`."""
+        from palio.flow import monitoring
+
+        return monitoring.look(self, since=since, window=window, segments=segments)
 
     def bundle(self, name: str | int = "champion") -> Bundle:
         """Open a bundle by identity (6 digits are enough), version number or `champion`."""

@@ -122,13 +122,13 @@ def looks_of(review: Review) -> tuple[Look, ...]:
         Look(
             segment=window.segment,
             shown=frozenset(window.findings),
-            judged=_judged(window, review.min_rows) | {kinds[one] for one in window.findings if one in kinds},
+            judged=judged_kinds(window, review.min_rows) | {kinds[one] for one in window.findings if one in kinds},
         )
         for window in windows
     )
 
 
-def _judged(window: WindowReview, min_rows: int) -> frozenset[FindingKind]:
+def judged_kinds(window: WindowReview, min_rows: int) -> frozenset[FindingKind]:
     if window.n_rows < min_rows:
         return frozenset()
     kinds: set[FindingKind] = set(_ALWAYS)
