@@ -32,7 +32,7 @@ def test_windows_begin_at_full_lengths_and_end_now() -> None:
 
 
 def test_too_many_windows_are_refused() -> None:
-    with pytest.raises(InputError, match="make the windows longer|at most 400") as caught:
+    with pytest.raises(InputError, match="at most 400") as caught:
         grid(NOON - dt.timedelta(days=400), NOON, HOUR)
     assert "longer" in caught.value.hint
 
