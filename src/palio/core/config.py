@@ -170,6 +170,7 @@ class RetrainTable(_Table, frozen=True, kw_only=True):
     cost_per_hour: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     horizon_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     release: Literal["promote", "canary"] = "promote"
+    rollout: str = ""
 
 
 class ReportTable(_Table, frozen=True, kw_only=True):

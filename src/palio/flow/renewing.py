@@ -365,10 +365,15 @@ def _release(project: Project, found: RenewalStanding) -> tuple[Renewal, str, re
         under_way = renew.standing(project.store, project.name)
         if under_way is not None and not under_way.is_over:
             return renewal, "", "rollout"  # one rollout at a time: this one's turn comes
-        rollout = renew.start(project.store, project.name, decision).rollout.id
+        rollout = renew.start(project.store, project.name, decision, _rollout_plan(project)).rollout.id
     releasing = msgspec.structs.replace(renewal, status="releasing", rollout=rollout, reason="")
     text = f"The challenger of renewal {request.id} is brought live step by step, by rollout {rollout}."
     return releasing, text, "rollout"
+
+
+def _rollout_plan(project: Project) -> renew.RolloutPlan | None:
+    file = project.config.retrain.rollout
+    return renew.read_rollout(project.folder / file) if file else None
 
 
 def _rollout(project: Project, decision: Decision) -> str | None:
