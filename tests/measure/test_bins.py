@@ -53,6 +53,18 @@ def test_numbers_are_counted_as_the_record_says(values: Any) -> None:
         assert found.n_high == (strange > column.high).sum()
 
 
+def test_mean_and_spread_are_those_of_the_finite_numbers() -> None:
+    values = RNG.normal(1e6, 3, 150_000)
+    column = measure.number_column("x", np.r_[values, np.nan, np.inf])
+    assert column.mean == pytest.approx(values.mean(), rel=1e-12)
+    assert column.standard_deviation == pytest.approx(values.std(ddof=1), rel=1e-9)
+    assert (column.low, column.high) == (values.min(), values.max())
+    one = measure.number_column("x", np.array([2.0]))
+    assert (one.mean, one.standard_deviation) == (2.0, None)
+    huge = measure.number_column("x", np.array([1e308, 1e308, -1e308]))
+    assert huge.standard_deviation is None
+
+
 def test_few_distinct_numbers_have_a_bin_each() -> None:
     values = RNG.choice([1.0, 2.0, 5.0, 5.5], 1_000)
     column = measure.number_column("x", values)

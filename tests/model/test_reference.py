@@ -300,3 +300,9 @@ def test_crafted_rows_are_refused(folder: Path) -> None:
         with pytest.raises(IntegrityError, match=r"reference\.arrows") as caught:
             bundle.reference_rows()
         assert caught.value.hint
+        assert [check.name for check in model.verify_bundle(bundle) if not check.passed] == ["reference"]
+
+
+def test_bins_of_a_column_that_no_row_has_are_found_by_verify(folder: Path) -> None:
+    bundle = crafted(folder, "reference.json", column_changed(folder, source="elsewhere"))
+    assert [check.name for check in model.verify_bundle(bundle) if not check.passed] == ["reference"]

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from palio.measure.metrics import METRICS, MetricSpec
     from palio.measure.multiple import benjamini_hochberg, two_sided_p
     from palio.measure.reliability import calibration_bins
-    from palio.measure.sample import Sample, positive_index
+    from palio.measure.sample import Sample, View, positive_index
     from palio.measure.scores import default_metric, higher_is_better, metric_names, row_losses, score
-    from palio.measure.texts import TEXT_STATISTICS, learn_vocabulary, text_statistics
+    from palio.measure.texts import N_TEXT_BLOCKS, TEXT_STATISTICS, learn_vocabulary, text_statistics
     from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
 _HOMES = {
@@ -43,8 +43,10 @@ _HOMES = {
     "METRICS": "metrics",
     "MetricSpec": "metrics",
     "Sample": "sample",
+    "N_TEXT_BLOCKS": "texts",
     "TEXT_STATISTICS": "texts",
     "TIMING_MARGIN": "timing",
+    "View": "sample",
     "add_counts": "bins",
     "benjamini_hochberg": "multiple",
     "bin_latencies": "latencies",
@@ -86,11 +88,13 @@ _HOMES = {
 __all__ = [
     "LATENCY_EDGES",
     "METRICS",
+    "N_TEXT_BLOCKS",
     "TEXT_STATISTICS",
     "TIMING_MARGIN",
     "CoarseBins",
     "MetricSpec",
     "Sample",
+    "View",
     "add_counts",
     "benjamini_hochberg",
     "bin_latencies",

@@ -5,8 +5,9 @@ Cells come as a graph takes them: float64 with NaN for missing, texts (objects o
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ def inner_edges(values: Array, *, n_bins: int = N_FINE) -> tuple[float, ...]:
     """
     values = np.asarray(values, np.float64)[thin_rows(len(values), EDGE_ROWS)]
     ranked = np.sort(values[np.isfinite(values)])
-    different = ranked[np.r_[True, np.diff(ranked) > 0]] if len(ranked) else ranked
+    different = ranked[np.r_[True, ranked[1:] > ranked[:-1]]] if len(ranked) else ranked
     if len(different) <= n_bins:
         below, above = different[:-1], different[1:]
         middle = below / 2 + above / 2
@@ -218,12 +219,8 @@ def number_column(
         vocabulary: Of the statistic `unseen_tokens`.
     """
     numbers = np.asarray(values, np.float64)
-    finite = np.isfinite(numbers)
-    known = numbers if finite.all() else numbers[finite]
     edges = inner_edges(numbers)
-    low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, spread = (float(known.mean()), float(known.std(ddof=1))) if len(known) > 1 else (low, None)
+    low, high, mean, spread = _moments(numbers)
     column = ReferenceColumn(
         name=name,
         role=role,
@@ -234,8 +231,8 @@ def number_column(
         counts=(0,) * (len(edges) + 2),
         low=low,
         high=high,
-        mean=mean if mean is None or np.isfinite(mean) else None,
-        standard_deviation=spread if spread is None or np.isfinite(spread) else None,
+        mean=mean,
+        standard_deviation=spread,
         decimals=() if statistic or role == "answer" or is_moment else decimals_of(numbers),
         is_moment=is_moment,
         vocabulary=vocabulary,
@@ -274,6 +271,27 @@ def _filled(column: ReferenceColumn, values: Array, blocks: Sequence[Rows]) -> R
     found = [count(column, values[rows]).counts for rows in blocks]
     total: Array = np.asarray(found, np.int64).sum(axis=0)
     return msgspec.structs.replace(column, counts=tuple(total.tolist()), blocks=tuple(found) if len(found) > 1 else ())
+
+
+def _moments(numbers: Array) -> tuple[float | None, float | None, float | None, float | None]:
+    """Return the smallest and largest finite number, mean and standard deviation; None where there is none."""
+
+    def finite() -> Iterator[Array]:
+        for start in range(0, len(numbers), _AT_ONCE):
+            some = numbers[start : start + _AT_ONCE]
+            yield some[np.isfinite(some)]
+
+    n = sum(len(some) for some in finite())
+    if not n:
+        return None, None, None, None
+    low = min(float(some.min()) for some in finite() if len(some))
+    high = max(float(some.max()) for some in finite() if len(some))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = sum(float(some.sum()) for some in finite()) / n
+        spread = math.sqrt(sum(float(((some - mean) ** 2).sum()) for some in finite()) / (n - 1)) if n > 1 else None
+    if not math.isfinite(mean):
+        return low, high, None, None
+    return low, high, mean, spread if spread is not None and math.isfinite(spread) else None
 
 
 def _is_readable(column: ReferenceColumn, values: Array) -> bool:

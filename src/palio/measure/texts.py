@@ -16,6 +16,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 TEXT_STATISTICS = ("length", "n_tokens", "digits", "uppercase", "punctuation", "unseen_tokens")
+N_TEXT_BLOCKS = 64
+"""Blocks of texts that a vocabulary can be learned from."""
 MAX_VOCABULARY = 65_536
 """Hashes of tokens that are kept, the most frequent first: 256 kB."""
 _KNOWN, _WORD, _ALONE, _DIGIT, _UPPER, _SIGN = 1, 2, 4, 8, 16, 32
@@ -83,15 +85,15 @@ def learn_vocabulary(texts: Array, blocks: Array) -> tuple[bytes, Array]:
 
     Args:
         texts: Shape (n_rows,).
-        blocks: Shape (n_rows,), from 0 to 7.
+        blocks: Shape (n_rows,), from 0 to 63; the more, the nearer to rows that are really new.
 
     Returns:
         The vocabulary, sorted, four bytes a hash, little endian; and the share per row.
     """
     hashes, rows = tokens(texts)
-    bits = (1 << blocks[rows]).astype(np.uint8)
+    bits = np.uint64(1) << blocks[rows].astype(np.uint64)
     found, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-    masks = np.zeros(len(found), np.uint8)
+    masks = np.zeros(len(found), np.uint64)
     np.bitwise_or.at(masks, inverse, bits)
     kept = np.zeros(len(found), bool)
     kept[np.argsort(-counts, kind="stable")[:MAX_VOCABULARY]] = True

@@ -10,6 +10,7 @@ import palio
 from palio.core.errors import IntegrityError, PalioError
 from palio.core.ids import short
 from palio.core.records import Check, Signature
+from palio.measure import log_column
 from palio.model.bundle import Bundle, load, open_folder
 from palio.model.names import input_specs
 from palio.model.parity import TOLERANCE, check_parity
@@ -53,7 +54,7 @@ def verify_folder(
 
 def verify_bundle(bundle: Bundle, *, tolerance: float = TOLERANCE) -> list[Check]:
     """Do the same for a bundle that is open: its bytes have been checked by opening it."""
-    return [
+    checks = [
         Check(
             name="bytes",
             passed=True,
@@ -64,6 +65,7 @@ def verify_bundle(bundle: Bundle, *, tolerance: float = TOLERANCE) -> list[Check
         _signature(bundle),
         _golden(bundle, tolerance),
     ]
+    return checks if bundle.manifest.format == 1 else [*checks, _reference(bundle)]
 
 
 def versions() -> dict[str, str]:
@@ -114,6 +116,26 @@ def _signed(bundle: str, trust: Trust, signatures: tuple[Signature, ...]) -> Che
         required=f"one of {', '.join(short(key.id) for key in trust.keys)}",
         reason=reason,
     )
+
+
+def _reference(bundle: Bundle) -> Check:
+    required = "bins of the columns, and rows with answers and truth"
+    try:
+        reference, rows = bundle.reference(), bundle.reference_rows()
+    except PalioError as error:
+        return Check(name="reference", passed=False, observed=error.message, required=required, reason=error.message)
+    columns = () if reference is None else reference.columns
+    absent = [column.name for column in columns if log_column(column) not in (rows or {})]
+    return Check(
+        name="reference",
+        passed=not absent,
+        observed=f"{len(columns)} columns, {len((rows or {}).get('truth', ()))} rows",
+        required=required,
+        reason=f"Its rows lack `{absent[0][:80]}`, which its bins are of." if absent else _REMEMBERS,
+    )
+
+
+_REMEMBERS = "It remembers what it was trained on."
 
 
 def _golden(bundle: Bundle, tolerance: float) -> Check:

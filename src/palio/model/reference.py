@@ -200,10 +200,10 @@ def _feature(column: Column, name: str, values: Array, runs: Sequence[Array]) ->
 def _text(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:
     """Describe a thinned sample of texts by their statistics."""
     n_each = max(1, TEXT_ROWS // len(runs))
-    sampled = [np.sort(run)[measure.thin_rows(len(run), n_each)] for run in runs]
+    sampled = [run[measure.thin_rows(len(run), n_each)] for run in runs]
     texts, ends = values[np.concatenate(sampled)], np.cumsum([len(run) for run in sampled])
     blocks = [slice(int(end) - len(run), int(end)) for end, run in zip(ends, sampled, strict=True)]
-    where = np.repeat(np.arange(len(sampled)), [len(run) for run in sampled])
+    where = np.arange(len(texts)) * measure.N_TEXT_BLOCKS // max(1, len(texts))
     vocabulary, unseen = measure.learn_vocabulary(texts, where)
     found = measure.text_statistics(texts, np.frombuffer(vocabulary, "<u4")) | {"unseen_tokens": unseen}
     for statistic in measure.TEXT_STATISTICS:
