@@ -18,7 +18,8 @@ from typing import Any, Self
 
 from palio import renew, store
 from palio.core.clock import Clock, utc_now
-from palio.core.errors import ConflictError, PalioError
+from palio.core.durations import read_duration
+from palio.core.errors import ConflictError, InputError, PalioError
 from palio.core.monitoring import Renewal, Review
 from palio.core.records import Record
 from palio.core.serving import RolloutState
@@ -26,7 +27,7 @@ from palio.flow import collecting, feedback, renewing
 from palio.flow.project import Project
 
 REVIEW_EVERY_S = 60.0
-"""Windows are hours or days; a review reads the log."""
+"""A review reads the log. It comes four times a window where windows are shorter than four of these."""
 AGAIN_AFTER_S = 60.0
 """After a training that was interrupted; doubled each time."""
 ACTOR = "palio watch"
@@ -113,6 +114,13 @@ class Supervisor:
             is_training=self._child is not None and self._child.poll() is None,
         )
 
+    def _review_every_s(self) -> float:
+        try:
+            window_s = read_duration(self._project.config.monitor.window).total_seconds()
+        except InputError:  # the review itself will say so
+            return REVIEW_EVERY_S
+        return max(1.0, min(REVIEW_EVERY_S, window_s / 4))
+
     def wait_for_training(self) -> None:
         """Wait until a training that this supervisor began is over."""
         if self._child is not None:
@@ -125,7 +133,7 @@ class Supervisor:
         if self._reviewing is None or not (whole or self._reviewing.done()):
             return []
         said = self._reviewing.result()
-        self._reviewing, self._review_at_s = None, time.monotonic() + REVIEW_EVERY_S
+        self._reviewing, self._review_at_s = None, time.monotonic() + self._review_every_s()
         return said
 
     def _look_at_what_was_served(self) -> list[str]:
