@@ -196,7 +196,7 @@ def volume(review: Review, marks: Sequence[Mark]) -> History | None:
     n_requests, n_failed = sum(w.n_requests for w in windows), sum(w.n_failed for w in windows)
     failed = f"{count(n_failed)} of them failed ({frequency(n_failed / n_requests)})" if n_failed else "none failed"
     said = f"{count(n_requests)} requests in all, {failed}."
-    legend = (("bar", "requests"), ("failed", "failed"))
+    legend = (("bar", "requests"), ("failed", "failed")) if n_failed else ()
     title = "Requests in each window"
     return History(title, said, drawing.render(marks, title=title, description=said), legend)
 

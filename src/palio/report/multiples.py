@@ -14,7 +14,9 @@ from palio.report.charts import svg
 from palio.report.rounding import clean, number, percent
 from palio.report.watched import Moved
 
-MOST, MOST_BINS, MOST_LINES, MOST_POINTS = 9, 12, 200, 48
+MOST, MOST_BINS, MOST_LINES, MOST_POINTS = 9, 22, 200, 48
+NOTHING = 0.0005
+"""A bin with a smaller share, now and in training, is left out."""
 
 
 def multiples(review: Review) -> list[dict[str, Any]]:
@@ -46,7 +48,8 @@ def _bins(drift: ColumnDrift) -> list[dict[str, Any]]:
     if not len(drift.labels) == len(drift.reference) == len(drift.current):
         return []
     telling = watched.telling_bin(drift)
-    order = sorted(range(len(drift.labels)), key=lambda i: -_finite(abs(drift.current[i] - drift.reference[i])))
+    filled = [i for i in range(len(drift.labels)) if max(drift.reference[i], drift.current[i]) >= NOTHING]
+    order = sorted(filled, key=lambda i: -_finite(abs(drift.current[i] - drift.reference[i])))
     kept = sorted(order[:MOST_BINS])
     top = max([_finite(s) for i in kept for s in (drift.reference[i], drift.current[i])], default=0.0) or 1.0
     return [

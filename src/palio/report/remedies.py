@@ -59,7 +59,7 @@ def _remedy(finding: Finding, review: Review) -> Advice:
         "skew": f"Compute {column} for requests as it was computed for training.",
         "unit": f"Check the unit of {column}: it seems to be counted otherwise since {when}.",
         "missing": f"Find out why {column} is missing more often since {when}.",
-        "contract": "Tell the callers which requests break the contract; the reasons are in the findings.",
+        "contract": f"Check {column} with whoever sends it: it does not keep to what was agreed.",
         "volume": f"Ask the callers what changed about {when}: the number of requests did.",
         "latency": "Give the server more workers, or send fewer rows at once.",
         "capacity": "Give the server more workers: palio serve --workers.",
@@ -101,7 +101,8 @@ def silences(review: Review) -> list[Advice]:
         found.append(
             Advice(
                 "Quality is not estimated.",
-                "An estimate needs the probabilities of the classes or a model of the error, and this bundle has none.",
+                "An estimate needs the answers with their probabilities in the log, and rows that tell how right such "
+                "answers were.",
             )
         )
     if not any(w.kpis for w in windows):

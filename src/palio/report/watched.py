@@ -322,7 +322,9 @@ def subject(finding: Finding) -> str:
 
 def effect(finding: Finding) -> str:
     """Write how far a finding goes, in its own measure."""
-    measure = {"psi": "PSI", "share": "of the rows"}.get(finding.measure, clean(finding.measure, limit=24))
+    measure = {"psi": "PSI", "share": "of the rows", "factor": "times"}.get(
+        finding.measure, clean(finding.measure, limit=24)
+    )
     if finding.measure in words.TERMS:
         measure = ""
     shown = percent(finding.effect) if finding.measure == "share" else number(finding.effect, digits=2)
@@ -337,13 +339,14 @@ def since_when(finding: Finding, review: Review) -> str:
 
 
 def prose(text: str, *, limit: int = 300) -> str:
-    """Make a sentence of the monitor fit to be shown: cleaned, with names in quotes.
+    """Make a sentence of the monitor fit to be shown: cleaned, with names in quotes and a full stop.
 
     Example:
         >>> prose("`age` has moved")
-        '“age” has moved'
+        '“age” has moved.'
     """
-    return re.sub(r"`([^`]*)`", r"“\1”", clean(text, limit=limit))
+    shown = re.sub(r"`([^`]*)`", r"“\1”", clean(text, limit=limit))
+    return f"{shown}." if shown and shown[-1] not in ".…!?" else shown
 
 
 def false_alarms(review: Review) -> str:
