@@ -28,8 +28,18 @@ if TYPE_CHECKING:
     from palio.monitor.drift import drift_findings, drift_of
     from palio.monitor.estimates import Estimator, judge_errors, judge_estimates, with_errors
     from palio.monitor.inputs import input_findings
+    from palio.monitor.kpis import Worth, check_kpis, judge_kpis, kpi_values, worth_of
     from palio.monitor.mail import Mail
     from palio.monitor.messages import LEASE_S, AlertState, Arrived, Message, Owed, Told, claim, pending
+    from palio.monitor.outcomes import (
+        judge_classes,
+        judge_labels,
+        judge_outcomes,
+        label_delay_s,
+        outcomes_of,
+        standards_from,
+        watermark,
+    )
     from palio.monitor.payload import render
     from palio.monitor.reviewing import Watching, review
     from palio.monitor.standards import Standard, standards_of
@@ -73,6 +83,8 @@ __all__ = [
     "Watching",
     "Webhook",
     "WindowBuilder",
+    "Worth",
+    "check_kpis",
     "claim",
     "concept_findings",
     "deliver",
@@ -80,26 +92,33 @@ __all__ = [
     "drift_of",
     "expected_false_alarms",
     "input_findings",
+    "judge_classes",
     "judge_errors",
     "judge_estimates",
+    "judge_kpis",
+    "judge_labels",
+    "judge_outcomes",
+    "kpi_values",
+    "label_delay_s",
     "looks_of",
     "loss_scale",
     "merge",
+    "outcomes_of",
     "parse_persistence",
     "pending",
     "render",
     "review",
     "review_standing",
+    "standards_from",
     "standards_of",
     "standing",
     "stream_lines",
+    "watermark",
     "with_errors",
+    "worth_of",
 ]
 
 _HOMES = {
-    "review": "reviewing",
-    "Watching": "reviewing",
-    "Subject": "counting",
     "DETECTORS": "streams",
     "LEASE_S": "messages",
     "AlertRules": "alerting",
@@ -121,9 +140,13 @@ _HOMES = {
     "Standard": "standards",
     "Standing": "alerting",
     "StreamReview": "streams",
+    "Subject": "counting",
     "Told": "messages",
+    "Watching": "reviewing",
     "Webhook": "webhook",
     "WindowBuilder": "windows",
+    "Worth": "kpis",
+    "check_kpis": "kpis",
     "claim": "messages",
     "concept_findings": "concept",
     "deliver": "delivery",
@@ -131,19 +154,30 @@ _HOMES = {
     "drift_of": "drift",
     "expected_false_alarms": "alerting",
     "input_findings": "inputs",
+    "judge_classes": "outcomes",
     "judge_errors": "estimates",
     "judge_estimates": "estimates",
+    "judge_kpis": "kpis",
+    "judge_labels": "outcomes",
+    "judge_outcomes": "outcomes",
+    "kpi_values": "kpis",
+    "label_delay_s": "outcomes",
     "looks_of": "alerting",
     "loss_scale": "streams",
     "merge": "windows",
+    "outcomes_of": "outcomes",
     "parse_persistence": "alerting",
     "pending": "messages",
     "render": "payload",
+    "review": "reviewing",
     "review_standing": "alerting",
+    "standards_from": "outcomes",
     "standards_of": "standards",
     "standing": "alerting",
     "stream_lines": "concept",
+    "watermark": "outcomes",
     "with_errors": "estimates",
+    "worth_of": "kpis",
 }
 
 

@@ -1,0 +1,181 @@
+"""Estimates without labels against the real figures: mean absolute error over windows, and what they cost.
+
+`car_loan` and `credit_card` hold answers, truths and a drift; regressions get a covariate shift. `unchanged` assumes
+the figure of the reference. Ends with exit code 1 if a limit is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palio.core.records import Task
+from palio.measure import score
+from palio.monitor import Estimator
+
+LIMITS = {"car_loan": {"roc_auc": 0.003, "f1": 0.003, "accuracy": 0.004}}
+PEER = {
+    "car_loan": {"roc_auc": 0.0021, "f1": 0.0026, "accuracy": 0.0031},
+    "credit_card": {"roc_auc": 0.0337, "f1_macro": 0.0372},
+}
+"""NannyML 0.13.1 on the same windows."""
+N_WINDOWS = 10
+Rows = dict[str, Any]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[3] / "shared" / "data")
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args()
+    out, broken = {}, False
+    print(f"{'set':12} {'metric':10} {'estimate':>9} {'unchanged':>9} {'peer':>8} {'limit':>8}  inside")
+    for name, load in SETS.items():
+        task, reference, windows = load(chosen.data)
+        found = measure(task, reference, windows)
+        out[name] = found
+        for metric, figures in found["metrics"].items():
+            limit, peer = LIMITS.get(name, {}).get(metric), PEER.get(name, {}).get(metric)
+            broken |= limit is not None and figures["estimate"] > limit
+            print(
+                f"{name:12} {metric:10} {figures['estimate']:9.4g} {figures['unchanged']:9.4g} "
+                f"{peer or '':>8} {limit or '':>8}  {figures['inside']:.0%}"
+            )
+        print(f"{name:12} CPU: learn {found['learn_s']:.1f} s, estimate {found['estimate_s']:.1f} s")
+    if chosen.json:
+        chosen.json.write_text(json.dumps(out, indent=1))
+    return int(broken)
+
+
+def measure(task: Task, reference: Rows, windows: list[Rows]) -> dict[str, Any]:
+    """Estimate each window, and compare with its real figures."""
+    start = time.process_time()
+    learnt = Estimator(reference, task)
+    between = time.process_time()
+    estimated = []
+    for window in windows:
+        estimator = learnt.fresh()
+        estimator.add(window)
+        estimated.append({one.metric: one for one in estimator.finish()})
+    spent = time.process_time() - between
+    real = [real_figures(task, window) for window in windows]
+    metrics = {}
+    for metric in ("mae", "rmse") if task.kind == "regression" else ("roc_auc", "f1", "f1_macro", "accuracy"):
+        pairs = [(one[metric], other[metric]) for one, other in zip(estimated, real, strict=True)]
+        metrics[metric] = {
+            "estimate": float(np.mean([abs(one.value.value - other) for one, other in pairs])),
+            "unchanged": float(np.mean([abs(one.reference - other) for one, other in pairs])),
+            "inside": float(np.mean([one.value.low <= other <= one.value.high for one, other in pairs])),
+        }
+    return {"metrics": metrics, "learn_s": between - start, "estimate_s": spent}
+
+
+def real_figures(task: Task, rows: Rows) -> dict[str, float]:
+    """Score a window by its labels."""
+    if task.kind == "regression":
+        return score(task, rows["truth"], rows["prediction"])
+    index = {label: place for place, label in enumerate(task.classes)}
+    truth, said = (np.array([index[label] for label in rows[name]]) for name in ("truth", "prediction"))
+    p = np.stack([rows[f"probability_{label}"] for label in task.classes], axis=1)
+    return score(task, truth, said, p / p.sum(1, keepdims=True))
+
+
+def car_loan(data: Path) -> tuple[Task, Rows, list[Rows]]:
+    """Two classes; the prices of cars go up after five windows."""
+    import polars as pl
+
+    frames = [pl.read_parquet(data / "monitoring" / f"car-loan-{part}.parquet") for part in ("reference", "monitoring")]
+    rows = []
+    for frame in frames:
+        p = frame["y_pred_proba"].to_numpy()
+        given = {"prediction": frame["y_pred"].cast(pl.String).to_numpy(), "probability_1": p, "probability_0": 1 - p}
+        given["truth"] = frame["repaid"].cast(pl.Int64).cast(pl.String).to_numpy()
+        rows.append(given | inputs(frame, {"timestamp", "y_pred_proba", "y_pred", "repaid"}))
+    task = Task(kind="classification", target="repaid", classes=("0", "1"), positive="1")
+    return task, rows[0], windows_of(rows[1])
+
+
+def credit_card(data: Path) -> tuple[Task, Rows, list[Rows]]:
+    """Three classes; the customers change after five windows."""
+    import polars as pl
+
+    frames = [
+        pl.read_parquet(data / "monitoring" / f"credit-card-{part}.parquet") for part in ("reference", "monitoring")
+    ]
+    classes = tuple(sorted(frames[0]["y_true"].unique()))
+    own = {"id", "timestamp", "y_pred", "y_true", *(f"y_pred_proba_{label}" for label in classes)}
+    rows = []
+    for frame in frames:
+        given = {"prediction": frame["y_pred"].to_numpy(), "truth": frame["y_true"].to_numpy()}
+        given |= {f"probability_{label}": frame[f"y_pred_proba_{label}"].to_numpy() for label in classes}
+        rows.append(given | inputs(frame, own))
+    return Task(kind="classification", target="y_true", classes=classes), rows[0], windows_of(rows[1])
+
+
+def california(data: Path) -> tuple[Task, Rows, list[Rows]]:
+    """Prices of houses; ever richer districts come."""
+    return shifted(data / "tabular" / "california-housing.csv", "median_house_value", "median_income")
+
+
+def diamonds(data: Path) -> tuple[Task, Rows, list[Rows]]:
+    """Prices of diamonds; ever larger ones come."""
+    return shifted(data / "tabular" / "diamonds.csv", "price", "carat")
+
+
+def shifted(path: Path, target: str, by: str) -> tuple[Task, Rows, list[Rows]]:
+    """Train on rows that are mostly low in a column; answer rows that are ever higher in it."""
+    import polars as pl
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    frame = pl.read_csv(path, infer_schema_length=None).drop_nulls(target)
+    rng = np.random.default_rng(0)
+    rank = frame[by].rank("random", seed=0).to_numpy() / len(frame)
+    early = rng.random(len(frame)) < 0.75 * (1.15 - rank) / 1.15
+    fit, seen = np.array_split(rng.permutation(np.flatnonzero(early)), 2)
+    later = np.flatnonzero(~early)
+    later = later[np.argsort(rank[later] + rng.normal(0, 0.3, len(later)))]
+    given = inputs(frame, {target})
+    x = np.column_stack([codes(values) for values in given.values()])
+    y = frame[target].cast(pl.Float64).to_numpy()
+    said = HistGradientBoostingRegressor(random_state=0).fit(x[fit], y[fit]).predict(x)
+    rows = given | {"prediction": said, "truth": y}
+    reference, late = ({name: values[part] for name, values in rows.items()} for part in (seen, later))
+    return Task(kind="regression", target=target), reference, windows_of(late)
+
+
+def inputs(frame: Any, without: set[str]) -> Rows:
+    """Read the columns of a frame as the log holds them."""
+    import polars as pl
+
+    out = {}
+    for column in frame.columns:
+        if column not in without:
+            is_text = frame[column].dtype == pl.String
+            cells = frame[column].fill_null("") if is_text else frame[column].cast(pl.Float64).fill_null(float("nan"))
+            out[f"input.{column}"] = cells.to_numpy()
+    return out
+
+
+def codes(values: Any) -> Any:
+    return values if values.dtype.kind == "f" else np.unique(values.astype(str), return_inverse=True)[1].astype(float)
+
+
+def windows_of(rows: Rows) -> list[Rows]:
+    """Cut rows into windows, in their order."""
+    n_rows = len(rows["prediction"])
+    return [
+        {name: values[part] for name, values in rows.items()} for part in np.array_split(np.arange(n_rows), N_WINDOWS)
+    ]
+
+
+SETS = {"car_loan": car_loan, "credit_card": credit_card, "california": california, "diamonds": diamonds}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

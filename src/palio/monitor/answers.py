@@ -1,0 +1,132 @@
+"""Read answers and truths of a batch: classes as index, numbers as they are, features as columns of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.records import Task
+
+Array = npt.NDArray[Any]
+Batch = Mapping[str, Array]
+NO_LABEL = -1
+"""Index of a row without a label …"""
+UNKNOWN = -2
+"""… and of one whose class the model does not know."""
+_N_CATEGORIES = 30
+_N_VALUES = 1_000
+"""A text column with more values than this holds names or sentences, not categories."""
+_LEAST_KNOWN = 0.5
+
+
+class Answers(NamedTuple):
+    """What the model said, one entry per row."""
+
+    prediction: Array
+    """Class index (`UNKNOWN` if it is none of the task's), or number."""
+    probabilities: Array | None
+    """Shape (n_rows, n_classes), or None; each row adds up to 1."""
+
+
+def answers_of(task: Task, batch: Batch) -> Answers:
+    """Read what the model said in a batch of the log."""
+    if task.kind == "regression":
+        return Answers(np.asarray(batch["prediction"], np.float64), None)
+    prediction = class_index(task, batch["prediction"])
+    names = [f"probability_{label}" for label in task.classes]
+    if any(name not in batch for name in names):
+        return Answers(prediction, None)
+    p = np.stack([np.asarray(batch[name], np.float64) for name in names], axis=1)
+    total = p.sum(axis=1, keepdims=True)
+    return Answers(prediction, np.divide(p, total, out=np.full_like(p, np.nan), where=total > 0))
+
+
+def usable(task: Task, answers: Answers) -> Array:
+    """Tell which rows can be judged: with an answer that the task knows, and all its probabilities."""
+    if task.kind == "regression":
+        return np.isfinite(answers.prediction)
+    fine = answers.prediction >= 0
+    if answers.probabilities is not None:
+        p = answers.probabilities
+        fine = fine & np.isfinite(p).all(axis=1) & (p >= 0).all(axis=1)
+    return np.asarray(fine, bool)
+
+
+def truths_of(task: Task, batch: Batch) -> Array:
+    """Read the labels of a batch: class index with `NO_LABEL` and `UNKNOWN`, or numbers with NaN for no label."""
+    if task.kind == "regression":
+        values = batch["truth_number"] if "truth_number" in batch else batch["truth"]
+        return np.asarray(values, np.float64)
+    return class_index(task, batch["truth"])
+
+
+def class_index(task: Task, labels: Array) -> Array:
+    """Turn labels into the index of their class; empty is `NO_LABEL`, other texts are `UNKNOWN`."""
+    table = {label: place for place, label in enumerate(task.classes)} | {"": NO_LABEL}
+    texts = map(str, np.asarray(labels).tolist())
+    return np.fromiter((table.get(text, UNKNOWN) for text in texts), np.int64, len(labels))
+
+
+class Features:
+    """The inputs of a row as numbers, in the same columns for every batch.
+
+    Numbers stay, categories become codes by their frequency in the reference, missing is NaN. Tensors and texts with
+    very many values are left out.
+
+    Args:
+        rows: Rows of the reference, `input.<column>`.
+        columns: Only these columns, such as those that the log keeps; None takes all.
+    """
+
+    def __init__(self, rows: Batch, columns: Iterable[str] | None = None) -> None:
+        wanted = None if columns is None else set(columns)
+        self._codes: dict[str, dict[str, float] | None] = {}
+        for name in rows:
+            if not name.startswith("input.") or (wanted is not None and name.removeprefix("input.") not in wanted):
+                continue
+            values = np.asarray(rows[name])
+            if values.ndim != 1:
+                continue
+            if values.dtype.kind in "biuf":
+                self._codes[name] = None
+            elif (codes := _codes_of(values)) is not None:
+                self._codes[name] = codes
+
+    @property
+    def is_category(self) -> list[bool]:
+        """Which columns hold codes."""
+        return [codes is not None for codes in self._codes.values()]
+
+    def of(self, batch: Batch) -> tuple[Array, Array]:
+        """Return the features, shape (n_rows, n_columns), and which rows have most of their inputs."""
+        n_rows = len(batch["prediction"])
+        columns = [self._column(name, codes, batch, n_rows) for name, codes in self._codes.items()]
+        if not columns:
+            return np.empty((n_rows, 0)), np.zeros(n_rows, bool)
+        absent = np.mean([gone for _, gone in columns], axis=0)
+        return np.stack([values for values, _ in columns], axis=1), absent < _LEAST_KNOWN
+
+    @staticmethod
+    def _column(name: str, codes: dict[str, float] | None, batch: Batch, n_rows: int) -> tuple[Array, Array]:
+        values = np.asarray(batch[name]) if name in batch else np.empty(0)
+        of_kind = values.dtype.kind in "biuf" if codes is None else values.dtype.kind in "OSUT"
+        if values.ndim != 1 or len(values) != n_rows or not of_kind:
+            return np.full(n_rows, np.nan), np.ones(n_rows, bool)
+        if codes is None:
+            numbers = values.astype(np.float64)
+            return numbers, np.isnan(numbers)
+        texts = ["" if value is None else str(value) for value in values.tolist()]
+        coded = np.fromiter((codes.get(text, float(_N_CATEGORIES)) for text in texts), np.float64, n_rows)
+        return coded, np.isnan(coded)
+
+
+def _codes_of(values: Array) -> dict[str, float] | None:
+    """Number the frequent categories; None if there are too many values to be categories."""
+    found, counts = np.unique(["" if value is None else str(value) for value in values.tolist()], return_counts=True)
+    if len(found) > min(_N_VALUES, max(2, len(values) // 2)):
+        return None
+    frequent = [str(found[i]) for i in np.argsort(-counts, kind="stable") if found[i] != ""][:_N_CATEGORIES]
+    return {text: float(place) for place, text in enumerate(frequent)} | {"": float("nan")}
