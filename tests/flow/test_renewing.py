@@ -23,7 +23,7 @@ from palio.cli.app import palio
 from palio.core.errors import ConflictError, NotFoundError, RefusedError
 from palio.core.monitoring import RetrainRequest
 from palio.core.records import Decision, Parts
-from palio.flow import appending, collecting, renewing
+from palio.flow import appending, collecting, renewal_steps, renewing
 from palio.flow.supervising import Supervisor
 from tests.flow.conftest import write_bank
 from tests.flow.served import answer_rows, send_truths
@@ -251,9 +251,9 @@ def test_rows_that_break_the_contract_are_counted_and_kept_apart(opened: Opened)
     found = planned(project)
     standing = renew.renewal_standing(project.store, "bank")
     assert standing is not None and standing.request == found
-    renewal, text, _ = renewing._collect(project, standing)
+    renewal, text, _ = renewal_steps.collect(project, standing)
     assert renewal.n_rows == 288 and "Left out: 12 broke the contract and are in quarantine." in text
-    assert renewing._collect(project, standing)[:2] == (renewal, text)
+    assert renewal_steps.collect(project, standing)[:2] == (renewal, text)
 
 
 def test_the_newest_request_alone_is_carried_out_and_by_one_process(opened: Opened) -> None:

@@ -34,12 +34,10 @@ def watch(folder: Path, as_json: bool, once: bool, interval: float, no_train: bo
     Safe to run twice at once, and to be killed at any moment.
     """
     from palio import flow
-    from palio.flow.supervising import Supervisor
 
     with opened(folder) as (store, config):
-        project = flow.Project(folder, config, store)
         wait = threading.Event()
-        with Supervisor(project, may_train=not no_train) as supervisor:
+        with flow.Project(folder, config, store).supervise(may_train=not no_train) as supervisor:
             while True:
                 looked = supervisor.look(whole=once)
                 if once and looked.is_training:

@@ -323,6 +323,8 @@ class Review(Record, frozen=True, kw_only=True):
     """Windows with fewer rows are not judged."""
     has_reference: bool = True
     """Whether the bundle tells what the model was trained on; bundles of older versions of Palio do not."""
+    ripe_before: dt.datetime | None = None
+    """Rows answered before this have had the time in which labels usually come; None: no label has come."""
 
 
 # ── what follows ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from palio.flow.feedback import Received
     from palio.flow.scoring import Scored
     from palio.flow.summary import RunSummary
+    from palio.flow.supervising import Supervisor
     from palio.model import Bundle
     from palio.renew import Planned, RenewalStanding
 
@@ -119,7 +120,7 @@ class Project:
         """Say whether a renewal would be planned now, by policy or because a person asks; write nothing."""
         from palio.flow import renewing
 
-        return renewing.plan(self, why=why)
+        return renewing.asked(self, why=why)
 
     def retrain(self, *, why: str = "", request: str = "") -> RenewalStanding:
         """Renew the champion: add the labelled rows that were served to the data, train, judge, release."""
@@ -132,6 +133,12 @@ class Project:
         from palio import renew
 
         return renew.withdraw(self.store, self.name, reason=reason)
+
+    def supervise(self, *, may_train: bool = True) -> Supervisor:
+        """Watch over the model: rollouts, what was served, renewals. Close it, or use it in a `with` block."""
+        from palio.flow import supervising
+
+        return supervising.Supervisor(self, may_train=may_train)
 
     def run(self) -> RunSummary:
         """Run the whole cycle."""

@@ -1,4 +1,4 @@
-"""Carry a renewal from its plan to its end: collect, train, judge, release. Each step is one line of the ledger.
+"""Carry a renewal from its plan to its end: begin, collect, train, judge, release. Each step is one line of the ledger.
 
 A step is done first and told afterwards, and doing it again gives the same; so whoever is killed is gone on with, and
 of two who carry out the same renewal one writes each line. A lock on a file keeps a second process of this machine from
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from palio import measure, promote, renew, store
+from palio import renew, store
 from palio.core.clock import Clock, utc_now
 from palio.core.durations import read_duration
 from palio.core.errors import (
@@ -28,10 +28,8 @@ from palio.core.errors import (
     RefusedError,
     UnavailableError,
 )
-from palio.core.ids import short
-from palio.core.monitoring import Renewal, Review
-from palio.core.records import Decision, Search
-from palio.flow import collecting, steps
+from palio.core.monitoring import Review
+from palio.flow import collecting, monitoring, renewal_steps
 from palio.flow.project import Project
 
 if TYPE_CHECKING:
@@ -108,8 +106,19 @@ def _ripe_until(project: Project, review: Review | None, now: dt.datetime) -> dt
     setting = project.config.monitor.labels_after
     if setting != "auto":
         return now - read_duration(setting)
-    ripe = [window.until for window in (review.windows if review else ()) if window.is_ripe]
-    return max(ripe, default=None)
+    return None if review is None else review.ripe_before
+
+
+def asked(project: Project, *, why: str | None = None, clock: Clock = utc_now) -> Planned:
+    """Review what was served, and decide as `plan` does; a review that cannot be made is said and does without."""
+    review = None
+    if project.store.promotions.champion(project.name) is not None:
+        try:
+            review = monitoring.look(project, clock=clock)
+        except (PalioError, ImportError) as error:
+            why_not = error.message if isinstance(error, PalioError) else str(error)
+            project.progress.say(f"renew     What was served could not be reviewed: {why_not}.")
+    return plan(project, review, why=why, clock=clock)
 
 
 def retrain(project: Project, *, why: str = "", request: str = "", clock: Clock = utc_now) -> RenewalStanding:
@@ -130,7 +139,7 @@ def retrain(project: Project, *, why: str = "", request: str = "", clock: Clock 
         return carry_out(project, request, clock=clock)
     found = renew.renewal_standing(project.store, project.name)
     if found is None or found.is_over:
-        planned = plan(project, why=why, clock=clock)
+        planned = asked(project, why=why, clock=clock)
         if planned.request is None:
             raise RefusedError(
                 f"model {project.name}: {planned.reason}",
@@ -195,11 +204,6 @@ def is_carried_out(project: Project) -> bool:
         return True
 
 
-# ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_Step = Callable[[Project, "RenewalStanding"], "tuple[Renewal, str, renew.StepKind]"]
-
-
 def _begin(project: Project, found: RenewalStanding, clock: Clock) -> RenewalStanding:
     """Count the attempt; give up after too many."""
     before, identity = found.renewal, found.request.id
@@ -219,11 +223,11 @@ def _begin(project: Project, found: RenewalStanding, clock: Clock) -> RenewalSta
 def _advanced(project: Project, found: RenewalStanding, clock: Clock) -> RenewalStanding:
     while not found.is_over:
         try:
-            renewal, text, kind = _STEPS[found.renewal.status](project, found)
+            renewal, text, kind = renewal_steps.STEPS[found.renewal.status](project, found)
         except UnavailableError:
             raise
         except PalioError as error:
-            renewal, text, kind = _ended(found, error)
+            renewal, text, kind = renewal_steps.ended(found, error)
         if not text:
             break
         project.progress.say(f"renew     {text}")
@@ -233,186 +237,3 @@ def _advanced(project: Project, found: RenewalStanding, clock: Clock) -> Renewal
         except ConflictError:  # somebody else took this step: go on from what they wrote
             found = _standing(project, found.request.id)
     return found
-
-
-def _ended(found: RenewalStanding, error: PalioError) -> tuple[Renewal, str, renew.StepKind]:
-    """End a renewal by an error: refused by a policy, or failed."""
-    reason = error.message
-    if isinstance(error, RefusedError):
-        renewal = msgspec.structs.replace(found.renewal, status="refused", reason=reason)
-        return renewal, f"Refused renewal {found.request.id}: {reason}.", "refuse"
-    renewal = msgspec.structs.replace(found.renewal, status="failed", reason=reason)
-    return renewal, f"Renewal {found.request.id} failed: {reason}.", "fail"
-
-
-def _collect(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
-    rows, added = collecting.collect(project, found.request)
-    n_quarantined = rows.n_rows - added.n_rows
-    renewal = msgspec.structs.replace(
-        found.renewal, status="collected", snapshot=added.snapshot, n_rows=added.n_rows, reason=""
-    )
-    left = [
-        (n_quarantined, "broke the contract and are in quarantine"),
-        (rows.n_unfit, "lack an input in the log"),
-        (rows.n_repeated, "have an id that the data holds already"),
-    ]
-    told = [f"{n:,} {why}" for n, why in left if n]
-    text = f"Added {added.n_rows:,} labelled rows to the data for renewal {found.request.id}."
-    if told:
-        text += f" Left out: {', '.join(told)}."
-    if rows.n_corrected:
-        text += f" {rows.n_corrected:,} labels that were learned from have changed since; the data keeps the old ones."
-    return renewal, " ".join([text, *rows.notes]), "collect"
-
-
-def _train(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
-    budget_s = found.request.budget_s
-    search = steps.train(_within(project, budget_s))
-    renewal = msgspec.structs.replace(found.renewal, status="trained", search=search.id)
-    run = next(run for run in search.runs if run.chosen)
-    text = (
-        f"Trained for renewal {found.request.id}: {len(search.runs)} candidates in {search.seconds:,.0f} s; "
-        f"the best is {run.family}, bundle {short(search.bundle)}."
-    )
-    return renewal, text, "train"
-
-
-def _within(project: Project, budget_s: float) -> Project:
-    """Return the project with another budget of the search; both share one store."""
-    table = msgspec.structs.replace(project.config.train, budget_s=budget_s)
-    config = msgspec.structs.replace(project.config, train=table)
-    return Project(project.folder, config, project.store, progress=project.progress)
-
-
-def _judge(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
-    request = found.request
-    search = project.store.records.require(Search, found.renewal.search)
-    champion = project.store.promotions.champion(project.name)
-    if champion is not None and champion.bundle == search.bundle:
-        raise RefusedError(f"the search came to the champion itself, version {champion.version}", hint="")
-    assessment = steps.evaluate(
-        project, why=f"renewal {request.id}", search=search, newest_from=_newest_from(project, found, search)
-    )
-    decision = steps.decide(
-        project,
-        search,
-        assessment,
-        may_lose_earlier=request.may_lose_earlier,
-        by_person=request.kind == "classes",
-    )
-    promote.record(project.store, decision, model=project.name)
-    renewal = msgspec.structs.replace(found.renewal, status="judged", decision=decision.id)
-    text = f"Judged renewal {request.id}: {_compared(decision)}"
-    if decision.verdict == "needs_approval":
-        text += (
-            f" {_why_a_person(request.kind, decision)} It waits for a person: "
-            f"palio promote --approve {short(decision.id)}."
-        )
-        renewal = msgspec.structs.replace(renewal, reason="waits for a person")
-    notes = [] if decision.verdict == "needs_approval" else [note.rstrip(".") + "." for note in assessment.notes]
-    return renewal, " ".join([text, *(note[0].upper() + note[1:] for note in notes)]), "judge"
-
-
-def _why_a_person(kind: str, decision: Decision) -> str:
-    failed = [check.reason for check in decision.checks if not check.passed]
-    if failed:
-        return failed[0]
-    return "The classes have changed, so no figure alone can decide." if kind == "classes" else ""
-
-
-def _compared(decision: Decision) -> str:
-    """Say how champion and challenger compare, on the newest rows and on those of before."""
-    sides = (("newest", decision.newest), ("earlier", decision.earlier))
-    told = []
-    for name, side in sides:
-        if side is not None:
-            d = side.difference
-            value, low, high = (measure.figure(number, sign=True) for number in (d.value, d.low, d.high))
-            told.append(
-                f"on {side.n_rows:,} {name} test rows {side.metric} changes by {value} (95 % interval {low} to {high})"
-            )
-    verdict = {"yes": "the gate says yes", "no": "the gate says no", "needs_approval": "the gate asks for a person"}
-    return f"{verdict[decision.verdict]}; {'; '.join(told)}." if told else f"{verdict[decision.verdict]}."
-
-
-def _newest_from(project: Project, found: RenewalStanding, search: Search) -> int | None:
-    """Return where the rows of this renewal begin in the data that was trained on; None if other rows came behind."""
-    rows = project.store.records.require(collecting.Collected, found.request.id)
-    return collecting.first_row(project, rows, search)
-
-
-def _release(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
-    request, renewal = found.request, found.renewal
-    decision = project.store.records.require(Decision, renewal.decision)
-    champion = project.store.promotions.champion(project.name)
-    if champion is not None and champion.bundle == decision.challenger:
-        return _released(found, champion.version)
-    if decision.verdict == "no":
-        why = next(check.reason for check in decision.checks if not check.passed)
-        ended = msgspec.structs.replace(renewal, status="refused", reason=why)
-        return ended, f"Refused the challenger of renewal {request.id}: {why} The champion stays.", "refuse"
-    if champion is None or champion.bundle != decision.champion:
-        raise RefusedError("the champion changed meanwhile, so the comparison holds no more", hint="plan again")
-    rollout = _rollout(project, decision)
-    if rollout is None and decision.verdict == "needs_approval":
-        return renewal, "", "release"
-    if rollout is None and request.release == "promote":
-        promotion = promote.release(
-            project.store, decision, model=project.name, expected=champion.version
-        )  # fmt: skip
-        return _released(found, 0 if promotion is None else promotion.version)
-    if rollout is None:
-        under_way = renew.standing(project.store, project.name)
-        if under_way is not None and not under_way.is_over:
-            return renewal, "", "rollout"  # one rollout at a time: this one's turn comes
-        rollout = renew.start(project.store, project.name, decision, _rollout_plan(project)).rollout.id
-    releasing = msgspec.structs.replace(renewal, status="releasing", rollout=rollout, reason="")
-    text = f"The challenger of renewal {request.id} is brought live step by step, by rollout {rollout}."
-    return releasing, text, "rollout"
-
-
-def _rollout_plan(project: Project) -> renew.RolloutPlan | None:
-    file = project.config.retrain.rollout
-    return renew.read_rollout(project.folder / file) if file else None
-
-
-def _rollout(project: Project, decision: Decision) -> str | None:
-    """Find the newest rollout, if it is one of this challenger against this champion."""
-    found = renew.standing(project.store, project.name)
-    if found is None or found.rollout.challenger.bundle != decision.challenger:
-        return None
-    return found.rollout.id if found.rollout.champion.bundle == decision.champion else None
-
-
-def _released(found: RenewalStanding, version: int) -> tuple[Renewal, str, renew.StepKind]:
-    renewal = msgspec.structs.replace(found.renewal, status="released", reason="")
-    text = f"Renewal {found.request.id} is done: its challenger is the champion, version {version}."
-    return renewal, text, "release"
-
-
-def _follow(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
-    """Follow the rollout to its end."""
-    renewal = found.renewal
-    decision = project.store.records.require(Decision, renewal.decision)
-    champion = project.store.promotions.champion(project.name)
-    if champion is not None and champion.bundle == decision.challenger:
-        return _released(found, champion.version)
-    rollout = renew.standing(project.store, project.name)
-    if rollout is not None and rollout.rollout.id == renewal.rollout and not rollout.is_over:
-        return renewal, "", "rollout"
-    state = None if rollout is None or rollout.rollout.id != renewal.rollout else rollout.state
-    if state is not None and state.status == "promoted":
-        return renewal, "", "rollout"  # the promotion is written first: the next look finds it
-    why = "another rollout took its place" if state is None else f"its rollout was {state.status}: {state.reason}"
-    ended = msgspec.structs.replace(renewal, status="refused", reason=why.rstrip("."))
-    text = f"Refused the challenger of renewal {found.request.id}: {why.rstrip('.')}. The champion stays."
-    return ended, text, "refuse"
-
-
-_STEPS: dict[str, _Step] = {
-    "planned": _collect,
-    "collected": _train,
-    "trained": _judge,
-    "judged": _release,
-    "releasing": _follow,
-}

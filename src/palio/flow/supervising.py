@@ -7,7 +7,6 @@ may run at once. Training happens in a process of its own, a review in a thread;
 from __future__ import annotations
 
 import contextlib
-import importlib
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from palio.core.errors import ConflictError, InputError, PalioError
 from palio.core.monitoring import Renewal, Review
 from palio.core.records import Record
 from palio.core.serving import RolloutState
-from palio.flow import collecting, feedback, renewing
+from palio.flow import alerting, collecting, feedback, monitoring, renewing
 from palio.flow.project import Project
 
 REVIEW_EVERY_S = 60.0
@@ -154,11 +153,12 @@ class Supervisor:
         return (f"{text[0].upper()}{text[1:]}.",)
 
     def _monitor(self) -> None:
-        self._review = _optional("monitoring").look(self._project)
+        if self._project.store.promotions.champion(self._project.name) is not None:
+            self._review = monitoring.look(self._project, clock=self._clock)
 
     def _alert(self) -> None:
         if self._review is not None:
-            _optional("alerting").tell(self._project, self._review)
+            alerting.tell(self._project, self._review, clock=self._clock)
 
     def _decide(self) -> None:
         found = renew.renewal_standing(self._project.store, self._project.name)
@@ -207,8 +207,3 @@ class Supervisor:
             return
         command = [sys.executable, "-c", _VERB, "retrain", "--request", request, "--dir", str(self._project.folder)]
         self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-
-def _optional(name: str) -> Any:
-    """Import a module of the corridor that needs more than a machine that only serves has."""
-    return importlib.import_module(f"palio.flow.{name}")

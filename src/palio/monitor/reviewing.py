@@ -97,6 +97,7 @@ def review(
         false_alarm_rate=RATE,
         min_rows=watching.min_rows,
         has_reference=subjects[0].reference is not None,
+        ripe_before=ripe_before,
     )
 
 

@@ -1,0 +1,210 @@
+"""The steps of a renewal: each does its work and says where the renewal stands then; nothing is written here.
+
+Doing a step again gives the same: rows are added once, a search and a look at the test are remembered, a promotion is
+one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from palio import measure, promote, renew
+from palio.core.errors import PalioError, RefusedError
+from palio.core.ids import short
+from palio.core.monitoring import Renewal
+from palio.core.records import Decision, Search
+from palio.flow import collecting, steps
+from palio.flow.project import Project
+
+if TYPE_CHECKING:
+    from palio.renew import RenewalStanding
+
+_Step = Callable[[Project, "RenewalStanding"], "tuple[Renewal, str, renew.StepKind]"]
+"""Gives the new state, a sentence and the kind of the line; an empty sentence: there is nothing to do yet."""
+
+
+def ended(found: RenewalStanding, error: PalioError) -> tuple[Renewal, str, renew.StepKind]:
+    """End a renewal by an error: refused by a policy, or failed."""
+    reason = error.message
+    if isinstance(error, RefusedError):
+        renewal = msgspec.structs.replace(found.renewal, status="refused", reason=reason)
+        return renewal, f"Refused renewal {found.request.id}: {reason}.", "refuse"
+    renewal = msgspec.structs.replace(found.renewal, status="failed", reason=reason)
+    return renewal, f"Renewal {found.request.id} failed: {reason}.", "fail"
+
+
+def collect(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+    """Add the labelled rows to the data, and say which were left out and why."""
+    rows, added = collecting.collect(project, found.request)
+    n_quarantined = rows.n_rows - added.n_rows
+    renewal = msgspec.structs.replace(
+        found.renewal, status="collected", snapshot=added.snapshot, n_rows=added.n_rows, reason=""
+    )
+    left = [
+        (n_quarantined, "broke the contract and are in quarantine"),
+        (rows.n_unfit, "lack an input in the log"),
+        (rows.n_repeated, "have an id that the data holds already"),
+    ]
+    told = [f"{n:,} {why}" for n, why in left if n]
+    text = f"Added {added.n_rows:,} labelled rows to the data for renewal {found.request.id}."
+    if told:
+        text += f" Left out: {', '.join(told)}."
+    if rows.n_corrected:
+        text += f" {rows.n_corrected:,} labels that were learned from have changed since; the data keeps the old ones."
+    return renewal, " ".join([text, *rows.notes]), "collect"
+
+
+def _train(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+    budget_s = found.request.budget_s
+    search = steps.train(_within(project, budget_s))
+    renewal = msgspec.structs.replace(found.renewal, status="trained", search=search.id)
+    run = next(run for run in search.runs if run.chosen)
+    text = (
+        f"Trained for renewal {found.request.id}: {len(search.runs)} candidates in {search.seconds:,.0f} s; "
+        f"the best is {run.family}, bundle {short(search.bundle)}."
+    )
+    return renewal, text, "train"
+
+
+def _within(project: Project, budget_s: float) -> Project:
+    """Return the project with another budget of the search; both share one store."""
+    table = msgspec.structs.replace(project.config.train, budget_s=budget_s)
+    config = msgspec.structs.replace(project.config, train=table)
+    return Project(project.folder, config, project.store, progress=project.progress)
+
+
+def _judge(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+    request = found.request
+    search = project.store.records.require(Search, found.renewal.search)
+    champion = project.store.promotions.champion(project.name)
+    if champion is not None and champion.bundle == search.bundle:
+        raise RefusedError(f"the search came to the champion itself, version {champion.version}", hint="")
+    assessment = steps.evaluate(
+        project, why=f"renewal {request.id}", search=search, newest_from=_newest_from(project, found, search)
+    )
+    decision = steps.decide(
+        project,
+        search,
+        assessment,
+        may_lose_earlier=request.may_lose_earlier,
+        by_person=request.kind == "classes",
+    )
+    promote.record(project.store, decision, model=project.name)
+    renewal = msgspec.structs.replace(found.renewal, status="judged", decision=decision.id)
+    text = f"Judged renewal {request.id}: {_compared(decision)}"
+    if decision.verdict == "needs_approval":
+        text += (
+            f" {_why_a_person(request.kind, decision)} It waits for a person: "
+            f"palio promote --approve {short(decision.id)}."
+        )
+        renewal = msgspec.structs.replace(renewal, reason="waits for a person")
+    notes = [] if decision.verdict == "needs_approval" else [note.rstrip(".") + "." for note in assessment.notes]
+    return renewal, " ".join([text, *(note[0].upper() + note[1:] for note in notes)]), "judge"
+
+
+def _why_a_person(kind: str, decision: Decision) -> str:
+    failed = [check.reason for check in decision.checks if not check.passed]
+    if failed:
+        return failed[0]
+    return "The classes have changed, so no figure alone can decide." if kind == "classes" else ""
+
+
+def _compared(decision: Decision) -> str:
+    """Say how champion and challenger compare, on the newest rows and on those of before."""
+    sides = (("newest", decision.newest), ("earlier", decision.earlier))
+    told = []
+    for name, side in sides:
+        if side is not None:
+            d = side.difference
+            value, low, high = (measure.figure(number, sign=True) for number in (d.value, d.low, d.high))
+            told.append(
+                f"on {side.n_rows:,} {name} test rows {side.metric} changes by {value} (95 % interval {low} to {high})"
+            )
+    verdict = {"yes": "the gate says yes", "no": "the gate says no", "needs_approval": "the gate asks for a person"}
+    return f"{verdict[decision.verdict]}; {'; '.join(told)}." if told else f"{verdict[decision.verdict]}."
+
+
+def _newest_from(project: Project, found: RenewalStanding, search: Search) -> int | None:
+    """Return where the rows of this renewal begin in the data that was trained on; None if other rows came behind."""
+    rows = project.store.records.require(collecting.Collected, found.request.id)
+    return collecting.first_row(project, rows, search)
+
+
+def _release(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+    request, renewal = found.request, found.renewal
+    decision = project.store.records.require(Decision, renewal.decision)
+    champion = project.store.promotions.champion(project.name)
+    if champion is not None and champion.bundle == decision.challenger:
+        return _released(found, champion.version)
+    if decision.verdict == "no":
+        why = next(check.reason for check in decision.checks if not check.passed)
+        ended = msgspec.structs.replace(renewal, status="refused", reason=why)
+        return ended, f"Refused the challenger of renewal {request.id}: {why} The champion stays.", "refuse"
+    if champion is None or champion.bundle != decision.champion:
+        raise RefusedError("the champion changed meanwhile, so the comparison holds no more", hint="plan again")
+    rollout = _rollout(project, decision)
+    if rollout is None and decision.verdict == "needs_approval":
+        return renewal, "", "release"
+    if rollout is None and request.release == "promote":
+        promotion = promote.release(
+            project.store, decision, model=project.name, expected=champion.version
+        )  # fmt: skip
+        return _released(found, 0 if promotion is None else promotion.version)
+    if rollout is None:
+        under_way = renew.standing(project.store, project.name)
+        if under_way is not None and not under_way.is_over:
+            return renewal, "", "rollout"  # one rollout at a time: this one's turn comes
+        rollout = renew.start(project.store, project.name, decision, _rollout_plan(project)).rollout.id
+    releasing = msgspec.structs.replace(renewal, status="releasing", rollout=rollout, reason="")
+    text = f"The challenger of renewal {request.id} is brought live step by step, by rollout {rollout}."
+    return releasing, text, "rollout"
+
+
+def _rollout_plan(project: Project) -> renew.RolloutPlan | None:
+    file = project.config.retrain.rollout
+    return renew.read_rollout(project.folder / file) if file else None
+
+
+def _rollout(project: Project, decision: Decision) -> str | None:
+    """Find the newest rollout, if it is one of this challenger against this champion."""
+    found = renew.standing(project.store, project.name)
+    if found is None or found.rollout.challenger.bundle != decision.challenger:
+        return None
+    return found.rollout.id if found.rollout.champion.bundle == decision.champion else None
+
+
+def _released(found: RenewalStanding, version: int) -> tuple[Renewal, str, renew.StepKind]:
+    renewal = msgspec.structs.replace(found.renewal, status="released", reason="")
+    text = f"Renewal {found.request.id} is done: its challenger is the champion, version {version}."
+    return renewal, text, "release"
+
+
+def _follow(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+    """Follow the rollout to its end."""
+    renewal = found.renewal
+    decision = project.store.records.require(Decision, renewal.decision)
+    champion = project.store.promotions.champion(project.name)
+    if champion is not None and champion.bundle == decision.challenger:
+        return _released(found, champion.version)
+    rollout = renew.standing(project.store, project.name)
+    if rollout is not None and rollout.rollout.id == renewal.rollout and not rollout.is_over:
+        return renewal, "", "rollout"
+    state = None if rollout is None or rollout.rollout.id != renewal.rollout else rollout.state
+    if state is not None and state.status == "promoted":
+        return renewal, "", "rollout"  # the promotion is written first: the next look finds it
+    why = "another rollout took its place" if state is None else f"its rollout was {state.status}: {state.reason}"
+    ended = msgspec.structs.replace(renewal, status="refused", reason=why.rstrip("."))
+    text = f"Refused the challenger of renewal {found.request.id}: {why.rstrip('.')}. The champion stays."
+    return ended, text, "refuse"
+
+
+STEPS: dict[str, _Step] = {
+    "planned": collect,
+    "collected": _train,
+    "trained": _judge,
+    "judged": _release,
+    "releasing": _follow,
+}
