@@ -15,7 +15,7 @@ import pytest
 from palio import model, serve, store
 from palio.core.errors import PalioError
 from palio.core.records import ColumnProfile, Profile
-from palio.serve.traffic.access import ANONYMOUS
+from palio.serve.traffic.rules import ANONYMOUS
 from tests.serve.small_model import GOOD, SmallBundle, feeds, small_bundle
 
 PROFILE = Profile(n_rows=1, columns=(ColumnProfile(name="age", type="integer", n_rows=1, n_missing=0),))

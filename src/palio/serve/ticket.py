@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from palio.serve.journal_columns import Entry
-from palio.serve.traffic.access import ANONYMOUS, Caller, Verdict
 from palio.serve.traffic.routing import Target
+from palio.serve.traffic.rules import ANONYMOUS, Caller, Verdict
 from palio.serve.traffic.shadow import Shadowed
 
 if TYPE_CHECKING:

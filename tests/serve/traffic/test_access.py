@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from palio.core.errors import InputError
 from palio.core.serving import ApiKey, Policy, Rule
-from palio.serve.traffic.access import ANONYMOUS, Access, Caller, check_policy, compile_policy, policy_digest
+from palio.serve.traffic.access import Access, compile_policy
+from palio.serve.traffic.rules import ANONYMOUS, Caller, check_policy, policy_digest
 
 NOON = dt.datetime(2026, 5, 4, 12, 0, tzinfo=dt.UTC).timestamp()  # a Monday
 ANN, BOB = Caller("ann", "risk"), Caller("bob", "marketing")

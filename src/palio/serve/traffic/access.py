@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from palio.core.errors import InputError
-from palio.core.ids import digest_of
-from palio.core.serving import ApiKey, Policy, Rule
-from palio.serve.traffic.hours import Hours, read_hours
-from palio.serve.traffic.quota import SECONDS, OwnQuotas, Quotas
+from palio.core.serving import ApiKey, Policy
+from palio.serve.traffic.quota import OwnQuotas, Quotas
+from palio.serve.traffic.rules import ANONYMOUS, Caller, Line, Verdict, policy_digest, work_out
 
 Headers = Mapping[bytes, bytes]
 _MOST_CACHED = 4096
@@ -21,86 +18,15 @@ _LONGEST_CACHED = 256
 FEEDBACK: Final = "feedback"
 """The purpose of telling truths. They steer rollouts, and may be about anybody's answers: once there are keys, a rule
 allows it only by name, never with `*`."""
-_CHALLENGE: Final = ((b"www-authenticate", b"Bearer"),)
-
-
-class Caller(NamedTuple):
-    """Who asks: the name and role of an API key, or `anonymous`."""
-
-    name: str
-    role: str
-    trouble: str = ""
-    """Why the key that was shown does not count; whoever shows such a key is refused whatever the rules say."""
-
-
-ANONYMOUS = Caller("anonymous", "anonymous")
 _UNKNOWN = Caller("anonymous", "anonymous", "this API key is not known")
 _EXPIRED = Caller("anonymous", "anonymous", "this API key has expired or was revoked")
 _ADMIN = Caller("anonymous", "anonymous", "an admin key opens the admin port only")
-
-
-class Verdict(NamedTuple):
-    """The answer to one question. `id` goes into the prediction log."""
-
-    id: str
-    """`<digest of the rules>:<index of the rule, from 0>`; or `:default`, `:open` (there are no keys), `:key`."""
-    allowed: bool
-    status: int = 200
-    """200, 401 (show a key), 403 or 429."""
-    reason: str = ""
-    """One sentence for the caller."""
-    rule: int = -1
-    """Index of the rule that decided; -1 if none did."""
-    retry_after_s: int = 0
-    """Of a 429: seconds until so many rows may be asked for; 0 if they never may at once."""
-
-    @property
-    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Headers of a refusal."""
-        if self.status == 401:
-            return _CHALLENGE
-        return ((b"retry-after", b"%d" % self.retry_after_s),) if self.retry_after_s else ()
 
 
 class _Key(NamedTuple):
     caller: Caller
     ends: float
     is_admin: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A rule, worked out."""
-
-    rule: Rule
-    hours: Hours | None
-    since: float
-    until: float
-    quota: tuple[int, float] | None
-    """Rows that a bucket holds, and how many come back each second."""
-    verdict: Verdict
-    is_constant: bool
-    """Whether it holds at all times."""
-    bucket: str
-    """By the rule's words, not its place: a new line above it does not give everyone a fresh quota."""
-
-    def concerns(self, caller: Caller) -> bool:
-        return self.rule.caller in ("*", caller.name) and self.rule.role in ("*", caller.role)
-
-    def fits(self, caller: Caller, model: str, version: str, alias: str, purpose: str, *, strictly: bool) -> bool:
-        """Tell whether the rule is about this request; `strictly`: an allowing rule must name the purpose."""
-        rule = self.rule
-        if strictly and rule.allow and rule.purpose != purpose:
-            return False
-        return (
-            self.concerns(caller)
-            and rule.model in ("*", model)
-            and rule.version in ("*", version, alias)
-            and rule.purpose in ("*", purpose)
-        )
-
-    def holds(self, now: float) -> bool:
-        return self.since <= now < self.until and (self.hours is None or self.hours.hold(now))
 
 
 class Access:
@@ -112,11 +38,11 @@ class Access:
 
     def __init__(self, policy: Policy, quotas: Quotas | None = None) -> None:
         self._digest = policy_digest(policy)
-        self._lines = tuple(_work_out(number, rule, self._digest) for number, rule in enumerate(policy.rules))
+        self._lines = tuple(work_out(number, rule, self._digest) for number, rule in enumerate(policy.rules))
         self._purposes = frozenset(rule.purpose for rule in policy.rules) - {"*"}
         self._keys = {bytes.fromhex(key.hash): _key(key) for key in policy.keys}
         self.quotas = quotas or OwnQuotas()
-        self._fitting: dict[tuple[str, str, str, str, str, str], tuple[_Line, ...]] = {}
+        self._fitting: dict[tuple[str, str, str, str, str, str], tuple[Line, ...]] = {}
         self._default = self._defaults()
 
     def identify(self, headers: Headers, now: float) -> Caller:
@@ -206,7 +132,7 @@ class Access:
             return verdict
         return self._say(self._lines[verdict.rule], caller, now, n_rows, n_taken=1)
 
-    def _say(self, line: _Line, caller: Caller, now: float, n_rows: int, n_taken: int = 0) -> Verdict:
+    def _say(self, line: Line, caller: Caller, now: float, n_rows: int, n_taken: int = 0) -> Verdict:
         verdict = line.verdict
         if not verdict.allowed:
             return verdict._replace(status=401) if caller.name == "anonymous" and self._keys else verdict
@@ -223,11 +149,11 @@ class Access:
             reason, after = f"the quota of {quota} is used up", math.ceil(wait)
         return verdict._replace(allowed=False, status=429, reason=reason, retry_after_s=after)
 
-    def _remember(self, asked: tuple[str, str, str, str, str, str], caller: Caller) -> tuple[_Line, ...]:
+    def _remember(self, asked: tuple[str, str, str, str, str, str], caller: Caller) -> tuple[Line, ...]:
         """Keep the rules that fit, up to the first that holds at all times."""
         _, _, model, version, alias, purpose = asked
         strictly = purpose == FEEDBACK and bool(self._keys)
-        fitting: list[_Line] = []
+        fitting: list[Line] = []
         for line in self._lines:
             if line.fits(caller, model, version, alias, purpose, strictly=strictly):
                 fitting.append(line)
@@ -264,6 +190,7 @@ def compile_policy(policy: Policy, quotas: Quotas | None = None) -> Access:
         InputError: a rule cannot be understood.
 
     Example:
+        >>> from palio.core.serving import Rule
         >>> access = compile_policy(Policy(rules=(Rule(allow=False, purpose="marketing", reason="no consent"),)))
         >>> verdict = access.decide(ANONYMOUS, "churn", 3, "champion", "marketing", now=0.0)
         >>> verdict.allowed, verdict.status, verdict.reason
@@ -305,53 +232,6 @@ def what_if(
     return Access(policy).decide(Caller(caller, role), model, version, alias, purpose, now, n_rows)
 
 
-def policy_digest(policy: Policy) -> str:
-    """Name the rules of a policy by their content: the part of a verdict's identity before the colon."""
-    return digest_of(policy.rules)[:8]
-
-
-def check_policy(policy: Policy, *, where: str = "policy") -> None:
-    """Check every rule of a policy.
-
-    Raises:
-        InputError: a rule cannot be understood; which, and why.
-    """
-    for number, rule in enumerate(policy.rules):
-        _work_out(number, rule, "", where=f"{where}, rule {number}")
-
-
 def _key(key: ApiKey) -> _Key:
     ends = math.inf if key.expires_at is None else key.expires_at.timestamp()
     return _Key(Caller(key.caller, key.role), ends, key.admin)
-
-
-def _work_out(number: int, rule: Rule, digest: str, *, where: str = "") -> _Line:
-    where = where or f"rule {number}"
-    for name in ("caller", "role", "model", "version", "purpose"):
-        if not getattr(rule, name).strip():
-            raise InputError(f"{where}: `{name}` is empty", hint="write * for everyone, or leave it out")
-    for name in ("since", "until"):
-        moment = getattr(rule, name)
-        if moment is not None and moment.tzinfo is None:
-            raise InputError(f"{where}: `{name}`: got a time without a zone", hint="write it as 2026-05-04T08:00:00Z")
-    since = -math.inf if rule.since is None else rule.since.timestamp()
-    until = math.inf if rule.until is None else rule.until.timestamp()
-    if since >= until:
-        raise InputError(f"{where}: `until` is not after `since`, so it never holds", hint="exchange the two")
-    if rule.quota is not None and rule.quota < 1:
-        raise InputError(
-            f"{where}: `quota`: got {rule.quota}, allowed is 1 or more", hint="to deny, write allow = false to deny"
-        )
-    if rule.quota is not None and not rule.allow:
-        raise InputError(f"{where}: it denies, and has a quota", hint="leave `quota` out, or write allow = true")
-    verdict = Verdict(
-        f"{digest}:{number}",
-        rule.allow,
-        200 if rule.allow else 403,
-        rule.reason if rule.allow else rule.reason or "a rule denies this",
-        number,
-    )
-    quota = None if rule.quota is None else (rule.quota, rule.quota / SECONDS[rule.per])
-    hours = read_hours(rule.days, rule.hours, where=where)
-    is_constant = hours is None and rule.since is None and rule.until is None
-    return _Line(rule, hours, since, until, quota, verdict, is_constant, digest_of(rule)[:16])

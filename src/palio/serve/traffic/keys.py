@@ -15,7 +15,7 @@ from palio.core.clock import Clock, utc_now
 from palio.core.errors import ConflictError, InputError, NotFoundError, did_you_mean
 from palio.core.serving import ApiKey, Policy, Rule
 from palio.core.strict import read_record
-from palio.serve.traffic.access import check_policy, policy_digest
+from palio.serve.traffic.rules import check_policy, policy_digest
 
 if TYPE_CHECKING:
     from palio.core.records import Event

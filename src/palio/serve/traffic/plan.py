@@ -8,8 +8,8 @@ import msgspec
 
 from palio.core.records import Deployment
 from palio.core.serving import Plan, Policy, Rollout, RolloutState
-from palio.serve.traffic.access import check_policy
 from palio.serve.traffic.keys import read_policy
+from palio.serve.traffic.rules import check_policy
 
 if TYPE_CHECKING:
     from palio.core.records import Promotion
