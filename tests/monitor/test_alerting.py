@@ -178,3 +178,43 @@ def test_false_alarms_that_cannot_be_counted_are_refused() -> None:
     for rate, window_s in ((1.5, 1.0), (-0.1, 1.0), (0.1, 0.0), (float("nan"), 1.0)):
         with pytest.raises(InputError):
             expected_false_alarms(rate, Persistence(1, 1), window_s=window_s)
+
+
+def test_a_window_that_is_still_filling_is_not_counted() -> None:
+    given = review([[finding()], [finding()], []])
+    assert review_standing(given, AlertRules(), now=NOW).open, "it ends now, and is whole"
+    *whole, newest = given.windows
+    filling = msgspec.structs.replace(newest, until=newest.until - DAY / 2)
+    early = msgspec.structs.replace(given, at=filling.until, windows=(*whole, filling))
+    assert not review_standing(early, AlertRules(), now=NOW).open
+    joined = msgspec.structs.replace(whole[-1], until=filling.until)
+    assert not looks_of(msgspec.structs.replace(early, windows=(joined,)))
+
+
+def test_what_the_filling_window_no_longer_shows_still_opens_by_the_windows_that_are_over() -> None:
+    given = review([[], [finding()], [finding()], []])
+    filling = msgspec.structs.replace(given.windows[-1], until=NOW - DAY / 2)
+    facts = {"at": filling.until, "windows": (*given.windows[:-1], filling)}
+    told = msgspec.structs.replace(given, **facts, findings=(), earlier=(finding(),))
+    (opened,) = review_standing(told, AlertRules(), now=NOW).open
+    assert (opened.n_shown, opened.n_looked) == (2, 3)
+
+
+def test_looks_at_windows_that_are_over_give_the_false_alarms_that_are_expected() -> None:
+    """Hourly reviews of daily windows, whose finding comes and goes by chance while a window fills."""
+    rng, rate, n_days, n_looks = np.random.default_rng(5), 0.15, 1500, 6
+    levels = np.abs(rng.standard_normal((n_days, n_looks)).cumsum(axis=1)) / np.sqrt(np.arange(1, n_looks + 1))
+    shown = levels > 1.4395  # two-sided at 15 %
+    n_opened, known = 0, list[Alert]()
+    for day in range(4, n_days):
+        past = [[finding()] if shown[day - age, -1] else [] for age in range(1, 4)]
+        for turn in range(n_looks):
+            at = NOW + (turn + 1) / (n_looks + 1) * DAY
+            given = review([[finding()] if shown[day, turn] else [], *past], now=NOW + DAY)
+            filling = msgspec.structs.replace(given.windows[-1], until=at)
+            given = msgspec.structs.replace(given, at=at, windows=(*given.windows[:-1], filling))
+            now = review_standing(given, AlertRules(), now=at, before=known)
+            n_opened += bool(now.open) and not known
+            known = list(now.open)
+    expected = expected_false_alarms(rate, Persistence(2, 3), window_s=86_400) * n_days / 30
+    assert n_opened == pytest.approx(expected, rel=4 / expected**0.5)

@@ -315,6 +315,8 @@ class Review(Record, frozen=True, kw_only=True):
     """Oldest first; all rows of every version, and segments of the newest windows."""
     findings: tuple[Finding, ...]
     """That the newest judged windows show, the worst first."""
+    earlier: tuple[Finding, ...] = ()
+    """That earlier windows show and the newest do not, in their newest form; alerts count windows that are over."""
     alerts: tuple[Alert, ...] = ()
     """Open now."""
     false_alarm_rate: float

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 import numpy as np
 
 from palio import measure, truth
-from palio.core.monitoring import ColumnDrift, Estimate, Finding, Kpi, Review, Window, WindowReview
+from palio.core.monitoring import Finding, Kpi, Review, StreamReview
 from palio.monitor.alerting import judged_kinds
-from palio.monitor.counting import AnswerLog, Cell, Counted, Subject, count
-from palio.monitor.drift import RATE, drift_findings, drift_of
-from palio.monitor.estimates import judge_estimates, with_errors
+from palio.monitor.concept import concept_findings, losses_of
+from palio.monitor.counting import AnswerLog, Counted, Subject, count
+from palio.monitor.drift import RATE
 from palio.monitor.findings import followed, worst_first
-from palio.monitor.inputs import input_findings
+from palio.monitor.joint import joint_drift, joint_findings
+from palio.monitor.judging import Judged, Yardstick, judge_cell
+from palio.monitor.outcomes import label_delay_s
+from palio.monitor.streams import ErrorStream, loss_scale
 from palio.monitor.timeline import grid
-
-NINE_OF_TEN = 0.9
-"""A window is ripe after the time in which this share of labels came."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,6 @@ class Watching:
     kpis: tuple[Kpi, ...] = ()
     currency: str = ""
     n_workers: int = 1
-
-
-@dataclass
-class Judged:
-    """One cell, judged."""
-
-    cell: Cell
-    window: Window
-    review: WindowReview
-    findings: list[Finding] = field(default_factory=list)
-    """Of this window alone; not yet followed through time."""
-
-    @property
-    def subject(self) -> Subject:
-        """The version."""
-        return self.cell.subject
 
 
 def review(
@@ -75,10 +59,21 @@ def review(
     stretches = grid(watching.since, now, watching.window)
     counted = count(log, truths, subjects, stretches, min_rows=watching.min_rows, segments=watching.segments)
     ripe_before = _ripe_before(counted, watching, now)
+    yardsticks = {id(one): Yardstick(one, watching.kpis) for one in subjects}
     judged: list[Judged] = []
     for cell in counted.cells:
-        judged.append(_judge(cell, judged, watching, ripe_before))
-    findings = _shown(judged, subjects[0], watching.min_rows)
+        judged.append(
+            judge_cell(
+                cell,
+                judged,
+                yardsticks[id(cell.subject)],
+                min_rows=watching.min_rows,
+                ripe_before=ripe_before,
+                currency=watching.currency,
+            )
+        )
+    stream = _newest(judged, subjects[0], yardsticks[id(subjects[0])], ripe_before)
+    findings, earlier = _shown(judged, subjects[0], watching.min_rows)
     verdict, text = _verdict(findings, judged, subjects[0], watching)
     return Review(
         model=subjects[0].deployment.model,
@@ -89,90 +84,78 @@ def review(
         verdict=verdict,
         text=text,
         task=subjects[0].task.kind,
-        primary=subjects[0].task.metric,
+        primary=measure.primary(subjects[0].task),
         windows=tuple(
             msgspec.structs.replace(one.review, findings=tuple(found.id for found in one.findings)) for one in judged
         ),
         findings=findings,
+        earlier=earlier,
         false_alarm_rate=RATE,
         min_rows=watching.min_rows,
+        stream=stream,
         has_reference=subjects[0].reference is not None,
         ripe_before=ripe_before,
     )
-
-
-def _judge(cell: Cell, before: Sequence[Judged], watching: Watching, ripe_before: dt.datetime | None) -> Judged:
-    """Judge one cell; `before` are those of earlier windows."""
-    window, subject = cell.builder.finish(), cell.subject
-    drift: tuple[ColumnDrift, ...] = ()
-    found: list[Finding] = []
-    if subject.reference is not None:
-        drift = drift_of(subject.reference, window, min_rows=watching.min_rows)
-        found += [
-            *drift_findings(window, drift),
-            *input_findings(subject.reference, window, min_rows=watching.min_rows),
-        ]
-    mine = [one for one in before if one.subject is subject and not one.cell.segment]
-    estimates: tuple[Estimate, ...] = ()
-    if cell.estimator is not None and cell.n_rows >= watching.min_rows:
-        estimates = with_errors(cell.estimator.finish(), [(o.review.estimates, o.review.outcomes) for o in mine])
-        found += judge_estimates(window, estimates, cell.estimator.standards, subject.task)
-    review = WindowReview(
-        since=window.since,
-        until=window.until,
-        version=window.version,
-        bundle=window.bundle,
-        segment=window.segment,
-        n_rows=window.n_rows,
-        n_requests=window.n_requests,
-        n_failed=window.n_failed,
-        latency_ms_p50=_milliseconds(window, 0.5),
-        latency_ms_p99=_milliseconds(window, 0.99),
-        n_labels=cell.n_labels,
-        coverage=cell.n_labels / cell.n_rows if cell.n_rows else 0.0,
-        is_ripe=ripe_before is not None and cell.n_labels > 0 and window.until <= ripe_before,
-        drift=drift,
-        estimates=estimates,
-    )
-    return Judged(cell, window, review, [_with_consequence(one, estimates, subject) for one in found])
 
 
 def _ripe_before(counted: Counted, watching: Watching, now: dt.datetime) -> dt.datetime | None:
     """Say before which moment rows were answered whose labels have had their time; None before any label came."""
     if watching.labels_after is not None:
         return now - watching.labels_after
-    delays = [
-        (rows["truth_received"] - rows["at"].astype("datetime64[us]")).astype(np.int64)
-        for rows in (cell.labelled() for cell in counted.cells if not cell.segment)
-        if rows
-    ]
-    if not delays:
+    parts = [rows for rows in (cell.labelled() for cell in counted.cells if not cell.segment) if rows]
+    if not parts:
         return None
-    return now - dt.timedelta(microseconds=float(np.quantile(np.concatenate(delays), NINE_OF_TEN)))
+    answered, received = (np.concatenate([rows[name] for rows in parts]) for name in ("at", "truth_received"))
+    delay_s = label_delay_s(answered, received, np.datetime64(now.replace(tzinfo=None), "us"))
+    return None if delay_s is None else now - dt.timedelta(seconds=delay_s)
 
 
-def _milliseconds(window: Window, share: float) -> float | None:
-    seconds = measure.latency_quantile(window.latencies, share)
-    return None if seconds is None else seconds * 1000
+def _newest(
+    judged: Sequence[Judged], champion: Subject, yardstick: Yardstick, ripe_before: dt.datetime | None
+) -> StreamReview | None:
+    """Add what is looked at only now, over all windows of the champion: joint drift, and the stream of its losses."""
+    mine = [one for one in judged if one.subject is champion and not one.cell.segment]
+    if not mine:
+        return None
+    if champion.rows is not None and champion.reference is not None:
+        newest = mine[-1]
+        joint = joint_drift(champion.rows, newest.cell.whole(), in_time_order=champion.reference.in_time_order)
+        newest.findings += joint_findings(newest.window, joint)
+    ripe = [one for one in mine if one.review.is_ripe]
+    stream = _stream(mine, champion, yardstick, ripe_before)
+    if stream is not None and ripe:
+        ripe[-1].findings += concept_findings(ripe[-1].window, stream, outcomes=ripe[-1].review.outcomes)
+    return stream
 
 
-def _with_consequence(one: Finding, estimates: Iterable[Estimate], subject: Subject) -> Finding:
-    """Say of a movement what it probably does to quality: what is estimated of the same window."""
-    if one.consequence or one.kind not in ("drift", "answer_drift", "joint_drift", "unit", "missing", "contract"):
-        return one
-    metric = subject.task.metric
-    estimate = next((e for e in estimates if e.metric == metric), None)
-    if estimate is None:
-        return one
-    value, reference = measure.figure(estimate.value.value), measure.figure(estimate.reference)
-    text = f"{metric} of these rows is probably {value}, {reference} on the reference"
-    return msgspec.structs.replace(one, consequence=text)
+def _stream(
+    mine: Sequence[Judged], champion: Subject, yardstick: Yardstick, ripe_before: dt.datetime | None
+) -> StreamReview | None:
+    """Let the detectors read the losses of the champion in the order of its answers."""
+    losses = losses_of(champion.task, [one.cell.labelled() for one in mine], before=ripe_before)
+    if losses is None:
+        return None
+    unit = 1.0
+    if champion.task.kind == "regression":
+        standard = yardstick.standards.get("mae")
+        if standard is None or standard.value.value <= 0:
+            return None
+        unit = loss_scale(standard.value.value)
+    stream = ErrorStream(unit=unit)
+    stream.feed(*losses)
+    return stream.review()
 
 
-def _shown(judged: Sequence[Judged], champion: Subject, min_rows: int) -> tuple[Finding, ...]:
-    """Return what the newest windows of the champion show, each kind in the newest window that could show it."""
+def _shown(
+    judged: Sequence[Judged], champion: Subject, min_rows: int
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """Return what the newest windows of the champion show, each kind in the newest window that could show it.
+
+    Beside it, what only earlier windows show, in its newest form.
+    """
     mine = [one for one in reversed(judged) if one.subject is champion]
-    found = []
+    newest: list[Finding] = []
+    earlier: list[Finding] = []
     for segment in dict.fromkeys(one.cell.segment for one in mine):
         windows = [one for one in mine if one.cell.segment == segment]
         for kind in dict.fromkeys(finding.kind for one in windows for finding in one.findings):
@@ -181,8 +164,12 @@ def _shown(judged: Sequence[Judged], champion: Subject, min_rows: int) -> tuple[
                 for one in windows
                 if kind in judged_kinds(one.review, min_rows) or any(finding.kind == kind for finding in one.findings)
             ]
-            found += [followed(one, able[1:]) for one in able[0] if one.kind == kind]
-    return worst_first(found)
+            known: set[str] = set()
+            for age, found in enumerate(able):
+                fresh = [one for one in found if one.kind == kind and one.id not in known]
+                known |= {one.id for one in fresh}
+                (earlier if age else newest).extend(followed(one, able[age + 1 :]) for one in fresh)
+    return worst_first(newest), worst_first(earlier)
 
 
 def _verdict(
@@ -202,7 +189,7 @@ def _verdict(
         return "unknown", f"{version} has answered {n_rows:,} rows, too few to judge; {watching.min_rows:,} are needed."
     newest = windows[-1].review
     told = f"{version} shows nothing that needs you, over {newest.n_rows:,} rows since {newest.since:%d %B %H:%M}"
-    metric = champion.task.metric
+    metric = measure.primary(champion.task)
     estimate = next((one for one in newest.estimates if one.metric == metric), None)
     if estimate is not None:
         value, reference = measure.figure(estimate.value.value), measure.figure(estimate.reference)
