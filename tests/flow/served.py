@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from palio import data, flow, model, store
+from palio.core.clock import Clock, utc_now
 from palio.core.serving import Feedback
 from tests.flow.conftest import write_bank
 from tests.logs import write_log
@@ -25,6 +26,7 @@ def answer_rows(
     step: int = 1,
     request: str = "r",
     at: dt.datetime = BEGIN,
+    every_s: int = 60,
     flip: float = 0.0,
     role: str = "champion",
     without: tuple[str, ...] = (),
@@ -32,7 +34,7 @@ def answer_rows(
     labels: bool = True,
     keys: list[str] | None = None,
 ) -> list[str]:
-    """Log answers to some rows, a minute apart; truths come unless told otherwise. Returns the prediction ids.
+    """Log answers to some rows, one after the other; truths come unless told otherwise. Returns the prediction ids.
 
     Args:
         project: With a champion.
@@ -42,6 +44,7 @@ def answer_rows(
         step: Every so many of them.
         request: Begins their ids.
         at: Moment of the first answer.
+        every_s: Seconds from one to the next.
         flip: Share of the rows whose truth is the other class: the world has changed.
         role: That answered.
         without: Inputs that are not logged.
@@ -63,7 +66,7 @@ def answer_rows(
     }
     if n_broken:
         inputs["input.age"] = inputs["input.age"] + np.where(np.arange(frame.height) < n_broken, 0.5, 0.0)
-    moments = np.datetime64(at.replace(tzinfo=None), "us") + np.arange(frame.height) * np.timedelta64(60, "s")
+    moments = np.datetime64(at.replace(tzinfo=None), "us") + np.arange(frame.height) * np.timedelta64(every_s, "s")
     columns = {"id": np.array(ids, object), "at": moments, "role": role, "bundle": bundle.id, "version": "1"}
     if keys is not None:
         columns["key"] = np.array(keys, object)
@@ -81,8 +84,10 @@ def truths_of(file: Path, *, flip: float = 0.0) -> list[str]:
     return [other[label] if turn else label for label, turn in zip(truths, turned, strict=True)]
 
 
-def send_truths(project: flow.Project, ids: list[str], labels: list[str]) -> None:
-    """Send truths by prediction id; they are received now."""
+def send_truths(
+    project: flow.Project, ids: list[str], labels: list[str], *, at: dt.datetime = BEGIN, clock: Clock = utc_now
+) -> None:
+    """Send truths by prediction id; they are received now, unless a clock says otherwise."""
     log = store.Layout(project.folder).predictions()
-    with store.FeedbackLog(log, project.name, redaction=store.Redaction(salt="s")) as feedback:
-        feedback.add([Feedback(prediction_id=i, label=y, at=BEGIN) for i, y in zip(ids, labels, strict=True)])
+    with store.FeedbackLog(log, project.name, redaction=store.Redaction(salt="s"), clock=clock) as feedback:
+        feedback.add([Feedback(prediction_id=i, label=y, at=at) for i, y in zip(ids, labels, strict=True)])

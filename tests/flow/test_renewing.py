@@ -191,13 +191,14 @@ def test_a_request_about_classes_asks_for_a_person_even_if_all_is_well(opened: O
 
 
 def test_a_canary_is_followed_to_its_end(opened: Opened) -> None:
-    project = opened('release = "canary"')
+    project = opened('release = "canary"\nrollout = "steps.toml"')
+    (project.folder / "steps.toml").write_text('[[steps]]\nkind = "shadow"\n[[steps]]\nkind = "pause"\n')
     serve(project)
     found = project.retrain()
     assert found.renewal.status == "releasing"
     rollout = renew.standing(project.store, "bank")
     assert rollout is not None and found.renewal.rollout == rollout.rollout.id
-    assert rollout.rollout.steps == renew.DEFAULT_STEPS
+    assert [step.kind for step in rollout.rollout.steps] == ["shadow", "pause"]
     assert renewing.advance(project, found.request.id).line == found.line
     shutil.copytree(project.folder, project.folder.with_name("other"))
     renew.act(project.store, "bank", "promote")
