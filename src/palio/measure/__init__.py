@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from palio.measure.curves import confusion, pr_curve, roc_curve, thin
     from palio.measure.differences import mcnemar, paired
     from palio.measure.figures import figure
+    from palio.measure.gains import is_surely_not_worse, loss_gain
     from palio.measure.intervals import replicates, score_with_intervals, wilson
     from palio.measure.latencies import LATENCY_EDGES, bin_latencies, latency_quantile
     from palio.measure.metrics import METRICS, MetricSpec
@@ -63,7 +64,9 @@ _HOMES = {
     "higher_is_better": "scores",
     "inner_edges": "bins",
     "is_clearly_over": "timing",
+    "is_surely_not_worse": "gains",
     "latency_quantile": "latencies",
+    "loss_gain": "gains",
     "learn_vocabulary": "texts",
     "log_column": "bins",
     "mcnemar": "differences",
@@ -111,9 +114,11 @@ __all__ = [
     "higher_is_better",
     "inner_edges",
     "is_clearly_over",
+    "is_surely_not_worse",
     "latency_quantile",
     "learn_vocabulary",
     "log_column",
+    "loss_gain",
     "mcnemar",
     "metric_names",
     "most_frequent",

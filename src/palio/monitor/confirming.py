@@ -86,7 +86,7 @@ def evidence(n_before: int, before: float, n_after: int, after: float, dispersio
     bound, so that it also holds for few and rare errors.
 
     Example:
-        >>> evidence(10_000, 0.10, 200, 0.20) < 1e-4 < evidence(10_000, 0.10, 200, 0.13)
+        >>> evidence(10_000, 0.10, 200, 0.20) < 0.001 < evidence(10_000, 0.10, 200, 0.13)
         True
         >>> evidence(10_000, 0.10, 200, 0.20, dispersion=4.0) > 0.01
         True

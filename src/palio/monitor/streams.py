@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palio.core.errors import InputError, did_you_mean, need
+from palio.core.monitoring import Change, DetectorRecord, StreamReview
 from palio.core.records import Record
 from palio.monitor.confirming import MIN_CALM, Calm, Suspicion
 
@@ -43,60 +44,6 @@ class Detection(Record, frozen=True, kw_only=True):
     row: int
     """Rows of the stream are counted from 0."""
     at: dt.datetime
-
-
-class Change(Record, frozen=True, kw_only=True):
-    """A suspicion that the rows after it confirmed."""
-
-    kind: Literal["worse", "better"]
-    detector: str
-    """Whose suspicion parts the losses best."""
-    row: int
-    at: dt.datetime
-    """When it was suspected."""
-    confirmed_row: int
-    confirmed_at: dt.datetime
-    before: float
-    """Mean loss from the change before this one up to the suspicion."""
-    after: float
-    """Mean loss of the fresh rows, those after the suspicion."""
-    n_before: int
-    n_after: int
-    p: float
-    """Bound on the probability of such fresh rows if nothing had changed, before the correction for many looks."""
-
-
-class DetectorRecord(Record, frozen=True, kw_only=True):
-    """How often a detector rang, and whether losses rose then more than at evenly spaced moments."""
-
-    name: str
-    n_alarms: int
-    n_confirmed: int
-    rise: float | None
-    """Mean loss of 1,000 rows after an alarm less that of 1,000 rows before it, averaged; None without alarms."""
-    periodic_rise: float | None
-    """The same at as many evenly spaced moments."""
-
-
-class StreamReview(Record, frozen=True, kw_only=True):
-    """What the losses of one version say so far."""
-
-    n_rows: int
-    loss: float
-    """Mean; the error rate for classes."""
-    no_change_loss: float | None
-    """Of the answer `as the last truth that came`; None if no truths were given."""
-    unit: float
-    """What a loss of 1 is: one wrong answer, or so much absolute error."""
-    alpha: float
-    detectors: tuple[DetectorRecord, ...]
-    changes: tuple[Change, ...]
-    """Confirmed, oldest first; the newest hundred."""
-
-    @property
-    def worse(self) -> Change | None:
-        """The newest change, if it was for the worse."""
-        return self.changes[-1] if self.changes and self.changes[-1].kind == "worse" else None
 
 
 def loss_scale(mean_absolute_error: float) -> float:
@@ -202,6 +149,11 @@ class ErrorStream:
         self._calm = Calm()
         for other in self._ears:
             other.forget()
+
+    @property
+    def worse(self) -> Change | None:
+        """The newest change, if it was for the worse; costs nothing, unlike a review."""
+        return self._changes[-1] if self._changes and self._changes[-1].kind == "worse" else None
 
     def review(self) -> StreamReview:
         """Say what was found so far, each detector beside as many evenly spaced alarms."""
