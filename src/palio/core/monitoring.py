@@ -266,6 +266,60 @@ class WindowReview(Record, frozen=True, kw_only=True):
     """Identities of the findings that this window shows."""
 
 
+class Change(Record, frozen=True, kw_only=True):
+    """A suspicion that the rows after it confirmed."""
+
+    kind: Literal["worse", "better"]
+    detector: str
+    """Whose suspicion parts the losses best."""
+    row: int
+    at: dt.datetime
+    """When it was suspected."""
+    confirmed_row: int
+    confirmed_at: dt.datetime
+    before: float
+    """Mean loss from the change before this one up to the suspicion."""
+    after: float
+    """Mean loss of the fresh rows, those after the suspicion."""
+    n_before: int
+    n_after: int
+    p: float
+    """Bound on the probability of such fresh rows if nothing had changed, before the correction for many looks."""
+
+
+class DetectorRecord(Record, frozen=True, kw_only=True):
+    """How often a detector rang, and whether losses rose then more than at evenly spaced moments."""
+
+    name: str
+    n_alarms: int
+    n_confirmed: int
+    rise: float | None
+    """Mean loss of 1,000 rows after an alarm less that of 1,000 rows before it, averaged; None without alarms."""
+    periodic_rise: float | None
+    """The same at as many evenly spaced moments."""
+
+
+class StreamReview(Record, frozen=True, kw_only=True):
+    """What the losses of one version say so far."""
+
+    n_rows: int
+    loss: float
+    """Mean; the error rate for classes."""
+    no_change_loss: float | None
+    """Of the answer `as the last truth that came`; None if no truths were given."""
+    unit: float
+    """What a loss of 1 is: one wrong answer, or so much absolute error."""
+    alpha: float
+    detectors: tuple[DetectorRecord, ...]
+    changes: tuple[Change, ...]
+    """Confirmed, oldest first; the newest hundred."""
+
+    @property
+    def worse(self) -> Change | None:
+        """The newest change, if it was for the worse."""
+        return self.changes[-1] if self.changes and self.changes[-1].kind == "worse" else None
+
+
 class Alert(Record, frozen=True, kw_only=True):
     """A finding that persists, and of which people are told."""
 
@@ -317,6 +371,8 @@ class Review(Record, frozen=True, kw_only=True):
     """That the newest judged windows show, the worst first."""
     earlier: tuple[Finding, ...] = ()
     """That earlier windows show and the newest do not, in their newest form; alerts count windows that are over."""
+    stream: StreamReview | None = None
+    """What detectors of concept drift say of the champion's errors; None before labels have come."""
     alerts: tuple[Alert, ...] = ()
     """Open now."""
     false_alarm_rate: float

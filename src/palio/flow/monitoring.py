@@ -106,5 +106,5 @@ def _subjects(project: Project) -> list[monitor.Subject]:
             continue  # an old champion that was tidied away
         rows, task = opened.reference_rows(), opened.manifest.task
         estimator = None if rows is None or task.kind == "detection" else monitor.Estimator(rows, task)
-        found.append(monitor.Subject(deployment, task, opened.reference(), estimator))
+        found.append(monitor.Subject(deployment, task, opened.reference(), rows, estimator))
     return found

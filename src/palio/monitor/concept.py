@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Sequence
 
 import msgspec
+import numpy as np
 
 from palio import measure
-from palio.core.monitoring import Finding, Outcome, Window
+from palio.core.monitoring import Change, Finding, Outcome, StreamReview, Window
+from palio.core.records import Task
+from palio.monitor.answers import NO_LABEL, Array, Batch, answers_of, truths_of
 from palio.monitor.findings import finding
-from palio.monitor.streams import Change, StreamReview
 
+MOST_ROWS = 100_000
+"""Labelled rows that the detectors read: 4 s of one core."""
 _OF_CLASSES = "error rate"
 _OF_NUMBERS = "absolute error"
+
+
+def losses_of(
+    task: Task, labelled: Sequence[Batch], *, before: dt.datetime | None = None
+) -> tuple[Array, Array, Array] | None:
+    """Return the losses of labelled rows in the order of their answers, when that was, and what no change would lose.
+
+    Args:
+        task: What was asked.
+        labelled: Rows whose label has come: `prediction`, `truth` or `truth_number`, and `at`.
+        before: Only rows answered before then: of younger ones only the labels that come early have come.
+
+    Returns:
+        Losses (0 or 1 for classes, absolute errors for numbers), moments, and losses of the answer `as the last truth`;
+        at most the newest 100,000 rows. None if there is none.
+    """
+    parts = [rows for rows in labelled if "prediction" in rows]
+    if not parts:
+        return None
+    said = np.concatenate([answers_of(task, rows).prediction for rows in parts])
+    truth = np.concatenate([truths_of(task, rows) for rows in parts])
+    at = np.concatenate([np.asarray(rows["at"]).astype("datetime64[us]") for rows in parts])
+    known = np.isfinite(said) & np.isfinite(truth) if task.kind == "regression" else (said >= 0) & (truth != NO_LABEL)
+    if before is not None:
+        known &= at < np.datetime64(before.astimezone(dt.UTC).replace(tzinfo=None), "us")
+    order = np.flatnonzero(known)[np.argsort(at[known], kind="stable")][-MOST_ROWS:]
+    if not len(order):
+        return None
+    said, truth = said[order], truth[order]
+    last = np.r_[truth[:1], truth[:-1]]
+    if task.kind == "regression":
+        return np.abs(said - truth), at[order], np.abs(last - truth)
+    return (said != truth).astype(float), at[order], (last != truth).astype(float)
 
 
 def concept_findings(window: Window, stream: StreamReview, *, outcomes: Iterable[Outcome] = ()) -> tuple[Finding, ...]:

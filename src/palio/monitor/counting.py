@@ -44,8 +44,10 @@ class Subject:
     deployment: Deployment
     task: Task
     reference: Reference | None = None
+    rows: Mapping[str, Array] | None = field(default=None, repr=False)
+    """Rows of the reference, with answers of a fit that had not seen them; None if the bundle has none."""
     estimator: Estimator | None = field(default=None, repr=False)
-    """What was learnt from the rows of the reference; None if the bundle has none."""
+    """What was learnt from these rows."""
 
 
 class Cell:

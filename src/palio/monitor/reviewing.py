@@ -84,7 +84,7 @@ def review(
         verdict=verdict,
         text=text,
         task=subjects[0].task.kind,
-        primary=measure.primary(subjects[0].task),
+        primary=measure.default_metric(subjects[0].task),
         windows=tuple(
             msgspec.structs.replace(one.review, findings=tuple(found.id for found in one.findings)) for one in judged
         ),
@@ -189,7 +189,7 @@ def _verdict(
         return "unknown", f"{version} has answered {n_rows:,} rows, too few to judge; {watching.min_rows:,} are needed."
     newest = windows[-1].review
     told = f"{version} shows nothing that needs you, over {newest.n_rows:,} rows since {newest.since:%d %B %H:%M}"
-    metric = measure.primary(champion.task)
+    metric = measure.default_metric(champion.task)
     estimate = next((one for one in newest.estimates if one.metric == metric), None)
     if estimate is not None:
         value, reference = measure.figure(estimate.value.value), measure.figure(estimate.reference)

@@ -285,6 +285,6 @@ def _made(name: str) -> Any:
         "EDDM": drift.binary.EDDM,
         "HDDM_A": drift.binary.HDDMA,
         "HDDM_W": drift.binary.HDDMW,
-        "KSWIN": lambda: drift.KSWIN(alpha=1e-4, seed=0),
+        "KSWIN": lambda: drift.KSWIN(alpha=0.001, seed=0),
     }
     return made[name]()
