@@ -26,7 +26,7 @@ from palio.core.records import Decision, Parts
 from palio.flow import appending, collecting, renewal_steps, renewing
 from palio.flow.supervising import Supervisor
 from tests.flow.conftest import write_bank
-from tests.flow.served import answer_rows, send_truths
+from tests.flow.served import answer_rows, send_truths, truths_of
 from tests.renew.test_planning import finding, review
 
 Opened = Callable[..., flow.Project]
@@ -328,8 +328,10 @@ def test_killed_at_each_step_it_ends_as_if_nothing_had_been(opened: Opened) -> N
     assert found is not None
     calm = renewing.carry_out(whole, found.request.id).renewal
     steps = ("begin", "collect", "train", "judge", "release")
-    for kind in steps:
+    for kind in ("begin", "Collected", "Appended", "collect", "Search", "train", "Assessment", "judge", "release"):
         for moment in ("before", "after"):
+            if (kind, moment) == ("Appended", "after"):
+                continue  # nothing is left to be done of it
             command = [sys.executable, "-m", "tests.flow.killed", str(killed.folder), kind, moment]
             assert subprocess.run(command, check=False).returncode == -signal.SIGKILL, (kind, moment)
     for _ in range(2):  # what is over stays as it is
@@ -345,6 +347,29 @@ def test_killed_at_each_step_it_ends_as_if_nothing_had_been(opened: Opened) -> N
     newest = killed.store.records.all(Parts, newest_first=True)[0]
     assert split.looks(killed.store, newest) == 2
     killed.store.ledger.verify()
+
+
+@pytest.mark.slow
+def test_a_fall_in_quality_is_seen_and_a_model_of_the_new_world_goes_live(opened: Opened) -> None:
+    project = opened('on = ["quality"]\nmin_labels = 300')
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    for number in range(6):
+        at = now - (7 - number) * day
+        name = f"day{number}"
+        ids = serve(project, n_rows=500, skip=1 + number, request=name, at=at, every_s=150, labels=False)
+        truths = truths_of(project.folder / f"{name}.csv", flip=1.0 if number >= 2 else 0.0)
+        send_truths(project, ids, truths, at=at + day, clock=lambda at=at: at + day)  # type: ignore[misc]
+    with project.supervise() as supervisor:
+        looked = supervisor.look(whole=True)
+        assert looked.verdict == "act" and looked.is_training, looked
+        supervisor.wait_for_training()
+        looked = supervisor.look()
+    assert looked.renewal is not None and looked.renewal.status == "released", looked
+    found = renew.renewal_standing(project.store, "bank")
+    assert found is not None and found.request.by == "policy" and found.request.may_lose_earlier
+    assert found.request.answered_before is not None
+    told = renew.loop_story(project.store.ledger.events())
+    assert "  seen  " in told and "may be lost" in " ".join(decision_of(project, found).reasons)
 
 
 @pytest.mark.slow

@@ -163,6 +163,7 @@ class Supervisor:
     def _decide(self) -> None:
         found = renew.renewal_standing(self._project.store, self._project.name)
         if found is not None and not found.is_over:
+            self._plan = f"Renewal {found.request.id} is under way ({found.renewal.status}): one at a time."
             return
         planned = renewing.plan(self._project, self._review, clock=self._clock, count=self._count)
         self._plan = planned.reason

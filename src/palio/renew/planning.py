@@ -90,7 +90,7 @@ def occasion(
         and finding.version == champion.version
         and (finding.id in told or finding.n_windows >= PERSISTS)
     )
-    reasons = [finding.reason for finding in findings]
+    reasons = [f"{finding.reason[:1].upper()}{finding.reason[1:].rstrip('.')}." for finding in findings]
     begun = champion.at if last is None else max(champion.at, last.request.at)
     due = next_due(policy.schedule, begun)
     if due is not None and now >= due:
