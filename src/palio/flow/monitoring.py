@@ -59,10 +59,13 @@ def look(
         ConfigError: `[monitor]` or `[value]` cannot be understood.
         InputError: too many windows, or a segment is no category of the champion.
     """
+    from threadpoolctl import threadpool_limits
+
     table, now = project.config.monitor, clock()
+    length = _duration("window", window or table.window)
     watching = monitor.Watching(
-        window=_duration("window", window or table.window),
-        since=since or now - _duration("history", table.history),
+        window=length,
+        since=since or now - min(_duration("history", table.history), length * (monitor.MOST_WINDOWS - 1)),
         min_rows=table.min_rows,
         segments=tuple(dict.fromkeys((*table.segments, *segments))),
         labels_after=None if table.labels_after == "auto" else _duration("labels_after", table.labels_after),
@@ -70,10 +73,11 @@ def look(
         currency=project.config.value.currency,
         n_workers=project.config.serve.workers,
     )
-    subjects = _subjects(project)
     folder = feedback.log_folder(project)
     truths = truth.Truths.read(folder, project.name, since=watching.since)
-    review = monitor.review(_Log(folder, project.name), truths, subjects, watching, now=now)
+    # Small fits on many threads wait for each other more than they compute: 6 s of a core became 60.
+    with threadpool_limits(limits=1):
+        review = monitor.review(_Log(folder, project.name), truths, _subjects(project), watching, now=now)
     return msgspec.structs.replace(review, alerts=alerting.open_alerts(project, review, clock=clock))
 
 

@@ -50,12 +50,14 @@ if TYPE_CHECKING:
         loss_scale,
     )
     from palio.monitor.thinning import RowSample
+    from palio.monitor.timeline import MOST_WINDOWS
     from palio.monitor.webhook import Webhook
     from palio.monitor.windows import WindowBuilder, merge
 
 __all__ = [
     "DETECTORS",
     "LEASE_S",
+    "MOST_WINDOWS",
     "AlertRules",
     "AlertState",
     "Arrived",
@@ -113,6 +115,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "MOST_WINDOWS": "timeline",
     "DETECTORS": "streams",
     "LEASE_S": "messages",
     "AlertRules": "alerting",
