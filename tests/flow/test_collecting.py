@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -65,7 +66,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield opened
 
 
-def serve(project: flow.Project, frame: pl.DataFrame, request: str, *, at: dt.datetime = BEGIN) -> None:
+def serve(
+    project: flow.Project, frame: pl.DataFrame, request: str, *, at: dt.datetime = BEGIN, target: str = "y"
+) -> None:
     """Log answers about rows, with their id as key, and send their truths."""
     file = project.folder / f"{request}.csv"
     frame.write_csv(file)
@@ -77,7 +80,7 @@ def serve(project: flow.Project, frame: pl.DataFrame, request: str, *, at: dt.da
     moments = np.datetime64(at.replace(tzinfo=None), "us") + np.arange(frame.height) * np.timedelta64(60, "s")
     columns = {"id": np.array(ids, object), "at": moments, "key": np.array(frame["customer"].to_list(), object)}
     write_log(store.Layout(project.folder).predictions(), project.name, columns | inputs, tag=request)
-    send_truths(project, ids, frame["y"].to_list())
+    send_truths(project, ids, frame[target].to_list())
 
 
 def test_ids_moments_and_missing_cells_come_back(project: flow.Project) -> None:
@@ -108,6 +111,22 @@ def test_ids_moments_and_missing_cells_come_back(project: flow.Project) -> None:
     parts = project.split()
     assert parts.method == "time" and parts.counts["test"] > 60  # all of the newest rows are in the test
     renew.withdraw(project.store, project.name)
+
+
+def test_numbers_that_were_predicted_come_back_as_numbers(tmp_path: Path) -> None:
+    customers(400).drop("signed").with_columns(pl.col("income").fill_null(40.0)).write_csv(tmp_path / "people.csv")
+    flow.init(str(tmp_path / "people.csv"), target="income", folder=tmp_path, id_column="customer", name="people")
+    settings = tmp_path / "palio.toml"
+    settings.write_text(settings.read_text("utf-8").replace("budget_s = 300", 'budget_s = 5\nfamilies = ["linear"]'))
+    fresh = customers(40, first=900, seed=2).drop("signed").with_columns(pl.col("income").fill_null(40.0))
+    with flow.Project.open(tmp_path) as project:
+        assert project.run().decision.verdict == "yes"
+        serve(project, fresh, "n", target="income")
+        request = renewing.plan(project, why="a test").request
+        assert request is not None
+        rows, added = collecting.collect(project, renew.write_plan(project.store, request).request)
+        back = pl.read_parquet(tmp_path / rows.path)
+        assert added.n_rows == 40 and back["income"].to_list() == fresh["income"].to_list()
 
 
 @pytest.mark.parametrize(
