@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from palio.monitor.drift import drift_findings, drift_of
     from palio.monitor.estimates import Estimator, judge_errors, judge_estimates, with_errors
     from palio.monitor.inputs import input_findings
+    from palio.monitor.joint import JointDrift, joint_drift, joint_findings
     from palio.monitor.kpis import Worth, check_kpis, judge_kpis, kpi_values, worth_of
     from palio.monitor.mail import Mail
     from palio.monitor.messages import LEASE_S, AlertState, Arrived, Message, Owed, Told, claim, pending
@@ -42,15 +43,12 @@ if TYPE_CHECKING:
     )
     from palio.monitor.payload import render
     from palio.monitor.reviewing import Watching, review
+    from palio.monitor.skew import skew_findings
     from palio.monitor.standards import Standard, standards_of
-    from palio.monitor.streams import (
-        DETECTORS,
-        Detection,
-        ErrorStream,
-        loss_scale,
-    )
+    from palio.monitor.streams import DETECTORS, Detection, ErrorStream, loss_scale
     from palio.monitor.thinning import RowSample
     from palio.monitor.timeline import MOST_WINDOWS
+    from palio.monitor.traffic import traffic_findings
     from palio.monitor.webhook import Webhook
     from palio.monitor.windows import WindowBuilder, merge
 
@@ -66,6 +64,7 @@ __all__ = [
     "Detection",
     "ErrorStream",
     "Estimator",
+    "JointDrift",
     "Look",
     "Mail",
     "Message",
@@ -88,6 +87,8 @@ __all__ = [
     "drift_of",
     "expected_false_alarms",
     "input_findings",
+    "joint_drift",
+    "joint_findings",
     "judge_classes",
     "judge_errors",
     "judge_estimates",
@@ -105,19 +106,21 @@ __all__ = [
     "render",
     "review",
     "review_standing",
+    "skew_findings",
     "standards_from",
     "standards_of",
     "standing",
     "stream_lines",
+    "traffic_findings",
     "watermark",
     "with_errors",
     "worth_of",
 ]
 
 _HOMES = {
-    "MOST_WINDOWS": "timeline",
     "DETECTORS": "streams",
     "LEASE_S": "messages",
+    "MOST_WINDOWS": "timeline",
     "AlertRules": "alerting",
     "AlertState": "messages",
     "Arrived": "messages",
@@ -126,6 +129,7 @@ _HOMES = {
     "Detection": "streams",
     "ErrorStream": "streams",
     "Estimator": "estimates",
+    "JointDrift": "joint",
     "Look": "alerting",
     "Mail": "mail",
     "Message": "messages",
@@ -148,6 +152,8 @@ _HOMES = {
     "drift_of": "drift",
     "expected_false_alarms": "alerting",
     "input_findings": "inputs",
+    "joint_drift": "joint",
+    "joint_findings": "joint",
     "judge_classes": "outcomes",
     "judge_errors": "estimates",
     "judge_estimates": "estimates",
@@ -165,10 +171,12 @@ _HOMES = {
     "render": "payload",
     "review": "reviewing",
     "review_standing": "alerting",
+    "skew_findings": "skew",
     "standards_from": "outcomes",
     "standards_of": "standards",
     "standing": "alerting",
     "stream_lines": "concept",
+    "traffic_findings": "traffic",
     "watermark": "outcomes",
     "with_errors": "estimates",
     "worth_of": "kpis",
