@@ -89,7 +89,7 @@ def test_every_feature_and_answer_has_bins() -> None:
     for column in reference.columns:
         assert sum(column.counts) == 400
         assert tuple(np.sum(column.blocks, axis=0).tolist()) == column.counts
-        assert [sum(block) for block in column.blocks] == [50] * 8
+        assert [sum(block) for block in column.blocks] == [25] * 16
         assert measure.log_column(column) in rows
 
 

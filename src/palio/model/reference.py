@@ -26,7 +26,10 @@ from palio.model.session import Outputs
 Array = npt.NDArray[Any]
 
 REFERENCE, ROWS = "reference.json", "reference.arrows"
+N_RUNS = 16
+"""Runs of rows that are counted apart: with 8, seasons of four years look like drift (tests/monitor/test_drift.py)."""
 N_BLOCKS = 8
+"""Of the rows with answers that a bundle holds."""
 MAX_ROWS = 20_000
 """Rows with answers that a bundle holds."""
 MAX_ROWS_BYTES = 1 << 24
@@ -67,7 +70,7 @@ def make_reference(
         seed: Of the intervals.
     """
     n_rows = len(next(iter(feeds.values())))
-    runs = np.array_split(np.arange(n_rows) if order is None else order, N_BLOCKS)
+    runs = np.array_split(np.arange(n_rows) if order is None else order, N_RUNS)
     taken = {"prediction", *(PROBABILITY + label for label in task.classes)}
     columns: list[ReferenceColumn] = []
     for column in schema.features:
@@ -75,7 +78,7 @@ def make_reference(
             name = f"input.{column.name}" if column.name in taken else column.name
             columns += _feature(column, name, feeds[input_name(column.name)][:, 0], runs)
     places = _in_order(rows, order, n_rows)
-    columns += _answers(answers, task, np.array_split(places, N_BLOCKS))
+    columns += _answers(answers, task, np.array_split(places, N_RUNS))
     return Reference(
         n_rows=n_rows,
         n_scored=len(truth),

@@ -35,7 +35,7 @@ _N_SHUFFLES = 200
 _WIDER = 1.5
 """Classifiers of different folds share rows, so that their areas spread more than those of shuffled sides: 1.35 times
 with 2,000 rows and 1.5 times with 200, on rows of adult and bank without drift."""
-_RATE = 0.005
+RATE = 0.005
 """Share of windows that are told apart if there is nothing to tell."""
 _N_BLOCKS = 4
 _N_CATEGORIES = 30
@@ -202,10 +202,10 @@ def _area(ranks: Array, is_new: Array) -> float:
 
 
 def _sure(shuffled: Array) -> float:
-    """Return the area that shuffled rows exceed with a chance of `_RATE` (normal approximation)."""
+    """Return the area that shuffled rows exceed with a chance of `RATE` (normal approximation)."""
     from scipy.special import ndtri
 
-    return float(shuffled.mean() + ndtri(1 - _RATE) * shuffled.std())
+    return float(shuffled.mean() + ndtri(1 - RATE) * shuffled.std())
 
 
 def _blocks(cells: Array, chance: np.random.Generator) -> list[float]:

@@ -17,6 +17,7 @@ from palio.monitor.concept import concept_findings, losses_of
 from palio.monitor.counting import AnswerLog, Counted, Subject, count
 from palio.monitor.drift import RATE
 from palio.monitor.findings import followed, worst_first
+from palio.monitor.joint import RATE as JOINT_RATE
 from palio.monitor.joint import joint_drift, joint_findings
 from palio.monitor.judging import Judged, Yardstick, judge_cell
 from palio.monitor.outcomes import label_delay_s
@@ -90,7 +91,7 @@ def review(
         ),
         findings=findings,
         earlier=earlier,
-        false_alarm_rate=RATE,
+        false_alarm_rate=RATE + JOINT_RATE,
         min_rows=watching.min_rows,
         stream=stream,
         has_reference=subjects[0].reference is not None,
