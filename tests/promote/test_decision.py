@@ -13,7 +13,7 @@ from palio.core.errors import InputError
 from palio.core.ids import digest_of
 from palio.core.records import Check, Cost, Decision, Evaluation, Gate, Metric, Parity, Slice, Task
 from palio.promote import decide
-from palio.promote.gate import non_inferiority
+from palio.promote.gate import newest_rows, non_inferiority
 
 from .conftest import CHALLENGER, CHAMPION, comparison, evaluation, metric
 
@@ -254,7 +254,7 @@ def test_the_newest_rows_of_a_renewal_decide_and_not_all_test_rows(given: Given)
     sides = {"newest": comparison(0.03, n_rows=200), "earlier": comparison(-0.002, n_rows=800)}
     decision = decide(evaluation(), gate=Gate(), **arguments, **sides)
     assert decision.verdict == "yes" and decision.newest == sides["newest"] and decision.earlier == sides["earlier"]
-    assert check(decision, "non_inferiority").reason.startswith("On the 200 newest test rows: better than")
+    assert check(decision, "non_inferiority").reason.startswith("On the 200 newest test rows better than the champion")
     assert "not worse beyond chance" in check(decision, "earlier_rows").reason
 
 
@@ -295,3 +295,21 @@ def test_slices_of_the_old_world_count_only_while_it_stands(given: Given) -> Non
 def test_sides_of_another_challenger_are_refused(given: Given) -> None:
     with pytest.raises(InputError, match="do not agree on the challenger"):
         decide(evaluation(), gate=Gate(), **given(), newest=comparison(challenger="x"))
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "margin", "passed", "words"),
+    [
+        (0.02, 0.01, 0.0, True, "better than the champion"),
+        (0.01, 0.01, 0.0, True, "surely not worse than the champion"),
+        (0.008, 0.01, 0.0, False, "not surely as good as the champion"),
+        (0.0, 0.01, 0.01, True, "surely not worse by more than the 0.01"),
+        (-0.03, 0.01, 0.01, False, "worse than the champion"),
+        (math.nan, 0.01, 0.0, False, "could not be computed"),
+    ],
+)
+def test_on_the_newest_rows_the_burden_of_proof_lies_on_the_challenger(
+    value: float, half: float, margin: float, passed: bool, words: str
+) -> None:
+    found = newest_rows(comparison(value, half), Gate(non_inferiority=margin))
+    assert found.passed is passed and words in found.reason

@@ -5,8 +5,6 @@ A figure that was not measured, or is not a number, never passes.
 
 from __future__ import annotations
 
-import msgspec
-
 from palio import measure
 from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Metric, Parity
 
@@ -158,13 +156,33 @@ def non_inferiority(comparison: Comparison, gate: Gate) -> Check:
 
 
 def newest_rows(comparison: Comparison, gate: Gate) -> Check:
-    """Is the challenger of a renewal at least as good on the rows that came since? As `non_inferiority`.
+    """Is the challenger of a renewal surely at least as good on the rows that came since, up to the margin?
 
-    These rows are what the next ones will be like, and no model has learned from them.
+    These rows are what the next ones will be like, and neither model has learned from them. Passes if the lower end of
+    the paired 95 % interval is not below minus the margin. The burden of proof lies on the challenger: renewals come
+    again and again, and a champion that is replaced whenever chance favours another one drifts downwards.
     """
-    check = non_inferiority(comparison, gate)
-    reason = f"On the {comparison.n_rows:,} newest test rows: {check.reason[0].lower()}{check.reason[1:]}"
-    return msgspec.structs.replace(check, reason=reason)
+    d, margin, name = comparison.difference, gate.non_inferiority, comparison.metric
+    passed = d.low >= -margin
+    ends = f"{measure.figure(d.low, sign=True)} to {measure.figure(d.high, sign=True)}"
+    found = f"{name} changes by {measure.figure(d.value, sign=True)} (95 % interval {ends})"
+    opening = f"On the {comparison.n_rows:,} newest test rows"
+    allowed = f" by more than the {margin:g} that the gate allows" if margin else ""
+    if not (d.low <= d.high):
+        reason = f"{opening} the difference to the champion in {name} could not be computed."
+    elif passed:
+        verdict = "better than the champion" if d.low > 0 else f"surely not worse{allowed or ' than the champion'}"
+        reason = f"{opening} {verdict}: {found}."
+    else:
+        verdict = "worse than the champion" if d.high < 0 else "not surely as good as the champion"
+        reason = f"{opening} {verdict}: {found}; the interval must not go below {-margin if margin else 0:g}."
+    return Check(
+        name="non_inferiority",
+        passed=passed,
+        observed=f"{measure.figure(d.value, sign=True)} (95 % interval {ends}, {comparison.n_rows:,} newest rows)",
+        required=f"interval ≥ {-margin if margin else 0:g}",
+        reason=reason,
+    )
 
 
 def earlier_rows(comparison: Comparison, gate: Gate, *, may_lose: bool) -> Check:
