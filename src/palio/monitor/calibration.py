@@ -99,14 +99,19 @@ def _platt(said: Array, came: Array, rows: Array) -> Callable[[Array], Array]:
     hits, total = came * rows, rows
     share = float(hits.sum() + 1) / float(total.sum() + 2)
     hits, total = hits + share * total / total.sum(), total + total / total.sum()
-    beta = np.array([0.0, 1.0])
-    for _ in range(30):
+    beta, before = np.zeros(2), np.inf
+    step = np.array([_logit(np.array(share)), 0.0])
+    for _ in range(60):
+        loss = float((np.logaddexp(0, x @ (beta + step)) * total - hits * (x @ (beta + step))).sum())
+        if loss > before:  # too far: half the way
+            step = step / 2
+            continue
+        if before - loss < 1e-9 * abs(loss):
+            break
+        beta, before = beta + step, loss
         q = 1 / (1 + np.exp(-x @ beta))
         curvature = (x.T * (total * q * (1 - q))) @ x + 1e-9 * np.eye(2)
-        step = np.clip(np.linalg.solve(curvature, x.T @ (hits - total * q)), -3, 3)
-        beta = beta + step
-        if np.abs(step).max() < 1e-9:
-            break
+        step = np.linalg.solve(curvature, x.T @ (hits - total * q))
     a, b = float(beta[0]), float(beta[1])
     return lambda forecast: 1 / (1 + np.exp(-(a + b * _logit(forecast))))
 

@@ -203,7 +203,8 @@ class Estimator:
             np.column_stack([one, two]) for one, two in zip((few["features"], now["features"]), said, strict=True)
         )
         categories = self._features.is_category + [False] * (before.shape[1] - len(self._features.is_category))
-        ratio = density_ratio(before, after, categories, seed=self._seed)
+        with self._threads.limit(limits=1):
+            ratio = density_ratio(before, after, categories, seed=self._seed)
         p = few["scores"] if self._has_probabilities else None
         return weighted_metrics(
             self.task, few["truth"], few["prediction"], p, ratio, self._more, n_rows=self.n_rows, seed=self._seed

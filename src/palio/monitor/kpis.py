@@ -33,6 +33,8 @@ class Worth(Record, frozen=True, kw_only=True):
     value: Metric
     size: float
     """Mean of the worth of a row, whatever its sign: what a change is compared with."""
+    deviation: float
+    """Standard deviation between rows."""
     spread: float = 0.0
     """Standard deviation between blocks of the reference, beyond what chance gives."""
 
@@ -127,8 +129,12 @@ def worth_of(kpis: Iterable[Kpi], task: Task, rows: Batch) -> dict[str, Worth]:
         known = np.isfinite(worth)
         value = _mean(worth[known])
         blocks = np.asarray(rows["block"])[known] if "block" in rows else np.zeros(int(known.sum()))
-        spread = _spread(worth[known], blocks, error_of(value))
-        out[kpi.name] = Worth(value=value, size=float(np.abs(worth[known]).mean()), spread=spread)
+        out[kpi.name] = Worth(
+            value=value,
+            size=float(np.abs(worth[known]).mean()),
+            deviation=float(worth[known].std()),
+            spread=_spread(worth[known], blocks, error_of(value)),
+        )
     return out
 
 
@@ -195,7 +201,9 @@ def judge_kpis(
         if value is None or one.reference is None:
             continue
         loss, margin = one.reference - value.value, _MARGIN * worth.size * a_day
-        error = math.hypot(error_of(value), error_of(worth.value) * a_day, worth.spread * a_day)
+        # Few rows that miss the rare and dear ones also look surer than they are: what a row of the reference varies by.
+        least = worth.deviation * a_day / math.sqrt(value.n_rows) if value is one.realised else 0.0
+        error = math.hypot(max(error_of(value), least), error_of(worth.value) * a_day, worth.spread * a_day)
         if loss - margin <= -float(ndtri(FALSE_ALARM / len(judged))) * error:
             continue
         how = "was" if value is one.realised else "is probably"
