@@ -162,3 +162,24 @@ def test_a_segment_of_the_first_format_is_still_read() -> None:
     assert first["id"] + second["id"] == ["r-1.0", "r-3.0", "r-3.1", "r-3.2"]
     assert second["input.age"] == pl.read_ipc_stream(io.BytesIO(data))["input.age"].to_list()[1:]
     assert (second["input.level"], second["prediction"]) == ([None] * 3, ["no", "yes", "no"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    few=st.lists(st.text(max_size=45), min_size=1, max_size=40),
+    n_rows=st.integers(min_value=500, max_value=3_000),
+    seed=st.integers(0, 9),
+)
+def test_texts_that_repeat_survive(few: list[str], n_rows: int, seed: int) -> None:
+    few = [text.encode("utf-8", "replace").decode("utf-8") for text in few]
+    texts = [few[k] for k in np.random.default_rng(seed).integers(0, len(few), n_rows).tolist()]
+    layout = BatchLayout([Field("text", "text")])
+    (batch,) = read_stream(io.BytesIO(layout.schema + layout.encode(n_rows, [text_of(texts)]) + END))
+    assert batch["text"].tolist() == texts
+
+
+def test_a_column_is_not_decoded_to_see_whether_it_is_there() -> None:
+    layout = BatchLayout([Field("text", "text")])
+    (batch,) = read_stream(io.BytesIO(layout.schema + layout.encode(2, [text_of(["a", "b"])]) + END))
+    assert "text" in batch
+    assert "other" not in batch

@@ -30,6 +30,16 @@ from palio.store.arrow import (
 )
 
 _MAX_FRAME = 1 << 26
+_WORD = 8
+_MASKS = np.array([(1 << (8 * size)) - 1 for size in range(_WORD + 1)], np.uint64)
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_SLOT_BITS = 14
+_TURNS = 4
+_LONGEST_FEW = 40
+"""Bytes of texts that are looked for repetition."""
+_FEWEST_FEW = 512
+_PROBE = 256
+"""If more than half of so many first texts are different, they hardly repeat."""
 
 
 class Batch(Mapping[str, Array]):
@@ -60,6 +70,9 @@ class Batch(Mapping[str, Array]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places  # that of Mapping would decode the column
 
     def __getitem__(self, name: str) -> Array:
         field, at = self._places[name]
@@ -97,6 +110,9 @@ class Batch(Mapping[str, Array]):
         data = self._buffer(at + 1)
         if places[0] < 0 or places[-1] > len(data) or (places[1:] < places[:-1]).any():
             raise _damaged()
+        repeated = _few_texts(places, data)
+        if repeated is not None:
+            return repeated
         offsets = places.tolist()
         values = np.empty(n_values, object)
         if data.isascii():  # then places in the text are places in the bytes
@@ -105,6 +121,44 @@ class Batch(Mapping[str, Array]):
         else:
             values[:] = [data[a:b].decode("utf-8", "replace") for a, b in itertools.pairwise(offsets)]
         return values
+
+
+def _few_texts(places: Array, data: bytes) -> Array | None:
+    """Decode texts of which few are different, each once; None if they are many, long or hold zero bytes.
+
+    Texts are compared as words of eight bytes in a table without chains: where two different ones meet, it is given up.
+    """
+    sizes = np.diff(places)
+    longest = int(sizes.max(initial=0))
+    if longest > _LONGEST_FEW or len(sizes) < _FEWEST_FEW or b"\0" in data:
+        return None
+    padded = data + bytes(longest + _WORD)
+    words = np.ndarray((len(data) + longest + 1,), "<u8", padded, strides=(1,))
+    keys = []
+    for start in range(0, max(longest, 1), _WORD):
+        left = np.clip(sizes - start, 0, _WORD)
+        keys.append(words[places[:-1] + start] & _MASKS[left])
+    if len(set(zip(*(key[:_PROBE].tolist() for key in keys), strict=True))) > _PROBE // 2:
+        return None
+    mixed = np.zeros(len(sizes), np.uint64)
+    for key in keys:
+        mixed = (mixed ^ key) * _ODD
+        mixed ^= mixed >> np.uint64(29)
+    rows = np.full(1 << _SLOT_BITS, -1, np.int64)
+    for turn in range(_TURNS):
+        slots = ((mixed * (_ODD + np.uint64(2 * turn))) >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
+        rows[slots] = np.arange(len(sizes))
+        same = rows[slots]
+        if all((key[same] == key).all() for key in keys):
+            break
+        rows[slots] = -1
+    else:
+        return None
+    texts = np.empty(1 << _SLOT_BITS, object)
+    for slot in np.flatnonzero(rows >= 0).tolist():
+        row = rows[slot]
+        texts[slot] = data[places[row] : places[row + 1]].decode("utf-8", "replace")
+    return texts[slots]
 
 
 @dataclass(frozen=True, slots=True)
