@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from palio import monitor
+from palio import measure, monitor
 from palio.core.errors import InputError, UnavailableError
-from palio.core.monitoring import Metric, Outcome, Window
+from palio.core.monitoring import Outcome, StreamReview, Window
+from palio.core.records import Metric
 
 FAST = monitor.DETECTORS[:-1]
 START = np.datetime64("2026-01-01")
@@ -22,7 +23,7 @@ def moments(n: int) -> Any:
     return START + np.arange(n).astype("timedelta64[m]")
 
 
-def watched(losses: Any, *, detectors: Any = FAST, unit: float = 1.0) -> monitor.StreamReview:
+def watched(losses: Any, *, detectors: Any = FAST, unit: float = 1.0) -> StreamReview:
     stream = monitor.ErrorStream(detectors, unit=unit)
     stream.feed(losses, moments(len(losses)))
     return stream.review()
@@ -219,3 +220,33 @@ def test_the_drifts_of_sea_are_found_in_the_errors_of_a_model_that_stands_still(
     seen = watched((model.predict(X[5_000:20_000]) != y[5_000:20_000]).astype(float))
     assert [change.kind for change in seen.changes] == ["worse"]
     assert 12_500 <= seen.changes[0].row + 5_000 <= 14_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_shuffled", [False, True])
+def test_renewals_that_are_surely_not_worse_on_the_newest_rows_never_cost_quality(
+    shared_data: Path, is_shuffled: bool
+) -> None:
+    """With the drifts of sea the gate lets renewals through that help; without them it lets hardly any through."""
+    from sklearn.linear_model import LogisticRegression
+
+    X = np.loadtxt(shared_data / "stream/sea-data.csv", delimiter=",")
+    y = np.loadtxt(shared_data / "stream/sea-class.csv")
+    if is_shuffled:
+        order = np.random.default_rng(0).permutation(len(y))
+        X, y = X[order], y[order]
+    never = champion = LogisticRegression().fit(X[:5_000], y[:5_000])
+    gated, n_renewals, size = np.zeros(len(y)), 0, 500
+    for row in range(5_000, len(y), 2 * size):
+        gated[row : row + 2 * size] = champion.predict(X[row : row + 2 * size]) != y[row : row + 2 * size]
+        end = row + 2 * size
+        learned, held = slice(end - 5 * size, end - size), slice(end - size, end)
+        challenger = LogisticRegression().fit(X[learned], y[learned])
+        mine, theirs = champion.predict(X[held]) != y[held], challenger.predict(X[held]) != y[held]
+        if measure.is_surely_not_worse(mine, theirs):
+            champion, n_renewals = challenger, n_renewals + 1
+    gain = (never.predict(X[5_000:]) != y[5_000:]).mean() - gated[5_000:].mean()
+    if is_shuffled:
+        assert n_renewals <= 5 and gain > -0.003
+    else:
+        assert 3 <= n_renewals <= 15 and gain > 0.02
