@@ -13,7 +13,7 @@ from palio import model, monitor, store, truth
 from palio.core.clock import Clock, utc_now
 from palio.core.durations import read_duration
 from palio.core.errors import ConfigError, InputError, NotFoundError
-from palio.core.monitoring import Review
+from palio.core.monitoring import Reference, Review
 from palio.core.records import Deployment
 from palio.flow import alerting, feedback
 
@@ -99,7 +99,7 @@ def _subjects(project: Project) -> list[monitor.Subject]:
     versions = {champion.bundle: champion.version}
     for line in reversed(history):
         versions.setdefault(line.bundle, line.version)
-    found = []
+    found, hidden = [], _hidden(project)
     for bundle, version in list(versions.items())[: MOST_VERSIONS + 1]:
         deployment = Deployment(model=project.name, version=version, bundle=bundle)
         try:
@@ -109,6 +109,22 @@ def _subjects(project: Project) -> list[monitor.Subject]:
                 raise
             continue  # an old champion that was tidied away
         rows, task = opened.reference_rows(), opened.manifest.task
-        estimator = None if rows is None or task.kind == "detection" else monitor.Estimator(rows, task)
-        found.append(monitor.Subject(deployment, task, opened.reference(), rows, estimator))
+        told = [one.name for one in opened.manifest.schema.features if one.name not in hidden]
+        estimator = None if rows is None or task.kind == "detection" else monitor.Estimator(rows, task, columns=told)
+        found.append(monitor.Subject(deployment, task, _readable(project, opened.reference()), rows, estimator))
     return found
+
+
+def _hidden(project: Project) -> frozenset[str]:
+    """Name the columns that the log does not keep as they were."""
+    return frozenset((*project.config.log.redact, *project.config.log.hash))
+
+
+def _readable(project: Project, reference: Reference | None) -> Reference | None:
+    """Leave out columns that the log does not keep as they were: a hash is in no bin."""
+    if reference is None:
+        return None
+    hidden = _hidden(project)
+    return msgspec.structs.replace(
+        reference, columns=tuple(one for one in reference.columns if one.source not in hidden)
+    )
