@@ -201,7 +201,7 @@ def judge_kpis(
         if value is None or one.reference is None:
             continue
         loss, margin = one.reference - value.value, _MARGIN * worth.size * a_day
-        # Few rows that miss the rare and dear ones look surer than they are, so no less than rows of the reference vary.
+        # Few rows that miss the rare and dear ones look surer than they are: no less than rows of the reference vary.
         least = worth.deviation * a_day / math.sqrt(value.n_rows) if value is one.realised else 0.0
         error = math.hypot(max(error_of(value), least), error_of(worth.value) * a_day, worth.spread * a_day)
         if loss - margin <= -float(ndtri(FALSE_ALARM / len(judged))) * error:
