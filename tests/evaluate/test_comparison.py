@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
-from palio import evaluate
+from palio import evaluate, measure
 from palio.core.errors import InputError
-from palio.core.records import Task
+from palio.core.records import Comparison, Task
+from palio.evaluate.answers import Answers
+from palio.evaluate.comparison import in_time
 
 
 def test_the_better_challenger_wins_on_the_same_rows(bench, good):
@@ -52,3 +55,30 @@ def test_regression_counts_the_answers_that_moved(regression):
     got = evaluate.compare(one, two, frame=regression.rows("validation"), part="validation")
     assert got.metric == "rmse" and got.n_changed > 0.9 * got.n_rows
     assert got.difference.low <= got.difference.value <= got.difference.high
+
+
+def test_rows_whose_neighbours_are_alike_are_less_sure():
+    rng = np.random.default_rng(0)
+    task = Task(kind="classification", target="y", classes=("no", "yes"), metric="accuracy")
+    n = 2000
+    truth = rng.integers(0, 2, n)
+    restless = rng.random(n) < 0.1
+    in_runs = np.repeat(rng.random(n // 50) < 0.1, 50)
+    bounds = []
+    for wrong in (restless, in_runs):
+        both = Answers(np.where(wrong, 1 - truth, truth)), Answers(truth)
+        d = measure.paired(task, truth, *both, seed=1, names=["accuracy"])["accuracy"][0]
+        found = Comparison(
+            champion="a",
+            challenger="b",
+            part="test",
+            n_rows=n,
+            metric="accuracy",
+            difference=d,
+            p_better=1.0,
+            differences={},
+        )
+        bounds.append((d, in_time(found, truth, both, task=task).surely))
+    (loose, first), (tight, second) = bounds
+    assert loose.low - 0.01 <= first <= loose.value
+    assert second < tight.low - 0.01

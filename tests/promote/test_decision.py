@@ -301,7 +301,7 @@ def test_sides_of_another_challenger_are_refused(given: Given) -> None:
     ("value", "half", "margin", "passed", "words"),
     [
         (0.02, 0.01, 0.0, True, "better than the champion"),
-        (0.01, 0.01, 0.0, True, "surely not worse than the champion"),
+        (0.01, 0.01, 0.0, True, "surely not worse:"),
         (0.008, 0.01, 0.0, False, "not surely as good as the champion"),
         (0.0, 0.01, 0.01, True, "surely not worse by more than the 0.01"),
         (-0.03, 0.01, 0.01, False, "worse than the champion"),
@@ -313,3 +313,8 @@ def test_on_the_newest_rows_the_burden_of_proof_lies_on_the_challenger(
 ) -> None:
     found = newest_rows(comparison(value, half), Gate(non_inferiority=margin))
     assert found.passed is passed and words in found.reason
+
+
+@pytest.mark.parametrize(("surely", "passed"), [(0.001, True), (-0.001, False)])
+def test_neighbours_in_time_that_are_alike_count_for_less(surely: float, passed: bool) -> None:
+    assert newest_rows(comparison(0.02, 0.015, surely=surely), Gate()).passed is passed

@@ -497,6 +497,9 @@ class Comparison(Record, frozen=True, kw_only=True):
     """Slices on which the challenger is worse than the champion beyond chance."""
     n_changed: int = 0
     """Rows that get another answer."""
+    surely: float | None = None
+    """Of rows in the order of time: the improvement is at least this, at one-sided 95 %; neighbours are taken for as
+    alike as their errors are."""
 
 
 # ── promote ─────────────────────────────────────────────────────────────────────────────────────────────────────────

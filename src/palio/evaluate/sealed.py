@@ -15,7 +15,7 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import Comparison, Evaluation, Metric, Part, Parts, Record, Snapshot, Task
 from palio.core.seeds import derive
 from palio.evaluate.answers import Answers, Array, answer, has_truth, known_rows
-from palio.evaluate.comparison import check_comparable, compare_answers
+from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
 from palio.evaluate.scoring import SEED, judge, named
@@ -245,7 +245,8 @@ def _told_apart(
             continue
         inside = both[0].take(rows), both[1].take(rows)
         try:
-            found[name] = compare_answers(bundles, frame.filter(rows), truth[rows], inside, part="test", task=task)
+            side = compare_answers(bundles, frame.filter(rows), truth[rows], inside, part="test", task=task)
+            found[name] = in_time(side, truth[rows], inside, task=task) if name == "newest" else side
         except InputError as error:
             found["notes"] += (f"The {name} rows cannot be compared on: {error.message}",)
     return found

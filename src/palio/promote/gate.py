@@ -156,31 +156,37 @@ def non_inferiority(comparison: Comparison, gate: Gate) -> Check:
 
 
 def newest_rows(comparison: Comparison, gate: Gate) -> Check:
-    """Is the challenger of a renewal surely at least as good on the rows that came since, up to the margin?
+    """Is the challenger of a renewal surely not worse on the rows that came since, up to the margin?
 
-    These rows are what the next ones will be like, and neither model has learned from them. Passes if the lower end of
-    the paired 95 % interval is not below minus the margin. The burden of proof lies on the challenger: renewals come
-    again and again, and a champion that is replaced whenever chance favours another one drifts downwards.
+    These rows are what the next ones will be like, and neither model has learned from them. Passes if the paired
+    improvement, at one-sided 95 %, is not below minus the margin (`Comparison.surely`; the lower end of the interval
+    where rows have no order). The burden of proof lies on the challenger: renewals come again and again, and a champion
+    that is replaced whenever chance favours another one drifts downwards (docs/decisions/0006-newest-rows-decide.md).
     """
     d, margin, name = comparison.difference, gate.non_inferiority, comparison.metric
-    passed = d.low >= -margin
+    surely = d.low if comparison.surely is None else comparison.surely
+    limit = -margin if margin else 0.0
+    passed = surely >= limit
     ends = f"{measure.figure(d.low, sign=True)} to {measure.figure(d.high, sign=True)}"
-    found = f"{name} changes by {measure.figure(d.value, sign=True)} (95 % interval {ends})"
+    found = (
+        f"{name} changes by {measure.figure(d.value, sign=True)} (95 % interval {ends}), "
+        f"surely by {measure.figure(surely, sign=True)} or better"
+    )
     opening = f"On the {comparison.n_rows:,} newest test rows"
-    allowed = f" by more than the {margin:g} that the gate allows" if margin else ""
     if not (d.low <= d.high):
         reason = f"{opening} the difference to the champion in {name} could not be computed."
     elif passed:
-        verdict = "better than the champion" if d.low > 0 else f"surely not worse{allowed or ' than the champion'}"
+        bound = f"surely not worse by more than the {margin:g} that the gate allows" if margin else "surely not worse"
+        verdict = "better than the champion" if surely > 0 else bound
         reason = f"{opening} {verdict}: {found}."
     else:
         verdict = "worse than the champion" if d.high < 0 else "not surely as good as the champion"
-        reason = f"{opening} {verdict}: {found}; the interval must not go below {-margin if margin else 0:g}."
+        reason = f"{opening} {verdict}: {found}; {limit:g} is needed."
     return Check(
         name="non_inferiority",
         passed=passed,
-        observed=f"{measure.figure(d.value, sign=True)} (95 % interval {ends}, {comparison.n_rows:,} newest rows)",
-        required=f"interval ≥ {-margin if margin else 0:g}",
+        observed=f"{measure.figure(d.value, sign=True)}, surely {measure.figure(surely, sign=True)} or better",
+        required=f"surely ≥ {limit:g}",
         reason=reason,
     )
 
