@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from palio import model, monitor, store, truth
+from palio import data, model, monitor, store, truth
 from palio.core.clock import Clock, utc_now
 from palio.core.durations import read_duration
 from palio.core.errors import ConfigError, InputError, NotFoundError
 from palio.core.monitoring import Reference, Review
-from palio.core.records import Deployment
+from palio.core.records import Deployment, Snapshot
 from palio.flow import alerting, feedback
 
 if TYPE_CHECKING:
@@ -61,7 +61,15 @@ def look(
     """
     from threadpoolctl import threadpool_limits
 
+    # Small fits on many threads wait for each other more than they compute: 3 s of a core became 28.
+    with threadpool_limits(limits=1):
+        return _look(project, since=since, window=window, segments=segments, clock=clock)
+
+
+def _look(project: Project, *, since: dt.datetime | None, window: str, segments: Sequence[str], clock: Clock) -> Review:
     table, now = project.config.monitor, clock()
+    subjects = _subjects(project)
+    monitor.check_kpis(project.config.value.kpis, subjects[0].task)
     length = _duration("window", window or table.window)
     watching = monitor.Watching(
         window=length,
@@ -72,12 +80,12 @@ def look(
         kpis=project.config.value.kpis,
         currency=project.config.value.currency,
         n_workers=project.config.serve.workers,
+        latency_limit_ms=project.config.limits.latency_ms_p99,
+        trained=_trained(project),
     )
     folder = feedback.log_folder(project)
     truths = truth.Truths.read(folder, project.name, since=watching.since)
-    # Small fits on many threads wait for each other more than they compute: 6 s of a core became 60.
-    with threadpool_limits(limits=1):
-        review = monitor.review(_Log(folder, project.name), truths, _subjects(project), watching, now=now)
+    review = monitor.review(_Log(folder, project.name), truths, subjects, watching, now=now)
     return msgspec.structs.replace(review, alerts=alerting.open_alerts(project, review, clock=clock))
 
 
@@ -109,10 +117,23 @@ def _subjects(project: Project) -> list[monitor.Subject]:
                 raise
             continue  # an old champion that was tidied away
         rows, task = opened.reference_rows(), opened.manifest.task
-        told = [one.name for one in opened.manifest.schema.features if one.name not in hidden]
-        estimator = None if rows is None or task.kind == "detection" else monitor.Estimator(rows, task, columns=told)
+        estimator = None if rows is None or task.kind == "detection" else _estimator(opened, rows, hidden)
         found.append(monitor.Subject(deployment, task, _readable(project, opened.reference()), rows, estimator))
     return found
+
+
+_LEARNT: dict[tuple[str, frozenset[str]], monitor.Estimator] = {}
+"""What was learnt from bundles, which never change: learning takes seconds, and a supervisor reviews all day."""
+
+
+def _estimator(bundle: model.Bundle, rows: Any, hidden: frozenset[str]) -> monitor.Estimator:
+    key = bundle.id, hidden
+    if key not in _LEARNT:
+        told = [one.name for one in bundle.manifest.schema.features if one.name not in hidden]
+        while len(_LEARNT) > MOST_VERSIONS:
+            del _LEARNT[next(iter(_LEARNT))]
+        _LEARNT[key] = monitor.Estimator(rows, bundle.manifest.task, columns=told)
+    return _LEARNT[key]
 
 
 def _hidden(project: Project) -> frozenset[str]:
@@ -128,3 +149,35 @@ def _readable(project: Project, reference: Reference | None) -> Reference | None
     return msgspec.structs.replace(
         reference, columns=tuple(one for one in reference.columns if one.source not in hidden)
     )
+
+
+def _trained(project: Project) -> Callable[[Any], dict[str, Any]] | None:
+    """Return how to look up rows of the champion's data by their id; None if they have none, or the log has none."""
+    champion = project.store.promotions.champion(project.name)
+    manifest = None if champion is None else model.load(project.store, champion.bundle).manifest
+    if manifest is None or manifest.schema.id is None or "key" in _hidden(project):
+        return None
+    schema, name = manifest.schema, manifest.schema.id
+    snapshot = project.store.records.get(Snapshot, manifest.snapshot)
+    told = [one for one in schema.features if one.name not in _hidden(project)]
+    if snapshot is None or name not in {column.name for column in snapshot.schema.columns}:
+        return None
+
+    def look_up(keys: Any) -> dict[str, Any]:
+        import polars as pl
+
+        wanted = pl.Series(sorted({str(key) for key in keys.tolist() if key}))
+        names = list(dict.fromkeys([name, *(one.name for one in told)]))
+        parts = [
+            frame.filter(pl.col(name).cast(pl.String).is_in(wanted.implode()))
+            for frame in data.frames(project.store, snapshot, columns=names)
+        ]
+        rows = pl.concat(parts).unique(name, keep="last", maintain_order=True)
+        narrowed = msgspec.structs.replace(
+            schema, columns=tuple(msgspec.structs.replace(one, feature=one in told) for one in schema.columns)
+        )
+        feeds = model.feeds_from_frame(rows, narrowed)
+        cells = {f"input.{one.name}": feeds[model.input_name(one.name)].ravel() for one in told}
+        return {"key": rows[name].cast(pl.String).to_numpy(), **cells}
+
+    return look_up

@@ -27,6 +27,8 @@ from palio.flow.project import Project
 
 REVIEW_EVERY_S = 60.0
 """A review reads the log. It comes four times a window where windows are shorter than four of these."""
+REST = 9.0
+"""After a review nothing is reviewed for so many times the CPU time that it took: a tenth of a core at most."""
 AGAIN_AFTER_S = 60.0
 """After a training that was interrupted; doubled each time."""
 ACTOR = "palio watch"
@@ -64,7 +66,7 @@ class Supervisor:
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = ThreadPoolExecutor(1, "palio-review")
         self._reviewing: Future[list[str]] | None = None
-        self._review_at_s = self._train_at_s = 0.0
+        self._review_at_s = self._train_at_s = self._review_took_s = 0.0
         self._n_interrupted = 0
         self._review: Review | None = None
         self._plan = ""
@@ -132,17 +134,20 @@ class Supervisor:
         if self._reviewing is None or not (whole or self._reviewing.done()):
             return []
         said = self._reviewing.result()
-        self._reviewing, self._review_at_s = None, time.monotonic() + self._review_every_s()
+        pause_s = max(self._review_every_s(), REST * self._review_took_s)
+        self._reviewing, self._review_at_s = None, time.monotonic() + pause_s
         return said
 
     def _look_at_what_was_served(self) -> list[str]:
         """Review the log, tell people, plan; what cannot be done here is said once, and the rest goes on."""
         said: list[str] = []
+        begin = time.thread_time()
         for step in (self._monitor, self._alert, self._decide):
             try:
                 step()
             except (PalioError, ImportError) as error:
                 said += self._once(error)
+        self._review_took_s = time.thread_time() - begin
         return said
 
     def _once(self, error: Exception) -> Sequence[str]:

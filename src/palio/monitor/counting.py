@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from palio import truth
-from palio.core.monitoring import Reference
+from palio.core.monitoring import Reference, Window
 from palio.core.records import Deployment, Task
 from palio.monitor.estimates import Estimator
 from palio.monitor.thinning import RowSample
@@ -23,8 +23,11 @@ MOST_LABELLED = 100_000
 """Labelled rows of a window that its metrics are computed on; of more, an even sample."""
 SAMPLE_ROWS = 5_000
 """Rows of a window that are kept whole, to be held against the reference."""
+ESTIMATED_ROWS = 20_000
+"""Rows of a window that quality is estimated from: more make the interval no narrower than calibration does."""
 SEGMENT_WINDOWS = 8
 """Segments are counted in so many of the newest windows."""
+_OF_TRAFFIC = ("id", "bundle", "n_rows", "latency_us")
 
 
 class AnswerLog(Protocol):
@@ -57,10 +60,11 @@ class Cell:
         subject: The version.
         stretch: Of time.
         segment: `column = value`; empty is all rows.
+        stride: Quality is estimated from every so manieth row.
         is_whole: Whether some rows are kept with all their columns.
     """
 
-    def __init__(self, subject: Subject, stretch: Stretch, segment: str, *, is_whole: bool) -> None:
+    def __init__(self, subject: Subject, stretch: Stretch, segment: str, *, stride: int, is_whole: bool) -> None:
         self.subject, self.stretch, self.segment = subject, stretch, segment
         self.builder = WindowBuilder(
             subject.reference,
@@ -76,15 +80,17 @@ class Cell:
         self._labelled: RowSample | None = None
         self._answered: RowSample | None = None
         self._whole: RowSample | None = None
-        self._is_whole = is_whole
+        self._is_whole, self._stride = is_whole, stride
 
     def add(self, batch: Batch, labels: truth.Labels) -> None:
         """Count rows of this cell."""
         n_rows = len(batch["id"])
+        first = -self.n_rows % self._stride
         self.n_rows += n_rows
         self.builder.add(batch)
-        if self.estimator is not None:
-            self.estimator.add(batch)
+        if self.estimator is not None and first < n_rows:
+            few = slice(first, None, self._stride)
+            self.estimator.add(batch if self._stride == 1 else {name: batch[name][few] for name in batch})
         answered = {name: batch[name] for name in batch if name == "prediction" or name.startswith("probability_")}
         if self._answered is None:
             self._answered = RowSample([*answered, "known"], limit=SAMPLE_ROWS)
@@ -120,8 +126,8 @@ class Counted:
     stretches: Sequence[Stretch]
     cells: Sequence[Cell]
     """Oldest window first; within one, all rows of each version, then segments."""
-    traffic: Sequence[tuple[Stretch, int, int]]
-    """Windows of equal length, with requests that were answered and that failed; also those with none."""
+    traffic: Sequence[Window]
+    """Windows of equal length with the requests of all versions, also those in which nothing was asked."""
 
 
 def count(
@@ -149,41 +155,56 @@ def count(
     named = segments_of(subjects[0].reference, segments) if subjects[0].reference else {}
     by_bundle = {one.deployment.bundle: one for one in subjects}
     since, until = stretches[0].since, stretches[-1].until
-    traffic = _traffic(log, stretches, by_bundle)
-    kept = joined(stretches, [answered + failed for answered, failed in traffic], min_rows)
-    told = [(one, *counts) for one, counts in zip(stretches, traffic, strict=True)]
+    traffic = _traffic(log, stretches, subjects[0])
+    kept = joined(stretches, [one.n_rows + one.n_failed for one in traffic], min_rows)
     if not kept:
-        return Counted((), (), told)
+        return Counted((), (), traffic)
     truths.meet(log.answers(since, until))
-    cells = _Cells(kept, named)
+    sizes = [sum(one.n_rows for one in traffic if k.since <= one.since < k.until) for k in kept]
+    cells = _Cells(kept, sizes, named)
     for batch in log.answers(kept[0].since, until):
         rows = np.flatnonzero(truth.served(batch))
         if len(rows):
             cells.add(batch, rows, truths, by_bundle)
     for batch in log.failures(kept[0].since, until):
         cells.add_failures(batch, subjects[0])
-    return Counted(kept, cells.in_order(), told)
+    return Counted(kept, cells.in_order(), traffic)
 
 
-def _traffic(log: AnswerLog, stretches: Sequence[Stretch], by_bundle: Mapping[str, Subject]) -> list[tuple[int, int]]:
-    """Count answered rows and failed requests of each window."""
+def _traffic(log: AnswerLog, stretches: Sequence[Stretch], champion: Subject) -> list[Window]:
+    """Count the requests of each window, whoever answered them."""
+    model, version = champion.deployment.model, champion.deployment.version
+    builders = [
+        WindowBuilder(None, model=model, bundle="", version=version, since=one.since, until=one.until)
+        for one in stretches
+    ]
     since, until = stretches[0].since, stretches[-1].until
-    answered, failed = np.zeros(len(stretches), int), np.zeros(len(stretches), int)
     for batch in log.answers(since, until):
-        rows = truth.served(batch) & np.isin(batch["bundle"].astype(str), list(by_bundle))
-        places = place(batch["at"][rows], stretches)
-        answered += np.bincount(places[places >= 0], minlength=len(stretches))
+        for builder, rows in _spread(batch, truth.served(batch), stretches, builders):
+            builder.add({name: batch[name][rows] for name in _OF_TRAFFIC if name in batch})
     for batch in log.failures(since, until):
-        places = place(batch["at"][batch["status"] >= 500], stretches)
-        failed += np.bincount(places[places >= 0], minlength=len(stretches))
-    return list(zip(answered.tolist(), failed.tolist(), strict=True))
+        for builder, rows in _spread(batch, np.ones(len(batch["at"]), bool), stretches, builders):
+            builder.add_failures({name: batch[name][rows] for name in ("bundle", "status", "reason")})
+    return [builder.finish() for builder in builders]
+
+
+def _spread(
+    batch: Batch, wanted: Array, stretches: Sequence[Stretch], builders: Sequence[WindowBuilder]
+) -> Iterator[tuple[WindowBuilder, Array]]:
+    """Yield each window's rows of a batch."""
+    places = np.where(wanted, place(batch["at"], stretches), -1)
+    for number in np.unique(places[places >= 0]).tolist():
+        yield builders[number], np.flatnonzero(places == number)
 
 
 class _Cells:
     """The cells that rows have come for."""
 
-    def __init__(self, stretches: Sequence[Stretch], segments: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(
+        self, stretches: Sequence[Stretch], n_rows: Sequence[int], segments: Mapping[str, tuple[str, str]]
+    ) -> None:
         self._stretches, self._segments = stretches, segments
+        self._strides = [max(1, number // ESTIMATED_ROWS) for number in n_rows]
         self._cells: dict[tuple[int, str, str], Cell] = {}
 
     def add(self, batch: Batch, rows: Array, truths: truth.Truths, by_bundle: Mapping[str, Subject]) -> None:
@@ -219,7 +240,10 @@ class _Cells:
         key = (number, subject.deployment.bundle, segment)
         if key not in self._cells:
             is_newest = number == len(self._stretches) - 1 and not segment
-            self._cells[key] = Cell(subject, self._stretches[number], segment, is_whole=is_newest)
+            stride = self._strides[number]
+            if segment:
+                stride = max(1, stride // len(self._segments))
+            self._cells[key] = Cell(subject, self._stretches[number], segment, stride=stride, is_whole=is_newest)
         return self._cells[key]
 
     def in_order(self) -> list[Cell]:

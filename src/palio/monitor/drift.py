@@ -61,7 +61,10 @@ def drift_of(reference: Reference, window: Window, *, min_rows: int, rate: float
     judged = [
         _judge(column, counted[column.name], in_time_order=reference.in_time_order)
         for column in reference.columns
-        if sum(column.counts) and column.name in counted and sum(counted[column.name].counts) >= min_rows
+        if not column.is_moment  # time goes by: that is no drift
+        and any(column.counts)
+        and column.name in counted
+        and sum(counted[column.name].counts) >= min_rows
     ]
     is_sure = benjamini_hochberg(np.array([one.p for one in judged]), rate=rate)
     return tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 
 from palio import measure, truth
-from palio.core.monitoring import Finding, Kpi, Review, StreamReview
+from palio.core.monitoring import Finding, Kpi, Review, StreamReview, Window
 from palio.monitor.alerting import judged_kinds
+from palio.monitor.answers import Array
 from palio.monitor.concept import concept_findings, losses_of
 from palio.monitor.counting import AnswerLog, Counted, Subject, count
 from palio.monitor.drift import RATE
@@ -21,8 +22,12 @@ from palio.monitor.joint import RATE as JOINT_RATE
 from palio.monitor.joint import joint_drift, joint_findings
 from palio.monitor.judging import Judged, Yardstick, judge_cell
 from palio.monitor.outcomes import label_delay_s
+from palio.monitor.skew import skew_findings
 from palio.monitor.streams import ErrorStream, loss_scale
 from palio.monitor.timeline import grid
+from palio.monitor.traffic import traffic_findings
+
+Trained = Callable[[Array], Mapping[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,9 @@ class Watching:
     kpis: tuple[Kpi, ...] = ()
     currency: str = ""
     n_workers: int = 1
+    latency_limit_ms: float | None = None
+    trained: Trained | None = None
+    """Looks up how rows with these keys were trained: `key` and `input.<column>`; None if rows have no keys."""
 
 
 def review(
@@ -73,7 +81,12 @@ def review(
                 currency=watching.currency,
             )
         )
-    stream = _newest(judged, subjects[0], yardsticks[id(subjects[0])], ripe_before)
+    mine = [one for one in judged if one.subject is subjects[0] and not one.cell.segment]
+    stream = None
+    if mine:
+        mine[-1].findings += _traffic(counted.traffic, watching)
+        mine[-1].findings += _whole_rows(mine[-1], watching.trained)
+        stream = _stream(mine, yardsticks[id(subjects[0])], ripe_before)
     findings, earlier = _shown(judged, subjects[0], watching.min_rows)
     verdict, text = _verdict(findings, judged, subjects[0], watching)
     return Review(
@@ -111,40 +124,54 @@ def _ripe_before(counted: Counted, watching: Watching, now: dt.datetime) -> dt.d
     return None if delay_s is None else now - dt.timedelta(seconds=delay_s)
 
 
-def _newest(
-    judged: Sequence[Judged], champion: Subject, yardstick: Yardstick, ripe_before: dt.datetime | None
-) -> StreamReview | None:
-    """Add what is looked at only now, over all windows of the champion: joint drift, and the stream of its losses."""
-    mine = [one for one in judged if one.subject is champion and not one.cell.segment]
-    if not mine:
-        return None
-    if champion.rows is not None and champion.reference is not None:
-        newest = mine[-1]
-        joint = joint_drift(champion.rows, newest.cell.whole(), in_time_order=champion.reference.in_time_order)
-        newest.findings += joint_findings(newest.window, joint)
-    ripe = [one for one in mine if one.review.is_ripe]
-    stream = _stream(mine, champion, yardstick, ripe_before)
-    if stream is not None and ripe:
-        ripe[-1].findings += concept_findings(ripe[-1].window, stream, outcomes=ripe[-1].review.outcomes)
-    return stream
+def _traffic(windows: Sequence[Window], watching: Watching) -> list[Finding]:
+    """Judge the newest window that is over; of the one that is still filling only what a part of it can show."""
+    *earlier, newest = windows
+    limit = watching.latency_limit_ms
+    found: list[Finding] = []
+    if earlier:
+        found += traffic_findings(earlier[-1], earlier[:-1], n_workers=watching.n_workers, latency_limit_ms=limit)
+    known = {one.id for one in found}
+    now = traffic_findings(newest, earlier, n_workers=watching.n_workers, latency_limit_ms=limit)
+    return [*found, *(one for one in now if one.kind != "volume" and one.id not in known)]
 
 
-def _stream(
-    mine: Sequence[Judged], champion: Subject, yardstick: Yardstick, ripe_before: dt.datetime | None
-) -> StreamReview | None:
+def _whole_rows(newest: Judged, trained: Trained | None) -> list[Finding]:
+    """Judge rows of the newest window as wholes: together against the reference, and one by one against training."""
+    subject, rows = newest.subject, newest.cell.whole()
+    found: list[Finding] = []
+    if subject.rows is not None and subject.reference is not None:
+        told = [f"input.{one.name}" for one in subject.reference.columns if one.role == "feature" and not one.statistic]
+        moments = {f"input.{one.name}" for one in subject.reference.columns if one.is_moment}  # time goes by: no drift
+        columns = [name for name in told if name not in moments and name in subject.rows]
+        joint = joint_drift(subject.rows, rows, columns=columns, in_time_order=subject.reference.in_time_order)
+        found += joint_findings(newest.window, joint)
+    if trained is not None and "key" in rows and (rows["key"] != "").any():
+        then = trained(rows["key"])
+        logged = {name: values for name, values in rows.items() if name in then}
+        found += skew_findings(newest.window, logged, then)
+    return found
+
+
+def _stream(mine: Sequence[Judged], yardstick: Yardstick, ripe_before: dt.datetime | None) -> StreamReview | None:
     """Let the detectors read the losses of the champion in the order of its answers."""
-    losses = losses_of(champion.task, [one.cell.labelled() for one in mine], before=ripe_before)
+    task = mine[0].subject.task
+    losses = losses_of(task, [one.cell.labelled() for one in mine], before=ripe_before)
     if losses is None:
         return None
     unit = 1.0
-    if champion.task.kind == "regression":
+    if task.kind == "regression":
         standard = yardstick.standards.get("mae")
         if standard is None or standard.value.value <= 0:
             return None
         unit = loss_scale(standard.value.value)
     stream = ErrorStream(unit=unit)
     stream.feed(*losses)
-    return stream.review()
+    told = stream.review()
+    ripe = [one for one in mine if one.review.is_ripe]
+    if ripe:
+        ripe[-1].findings += concept_findings(ripe[-1].window, told, outcomes=ripe[-1].review.outcomes)
+    return told
 
 
 def _shown(

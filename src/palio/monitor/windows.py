@@ -33,7 +33,7 @@ class WindowBuilder:
     Args:
         reference: Of the bundle, whose bins are counted into; None counts requests only.
         model: Name of the model.
-        bundle: Rows of other bundles are passed over.
+        bundle: Rows of other bundles are passed over; empty counts all.
         version: Of the bundle.
         segment: Name of the segment that the rows belong to; empty is all.
         since: Begin of the window; the rows given are taken to lie in it.
@@ -67,7 +67,8 @@ class WindowBuilder:
 
     def add(self, batch: Mapping[str, Array]) -> None:
         """Count a batch of answers; columns that the reference does not know are not looked at."""
-        rows = batch["bundle"] == self._window.bundle
+        bundles = batch["bundle"]
+        rows = bundles == self._window.bundle if self._window.bundle else np.ones(len(bundles), bool)
         n_rows = int(np.count_nonzero(rows))
         if not n_rows:
             return
@@ -104,7 +105,7 @@ class WindowBuilder:
         for bundle, status, reason in zip(
             batch["bundle"].tolist(), batch["status"].tolist(), batch["reason"].tolist(), strict=True
         ):
-            if bundle not in (self._window.bundle, ""):
+            if self._window.bundle and bundle not in (self._window.bundle, ""):
                 continue
             if status in (429, 503):
                 self._n_refused += 1
