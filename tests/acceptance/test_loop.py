@@ -17,8 +17,8 @@ import polars as pl
 import pytest
 
 from palio import flow
-from palio.core.monitoring import Renewal
 from palio.core.records import Decision
+from palio.core.renewal import Renewal
 from palio.renew import loop_story, renewal_standing
 from palio.store import open_store
 from tests.acceptance.live import Wire, serving, wait_until, watching
@@ -51,7 +51,7 @@ kind = "shadow"
 
 [[steps]]
 kind = "analysis"
-analysis = { interval_s = 0.5, min_requests = 60, max_prediction_drift = 5.0, max_latency_ratio = 9 }
+analysis = { interval_s = 1.0, inconclusive_limit = 600, min_requests = 60, max_prediction_drift = 5.0, max_latency_ratio = 9 }
 
 [[steps]]
 kind = "set_weight"
@@ -59,7 +59,7 @@ weight = 0.5
 
 [[steps]]
 kind = "analysis"
-analysis = { interval_s = 0.5, min_requests = 60, max_prediction_drift = 5.0, max_latency_ratio = 9 }
+analysis = { interval_s = 1.0, inconclusive_limit = 600, min_requests = 60, max_prediction_drift = 5.0, max_latency_ratio = 9 }
 
 [[steps]]
 kind = "promote"

@@ -21,8 +21,8 @@ from click.testing import CliRunner
 from palio import flow, renew, split
 from palio.cli.app import palio
 from palio.core.errors import ConflictError, NotFoundError, RefusedError
-from palio.core.monitoring import RetrainRequest
 from palio.core.records import Decision, Parts
+from palio.core.renewal import RetrainRequest
 from palio.flow import appending, collecting, renewal_steps, renewing
 from palio.flow.supervising import Supervisor
 from tests.flow.conftest import write_bank

@@ -6,18 +6,9 @@ from typing import Any
 import pytest
 
 from palio.core.errors import InputError
-from palio.core.monitoring import (
-    Alert,
-    Estimate,
-    Finding,
-    KpiValue,
-    Outcome,
-    Renewal,
-    RetrainRequest,
-    Review,
-    WindowReview,
-)
+from palio.core.monitoring import Alert, Estimate, Finding, KpiValue, Outcome, Review, WindowReview
 from palio.core.records import Deployment, Metric, Promotion
+from palio.core.renewal import Renewal, RetrainRequest
 from palio.renew import FreshLabels, Planned, RenewalPolicy, RenewalStanding, expected_gain, next_due, plan
 
 NOW = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from palio.core.errors import ConflictError, NotFoundError
-from palio.core.monitoring import RetrainRequest
 from palio.core.records import Deployment
+from palio.core.renewal import RetrainRequest
 from palio.renew import loop_story, renewal_standing, withdraw, write_plan, write_renewal
 from palio.store import Store, open_store
 

@@ -14,8 +14,8 @@ import numpy as np
 from palio import data, store, truth
 from palio.core.errors import RefusedError
 from palio.core.ids import digest
-from palio.core.monitoring import RetrainRequest
 from palio.core.records import Column, Parts, Record, Schema, Search, Snapshot
+from palio.core.renewal import RetrainRequest
 from palio.flow import appending, bundles, feedback, steps
 
 if TYPE_CHECKING:

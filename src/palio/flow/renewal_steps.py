@@ -14,8 +14,8 @@ import msgspec
 from palio import measure, promote, renew
 from palio.core.errors import PalioError, RefusedError
 from palio.core.ids import short
-from palio.core.monitoring import Renewal
 from palio.core.records import Decision, Search
+from palio.core.renewal import Renewal
 from palio.flow import collecting, steps
 from palio.flow.project import Project
 

@@ -19,8 +19,9 @@ from palio import renew, store
 from palio.core.clock import Clock, utc_now
 from palio.core.durations import read_duration
 from palio.core.errors import ConflictError, InputError, PalioError
-from palio.core.monitoring import Renewal, Review
+from palio.core.monitoring import Review
 from palio.core.records import Record
+from palio.core.renewal import Renewal
 from palio.core.serving import RolloutState
 from palio.flow import alerting, collecting, feedback, monitoring, renewing
 from palio.flow.project import Project

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from palio.core.durations import read_duration
 from palio.core.errors import InputError
-from palio.core.monitoring import Finding, FindingKind, RetrainRequest, Review, WindowReview
+from palio.core.monitoring import Finding, FindingKind, Review, WindowReview
 from palio.core.records import Deployment, Metric, Promotion, Record
+from palio.core.renewal import RetrainRequest
 
 if TYPE_CHECKING:
     from palio.renew.renewals import RenewalStanding

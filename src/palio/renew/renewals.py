@@ -9,7 +9,7 @@ import msgspec
 from palio.core.clock import Clock, utc_now
 from palio.core.errors import ConflictError, NotFoundError
 from palio.core.ids import digest_of
-from palio.core.monitoring import Renewal, RetrainRequest
+from palio.core.renewal import Renewal, RetrainRequest
 
 if TYPE_CHECKING:
     from palio.store import Store

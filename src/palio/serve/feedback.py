@@ -63,7 +63,7 @@ class Truths:
         """Check one truth: `prediction_id` or `key`, `label`, and maybe `at` and `values`.
 
         Raises:
-            ContractError: it names no row, its label is missing or no number where one is due, a moment or a value makes
+            ContractError: it names no row, its label is missing or no number where one is due, a moment or value makes
                 no sense. A class that the model does not know is taken: see `unknown`.
         """
         identity, key = str(given.get("prediction_id") or ""), given.get("key")
