@@ -82,10 +82,12 @@ def _beijing(folder: Path) -> Stream:
 
 
 def _car_loan(folder: Path) -> Stream:
-    parts = [pl.read_parquet(folder / f"monitoring/car-loan-{part}.parquet") for part in ("reference", "monitoring")]
-    table = pl.concat([parts[0].tail(10_000), parts[1]], how="vertical_relaxed").drop(
-        "timestamp", "y_pred_proba", "y_pred", "id", strict=False
+    unused = ("id", "timestamp", "y_pred_proba", "y_pred")
+    old, new = (
+        pl.read_parquet(folder / f"monitoring/car-loan-{part}.parquet").drop(*unused, strict=False)
+        for part in ("reference", "monitoring")
     )
+    table = pl.concat([old.tail(10_000), new.select(old.columns)], how="vertical_relaxed")
     return Stream("car_loan", _numbers(table.drop("repaid")), table["repaid"].to_numpy().astype(int), 10_000)
 
 
