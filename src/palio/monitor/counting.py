@@ -12,6 +12,7 @@ import numpy as np
 from palio import truth
 from palio.core.monitoring import Reference, Window
 from palio.core.records import Deployment, Task
+from palio.monitor.chosen import ChosenRows
 from palio.monitor.estimates import Estimator
 from palio.monitor.thinning import RowSample
 from palio.monitor.timeline import Stretch, joined, place, rows_of, segments_of
@@ -21,13 +22,16 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Batch = Mapping[str, Array]
 MOST_LABELLED = 100_000
 """Labelled rows of a window that its metrics are computed on; of more, an even sample."""
+ALL_LABELLED = 2_000_000
+"""Labelled rows of all windows together; of more than twenty windows fewer rows of each are kept."""
+_MOST_WAITING = 131_072
+"""Rows that wait in all windows together to be counted."""
 SAMPLE_ROWS = 5_000
 """Rows of a window that are kept whole, to be held against the reference."""
 ESTIMATED_ROWS = 20_000
 """Rows of a window that quality is estimated from: more make the interval no narrower than calibration does."""
 SEGMENT_WINDOWS = 8
 """Segments are counted in so many of the newest windows."""
-_OF_TRAFFIC = ("id", "bundle", "n_rows", "latency_us")
 
 
 class AnswerLog(Protocol):
@@ -62,9 +66,19 @@ class Cell:
         segment: `column = value`; empty is all rows.
         stride: Quality is estimated from every so manieth row.
         is_whole: Whether some rows are kept with all their columns.
+        most_labelled: Rows with a label that are kept.
     """
 
-    def __init__(self, subject: Subject, stretch: Stretch, segment: str, *, stride: int, is_whole: bool) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        stretch: Stretch,
+        segment: str,
+        *,
+        stride: int,
+        is_whole: bool,
+        most_labelled: int = MOST_LABELLED,
+    ) -> None:
         self.subject, self.stretch, self.segment = subject, stretch, segment
         self.builder = WindowBuilder(
             subject.reference,
@@ -80,21 +94,21 @@ class Cell:
         self._labelled: RowSample | None = None
         self._answered: RowSample | None = None
         self._whole: RowSample | None = None
-        self._is_whole, self._stride = is_whole, stride
+        self._is_whole, self._stride, self._most_labelled = is_whole, stride, most_labelled
 
     def add(self, batch: Batch, labels: truth.Labels) -> None:
         """Count rows of this cell."""
-        n_rows = len(batch["id"])
+        n_rows = len(batch["at"])
         first = -self.n_rows % self._stride
         self.n_rows += n_rows
         self.builder.add(batch)
         if self.estimator is not None and first < n_rows:
             few = slice(first, None, self._stride)
-            self.estimator.add(batch if self._stride == 1 else {name: batch[name][few] for name in batch})
+            self.estimator.add(batch if self._stride == 1 else ChosenRows(batch, few))
         answered = {name: batch[name] for name in batch if name == "prediction" or name.startswith("probability_")}
         if self._answered is None:
             self._answered = RowSample([*answered, "known"], limit=SAMPLE_ROWS)
-            self._labelled = RowSample([*answered, "at", *truth.columns_of(labels)], limit=MOST_LABELLED)
+            self._labelled = RowSample([*answered, "at", *truth.columns_of(labels)], limit=self._most_labelled)
             if self._is_whole:
                 self._whole = RowSample([*answered, *_inputs(batch), "key"], limit=SAMPLE_ROWS)
         self._answered.add({**answered, "known": labels.known}, n_rows=n_rows)
@@ -163,9 +177,10 @@ def count(
     sizes = [sum(one.n_rows for one in traffic if k.since <= one.since < k.until) for k in kept]
     cells = _Cells(kept, sizes, named)
     for batch in log.answers(kept[0].since, until):
-        rows = np.flatnonzero(truth.served(batch))
+        answered = ChosenRows(batch)
+        rows = np.flatnonzero(truth.served(answered))
         if len(rows):
-            cells.add(batch, rows, truths, by_bundle)
+            cells.add(answered, rows, truths, by_bundle)
     for batch in log.failures(kept[0].since, until):
         cells.add_failures(batch, subjects[0])
     return Counted(kept, cells.in_order(), traffic)
@@ -181,7 +196,7 @@ def _traffic(log: AnswerLog, stretches: Sequence[Stretch], champion: Subject) ->
     since, until = stretches[0].since, stretches[-1].until
     for batch in log.answers(since, until):
         for builder, rows in _spread(batch, truth.served(batch), stretches, builders):
-            builder.add({name: batch[name][rows] for name in _OF_TRAFFIC if name in batch})
+            builder.add(ChosenRows(batch, rows))
     for batch in log.failures(since, until):
         for builder, rows in _spread(batch, np.ones(len(batch["at"]), bool), stretches, builders):
             builder.add_failures({name: batch[name][rows] for name in ("bundle", "status", "reason")})
@@ -213,18 +228,22 @@ class _Cells:
         for number in np.unique(places[places >= 0]).tolist():
             for bundle in set(bundles[places == number].tolist()) & set(by_bundle):
                 mine = rows[(places == number) & (bundles == bundle)]
-                part = batch if len(mine) == len(batch["id"]) else {name: batch[name][mine] for name in batch}
+                part = batch if len(mine) == len(batch["at"]) else ChosenRows(batch, mine)
                 self._give(number, by_bundle[bundle], part, truths.of(part))
 
     def _give(self, number: int, subject: Subject, part: Batch, labels: truth.Labels) -> None:
         self._cell(number, subject, "").add(part, labels)
-        if number < len(self._stretches) - SEGMENT_WINDOWS:
-            return
+        if number >= len(self._stretches) - SEGMENT_WINDOWS:
+            self._give_segments(number, subject, part, labels)
+        if sum(cell.builder.n_waiting for cell in self._cells.values()) > _MOST_WAITING:
+            max(self._cells.values(), key=lambda cell: cell.builder.n_waiting).builder.settle()
+
+    def _give_segments(self, number: int, subject: Subject, part: Batch, labels: truth.Labels) -> None:
         for name, segment in self._segments.items():
             rows = rows_of(part, segment)
             if len(rows):
-                few = {column: part[column][rows] for column in part}
-                self._cell(number, subject, name).add(few, truth.Labels(*(values[rows] for values in labels)))
+                some = truth.Labels(*(values[rows] for values in labels))
+                self._cell(number, subject, name).add(ChosenRows(part, rows), some)
 
     def add_failures(self, batch: Batch, champion: Subject) -> None:
         """Count failed requests; one that failed before it was known who answers counts for the champion."""
@@ -243,7 +262,14 @@ class _Cells:
             stride = self._strides[number]
             if segment:
                 stride = max(1, stride // len(self._segments))
-            self._cells[key] = Cell(subject, self._stretches[number], segment, stride=stride, is_whole=is_newest)
+            self._cells[key] = Cell(
+                subject,
+                self._stretches[number],
+                segment,
+                stride=stride,
+                is_whole=is_newest,
+                most_labelled=min(MOST_LABELLED, ALL_LABELLED // len(self._stretches)),
+            )
         return self._cells[key]
 
     def in_order(self) -> list[Cell]:

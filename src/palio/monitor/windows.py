@@ -75,7 +75,7 @@ class WindowBuilder:
         chosen: slice | Array = slice(None) if n_rows == len(rows) else np.flatnonzero(rows)
         self._n_rows += n_rows
         self._add_requests(batch, chosen)
-        if "flags" in batch:
+        if self._columns and "flags" in batch:
             flags = batch["flags"][chosen]
             self._flags.update(
                 flag for lines in flags[flags != ""].tolist() if lines for flag in set(lines.split("\n"))
@@ -86,7 +86,7 @@ class WindowBuilder:
             self._waiting.setdefault(tuple(cells), []).append(cells)
             self._n_waiting += n_rows
             if self._n_waiting >= _AT_ONCE:
-                self._count()
+                self.settle()
 
     def _add_requests(self, batch: Mapping[str, Array], chosen: slice | Array) -> None:
         """Count requests by their first rows, which carry the latency of the whole request."""
@@ -115,7 +115,13 @@ class WindowBuilder:
                 known = reason in self._violations or len(self._violations) < _MOST_REASONS
                 self._violations[reason if known else _OTHER] += 1
 
-    def _count(self) -> None:
+    @property
+    def n_waiting(self) -> int:
+        """Rows that wait to be counted."""
+        return self._n_waiting
+
+    def settle(self) -> None:
+        """Count the rows that wait."""
         for names, parts in self._waiting.items():
             together = (
                 parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in names}
@@ -127,7 +133,7 @@ class WindowBuilder:
 
     def finish(self) -> Window:
         """Return the window; more may be added after that."""
-        self._count()
+        self.settle()
         sample = self._sample.rows()
         columns = []
         for column in self._columns:

@@ -82,7 +82,8 @@ class Truths:
 
     def of(self, batch: Batch) -> Labels:
         """Return what is known about the rows of a batch of answers."""
-        place = self._by_id.last(_hashes(batch["id"]))
+        has_any = len(self._by_id) > 0  # else the ids need not be decoded
+        place = self._by_id.last(_hashes(batch["id"])) if has_any else np.full(len(batch["at"]), -1)
         shelf = self._by_id.labels(place)
         if self._asked is None or "key" not in batch:
             return shelf
