@@ -51,7 +51,12 @@ kind = "shadow"
 
 [[steps]]
 kind = "analysis"
-analysis = { interval_s = 1.0, inconclusive_limit = 600, min_requests = 60, max_prediction_drift = 5.0, max_latency_ratio = 9 }
+[steps.analysis]
+interval_s = 1.0
+inconclusive_limit = 600
+min_requests = 60
+max_latency_ratio = 9.0
+max_prediction_drift = 5.0
 
 [[steps]]
 kind = "set_weight"
@@ -59,7 +64,12 @@ weight = 0.5
 
 [[steps]]
 kind = "analysis"
-analysis = { interval_s = 1.0, inconclusive_limit = 600, min_requests = 60, max_prediction_drift = 5.0, max_latency_ratio = 9 }
+[steps.analysis]
+interval_s = 1.0
+inconclusive_limit = 600
+min_requests = 60
+max_latency_ratio = 9.0
+max_prediction_drift = 5.0
 
 [[steps]]
 kind = "promote"

@@ -361,6 +361,7 @@ def fallen() -> Review:
         {
             "kind": "unit",
             "subject": "rate",
+            "severity": "warn",
             "effect": 100.0,
             "measure": "times",
             "limit": 3.0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -20,15 +19,13 @@ _OF_CLASSES = "error rate"
 _OF_NUMBERS = "absolute error"
 
 
-def losses_of(
-    task: Task, labelled: Sequence[Batch], *, before: dt.datetime | None = None
-) -> tuple[Array, Array, Array] | None:
+def losses_of(task: Task, labelled: Sequence[Batch]) -> tuple[Array, Array, Array] | None:
     """Return the losses of labelled rows in the order of their answers, when that was, and what no change would lose.
 
     Args:
         task: What was asked.
-        labelled: Rows whose label has come: `prediction`, `truth` or `truth_number`, and `at`.
-        before: Only rows answered before then: of younger ones only the labels that come early have come.
+        labelled: Rows whose label has come: `prediction`, `truth` or `truth_number`, and `at`; of ripe windows, for of
+            younger ones only the labels that come early have come.
 
     Returns:
         Losses (0 or 1 for classes, absolute errors for numbers), moments, and losses of the answer `as the last truth`;
@@ -41,8 +38,6 @@ def losses_of(
     truth = np.concatenate([truths_of(task, rows) for rows in parts])
     at = np.concatenate([np.asarray(rows["at"]).astype("datetime64[us]") for rows in parts])
     known = np.isfinite(said) & np.isfinite(truth) if task.kind == "regression" else (said >= 0) & (truth != NO_LABEL)
-    if before is not None:
-        known &= at < np.datetime64(before.astimezone(dt.UTC).replace(tzinfo=None), "us")
     order = np.flatnonzero(known)[np.argsort(at[known], kind="stable")][-MOST_ROWS:]
     if not len(order):
         return None

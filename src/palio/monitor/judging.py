@@ -21,6 +21,8 @@ from palio.monitor.kpis import Worth, judge_kpis, kpi_values, worth_of
 from palio.monitor.outcomes import judge_classes, judge_labels, judge_outcomes, outcomes_of, standards_from
 from palio.monitor.standards import Standard
 
+NINE_OF_TEN = 0.9
+"""A window is ripe after the time in which this share of labels came, or as soon as this share has come."""
 _DAY = dt.timedelta(days=1)
 _MOVEMENTS = ("drift", "answer_drift", "joint_drift", "unit", "missing", "contract")
 
@@ -99,7 +101,8 @@ def judge_cell(
         estimates = with_errors(cell.estimator.finish(), [(o.review.estimates, o.review.outcomes) for o in mine])
         found += judge_estimates(window, estimates, dict(yardstick.standards), task)
     labelled = cell.labelled()
-    is_ripe = ripe_before is not None and cell.n_labels > 0 and window.until <= ripe_before
+    has_time = ripe_before is not None and window.until <= ripe_before
+    is_ripe = cell.n_labels > 0 and (has_time or cell.n_labels >= NINE_OF_TEN * cell.n_rows)
     outcomes = outcomes_of(task, labelled, yardstick.standards)
     if is_ripe:
         found += judge_outcomes(window, outcomes, yardstick.standards, task)
@@ -170,5 +173,5 @@ def _with_consequence(one: Finding, estimates: Iterable[Estimate], task: Task) -
     if one.consequence or one.kind not in _MOVEMENTS or estimate is None:
         return one
     value, reference = measure.figure(estimate.value.value), measure.figure(estimate.reference)
-    text = f"{estimate.metric} of these rows is probably {value}, {reference} on the reference"
+    text = f"{estimate.metric} of these rows is probably {value}, expected {reference}"
     return msgspec.structs.replace(one, consequence=text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -86,7 +87,7 @@ def review(
     if mine:
         mine[-1].findings += _traffic(counted.traffic, watching)
         mine[-1].findings += _whole_rows(mine[-1], watching.trained)
-        stream = _stream(mine, yardsticks[id(subjects[0])], ripe_before)
+        stream = _stream(mine, yardsticks[id(subjects[0])])
     findings, earlier = _shown(judged, subjects[0], watching.min_rows)
     verdict, text = _verdict(findings, judged, subjects[0], watching)
     return Review(
@@ -153,10 +154,11 @@ def _whole_rows(newest: Judged, trained: Trained | None) -> list[Finding]:
     return found
 
 
-def _stream(mine: Sequence[Judged], yardstick: Yardstick, ripe_before: dt.datetime | None) -> StreamReview | None:
+def _stream(mine: Sequence[Judged], yardstick: Yardstick) -> StreamReview | None:
     """Let the detectors read the losses of the champion in the order of its answers."""
     task = mine[0].subject.task
-    losses = losses_of(task, [one.cell.labelled() for one in mine], before=ripe_before)
+    ripe = [one for one in mine if one.review.is_ripe]
+    losses = losses_of(task, [one.cell.labelled() for one in ripe])
     if losses is None:
         return None
     unit = 1.0
@@ -168,9 +170,7 @@ def _stream(mine: Sequence[Judged], yardstick: Yardstick, ripe_before: dt.dateti
     stream = ErrorStream(unit=unit)
     stream.feed(*losses)
     told = stream.review()
-    ripe = [one for one in mine if one.review.is_ripe]
-    if ripe:
-        ripe[-1].findings += concept_findings(ripe[-1].window, told, outcomes=ripe[-1].review.outcomes)
+    ripe[-1].findings += concept_findings(ripe[-1].window, told, outcomes=ripe[-1].review.outcomes)
     return told
 
 
@@ -204,22 +204,45 @@ def _verdict(
     findings: Sequence[Finding], judged: Sequence[Judged], champion: Subject, watching: Watching
 ) -> tuple[Literal["good", "look", "act", "unknown"], str]:
     version = f"Version {champion.deployment.version}"
-    for severity, verdict in (("page", "act"), ("warn", "look")):
-        worst = [one for one in findings if one.severity == severity]
-        if worst:
-            more = f" ({len(worst) - 1} more)" if len(worst) > 1 else ""
-            return verdict, f"{version}: {worst[0].reason}{more}."  # type: ignore[return-value]
+    pages, warnings = ([one for one in findings if one.severity == severity] for severity in ("page", "warn"))
+    if pages or warnings:
+        return "act" if pages else "look", _worst(pages or warnings)
     windows = [one for one in judged if one.subject is champion and not one.cell.segment]
+    n_rows = windows[-1].review.n_rows if windows else 0
+    if not n_rows:
+        return "unknown", f"{version} has answered nothing in this time."
     if champion.reference is None:
         return "unknown", f"{version} was made by an older version of Palio: its bundle says nothing to compare with."
-    if not windows or windows[-1].review.n_rows < watching.min_rows:
-        n_rows = windows[-1].review.n_rows if windows else 0
-        return "unknown", f"{version} has answered {n_rows:,} rows, too few to judge; {watching.min_rows:,} are needed."
-    newest = windows[-1].review
-    told = f"{version} shows nothing that needs you, over {newest.n_rows:,} rows since {newest.since:%d %B %H:%M}"
+    if n_rows < watching.min_rows:
+        told = f"{version} has answered {n_rows:,} row{'s' if n_rows > 1 else ''}, too few to judge"
+        return "unknown", f"{told}: {watching.min_rows:,} are needed."
+    told = f"Nothing needs you: version {champion.deployment.version} has answered {n_rows:,} rows"
+    return "good", f"{told} since {_moment(windows[-1].review.since, watching)}{_quality(windows, champion, watching)}."
+
+
+def _worst(findings: Sequence[Finding]) -> str:
+    """Say the worst finding, without its small print, and how many others weigh as much."""
+    worst, n_more = findings[0], len(findings) - 1
+    said = re.sub(r" \([^()]*\)$", "", worst.reason.rstrip("."))
+    said = f"Where {worst.segment}: {said}" if worst.segment else f"{said[:1].upper()}{said[1:]}"
+    return f"{said}." if not n_more else f"{said} (and {n_more:,} more finding{'s' if n_more > 1 else ''})."
+
+
+def _quality(windows: Sequence[Judged], champion: Subject, watching: Watching) -> str:
+    """Say how the metric that matters stands: as it really was where labels are ripe, else as it probably is."""
     metric = measure.default_metric(champion.task)
-    estimate = next((one for one in newest.estimates if one.metric == metric), None)
-    if estimate is not None:
-        value, reference = measure.figure(estimate.value.value), measure.figure(estimate.reference)
-        told += f"; {metric} is probably {value}, {reference} was measured"
-    return "good", f"{told}."
+    ripe = [one.review for one in windows if one.review.is_ripe][-1:]
+    real = [(one, review.since) for review in ripe for one in review.outcomes if one.metric == metric]
+    if real:
+        known, since = real[0]
+        at = "" if since == windows[-1].review.since else f" on {_moment(since, watching)}"
+        return f"; {metric}{at} was {measure.figure(known.value.value)}, expected {measure.figure(known.reference)}"
+    for probable in windows[-1].review.estimates:
+        if probable.metric == metric:
+            value, expected = measure.figure(probable.value.value), measure.figure(probable.reference)
+            return f"; {metric} is probably {value}, expected {expected}"
+    return ""
+
+
+def _moment(at: dt.datetime, watching: Watching) -> str:
+    return f"{at.day} {at:%B}" if watching.window >= dt.timedelta(days=1) else f"{at.day} {at:%B %H:%M}"

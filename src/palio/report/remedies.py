@@ -33,7 +33,8 @@ def next_steps(review: Review) -> list[Advice]:
 
 
 def _urgency(finding: Finding) -> tuple[bool, int]:
-    return finding.kind not in _BROKEN_INPUT, {"page": 0, "warn": 1, "note": 2}[finding.severity]
+    is_broken = finding.kind in _BROKEN_INPUT and finding.severity != "note"
+    return not is_broken, {"page": 0, "warn": 1, "note": 2}[finding.severity]
 
 
 def _about_columns(drifts: list[Finding], review: Review) -> Advice:
@@ -76,7 +77,7 @@ def silences(review: Review) -> list[Advice]:
         return [
             Advice(
                 "Nothing was answered in this time.",
-                "Serve with the prediction log on (palio serve), or look further back (palio monitor --since 30d).",
+                "Serve with the prediction log on (palio serve), or look further back (palio monitor --since 90d).",
             )
         ]
     found = []
@@ -129,9 +130,10 @@ def _about_labels(review: Review) -> list[Advice]:
         return []
     n_rows, n_labels = sum(w.n_rows for w in waiting), sum(w.n_labels for w in waiting)
     which = "the newest window" if len(waiting) == 1 else f"{plural(len(waiting), 'window')}"
+    coming = "Truths may still change for" if n_labels >= n_rows else "Truths are still coming for"
     return [
         Advice(
-            f"Truths are still coming for {which}: {percent(n_labels / max(1, n_rows))} of the rows have one.",
+            f"{coming} {which}: {percent(n_labels / max(1, n_rows))} of the rows have one.",
             "Such windows are shown pale and are not judged: early truths are seldom a fair sample.",
         )
     ]
