@@ -106,6 +106,18 @@ def test_there_is_one_alert_for_a_finding_and_each_segment_counts_its_own_window
     assert [one.id for one in opened] == ["f1"]
 
 
+def test_what_all_rows_show_is_not_told_again_of_each_segment() -> None:
+    rules = AlertRules(persistence=Persistence(1, 1))
+    whole, part, other = finding("f1"), finding("f2", segment="job = a"), finding("f3", segment="job = a", kind="value")
+    looks = [Look(shown=frozenset({"f1"})), Look(segment="job = a", shown=frozenset({"f2", "f3"}))]
+    opened = standing([part, other, whole], looks, rules, now=NOW, expected_false_per_month=0.1).open
+    assert {one.id for one in opened} == {"f1", "f3"}
+    told = standing([part], looks[1:], rules, now=NOW, expected_false_per_month=0.1).open
+    assert [one.id for one in told] == ["f2"]
+    both = standing([part, other, whole], looks, rules, now=NOW, expected_false_per_month=0.1, before=told).open
+    assert {one.id for one in both} == {"f1", "f2", "f3"}  # what people know as open is not dropped silently
+
+
 def test_windows_that_could_not_show_a_finding_are_passed_over() -> None:
     blind = Look(shown=frozenset(), judged=frozenset({"drift"}))
     seeing = Look(shown=frozenset({"f1"}), judged=frozenset({"quality"}))

@@ -195,7 +195,7 @@ def test_findings_say_what_has_moved_and_how_far() -> None:
     assert age.until - age.since == dt.timedelta(days=1)
     assert "`age` has moved" in age.reason
     assert "standard deviations" in age.reason
-    assert "100.0% of 2,000 rows are a, 50.0% in the reference" in job.reason
+    assert "100.0% of 2,000 rows are a, 50.0% in training" in job.reason
 
 
 def test_a_moved_answer_is_a_warning_and_says_what_may_follow() -> None:

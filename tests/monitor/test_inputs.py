@@ -76,7 +76,7 @@ def test_every_known_change_of_unit_is_recognised(change, shape: str, chance) ->
 def test_degrees_are_named(chance) -> None:
     reference = reference_of({"t": temperatures(chance, 10_000)})
     (one,) = [f for f in seen(reference, {"t": np.round(temperatures(chance, 2_000) * 1.8 + 32)}) if f.kind == "unit"]
-    assert one.reason == "`t` looks like 1.8 times the reference plus 32, as °F instead of °C would be"
+    assert one.reason == "`t` looks like 1.8 times what it was in training plus 32, as °F instead of °C would be"
     assert "answers are likely wrong" in one.consequence
 
 
@@ -106,7 +106,7 @@ def test_a_number_that_is_rounded_otherwise_is_told_of(chance) -> None:
     reference = reference_of({"price": np.round(chance.lognormal(3, 1, 5_000), 2)})
     (one,) = seen(reference, {"price": np.round(chance.lognormal(3, 1, 2_000))})
     assert (one.kind, one.measure) == ("unit", "share")
-    assert "most values have 0 digits behind the point, 2 digits in the reference" in one.reason
+    assert "most values have 0 digits behind the point, 2 digits in training" in one.reason
 
 
 def test_missing_cells_are_told_of_when_they_are_more_than_ever(chance) -> None:
@@ -116,7 +116,7 @@ def test_missing_cells_are_told_of_when_they_are_more_than_ever(chance) -> None:
     (one,) = seen(reference, {"x": np.where(chance.random(2_000) < 0.2, np.nan, chance.normal(size=2_000))})
     assert (one.kind, one.severity, one.measure) == ("missing", "warn", "share")
     assert one.effect == pytest.approx(0.2, abs=0.03)
-    assert "1.9% in the reference" in one.reason
+    assert "1.9% in training" in one.reason
 
 
 def test_cells_that_were_missing_in_one_block_may_be_so_again(chance) -> None:

@@ -51,7 +51,7 @@ def test_a_turned_concept_is_found_by_labels():
         outcomes = outcomes_of(TWO, two_classes(rng, 2000, turned=turned), standards)
         found = judge_outcomes(window(), outcomes, standards, TWO)
         assert {one.kind for one in found} == kinds
-        assert all(one.severity == "page" and "worse than" in one.reason for one in found)
+        assert all(one.severity == "page" and ", expected " in one.reason for one in found)
 
 
 def test_metrics_of_the_bundle_are_standards_where_rows_are_not_at_hand():

@@ -146,7 +146,7 @@ def test_what_moved_is_followed_to_when_it_began(champion: Subject) -> None:
     assert "probably" in drift.consequence
     assert {"drift", "answer_drift", "joint_drift"} <= kinds(found.findings)
     assert found.verdict in ("look", "act")
-    assert found.text[0].isupper() and "(PSI" not in found.text
+    assert not found.text[0].islower() and "(PSI" not in found.text
 
 
 def test_a_world_that_turned_around_is_a_page(champion: Subject) -> None:

@@ -106,6 +106,11 @@ def test_a_finding_that_persists_leads_to_a_request_with_its_sentence() -> None:
     assert (request.by, request.kind, request.n_labels, request.champion.version) == ("policy", "refresh", 900, 3)
 
 
+def test_the_reason_of_a_segment_names_it() -> None:
+    request = planned(review(finding(segment="job = student", reason="accuracy was 0.6, expected 0.8"))).request
+    assert request is not None and request.reasons[0] == "Where job = student: accuracy was 0.6, expected 0.8."
+
+
 def test_a_finding_of_one_window_leads_to_nothing_until_people_are_told_of_it() -> None:
     fresh = finding(n_windows=1)
     assert planned(review(fresh)).request is None

@@ -45,7 +45,7 @@ def screen(
     yield Text()
     yield Text.assemble(
         (watched.STATES[review.verdict].upper(), _STATES[review.verdict]),
-        ("  " + clean(review.text, limit=230), ""),
+        ("  " + watched.prose(review.text, limit=230), ""),
     )
     yield Text()
     grid = Table.grid(padding=(0, 2), expand=True)

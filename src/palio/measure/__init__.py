@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from palio.measure.coarse_bins import CoarseBins, fold
     from palio.measure.curves import confusion, pr_curve, roc_curve, thin
     from palio.measure.differences import mcnemar, paired
-    from palio.measure.figures import figure
+    from palio.measure.figures import amount, figure
     from palio.measure.gains import is_surely_not_worse, loss_gain
     from palio.measure.intervals import replicates, score_with_intervals, wilson
     from palio.measure.latencies import LATENCY_EDGES, bin_latencies, latency_quantile
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
 _HOMES = {
+    "amount": "figures",
     "CoarseBins": "coarse_bins",
     "LATENCY_EDGES": "latencies",
     "METRICS": "metrics",
@@ -99,6 +100,7 @@ __all__ = [
     "Sample",
     "View",
     "add_counts",
+    "amount",
     "benjamini_hochberg",
     "bin_latencies",
     "bins_of",

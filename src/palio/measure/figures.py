@@ -19,3 +19,14 @@ def figure(value: float, *, sign: bool = False) -> str:
         value = 0.0
     how = ".3g" if NOTHING <= size < SMALL else ",.1f" if LARGE <= size < 1e15 else ".4f"
     return format(value, ("+" if sign else "") + how)
+
+
+def amount(value: float) -> str:
+    """Write what something is worth with three digits that count: more are never known.
+
+    Example:
+        >>> amount(1428537.3), amount(-763949.1), amount(12.345), amount(0.0)
+        ('1,430,000', '-764,000', '12.3', '0')
+    """
+    rounded = float(f"{value:.3g}")
+    return format(rounded, ",.0f" if LARGE <= abs(rounded) < 1e15 else ".3g")

@@ -165,7 +165,8 @@ def standing(
 
     An alert opens when the newest window that can show the finding does, and at least k of the newest m do. It stays
     open until more than m - k of them do not, whatever its severity has become meanwhile. A finding whose severity is
-    not in `on` opens nothing, however far something has moved; it explains the alerts of the same time.
+    not in `on` opens nothing, however far something has moved; it explains the alerts of the same time. What a segment
+    shows opens nothing while an alert of the same is open over all rows: who has ten segments is told once.
 
     Args:
         findings: In their newest form, each identity once.
@@ -177,15 +178,17 @@ def standing(
     """
     newest = {one.id: one for one in findings}
     known = {one.id: one for one in before}
-    found, over = [], set()
-    for identity in {**known, **newest}:
+    found: list[Alert] = []
+    over: set[str] = set()
+    for identity in sorted({**known, **newest}, key=lambda one: bool((newest.get(one) or known[one].finding).segment)):
         finding = newest.get(identity) or known[identity].finding
         n_shown, n_looked, now_shown = _count(finding, looks, rules.persistence.m, is_current=identity in newest)
         if n_looked - n_shown > rules.persistence.m - rules.persistence.k:
             if identity in known:
                 over.add(identity)
         elif n_shown >= rules.persistence.k and (
-            identity in known or (now_shown and identity in newest and finding.severity in rules.on)
+            identity in known
+            or (now_shown and identity in newest and finding.severity in rules.on and not _is_told(finding, found))
         ):
             found.append(
                 Alert(
@@ -223,6 +226,12 @@ def _count(finding: Finding, looks: Sequence[Look], m: int, *, is_current: bool)
         and (one.judged is None or finding.kind in one.judged or finding.id in one.shown)
     ][:m]
     return sum(fitting), len(fitting), is_current and bool(fitting) and fitting[0]
+
+
+def _is_told(finding: Finding, alerts: Iterable[Alert]) -> bool:
+    """Whether an alert over all rows says what a finding says of a segment."""
+    same = (one.finding for one in alerts if not one.finding.segment)
+    return bool(finding.segment) and any((one.kind, one.subject) == (finding.kind, finding.subject) for one in same)
 
 
 def _explanations(finding: Finding, others: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -46,10 +46,10 @@ def followed(newest: Finding, earlier: Iterable[Iterable[Finding]]) -> Finding:
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Order findings: pages first, then by how far beyond the limit they are."""
+    """Order findings: pages first, all rows before a segment of them, then by how far beyond the limit they are."""
 
-    def rank(one: Finding) -> tuple[int, float, str]:
+    def rank(one: Finding) -> tuple[int, bool, float, str]:
         beyond = abs(one.effect) / one.limit if one.limit else abs(one.effect)
-        return _RANK[one.severity], -beyond, one.subject
+        return _RANK[one.severity], bool(one.segment), -beyond, one.subject
 
     return tuple(sorted(findings, key=rank))

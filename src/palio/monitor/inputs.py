@@ -85,7 +85,7 @@ def _missing(window: Window, column: ReferenceColumn, now: ColumnCounts, rate: f
         "missing",
         column.name,
         *more,
-        f"`{column.name}` is missing in {more[0]:.1%} of the rows, {before:.1%} in the reference",
+        f"`{column.name}` is missing in {more[0]:.1%} of the rows, {before:.1%} in training",
     )
 
 
@@ -100,7 +100,7 @@ def _unseen(window: Window, column: ReferenceColumn, now: ColumnCounts, rate: fl
     before = column.counts[-2] / max(sum(column.counts), 1)
     reason = (
         f"`{column.name}` has other categories than the {len(column.values)} that are known in {more[0]:.1%} of the "
-        f"rows, {before:.1%} in the reference"
+        f"rows, {before:.1%} in training"
     )
     return _share_finding(window, "contract", column.name, *more, reason)
 
@@ -114,7 +114,7 @@ def _out_of_range(window: Window, column: ReferenceColumn, now: ColumnCounts, ra
     if share <= FLOOR or excess_p(1, total, outside, known) > rate:
         return None
     reason = (
-        f"`{column.name}` is outside of its range in the reference ({column.low:g} to {column.high:g}) in {share:.1%} "
+        f"`{column.name}` is outside of its range in training ({column.low:g} to {column.high:g}) in {share:.1%} "
         f"of the rows: {now.n_low:,} below, {now.n_high:,} above"
     )
     return _share_finding(window, "contract", column.name, share, FLOOR, reason)
@@ -152,7 +152,7 @@ def _resolution(window: Window, column: ReferenceColumn, now: ColumnCounts) -> F
         window, "unit", column.name, severity="warn" if moved >= 0.5 else "note", effect=moved, measure="share",
         limit=_RESOLUTION,
         reason=f"`{column.name}` is rounded otherwise: most values have {_digits(shares_now)} behind the point, "
-        f"{_digits(shares)} in the reference",
+        f"{_digits(shares)} in training",
     )  # fmt: skip
 
 

@@ -135,8 +135,8 @@ def joint_findings(window: Window, joint: JointDrift | None) -> tuple[Finding, .
             effect=joint.roc_auc,
             measure="roc_auc",
             limit=joint.limit,
-            reason=f"A classifier tells rows of this window from the reference{by}: ROC AUC {joint.roc_auc:.3f} "
-            f"({joint.low:.3f} to {joint.high:.3f} if there were no difference, limit {joint.limit:.3f})",
+            reason=f"Rows can be told from those of training{by} (ROC AUC {joint.roc_auc:.3f}, "
+            f"{joint.low:.3f} to {joint.high:.3f} if there were no difference, limit {joint.limit:.3f})",
         ),
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from palio.core.errors import ConfigError, did_you_mean
 from palio.core.monitoring import Finding, Kpi, KpiValue, Window
 from palio.core.records import Metric, Record, Task
-from palio.measure import figure
+from palio.measure import amount
 from palio.monitor.answers import NO_LABEL, Array, Batch, answers_of, truths_of, usable
 from palio.monitor.estimates import Estimator
 from palio.monitor.findings import finding
@@ -208,7 +208,7 @@ def judge_kpis(
             continue
         how = "was" if value is one.realised else "is probably"
         unit = f"{one.unit} a day".strip()
-        reason = f"{one.name} {how} {figure(value.value)} {unit}, {figure(loss)} less than the reference promises"
+        reason = f"{one.name} {how} {amount(value.value)} {unit}, expected {amount(one.reference)}"
         facts: dict[str, Any] = {"effect": loss, "measure": unit, "limit": margin, "reason": reason}
         out.append(finding(window, "value", one.name, severity="page", **facts))
     return tuple(out)

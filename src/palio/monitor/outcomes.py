@@ -142,8 +142,8 @@ def judge_labels(window: Window, answered: Batch, task: Task) -> tuple[Finding, 
     if p_value >= _SURE or distance < _SELECTIVE_PSI:
         return ()
     reason = (
-        f"rows whose label came are answered otherwise than the rest (psi {figure(distance)}): "
-        "what labels say does not hold for all rows"
+        "Labels come for rows of a kind, so what they say does not hold for all rows "
+        f"(answers of the two differ by PSI {figure(distance)})"
     )
     facts = {"effect": distance, "measure": "psi", "limit": _SELECTIVE_PSI, "p": p_value, "reason": reason}
     return (finding(window, "selective_labels", task.target, severity="warn", **facts),)
@@ -196,7 +196,7 @@ def _strange(window: Window, labelled: Batch, index: Array, n_labels: int) -> li
         share = count / n_labels
         facts = {"effect": share, "measure": "share", "limit": _LEAST_SHARE, "n_rows": n_labels}
         reason = f"`{label}` is the label of {count:,} of {n_labels:,} rows, and the model does not know it"
-        consequence = "every such row is answered wrongly"
+        consequence = "Every such row is answered wrongly."
         out.append(finding(window, "classes", label, severity="warn", reason=reason, consequence=consequence, **facts))
     return out
 

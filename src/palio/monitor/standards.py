@@ -116,7 +116,7 @@ def worse(
         if z > -float(ndtri(FALSE_ALARM / len(judged))):
             reason = (
                 f"{name} {words} {figure(value.value)} ({figure(value.low)} to {figure(value.high)}), "
-                f"{figure(loss)} worse than the {figure(standard.value.value)} of the reference"
+                f"expected {figure(standard.value.value)}"
             )
             p = math.erfc(z / math.sqrt(2)) / 2
             facts = {"effect": loss, "measure": name, "limit": margin, "p": p, "reason": reason}

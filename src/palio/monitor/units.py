@@ -28,8 +28,8 @@ class Change(NamedTuple):
         plus = f" plus {self.offset:g}" if self.offset else ""
         like = f", as {self.example} would be" if self.example else ""
         if self.factor == 1:
-            return f"the reference{plus}{like}"
-        return f"{times} the reference{plus}{like}"
+            return f"what it was in training{plus}{like}"
+        return f"{times} what it was in training{plus}{like}"
 
 
 _FACTORS = (

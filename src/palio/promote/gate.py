@@ -170,7 +170,7 @@ def newest_rows(comparison: Comparison, gate: Gate) -> Check:
     ends = f"{measure.figure(d.low, sign=True)} to {measure.figure(d.high, sign=True)}"
     found = (
         f"{name} changes by {measure.figure(d.value, sign=True)} (95 % interval {ends}), "
-        f"surely by {measure.figure(surely, sign=True)} or better"
+        f"at worst by {measure.figure(surely, sign=True)}"
     )
     opening = f"On the {comparison.n_rows:,} newest test rows"
     if not (d.low <= d.high):

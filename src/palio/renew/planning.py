@@ -91,7 +91,7 @@ def occasion(
         and finding.version == champion.version
         and (finding.id in told or finding.n_windows >= PERSISTS)
     )
-    reasons = [f"{finding.reason[:1].upper()}{finding.reason[1:].rstrip('.')}." for finding in findings]
+    reasons = [_reason(finding) for finding in findings]
     begun = champion.at if last is None else max(champion.at, last.request.at)
     due = next_due(policy.schedule, begun)
     if due is not None and now >= due:
@@ -99,6 +99,11 @@ def occasion(
     if policy.new_labels and n_labels >= policy.new_labels:
         reasons.append(f"{n_labels:,} new labelled rows have come; {policy.new_labels:,} ask for a renewal.")
     return Occasion(tuple(reasons), findings)
+
+
+def _reason(finding: Finding) -> str:
+    said = finding.reason.rstrip(".")
+    return f"Where {finding.segment}: {said}." if finding.segment else f"{said[:1].upper()}{said[1:]}."
 
 
 def plan(

@@ -117,7 +117,10 @@ def _length(window: dt.timedelta) -> str:
     days, hours = window / dt.timedelta(days=1), window / dt.timedelta(hours=1)
     if days >= 1:
         return "a day" if days == 1 else f"{number(days)} days"
-    return "an hour" if hours == 1 else f"{number(hours)} hours" if hours >= 1 else f"{number(hours * 60)} minutes"
+    minutes = window / dt.timedelta(minutes=1)
+    if hours >= 1:
+        return "an hour" if hours == 1 else f"{number(hours)} hours"
+    return "a minute" if minutes == 1 else f"{number(minutes)} minutes" if minutes > 1 else f"{number(minutes * 60)} s"
 
 
 def _figures(review: Review, currency: str) -> list[dict[str, Any]]:
@@ -223,8 +226,10 @@ def _finding(review: Review, finding: Finding) -> dict[str, Any]:
 
 
 def _alert(review: Review, alert: Any) -> dict[str, Any]:
-    shown = f"In {count(alert.n_shown)} of {words.plural(alert.n_looked, 'window')} looked at"
-    return _finding(review, alert.finding) | {"at": f"{shown}; told on {watched.moment(alert.at, review)}."}
+    many = f"{count(alert.n_shown)} of the newest {words.plural(alert.n_looked, 'window')}"
+    shown = f"Seen in {'the newest window' if alert.n_looked == 1 else many}"
+    told = f"open since {watched.moment(alert.at, review)}" if alert.at < review.at else "nobody has been told yet"
+    return _finding(review, alert.finding) | {"at": f"{shown}; {told}."}
 
 
 def _metric_line(review: Review, metric: str) -> dict[str, Any]:
