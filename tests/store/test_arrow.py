@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from palio.core.errors import IntegrityError
 from palio.store.arrow import END, BatchLayout, Field, same_text, text_of, values_of
-from palio.store.arrow_reading import fields_of, messages, read_batch, read_stream
+from palio.store.arrow_reading import fields_of, messages, read_batch, read_stream, read_together
 
 KINDS = ("float64", "float32", "float16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FIELDS = [
@@ -183,3 +183,36 @@ def test_a_column_is_not_decoded_to_see_whether_it_is_there() -> None:
     (batch,) = read_stream(io.BytesIO(layout.schema + layout.encode(2, [text_of(["a", "b"])]) + END))
     assert "text" in batch
     assert "other" not in batch
+
+
+@pytest.mark.parametrize("sizes", [(1, 20, 0, 7), (3,), (600, 600, 4_000, 5, 5)])
+def test_small_batches_that_are_read_together_hold_the_same_cells(sizes: tuple[int, ...]) -> None:
+    file = io.BytesIO(stream(*sizes))
+    schema, *rest = messages(file)
+    together = list(read_together(file, fields_of(schema), rest))
+    assert len(together) == (2 if len(sizes) == 5 else 1)
+    assert sum(batch.n_rows for batch in together) == sum(sizes)
+    parts = read(file.getvalue())
+    assert list(together[0]) == list(parts[0])
+    for name in parts[0]:
+        assert [cell for batch in together for cell in batch[name].tolist()] == [
+            c for part in parts for c in part[name]
+        ]
+        assert {batch[name].dtype for batch in together} == {
+            batch[name].dtype for batch in read_stream(io.BytesIO(file.getvalue()))
+        }
+
+
+@given(data=st.data())
+def test_damaged_batches_that_are_read_together_never_raise_anything_unexpected(data: st.DataObject) -> None:
+    damaged = bytearray(stream(4, 5, 6))
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    file = io.BytesIO(bytes(damaged))
+    try:
+        schema, *rest = messages(file)
+        for batch in read_together(file, fields_of(schema), rest):
+            for name in batch:
+                assert len(batch[name]) == batch.n_rows
+    except (IntegrityError, ValueError) as error:
+        assert isinstance(error, IntegrityError) or "unpack" in str(error)

@@ -12,7 +12,7 @@ import numpy as np
 
 from palio.core.errors import InputError, IntegrityError, need
 from palio.store.arrow import Array
-from palio.store.arrow_reading import fields_of, messages, read_batch
+from palio.store.arrow_reading import fields_of, messages, read_together
 from palio.store.predictions import SUFFIX, LogKind, model_folder
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ def log_segments(
             date = dt.date.fromisoformat(day.name)
         except ValueError:
             continue
-        if first is None or date >= first:
-            found += sorted(path for path in day.iterdir() if path.suffix == SUFFIX and path.name[0] != ".")
+        if day.is_dir() and (first is None or date >= first):
+            found += sorted(
+                path for path in day.iterdir() if path.suffix == SUFFIX and path.name[0] != "." and path.is_file()
+            )
     return found
 
 
@@ -52,8 +54,9 @@ def scan_log(
 ) -> Iterator[Mapping[str, Array]]:
     """Yield the records of `model` in batches, each a mapping from column name to values.
 
-    Memory holds one batch. Columns are decoded when they are asked for. Batches of other bundles may have other input
-    columns. A segment that is cut off, or still grows, is read up to its last whole batch.
+    Memory holds one batch, or some thousand rows of small ones that are yielded as one. Columns are decoded when they
+    are asked for. Batches of other bundles may have other input columns. A segment that is cut off, or still grows, is
+    read up to its last whole batch.
 
     Args:
         folder: Root of the log.
@@ -77,14 +80,13 @@ def scan_log(
             schema = next(walk, None)
             if schema is None:
                 continue
-            fields = fields_of(schema)
+            fields = fields_of(schema, where=str(path))
             if TIME_OF[kind] not in [field.name for field in fields]:
                 raise IntegrityError(
-                    f"{path.name}: it has no column `{TIME_OF[kind]}`",
+                    f"{path}: it has no column `{TIME_OF[kind]}`",
                     hint="remove the file from the folder of the log",
                 )
-            for message in walk:
-                batch = read_batch(file, fields, message)
+            for batch in read_together(file, fields, walk):
                 kept = _within(batch[TIME_OF[kind]], low, high)
                 if kept is None:
                     yield batch
