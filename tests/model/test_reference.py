@@ -127,6 +127,25 @@ def test_answers_are_counted_on_the_rows_that_have_them() -> None:
     assert np.bincount(sample["block"]).tolist() == [13, 13, 13, 13, 12, 12, 12, 12]
 
 
+def test_what_the_model_itself_answers_is_counted_into_the_same_bins() -> None:
+    own, _ = answers_of(90)
+    answered = [column for column in model_reference(own=own).columns if column.role == "answer"]
+    assert [sum(column.own) for column in answered] == [90, 90]
+    assert own.probabilities is not None
+    assert answered[1].own == measure.count(answered[1], own.probabilities[:, 1]).counts
+    assert all(column.own == () for column in model_reference().columns)
+    price = Task(kind="regression", target="y")
+    (value,) = (
+        one for one in model_reference(task=price, own=answers_of(90, price)[0]).columns if one.role == "answer"
+    )
+    assert sum(value.own) == 90
+
+
+def model_reference(task: Task = TASK, **how: Any) -> Any:
+    answers, truth = answers_of(400, task)
+    return model.make_reference(feeds_of(400), SCHEMA, task, answers=answers, truth=truth, **how)
+
+
 def test_blocks_are_runs_of_the_order_that_is_given() -> None:
     backwards = np.arange(400)[::-1]
     reference, rows = make(order=backwards, in_time_order=True)

@@ -6,10 +6,12 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from palio.core.monitoring import ColumnDrift, Reference
+from palio.core.monitoring import ColumnDrift, Reference, ReferenceColumn
+from palio.measure import bins_of, count, number_column
 from palio.monitor.drift import FLOOR, MODERATE, drift_findings, drift_of
 from tests.monitor import populations
 from tests.monitor.populations import DRIFTED, Table, places_in, reference_of, thirty_columns, window_of
@@ -219,3 +221,20 @@ def test_columns_that_were_not_counted_are_passed_over() -> None:
     reference = reference_of({"x": make(size=1_000), "secret": make(size=1_000)})
     window = window_of(reference, places_in(reference_of({"x": make(size=1_000)}), {"x": make(size=500)}))
     assert [one.column for one in drift_of(reference, window, min_rows=200)] == ["x"]
+
+
+def test_an_answer_has_moved_only_if_it_is_away_from_what_the_model_itself_answers_too() -> None:
+    chance = np.random.default_rng(0)
+    scored, own, served = (chance.normal(shift, 1, 20_000) for shift in (0.0, 0.25, 0.25))
+    column = number_column("prediction", scored, blocks=[slice(k, None, 16) for k in range(16)], role="answer")
+
+    def moved(column: ReferenceColumn, values: populations.Array) -> ColumnDrift:
+        reference = Reference(n_rows=20_000, n_scored=20_000, in_time_order=False, columns=(column,))
+        window = window_of(reference, {"prediction": bins_of(column, values)})
+        return drift_of(reference, window, min_rows=200)[0]
+
+    both = msgspec.structs.replace(column, own=count(column, own).counts)
+    assert moved(column, served).drifted
+    assert not moved(both, served).drifted
+    assert not moved(both, scored).drifted
+    assert moved(both, served + 0.3).drifted and moved(both, served - 0.6).drifted

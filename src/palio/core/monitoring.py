@@ -40,6 +40,9 @@ class ReferenceColumn(Record, frozen=True, kw_only=True):
     blocks: tuple[tuple[int, ...], ...] = ()
     """`counts` of runs of the reference rows, in the order of time where the data has one: how much the world moves
     by itself."""
+    own: tuple[int, ...] = ()
+    """Of an answer: `counts` of what the model itself answers on some of these rows, which it has learned from. It is
+    another fit than the ones that had not seen them, and answers a little otherwise."""
     low: float | None = None
     high: float | None = None
     mean: float | None = None

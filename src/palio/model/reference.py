@@ -54,6 +54,7 @@ def make_reference(
     rows: Array | None = None,
     order: Array | None = None,
     in_time_order: bool = False,
+    own: Outputs | None = None,
     seed: int = 0,
 ) -> Reference:
     """Count what a model was trained on, and score it on rows that it had not seen.
@@ -67,6 +68,7 @@ def make_reference(
         rows: Which of the training rows these are; None: all.
         order: All positions in the order of time, or of the file; None: as they come.
         in_time_order: Whether `order` is that of time.
+        own: What the model itself answers on some of these rows; another fit answers a little otherwise.
         seed: Of the intervals.
     """
     n_rows = len(next(iter(feeds.values())))
@@ -78,7 +80,7 @@ def make_reference(
             name = f"input.{column.name}" if column.name in taken else column.name
             columns += _feature(column, name, feeds[input_name(column.name)][:, 0], runs)
     places = _in_order(rows, order, n_rows)
-    columns += _answers(answers, task, np.array_split(places, N_RUNS))
+    columns += _with_own(_answers(answers, task, np.array_split(places, N_RUNS)), own, task)
     return Reference(
         n_rows=n_rows,
         n_scored=len(truth),
@@ -233,6 +235,18 @@ def _answers(answers: Outputs, task: Task, runs: Sequence[Array]) -> Iterator[Re
         yield measure.number_column(name, answers.probabilities[:, k], blocks=runs, role="answer")
 
 
+def _with_own(columns: Iterator[ReferenceColumn], own: Outputs | None, task: Task) -> Iterator[ReferenceColumn]:
+    """Count what the model itself answers into the same bins."""
+    for column in columns:
+        if own is None:
+            yield column
+        elif column.name == PREDICTION or own.probabilities is None:
+            yield msgspec.structs.replace(column, own=measure.count(column, own.prediction).counts)
+        else:
+            place = task.classes.index(column.name.removeprefix(PROBABILITY))
+            yield msgspec.structs.replace(column, own=measure.count(column, own.probabilities[:, place]).counts)
+
+
 def _in_order(rows: Array | None, order: Array | None, n_rows: int) -> Array:
     """Return places among the scored rows, in the order of all rows."""
     if order is None:
@@ -276,7 +290,7 @@ def _size(values: Array) -> int:
 def _makes_sense(column: ReferenceColumn) -> bool:
     n_bins = (len(column.edges) if column.kind == "number" else len(column.values)) + 2
     increases = all(low < high for low, high in itertools.pairwise(column.edges))
-    counts = (column.counts, *column.blocks)
+    counts = (column.counts, *column.blocks, *([column.own] if column.own else []))
     return (
         increases
         and all(len(one) == n_bins and min(one) >= 0 for one in counts)

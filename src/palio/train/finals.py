@@ -228,7 +228,7 @@ def _champion(field: Field, run: Run, everything: Examples) -> str:
     terms, rows = field.terms, everything
     runner = model.Graph(graph, threads=2)
     tie = {} if run.tie_break is None else {terms.tie_break: run.tie_break}
-    reference, reference_rows = _reference(field, run, rows)
+    reference, reference_rows = _reference(field, run, rows, runner)
     return model.pack(
         field.store,
         graph,
@@ -255,7 +255,9 @@ def _champion(field: Field, run: Run, everything: Examples) -> str:
     )
 
 
-def _reference(field: Field, run: Run, everything: Examples) -> tuple[Reference | None, dict[str, Any] | None]:
+def _reference(
+    field: Field, run: Run, everything: Examples, runner: model.Graph
+) -> tuple[Reference | None, dict[str, Any] | None]:
     """Describe what the champion learned from, and how the same settings did on rows that their fit had not seen."""
     found = unseen.get_answers(field.store, run.answers, field.terms.task)
     if found is None:
@@ -263,7 +265,7 @@ def _reference(field: Field, run: Run, everything: Examples) -> tuple[Reference 
     n_train = len(field.train.target)
     if len(field.validation.target):
         found = unseen.Unseen(found.rows + n_train, found.answers)
-    return unseen.reference_of(everything, found, n_train=n_train, seed=run.seed)
+    return unseen.reference_of(everything, found, n_train=n_train, seed=run.seed, runner=runner)
 
 
 def check(graph: bytes, fitted: Fitted, rows: Examples) -> tuple[Parity, ...]:

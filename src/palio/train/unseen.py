@@ -19,12 +19,14 @@ from palio.train.family import Array, Examples, class_outputs, value_outputs
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
-    from palio.model import Outputs
+    from palio.model import Graph, Outputs
     from palio.store import Store
 
 MAX_ROWS = 200_000
 MAX_CELLS = 4_000_000
 """Answers that are kept, at most: 32 MB a candidate."""
+OWN_ROWS = 5_000
+"""Rows that the model itself is asked about."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ def get_answers(store: Store, blob: str | None, task: Task) -> Unseen | None:
     return Unseen(rows, value_outputs(values[:, 0]) if task.kind == "regression" else class_outputs(values, task))
 
 
-def reference_of(examples: Examples, unseen: Unseen, *, n_train: int, seed: int) -> tuple[Reference, dict[str, Array]]:
+def reference_of(
+    examples: Examples, unseen: Unseen, *, n_train: int, seed: int, runner: Graph | None = None
+) -> tuple[Reference, dict[str, Array]]:
     """Make what the bundle holds of its training rows.
 
     Args:
@@ -78,6 +82,7 @@ def reference_of(examples: Examples, unseen: Unseen, *, n_train: int, seed: int)
         unseen: Answers on some of them.
         n_train: Rows of train.
         seed: Of intervals and sample.
+        runner: The model that was fitted on all of them; its own answers are counted, too.
     """
     n_rows = len(examples.target)
     order = split.time_order(examples.frame, examples.schema)
@@ -95,7 +100,11 @@ def reference_of(examples: Examples, unseen: Unseen, *, n_train: int, seed: int)
         "seed": seed,
     }
     schema, task = examples.schema, examples.task
-    reference = model.make_reference(feeds, schema, task, in_time_order=in_time_order, **how)
+    own = None
+    if runner is not None:
+        some = rows[:: -(-len(rows) // OWN_ROWS)]
+        own = runner.predict({name: cells[some] for name, cells in feeds.items()})
+    reference = model.make_reference(feeds, schema, task, in_time_order=in_time_order, own=own, **how)
     return reference, model.sample_rows(feeds, schema, task, **how)
 
 
