@@ -103,7 +103,7 @@ def test_a_file_of_somebody_else_is_refused_by_name() -> None:
     with pa.ipc.new_stream(sink, pa.schema([("d", pa.decimal128(5, 2))])):
         pass
     (schema,) = messages(io.BytesIO(sink.getvalue()))
-    with pytest.raises(IntegrityError, match="not a stream that Palio wrote"):
+    with pytest.raises(IntegrityError, match="Palio did not write it"):
         fields_of(schema)
 
 

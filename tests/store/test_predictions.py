@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from palio.core.errors import UnavailableError
+from palio.core.errors import IntegrityError, UnavailableError
 from palio.store import PredictionLog, log_frame, log_segments, scan_log
 from palio.store.predictions import model_folder
 from tests.alone import alone
@@ -42,6 +42,25 @@ def test_a_segment_is_read_while_it_grows_and_after_it_is_closed(tmp_path: Path)
     (segment,) = log_segments(tmp_path, "bank")
     assert segment.parent.relative_to(tmp_path).as_posix() == "bank/answers/2026-05-04"
     assert ids(tmp_path) == pl.read_ipc_stream(segment)["id"].cast(int).to_list() == list(range(7))
+
+
+def test_what_is_no_file_is_no_segment_and_damage_names_its_file(tmp_path: Path) -> None:
+    with PredictionLog(tmp_path, clock=Calendar()) as log:
+        log.append(series(), *rows(0, 5))
+    (segment,) = log_segments(tmp_path, "bank")
+    day = segment.parent
+    (day / "folder.arrows").mkdir()
+    os.mkfifo(day / "pipe.arrows")
+    (day / "dangling.arrows").symlink_to("nowhere")
+    (day / "endless.arrows").symlink_to("/dev/zero")
+    (day / "empty.arrows").touch()
+    (day.parent / "2026-05-05").touch()
+    assert ids(tmp_path) == list(range(5))
+    whole = bytearray(segment.read_bytes())
+    whole[-200:-100] = b"\xff" * 100
+    (day / "bad.arrows").write_bytes(bytes(whole))
+    with pytest.raises(IntegrityError, match=r"bad\.arrows: a batch of the log is damaged"):
+        [batch[name] for batch in scan_log(tmp_path, "bank") for name in batch]
 
 
 def test_a_segment_ends_when_it_is_large_when_it_is_old_and_at_midnight(tmp_path: Path) -> None:
