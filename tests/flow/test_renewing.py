@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from palio import flow, renew, split
 from palio.cli.app import palio
 from palio.core.errors import ConflictError, NotFoundError, RefusedError
-from palio.core.records import Decision, Parts
+from palio.core.records import Decision, Parts, Search
 from palio.core.renewal import RetrainRequest
 from palio.flow import appending, collecting, renewal_steps, renewing
 from palio.flow.supervising import Supervisor
@@ -150,6 +150,26 @@ def test_a_world_that_changed_may_cost_the_rows_of_before_and_that_is_said(opene
     assert found.renewal.status == "released", found.renewal.reason
     reasons = {check.name: check.reason for check in decision_of(project, found).checks}
     assert "may be lost, for the world has changed" in reasons["earlier_rows"]
+
+
+def test_in_a_world_that_turned_around_the_newest_rows_alone_make_the_challenger(opened: Opened) -> None:
+    project = opened()
+    serve(project, n_rows=3700, flip=1.0)
+    request = planned(project, may_lose_earlier=True, budget_s=20.0)
+    found = renewing.carry_out(project, request.id)
+    trained = next(e for e in project.store.ledger.events(kind="renew.retrain.train"))
+    assert "It learned from the newest rows alone" in trained.text, trained.text
+    assert found.renewal.status == "released", found.renewal.reason
+    decision = decision_of(project, found)
+    assert decision.newest is not None and decision.newest.difference.low > 0.1
+    assert decision.earlier is not None and decision.earlier.difference.high < 0
+    search = project.store.records.require(Search, found.renewal.search)
+    few = project.store.records.require(Parts, search.parts)
+    whole = next(p for p in project.store.records.all(Parts, newest_first=True) if p.first_row is None)
+    assert few.first_row is not None and few.counts["test"] == whole.counts["test"]
+    assert few.counts["train"] < whole.counts["train"] and few.test_id == whole.test_id
+    grown = project.split()
+    assert grown.first_row is None, "the next cut grows out of the whole one"
 
 
 def test_without_such_a_finding_a_model_that_forgets_is_refused(opened: Opened) -> None:

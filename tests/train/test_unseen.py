@@ -177,3 +177,32 @@ def test_only_a_trial_that_is_the_best_of_its_family_keeps_its_answers() -> None
     better = (0.999999,) * 3
     again = try_out(family, {"penalty": 1.0}, cut, **how, bar=Bar(best=(0.5,) * 3, own=better, dummy=(0.5,) * 3))
     assert (again.status, again.answers, len(kept)) == ("done", None, 1)
+
+
+@pytest.mark.parametrize(("name", "policy"), [("cancer", "60-20-20"), ("cancer", "cv"), ("diabetes", "cv")])
+def test_the_score_on_unseen_rows_is_that_of_the_candidate(prepare: Prepare, name: str, policy: str) -> None:
+    ready = prepare(name, policy=policy)
+    found = search(ready)
+    run = next(run for run in found.runs if run.id == found.chosen)
+    score, n_rows = train.score_unseen(
+        ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=0
+    )  # fmt: skip
+    part = "train" if policy == "cv" else "validation"
+    assert n_rows == ready.parts.counts[part]
+    if policy == "cv":
+        assert run.cv_score is not None and score == pytest.approx(run.cv_score, rel=0.1)
+    else:
+        assert score == pytest.approx(run.validation[found.metric])
+    late = ready.snapshot.n_rows * 3 // 4
+    few = train.score_unseen(ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=late)
+    newest = int((split.part_places(ready.store, ready.parts, part) >= late).sum())
+    assert few is None if newest < 50 else few[1] == newest
+
+
+def test_nothing_is_said_of_candidates_whose_answers_were_not_kept(prepare: Prepare) -> None:
+    ready = prepare("cancer", policy="cv")
+    found = search(ready)
+    bare = msgspec.structs.replace(
+        found, runs=tuple(msgspec.structs.replace(run, answers=None) for run in found.runs)
+    )  # fmt: skip
+    assert train.score_unseen(ready.store, ready.snapshot, ready.parts, bare, task=ready.task, first_row=0) is None

@@ -218,6 +218,8 @@ class Parts(Record, frozen=True, kw_only=True):
     moved_on: dict[str, int] = {}
     """`test to train` → rows: what changed part because the bounds of a cut by time moved on with the newest rows."""
     warnings: tuple[str, ...] = ()
+    first_row: int | None = None
+    """Rows of train and validation before this one of the snapshot were set aside: only the newest are learned from."""
 
 
 # ── model ───────────────────────────────────────────────────────────────────────────────────────────────────────────

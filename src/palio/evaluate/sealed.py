@@ -43,6 +43,8 @@ class Assessment(Record, frozen=True, kw_only=True):
     comparison: Comparison | None = None
     newest: Comparison | None = None
     """On the newest of these rows alone, if they were asked for."""
+    newest_evaluation: Evaluation | None = None
+    """The challenger on these rows."""
     earlier: Comparison | None = None
     """On the rows before them."""
     notes: tuple[str, ...] = ()
@@ -224,29 +226,37 @@ def _against(
         ),
         "comparison": compare_answers(bundles, frame, truth, both, part="test", task=task),
     }
-    return found if is_newest is None else found | _told_apart(bundles, frame, truth, both, is_newest=is_newest)
+    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, ids=ids, baseline=baseline)
 
 
 def _told_apart(
-    bundles: tuple[Bundle, Bundle],
-    frame: pl.DataFrame,
-    truth: Array,
-    both: tuple[Answers, Answers],
-    *,
-    is_newest: Array,
+    bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, *, ids: tuple[str, str], baseline: Sequence[float]
 ) -> dict[str, Any]:
     """Compare on the newest rows alone, and on those before them; say so where they are too few for the metric."""
+    frame, truth, answers, is_newest = asked
     task = bundles[1].manifest.task
     found: dict[str, Any] = {"notes": ()}
-    for name, rows in (("newest", is_newest), ("earlier", ~is_newest)):
+    for name in ("newest", "earlier"):
+        rows = np.asarray(is_newest if name == "newest" else ~np.asarray(is_newest, bool), bool)
         n_rows = int(rows.sum())
         if n_rows < FEWEST_ROWS:
             found["notes"] += (f"Only {n_rows:,} of the {name} rows are in the test part: too few to compare on.",)
             continue
-        inside = both[0].take(rows), both[1].take(rows)
+        inside = theirs.take(rows), answers.take(rows)
         try:
             side = compare_answers(bundles, frame.filter(rows), truth[rows], inside, part="test", task=task)
             found[name] = in_time(side, truth[rows], inside, task=task) if name == "newest" else side
+            if name == "newest":
+                found["newest_evaluation"] = judge(
+                    bundles[1],
+                    frame.filter(rows),
+                    truth[rows],
+                    inside[1],
+                    part="test",
+                    ids=ids,
+                    baseline=baseline,
+                    task=task,
+                )
         except InputError as error:
             found["notes"] += (f"The {name} rows cannot be compared on: {error.message}",)
     return found

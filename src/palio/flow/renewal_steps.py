@@ -16,7 +16,7 @@ from palio.core.errors import PalioError, RefusedError
 from palio.core.ids import short
 from palio.core.records import Decision, Search
 from palio.core.renewal import Renewal
-from palio.flow import collecting, steps
+from palio.flow import collecting, newest, steps
 from palio.flow.project import Project
 
 if TYPE_CHECKING:
@@ -58,13 +58,22 @@ def collect(project: Project, found: RenewalStanding) -> tuple[Renewal, str, ren
 
 
 def _train(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
-    budget_s = found.request.budget_s
-    search = steps.train(_within(project, budget_s))
+    request = found.request
+    # Where the world has changed, old rows teach what no longer holds: half of the budget goes to the newest alone.
+    n_searches = 2 if request.may_lose_earlier else 1
+    within = _within(project, request.budget_s / n_searches)
+    search = steps.train(within)
+    n_tried, seconds, said = len(search.runs), search.seconds, ""
+    first_row = _newest_from(project, found, search)
+    if request.may_lose_earlier and first_row is not None:
+        rival = newest.challenger(within, search, first_row)
+        n_tried, seconds = n_tried + rival.n_tried, seconds + rival.seconds
+        search, said = rival.search, f" {rival.reason}"
     renewal = msgspec.structs.replace(found.renewal, status="trained", search=search.id)
     run = next(run for run in search.runs if run.chosen)
     text = (
-        f"Trained for renewal {found.request.id}: {len(search.runs)} candidates in {search.seconds:,.0f} s; "
-        f"the best is {run.family}, bundle {short(search.bundle)}."
+        f"Trained for renewal {request.id}: {n_tried} candidates in {seconds:,.0f} s; "
+        f"the best is {run.family}, bundle {short(search.bundle)}.{said}"
     )
     return renewal, text, "train"
 

@@ -80,7 +80,7 @@ def split(project: Project) -> Parts:
     earlier = [
         parts
         for parts in project.store.records.all(Parts, newest_first=True)
-        if parts.snapshot != snapshot.id and parts.seed == table.seed
+        if parts.snapshot != snapshot.id and parts.seed == table.seed and parts.first_row is None
     ]
     inputs = {"snapshot": snapshot.id, "split": table, "task": task_of(project, snapshot)}
 
@@ -102,7 +102,15 @@ def split(project: Project) -> Parts:
 
 def train(project: Project) -> Search:
     """Search for the best candidate within the budget."""
-    parts = split(project)
+    search, inputs = search_on(project, split(project))
+    key = _candidate_key(inputs)
+    if project.store.steps.get("candidate", key) != search.id:
+        project.store.steps.put("candidate", key, search.id)
+    return search
+
+
+def search_on(project: Project, parts: Parts) -> tuple[Search, dict[str, Any]]:
+    """Search on one cut; return what was found, and the inputs that it is known by."""
     snapshot = project.store.records.require(Snapshot, parts.snapshot)
     task = task_of(project, snapshot)
     table, limits = project.config.train, project.config.limits
@@ -134,11 +142,7 @@ def train(project: Project) -> Search:
         )
         return search
 
-    search = _once(project, "train", inputs, Search, make)
-    key = _candidate_key(inputs)
-    if project.store.steps.get("candidate", key) != search.id:
-        project.store.steps.put("candidate", key, search.id)
-    return search
+    return _once(project, "train", inputs, Search, make), inputs
 
 
 def candidate(project: Project) -> Search:
@@ -262,6 +266,7 @@ def decide(
         champion_evaluation=assessment.champion_evaluation,
         comparison=assessment.comparison,
         newest=assessment.newest,
+        newest_evaluation=assessment.newest_evaluation,
         earlier=assessment.earlier,
         may_lose_earlier=may_lose_earlier,
         gate=msgspec.structs.replace(gate, approval="human") if by_person else gate,

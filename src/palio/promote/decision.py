@@ -23,6 +23,7 @@ def decide(
     cost: Cost | None = None,
     champion: str | None = None,
     newest: Comparison | None = None,
+    newest_evaluation: Evaluation | None = None,
     earlier: Comparison | None = None,
     may_lose_earlier: bool = False,
     error_cost: float = 0.0,
@@ -45,7 +46,9 @@ def decide(
         parity: The served bundle against the offline one.
         cost: Measured on the exported bundle.
         newest: Of a renewal: the two on the test rows that it brought. They decide then, in place of all test rows.
-        earlier: Of a renewal: the two on the test rows of before; the challenger must not be worse there beyond chance.
+        newest_evaluation: Of a renewal: the challenger on these rows. It must beat the simplest guess there if the
+            world is known to have changed.
+        earlier: Of a renewal: the two on the test rows of before; it must not be worse there beyond chance.
         may_lose_earlier: The world is known to have changed: a loss on the rows of before is shown, and no obstacle.
         champion: Bundle that is live. Needed only where it could be neither scored nor compared.
         error_cost: What one error costs (see `appraise`).
@@ -59,7 +62,8 @@ def decide(
     rival = _rival(champion, champion_evaluation, comparison)
     checks = [questions.sealed(evaluation), questions.parity(parity, gate)]
     if rival is None or gate.beat_baseline or comparison is None:
-        checks.append(questions.baseline(evaluation, is_first=rival is None))
+        asked = newest_evaluation if may_lose_earlier else None
+        checks.append(questions.baseline(asked or evaluation, is_first=rival is None))
     if rival is not None:
         sides = (newest, earlier, may_lose_earlier)
         checks += _against_champion(evaluation, champion_evaluation, comparison, gate, sides=sides)

@@ -15,10 +15,24 @@ if TYPE_CHECKING:
     from palio.split.folding import folds
     from palio.split.hashing import row_ids
     from palio.split.moments import time_order
+    from palio.split.newest import newest_only
     from palio.split.overlap import looks, looks_left
-    from palio.split.seal import SCORE, Look, open_test, read
+    from palio.split.seal import SCORE, Look, open_test, part_places, read
 
-__all__ = ["SCORE", "Look", "cut", "folds", "looks", "looks_left", "open_test", "read", "row_ids", "time_order"]
+__all__ = [
+    "SCORE",
+    "Look",
+    "cut",
+    "folds",
+    "looks",
+    "looks_left",
+    "newest_only",
+    "open_test",
+    "part_places",
+    "read",
+    "row_ids",
+    "time_order",
+]
 
 _HOMES = {
     "SCORE": "palio.split.seal",
@@ -27,7 +41,9 @@ _HOMES = {
     "folds": "palio.split.folding",
     "looks": "palio.split.overlap",
     "looks_left": "palio.split.overlap",
+    "newest_only": "palio.split.newest",
     "open_test": "palio.split.seal",
+    "part_places": "palio.split.seal",
     "read": "palio.split.seal",
     "row_ids": "palio.split.hashing",
     "time_order": "palio.split.moments",

@@ -101,7 +101,7 @@ def open_test(
             payload={"candidate": candidate, "why": why, "parts": parts.id, "look": number},
             actor=actor,
         )
-    return Look(number, _rows(store, snapshot, parts, "test", None), _places(store, parts, "test"))
+    return Look(number, _rows(store, snapshot, parts, "test", None), part_places(store, parts, "test"))
 
 
 def _begin(store: Store, parts: Parts, candidate: str, *, why: str, actor: str | None, will_close: bool) -> int:
@@ -162,9 +162,10 @@ def _rows(store: Store, snapshot: Snapshot, parts: Parts, part: str, columns: li
     if part not in PART_CODES:
         raise InputError(f"part: got `{part}`, allowed are train and validation", hint="use train or validation")
     _check_belongs(snapshot, parts)
-    frame: pl.DataFrame = data.read(store, snapshot, columns=columns, rows=_places(store, parts, part))
+    frame: pl.DataFrame = data.read(store, snapshot, columns=columns, rows=part_places(store, parts, part))
     return frame
 
 
-def _places(store: Store, parts: Parts, part: str) -> Places:
+def part_places(store: Store, parts: Parts, part: str) -> Places:
+    """Return the positions in the snapshot of the rows of a part: what they hold stays sealed."""
     return np.flatnonzero(np.frombuffer(store.blobs.get(parts.assignment), np.uint8) == PART_CODES[part])

@@ -14,8 +14,9 @@ from palio.train.table import FAMILIES, load_family
 if TYPE_CHECKING:
     from palio.train.contest import search
     from palio.train.family import Examples, Family, Fitted, OutOfTime, Shape
+    from palio.train.unseen import score_unseen
 
-__all__ = ["FAMILIES", "Examples", "Family", "Fitted", "OutOfTime", "Shape", "load_family", "search"]
+__all__ = ["FAMILIES", "Examples", "Family", "Fitted", "OutOfTime", "Shape", "load_family", "score_unseen", "search"]
 
 _WHERE = {
     "Examples": "palio.train.family",
@@ -23,6 +24,7 @@ _WHERE = {
     "Fitted": "palio.train.family",
     "OutOfTime": "palio.train.family",
     "Shape": "palio.train.family",
+    "score_unseen": "palio.train.unseen",
     "search": "palio.train.contest",
 }
 

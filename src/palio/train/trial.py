@@ -196,7 +196,7 @@ def try_out(
 
 
 def score(
-    task: Task, truth: Array, outputs: Any, *, rows: slice = slice(None), names: Sequence[str] | None = None
+    task: Task, truth: Array, outputs: Any, *, rows: slice | Array = slice(None), names: Sequence[str] | None = None
 ) -> dict[str, float]:
     """Compute point metrics of `outputs` on some rows: those named, or all of the task."""
     if task.kind == "regression":

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from palio import model, split
+from palio import data, model, split
 from palio.core.errors import NotFoundError
-from palio.core.records import Task
+from palio.core.records import Parts, Search, Snapshot, Task
 from palio.train.family import Array, Examples, class_outputs, value_outputs
+from palio.train.trial import score
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 200_000
 MAX_CELLS = 4_000_000
 """Answers that are kept, at most: 32 MB a candidate."""
+FEWEST_ROWS = 50
+"""Fewer rows tell no two candidates apart."""
 OWN_ROWS = 5_000
 """Rows that the model itself is asked about."""
 
@@ -112,3 +115,33 @@ def _numbers(outputs: Outputs) -> Array:
     if outputs.probabilities is not None:
         return outputs.probabilities
     return np.asarray(outputs.prediction, np.float64).reshape(-1, 1)
+
+
+def score_unseen(
+    store: Store, snapshot: Snapshot, parts: Parts, search: Search, *, task: Task, first_row: int
+) -> tuple[float, int] | None:
+    """Score the chosen candidate on rows that its fit had not seen, from a row of the snapshot on.
+
+    Args:
+        store: Holds the answers that were kept.
+        snapshot: The data.
+        parts: The cut that the search was about.
+        search: Of the candidate.
+        task: What is predicted.
+        first_row: Rows of the snapshot before this are left out.
+
+    Returns:
+        The metric of the search and the number of rows; None if there are fewer than 50 rows, or answers were not kept.
+    """
+    run = next(run for run in search.runs if run.id == search.chosen)
+    found = get_answers(store, run.answers, task)
+    if found is None:
+        return None
+    part = "validation" if parts.counts["validation"] else "train"
+    newest = split.part_places(store, parts, part)[found.rows] >= first_row
+    if newest.sum() < FEWEST_ROWS:
+        return None
+    frame = split.read(store, snapshot, parts, part, columns=[task.target])
+    truth = data.target_array(frame, task)[found.rows]
+    told = score(task, truth, found.answers, rows=newest, names=[search.metric])
+    return told[search.metric], int(newest.sum())

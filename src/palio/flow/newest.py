@@ -1,0 +1,76 @@
+"""Let a challenger of the newest rows compete with one of all rows, on newest rows that neither had seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from palio import data, measure, split, train
+from palio.core.errors import PalioError
+from palio.core.records import Parts, Search, Snapshot
+from palio.flow import steps
+
+if TYPE_CHECKING:
+    from palio.flow.project import Project
+
+FEWEST_ROWS = 300
+"""Newest training rows below which no model is made of them alone …"""
+FEWEST_OF_A_CLASS = 10
+"""… and rows of each class."""
+
+
+class Rival(NamedTuple):
+    """The search whose candidate is the challenger, and why."""
+
+    search: Search
+    reason: str
+    """One sentence."""
+    n_tried: int = 0
+    """Candidates of the newest rows."""
+    seconds: float = 0.0
+
+
+def challenger(project: Project, search: Search, first_row: int) -> Rival:
+    """Search on the newest rows alone, and choose between its candidate and that of all rows.
+
+    The two are compared on newest rows of train and validation that the fits behind the figures had not seen; the test
+    part is not read.
+
+    Args:
+        project: Its budget is what this search may take.
+        search: On all rows.
+        first_row: The newest rows begin here in the snapshot.
+    """
+    parts = project.store.records.require(Parts, search.parts)
+    snapshot = project.store.records.require(Snapshot, parts.snapshot)
+    task = steps.task_of(project, snapshot)
+    few = split.newest_only(project.store, parts, first_row)
+    if not _is_enough(project, snapshot, few):
+        return Rival(search, "The newest rows are too few to learn from alone.")
+    try:
+        rival, _ = steps.search_on(project, few)
+    except PalioError as error:
+        return Rival(search, f"No model could be made of the newest rows alone: {error.message}.")
+    ours = train.score_unseen(project.store, snapshot, parts, search, task=task, first_row=first_row)
+    theirs = train.score_unseen(project.store, snapshot, few, rival, task=task, first_row=first_row)
+    n_tried, seconds = len(rival.runs), rival.seconds
+    if ours is None or theirs is None:
+        return Rival(search, "Too few newest rows can tell whether learning from them alone helps.", n_tried, seconds)
+    sign = 1 if measure.higher_is_better(search.metric) else -1
+    is_better = sign * theirs[0] > sign * ours[0]
+    figures = " against ".join(measure.figure(value) for value, _ in (theirs, ours))
+    who = "It learned from the newest rows alone" if is_better else "It learned from all rows"
+    reason = f"{who}: newest alone against all rows, {search.metric} {figures} on {theirs[1]:,} newest rows unseen."
+    return Rival(rival if is_better else search, reason, n_tried, seconds)
+
+
+def _is_enough(project: Project, snapshot: Snapshot, parts: Parts) -> bool:
+    if parts.counts["train"] < FEWEST_ROWS:
+        return False
+    task = steps.task_of(project, snapshot)
+    if task.kind != "classification":
+        return True
+    frame = split.read(project.store, snapshot, parts, "train", columns=[task.target])
+    counts = np.bincount(data.target_array(frame, task), minlength=len(task.classes))
+    return bool((counts >= FEWEST_OF_A_CLASS).all())
