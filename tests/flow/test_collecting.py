@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,18 @@ def test_what_the_log_does_not_hold_cannot_be_learned_from(
     table = msgspec.structs.replace(project.config.log, **log)
     hidden = flow.Project(project.folder, msgspec.structs.replace(project.config, log=table), project.store)
     assert why in collecting.obstacle(hidden, project.bundle().manifest.schema)
-    with pytest.raises(RefusedError, match="nothing new to learn"):
+    with pytest.raises(RefusedError, match=f"Nothing can be learned from what was served: .*{re.escape(why)}"):
         hidden.retrain(why="please")
+
+
+def test_a_hashed_key_is_nobodys_id(project: flow.Project) -> None:
+    table = msgspec.structs.replace(project.config.log, hash=("key",))
+    hashed = flow.Project(project.folder, msgspec.structs.replace(project.config, log=table), project.store)
+    gatherer = collecting.Gatherer(hashed, collecting._newest(hashed))
+    serve(project, customers(5, first=9_000, seed=3), "hashed", at=BEGIN + dt.timedelta(days=9))
+    frames = gatherer.frames(received_before=dt.datetime(2100, 1, 1, tzinfo=dt.UTC), answered_before=None)
+    ids = pl.concat([frame for frame, _ in frames])["customer"]
+    assert len(ids) >= 5 and ids.null_count() == len(ids)
 
 
 def test_groups_that_the_log_does_not_know_are_not_torn_apart(project: flow.Project) -> None:

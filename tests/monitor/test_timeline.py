@@ -71,3 +71,8 @@ def test_segments_are_the_values_of_a_category() -> None:
 def test_a_segment_that_is_none_is_refused(column: str, match: str) -> None:
     with pytest.raises(InputError, match=match):
         segments_of(REFERENCE, [column])
+
+
+def test_a_future_is_refused() -> None:
+    with pytest.raises(InputError, match="still to come"):
+        grid(NOON + HOUR, NOON, HOUR)

@@ -129,8 +129,9 @@ def _columns(review: Review, draws: bool) -> Iterator[Text]:
         return
     found = watched.columns(review)
     n_moved = watched.n_moved(window)
-    how_many = f"{count(n_moved) if n_moved else 'none'} of {count(watched.n_columns(window))} moved"
-    yield _line((how_many, "bold"), ("; the farthest:" if n_moved else "; nearest to it:", "dim"))
+    n_columns = watched.n_columns(window)
+    how_many = f"{count(n_moved) if n_moved else 'none'} of {count(n_columns)} moved" if n_columns else "not in the log"
+    yield _line((how_many, "bold"), ("; the farthest:" if n_moved else "; nearest to it:" if n_columns else "", "dim"))
     worst = found[:5]
     histories: dict[str, list[float]] = {moved.drift.column: [] for moved in worst}
     for one in watched.in_charge(review):

@@ -77,15 +77,26 @@ def count(project: Project, *, received_before: dt.datetime, answered_before: dt
 
     0 if the log cannot give rows of this project.
     """
-    manifest = bundles.find(project, "champion").manifest
-    added = [one for one in project.store.records.all(appending.Appended) if one.project == project.name]
-    snapshot = project.store.records.require(Snapshot, added[-1].snapshot if added else manifest.snapshot)
+    snapshot = _newest(project)
     if obstacle(project, snapshot.schema):
         return 0
     gatherer = Gatherer(project, snapshot)
     for _ in gatherer.frames(received_before=received_before, answered_before=answered_before):
         pass
     return gatherer.n_fit
+
+
+def hindrance(project: Project) -> str:
+    """Say why no row of the log can be learned from, by the newest data in the store; empty if rows can."""
+    if project.store.promotions.champion(project.name) is None:
+        return ""
+    return obstacle(project, _newest(project).schema)
+
+
+def _newest(project: Project) -> Snapshot:
+    manifest = bundles.find(project, "champion").manifest
+    added = [one for one in project.store.records.all(appending.Appended) if one.project == project.name]
+    return project.store.records.require(Snapshot, added[-1].snapshot if added else manifest.snapshot)
 
 
 def first_row(project: Project, rows: Collected, search: Search) -> int | None:
@@ -207,7 +218,8 @@ class Gatherer:
         columns = [_cells(column, batch[f"input.{column.name}"]) for column in schema.features]
         held = {column.name for column in schema.features}
         if schema.id is not None and schema.id not in held:
-            keys = batch["key"].tolist() if "key" in batch else [""] * len(labels)
+            is_held = "key" in batch and "key" not in self._project.config.log.hash  # a hash is nobody's id
+            keys = batch["key"].tolist() if is_held else [""] * len(labels)
             columns.append(pl.Series(schema.id, [key or None for key in keys], pl.String))
             held.add(schema.id)
         for name in schema.time:

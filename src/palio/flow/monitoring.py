@@ -12,7 +12,7 @@ import msgspec
 from palio import data, model, monitor, store, truth
 from palio.core.clock import Clock, utc_now
 from palio.core.durations import read_duration
-from palio.core.errors import ConfigError, InputError, NotFoundError
+from palio.core.errors import ConfigError, InputError, IntegrityError, NotFoundError
 from palio.core.monitoring import Reference, Review
 from palio.core.records import Deployment, Snapshot
 from palio.flow import alerting, feedback
@@ -71,11 +71,17 @@ def _look(project: Project, *, since: dt.datetime | None, window: str, segments:
     subjects = _subjects(project)
     monitor.check_kpis(project.config.value.kpis, subjects[0].task)
     length = _duration("window", window or table.window)
+    watched = tuple(dict.fromkeys((*table.segments, *segments)))
+    for name in _hidden(project) & {*watched}:
+        raise ConfigError(
+            f"palio.toml [monitor] segments: the log does not hold `{name}` as it was ([log] redact or hash)",
+            hint="name another column, or log this one",
+        )
     watching = monitor.Watching(
         window=length,
         since=since or now - min(_duration("history", table.history), length * (monitor.MOST_WINDOWS - 1)),
         min_rows=table.min_rows,
-        segments=tuple(dict.fromkeys((*table.segments, *segments))),
+        segments=watched,
         labels_after=None if table.labels_after == "auto" else _duration("labels_after", table.labels_after),
         kpis=project.config.value.kpis,
         currency=project.config.value.currency,
@@ -112,10 +118,10 @@ def _subjects(project: Project) -> list[monitor.Subject]:
         deployment = Deployment(model=project.name, version=version, bundle=bundle)
         try:
             opened = model.load(project.store, bundle)
-        except NotFoundError:
+        except (NotFoundError, IntegrityError):
             if bundle == champion.bundle:
                 raise
-            continue  # an old champion that was tidied away
+            continue  # an old champion that was tidied away, or damaged: what is live is watched all the same
         rows, task = opened.reference_rows(), opened.manifest.task
         estimator = None if rows is None or task.kind == "detection" else _estimator(opened, rows, hidden)
         found.append(monitor.Subject(deployment, task, _readable(project, opened.reference()), rows, estimator))

@@ -97,7 +97,8 @@ def plan(
         if why is not None or found.reasons or policy.new_labels:
             counted = count or functools.partial(collecting.count, project)
             n_rows = counted(received_before=now, answered_before=labels.answered_before)
-            labels = msgspec.structs.replace(labels, n_rows=n_rows)
+            hindrance = "" if n_rows else collecting.hindrance(project)
+            labels = msgspec.structs.replace(labels, n_rows=n_rows, hindrance=hindrance)
     return renew.plan(review, policy, champion=champion, labels=labels, last=last, now=now, why=why)
 
 
@@ -141,10 +142,9 @@ def retrain(project: Project, *, why: str = "", request: str = "", clock: Clock 
     if found is None or found.is_over:
         planned = asked(project, why=why, clock=clock)
         if planned.request is None:
-            raise RefusedError(
-                f"model {project.name}: {planned.reason}",
-                hint="send truths to POST /feedback or with palio feedback FILE; palio run searches on the old data",
-            )
+            send = "send truths to POST /feedback or with palio feedback FILE; palio run searches on the old data"
+            hint = "see docs/reference/renewal.md: what is learned from" if collecting.hindrance(project) else send
+            raise RefusedError(f"model {project.name}: {planned.reason}", hint=hint)
         found = renew.write_plan(project.store, planned.request, clock=clock)
     return carry_out(project, found.request.id, clock=clock)
 

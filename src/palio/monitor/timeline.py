@@ -32,13 +32,18 @@ def grid(since: dt.datetime, now: dt.datetime, length: dt.timedelta) -> list[Str
     """Cut time into windows of one length that begin at midnight, at full hours, …; the last one is cut off by now.
 
     Raises:
-        InputError: there would be too many.
+        InputError: there would be too many, or none.
 
     Example:
         >>> day = dt.datetime(2026, 5, 4, 9, 30, tzinfo=dt.UTC)
         >>> [str(one.since.time()) for one in grid(day, day + dt.timedelta(hours=1), dt.timedelta(minutes=30))]
         ['09:30:00', '10:00:00']
     """
+    if since >= now:
+        raise InputError(
+            f"monitor: nothing was answered since {since:%Y-%m-%d %H:%M} UTC: that moment is still to come",
+            hint="look back to a moment that has passed",
+        )
     first = _EPOCH + (since - _EPOCH) // length * length
     number = -((first - now) // length)
     if number > MOST_WINDOWS:

@@ -47,6 +47,8 @@ class FreshLabels(Record, frozen=True, kw_only=True):
     """Labels received before this …"""
     answered_before: dt.datetime | None = None
     """… about rows answered before this."""
+    hindrance: str = ""
+    """Why no row of the log can be learned from, whatever labels come; empty if they can."""
 
 
 class Occasion(NamedTuple):
@@ -272,6 +274,8 @@ def _weighed(gain: Metric | None, cost: float, policy: RenewalPolicy) -> str:
 def _nothing_new(labels: FreshLabels) -> str:
     if labels.n_rows > 0:
         return ""
+    if labels.hindrance:
+        return f"Nothing can be learned from what was served: {labels.hindrance}."
     return "No labelled rows have come that no renewal has learned from: there is nothing new to learn."
 
 
@@ -289,6 +293,8 @@ def _obstacle(
     if last is not None and now < last.renewal.since + policy.cooldown:
         end = last.renewal.since + policy.cooldown
         return f"The cooldown after renewal {last.request.id} holds until {_minute(end)}: {' '.join(reasons)}"
+    if labels.hindrance and not labels.n_rows:
+        return f"Nothing can be learned from what was served: {labels.hindrance}. {' '.join(reasons)}"
     if labels.n_rows < policy.min_labels:
         return (
             f"Only {labels.n_rows:,} labelled rows have come that no renewal has learned from; "

@@ -171,7 +171,7 @@ def _value_card(review: Review, name: str, currency: str) -> dict[str, Any] | No
 
 def _columns_card(review: Review) -> dict[str, Any] | None:
     window = watched.newest_judged(review)
-    if window is None or not window.drift:
+    if window is None or not watched.n_columns(window):
         return None
     worst = watched.columns(review)[0]
     n_moved = watched.n_moved(window)

@@ -97,6 +97,13 @@ def silences(review: Review) -> list[Advice]:
                 "Wait, or judge longer windows: palio monitor --window 7d.",
             )
         )
+    elif review.has_reference and not any(one.role == "feature" for one in newest.drift):
+        found.append(
+            Advice(
+                "The columns cannot be compared with training: the log holds no inputs.",
+                "Set [log] inputs to all, or to sample, in palio.toml, and restart the server.",
+            )
+        )
     found += _about_labels(review)
     if review.has_reference and any(w.drift for w in windows) and not any(w.estimates for w in windows):
         found.append(

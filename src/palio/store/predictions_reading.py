@@ -81,9 +81,9 @@ def scan_log(
             if schema is None:
                 continue
             fields = fields_of(schema, where=str(path))
-            if TIME_OF[kind] not in [field.name for field in fields]:
+            if (TIME_OF[kind], "timestamp") not in [(field.name, field.type) for field in fields]:
                 raise IntegrityError(
-                    f"{path}: it has no column `{TIME_OF[kind]}`",
+                    f"{path}: it has no column `{TIME_OF[kind]}` of moments",
                     hint="remove the file from the folder of the log",
                 )
             for batch in read_together(file, fields, walk):
