@@ -316,6 +316,8 @@ class StreamReview(Record, frozen=True, kw_only=True):
     detectors: tuple[DetectorRecord, ...]
     changes: tuple[Change, ...]
     """Confirmed, oldest first; the newest hundred."""
+    lines: tuple[str, ...] = ()
+    """The same for people: each detector beside as many evenly spaced alarms, and the answer that never changes."""
 
     @property
     def worse(self) -> Change | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from palio import data, model, monitor, store, truth
+from palio import data, model, monitor, renew, store, truth
 from palio.core.clock import Clock, utc_now
 from palio.core.durations import read_duration
 from palio.core.errors import ConfigError, InputError, IntegrityError, NotFoundError
@@ -111,6 +111,9 @@ def _subjects(project: Project) -> list[monitor.Subject]:
             f"model {project.name}: there is no champion to look at", hint="run palio run, then palio serve"
         )
     versions = {champion.bundle: champion.version}
+    rollout = renew.standing(project.store, project.name)
+    if rollout is not None and not rollout.is_over:
+        versions.setdefault(rollout.rollout.challenger.bundle, rollout.rollout.challenger.version)
     for line in reversed(history):
         versions.setdefault(line.bundle, line.version)
     found, hidden = [], _hidden(project)

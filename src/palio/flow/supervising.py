@@ -213,4 +213,6 @@ class Supervisor:
         if time.monotonic() < self._train_at_s or renewing.is_carried_out(self._project):
             return
         command = [sys.executable, "-c", _VERB, "retrain", "--request", request, "--dir", str(self._project.folder)]
-        self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        told = store.Layout(self._project.folder).root / "retrain.log"  # what it does stands in the ledger, too
+        with told.open("wb") as file:
+            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)

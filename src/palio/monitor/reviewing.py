@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 
 from palio import measure, truth
+from palio.core.errors import UnavailableError
 from palio.core.monitoring import Finding, Kpi, Review, StreamReview, Window
 from palio.monitor.alerting import judged_kinds
 from palio.monitor.answers import Array
-from palio.monitor.concept import concept_findings, losses_of
+from palio.monitor.concept import concept_findings, losses_of, stream_lines
 from palio.monitor.counting import AnswerLog, Counted, Subject, count
 from palio.monitor.drift import RATE
 from palio.monitor.findings import followed, worst_first
@@ -167,9 +168,13 @@ def _stream(mine: Sequence[Judged], yardstick: Yardstick) -> StreamReview | None
         if standard is None or standard.value.value <= 0:
             return None
         unit = loss_scale(standard.value.value)
-    stream = ErrorStream(unit=unit)
+    try:
+        stream = ErrorStream(unit=unit)
+    except UnavailableError:  # everything else is judged without the detectors' library
+        return None
     stream.feed(*losses)
     told = stream.review()
+    told = msgspec.structs.replace(told, lines=stream_lines(told))
     ripe[-1].findings += concept_findings(ripe[-1].window, told, outcomes=ripe[-1].review.outcomes)
     return told
 

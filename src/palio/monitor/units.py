@@ -76,6 +76,8 @@ _COARSE = 0.1
 _UNKNOWN_FROM = 8.0
 """A factor that no unit explains is told from here on; smaller ones may be growth."""
 _PART = 0.05
+_DOMINANT = 0.3
+"""A value that so many rows have stands for something (none, never), and rows that leave it change no unit."""
 
 
 def changed_unit(column: ReferenceColumn, counted: ColumnCounts) -> Change | None:
@@ -89,6 +91,8 @@ def changed_unit(column: ReferenceColumn, counted: ColumnCounts) -> Change | Non
     if len(column.edges) < _FEWEST_EDGES or column.low is None or column.high is None or n_rows < _FEWEST_ROWS:
         return None
     if column.statistic or column.is_moment or len(values) != len(LEVELS):
+        return None
+    if max(column.counts[:-1]) > _DOMINANT * sum(column.counts[:-1]):
         return None
     curve = _Curve(column)
     levels = np.asarray(LEVELS)

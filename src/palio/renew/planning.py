@@ -265,6 +265,8 @@ def _weighed(gain: Metric | None, cost: float, policy: RenewalPolicy) -> str:
         why = "No loss of quality was measured" if named else "No value of quality is named"
         return f"{why}, so gain and cost were not compared."
     span = f"95 % interval {gain.low:,.0f} to {gain.high:,.0f}"
+    if gain.value <= 0:
+        return f"By the figures that are watched nothing was lost ({span} {policy.currency} to win back); {spent}."
     return (
         f"To win back what was lost is worth about {gain.value:,.0f} {policy.currency} in {policy.horizon_days:g} days "
         f"({span}); {spent}."

@@ -73,6 +73,7 @@ def monitoring_page(
         findings=[_finding(review, one) for one in review.findings[:MOST_FINDINGS]],
         n_more_findings=max(0, len(review.findings) - MOST_FINDINGS),
         trust=_trust(review),
+        detectors=[watched.prose(line, limit=300) for line in review.stream.lines] if review.stream else [],
         windows=[_window_line(review, one) for one in reversed(watched.all_rows(review)[-MOST_WINDOWS:])],
         n_more_windows=max(0, len(watched.all_rows(review)) - MOST_WINDOWS),
         identities=[("Model", clean(review.model)), ("Version", str(review.version)), ("Bundle", clean(review.bundle))],
