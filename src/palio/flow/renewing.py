@@ -143,6 +143,8 @@ def retrain(project: Project, *, why: str = "", request: str = "", clock: Clock 
         planned = asked(project, why=why, clock=clock)
         if planned.request is None:
             send = "send truths to POST /feedback or with palio feedback FILE; palio run searches on the old data"
+            if project.store.promotions.champion(project.name) is None:
+                raise RefusedError(f"model {project.name}: there is no champion to renew", hint="run palio run")
             hint = "see docs/reference/renewal.md: what is learned from" if collecting.hindrance(project) else send
             raise RefusedError(f"model {project.name}: {planned.reason}", hint=hint)
         found = renew.write_plan(project.store, planned.request, clock=clock)

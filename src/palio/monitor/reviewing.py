@@ -29,6 +29,8 @@ from palio.monitor.streams import ErrorStream, loss_scale
 from palio.monitor.timeline import grid
 from palio.monitor.traffic import traffic_findings
 
+_FALLEN = {"quality": "quality has fallen: ", "estimated_quality": "quality has probably fallen: "}
+
 Trained = Callable[[Array], Mapping[str, Array]]
 
 
@@ -229,6 +231,7 @@ def _worst(findings: Sequence[Finding]) -> str:
     """Say the worst finding, without its small print, and how many others weigh as much."""
     worst, n_more = findings[0], len(findings) - 1
     said = re.sub(r" \([^()]*\)$", "", worst.reason.rstrip("."))
+    said = _FALLEN.get(worst.kind, "") + said
     said = f"Where {worst.segment}: {said}" if worst.segment else f"{said[:1].upper()}{said[1:]}"
     return f"{said}." if not n_more else f"{said} (and {n_more:,} more finding{'s' if n_more > 1 else ''})."
 

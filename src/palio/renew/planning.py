@@ -105,7 +105,9 @@ def occasion(
 
 def _reason(finding: Finding) -> str:
     said = finding.reason.rstrip(".")
-    return f"Where {finding.segment}: {said}." if finding.segment else f"{said[:1].upper()}{said[1:]}."
+    if finding.segment:
+        return f"Where {finding.segment}: {said}."
+    return f"{said}." if "_" in said.partition(" ")[0] else f"{said[:1].upper()}{said[1:]}."  # `roc_auc` is a name
 
 
 def plan(
