@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,8 +67,7 @@ def truths_of(task: Task, batch: Batch) -> Array:
 def class_index(task: Task, labels: Array) -> Array:
     """Turn labels into the index of their class; empty is `NO_LABEL`, other texts are `UNKNOWN`."""
     table = {label: place for place, label in enumerate(task.classes)} | {"": NO_LABEL}
-    texts = map(str, np.asarray(labels).tolist())
-    return np.fromiter((table.get(text, UNKNOWN) for text in texts), np.int64, len(labels))
+    return np.fromiter(map(table.get, _texts(np.asarray(labels)), repeat(UNKNOWN)), np.int64, len(labels))
 
 
 class Features:
@@ -118,9 +118,17 @@ class Features:
         if codes is None:
             numbers = values.astype(np.float64)
             return numbers, np.isnan(numbers)
-        texts = ["" if value is None else str(value) for value in values.tolist()]
-        coded = np.fromiter((codes.get(text, float(_N_CATEGORIES)) for text in texts), np.float64, n_rows)
+        texts = _texts(values, missing="")
+        coded = np.fromiter(map(codes.get, texts, repeat(float(_N_CATEGORIES))), np.float64, n_rows)
         return coded, np.isnan(coded)
+
+
+def _texts(values: Array, *, missing: str = "None") -> list[str]:
+    """Return cells as texts; most are texts already."""
+    cells: list[Any] = values.tolist()
+    if set(map(type, cells)) <= {str}:
+        return cells
+    return [missing if value is None else str(value) for value in cells]
 
 
 def _codes_of(values: Array) -> dict[str, float] | None:

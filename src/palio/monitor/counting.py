@@ -219,7 +219,7 @@ class _Cells:
         self, stretches: Sequence[Stretch], n_rows: Sequence[int], segments: Mapping[str, tuple[str, str]]
     ) -> None:
         self._stretches, self._segments = stretches, segments
-        self._strides = [max(1, number // ESTIMATED_ROWS) for number in n_rows]
+        self._strides = [max(1, round(number / ESTIMATED_ROWS)) for number in n_rows]
         self._cells: dict[tuple[int, str, str], Cell] = {}
 
     def add(self, batch: Batch, rows: Array, truths: truth.Truths, by_bundle: Mapping[str, Subject]) -> None:
