@@ -130,7 +130,7 @@ def test_csv_of_another_form_is_refused(send: Send, body: bytes) -> None:
 
 
 def test_a_number_is_wanted_where_a_number_is_predicted(send: Send) -> None:
-    for label in ("many", "nan", "inf"):
+    for label in ("many", "nan", "inf", "1e308"):
         with pytest.raises(WireError, match="not a finite number"):
             send([truth(label=label)], task=PRICE)
 

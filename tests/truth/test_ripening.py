@@ -58,6 +58,13 @@ def test_the_last_word_about_a_prediction_holds() -> None:
     assert labels.at[0] == np.datetime64("2026-03-10") and np.isnat(labels.at[2])
 
 
+def test_what_is_neither_a_class_nor_a_reasonable_number_is_no_truth() -> None:
+    known = truths(("a.0", "", 5, 2.0), ("a.0", "", 9, 1e308), ("b.0", "", 3, float("nan")), ("c.0", "", 3, "yes"))
+    labels = known.of(answers(("a.0", "", 1), ("b.0", "", 1), ("c.0", "", 1)))
+    assert labels.known.tolist() == [True, False, True] and labels.number[0] == 2.0
+    assert not truths(("b.0", "", 3, float("inf"))).of(answers(("b.0", "", 1))).known.any()
+
+
 def test_a_label_by_id_counts_even_if_it_was_known_before_the_answer() -> None:
     assert truths(("a.0", "", -4, "yes")).of(answers(("a.0", "", 1))).label.tolist() == ["yes"]
 

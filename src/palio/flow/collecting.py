@@ -162,6 +162,8 @@ class Gatherer:
             labels = self._labels_of(batch)
             hashes = np.stack([_hashes(batch["id"].tolist()), _hashes(labels)], axis=1)
             fresh = self._fresh(hashes)
+            if self._is_number:
+                fresh &= np.isfinite(batch["truth_number"])  # a class is no truth about a number
             if not fresh.any():
                 continue
             if not self._holds_all_inputs(batch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +38,8 @@ class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
     feedback: list[_Given]
 
 
+_LARGEST = 1e100
+"""Numbers beyond this are taken for a mistake: their squares overflow."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -197,7 +198,7 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= _LARGEST else None  # NaN is not
 
 
 def _wrong(where: str, column: str, what: str, *, hint: str) -> ContractError:

@@ -34,6 +34,10 @@ class Labels(NamedTuple):
     """Business figures that came with it, as JSON; empty if none did."""
 
 
+LARGEST = 1e100
+"""Truths beyond this are none: their squares overflow, and one of them would decide every mean."""
+
+
 class Truths:
     """All labels that have come, ready to be joined.
 
@@ -42,7 +46,7 @@ class Truths:
     about each month gets each month's label, and one who was asked about twice gets the label twice. A label that was
     known before a row was answered says nothing about it.
 
-    Memory holds 56 bytes a label, and its text.
+    Neither a class nor a number of at most `LARGEST` is no truth. Memory holds 56 bytes a label, and its text.
 
     Args:
         batches: Feedback, as `store.scan_log(kind="feedback")` yields it.
@@ -51,6 +55,11 @@ class Truths:
     def __init__(self, batches: Iterable[Batch]) -> None:
         parts = [{name: batch[name] for name in batch} for batch in batches]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+        if columns:
+            with_number = np.abs(np.asarray(columns["number"], float)) <= LARGEST
+            usable = with_number | np.array([bool(label) for label in columns["label"].tolist()], bool)
+            if not usable.all():
+                columns = {name: values[usable] for name, values in columns.items()}
         identities = columns.get("id", np.empty(0, object))
         by_id = np.array([bool(identity) for identity in identities.tolist()], bool)
         self._by_id = _Shelf(columns, by_id, "id")
