@@ -381,7 +381,8 @@ class Review(Record, frozen=True, kw_only=True):
     alerts: tuple[Alert, ...] = ()
     """Open now."""
     false_alarm_rate: float
-    """Share of reports that would show any drift if nothing were wrong, at most."""
+    """Share of reports whose newest windows would show any drift if nothing were wrong, at most: the sum over all rows,
+    each segment and rows as wholes."""
     min_rows: int = 0
     """Windows with fewer rows are not judged."""
     has_reference: bool = True

@@ -108,7 +108,7 @@ def review(
         ),
         findings=findings,
         earlier=earlier,
-        false_alarm_rate=RATE + JOINT_RATE,
+        false_alarm_rate=_false_alarm_rate(judged, subjects[0]),
         min_rows=watching.min_rows,
         stream=stream,
         has_reference=subjects[0].reference is not None,
@@ -179,6 +179,12 @@ def _stream(mine: Sequence[Judged], yardstick: Yardstick) -> StreamReview | None
     told = msgspec.structs.replace(told, lines=stream_lines(told))
     ripe[-1].findings += concept_findings(ripe[-1].window, told, outcomes=ripe[-1].review.outcomes)
     return told
+
+
+def _false_alarm_rate(judged: Sequence[Judged], champion: Subject) -> float:
+    """Add up how often each segment shows drift by chance in the one window that counts of it, and rows as wholes."""
+    segments = {one.cell.segment for one in judged if one.subject is champion and one.review.drift}
+    return min(1.0, RATE * max(1, len(segments)) + JOINT_RATE)
 
 
 def _shown(
