@@ -107,7 +107,7 @@ def _reason(finding: Finding) -> str:
     said = finding.reason.rstrip(".")
     if finding.segment:
         return f"Where {finding.segment}: {said}."
-    return f"{said}." if "_" in said.partition(" ")[0] else f"{said[:1].upper()}{said[1:]}."  # `roc_auc` is a name
+    return f"{said}." if said.startswith(finding.subject) else f"{said[:1].upper()}{said[1:]}."  # `roc_auc` is a name
 
 
 def plan(

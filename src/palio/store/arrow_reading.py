@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,20 +27,11 @@ from palio.store.arrow import (
     Field,
     n_data,
 )
+from palio.store.arrow_texts import read_texts
 
 _MAX_FRAME = 1 << 26
 _TOGETHER_ROWS = 4_096
 _TOGETHER_BYTES = 1 << 22
-_WORD = 8
-_MASKS = np.array([(1 << (8 * size)) - 1 for size in range(_WORD + 1)], np.uint64)
-_ODD = np.uint64(0x9E3779B97F4A7C15)
-_SLOT_BITS = 14
-_TURNS = 4
-_LONGEST_FEW = 40
-"""Bytes of texts that are looked for repetition."""
-_FEWEST_FEW = 512
-_PROBE = 256
-"""If more than half of so many first texts are different, they hardly repeat."""
 
 
 class Batch(Mapping[str, Array]):
@@ -53,7 +43,7 @@ class Batch(Mapping[str, Array]):
 
     def __init__(self, fields: Sequence[Field], message: Message, body: bytes, where: str = "") -> None:
         self.fields, self.where = tuple(fields), where
-        self.n_rows, self._buffers = _batch_frame(message.frame)
+        self.n_rows, self._buffers = _batch_frame(message.frame, where)
         self._body = body
         self._places, n_buffers = _places_of(self.fields)
         if (
@@ -108,7 +98,7 @@ class Batch(Mapping[str, Array]):
         data = self._buffer(at + 1)
         if places[0] < 0 or places[-1] > len(data) or (places[1:] < places[:-1]).any():
             raise _damaged(self.where)
-        return _texts(places, data)
+        return read_texts(places, data)
 
 
 @functools.lru_cache(maxsize=32)
@@ -173,59 +163,7 @@ class JoinedBatch(Mapping[str, Array]):
         data = b"".join(part[begin:end] for (_, part), begin, end in pairs)
         if len(data) > np.iinfo(np.int32).max:
             raise _damaged(self._parts[0].where)
-        return _texts(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32), data)
-
-
-def _texts(places: Array, data: bytes) -> Array:
-    repeated = _few_texts(places, data)
-    if repeated is not None:
-        return repeated
-    offsets = places.tolist()
-    values = np.empty(len(offsets) - 1, object)
-    if data.isascii():  # then places in the text are places in the bytes
-        text = data.decode("ascii")
-        values[:] = [text[a:b] for a, b in itertools.pairwise(offsets)]
-    else:
-        values[:] = [data[a:b].decode("utf-8", "replace") for a, b in itertools.pairwise(offsets)]
-    return values
-
-
-def _few_texts(places: Array, data: bytes) -> Array | None:
-    """Decode texts of which few are different, each once; None if they are many, long or hold zero bytes.
-
-    Texts are compared as words of eight bytes in a table without chains: where two different ones meet, it is given up.
-    """
-    sizes = np.diff(places)
-    longest = int(sizes.max(initial=0))
-    if longest > _LONGEST_FEW or len(sizes) < _FEWEST_FEW or b"\0" in data:
-        return None
-    padded = data + bytes(longest + _WORD)
-    words = np.ndarray((len(data) + longest + 1,), "<u8", padded, strides=(1,))
-    keys = []
-    for start in range(0, max(longest, 1), _WORD):
-        left = np.clip(sizes - start, 0, _WORD)
-        keys.append(words[places[:-1] + start] & _MASKS[left])
-    if len(set(zip(*(key[:_PROBE].tolist() for key in keys), strict=True))) > _PROBE // 2:
-        return None
-    mixed = np.zeros(len(sizes), np.uint64)
-    for key in keys:
-        mixed = (mixed ^ key) * _ODD
-        mixed ^= mixed >> np.uint64(29)
-    rows = np.full(1 << _SLOT_BITS, -1, np.int64)
-    for turn in range(_TURNS):
-        slots = ((mixed * (_ODD + np.uint64(2 * turn))) >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
-        rows[slots] = np.arange(len(sizes))
-        same = rows[slots]
-        if all((key[same] == key).all() for key in keys):
-            break
-        rows[slots] = -1
-    else:
-        return None
-    texts = np.empty(1 << _SLOT_BITS, object)
-    for slot in np.flatnonzero(rows >= 0).tolist():
-        row = rows[slot]
-        texts[slot] = data[places[row] : places[row + 1]].decode("utf-8", "replace")
-    return texts[slots]
+        return read_texts(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32), data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +317,7 @@ def _message_table(frame: bytes) -> _Table:
     return _Table(frame, struct.unpack_from("<I", frame, 0)[0])
 
 
-def _batch_frame(frame: bytes) -> tuple[int, list[list[int]]]:
+def _batch_frame(frame: bytes, where: str) -> tuple[int, list[list[int]]]:
     """Return the number of rows of a batch, and where its buffers lie."""
     try:
         table = _message_table(frame)
@@ -388,7 +326,7 @@ def _batch_frame(frame: bytes) -> tuple[int, list[list[int]]]:
             return batch.int64(0), batch.pairs(2)
     except (struct.error, ValueError):
         pass
-    raise _damaged()
+    raise _damaged(where)
 
 
 def _read_field(table: _Table) -> Field:
