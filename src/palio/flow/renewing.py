@@ -48,11 +48,13 @@ def policy_of(project: Project) -> RenewalPolicy:
         ConfigError: schedule or cooldown are not understood.
     """
     table, value = project.config.retrain, project.config.value
+    key = "cooldown"
     try:
         cooldown = read_duration(table.cooldown) if table.cooldown not in ("0", "0s") else dt.timedelta()
+        key = "schedule"
         renew.next_due(table.schedule, utc_now())
     except InputError as error:
-        raise ConfigError(f"palio.toml [retrain]: {error.message}", hint=error.hint) from None
+        raise ConfigError(f"palio.toml [retrain]: `{key}`: {error.message}", hint=error.hint) from None
     return renew.RenewalPolicy(
         schedule=table.schedule,
         on=table.on,

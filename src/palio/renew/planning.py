@@ -198,7 +198,7 @@ def next_due(schedule: str, since: dt.datetime) -> dt.datetime | None:
         return since + read_duration(schedule)
     except InputError:
         raise InputError(
-            f"[retrain] schedule: got `{schedule[:20]}`, allowed are daily, weekly, monthly, a duration, or never",
+            f"got `{schedule[:20]}`, allowed are daily, weekly, monthly, a duration, or never",
             hint='write schedule = "weekly", or "10d"',
         ) from None
 
