@@ -117,6 +117,15 @@ def test_a_finding_of_one_window_leads_to_nothing_until_people_are_told_of_it() 
     assert planned(review(fresh, told=True)).request is not None
 
 
+def test_nothing_is_learned_by_policy_while_an_input_looks_broken() -> None:
+    broken = finding("unit", severity="warn", reason="`price` looks a thousand times what it was")
+    found = planned(review(finding(), broken))
+    assert found.request is None and "while an input looks broken" in found.reason and "`price`" in found.reason
+    assert planned(review(finding(), broken), why="it is cents now").request is not None
+    small = finding("unit", severity="note", reason="`price` looks like another unit")
+    assert planned(review(finding(), small)).request is not None
+
+
 @pytest.mark.parametrize("other", [finding("drift"), finding(version=2)])
 def test_findings_that_explain_or_are_about_another_version_lead_to_nothing(other: Finding) -> None:
     found = planned(review(other))

@@ -15,6 +15,8 @@ from palio.core.renewal import RetrainRequest
 if TYPE_CHECKING:
     from palio.renew.renewals import RenewalStanding
 
+BROKEN: tuple[FindingKind, ...] = ("unit", "skew")
+"""While one of these is open, only a person begins a renewal."""
 PERSISTS = 2
 """A finding that so many windows in a row show persists, whether people are told of it or not."""
 CHANGED = frozenset({"concept_drift", "quality"})
@@ -143,7 +145,10 @@ def plan(
     reasons = found.reasons
     if why is not None:
         reasons = (f"A person asked for it: {why.strip().rstrip('.') or 'no reason given'}.", *reasons)
-    obstacle = _obstacle(policy, reasons, labels, last, now) if why is None else _nothing_new(labels)
+    if why is None:
+        obstacle = _obstacle(policy, reasons, labels, last, now) or (_broken(review, champion) if reasons else "")
+    else:
+        obstacle = _nothing_new(labels)
     if obstacle:
         return Planned(None, obstacle)
     cost = policy.cost_per_hour * policy.budget_s / 3600
@@ -304,6 +309,17 @@ def _obstacle(
             f"Only {labels.n_rows:,} labelled rows have come that no renewal has learned from; "
             f"{policy.min_labels:,} are needed: {' '.join(reasons)}"
         )
+    return ""
+
+
+def _broken(review: Review | None, champion: Promotion) -> str:
+    """Say which input is broken: a model that learns from broken rows learns the break."""
+    for finding in review.findings if review is not None else ():
+        if finding.version == champion.version and finding.kind in BROKEN and finding.severity != "note":
+            return (
+                f"Nothing is learned while an input looks broken: {_reason(finding)} "
+                "Mend it, or say with palio retrain that it is right."
+            )
     return ""
 
 
