@@ -115,7 +115,9 @@ def from_parquet(folder: Path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for batch in pq.ParquetFile(folder / "current.parquet", memory_map=False, pre_buffer=False).iter_batches(CHUNK, use_threads=False):
+    for batch in pq.ParquetFile(folder / "current.parquet", memory_map=False, pre_buffer=False).iter_batches(
+        CHUNK, use_threads=False
+    ):
         one = pa.Table.from_batches([batch])
         cells = {f"input.{name}": one[name].to_numpy() for name in one.column_names}
         n = len(one)

@@ -10,7 +10,7 @@ from typing import Any
 
 from palio import flow, monitor
 from palio.flow import alerting
-from tests.monitor.alerts import NOW, finding, review
+from tests.monitor.alert_worlds import NOW, finding, review
 
 SHOWN = [[finding()], [finding()], []]
 

@@ -17,7 +17,7 @@ from palio.flow import alerting
 from palio.monitor import LEASE_S, AlertState
 from palio.testing.racing import race, start
 from tests.flow import alert_workers
-from tests.monitor.alerts import DAY, NOW, finding, review
+from tests.monitor.alert_worlds import DAY, NOW, finding, review
 from tests.monitor.conftest import Talker, talk  # noqa: F401 - a fixture
 
 Talk = Callable[..., Talker]
@@ -133,7 +133,7 @@ def test_what_a_killed_process_has_not_told_is_told_by_the_next(tmp_path: Path, 
 def test_a_receiver_that_was_away_gets_what_it_is_owed_and_the_others_nothing_twice(
     tmp_path: Path, talk: Talk, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("palio.monitor.webhook.BACKOFF_S", ())
+    monkeypatch.setattr("palio.monitor.alerts.webhook.BACKOFF_S", ())
     away = talk(b"HTTP/1.1 404 Away\r\n\r\n")
     folder = hooked(tmp_path, away, command=["sh", "-c", "cat >> told.txt; echo >> told.txt"])
     first = tell(folder, [[F], [F], []])

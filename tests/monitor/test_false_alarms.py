@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from palio.monitor.drift import RATE
-from palio.monitor.joint import RATE as JOINT_RATE
+from palio.monitor.movement.drift import RATE
+from palio.monitor.movement.joint import RATE as JOINT_RATE
 from tests.monitor.calm import Tally, World, calm_review, calm_world
 
 

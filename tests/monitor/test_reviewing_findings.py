@@ -9,7 +9,7 @@ import msgspec
 
 from palio.core.monitoring import Finding
 from palio.monitor.reviewing import Judged, _shown
-from tests.monitor.alerts import DAY, NOW, finding, review
+from tests.monitor.alert_worlds import DAY, NOW, finding, review
 
 CHAMPION = SimpleNamespace(deployment=None)
 

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from palio.monitor.alerting import (
+    from palio.monitor.alerts.alerting import (
         AlertRules,
         Look,
         Persistence,
@@ -21,18 +21,23 @@ if TYPE_CHECKING:
         review_standing,
         standing,
     )
-    from palio.monitor.command import Command
-    from palio.monitor.concept import concept_findings, stream_lines
+    from palio.monitor.alerts.command import Command
+    from palio.monitor.alerts.delivery import Channel, deliver
+    from palio.monitor.alerts.mail import Mail
+    from palio.monitor.alerts.messages import LEASE_S, AlertState, Arrived, Message, Owed, Told, claim, pending
+    from palio.monitor.alerts.payload import render
+    from palio.monitor.alerts.webhook import Webhook
+    from palio.monitor.concept.findings import concept_findings, stream_lines
+    from palio.monitor.concept.streams import DETECTORS, Detection, ErrorStream, loss_scale
     from palio.monitor.counting import Subject
-    from palio.monitor.delivery import Channel, deliver
-    from palio.monitor.drift import drift_findings, drift_of
-    from palio.monitor.estimates import Estimator, judge_errors, judge_estimates, with_errors
-    from palio.monitor.inputs import input_findings
-    from palio.monitor.joint import JointDrift, joint_drift, joint_findings
-    from palio.monitor.kpis import Worth, check_kpis, judge_kpis, kpi_values, worth_of
-    from palio.monitor.mail import Mail
-    from palio.monitor.messages import LEASE_S, AlertState, Arrived, Message, Owed, Told, claim, pending
-    from palio.monitor.outcomes import (
+    from palio.monitor.movement.drift import drift_findings, drift_of
+    from palio.monitor.movement.inputs import input_findings
+    from palio.monitor.movement.joint import JointDrift, joint_drift, joint_findings
+    from palio.monitor.movement.skew import skew_findings
+    from palio.monitor.movement.traffic import traffic_findings
+    from palio.monitor.quality.estimates import Estimator, judge_errors, judge_estimates, with_errors
+    from palio.monitor.quality.kpis import Worth, check_kpis, judge_kpis, kpi_values, worth_of
+    from palio.monitor.quality.outcomes import (
         judge_classes,
         judge_labels,
         judge_outcomes,
@@ -41,15 +46,10 @@ if TYPE_CHECKING:
         standards_from,
         watermark,
     )
-    from palio.monitor.payload import render
+    from palio.monitor.quality.standards import Standard, standards_of
     from palio.monitor.reviewing import Watching, review
-    from palio.monitor.skew import skew_findings
-    from palio.monitor.standards import Standard, standards_of
-    from palio.monitor.streams import DETECTORS, Detection, ErrorStream, loss_scale
     from palio.monitor.thinning import RowSample
     from palio.monitor.timeline import MOST_WINDOWS
-    from palio.monitor.traffic import traffic_findings
-    from palio.monitor.webhook import Webhook
     from palio.monitor.windows import WindowBuilder, merge
 
 __all__ = [
@@ -118,68 +118,68 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DETECTORS": "streams",
-    "LEASE_S": "messages",
+    "DETECTORS": "concept.streams",
+    "LEASE_S": "alerts.messages",
     "MOST_WINDOWS": "timeline",
-    "AlertRules": "alerting",
-    "AlertState": "messages",
-    "Arrived": "messages",
-    "Channel": "delivery",
-    "Command": "command",
-    "Detection": "streams",
-    "ErrorStream": "streams",
-    "Estimator": "estimates",
-    "JointDrift": "joint",
-    "Look": "alerting",
-    "Mail": "mail",
-    "Message": "messages",
-    "Owed": "messages",
-    "Persistence": "alerting",
+    "AlertRules": "alerts.alerting",
+    "AlertState": "alerts.messages",
+    "Arrived": "alerts.messages",
+    "Channel": "alerts.delivery",
+    "Command": "alerts.command",
+    "Detection": "concept.streams",
+    "ErrorStream": "concept.streams",
+    "Estimator": "quality.estimates",
+    "JointDrift": "movement.joint",
+    "Look": "alerts.alerting",
+    "Mail": "alerts.mail",
+    "Message": "alerts.messages",
+    "Owed": "alerts.messages",
+    "Persistence": "alerts.alerting",
     "RowSample": "thinning",
-    "Standard": "standards",
-    "Standing": "alerting",
+    "Standard": "quality.standards",
+    "Standing": "alerts.alerting",
     "Subject": "counting",
-    "Told": "messages",
+    "Told": "alerts.messages",
     "Watching": "reviewing",
-    "Webhook": "webhook",
+    "Webhook": "alerts.webhook",
     "WindowBuilder": "windows",
-    "Worth": "kpis",
-    "check_kpis": "kpis",
-    "claim": "messages",
-    "concept_findings": "concept",
-    "deliver": "delivery",
-    "drift_findings": "drift",
-    "drift_of": "drift",
-    "expected_false_alarms": "alerting",
-    "input_findings": "inputs",
-    "joint_drift": "joint",
-    "joint_findings": "joint",
-    "judge_classes": "outcomes",
-    "judge_errors": "estimates",
-    "judge_estimates": "estimates",
-    "judge_kpis": "kpis",
-    "judge_labels": "outcomes",
-    "judge_outcomes": "outcomes",
-    "kpi_values": "kpis",
-    "label_delay_s": "outcomes",
-    "looks_of": "alerting",
-    "loss_scale": "streams",
+    "Worth": "quality.kpis",
+    "check_kpis": "quality.kpis",
+    "claim": "alerts.messages",
+    "concept_findings": "concept.findings",
+    "deliver": "alerts.delivery",
+    "drift_findings": "movement.drift",
+    "drift_of": "movement.drift",
+    "expected_false_alarms": "alerts.alerting",
+    "input_findings": "movement.inputs",
+    "joint_drift": "movement.joint",
+    "joint_findings": "movement.joint",
+    "judge_classes": "quality.outcomes",
+    "judge_errors": "quality.estimates",
+    "judge_estimates": "quality.estimates",
+    "judge_kpis": "quality.kpis",
+    "judge_labels": "quality.outcomes",
+    "judge_outcomes": "quality.outcomes",
+    "kpi_values": "quality.kpis",
+    "label_delay_s": "quality.outcomes",
+    "looks_of": "alerts.alerting",
+    "loss_scale": "concept.streams",
     "merge": "windows",
-    "outcomes_of": "outcomes",
-    "parse_persistence": "alerting",
-    "pending": "messages",
-    "render": "payload",
+    "outcomes_of": "quality.outcomes",
+    "parse_persistence": "alerts.alerting",
+    "pending": "alerts.messages",
+    "render": "alerts.payload",
     "review": "reviewing",
-    "review_standing": "alerting",
-    "skew_findings": "skew",
-    "standards_from": "outcomes",
-    "standards_of": "standards",
-    "standing": "alerting",
-    "stream_lines": "concept",
-    "traffic_findings": "traffic",
-    "watermark": "outcomes",
-    "with_errors": "estimates",
-    "worth_of": "kpis",
+    "review_standing": "alerts.alerting",
+    "skew_findings": "movement.skew",
+    "standards_from": "quality.outcomes",
+    "standards_of": "quality.standards",
+    "standing": "alerts.alerting",
+    "stream_lines": "concept.findings",
+    "traffic_findings": "movement.traffic",
+    "watermark": "quality.outcomes",
+    "with_errors": "quality.estimates",
+    "worth_of": "quality.kpis",
 }
 
 

@@ -13,7 +13,7 @@ from palio import truth
 from palio.core.monitoring import Reference, Window
 from palio.core.records import Deployment, Task
 from palio.monitor.chosen import ChosenRows
-from palio.monitor.estimates import Estimator
+from palio.monitor.quality.estimates import Estimator
 from palio.monitor.thinning import RowSample
 from palio.monitor.timeline import Stretch, joined, place, rows_of, segments_of
 from palio.monitor.windows import WindowBuilder

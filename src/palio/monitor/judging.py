@@ -12,14 +12,14 @@ import numpy as np
 from palio import measure
 from palio.core.monitoring import ColumnDrift, Estimate, Finding, Kpi, KpiValue, Outcome, Window, WindowReview
 from palio.core.records import Task
-from palio.monitor.answers import Array, Batch
 from palio.monitor.counting import Cell, Subject
-from palio.monitor.drift import drift_findings, drift_of
-from palio.monitor.estimates import judge_errors, judge_estimates, with_errors
-from palio.monitor.inputs import input_findings
-from palio.monitor.kpis import Worth, judge_kpis, kpi_values, worth_of
-from palio.monitor.outcomes import judge_classes, judge_labels, judge_outcomes, outcomes_of, standards_from
-from palio.monitor.standards import Standard
+from palio.monitor.movement.drift import drift_findings, drift_of
+from palio.monitor.movement.inputs import input_findings
+from palio.monitor.quality.answers import Array, Batch
+from palio.monitor.quality.estimates import judge_errors, judge_estimates, with_errors
+from palio.monitor.quality.kpis import Worth, judge_kpis, kpi_values, worth_of
+from palio.monitor.quality.outcomes import judge_classes, judge_labels, judge_outcomes, outcomes_of, standards_from
+from palio.monitor.quality.standards import Standard
 
 NINE_OF_TEN = 0.9
 """A window is ripe after the time in which this share of labels came, or as soon as this share has come."""

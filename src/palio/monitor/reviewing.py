@@ -14,20 +14,20 @@ import numpy as np
 from palio import measure, truth
 from palio.core.errors import UnavailableError
 from palio.core.monitoring import Finding, Kpi, Review, StreamReview, Window
-from palio.monitor.alerting import judged_kinds
-from palio.monitor.answers import Array
-from palio.monitor.concept import concept_findings, losses_of, stream_lines
+from palio.monitor.alerts.alerting import judged_kinds
+from palio.monitor.concept.findings import concept_findings, losses_of, stream_lines
+from palio.monitor.concept.streams import ErrorStream, loss_scale
 from palio.monitor.counting import AnswerLog, Counted, Subject, count
-from palio.monitor.drift import RATE
 from palio.monitor.findings import followed, worst_first
-from palio.monitor.joint import RATE as JOINT_RATE
-from palio.monitor.joint import joint_drift, joint_findings
 from palio.monitor.judging import Judged, Yardstick, judge_cell
-from palio.monitor.outcomes import label_delay_s
-from palio.monitor.skew import skew_findings
-from palio.monitor.streams import ErrorStream, loss_scale
+from palio.monitor.movement.drift import RATE
+from palio.monitor.movement.joint import RATE as JOINT_RATE
+from palio.monitor.movement.joint import joint_drift, joint_findings
+from palio.monitor.movement.skew import skew_findings
+from palio.monitor.movement.traffic import traffic_findings
+from palio.monitor.quality.answers import Array
+from palio.monitor.quality.outcomes import label_delay_s
 from palio.monitor.timeline import grid
-from palio.monitor.traffic import traffic_findings
 
 _FALLEN = {"quality": "quality has fallen: ", "estimated_quality": "quality has probably fallen: "}
 

@@ -1,0 +1,1 @@
+"""Which findings people are told of, and how the message reaches them."""

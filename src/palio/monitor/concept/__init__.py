@@ -1,0 +1,1 @@
+"""Whether what is right to answer has changed: sequential detectors suspect, rows that come after decide."""

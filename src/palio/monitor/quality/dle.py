@@ -1,0 +1,143 @@
+"""Estimate errors of numbers: a model of the loss, learnt on rows of the reference whose truth is known.
+
+Source: direct loss estimation; intervals by the jackknife of groups over fits that each leave one fold out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from palio.core.seeds import derive
+from palio.monitor.quality.answers import Array
+from palio.monitor.quality.beliefs import N_FOLDS, share_of, thinned
+
+_N_BINS = 20
+_LEAST_LEARNT = 500
+
+
+class Losses:
+    """Expected absolute and squared error of a row, from `N_FOLDS` fits.
+
+    Mixed are the mean loss of answers of the same size, and a model that sees the inputs; their shares follow from the
+    error that the model saves out of fold (`share_of`). Each is scaled so that its mean out of fold is the real one.
+
+    Args:
+        prediction: Shape (n_rows,).
+        features: Shape (n_rows, n_columns).
+        is_category: Which columns hold codes.
+        truth: Shape (n_rows,).
+        folds: Shape (n_rows,).
+        seed: Equal seeds give equal estimates.
+    """
+
+    def __init__(
+        self, prediction: Array, features: Array, is_category: list[bool], truth: Array, folds: Array, *, seed: int = 0
+    ) -> None:
+        error = np.abs(truth - prediction)
+        losses = np.stack([error, error**2])
+        cuts = np.unique(np.quantile(prediction, np.arange(1, _N_BINS) / _N_BINS))
+        self._edges, bins = cuts, np.searchsorted(cuts, prediction, side="right")
+        self._means = [_means(losses[:, folds != f], bins[folds != f], len(cuts) + 1) for f in range(N_FOLDS)]
+        self.share = 0.0
+        self._models: list[Any] = []
+        plain = np.stack([self._means[f][:, b] for f, b in zip(folds, bins, strict=True)], axis=1)
+        expected = plain
+        if features.shape[1] and len(truth) >= _LEAST_LEARNT:
+            expected = self._learn(np.column_stack([features, prediction]), is_category, losses, folds, plain, seed)
+        self.tail = float(np.mean(losses[1] ** 2)) / max(float(np.mean(expected[1] ** 2)), 1e-300)
+
+    def _learn(self, x: Array, is_category: list[bool], losses: Array, folds: Array, plain: Array, seed: int) -> Array:
+        kept = thinned(len(folds), seed)
+        x, seen, fold = x[kept], losses[:, kept], folds[kept]
+        categories = [*is_category, False]
+        models = [
+            [
+                _learnt(x[fold != f], loss[fold != f], categories, derive(seed, f, place))
+                for place, loss in enumerate(seen)
+            ]
+            for f in range(N_FOLDS)
+        ]
+        learnt = np.empty_like(seen)
+        for f in range(N_FOLDS):
+            if (fold == f).any():
+                learnt[:, fold == f] = [model.predict(x[fold == f]) for model in models[f]]
+        learnt = np.maximum(learnt, 0.0)
+        self._scale = seen.mean(1) / np.maximum(learnt.mean(1), 1e-300)
+        before = float(((seen[0] - plain[0, kept]) ** 2).mean())
+        after = float(((seen[0] - learnt[0] * self._scale[0]) ** 2).mean())
+        self.share, self._models = share_of(1 - after / max(before, 1e-300)), models
+        expected: Array = (1 - self.share) * plain[:, kept] + self.share * learnt * self._scale[:, None]
+        return expected
+
+    def of(self, prediction: Array, features: Array, complete: Array) -> Array:
+        """Return the expected losses by each fit, shape (N_FOLDS, 2, n_rows): absolute and squared error."""
+        bins = np.searchsorted(self._edges, prediction, side="right")
+        out = np.stack([means[:, bins] for means in self._means])
+        if self.share and complete.any():
+            x = np.column_stack([features[complete], prediction[complete]])
+            for losses, models in zip(out, self._models, strict=True):
+                learnt = np.maximum(np.stack([model.predict(x) for model in models]), 0.0) * self._scale[:, None]
+                losses[:, complete] = (1 - self.share) * losses[:, complete] + self.share * learnt
+        out[:, 1] = np.maximum(out[:, 1], out[:, 0] ** 2)
+        return out
+
+
+class LossSums:
+    """Expected losses of a window, added up; memory does not grow with its rows."""
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self.losses = np.zeros((N_FOLDS, 2))
+        self.variance = np.zeros(2)
+
+    def add(self, losses: Array, tail: float) -> None:
+        """Count rows.
+
+        Args:
+            losses: Shape (N_FOLDS, 2, n_rows), as `Losses.of` gives them.
+            tail: Mean of the fourth power of the error, by the mean of its squared expected square.
+        """
+        self.n_rows += losses.shape[2]
+        self.losses += losses.sum(2)
+        absolute, squared = losses.mean(0)
+        self.variance += [np.maximum(squared - absolute**2, 0).sum(), max(tail - 1, 0) * float((squared**2).sum())]
+
+    def merge(self, other: LossSums) -> None:
+        """Add what other sums hold."""
+        self.n_rows += other.n_rows
+        self.losses += other.losses
+        self.variance += other.variance
+
+    def metrics(self) -> dict[str, tuple[float, Array, float]]:
+        """Return MAE and RMSE: value, value by each fit, variance by chance."""
+        each = self.losses / self.n_rows
+        mae, mse = each.mean(0)
+        chance = self.variance / self.n_rows**2
+        rmse = float(np.sqrt(mse))
+        of_root = float(chance[1] / max(4 * mse, 1e-300))
+        return {"rmse": (rmse, np.sqrt(each[:, 1]), of_root), "mae": (float(mae), each[:, 0], float(chance[0]))}
+
+
+def _means(losses: Array, bins: Array, n_bins: int) -> Array:
+    """Mean losses per bin of the answer; of an empty bin the mean of all."""
+    rows = np.bincount(bins, minlength=n_bins)
+    out = np.empty((len(losses), n_bins))
+    for mean, loss in zip(out, losses, strict=True):
+        mean[:] = np.where(rows > 0, np.bincount(bins, loss, n_bins) / np.maximum(rows, 1), loss.mean())
+    return out
+
+
+def _learnt(x: Array, loss: Array, is_category: list[bool], seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    model = HistGradientBoostingRegressor(
+        max_iter=100,
+        max_leaf_nodes=15,
+        min_samples_leaf=50,
+        early_stopping=True,
+        categorical_features=is_category,
+        random_state=seed,
+    )
+    return model.fit(x, loss)

@@ -1,0 +1,218 @@
+"""How good the answers of a window were, from the labels that came, and whether the labels can be trusted to say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from palio.core.monitoring import Finding, Outcome, Window
+from palio.core.records import Metric, Task
+from palio.measure import figure, positive_index, score_with_intervals, wilson
+from palio.monitor.findings import finding
+from palio.monitor.movement.distances import chi2_test, pooled, pooling, psi
+from palio.monitor.quality.answers import UNKNOWN, Array, Batch, answers_of, truths_of, usable
+from palio.monitor.quality.standards import Standard, judged_names, worse
+
+LEAST_LABELS = 50
+"""Labels below which no metric is given."""
+LEAST_EACH = 100
+"""Rows with and without label below which they are not compared."""
+_SELECTIVE_PSI = 0.1
+"""Below this two samples are taken as alike, by the custom of credit scoring (Siddiqi 2006)."""
+_SURE = 0.001
+_LEAST_STRANGE = 10
+_LEAST_SHARE = 0.001
+_SHOWN = 5
+_N_BINS = 10
+_MAX_ROWS = 20_000
+
+
+def outcomes_of(
+    task: Task, labelled: Batch, reference: Mapping[str, Standard], *, seed: int = 0
+) -> tuple[Outcome, ...]:
+    """Score the rows of a window whose label has come.
+
+    Args:
+        task: What was asked.
+        labelled: `prediction`, `probability_<class>`, and `truth`, or `truth_number` where numbers are asked for. Rows
+            without label and those with a class that the model does not know are passed over; see `judge_classes`.
+        reference: Metric → standard (`standards_of`).
+        seed: Equal seeds give equal intervals.
+
+    Returns:
+        Metrics with 95 % intervals; empty below 50 labels.
+    """
+    if "prediction" not in labelled:
+        return ()
+    answers, truth = answers_of(task, labelled), truths_of(task, labelled)
+    known = usable(task, answers) & (np.isfinite(truth) if task.kind == "regression" else truth >= 0)
+    if known.sum() < LEAST_LABELS:
+        return ()
+    p = None if answers.probabilities is None else answers.probabilities[known]
+    figures = score_with_intervals(
+        task, truth[known], answers.prediction[known], p, seed=seed, n_resamples=200, max_rows=_MAX_ROWS
+    )
+    return tuple(
+        Outcome(metric=name, value=value, reference=reference[name].value.value)
+        for name, value in figures.items()
+        if name in reference
+    )
+
+
+def standards_from(quality: Mapping[str, Metric]) -> dict[str, Standard]:
+    """Take the metrics that a bundle tells of its reference as standards, where its rows are not at hand."""
+    return {name: Standard(value=value) for name, value in quality.items()}
+
+
+def judge_outcomes(
+    window: Window, outcomes: Iterable[Outcome], standards: Mapping[str, Standard], task: Task
+) -> tuple[Finding, ...]:
+    """Find the metrics that are surely and materially worse than on the reference, as labels tell."""
+    figures = {one.metric: one.value for one in outcomes}
+    return worse(window, "quality", figures, dict(standards), judged_names(task), words="was")
+
+
+def label_delay_s(answered: Array, received: Array, now: np.datetime64, *, share: float = 0.9) -> float | None:
+    """Say after how many seconds a share of the labels has come.
+
+    Young rows can only show labels that came quickly. The estimator counts each label among those that had the time to
+    come so late, so that young rows do not make labels look quick.
+
+    Args:
+        answered: When rows were answered whose label has come (datetime64).
+        received: When their label was received.
+        now: The present moment.
+        share: In (0, 1).
+
+    Returns:
+        Seconds, or None if no label has come. Labels that take longer than the oldest row is old cannot be known of.
+
+    Example:
+        >>> answered = np.array(["2026-05-01", "2026-05-02"], "datetime64[us]")
+        >>> label_delay_s(answered, answered + np.timedelta64(60, "s"), np.datetime64("2026-05-03"))
+        60.0
+
+    Source: Lagakos, Barraj & De Gruttola 1988, Biometrika 75(3) (right truncation).
+    """
+    start = np.asarray(answered).astype("datetime64[us]").astype(np.int64)
+    delay = np.asarray(received).astype("datetime64[us]").astype(np.int64) - start
+    age = now.astype("datetime64[us]").astype(np.int64) - start
+    seen = (delay >= 0) & (delay <= age)
+    if not seen.any():
+        return None
+    delay, age = np.sort(delay[seen]), np.sort(age[seen])
+    values, counts = np.unique(delay, return_counts=True)
+    at_risk = np.cumsum(counts) - np.searchsorted(age, values, side="left")
+    # From the longest delay down: the share of labels that come before each delay, among those that could.
+    lasting = np.where(at_risk > counts, 1 - counts / np.maximum(at_risk, 1), 1.0)
+    first = len(values) - int(np.argmax((at_risk > counts)[::-1])) if (at_risk > counts).any() else len(values)
+    cumulative = np.ones(len(values))
+    cumulative[: first - 1] = np.cumprod(lasting[1:first][::-1])[::-1]
+    place = int(np.argmax(cumulative >= share))
+    return float(values[place]) / 1e6
+
+
+def watermark(now: np.datetime64, delay_s: float) -> np.datetime64:
+    """Return the moment before which rows were answered whose labels have had their time."""
+    moment: np.datetime64 = now.astype("datetime64[us]") - np.timedelta64(round(delay_s * 1e6), "us")
+    return moment
+
+
+def judge_labels(window: Window, answered: Batch, task: Task) -> tuple[Finding, ...]:
+    """Find out whether rows with a label are unlike those without; then labels say little about all rows.
+
+    Args:
+        window: Of ripe labels: before, labels are missing because they are young.
+        answered: `prediction`, `probability_<class>`, and `known`, whether the label has come.
+        task: What was asked.
+    """
+    if "prediction" not in answered:
+        return ()
+    answers = answers_of(task, answered)
+    rows, known = usable(task, answers), np.asarray(answered["known"], bool)
+    if min((rows & known).sum(), (rows & ~known).sum()) < LEAST_EACH:
+        return ()
+    places = _places(task, answers.prediction[rows], None if (p := answers.probabilities) is None else p[rows])
+    n_places = int(places.max()) + 1
+    left, right = (np.bincount(places[known[rows] == which], minlength=n_places) for which in (True, False))
+    group = pooling(left, right)
+    left, right = pooled(left, group), pooled(right, group)
+    (_, p_value), distance = chi2_test(left, right), float(psi(left, right))
+    if p_value >= _SURE or distance < _SELECTIVE_PSI:
+        return ()
+    reason = (
+        "Labels come for rows of a kind, so what they say does not hold for all rows "
+        f"(answers of the two differ by PSI {figure(distance)})"
+    )
+    facts = {"effect": distance, "measure": "psi", "limit": _SELECTIVE_PSI, "p": p_value, "reason": reason}
+    return (finding(window, "selective_labels", task.target, severity="warn", **facts),)
+
+
+def _places(task: Task, prediction: Array, probabilities: Array | None) -> Array:
+    """Put rows into cells by their answer: tenths of the number or chance, or the class and how sure it was."""
+    if task.kind == "regression":
+        return _tenths(prediction)
+    if probabilities is None:
+        return prediction
+    if len(task.classes) == 2:
+        return _tenths(probabilities[:, positive_index(task)])
+    top = probabilities.max(1)
+    return np.asarray(2 * prediction + (top > np.median(top)), np.int64)
+
+
+def _tenths(values: Array) -> Array:
+    edges = np.unique(np.quantile(values, np.arange(1, _N_BINS) / _N_BINS))
+    return np.searchsorted(edges, values, side="right")
+
+
+def judge_classes(window: Window, labelled: Batch, task: Task, class_counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Find labels that the model does not know, and classes that no longer come.
+
+    A strange label must come at least ten times and surely be more than one in a thousand: less is a slip of the pen. A
+    class has vanished when so many labels without it had a chance below one in a thousand.
+
+    Args:
+        window: Of the labels.
+        labelled: `truth`, as text.
+        task: What was asked.
+        class_counts: Class → rows of the reference.
+    """
+    if task.kind != "classification" or "truth" not in labelled:
+        return ()
+    index = truths_of(task, labelled)
+    n_labels = int((index != -1).sum())
+    return (*_strange(window, labelled, index, n_labels), *_vanished(window, index, n_labels, task, class_counts))
+
+
+def _strange(window: Window, labelled: Batch, index: Array, n_labels: int) -> list[Finding]:
+    texts = [str(text) for text in np.asarray(labelled["truth"])[index == UNKNOWN].tolist()]
+    found, counts = np.unique(np.array(texts, object).astype(str), return_counts=True) if texts else ((), ())
+    out = []
+    for place in np.argsort(-np.asarray(counts, np.int64), kind="stable")[:_SHOWN]:
+        label, count = str(found[place])[:80], int(counts[place])
+        if count < _LEAST_STRANGE or wilson(count, n_labels)[0] < _LEAST_SHARE:
+            continue
+        share = count / n_labels
+        facts = {"effect": share, "measure": "share", "limit": _LEAST_SHARE, "n_rows": n_labels}
+        reason = f"`{label}` is the label of {count:,} of {n_labels:,} rows, and the model does not know it"
+        consequence = "Every such row is answered wrongly."
+        out.append(finding(window, "classes", label, severity="warn", reason=reason, consequence=consequence, **facts))
+    return out
+
+
+def _vanished(
+    window: Window, index: Array, n_labels: int, task: Task, class_counts: Mapping[str, int]
+) -> list[Finding]:
+    total, out = sum(class_counts.values()), []
+    for place, label in enumerate(task.classes):
+        before = class_counts.get(label, 0)
+        if not before or (index == place).any():
+            continue
+        chance = (1 - wilson(before, total)[0]) ** n_labels
+        if chance >= _SURE / len(task.classes):
+            continue
+        facts = {"effect": -before / total, "measure": "share", "p": chance, "n_rows": n_labels}
+        reason = f"`{label}` is the label of none of {n_labels:,} rows, and was that of {before / total:.1%}"
+        out.append(finding(window, "classes", label, severity="warn", reason=reason, **facts))
+    return out

@@ -1,0 +1,104 @@
+"""Estimate any metric under covariate shift: rows of the reference, weighted by how often such rows come now."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from palio.core.records import Metric, Task
+from palio.core.seeds import derive
+from palio.measure import METRICS, Sample, View
+from palio.monitor.quality.answers import Array
+
+LEAST_ROWS = 500
+LEAST_SHARE = 0.05
+"""Of the reference's rows that the weights must leave in effect, and their number: below, nothing is said."""
+MAX_ROWS = 5_000
+_GREATEST = 20.0
+_N_DRAWS = 200
+_Z95 = 1.959963984540054
+
+
+def density_ratio(reference: Array, current: Array, is_category: list[bool], *, seed: int = 0) -> Array:
+    """Return how much more often rows like those of the reference come in the window, with mean 1.
+
+    A classifier learns to tell the two samples apart; each row's odds are by folds that had not seen it.
+
+    Args:
+        reference: Shape (n_rows, n_columns).
+        current: Shape (n_current, n_columns).
+        is_category: Which columns hold codes.
+        seed: Equal seeds give equal weights.
+
+    Source: Bickel, Brückner & Scheffer 2009, JMLR 10.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    x = np.concatenate([reference, current])
+    is_current = np.r_[np.zeros(len(reference), bool), np.ones(len(current), bool)]
+    folds = np.random.default_rng(derive(seed, "ratio")).permutation(len(x)) % 3
+    odds = np.empty(len(reference))
+    for fold in range(3):
+        model = HistGradientBoostingClassifier(
+            max_iter=50,
+            max_leaf_nodes=15,
+            min_samples_leaf=50,
+            l2_regularization=1.0,
+            early_stopping=True,
+            categorical_features=is_category,
+            random_state=derive(seed, fold),
+        ).fit(x[folds != fold], is_current[folds != fold])
+        held = (folds == fold)[: len(reference)]
+        if held.any():
+            p = np.clip(model.predict_proba(reference[held])[:, 1], 1e-6, 1 - 1e-6)
+            odds[held] = p / (1 - p)
+    ratio = np.minimum(odds * len(reference) / len(current), _GREATEST)
+    out: Array = ratio / ratio.mean()
+    return out
+
+
+def effective_rows(weights: Array) -> float:
+    """Return how many equally weighted rows the weighted ones are worth (Kish 1965, Survey Sampling)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def weighted_metrics(
+    task: Task,
+    truth: Array,
+    prediction: Array,
+    probabilities: Array | None,
+    weights: Array,
+    names: tuple[str, ...],
+    *,
+    n_rows: int,
+    seed: int = 0,
+) -> dict[str, Metric]:
+    """Score weighted rows of the reference, with 95 % intervals; empty if too few rows are in effect.
+
+    Args:
+        task: What was asked.
+        truth: Shape (n_rows,).
+        prediction: Shape (n_rows,).
+        probabilities: Shape (n_rows, n_classes), or None.
+        weights: Shape (n_rows,).
+        names: Metrics.
+        n_rows: Rows of the window.
+        seed: Equal seeds give equal intervals.
+    """
+    effective = effective_rows(weights)
+    if effective < max(LEAST_ROWS, LEAST_SHARE * len(weights)):
+        return {}
+    sample = Sample(task, truth, prediction, probabilities)
+    specs = [METRICS[name] for name in names if METRICS[name].needs != "probability" or probabilities is not None]
+    rng = np.random.default_rng(derive(seed, "draws"))
+    drawn = rng.multinomial(len(weights), np.full(len(weights), 1 / len(weights)), _N_DRAWS) * weights
+    out = {}
+    for spec in specs:
+        value = float(spec.function(View(sample, weights[None, :]))[0])
+        spread = float(np.nanstd(spec.function(View(sample, drawn))))
+        half = _Z95 * spread * np.sqrt(1 + effective / max(n_rows, 1))
+        if np.isfinite(value) and np.isfinite(half):
+            low, high = (
+                (max(0.0, value - half), min(1.0, value + half)) if spec.bounded else (value - half, value + half)
+            )
+            out[spec.name] = Metric(value=value, low=float(low), high=float(high), n_rows=n_rows)
+    return out
