@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         label_delay_s,
         outcomes_of,
         standards_from,
-        watermark,
     )
     from palio.monitor.quality.standards import Standard, standards_of
     from palio.monitor.reviewing import Watching, review
@@ -112,7 +111,6 @@ __all__ = [
     "standing",
     "stream_lines",
     "traffic_findings",
-    "watermark",
     "with_errors",
     "worth_of",
 ]
@@ -177,7 +175,6 @@ _HOMES = {
     "standing": "alerts.alerting",
     "stream_lines": "concept.findings",
     "traffic_findings": "movement.traffic",
-    "watermark": "quality.outcomes",
     "with_errors": "quality.estimates",
     "worth_of": "quality.kpis",
 }

@@ -9,7 +9,6 @@ from palio.monitor import (
     outcomes_of,
     standards_from,
     standards_of,
-    watermark,
 )
 from palio.monitor.quality.standards import margin_of
 from tests.monitor.estimating import NUMBER, THREE, TWO, numbers, part, real, two_classes, window
@@ -99,7 +98,6 @@ def test_nine_of_ten_labels_are_counted():
     assert label_delay_s(answered, received, NOW) == 540.0
     assert label_delay_s(answered, received, NOW, share=0.5) == 300.0
     assert label_delay_s(answered[:0], received[:0], NOW) is None
-    assert watermark(NOW, 60.0) == NOW - np.timedelta64(1, "m")
 
 
 def test_labels_for_one_kind_of_answer_are_selective_and_random_ones_are_not():

@@ -113,12 +113,6 @@ def label_delay_s(answered: Array, received: Array, now: np.datetime64, *, share
     return float(values[place]) / 1e6
 
 
-def watermark(now: np.datetime64, delay_s: float) -> np.datetime64:
-    """Return the moment before which rows were answered whose labels have had their time."""
-    moment: np.datetime64 = now.astype("datetime64[us]") - np.timedelta64(round(delay_s * 1e6), "us")
-    return moment
-
-
 def judge_labels(window: Window, answered: Batch, task: Task) -> tuple[Finding, ...]:
     """Find out whether rows with a label are unlike those without; then labels say little about all rows.
 
