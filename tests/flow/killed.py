@@ -48,4 +48,5 @@ def main(folder: str, kind: str, moment: str) -> None:
             renewing.carry_out(project, found.request.id)
 
 
-main(*sys.argv[1:4])
+if __name__ == "__main__":
+    main(*sys.argv[1:4])
