@@ -40,7 +40,7 @@ command = ["{python}", "{folder}/told.py"]
 release = "canary"
 rollout = "rollout.toml"
 min_labels = 1500
-cooldown = "1s"
+cooldown = "1h"
 budget_s = 15.0
 """
 ROLLOUT = """

@@ -385,7 +385,9 @@ def test_a_fall_in_quality_is_seen_and_a_model_of_the_new_world_goes_live(opened
         assert looked.verdict == "act" and looked.is_training, looked
         supervisor.wait_for_training()
         looked = supervisor.look()
-    assert looked.renewal is not None and looked.renewal.status == "released", looked
+    assert looked.renewal is not None and looked.renewal.status == "released", [
+        (line.kind, line.text) for line in project.store.ledger.events(kind="renew.retrain.")
+    ]
     found = renew.renewal_standing(project.store, "bank")
     assert found is not None and found.request.by == "policy" and found.request.may_lose_earlier
     assert found.request.answered_before is not None

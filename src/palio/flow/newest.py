@@ -58,10 +58,11 @@ def challenger(project: Project, search: Search, first_row: int) -> Rival:
     if ours is None or theirs is None:
         return Rival(search, "Too few newest rows can tell whether learning from them alone helps.", n_tried, seconds)
     sign = 1 if measure.higher_is_better(search.metric) else -1
-    is_better = sign * theirs[0] > sign * ours[0]
-    figures = " against ".join(measure.figure(value) for value, _ in (theirs, ours))
+    # What chance may do goes to all rows: the gain must be more than half of a 95 % interval.
+    is_better = sign * (theirs.value - ours.value) > (ours.high - ours.low) / 2
+    figures = " against ".join(measure.figure(one.value) for one in (theirs, ours))
     who = "It learned from the newest rows alone" if is_better else "It learned from all rows"
-    reason = f"{who}: newest alone against all rows, {search.metric} {figures} on {theirs[1]:,} newest rows unseen."
+    reason = f"{who}: newest alone against all rows, {search.metric} {figures} on {theirs.n_rows:,} newest rows unseen."
     return Rival(rival if is_better else search, reason, n_tried, seconds)
 
 

@@ -46,8 +46,8 @@ def decide(
         parity: The served bundle against the offline one.
         cost: Measured on the exported bundle.
         newest: Of a renewal: the two on the test rows that it brought. They decide then, in place of all test rows.
-        newest_evaluation: Of a renewal: the challenger on these rows. It must beat the simplest guess there if the
-            world is known to have changed.
+        newest_evaluation: Of a renewal: the challenger on these rows. If the world is known to have changed, it is
+            enough to beat the simplest guess there.
         earlier: Of a renewal: the two on the test rows of before; it must not be worse there beyond chance.
         may_lose_earlier: The world is known to have changed: a loss on the rows of before is shown, and no obstacle.
         champion: Bundle that is live. Needed only where it could be neither scored nor compared.
@@ -62,8 +62,10 @@ def decide(
     rival = _rival(champion, champion_evaluation, comparison)
     checks = [questions.sealed(evaluation), questions.parity(parity, gate)]
     if rival is None or gate.beat_baseline or comparison is None:
-        asked = newest_evaluation if may_lose_earlier else None
-        checks.append(questions.baseline(asked or evaluation, is_first=rival is None))
+        check = questions.baseline(evaluation, is_first=rival is None)
+        if not check.passed and may_lose_earlier and newest_evaluation is not None:
+            check = questions.baseline(newest_evaluation, is_first=rival is None)
+        checks.append(check)
     if rival is not None:
         sides = (newest, earlier, may_lose_earlier)
         checks += _against_champion(evaluation, champion_evaluation, comparison, gate, sides=sides)

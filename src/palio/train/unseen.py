@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from palio import data, model, split
+from palio import data, measure, model, split
 from palio.core.errors import NotFoundError
-from palio.core.records import Parts, Search, Snapshot, Task
+from palio.core.records import Metric, Parts, Search, Snapshot, Task
 from palio.train.family import Array, Examples, class_outputs, value_outputs
-from palio.train.trial import score
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
@@ -119,7 +118,7 @@ def _numbers(outputs: Outputs) -> Array:
 
 def score_unseen(
     store: Store, snapshot: Snapshot, parts: Parts, search: Search, *, task: Task, first_row: int
-) -> tuple[float, int] | None:
+) -> Metric | None:
     """Score the chosen candidate on rows that its fit had not seen, from a row of the snapshot on.
 
     Args:
@@ -131,7 +130,7 @@ def score_unseen(
         first_row: Rows of the snapshot before this are left out.
 
     Returns:
-        The metric of the search and the number of rows; None if there are fewer than 50 rows, or answers were not kept.
+        The metric of the search with its interval; None if there are fewer than 50 rows, or answers were not kept.
     """
     run = next(run for run in search.runs if run.id == search.chosen)
     found = get_answers(store, run.answers, task)
@@ -143,5 +142,9 @@ def score_unseen(
         return None
     frame = split.read(store, snapshot, parts, part, columns=[task.target])
     truth = data.target_array(frame, task)[found.rows]
-    told = score(task, truth, found.answers, rows=newest, names=[search.metric])
-    return told[search.metric], int(newest.sum())
+    said, p = found.answers.prediction[newest], found.answers.probabilities
+    if p is not None:
+        p = p[newest]
+        said = p.argmax(axis=1)
+    told = measure.score_with_intervals(task, truth[newest], said, p, names=[search.metric], seed=0, n_resamples=200)
+    return told[search.metric]
