@@ -41,7 +41,7 @@ release = "canary"
 rollout = "rollout.toml"
 min_labels = 1500
 cooldown = "1h"
-budget_s = 15.0
+budget_s = 60.0
 """
 ROLLOUT = """
 sticky = "none"
