@@ -45,7 +45,17 @@ class Column(Record, frozen=True, kw_only=True):
     on_unknown: OnViolation = "flag"
     on_out_of_range: OnViolation = "flag"
     format: str | None = None
-    """How text is parsed into a datetime (strptime), or `WIDTHxHEIGHT` of images that share one size."""
+    """How a moment is written (strptime, or a word of `palio.core.cells.moments`), or `WIDTHxHEIGHT` of images that
+    share one size."""
+    decimal: Literal[".", ","] = "."
+    """What stands before the decimals of a number that is written as text; the other one may part thousands."""
+    unit: str = ""
+    """What stands beside every number: `kg`, `%`, `€`; no part of the value."""
+    missing: tuple[str, ...] | None = None
+    """Cells that mean "not known", after blanks around them are cut; the empty cell always does. None: the usual
+    ones, `palio.core.cells.MISSING`."""
+    fold: bool = False
+    """Whether values of a category that differ only in case or blanks are one."""
     note: str = ""
     """Why the column has this type and use, in a few words."""
 
@@ -55,6 +65,25 @@ class Column(Record, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "missing_allowed", False)
         elif not self.missing_allowed:
             msgspec.structs.force_setattr(self, "on_missing", "reject")
+
+
+class Form(Record, frozen=True, kw_only=True):
+    """How the files of a source are written: found out once, and held against every later file."""
+
+    kind: Literal["delimited", "lines", "parquet", "sheet", "query", "rows"]
+    separator: str = ""
+    quote: str = ""
+    """The character that encloses cells; empty: none does."""
+    header: bool = True
+    encoding: str = ""
+    n_before: int = 0
+    """Lines before the header or the first row: titles, comments, `sep=`."""
+    comment: str = ""
+    """What begins a line that is passed over."""
+    sheet: str = ""
+    """Sheet of a spreadsheet."""
+    range: str = ""
+    """Cells of the sheet, as `B3:F200`."""
 
 
 class Schema(Record, frozen=True, kw_only=True):
@@ -136,6 +165,8 @@ class Snapshot(Record, frozen=True, kw_only=True):
     profile: str
     """Blob of the `Profile`."""
     violations: tuple[Violation, ...] = ()
+    form: Form | None = None
+    """How the source is written, where it is a file."""
 
 
 class ColumnProfile(Record, frozen=True, kw_only=True):

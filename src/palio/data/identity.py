@@ -12,6 +12,7 @@ import pyarrow as pa
 from palio.core.ids import digest_of
 from palio.core.records import Schema
 
+_NO_IDENTITY = frozenset(("note", "format", "on_missing", "decimal", "unit", "missing", "fold"))
 _DATA_OF = {"number", "integer", "datetime"}
 
 
@@ -60,10 +61,10 @@ class Digester:
 def snapshot_id(schema: Schema, n_rows: int, column_digests: dict[str, str]) -> str:
     """Return the identity of rows under a contract: every cell, in order, and what the contract says about them.
 
-    The notes for people, and how a moment was written in the file, are not part of it.
+    The notes for people, and how a cell was written in the file, are not part of it.
     """
     columns = [
-        {field: getattr(c, field) for field in c.__struct_fields__ if field not in ("note", "format", "on_missing")}
+        {field: getattr(c, field) for field in c.__struct_fields__ if field not in _NO_IDENTITY}
         # what `missing_allowed` says already is left out, so that snapshots of older contracts keep their names
         | ({"on_missing": "flag"} if c.on_missing == "flag" else {})
         for c in schema.columns

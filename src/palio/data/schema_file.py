@@ -21,6 +21,10 @@ _HEAD = """\
 # low, high        the range seen (moments: seconds since 1970); categories: the values seen, most frequent first
 # on_missing, on_out_of_range, on_unknown   accept | flag | reject   when a value is missing, or lies outside of these:
 #                  `flag` takes the row and says so; `on_missing` is `flag` where no row so far misses the value
+# format           how a moment is written, as for strptime
+# decimal, unit    what stands before the decimals of a number written as text, and what stands beside each: kg, %, €
+# missing          cells of this column that mean "not known"; without it the usual ones do: NA, ?, null, …
+# fold             true: values that differ only in case or blanks are one
 # Who changes a type need not tidy up: a range of a category, or categories of a number, are passed over.
 """
 _DEFAULTS = Column(name="", type="number")
@@ -50,6 +54,14 @@ def write_schema(schema: Schema, path: Path) -> None:
             lines.append(f'on_out_of_range = "{column.on_out_of_range}"')
         if column.format is not None:
             lines.append(f"format = {_text(column.format)}")
+        if column.decimal != _DEFAULTS.decimal:
+            lines.append(f'decimal = "{column.decimal}"')
+        if column.unit:
+            lines.append(f"unit = {_text(column.unit)}")
+        if column.missing is not None:
+            lines.append(f"missing = [{', '.join(_text(mark) for mark in column.missing)}]")
+        if column.fold:
+            lines.append("fold = true")
         if column.note:
             lines.append(f"note = {_text(column.note)}")
     path.write_text("\n".join(lines) + "\n", "utf-8")
