@@ -1,0 +1,45 @@
+"""Read cells: one reader for files, records, tensors and truths, so that no two doors disagree about a cell.
+
+A kind of cell is one module; it is entered through the table here. What a cell says is settled by its column alone:
+`CellReader` cuts blanks, knows the marks that mean "missing", lets the kind read the rest, and holds the value to the
+contract. Rooms that read many cells at once (`palio.data.cells`) or in a hurry (the server's quick readers) take only
+such cells by themselves as are plain, and leave the others to it.
+"""
+
+from __future__ import annotations
+
+from palio.core.cells.booleans import Boolean, truth_of
+from palio.core.cells.categories import Category, Text, folded, label
+from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Problem, Read
+from palio.core.cells.moments import DateTime
+from palio.core.cells.numbers import Number, WholeNumber
+from palio.core.cells.reader import MISSING, CellReader, marks_of, missing_in
+from palio.core.cells.table import KINDS, carries_text, kind_of
+
+__all__ = [
+    "FORM",
+    "FRACTION",
+    "KINDS",
+    "MISSING",
+    "MISSING_VALUE",
+    "RANGE",
+    "UNKNOWN",
+    "Boolean",
+    "Category",
+    "CellReader",
+    "DateTime",
+    "Kind",
+    "Number",
+    "Parsed",
+    "Problem",
+    "Read",
+    "Text",
+    "WholeNumber",
+    "carries_text",
+    "folded",
+    "kind_of",
+    "label",
+    "marks_of",
+    "missing_in",
+    "truth_of",
+]

@@ -1,0 +1,124 @@
+"""Read one of some values: a code is the same as text and as number, and spellings are matched, not guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from palio.core.cells.booleans import pair_of, truth_of
+from palio.core.cells.cell import FORM, Parsed, Parser
+from palio.core.cells.numbers import is_plain
+from palio.core.records import Column
+
+
+def label(value: Any) -> str:
+    """Write a value as a class label, so that 1, 1.0 and "1" are one class.
+
+    Example:
+        >>> label(1.0), label(True), label("yes")
+        ('1', 'true', 'yes')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def folded(text: str) -> str:
+    """Write a text so that spellings which differ only in case or blanks are equal.
+
+    Example:
+        >>> folded("New   York") == folded("new york")
+        True
+    """
+    return " ".join(text.split()).casefold()
+
+
+def _by_value(known: Iterable[str]) -> dict[float, str]:
+    """Map the number that a code writes to the code, where no two codes write the same."""
+    found: dict[float, list[str]] = {}
+    for code in known:
+        if is_plain(code):
+            found.setdefault(float(code), []).append(code)
+    return {value: codes[0] for value, codes in found.items() if len(codes) == 1}
+
+
+class Category:
+    """One of the values that the contract knows, or another one."""
+
+    expected = "text"
+    carries_text = True
+
+    def parser(self, column: Column) -> Parser:
+        """Make what reads the cells of a column.
+
+        A value that is known is itself. Otherwise a number stands for the code that writes it (1, 1.0 and `1`), a
+        truth value in any spelling for the one of two values that says the same, and with `Column.fold` a spelling
+        for the value that differs from it in case or blanks alone. What is left is a value that is not known.
+        """
+        known = frozenset(column.categories or ())
+        codes = _by_value(known)
+        pair = pair_of(tuple(column.categories or ()))
+        spellings = {folded(value): value for value in reversed(column.categories or ())} if column.fold else {}
+
+        def parse(cell: Any) -> Parsed | None:
+            if isinstance(cell, str):
+                text = cell
+            elif isinstance(cell, bool | int | float):
+                text = label(cell)
+            else:
+                return None
+            if text in known:
+                return Parsed(text)
+            if spellings and (same := spellings.get(folded(text))) is not None:
+                return Parsed(same)
+            if codes and is_plain(text) and (code := codes.get(float(text))) is not None:
+                return Parsed(code, FORM if text.lstrip("+-")[:1] == "0" != code.lstrip("+-")[:1] else "")
+            truth = truth_of(cell) if pair is not None else None
+            if pair is not None and truth is not None:
+                return Parsed(pair[not truth], FORM)
+            return Parsed(text)
+
+        return parse
+
+    def describe(self, column: Column) -> str:
+        """Say in a few words how the cells of a column are read."""
+        return "category, case and blanks aside" if column.fold else "category"
+
+    def show(self, value: float | str) -> str:
+        """Write what was read."""
+        return str(value)
+
+    def hard(self, column: Column) -> tuple[Any, ...]:
+        """Name cells that are easily misread."""
+        first = (column.categories or ("a",))[0]
+        spellings = (first, f" {first} ", first.upper(), first.title(), f"{first}\u00a0", f"{first}x", "", "?", "NA")
+        return (*spellings, "1", "1.0", "01", "true", "yes", 1, 1.0, 1.5, True, 10**20, 1e20)
+
+
+class Text:
+    """Words of any kind."""
+
+    expected = "text"
+    carries_text = True
+
+    def parser(self, column: Column) -> Parser:  # noqa: ARG002 — any text is read alike
+        """Make what reads the cells of a column."""
+
+        def parse(cell: Any) -> Parsed | None:
+            return Parsed(label(cell)) if isinstance(cell, str | bool | int | float) else None
+
+        return parse
+
+    def describe(self, column: Column) -> str:  # noqa: ARG002 — there is one way
+        """Say in a few words how the cells of a column are read."""
+        return "text"
+
+    def show(self, value: float | str) -> str:
+        """Write what was read."""
+        return str(value)
+
+    def hard(self, column: Column) -> tuple[Any, ...]:  # noqa: ARG002 — the same for all
+        """Name cells that are easily misread."""
+        return ("plain words", " blanks around ", "", "?", "NA", "null", "x" * 5000, "a\nb", "\u00a0", 1, 1.0, True)

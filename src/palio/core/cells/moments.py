@@ -1,0 +1,396 @@
+"""Read moments as people write them: day or month first, two-digit years, AM and PM, zones, weeks, quarters, counts.
+
+A moment is held as seconds since 1970 in UTC; without a zone it is taken as UTC. Years from 1000 to 9999.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import unicodedata
+from typing import Any, Literal, NamedTuple
+
+from palio.core.cells.calendar import MONTHS, WEEKDAYS, ZONES, plain
+from palio.core.cells.cell import FORM, Parsed, Parser
+from palio.core.records import Column
+
+Way = Literal["ymd", "dmy", "mdy", "named", "compact", "week", "quarter", "month", "year", "clock"]
+"""How the day of a moment is written; `clock` is a count of seconds."""
+
+EPOCH, EXCEL, QUARTER, WEEK = "epoch", "excel", "%Y-Q%q", "%G-W%V"
+"""Words for `Column.format` beside those of strptime: a count since 1970 (s, ms, µs or ns, by size), days as a
+spreadsheet counts them, and quarters; ISO weeks are written as strptime writes them."""
+PIVOT = 69
+"""Two-digit years from 69 on are 1969 to 1999, below 2000 to 2068. Source: POSIX.1-2017, strptime."""
+
+_START = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EXCEL_START = dt.datetime(1899, 12, 30, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+_FIRST = (dt.datetime(1000, 1, 1, tzinfo=dt.UTC) - _START).total_seconds()
+_LAST = (dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC) - _START).total_seconds()
+
+_TIME = re.compile(
+    r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)? ?(?P<ap>[ap]\.?m\.?)?"
+    r" ?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?(?: ?\[[\w/]+\]| ?\([\w ]+\))?\Z",
+    re.IGNORECASE,
+)
+_HOUR = re.compile(r"(?P<h>\d{1,2}) ?(?P<ap>[ap]\.?m\.?)\Z", re.IGNORECASE)
+_YMD = re.compile(r"(\d{4})([-/. ])(\d{1,2})\2(\d{1,2})\.?\Z")
+_SHORT = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2 ?(\d{4}|\d{2})\.?\Z")
+_NAMED = re.compile(
+    r"(\d{1,2})(?:st|nd|rd|th|er|\.|º|ª)?[ /-]*(?:de |of )?([^\W\d_]{3,}\.?)[ /,.-]*(?:de )?(\d{4}|'?\d{2})\Z"
+)
+_NAME_FIRST = re.compile(r"([^\W\d_]{3,}\.?)[ /-]*(\d{1,2})(?:st|nd|rd|th)?,?[ /-]+(\d{4}|'?\d{2})\Z")
+_YEAR_NAMED = re.compile(r"(\d{4})[ /-]([^\W\d_]{3,}\.?)[ /-](\d{1,2})\Z")
+_WEEK = re.compile(r"(\d{4})[ -]?(?:W|KW|CW|wk)[ -]?(\d{1,2})(?:-?([1-7]))?\Z", re.IGNORECASE)
+_WEEK_FIRST = re.compile(r"(?:W|KW|CW|wk)[ -]?(\d{1,2})[ /-](\d{4})\Z", re.IGNORECASE)
+_QUARTER = re.compile(r"(\d{4})[ /-]?Q([1-4])\Z", re.IGNORECASE)
+_QUARTER_FIRST = re.compile(r"(?:Q([1-4])|([1-4])Q)[ /-]?(\d{4}|'?\d{2})\Z", re.IGNORECASE)
+_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})\Z")
+_MONTH_FIRST = re.compile(r"(\d{1,2})[-/.](\d{4})\Z")
+_MONTH_NAMED = re.compile(r"([^\W\d_]{3,}\.?)[ /-]*(\d{4}|'\d{2})\Z")
+_DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?\Z")
+_CUT = re.compile(
+    r"(?P<day>.*?\d)(?:T|t|,? +(?:at |um |à )?|:(?=\d{2}:\d{2}:))(?P<time>\d{1,2}(?::\d{2}.*| ?[ap]\.?m\.?))\Z", re.I
+)
+
+
+class Day(NamedTuple):
+    """A day as it was written."""
+
+    year: int
+    month: int
+    day: int
+    way: Way
+    is_short: bool = False
+    """Whether the year has two digits."""
+
+
+class Moment(NamedTuple):
+    """A moment, and how it was written."""
+
+    seconds: float
+    way: Way
+    is_short: bool = False
+    has_time: bool = False
+    has_zone: bool = False
+
+
+def read_moment(text: str, order: str = "") -> Moment | None:
+    """Read a moment; None if it is none, or if `order` is needed to tell day from month and is not given.
+
+    Args:
+        text: The cell, without blanks around it.
+        order: `dmy`, `mdy` or `ymd`: what numbers of a date mean where they do not tell themselves.
+
+    Example:
+        >>> for text in ("2023-01-05", "05/01/23", "5 Jan 2023 10:00 PM", "2023-W05", "2023-02-30"):
+        ...     found = read_moment(text, "dmy")
+        ...     print(found and (dt.datetime.fromtimestamp(found.seconds, dt.UTC).isoformat()[:16], found.way))
+        ('2023-01-05T00:00', 'ymd')
+        ('2023-01-05T00:00', 'dmy')
+        ('2023-01-05T22:00', 'named')
+        ('2023-01-30T00:00', 'week')
+        None
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    text = " ".join(text.split())
+    if len(text) > 80 or not any(c.isdigit() for c in text):
+        return None
+    clock, day_text = dt.timedelta(), _without_weekday(text)
+    cut = _CUT.match(day_text)
+    zone: float | None = None
+    if cut is not None:
+        read = _time(cut["time"])
+        if read is None:
+            return None
+        (clock, zone), day_text = read, _without_weekday(cut["day"])
+    day = _day(day_text, order)
+    if day is None:
+        return None
+    try:
+        moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + clock - dt.timedelta(hours=zone or 0.0)
+    except (ValueError, OverflowError):
+        return None
+    seconds = ((moment - _START) // _MICROSECOND) / 1e6
+    if not _FIRST <= seconds <= _LAST:
+        return None
+    return Moment(seconds, day.way, day.is_short, cut is not None, zone is not None)
+
+
+def _without_weekday(text: str) -> str:
+    word, blank, rest = text.partition(" ")
+    if blank and plain(word.rstrip(",")) in WEEKDAYS and rest[:1].isalnum():
+        return rest
+    return text
+
+
+def _time(text: str) -> tuple[dt.timedelta, float | None] | None:
+    found = _TIME.match(text)
+    if found is None:
+        found = _HOUR.match(text)
+        if found is None:
+            return None
+    parts = found.groupdict()
+    hour, minute, second = int(parts["h"]), int(parts.get("m") or 0), int(parts.get("s") or 0)
+    if half := parts["ap"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half[0] in "pP" else 0)
+    zone = _zone(parts["zone"]) if parts.get("zone") else None
+    if parts.get("zone") and zone is None:
+        return None
+    if minute > 59 or second > 60 or hour > 24 or (hour == 24 and (minute or second)):
+        return None
+    micros = int((parts.get("f") or "0")[:6].ljust(6, "0"))
+    return dt.timedelta(hours=hour, minutes=minute, seconds=min(second, 59), microseconds=micros), zone
+
+
+def _zone(text: str) -> float | None:
+    name = text.upper()
+    if name in ZONES:
+        return ZONES[name]
+    name = name.removeprefix("UTC").removeprefix("GMT")
+    if name[:1] not in ("+", "-"):
+        return None
+    digits = name[1:].replace(":", "")
+    hours, minutes = (int(digits), 0) if len(digits) <= 2 else (int(digits[:-2]), int(digits[-2:]))
+    if hours > 15 or minutes > 59:
+        return None
+    return (hours + minutes / 60) * (-1 if name[0] == "-" else 1)
+
+
+def _year(text: str) -> tuple[int, bool]:
+    digits = text.lstrip("'")
+    if len(digits) == 4:
+        return int(digits), False
+    return int(digits) + (1900 if int(digits) >= PIVOT else 2000), True
+
+
+def _day(text: str, order: str) -> Day | None:
+    if found := _YMD.match(text):
+        return Day(int(found[1]), int(found[3]), int(found[4]), "ymd")
+    if found := _SHORT.match(text):
+        return _numbers(found, order)
+    if found := _NAMED.match(text):
+        return _with_month(found[2], found[1], found[3])
+    if found := _NAME_FIRST.match(text):
+        return _with_month(found[1], found[2], found[3])
+    if found := _YEAR_NAMED.match(text):
+        return _with_month(found[2], found[3], found[1])
+    if (found := _MONTH_NAMED.match(text)) and (month := MONTHS.get(plain(found[1]))):
+        year, is_short = _year(found[2])
+        return Day(year, month, 1, "month", is_short)
+    return _period(text)
+
+
+def _numbers(found: re.Match[str], order: str) -> Day | None:
+    first, second, last = int(found[1]), int(found[3]), found[4]
+    if order == "ymd" and len(last) == 2:
+        year, is_short = _year(found[1].rjust(2, "0"))
+        return Day(year, second, int(last), "ymd", is_short)
+    year, is_short = _year(last)
+    if order not in ("dmy", "mdy"):
+        # of two numbers, one beyond 12 can only be the day
+        order = "dmy" if first > 12 >= second else "mdy" if second > 12 >= first else ""
+        if not order or is_short:
+            return None
+    day, month = (first, second) if order == "dmy" else (second, first)
+    return Day(year, month, day, "dmy" if order == "dmy" else "mdy", is_short)
+
+
+def _with_month(name: str, day: str, year: str) -> Day | None:
+    month = MONTHS.get(plain(name))
+    if month is None:
+        return None
+    full, is_short = _year(year)
+    return Day(full, month, int(day), "named", is_short)
+
+
+def _period(text: str) -> Day | None:
+    """Read a week, a quarter or a month: its first day."""
+    if found := _WEEK.match(text):
+        return _week(found[1], found[2], found[3] or "1")
+    if found := _WEEK_FIRST.match(text):
+        return _week(found[2], found[1], "1")
+    if found := _QUARTER.match(text):
+        return Day(int(found[1]), 3 * int(found[2]) - 2, 1, "quarter")
+    if found := _QUARTER_FIRST.match(text):
+        year, is_short = _year(found[3])
+        return Day(year, 3 * int(found[1] or found[2]) - 2, 1, "quarter", is_short)
+    if found := _MONTH.match(text):
+        return Day(int(found[1]), int(found[2]), 1, "month")
+    if found := _MONTH_FIRST.match(text):
+        return Day(int(found[2]), int(found[1]), 1, "month")
+    return None
+
+
+def _week(year: str, week: str, day: str) -> Day | None:
+    try:
+        first = dt.date.fromisocalendar(int(year), int(week), int(day))
+    except ValueError:
+        return None
+    return Day(first.year, first.month, first.day, "week")
+
+
+def of_number(value: float, form: str | None) -> float | None:
+    """Read a count as a moment: seconds since 1970, or what `Column.format` says; None if it is no moment.
+
+    Counts beyond the year 5138 in seconds are taken as milliseconds, and so on to nanoseconds.
+
+    Example:
+        >>> of_number(1672876800, None), of_number(1672876800000, EPOCH), of_number(44931, EXCEL)
+        (1672876800.0, 1672876800.0, 1672876800.0)
+        >>> of_number(20230105, "%Y%m%d"), of_number(2023, "%Y"), of_number(float("inf"), None)
+        (1672876800.0, 1672531200.0, None)
+    """
+    if form in ("%Y", "%Y%m", "%Y%m%d") and value == value and abs(value) < 1e8 and float(value).is_integer():
+        return _compact(str(int(value)), form)
+    if form == EXCEL and 0 < value < 3_000_000:
+        return (_EXCEL_START - _START).total_seconds() + round(value * 86_400, 3)
+    if not abs(value) < 9e18:
+        return None
+    for limit, unit in ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (9e18, 1e9)):
+        if abs(value) < limit:
+            seconds = value / unit
+            return seconds if _FIRST <= seconds <= _LAST else None
+    return None
+
+
+def _compact(digits: str, form: str) -> float | None:
+    wanted = {"%Y": 4, "%Y%m": 6, "%Y%m%d": 8}[form]
+    if len(digits) != wanted:
+        return None
+    try:
+        moment = dt.datetime(int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1), tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    return (moment - _START).total_seconds() if moment.year >= 1000 else None
+
+
+def order_of(form: str | None) -> str:
+    """Tell what the numbers of a date mean by its format: `dmy`, `mdy`, `ymd`, or nothing.
+
+    Example:
+        >>> order_of("%d/%m/%y"), order_of("%b %d, %Y"), order_of("%y-%m-%d"), order_of(None)
+        ('dmy', 'mdy', 'ymd', '')
+    """
+    if not form:
+        return ""
+    places = {
+        letter: min(p for code in codes if (p := form.find(code)) >= 0)
+        for letter, codes in (("y", ("%Y", "%y")), ("m", ("%m", "%b", "%B")), ("d", ("%d",)))
+        if any(code in form for code in codes)
+    }
+    order = "".join(sorted(places, key=places.__getitem__))
+    return order if order in ("dmy", "mdy", "ymd") else ""
+
+
+_STRICT = {"%Y%m%d%H%M%S": 14, "%Y%m%d%H%M": 12, "%Y%m%d": 8, "%Y%m": 6, "%Y": 4}
+
+
+class DateTime:
+    """A moment, held as seconds since 1970."""
+
+    expected = "an ISO 8601 date or seconds since 1970"
+    carries_text = False
+
+    def parser(self, column: Column) -> Parser:
+        """Make what reads the cells of a column.
+
+        Text is read in the column's own form, as ISO 8601, or in any other form that leaves no doubt, with a flag; a
+        number by `of_number`.
+        """
+        form, order = column.format, order_of(column.format)
+        usual = _usual_way(form)
+
+        def parse(cell: Any) -> Parsed | None:
+            if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+                return None
+            if not isinstance(cell, str):
+                try:
+                    seconds = of_number(float(cell), form)
+                except OverflowError:
+                    return None
+                return None if seconds is None else Parsed(seconds)
+            if _DIGITS.match(cell):
+                seconds = _of_digits(cell, form)
+                return None if seconds is None else Parsed(seconds)
+            found = read_moment(cell, order)
+            if found is None:
+                seconds = _by_format(cell, form)
+                return None if seconds is None else Parsed(seconds)
+            return Parsed(found.seconds, "" if found.way in usual else FORM)
+
+        return parse
+
+    def describe(self, column: Column) -> str:
+        """Say in a few words how the cells of a column are read."""
+        form, order = column.format, order_of(column.format)
+        if form in (EPOCH, EXCEL):
+            return "moment, counted since 1970" if form == EPOCH else "moment, days of a spreadsheet"
+        words = {"dmy": ", day first", "mdy": ", month first"}.get(order, "")
+        short = f", years {PIVOT}–99 are 19{PIVOT}–1999" if form and "%y" in form else ""
+        return f"moment{words}{short}"
+
+    def show(self, value: float | str) -> str:
+        """Write what was read, as ISO 8601 without what is zero."""
+        moment = _START + dt.timedelta(seconds=float(value))
+        text = moment.replace(tzinfo=None).isoformat(sep=" ")
+        return text.removesuffix(" 00:00:00")
+
+    def hard(self, column: Column) -> tuple[Any, ...]:  # noqa: ARG002 — the same for all
+        """Name cells that are easily misread."""
+        numbers = (
+            "03/04/2022",
+            "13/04/2022",
+            "04/13/2022",
+            "03/04/22",
+            "3.4.2022",
+            "99-01-02",
+            "2022/03/04",
+            "20220304",
+        )
+        words = ("4 Mar 2022", "Mar 4, 2022", "4. März 2022", "Fri, 04 Mar 2022", "2022-W10", "2022-Q2", "2022-03")
+        times = ("2022-03-04 10:00 PM", "2022-03-04T24:00:00Z", "2022-03-04T10:00:00+05:30", "2022-03-04 10:00 CET")
+        wrong = ("2022-02-30", "0000-00-00", "0022-03-04", "NaT", "soon", "", "12345678901234567890")
+        return (*numbers, *words, *times, *wrong, 1646352000, 1646352000000, 44624, -1, 1e30, True, float("nan"))
+
+
+def _usual_way(form: str | None) -> frozenset[str]:
+    """Name the ways of writing that raise no flag: the column's own, and ISO 8601."""
+    own = "ymd"
+    if form:
+        if any(code in form for code in ("%b", "%B")):
+            own = "named" if "%d" in form else "month"
+        elif "%V" in form or "%q" in form:
+            own = "week" if "%V" in form else "quarter"
+        else:
+            own = order_of(form) or ("month" if "%m" in form else "ymd")
+    return frozenset(("ymd", own))
+
+
+def _of_digits(text: str, form: str | None) -> float | None:
+    if text.isdigit() and (length := len(text)) in (8, 12, 14):
+        wanted = next(f for f, n in _STRICT.items() if n == length)
+        seconds = _by_format(text, wanted)
+        if seconds is not None and _FIRST <= seconds <= _LAST and (form not in (EPOCH, EXCEL)):
+            return seconds
+    return of_number(float(text), form) if len(text) < 25 else None
+
+
+def _by_format(text: str, form: str | None) -> float | None:
+    """Read a moment in the column's own form, where a person wrote one into the contract that nothing else reads."""
+    if not form or form in (EPOCH, EXCEL, QUARTER) or "%" not in form:
+        return None
+    try:
+        moment = dt.datetime.strptime(text, form)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    try:
+        seconds = ((moment - _START) // _MICROSECOND) / 1e6
+    except OverflowError:
+        return None
+    return seconds if _FIRST <= seconds <= _LAST else None

@@ -1,0 +1,73 @@
+"""Read a cell and hold it to its column: missing, readable, in range, known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from palio.core.cells.cell import MISSING_VALUE, RANGE, UNKNOWN, Parser, Read
+from palio.core.cells.table import kind_of
+from palio.core.records import Column, OnViolation
+
+MISSING = (
+    *("", "?", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "#NULL!", "NaN", "nan", "NAN", "-nan", "NaT"),
+    *("null", "NULL", "Null", "(null)", "None", "none", "NONE", "-", "--", "\\N", "nil"),
+)
+"""Cells that usually mean "not known". Older bundles are read by it, too: a mark may be added, none taken away."""
+_USUAL = frozenset(MISSING)
+
+
+def marks_of(column: Column) -> frozenset[str]:
+    """Return the cells of a column that mean "not known"; the empty one always does."""
+    return _USUAL if column.missing is None else frozenset((*column.missing, ""))
+
+
+def missing_in(cell: Any, marks: frozenset[str]) -> bool:
+    """Tell whether a cell, without blanks around it, says nothing."""
+    return cell is None or (cell in marks if isinstance(cell, str) else isinstance(cell, float) and math.isnan(cell))
+
+
+class CellReader:
+    """Read the cells of one column.
+
+    Example:
+        >>> reader = CellReader(Column(name="age", type="integer", low=18, high=90))
+        >>> reader.read(" 33 "), reader.read(40.5), reader.read("99"), reader.read("old").problem
+        (Read(value=33.0, flags=(), problem=''), Read(value=40.5, flags=('not whole',), problem=''),
+         Read(value=99.0, flags=('out of range',), problem=''), 'type')
+    """
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+        self.kind = kind_of(column)
+        self._parse: Parser = self.kind.parser(column)
+        self._marks = marks_of(column)
+        is_closed = column.type in ("category", "boolean") and column.categories is not None
+        self._known = frozenset(column.categories or ()) if is_closed else None
+        self._low = -math.inf if column.low is None else column.low
+        self._high = math.inf if column.high is None else column.high
+
+    def read(self, cell: Any) -> Read:
+        """Read one cell: text (blanks around it count for nothing), number, truth value or None."""
+        if isinstance(cell, str):
+            cell = cell.strip()
+        if missing_in(cell, self._marks):
+            return self._judged(None, (), MISSING_VALUE, self.column.on_missing)
+        parsed = self._parse(cell)
+        if parsed is None:
+            return Read(None, (), "type")
+        value, flags = parsed.value, (parsed.flag,) if parsed.flag else ()
+        if self._known is not None:
+            if value not in self._known:
+                return self._judged(value, flags, UNKNOWN, self.column.on_unknown)
+        elif not self.kind.carries_text and not self._low <= float(value) <= self._high:
+            return self._judged(value, flags, RANGE, self.column.on_out_of_range)
+        return Read(value, flags)
+
+    @staticmethod
+    def _judged(value: float | str | None, flags: tuple[str, ...], what: str, policy: OnViolation) -> Read:
+        if policy == "accept":
+            return Read(value, flags)
+        if policy == "flag":
+            return Read(value, (*flags, what))
+        return Read(value, flags, "missing" if what == MISSING_VALUE else "category" if what == UNKNOWN else "range")
