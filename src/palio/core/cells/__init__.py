@@ -13,10 +13,11 @@ from palio.core.cells.categories import Category, Text, folded, label
 from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Problem, Read
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
-from palio.core.cells.reader import MISSING, CellReader, marks_of, missing_in
+from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in
 from palio.core.cells.table import KINDS, carries_text, kind_of
 
 __all__ = [
+    "BLANKS",
     "FORM",
     "FRACTION",
     "KINDS",

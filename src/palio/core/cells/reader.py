@@ -15,6 +15,11 @@ MISSING = (
 )
 """Cells that usually mean "not known". Older bundles are read by it, too: a mark may be added, none taken away."""
 _USUAL = frozenset(MISSING)
+BLANKS = (
+    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""What counts for nothing around a cell. Source: Unicode 16, property White_Space."""
 
 
 def marks_of(column: Column) -> frozenset[str]:
@@ -50,7 +55,7 @@ class CellReader:
     def read(self, cell: Any) -> Read:
         """Read one cell: text (blanks around it count for nothing), number, truth value or None."""
         if isinstance(cell, str):
-            cell = cell.strip()
+            cell = cell.strip(BLANKS)
         if missing_in(cell, self._marks):
             return self._judged(None, (), MISSING_VALUE, self.column.on_missing)
         parsed = self._parse(cell)
