@@ -67,6 +67,25 @@ class Column(Record, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "on_missing", "reject")
 
 
+class ColumnReading(Record, frozen=True, kw_only=True):
+    """How a column is read, for a person to check in a glance."""
+
+    name: str
+    reading: str
+    """In a few words: `whole number`, `number, decimal comma, in €`, `moment, day first`."""
+    role: str
+    """`target`, `feature`, `id`, `group`, `time`, or why no model reads it."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """Some cells, as they are written and as they are read."""
+    n_missing: int = 0
+    n_unread: int = 0
+    """Cells that cannot be read and count as missing."""
+    values: str = ""
+    """Range, or the most frequent values."""
+    doubts: tuple[str, ...] = ()
+    """What a person should look at, one sentence each."""
+
+
 class Form(Record, frozen=True, kw_only=True):
     """How the files of a source are written: found out once, and held against every later file."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from palio.core.records import Violation
-from palio.data.columns import mixed
+from palio.data.cells.uniqueness import mixed
 
 MAX_SUSPECTS = 100_000
 """Repeated texts that are looked up in the stored rows; beyond, equal hashes count as equal ids."""

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import polars as pl
 
+from palio.core.cells import label
 from palio.core.errors import ConflictError, InputError, did_you_mean
 from palio.core.ids import canonical_json, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Chunk, Column, Profile, Schema, Snapshot, Task, Violation
-from palio.data.contract import Checked, Tally, check, check_columns, ragged, refusal
+from palio.data.cells.plain import DTYPES
+from palio.data.cells.scan import MAX_CATEGORIES
+from palio.data.contract import Checked, Tally, check, check_columns, marked, ragged, read_batch, refusal, spoilt
 from palio.data.identity import Digester, snapshot_id
 from palio.data.inference import resolve, survey
 from palio.data.profiles import Profiler
 from palio.data.quarantine import Quarantine
 from palio.data.row_ids import RowIds, repeats
 from palio.data.source import Source
-from palio.data.values import DTYPES, clean, dotted, label
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,6 +75,7 @@ def ingest(
         schema, id_is_declared = survey(source, target=target, progress=progress).schema, False
     elif target is not None:
         schema = msgspec.structs.replace(schema, target=resolve(target, source.columns, "target"))
+    schema = marked(schema, source.missing)
     optional = {c.name for c in schema.columns if not c.feature} - {
         schema.target,
         schema.id,
@@ -101,24 +105,27 @@ def ingest(
 def _stream(
     source: Source, writer: _Writer, tally: Tally, quarantine: Quarantine, *, refuse: bool, progress: Progress
 ) -> None:
-    given = set(source.columns)
-    names = [c.name for c in writer.schema.columns if c.name in given]
+    schema = writer.schema
+    names = [c.name for c in schema.columns]
     done = 0
     for batch in source.batches():
-        frame = dotted(clean(batch.select(names), source.missing), writer.schema.columns, source.decimal)
-        checked = writer.held_to_ids(check(frame, writer.schema, first_row=done), first_row=done)
+        cells = read_batch(batch, schema.columns)
+        checked = check(cells, schema, first_row=done, on_unread="flag" if refuse else "reject")
+        checked = writer.held_to_ids(checked, first_row=done)
         tally.add(checked.violations)
         accepted = checked.frame
         if checked.reasons:
             if not refuse:
-                quarantine.add(frame, checked, first_row=done)
+                raw = pl.DataFrame([one.raw.alias(name) for name, one in zip(names, cells, strict=True)])
+                quarantine.add(raw, checked, first_row=done)
             accepted = accepted.filter(~checked.rejected)
-        done += frame.height
+        done += batch.num_rows
         if not refuse or all(violation.rule == "id" for violation in tally.rejects):
             writer.add(accepted)
         else:  # a source that is refused is read on for the counts alone
             writer.is_whole = False
         progress.step("ingest", done, None)
+    tally.add([msgspec.structs.replace(v, action="reject") for v in spoilt(tally.violations, done)], again=True)
     tally.add(ragged(source))
     quarantine.add_ragged(source)
 
@@ -191,6 +198,10 @@ class _Writer:
         self._chunks: list[Chunk] = []
         self._digester = Digester(schema)
         self._profiler = Profiler(list(schema.columns), target=schema.target)
+        # a person who makes a category of a column need not list its values
+        self._values: dict[str, Counter[str]] = {
+            c.name: Counter() for c in schema.columns if c.type in ("category", "boolean") and c.categories is None
+        }
         if parent is not None:
             for frame in frames(store, parent):
                 self._account(frame)
@@ -244,6 +255,7 @@ class _Writer:
             self._profiler.fill(frame)
         profile = self._profiler.finish()
         schema = _widened(self.schema, profile) if self.parent is not None else self.schema
+        schema = _listed(schema, self._values)
         if self._id_repeats:
             schema = msgspec.structs.replace(schema, id=None)
         return schema, chunks, self._digester.digests(), profile
@@ -265,6 +277,23 @@ class _Writer:
             self.n_unlabelled += frame[self.schema.target].null_count()
         self._digester.add(frame)
         self._profiler.add(frame)
+        for name, counts in list(self._values.items()):
+            counts.update(dict(frame[name].drop_nulls().value_counts().iter_rows()))
+            if len(counts) > MAX_CATEGORIES:
+                del self._values[name]
+
+
+def _listed(schema: Schema, values: Mapping[str, Counter[str]]) -> Schema:
+    """Write down the known values of columns, most frequent first."""
+    return msgspec.structs.replace(
+        schema,
+        columns=tuple(
+            msgspec.structs.replace(c, categories=tuple(sorted(found, key=lambda v, n=found: (-n[v], v))))
+            if (found := values.get(c.name))
+            else c
+            for c in schema.columns
+        ),
+    )
 
 
 def _widened(schema: Schema, profile: Profile) -> Schema:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from palio import data, store, truth
+from palio.core.cells import label
 from palio.core.errors import RefusedError
 from palio.core.ids import digest
 from palio.core.records import Column, Parts, Record, Schema, Search, Snapshot
@@ -180,7 +181,7 @@ class Gatherer:
         if self._is_number:
             return numbers
         return [
-            text or (data.label(number) if number == number else "")
+            text or (label(number) if number == number else "")
             for text, number in zip(batch["truth"].tolist(), numbers, strict=True)
         ]
 

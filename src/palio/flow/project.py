@@ -152,11 +152,13 @@ class Project:
 
         return reporting.write(self, output=None if output is None else Path(output))
 
-    def predict(self, file: Path | str, output: Path | str, *, version: int | None = None, query: str = "") -> Scored:
-        """Score a file in streams: one row out per row in, in order."""
+    def predict(
+        self, file: Path | str, output: Path | str, *, version: int | None = None, query: str = "", strict: bool = False
+    ) -> Scored:
+        """Score a file in streams: one row out per row in, in order; see `palio.flow.scoring.predict`."""
         from palio.flow import scoring
 
-        return scoring.predict(self, str(file), Path(output), version=version, query=query)
+        return scoring.predict(self, str(file), Path(output), version=version, query=query, strict=strict)
 
     def feedback(
         self,
