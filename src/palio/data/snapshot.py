@@ -285,15 +285,13 @@ class _Writer:
 
 def _listed(schema: Schema, values: Mapping[str, Counter[str]]) -> Schema:
     """Write down the known values of columns, most frequent first."""
-    return msgspec.structs.replace(
-        schema,
-        columns=tuple(
-            msgspec.structs.replace(c, categories=tuple(sorted(found, key=lambda v, n=found: (-n[v], v))))
-            if (found := values.get(c.name))
-            else c
-            for c in schema.columns
-        ),
-    )
+    columns = list(schema.columns)
+    for i, column in enumerate(columns):
+        counts = values.get(column.name)
+        if counts:
+            ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+            columns[i] = msgspec.structs.replace(column, categories=tuple(value for value, _ in ranked))
+    return msgspec.structs.replace(schema, columns=tuple(columns))
 
 
 def _widened(schema: Schema, profile: Profile) -> Schema:
