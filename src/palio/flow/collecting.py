@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from palio import data, store, truth
-from palio.core.errors import RefusedError
+from palio.core.errors import NotFoundError, RefusedError
 from palio.core.ids import digest
-from palio.core.records import Column, Parts, Record, Schema, Search, Snapshot
+from palio.core.records import Column, Record, Schema, Snapshot
 from palio.core.renewal import RetrainRequest
-from palio.flow import appending, bundles, feedback, steps
+from palio.flow import appending, bundles, feedback, reading
+from palio.flow.opened import Opened
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from palio.flow.project import Project
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FILE = "rows.parquet"
@@ -50,7 +49,7 @@ class Collected(Record, frozen=True, kw_only=True):
     """What was put where the log holds no cell."""
 
 
-def collect(project: Project, request: RetrainRequest) -> tuple[Collected, appending.Appended]:
+def collect(opened: Opened, request: RetrainRequest) -> tuple[Collected, appending.Appended]:
     """Add the ripe labelled rows of a request to the data; again and again the same.
 
     The file is written once, whole or not at all; whoever is killed goes on with it. Rows that break the contract go to
@@ -59,11 +58,13 @@ def collect(project: Project, request: RetrainRequest) -> tuple[Collected, appen
     Raises:
         RefusedError: the log cannot give rows of this project, or has none that an earlier renewal did not add.
     """
-    known = project.store.records.get(Collected, request.id) or _gather(project, request)
-    appended = appending.appended(project, known.content)
-    if appended is None:
-        appending.add(project, steps.ingest(project), project.folder / known.path, on_violation="quarantine")
-        appended = appending.appended(project, known.content)
+    known = opened.store.records.get(Collected, request.id)
+    if known is None or appending.appended(opened, known.content) is None:
+        before = reading.read(opened)
+        known = known or _gather(opened, request, before.snapshot)
+        file = opened.folder / known.path
+        appending.add(opened, before.snapshot, file, base=before.fingerprint, on_violation="quarantine")
+    appended = appending.appended(opened, known.content)
     if appended is None:
         raise RefusedError(
             f"renewal {request.id}: its rows are equal to the source of the project",
@@ -72,43 +73,45 @@ def collect(project: Project, request: RetrainRequest) -> tuple[Collected, appen
     return known, appended
 
 
-def count(project: Project, *, received_before: dt.datetime, answered_before: dt.datetime | None) -> int:
+def count(opened: Opened, *, received_before: dt.datetime, answered_before: dt.datetime | None) -> int:
     """Count the labelled rows that a renewal would add now, by the newest data in the store; nothing is read anew.
 
     0 if the log cannot give rows of this project.
     """
-    snapshot = _newest(project)
-    if obstacle(project, snapshot.schema):
+    snapshot = _newest(opened)
+    if obstacle(opened, snapshot.schema):
         return 0
-    gatherer = Gatherer(project, snapshot)
+    gatherer = Gatherer(opened, snapshot)
     for _ in gatherer.frames(received_before=received_before, answered_before=answered_before):
         pass
     return gatherer.n_fit
 
 
-def hindrance(project: Project) -> str:
+def hindrance(opened: Opened) -> str:
     """Say why no row of the log can be learned from, by the newest data in the store; empty if rows can."""
-    if project.store.promotions.champion(project.name) is None:
+    if opened.champion is None:
         return ""
-    return obstacle(project, _newest(project).schema)
+    return obstacle(opened, _newest(opened).schema)
 
 
-def _newest(project: Project) -> Snapshot:
-    manifest = bundles.find(project, "champion").manifest
-    added = [one for one in project.store.records.all(appending.Appended) if one.project == project.name]
-    return project.store.records.require(Snapshot, added[-1].snapshot if added else manifest.snapshot)
+def _newest(opened: Opened) -> Snapshot:
+    manifest = bundles.find(opened, "champion").manifest
+    added = [one for one in opened.store.records.all(appending.Appended) if one.project == opened.name]
+    return opened.store.records.require(Snapshot, added[-1].snapshot if added else manifest.snapshot)
 
 
-def first_row(project: Project, rows: Collected, search: Search) -> int | None:
-    """Return where the rows of a renewal begin in the data of a search; None if that data changed in between."""
-    parts = project.store.records.require(Parts, search.parts)
-    added = appending.appended(project, rows.content)
-    return added.first_row if added is not None and added.snapshot == parts.snapshot else None
+def first_row(opened: Opened, request: RetrainRequest) -> int:
+    """Return where the rows that were collected for a request begin in the snapshot that they made."""
+    rows = opened.store.records.require(Collected, request.id)
+    appended = appending.appended(opened, rows.content)
+    if appended is None:
+        raise NotFoundError(f"renewal {request.id}: its rows were never added", hint="withdraw it and plan again")
+    return appended.first_row
 
 
-def obstacle(project: Project, schema: Schema) -> str:
+def obstacle(opened: Opened, schema: Schema) -> str:
     """Say why the log cannot give rows of this project; empty if it can."""
-    log, features = project.config.log, {column.name for column in schema.features}
+    log, features = opened.config.log, {column.name for column in schema.features}
     hidden = sorted(features & {*log.redact, *log.hash})
     if log.inputs in ("hash", "none") or log.durability == "off":
         setting = 'durability = "off"' if log.durability == "off" else f'inputs = "{log.inputs}"'
@@ -118,7 +121,7 @@ def obstacle(project: Project, schema: Schema) -> str:
     strange = [column.name for column in schema.features if column.type in ("image", "boxes")]
     if strange:
         return f"the prediction log does not hold the pixels of `{strange[0]}`"
-    method, remedy = project.config.split.method, "add such rows with palio ingest --append"
+    method, remedy = opened.config.split.method, "add such rows with palio ingest --append"
     if schema.group is not None and schema.group not in features and method in ("auto", "grouped"):
         return (
             f"rows are kept together by `{schema.group}`, which the log does not hold, so that new rows of a group "
@@ -135,16 +138,16 @@ class Gatherer:
     """Turn labelled answers of the log back into rows of the project; count what is left out and why.
 
     Args:
-        project: Whose log.
+        opened: Whose log.
         snapshot: The newest; its ids are known.
     """
 
-    def __init__(self, project: Project, snapshot: Snapshot) -> None:
-        self._project, self._schema = project, snapshot.schema
-        task = bundles.find(project, "champion").manifest.task
+    def __init__(self, opened: Opened, snapshot: Snapshot) -> None:
+        self._opened, self._schema = opened, snapshot.schema
+        task = bundles.find(opened, "champion").manifest.task
         self._is_number = task.kind == "regression"
-        self._known, self._labels = _known_identities(project)
-        self._ids = _known_ids(project, snapshot)
+        self._known, self._labels = _known_identities(opened)
+        self._ids = _known_ids(opened, snapshot)
         self.n_fit = self.n_corrected = self.n_unfit = self.n_repeated = 0
         self.notes = _notes(snapshot.schema)
 
@@ -153,8 +156,8 @@ class Gatherer:
     ) -> Iterator[tuple[pl.DataFrame, Array]]:
         """Yield rows with a helping column `@at` (the moment of the answer), and two hashes for each."""
         batches = truth.labelled(
-            feedback.log_folder(self._project),
-            self._project.name,
+            feedback.log_folder(self._opened),
+            self._opened.name,
             until=answered_before,
             received_before=received_before,
         )
@@ -220,7 +223,7 @@ class Gatherer:
         columns = [_cells(column, batch[f"input.{column.name}"]) for column in schema.features]
         held = {column.name for column in schema.features}
         if schema.id is not None and schema.id not in held:
-            is_held = "key" in batch and "key" not in self._project.config.log.hash  # a hash is nobody's id
+            is_held = "key" in batch and "key" not in self._opened.config.log.hash  # a hash is nobody's id
             keys = batch["key"].tolist() if is_held else [""] * len(labels)
             columns.append(pl.Series(schema.id, [key or None for key in keys], pl.String))
             held.add(schema.id)
@@ -235,13 +238,12 @@ class Gatherer:
         return pl.DataFrame([*columns, target, at])
 
 
-def _gather(project: Project, request: RetrainRequest) -> Collected:
-    """Write the rows into a file of the renewal, and remember which they are."""
-    snapshot = steps.ingest(project)
-    why = obstacle(project, snapshot.schema)
+def _gather(opened: Opened, request: RetrainRequest, snapshot: Snapshot) -> Collected:
+    """Write the rows into a file of the renewal, and remember which they are; the snapshot holds those of before."""
+    why = obstacle(opened, snapshot.schema)
     if why:
         raise RefusedError(f"renewal {request.id}: {why}", hint="see docs/reference/renewal.md")
-    gatherer = Gatherer(project, snapshot)
+    gatherer = Gatherer(opened, snapshot)
     parts = list(gatherer.frames(received_before=request.labels_until, answered_before=request.answered_before))
     frame, hashes = _in_order(parts, snapshot.schema, gatherer)
     if frame is None:
@@ -250,15 +252,15 @@ def _gather(project: Project, request: RetrainRequest) -> Collected:
             f"input, of {gatherer.n_repeated:,} the data holds the id already",
             hint="see docs/reference/renewal.md",
         )
-    folder = store.Layout(project.folder).root / "renewals" / request.id
+    folder = store.Layout(opened.folder).root / "renewals" / request.id
     buffer = io.BytesIO()
     frame.drop("@at").write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
     content = buffer.getvalue()
     collected = Collected(
         request=request.id,
-        path=str((folder / FILE).relative_to(project.folder)),
+        path=str((folder / FILE).relative_to(opened.folder)),
         content=digest(content),
-        identities=project.store.blobs.put(hashes[np.argsort(hashes[:, 0], kind="stable")].astype("<u8").tobytes()),
+        identities=opened.store.blobs.put(hashes[np.argsort(hashes[:, 0], kind="stable")].astype("<u8").tobytes()),
         n_rows=frame.height,
         n_corrected=gatherer.n_corrected,
         n_unfit=gatherer.n_unfit,
@@ -266,7 +268,7 @@ def _gather(project: Project, request: RetrainRequest) -> Collected:
         notes=gatherer.notes,
     )
     _write_whole(folder / FILE, content)
-    project.store.records.put(collected, key=request.id)
+    opened.store.records.put(collected, key=request.id)
     return collected
 
 
@@ -338,24 +340,24 @@ def _notes(schema: Schema) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _known_identities(project: Project) -> tuple[Array, Array]:
+def _known_identities(opened: Opened) -> tuple[Array, Array]:
     """Return the rows that earlier renewals added, sorted, and their labels, as hashes."""
-    files = {one.content for one in project.store.records.all(appending.Appended) if one.project == project.name}
-    added = [one.identities for one in project.store.records.all(Collected) if one.content in files]
-    found = [np.frombuffer(project.store.blobs.get(identity), "<u8").reshape(-1, 2) for identity in added]
+    files = {one.content for one in opened.store.records.all(appending.Appended) if one.project == opened.name}
+    added = [one.identities for one in opened.store.records.all(Collected) if one.content in files]
+    found = [np.frombuffer(opened.store.blobs.get(identity), "<u8").reshape(-1, 2) for identity in added]
     pairs = np.concatenate([np.empty((0, 2), np.uint64), *found])
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     return pairs[:, 0], pairs[:, 1]
 
 
-def _known_ids(project: Project, snapshot: Snapshot) -> set[str]:
+def _known_ids(opened: Opened, snapshot: Snapshot) -> set[str]:
     """Return the ids of the data as text."""
     import polars as pl
 
     name = snapshot.schema.id
     if name is None:
         return set()
-    frame = data.read(project.store, snapshot, columns=[name])
+    frame = data.read(opened.store, snapshot, columns=[name])
     return set(frame[name].cast(pl.String).drop_nulls().to_list())
 
 

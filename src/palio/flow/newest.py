@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,9 +10,7 @@ from palio import data, measure, split, train
 from palio.core.errors import PalioError
 from palio.core.records import Parts, Search, Snapshot
 from palio.flow import steps
-
-if TYPE_CHECKING:
-    from palio.flow.project import Project
+from palio.flow.opened import Opened
 
 FEWEST_ROWS = 300
 """Newest training rows below which no model is made of them alone …"""
@@ -31,29 +29,29 @@ class Rival(NamedTuple):
     seconds: float = 0.0
 
 
-def challenger(project: Project, search: Search, first_row: int) -> Rival:
+def challenger(opened: Opened, search: Search, first_row: int) -> Rival:
     """Search on the newest rows alone, and choose between its candidate and that of all rows.
 
     The two are compared on newest rows of train and validation that the fits behind the figures had not seen; the test
     part is not read.
 
     Args:
-        project: Its budget is what this search may take.
+        opened: Its budget is what this search may take.
         search: On all rows.
         first_row: The newest rows begin here in the snapshot.
     """
-    parts = project.store.records.require(Parts, search.parts)
-    snapshot = project.store.records.require(Snapshot, parts.snapshot)
-    task = steps.task_of(project, snapshot)
-    few = split.newest_only(project.store, parts, first_row)
-    if not _is_enough(project, snapshot, few):
+    parts = opened.store.records.require(Parts, search.parts)
+    snapshot = opened.store.records.require(Snapshot, parts.snapshot)
+    task = steps.task_of(opened, snapshot)
+    few = split.newest_only(opened.store, parts, first_row)
+    if not _is_enough(opened, snapshot, few):
         return Rival(search, "The newest rows are too few to learn from alone.")
     try:
-        rival, _ = steps.search_on(project, few)
+        rival, _ = steps.search_on(opened, few)
     except PalioError as error:
         return Rival(search, f"No model could be made of the newest rows alone: {error.message}.")
-    ours = train.score_unseen(project.store, snapshot, parts, search, task=task, first_row=first_row)
-    theirs = train.score_unseen(project.store, snapshot, few, rival, task=task, first_row=first_row)
+    ours = train.score_unseen(opened.store, snapshot, parts, search, task=task, first_row=first_row)
+    theirs = train.score_unseen(opened.store, snapshot, few, rival, task=task, first_row=first_row)
     n_tried, seconds = len(rival.runs), rival.seconds
     if ours is None or theirs is None:
         return Rival(search, "Too few newest rows can tell whether learning from them alone helps.", n_tried, seconds)
@@ -66,12 +64,12 @@ def challenger(project: Project, search: Search, first_row: int) -> Rival:
     return Rival(rival if is_better else search, reason, n_tried, seconds)
 
 
-def _is_enough(project: Project, snapshot: Snapshot, parts: Parts) -> bool:
+def _is_enough(opened: Opened, snapshot: Snapshot, parts: Parts) -> bool:
     if parts.counts["train"] < FEWEST_ROWS:
         return False
-    task = steps.task_of(project, snapshot)
+    task = steps.task_of(opened, snapshot)
     if task.kind != "classification":
         return True
-    frame = split.read(project.store, snapshot, parts, "train", columns=[task.target])
+    frame = split.read(opened.store, snapshot, parts, "train", columns=[task.target])
     counts = np.bincount(data.target_array(frame, task), minlength=len(task.classes))
     return bool((counts >= FEWEST_OF_A_CLASS).all())

@@ -14,12 +14,12 @@ from palio.core.ids import short
 from palio.core.records import Decision, Evaluation, Parts, Profile, Search, Snapshot
 
 if TYPE_CHECKING:
-    from palio.flow.project import Project
+    from palio.flow.opened import Opened
 
 REPORTS = "reports"
 
 
-def write(project: Project, *, decision: Decision | None = None, output: Path | None = None) -> Path:
+def write(project: Opened, *, decision: Decision | None = None, output: Path | None = None) -> Path:
     """Write the report on a decision (default: the newest of the project's model) and return its path.
 
     Raises:
@@ -32,7 +32,7 @@ def write(project: Project, *, decision: Decision | None = None, output: Path | 
     return report.write(path, facts=gather(project, decision))
 
 
-def _newest(project: Project) -> Decision:
+def _newest(project: Opened) -> Decision:
     """Return the newest decision about the model as it is named now; a store may hold those of other names."""
     store, by_model = project.store, dict[str, set[str]]()
     for event in store.ledger.events(kind="promote.decide"):
@@ -51,7 +51,7 @@ def _newest(project: Project) -> Decision:
     )
 
 
-def sources_of(project: Project, snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
+def sources_of(project: Opened, snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
     """Follow a snapshot back to its first version: each source with the rows that it brought, oldest first."""
     found: list[tuple[str, int]] = []
     while snapshot.parent is not None:
@@ -61,7 +61,7 @@ def sources_of(project: Project, snapshot: Snapshot) -> tuple[tuple[str, int], .
     return ((snapshot.source, snapshot.n_rows), *reversed(found))
 
 
-def gather(project: Project, decision: Decision) -> report.ReportFacts:
+def gather(project: Opened, decision: Decision) -> report.ReportFacts:
     """Collect the records that a report on `decision` is made of."""
     records = project.store.records
     evaluation = records.require(Evaluation, decision.evaluation)
@@ -90,7 +90,7 @@ def gather(project: Project, decision: Decision) -> report.ReportFacts:
     )
 
 
-def _champion_evaluation(project: Project, decision: Decision, evaluation: Evaluation) -> Evaluation | None:
+def _champion_evaluation(project: Opened, decision: Decision, evaluation: Evaluation) -> Evaluation | None:
     if decision.champion is None:
         return None
     found = (

@@ -14,7 +14,7 @@ from palio.flow import bundles, sources
 if TYPE_CHECKING:
     import polars as pl
 
-    from palio.flow.project import Project
+    from palio.flow.opened import Opened
     from palio.model import Bundle, Outputs
 
 
@@ -29,7 +29,7 @@ class Scored(Record, frozen=True, kw_only=True):
     """What was unusual, by column, and in how many rows: unknown categories, values out of range."""
 
 
-def predict(project: Project, file: str, output: Path, *, version: int | None = None, query: str = "") -> Scored:
+def predict(project: Opened, file: str, output: Path, *, version: int | None = None, query: str = "") -> Scored:
     """Write one row per row of `file`, in order: id if there is one, `prediction`, `probability_<class>`.
 
     Raises:
