@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from palio.data.contract import scan, unusual
     from palio.data.inference import Survey, survey
     from palio.data.profiles import profile_of
+    from palio.data.row_ids import RowIds
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
     from palio.data.source import Source, SourceOptions, open_source
-    from palio.data.stored import StoredRows, holds, obstacle
+    from palio.data.stored import StoredRows, holds, known_ids, obstacle
     from palio.data.task import infer_task
     from palio.data.values import label
 
 _HOMES = {
+    "RowIds": "row_ids",
     "Source": "source",
     "SourceOptions": "source",
     "StoredRows": "stored",
@@ -30,6 +32,7 @@ _HOMES = {
     "holds": "stored",
     "infer_task": "task",
     "ingest": "snapshot",
+    "known_ids": "stored",
     "label": "values",
     "obstacle": "stored",
     "open_source": "source",
@@ -45,6 +48,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "RowIds",
     "Source",
     "SourceOptions",
     "StoredRows",
@@ -54,6 +58,7 @@ __all__ = [
     "holds",
     "infer_task",
     "ingest",
+    "known_ids",
     "label",
     "obstacle",
     "open_source",
