@@ -67,7 +67,7 @@ def _train(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.
     search = steps.train(within, parts)
     n_tried, seconds, said = len(search.runs), search.seconds, ""
     if request.may_lose_earlier:
-        rival = newest.challenger(within, search, collecting.first_row(opened, request))
+        rival = newest.challenger(within, snapshot, parts, search, first_row=collecting.first_row(opened, request))
         n_tried, seconds = n_tried + rival.n_tried, seconds + rival.seconds
         search, said = rival.search, f" {rival.reason}"
     renewal = msgspec.structs.replace(found.renewal, status="trained", search=search.id)
