@@ -270,6 +270,25 @@ def test_a_host_without_the_source_goes_on_with_its_newest_snapshot_and_says_so(
     assert [line.subject for line in lines].count(snapshot.id) == 1, "the ledger keeps it, once"
 
 
+def test_two_hosts_with_one_store_speak_of_one_candidate_also_where_the_source_is_not(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    file = write_people(tmp_path / "here" / "people.csv")
+    shared = f'\n[store]\nurl = "{postgres_url}"\nblobs = "{tmp_path / "blobs"}"\n'
+    here, there = begin(tmp_path / "here" / "project", file, more=shared), tmp_path / "there" / "project"
+    there.mkdir(parents=True)
+    for name in ("palio.toml", "schema.toml"):
+        shutil.copy(here / name, there / name)
+    with flow.Project.open(here) as project:
+        summary = project.run()
+    with flow.Project.open(there) as project:
+        assert project.promote().id == summary.decision.id
+        again = project.run()
+        assert (again.champion, again.snapshot, again.split) == (summary.champion, summary.snapshot, summary.split)
+        assert again.candidates == summary.candidates and len(again.warnings) == 1
+        assert [len(project.store.ledger.events(kind=kind)) for kind in ("train.search", "evaluate.look")] == [1, 1]
+
+
 def test_a_source_that_was_never_read_under_these_settings_stays_an_error(
     second_host: Callable[..., flow.Project], tmp_path: Path
 ) -> None:
@@ -325,23 +344,3 @@ def test_a_database_that_is_gone_is_no_end_and_one_that_says_no_is(postgres_serv
         pytest.raises(UnavailableError, match="cannot be reached"),
     ):
         project.ingest()  # it was never asked this
-
-
-def test_modules_of_the_corridor_stand_in_no_ring() -> None:
-    import ast
-
-    place = Path(flow.__file__).parent
-    names = {path.stem for path in place.glob("*.py")}
-    after: dict[str, set[str]] = {}
-    for path in place.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):  # inside functions and for types alone, too
-            if isinstance(node, ast.ImportFrom) and node.module == "palio.flow":
-                after.setdefault(path.stem, set()).update(alias.name for alias in node.names if alias.name in names)
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("palio.flow."):
-                after.setdefault(path.stem, set()).add(str(node.module).split(".")[2])
-    left = dict.fromkeys(names - {"__init__"})
-    while left:
-        free = [name for name in left if not after.get(name, set()) & set(left)]
-        assert free, f"these import each other: {sorted(left)}"
-        for name in free:
-            del left[name]

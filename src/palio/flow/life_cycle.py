@@ -59,7 +59,7 @@ def run(opened: Opened) -> RunSummary:
         champion = champion_of(promotion, bundles.find(opened, promotion.bundle).manifest.family)
         verb = "is" if promotion.bundle == decision.challenger else "stays"
         say(f"promote   version {promotion.version} {verb} the champion of `{opened.name}`")
-    report = reporting.write(opened, decision=decision)
+    report = reporting.write(opened, decision=decision, search=search)
     return summarise(
         opened.name,
         snapshot,

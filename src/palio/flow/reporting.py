@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 REPORTS = "reports"
 
 
-def write(project: Opened, *, decision: Decision | None = None, output: Path | None = None) -> Path:
+def write(
+    project: Opened, *, decision: Decision | None = None, search: Search | None = None, output: Path | None = None
+) -> Path:
     """Write the report on a decision (default: the newest of the project's model) and return its path.
+
+    The search is the one that the decision came out of; None: the newest that found the same candidate.
 
     Raises:
         NotFoundError: nothing has been decided about this model yet.
@@ -29,7 +33,7 @@ def write(project: Opened, *, decision: Decision | None = None, output: Path | N
         decision = _newest(project)
     path = output or project.folder / REPORTS / f"{project.name}-{short(decision.id)}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return report.write(path, facts=gather(project, decision))
+    return report.write(path, facts=gather(project, decision, search))
 
 
 def _newest(project: Opened) -> Decision:
@@ -61,13 +65,14 @@ def sources_of(project: Opened, snapshot: Snapshot) -> tuple[tuple[str, int], ..
     return ((snapshot.source, snapshot.n_rows), *reversed(found))
 
 
-def gather(project: Opened, decision: Decision) -> report.ReportFacts:
+def gather(project: Opened, decision: Decision, search: Search | None = None) -> report.ReportFacts:
     """Collect the records that a report on `decision` is made of."""
     records = project.store.records
     evaluation = records.require(Evaluation, decision.evaluation)
     parts = records.require(Parts, evaluation.parts)
     snapshot = records.require(Snapshot, evaluation.snapshot)
-    searches = [search for search in records.all(Search, newest_first=True) if search.bundle == decision.challenger]
+    found = (one for one in records.all(Search, newest_first=True) if one.bundle == decision.challenger)
+    search = search or next(found, None)
     history = project.store.promotions.history(project.name)
     return report.ReportFacts(
         project=project.name,
@@ -78,7 +83,7 @@ def gather(project: Opened, decision: Decision) -> report.ReportFacts:
         task=evaluation.task,
         evaluation=evaluation,
         profile=msgspec.json.decode(project.store.blobs.get(snapshot.profile), type=Profile),
-        search=searches[0] if searches else None,
+        search=search,
         manifest=model.load(project.store, decision.challenger).manifest,
         champion_evaluation=_champion_evaluation(project, decision, evaluation),
         comparison=decision.comparison,
