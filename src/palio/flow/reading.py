@@ -9,6 +9,7 @@ import datetime as dt
 from typing import Any, NamedTuple
 
 from palio import data
+from palio.core.config import DataTable
 from palio.core.errors import NotFoundError, UnavailableError
 from palio.core.ids import digest_of, short
 from palio.core.records import Snapshot
@@ -36,10 +37,12 @@ def read(opened: Opened) -> Reading:
         UnavailableError: the same of a database that does not answer.
         ContractError: rows break the contract.
     """
+    habits = opened.config.data, sources.contract_digest(opened)
+    place = digest_of([opened.name, *habits])  # names the source and how it is read, without what is in it now
     try:
         source = sources.of(opened)
     except (NotFoundError, UnavailableError) as error:
-        return _newest(opened, error)
+        return _newest(opened, place, habits, error)
 
     def make() -> Snapshot:
         return data.ingest(
@@ -52,18 +55,21 @@ def read(opened: Opened) -> Reading:
             progress=opened.progress,
         )
 
-    first = opened.once("ingest", _inputs(opened, source.fingerprint), Snapshot, make)
-    place = _place(opened)
+    first = opened.once("ingest", _inputs(source.fingerprint, *habits), Snapshot, make)
     if opened.store.steps.get("source", place) != source.fingerprint:
         opened.store.steps.put("source", place, source.fingerprint)
     return Reading(appending.replay(opened, first, source.fingerprint), source.fingerprint)
 
 
-def _newest(opened: Opened, error: NotFoundError | UnavailableError) -> Reading:
+def _newest(
+    opened: Opened, place: str, habits: tuple[DataTable, str], error: NotFoundError | UnavailableError
+) -> Reading:
     """Go on with the newest reading of a source that cannot be reached now."""
-    fingerprint = opened.store.steps.get("source", _place(opened))
-    known = fingerprint and opened.store.steps.get("ingest", digest_of(_inputs(opened, fingerprint)))
-    if not fingerprint or not known:
+    fingerprint = opened.store.steps.get("source", place)
+    if fingerprint is None:
+        raise error
+    known = opened.store.steps.get("ingest", digest_of(_inputs(fingerprint, *habits)))
+    if known is None:
         raise error
     first = opened.store.records.require(Snapshot, known)
     snapshot = appending.replay(opened, first, fingerprint)
@@ -78,10 +84,5 @@ def _newest(opened: Opened, error: NotFoundError | UnavailableError) -> Reading:
     return Reading(snapshot, fingerprint)
 
 
-def _inputs(opened: Opened, fingerprint: str) -> dict[str, Any]:
-    return {"source": fingerprint, "data": opened.config.data, "contract": sources.contract_digest(opened)}
-
-
-def _place(opened: Opened) -> str:
-    """Name the source, and how it is read, without what is in it now."""
-    return digest_of([opened.name, opened.config.data, sources.contract_digest(opened)])
+def _inputs(fingerprint: str, table: DataTable, contract: str) -> dict[str, Any]:
+    return {"source": fingerprint, "data": table, "contract": contract}
