@@ -154,5 +154,5 @@ def test_a_hashed_key_is_nobodys_id(project: flow.Project) -> None:
     gatherer = collecting.gatherer(hashed, collecting._newest(hashed))
     serve(project, customers(5, first=9_000, seed=3), "hashed", at=BEGIN + dt.timedelta(days=9))
     frames = gatherer.frames(received_before=dt.datetime(2100, 1, 1, tzinfo=dt.UTC), answered_before=None)
-    ids = pl.concat([frame for frame, _ in frames])["customer"]
+    ids = pl.concat([frame for frame, *_ in frames])["customer"]
     assert len(ids) >= 5 and ids.null_count() == len(ids)

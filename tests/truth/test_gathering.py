@@ -81,6 +81,16 @@ def test_rows_whose_id_the_data_holds_are_left_out_and_of_one_id_the_newest_answ
     assert rows["age"].to_list()[-2] == 2_000.5 and gatherer.n_repeated == 1_501
 
 
+def test_columns_may_be_called_anything(tmp_path: Path) -> None:
+    strange = {"customer": "^.*$", "hour": "@at", "note": "@row"}
+    columns = tuple(msgspec.structs.replace(c, name=strange.get(c.name, c.name)) for c in SCHEMA.columns)
+    schema = msgspec.structs.replace(SCHEMA, columns=columns, id="^.*$", time=())
+    write_answers(tmp_path, ["b", "a", "b", "known"])
+    gatherer = truth.Gatherer(tmp_path, "m", schema=schema, task=TASK, ids=known("known"))
+    rows = gather(gatherer).rows
+    assert rows["^.*$"].to_list() == ["a", "b"] and rows["age"].to_list() == [1.5, 2.5]
+
+
 def test_a_key_that_was_hashed_is_nobodys_id(tmp_path: Path) -> None:
     write_answers(tmp_path, ["a", "a"])
     gatherer = truth.Gatherer(tmp_path, "m", schema=SCHEMA, task=TASK, ids=known("a"), holds_keys=False)

@@ -139,8 +139,8 @@ class Gatherer:
 
     def frames(
         self, *, received_before: dt.datetime, answered_before: dt.datetime | None
-    ) -> Iterator[tuple[pl.DataFrame, Array]]:
-        """Yield rows with a helping column `@at` (the moment of the answer), and two hashes for each."""
+    ) -> Iterator[tuple[pl.DataFrame, Array, Array]]:
+        """Yield rows, the moments of their answers, and two hashes for each."""
         folder, model = self._log
         for batch in labelled(folder, model, until=answered_before, received_before=received_before):
             labels = self._labels_of(batch)
@@ -158,7 +158,7 @@ class Gatherer:
             fresh &= self._fresh_ids(frame)
             self.n_fit += int(fresh.sum())
             if fresh.any():
-                yield frame.filter(fresh), pairs[fresh]
+                yield frame.filter(fresh), batch["at"][fresh], pairs[fresh]
 
     def gather(self, *, received_before: dt.datetime, answered_before: dt.datetime | None) -> Gathered | None:
         """Put all rows in the order of their answers; of answers about one id only the newest stays. None: no row."""
@@ -167,16 +167,15 @@ class Gatherer:
         parts = list(self.frames(received_before=received_before, answered_before=answered_before))
         if not parts:
             return None
-        pairs = np.concatenate([pairs for _, pairs in parts])
-        frame = pl.concat([part for part, _ in parts]).with_columns(pl.Series("@a", pairs[:, 0])).sort("@at", "@a")
-        name = self._schema.id
-        if name is not None:
-            newest = frame.with_row_index("@row").filter(
-                pl.col(name).is_null() | (pl.col("@row") == pl.col("@row").last().over(name))
-            )
-            self.n_repeated += frame.height - newest.height
-            frame = newest.drop("@row")
-        return Gathered(frame.drop("@a", "@at"), pairs[np.argsort(pairs[:, 0], kind="stable")])
+        frames, moments, pairs = zip(*parts, strict=True)
+        hashes = np.concatenate(pairs)
+        rows = pl.concat(frames)[np.lexsort((hashes[:, 0], np.concatenate(moments)))]
+        if self._schema.id is not None:
+            ids = rows[self._schema.id]
+            is_newest = ids.is_null() | ids.is_last_distinct()
+            self.n_repeated += rows.height - int(is_newest.sum())
+            rows = rows.filter(is_newest)
+        return Gathered(rows, hashes[np.argsort(hashes[:, 0], kind="stable")])
 
     def _labels_of(self, batch: dict[str, Array]) -> list[Any]:
         numbers: list[Any] = batch["truth_number"].tolist()
@@ -208,7 +207,7 @@ class Gatherer:
     def _frame(self, batch: dict[str, Array], labels: list[Any]) -> pl.DataFrame:
         import polars as pl
 
-        schema, at = self._schema, pl.Series("@at", batch["at"].astype("datetime64[us]"))
+        schema, at = self._schema, pl.Series(batch["at"].astype("datetime64[us]"))
         columns = [_cells(column, batch[f"input.{column.name}"]) for column in schema.features]
         held = {column.name for column in schema.features}
         if schema.id is not None and schema.id not in held:
@@ -224,7 +223,7 @@ class Gatherer:
             columns.append(pl.Series(schema.group, [None] * len(labels), pl.String))
         kind = pl.Float64 if self._is_number else pl.String
         target = pl.Series(str(schema.target), [label if label != "" else None for label in labels], kind)
-        return pl.DataFrame([*columns, target, at])
+        return pl.DataFrame([*columns, target])
 
 
 def _cells(column: Column, cells: Array) -> pl.Series:
