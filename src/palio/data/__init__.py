@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from palio.data.cells.frame import Cells, read_cells
     from palio.data.inference import Survey, survey
     from palio.data.profiles import profile_of
+    from palio.data.row_ids import RowIds
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
     from palio.data.source import Source, SourceOptions, open_source
-    from palio.data.stored import StoredRows, holds, obstacle
+    from palio.data.stored import StoredRows, holds, known_ids, obstacle
     from palio.data.task import infer_task
 
 _HOMES = {
     "Arrivals": "arrivals",
     "Cells": "cells.frame",
+    "RowIds": "row_ids",
     "Source": "source",
     "SourceOptions": "source",
     "StoredRows": "stored",
@@ -32,6 +34,7 @@ _HOMES = {
     "holds": "stored",
     "infer_task": "task",
     "ingest": "snapshot",
+    "known_ids": "stored",
     "obstacle": "stored",
     "open_source": "source",
     "profile": "snapshot",
@@ -48,6 +51,7 @@ _HOMES = {
 __all__ = [
     "Arrivals",
     "Cells",
+    "RowIds",
     "Source",
     "SourceOptions",
     "StoredRows",
@@ -57,6 +61,7 @@ __all__ = [
     "holds",
     "infer_task",
     "ingest",
+    "known_ids",
     "obstacle",
     "open_source",
     "profile",

@@ -14,7 +14,7 @@ from palio.flow import bundles, sources
 if TYPE_CHECKING:
     import polars as pl
 
-    from palio.flow.project import Project
+    from palio.flow.opened import Opened
     from palio.model import Bundle, Outputs
 
 OUTPUTS = (".csv", ".parquet", ".jsonl")
@@ -50,7 +50,7 @@ class Scored(Record, frozen=True, kw_only=True):
 
 
 def predict(
-    project: Project, file: str, output: Path, *, version: int | None = None, query: str = "", strict: bool = False
+    project: Opened, file: str, output: Path, *, version: int | None = None, query: str = "", strict: bool = False
 ) -> Scored:
     """Write one row per row of `file`, in order: id if there is one, `prediction`, `probability_<class>`, `problem`.
 
