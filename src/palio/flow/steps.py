@@ -200,6 +200,7 @@ def evaluate(
             champion=model.load(project.store, rival) if rival else None,
             newest_from=newest_from,
             why=why,
+            budget_s=judging.evaluation_budget(project.config.train.budget_s),
             progress=project.progress,
         )
 
