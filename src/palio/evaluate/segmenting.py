@@ -49,8 +49,9 @@ def segments(frame: pl.DataFrame, schema: Schema) -> Iterator[Segment]:
         >>> [(s.condition, int(s.rows.sum())) for s in segments(frame, schema)]
         [('= smith', 40), ('= cook', 30)]
     """
+    held = frozenset(frame.columns)
     for column in schema.features[:MAX_COLUMNS]:
-        if column.name not in frame.columns or column.type in ("image", "boxes"):
+        if column.name not in held or column.type in ("image", "boxes"):
             continue
         for condition, rows in _cut(frame.get_column(column.name), column):
             if MIN_ROWS <= rows.sum() <= frame.height - MIN_ROWS:
