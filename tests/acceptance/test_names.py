@@ -22,7 +22,18 @@ from palio.train.finals import check
 from palio.train.table import load_family
 
 HOUSE = (
-    *("features", "prediction", "probabilities", "probability_yes", "truth", "block", "row", "id_", "literal", "column_1"),
+    *(
+        "features",
+        "prediction",
+        "probabilities",
+        "probability_yes",
+        "truth",
+        "block",
+        "row",
+        "id_",
+        "literal",
+        "column_1",
+    ),
     *("input:z", "input.age", "input.prediction", "#0", "#12", "input", "output", "model", "name", "shape", "records"),
     *("inputs", "outputs", "parameters", "at", "version", "problem", "@at", "@row", "target", "index", "columns", "n"),
 )

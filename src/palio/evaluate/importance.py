@@ -82,7 +82,7 @@ def permutation_importance(
         return (), Reach(n_read=len(read), n_seen=0, n_measured=0)
     trial = _Trial(task, truth, before, value, _shuffles(bundle, stages, feeds, task), seed)
     chosen, n_seen = _promising(trial, read, deadline=deadline, progress=progress)
-    found = []
+    found: list[Importance] = []
     for name in chosen:
         if _is_over(deadline):
             break
@@ -90,9 +90,7 @@ def permutation_importance(
         found.append(trial.measured(name))
     progress.step("importance", len(chosen), len(chosen))
     is_cut = n_seen < len(read) or len(found) < len(chosen)
-    reach = Reach(
-        n_read=len(read), n_seen=n_seen, n_measured=len(found), stopped_by="time" if is_cut else "plan"
-    )
+    reach = Reach(n_read=len(read), n_seen=n_seen, n_measured=len(found), stopped_by="time" if is_cut else "plan")
     unread = sorted(set(names).difference(read))
     none = Metric(value=0.0, low=0.0, high=0.0, n_rows=len(truth))
     found += [Importance(column=name, loss=none) for name in unread]

@@ -11,6 +11,7 @@ import numpy as np
 from palio import measure
 from palio.core.errors import InputError
 from palio.core.ids import digest_of
+from palio.core.progress import SILENT, Progress
 from palio.core.records import Curve, Evaluation, Metric, Part, Task
 from palio.core.seeds import derive
 from palio.evaluate import details
@@ -72,6 +73,7 @@ def judge(
     ids: tuple[str, str],
     baseline: Sequence[float],
     task: Task,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Score answers that were already given; arguments as in `score`, rows with a known answer only."""
     primary = measure.default_metric(task)
@@ -82,7 +84,9 @@ def judge(
             hint="bring more rows, or choose another metric in palio.toml [train]",
         )
     schema = bundle.manifest.schema
-    slices = find_slices(frame, truth, answers, task=task, schema=schema, primary=primary, whole=metrics[primary])
+    slices = find_slices(
+        frame, truth, answers, task=task, schema=schema, primary=primary, whole=metrics[primary], progress=progress
+    )
     is_classification = task.kind == "classification"
     p = answers.probabilities
     simplest = _simplest(task, len(truth), baseline)

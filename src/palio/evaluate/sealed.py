@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 import numpy as np
@@ -124,7 +124,8 @@ def assess(
     progress.step("evaluate", 1, N_STEPS)
     answers = answer(challenger, frame, task=task)
     ids = snapshot.id, parts.id
-    evaluation = judge(challenger, frame, truth, answers, part="test", ids=ids, baseline=baseline, task=task)
+    how: _How = {"part": "test", "ids": ids, "baseline": baseline, "task": task, "progress": progress}
+    evaluation = judge(challenger, frame, truth, answers, **how)
     progress.step("evaluate", 2, N_STEPS)
     gap = _gap(evaluation, challenger, seen)
     progress.step("evaluate", 3, N_STEPS)
@@ -132,10 +133,15 @@ def assess(
     if champion is not None:
         is_newest = None if newest_from is None else look.places[has_truth(look.rows, task)] >= newest_from
         asked = frame, truth, answers, is_newest
-        found = _against((champion, challenger), asked, ids=ids, baseline=baseline)
+        found = _against((champion, challenger), asked, how)
     progress.step("evaluate", 4, N_STEPS)
     deadline = None if budget_s is None else started + budget_s
     importance, reach = permutation_importance(challenger, frame, seed=SEED, deadline=deadline, progress=progress)
+    if reach.stopped_by == "time":
+        progress.say(
+            f"evaluate  its time was over when {reach.n_measured} columns had been shuffled often enough to tell what "
+            f"they are worth, and {reach.n_seen} of {reach.n_read} once; the decision does not rest on that"
+        )
     evaluation = named(evaluation, importance=importance, reach=reach, gap=gap)
     assessment = Assessment(id="", evaluation=evaluation, **found)
     assessment = msgspec.structs.replace(assessment, id=digest_of(assessment))
@@ -225,37 +231,41 @@ _Asked = tuple["pl.DataFrame", Array, Answers, Array | None]
 """Rows, their truth, the challenger's answers, and which of the rows are new."""
 
 
-def _against(
-    bundles: tuple[Bundle, Bundle], asked: _Asked, *, ids: tuple[str, str], baseline: Sequence[float]
-) -> dict[str, Any]:
+class _How(TypedDict):
+    """What all that is judged on the sealed test have in common: arguments of `judge`."""
+
+    part: Part
+    ids: tuple[str, str]
+    baseline: Sequence[float]
+    task: Task
+    progress: Progress
+
+
+def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How) -> dict[str, Any]:
     """Score the champion on the same rows and compare; what cannot be done is said, not hidden."""
-    champion, challenger = bundles
+    champion = bundles[0]
     frame, truth, answers, is_newest = asked
-    task = challenger.manifest.task
+    task, progress = how["task"], how["progress"]
     try:
         check_comparable(champion.manifest.task, task)
     except InputError as error:
-        return {"champion_evaluation": _alone(champion, frame, ids=ids), "notes": (error.message,)}
+        return {"champion_evaluation": _alone(champion, frame, how), "notes": (error.message,)}
     try:
         theirs = answer(champion, frame, task=task)
     except InputError as error:
         return {"notes": (f"The champion cannot answer these rows: {error.message}",)}
     both = theirs, answers
     found: dict[str, Any] = {
-        "champion_evaluation": judge(
-            champion, frame, truth, theirs, part="test", ids=ids, baseline=baseline, task=task
-        ),
-        "comparison": compare_answers(bundles, frame, truth, both, part="test", task=task),
+        "champion_evaluation": judge(champion, frame, truth, theirs, **how),
+        "comparison": compare_answers(bundles, frame, truth, both, part="test", task=task, progress=progress),
     }
-    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, ids=ids, baseline=baseline)
+    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how)
 
 
-def _told_apart(
-    bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, *, ids: tuple[str, str], baseline: Sequence[float]
-) -> dict[str, Any]:
+def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How) -> dict[str, Any]:
     """Compare on the newest rows alone, and on those before them; say so where they are too few for the metric."""
     frame, truth, answers, is_newest = asked
-    task = bundles[1].manifest.task
+    task, progress = how["task"], how["progress"]
     found: dict[str, Any] = {"notes": ()}
     for name in ("newest", "earlier"):
         rows = np.asarray(is_newest if name == "newest" else ~np.asarray(is_newest, bool), bool)
@@ -263,33 +273,25 @@ def _told_apart(
         if n_rows < FEWEST_ROWS:
             found["notes"] += (f"Only {n_rows:,} of the {name} rows are in the test part: too few to compare on.",)
             continue
-        inside = theirs.take(rows), answers.take(rows)
+        inside, those = (theirs.take(rows), answers.take(rows)), frame.filter(rows)
         try:
-            side = compare_answers(bundles, frame.filter(rows), truth[rows], inside, part="test", task=task)
+            side = compare_answers(bundles, those, truth[rows], inside, part="test", task=task, progress=progress)
             found[name] = in_time(side, truth[rows], inside, task=task) if name == "newest" else side
             if name == "newest":
-                found["newest_evaluation"] = judge(
-                    bundles[1],
-                    frame.filter(rows),
-                    truth[rows],
-                    inside[1],
-                    part="test",
-                    ids=ids,
-                    baseline=baseline,
-                    task=task,
-                )
+                found["newest_evaluation"] = judge(bundles[1], those, truth[rows], inside[1], **how)
         except InputError as error:
             found["notes"] += (f"The {name} rows cannot be compared on: {error.message}",)
     return found
 
 
-def _alone(champion: Bundle, frame: pl.DataFrame, *, ids: tuple[str, str]) -> Evaluation | None:
+def _alone(champion: Bundle, frame: pl.DataFrame, how: _How) -> Evaluation | None:
     """Score a champion that answers another question, on the rows that it has an answer for; None if it cannot."""
     task = champion.manifest.task
     try:
         own, truth = known_rows(frame, task)
         said = answer(champion, own, task=task)
-        return judge(champion, own, truth, said, part="test", ids=ids, baseline=(), task=task)
+        alone: _How = {**how, "baseline": (), "task": task}
+        return judge(champion, own, truth, said, **alone)
     except InputError:
         return None
 

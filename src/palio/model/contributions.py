@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 N_TYPICAL = 16
 """Typical rows that an answer is compared with; each is walked twice. With 20 columns that is 672 rows of the graph."""
 MAX_CELLS = 4_000_000
-"""Cells of an explanation; each walk has as many as the square of the columns. From 354 columns on there are fewer walks."""
+"""Cells of an explanation; a walk has as many as the square of the columns, so from 354 on there are fewer walks."""
 CELLS_AT_ONCE = 1_000_000
 """Cells that go through the graph together: bounds memory for any number of columns."""
 

@@ -167,7 +167,7 @@ def _signal(task: Task, target: npt.NDArray[Any] | None) -> npt.NDArray[np.float
 def _run(model: bytes, feeds: Feeds, threads: int) -> npt.NDArray[np.float64]:
     graph = Graph(model, threads)
     n_rows = len(next(iter(feeds.values())))
-    blocks = []
+    blocks: list[npt.NDArray[np.float64]] = []
     for start in range(0, max(1, n_rows), ROWS_AT_ONCE):
         blocks += graph.run({name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()}).values()
     return np.concatenate(blocks)

@@ -100,7 +100,7 @@ class Graph:
             raise UnavailableError(
                 "device `cuda`: ONNX Runtime cannot use the GPU", hint="check the driver and the CUDA libraries"
             )
-        # The runtime's own wrapper compares each input with a list of all: on 2,000 columns, ten times the work of the run.
+        # The runtime's own wrapper looks up each input in a list of all: with 2,000, ten times the work of the run.
         self._run = self._session._sess.run if device == "cpu" else self._session.run
         self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_outputs())

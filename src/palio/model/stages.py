@@ -22,8 +22,11 @@ Origin = npt.NDArray[np.int64]
 """Shape (k,): the input that each column of a tensor (n, k) is computed from."""
 
 _COLUMNWISE = frozenset(
-    """Abs Add Cast Ceil Clip Cos Div Equal Exp Floor Greater GreaterOrEqual Identity IsNaN LabelEncoder Less LessOrEqual
-    Log Max Min Mul Neg Not Pow Sign Sin Sqrt Sub Where""".split()
+    (
+        *("Abs", "Add", "Cast", "Ceil", "Clip", "Cos", "Div", "Equal", "Exp", "Floor"),
+        *("Greater", "GreaterOrEqual", "Identity", "IsNaN", "LabelEncoder", "Less", "LessOrEqual", "Log", "Max", "Min"),
+        *("Mul", "Neg", "Not", "Pow", "Sign", "Sin", "Sqrt", "Sub", "Where"),
+    )
 )
 """Operators that compute a cell from the cells at the same place."""
 
