@@ -101,7 +101,8 @@ class Graph:
                 "device `cuda`: ONNX Runtime cannot use the GPU", hint="check the driver and the CUDA libraries"
             )
         # The runtime's own wrapper looks up each input in a list of all: with 2,000, ten times the work of the run.
-        self._run = self._session._sess.run if device == "cpu" else self._session.run
+        inner = getattr(self._session, "_sess", self._session) if device == "cpu" else self._session
+        self._run = inner.run
         self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_outputs())
         self.size_bytes = len(model)
