@@ -113,8 +113,33 @@ class Examples:
         return found[1]
 
     def take(self, rows: Array) -> Examples:
-        """Return the examples at the given positions."""
-        return Examples(self.frame[rows], self.target[rows], self.schema, self.task)
+        """Return the examples at the given positions. Their rows are copied when they are asked for, and not kept."""
+        return _Taken(self, np.asarray(rows))
+
+
+class _Taken(Examples):
+    """Some of other examples: folds overlap, and to hold each in memory would be to hold the table many times."""
+
+    def __init__(self, whole: Examples, rows: Array) -> None:
+        if isinstance(whole, _Taken):
+            rows = whole._rows[rows]
+            whole = whole._whole
+        known = {"target": whole.target[rows], "schema": whole.schema, "task": whole.task}
+        for name, value in {**known, "_whole": whole, "_rows": rows, "_fitted": {}, "_matrices": {}}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows."""
+        return self._whole.frame[self._rows]
+
+    def feeds(self) -> Feeds:
+        """Return the rows as a graph takes them."""
+        return model.feeds_from_frame(self.frame, self.schema)
+
+    if TYPE_CHECKING:
+        _whole: Examples
+        _rows: Array
 
 
 class Fitted(Protocol):
