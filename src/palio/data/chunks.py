@@ -166,4 +166,8 @@ def _widened(schema: Schema, profile: Profile) -> Schema:
 def read_chunks(store: Store, chunks: Sequence[Chunk], columns: list[str] | None) -> Iterator[pl.DataFrame]:
     """Yield chunks as frames, each checked against its identity; `columns` of them, or all."""
     for chunk in chunks:
-        yield pl.read_parquet(io.BytesIO(store.blobs.get(chunk.blob)), columns=columns)
+        file = io.BytesIO(store.blobs.get(chunk.blob))
+        if columns is not None and any(name.startswith("^") for name in columns):  # it would be taken for a pattern
+            yield pl.read_parquet(file)[columns]
+        else:
+            yield pl.read_parquet(file, columns=columns)

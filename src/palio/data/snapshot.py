@@ -225,8 +225,8 @@ def read(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = No
             if last > first:
                 found.extend(f[ordered[first:last] - start] for f in read_chunks(store, (chunk,), names))
         start = end
-    chosen = names or [c.name for c in snapshot.schema.columns]
-    empty = pl.DataFrame(schema={name: DTYPES[snapshot.schema.column(name).type] for name in chosen})
+    types = {c.name: DTYPES[c.type] for c in snapshot.schema.columns}
+    empty = pl.DataFrame(schema={name: types[name] for name in names or types})
     frame: pl.DataFrame = pl.concat([empty, *found], rechunk=True)
     if order is None or (order[:-1] < order[1:]).all():
         return frame
@@ -254,7 +254,7 @@ def target_array(frame: pl.DataFrame, task: Task) -> np.ndarray[Any, Any]:
 
 
 def _known(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str] | None:
-    names = tuple(c.name for c in snapshot.schema.columns)
+    names = {c.name: None for c in snapshot.schema.columns}
     for name in columns or ():
         if name not in names:
             raise InputError(f"columns: there is no column `{name}`", hint=did_you_mean(name, names))
