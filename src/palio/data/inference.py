@@ -84,7 +84,7 @@ def survey(
         )
     schema, notes = roles.assign([scans[name].column() for name in names], scans, wishes=wishes, clock=clock)
     scan = scans[chosen]
-    task = task_from(
+    found = task_from(
         schema.column(chosen),
         counts=scan.label_counts(),
         n_labelled=scan.n_present,
@@ -93,6 +93,9 @@ def survey(
         positive=positive,
         has_fraction=scan.has_fraction,
     )
+    is_judged = kind == "auto" and schema.column(chosen).type in ("number", "integer")
+    notes.extend([found.reason] if is_judged else [])
+    notes.extend(found.notes)
     notes.extend(_about_rows(source, scan, n_rows))
     if not schema.features:
         raise InputError(
@@ -100,7 +103,7 @@ def survey(
             hint="add columns that say something about the target",
         )
     notes = [*source.notes, *notes]
-    return Survey(schema=schema, task=task, notes=tuple(notes), n_rows=n_rows, n_unlabelled=scan.n_missing)
+    return Survey(schema=schema, task=found.task, notes=tuple(notes), n_rows=n_rows, n_unlabelled=scan.n_missing)
 
 
 def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
