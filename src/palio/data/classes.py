@@ -11,15 +11,15 @@ from palio.core.words import counted, listed
 
 RARE = 3
 """A class of fewer rows cannot be in train, validation and test."""
-_OF_INTEREST = frozenset(
+_OF_INTEREST = (
     "yes true positive pos spam churn churned fraud fraudulent bad default defaulted malignant ill sick disease "
     "diseased abnormal anomaly anomalous attack attacked faulty fault failed failure fail defect defective broken "
-    "dead died death left bankrupt stroke cancer phishing malware malicious toxic".split()
+    "dead died death left bankrupt stroke cancer phishing malware malicious toxic"
 )
 """Names that say what a question is about; the rarer of two decides where both or none of them does."""
-_THE_REST = frozenset(
+_THE_REST = (
     "no false negative neg ham good normal benign healthy ok okay legit legitimate genuine none nothing paid retained "
-    "stayed alive survived pass passed intact regular background absent clean safe harmless control 0 -1".split()
+    "stayed alive survived pass passed intact regular background absent clean safe harmless control 0 -1"
 )
 _OPPOSITES = {"1": ("0", "-1"), "y": ("n",), "t": ("f",), "+": ("-",), "on": ("off",), "ja": ("nein",)}
 """Short names, which mean something only beside their opposite: of 1 and 2 neither is of interest by its name."""
@@ -31,8 +31,8 @@ def class_of_interest(
 ) -> tuple[str | None, str]:
     """Choose the class of interest of two; None where there are more.
 
-    The rarer one, unless a name tells: `yes`, `fraud`, `churn` are what a question is about, `no`, `good`, `0` never are
-    if they stand beside their opposite.
+    The rarer one, unless a name tells: `yes`, `fraud`, `churn` are what a question is about; `no`, `good`, `0` never
+    are beside their opposite.
 
     Returns:
         The class, and why it was taken.
@@ -69,7 +69,8 @@ def _is_about(label: str, other: str) -> bool:
     """Tell whether the names say that `label`, and not `other`, is what the question is about."""
     if other in _OPPOSITES.get(label, ()) or (_DENIED.sub("", other) == label and other != label):
         return True
-    return label not in _THE_REST and (label in _OF_INTEREST or other in _THE_REST)
+    about, rest = _OF_INTEREST.split(), _THE_REST.split()
+    return label not in rest and (label in about or other in rest)
 
 
 def _bare(label: str) -> str:

@@ -119,8 +119,9 @@ def task_from(
 def _kind(column: Column, counts: Mapping[str, int] | None, n_rows: int, *, has_fraction: bool) -> tuple[str, str]:
     """Decide between classes and a quantity, and say why.
 
-    A fraction asks how much; two whole numbers ask which of them. More whole numbers may be either: they are classes if they are
-    few and each comes again and again, and a quantity if they are many for their rows, or read like years or counts.
+    A fraction asks how much; two whole numbers ask which of them. More whole numbers may be either: they are classes if
+    they are few and each comes again and again, and a quantity if they are many for their rows, or read like years or
+    counts.
     The bounds were set on public tables whose question is known (LOG.md: classes or a quantity).
     """
     if column.type not in _NUMERIC:
