@@ -56,7 +56,7 @@ def is_possible(group: Any, label: Any, policy: str) -> bool:
     )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     n_groups=st.integers(3, 60),
     n_classes=st.integers(2, 8),

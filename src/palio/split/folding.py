@@ -10,6 +10,7 @@ import numpy.typing as npt
 from palio import data
 from palio.core.errors import InputError
 from palio.core.records import Parts, Schema, Task
+from palio.core.words import counted
 from palio.split.duplicates import is_coarse
 from palio.split.grouping import strata_of
 from palio.split.hashing import Hashes, occurrence_hashes, row_hashes, uniform
@@ -54,8 +55,8 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
     if len(cuts) < 2:
         what = "groups" if parts.method == "grouped" else "rows"
         raise InputError(
-            f"cross-validation: {frame.height} rows hold too few different {what} for two folds",
-            hint="bring more data",
+            f"cross-validation: {counted(frame.height, 'row')} of train hold too few different {what} for two folds",
+            hint=f"bring more {what}",
         )
     return cuts
 
