@@ -95,7 +95,8 @@ def test_two_whole_numbers_are_classes_however_they_are_written(labels: list[str
 
 def test_the_reason_names_the_word_that_changes_it() -> None:
     assert "18 different numbers in 18 rows hardly repeat" in found(QUANTITIES["18 prices"]).reason
-    assert "--task classification" in found(QUANTITIES["18 prices"]).reason
+    assert "--task classification" in found(QUANTITIES["years"]).reason
+    assert "--task" not in found(QUANTITIES["18 prices"]).reason  # it would be refused
     assert "--task regression" in found(CLASSES["a rating"]).reason
     assert found(CLASSES["a rating"], kind="regression").task.kind == "regression"
     assert found(QUANTITIES["years"], kind="classification").task.kind == "classification"
@@ -174,6 +175,8 @@ def test_labels_that_differ_in_case_or_blanks_alone_are_told_with_their_rows() -
 
 
 def test_rare_classes_are_told_with_their_rows() -> None:
-    (note,) = rare("y", {"a": 1, "b": 2, "c": 3})
+    (note,) = rare("y", {"a": 1, "b": 2, "c": 300})
     assert "`a` (1 row) and `b` (2 rows)" in note and "`c`" not in note
-    assert rare("y", {"a": 3}) == []
+    assert rare("y", {"a": 3, "b": 4}) == []
+    (note,) = rare("y", {f"class {i}": 4 for i in range(30)})
+    assert "30 classes in 120 rows, 4 rows of each on average" in note

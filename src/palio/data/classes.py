@@ -11,6 +11,8 @@ from palio.core.words import counted, listed
 
 RARE = 3
 """A class of fewer rows cannot be in train, validation and test."""
+FEW_EACH = 10
+"""Rows of each class, on average, below which many classes are told."""
 _OF_INTEREST = (
     "yes true positive pos spam churn churned fraud fraudulent bad default defaulted malignant ill sick disease "
     "diseased abnormal anomaly anomalous attack attacked faulty fault failed failure fail defect defective broken "
@@ -103,8 +105,14 @@ def look_alike(name: str, counts: Mapping[str, int]) -> list[str]:
 
 def rare(name: str, counts: Mapping[str, int]) -> list[str]:
     """Say which classes have too few rows to be learned and judged."""
+    said, each = [], sum(counts.values()) / max(len(counts), 1)
+    if len(counts) > 2 and each < FEW_EACH:
+        said.append(
+            f"`{name}`: {counted(len(counts), 'class')} in {counted(sum(counts.values()), 'row')}, {each:.2g} rows of "
+            "each on average, are hardly enough to learn them"
+        )
     few = sorted((n, label) for label, n in counts.items() if n < RARE)
-    if not few:
-        return []
-    shown = listed(f"`{label}` ({counted(n, 'row')})" for n, label in few)
-    return [f"`{name}`: rare classes can hardly be learned, and not be judged: {shown}"]
+    if few:
+        shown = listed(f"`{label}` ({counted(n, 'row')})" for n, label in few)
+        said.append(f"`{name}`: rare classes can hardly be learned, and not be judged: {shown}")
+    return said

@@ -93,8 +93,8 @@ def survey(
         positive=positive,
         has_fraction=scan.has_fraction,
     )
-    is_judged = kind == "auto" and schema.column(chosen).type in ("number", "integer")
-    notes.extend([found.reason] if is_judged else [])
+    if "--task" in found.reason:  # it might be taken otherwise
+        notes.append(found.reason)
     notes.extend(found.notes)
     notes.extend(_about_rows(source, scan, n_rows))
     if not schema.features:

@@ -93,8 +93,8 @@ def task_from(
         raise InputError(f"{where}: every cell is missing", hint="name another target, or check [data] missing")
     if kind == "auto":
         kind, why = _kind(column, counts, n_labelled, has_fraction=has_fraction)
-        if column.type in _NUMERIC:
-            other = "regression" if kind == "classification" else "classification"
+        other = "regression" if kind == "classification" else "classification"
+        if column.type in _NUMERIC and (other == "regression" or (counts and len(counts) <= _most(n_labelled))):
             why += f'; if it is {other}, write task = "{other}" under [project] in palio.toml, or --task {other}'
     else:
         why = "as asked"
@@ -109,8 +109,7 @@ def task_from(
     if positive_class is not None and not positive:
         notes.append(
             f"`{positive_class}` is the class of interest, {because} ({known[positive_class]:,} of {n_labelled:,} "
-            "rows): precision, recall and F1 speak of it; `positive` under [data] in palio.toml, or --positive, names "
-            "the other"
+            "rows); `positive` under [data] in palio.toml, or --positive, names the other"
         )
     task = Task(kind="classification", target=column.name, classes=classes, positive=positive_class, metric=metric)
     return TaskFound(task, f"classification of `{column.name}`: {why}", tuple(notes))
@@ -177,11 +176,11 @@ def _classes(column: Column, counts: dict[str, int] | None, n_labelled: int, whe
     is_numeric = column.type in _NUMERIC
     if column.type in ("datetime", "image", "boxes"):
         raise InputError(f"{where}: a {column.type} cannot be a class", hint="name another target")
-    if counts is None or len(counts) > min(MAX_CLASSES, max(2, n_labelled // 2)):
+    if counts is None or len(counts) > _most(n_labelled):
         n = "more than 10,000" if counts is None else f"{len(counts):,}"
-        bound = min(MAX_CLASSES, max(2, n_labelled // 2))
         raise InputError(
-            f"{where}: {n} different values in {counted(n_labelled, 'row')} are too many classes, at most {bound:,}",
+            f"{where}: {n} different values in {counted(n_labelled, 'row')} are too many classes, "
+            f"at most {_most(n_labelled):,}",
             hint=_instead(is_numeric=is_numeric, counts=counts, name=column.name),
         )
     if len(counts) == 1:
@@ -190,6 +189,11 @@ def _classes(column: Column, counts: dict[str, int] | None, n_labelled: int, whe
             hint="add rows of another class, or name another target",
         )
     return counts
+
+
+def _most(n_rows: int) -> int:
+    """Return how many classes there may be: of each, two rows on average."""
+    return min(MAX_CLASSES, max(2, n_rows // 2))
 
 
 def _instead(*, is_numeric: bool, counts: Mapping[str, int] | None, name: str) -> str:

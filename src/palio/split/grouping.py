@@ -21,7 +21,6 @@ from palio.core.records import Parts, Stratum, Task
 from palio.split.hashing import Hashes, uniform
 from palio.split.strata import (
     ASIDE,
-    N_TARGET_STRATA,
     TEST,
     TRAIN,
     VALIDATION,
@@ -38,8 +37,6 @@ from palio.split.strata import (
 MAX_DRAWS = 64
 _DRAWN_GROUPS = 2_000_000
 """Groups times draws at most: with very many groups the first draw leaves no class out."""
-_GROUPS_A_STRATUM = 3
-"""Regression is stratified by the mean target of the groups if there are so many for each stratum."""
 ALL = "all"
 """The one stratum of a grouped cut by an earlier version."""
 
@@ -141,11 +138,7 @@ def _strata(groups: Groups, task: Task, previous: Parts | None) -> tuple[Codes, 
     if before == [ALL]:
         return np.zeros(n_groups, np.int32), [ALL], [None]
     if task.kind == "regression":
-        uppers: list[float | None] = [None]
-        if previous:
-            uppers = [stratum.upper for stratum in previous.strata]
-        elif n_groups >= _GROUPS_A_STRATUM * N_TARGET_STRATA:
-            uppers = target_uppers(groups.means)
+        uppers = [stratum.upper for stratum in previous.strata] if previous else target_uppers(groups.means)
         return target_codes(groups.means, uppers), target_keys(uppers), uppers
     of_class, rows = n_groups_a_class(groups, task), _rows_a_class(groups, task)
     rarest_first = sorted(np.flatnonzero(of_class).tolist(), key=lambda c: (of_class[c], rows[c], c))

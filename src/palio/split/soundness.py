@@ -146,7 +146,7 @@ def check_metric(store: Store, snapshot: Snapshot, parts: Parts, task: Task) -> 
         helps.append(f'take a metric that is defined there: metric = "{other}" under [train] in palio.toml')
     raise InputError(
         f"`{metric}` is not defined on the {counted(len(truth), 'row')} of the sealed test part: {_why(task, truth)}; "
-        "so nothing was learned, and no look was spent",
+        "no look was spent",
         hint=_either(helps),
         facts={"metric": metric, "rows": len(truth), "method": parts.method},
     )

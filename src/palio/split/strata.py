@@ -19,7 +19,9 @@ SHARES: dict[str, tuple[float, float]] = {"60-20-20": (0.6, 0.8), "80-10-10": (0
 """Policy → where train ends and where validation ends."""
 
 N_TARGET_STRATA = 5
-"""Regression is stratified by quintile of the target."""
+"""Regression is stratified by quintile of the target,"""
+_ROWS_A_STRATUM = 10
+"""or by fewer quantiles, so that each has so many values: of two, one would be in test."""
 TOP_STRATUM = "target: highest"
 _BLOCK = 1_000_000  # rows at a time, so that temporaries stay small
 _EXACT_ROWS = 1_000_000  # above, chance moves a share by less than 0.001 (4σ), and the nominal points do
@@ -96,9 +98,13 @@ def place(uniforms: Floats, codes: Codes, strata: Sequence[Stratum], shares: tup
 
 
 def target_uppers(target: Floats) -> list[float | None]:
-    """Return the inclusive upper bounds of the target's quintiles; the last has none. NaN rows are left out."""
+    """Return the inclusive upper bounds of the target's quintiles; the last has none. NaN rows are left out.
+
+    Of fewer than fifty values there are as many quantiles as leave ten values for each.
+    """
     known = target[~np.isnan(target)]
-    inner = np.quantile(known, np.arange(1, N_TARGET_STRATA) / N_TARGET_STRATA) if known.size else np.empty(0)
+    n_strata = min(N_TARGET_STRATA, max(1, known.size // _ROWS_A_STRATUM))
+    inner = np.quantile(known, np.arange(1, n_strata) / n_strata) if known.size else np.empty(0)
     bounds = np.unique(inner)
     return [*(float(bound) for bound in bounds if (known > bound).any()), None]
 

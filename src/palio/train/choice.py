@@ -169,7 +169,6 @@ def _why_simpler(taken: Run, best: Run, *, sign: float, holdout: bool) -> str:
 def _only_constant(finalists: Sequence[Run], dummy: Run, absent: Sequence[str]) -> str:
     """Say what was tried beside the constant answer, and how it compares; the data is blamed only if others learned."""
     real = [run for run in finalists if run.family != "dummy"]
-    besides = f" Besides, {'; '.join(absent)}." if absent else ""
     if not real:
         why = "; ".join(absent) or "no other family was tried"
         return f"Warning: only the constant answer could be scored: {why}."
@@ -179,7 +178,7 @@ def _only_constant(finalists: Sequence[Run], dummy: Run, absent: Sequence[str]) 
         may_be += ', or a few extreme values decide: try [train] metric = "mae"'
     return (
         f"Warning: no family learned more than the constant answer beyond chance: {dummy.metric} {scores} against "
-        f"{_with_error(dummy)}; {may_be}.{besides}"
+        f"{shown(dummy.cv_score)}; {may_be}."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -125,8 +126,10 @@ def search(
         left_out=race.left_out,
     )
     try:
-        runs, cut = _trials(state, train.shape)
-        outcome = finals.hold(field, runs)
+        with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
+            warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+            runs, cut = _trials(state, train.shape)
+            outcome = finals.hold(field, runs)
         chosen = next(run for run in outcome.runs if run.id == outcome.chosen)
         curve = learning.draw(
             field.families[chosen.family],

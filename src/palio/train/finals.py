@@ -20,7 +20,7 @@ from palio.core.words import counted
 from palio.train import unseen
 from palio.train.choice import Limits, choose, shown
 from palio.train.family import Examples, Family, Fitted, OutOfTime
-from palio.train.trial import UNDEFINED, Terms, score
+from palio.train.trial import UNDEFINED, WANT_OF_ROWS, Terms, score
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
@@ -144,16 +144,15 @@ def _all_failed(field: Field, runs: Sequence[Run], failures: Mapping[str, str]) 
     """Say that nothing was learned because everything failed, and why: the features are not to blame."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in failures.items():
-        by_reason.setdefault(reason, []).append(name)
+        by_reason.setdefault(reason.removeprefix(f"{name}: "), []).append(name)
     told = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
     terms = field.terms
-    if all(UNDEFINED in reason for reason in failures.values()):
-        more = "bring more rows of each class" if terms.task.kind == "classification" else "bring more rows"
-        hint = f"{more}, or choose another metric than {terms.metric} in palio.toml [train]"
+    if all(any(words in reason for words in WANT_OF_ROWS) for reason in by_reason):
+        hint = "bring more rows of each class" if terms.task.kind == "classification" else "bring more rows"
+        if any(UNDEFINED in reason for reason in by_reason):
+            hint += f", or choose another metric than {terms.metric} under [train] in palio.toml"
     else:
-        hint = (
-            "leave out the columns that the reason names with [data] exclude, or report it with the schema of the data"
-        )
+        hint = "leave out the columns at fault with exclude under [data], or report it with the schema of the data"
     return PalioError(
         f"train: every family failed, so nothing was learned and no look was spent: {told}",
         hint=hint,

@@ -13,6 +13,7 @@ import numpy as np
 
 from palio import measure
 from palio.core import ids, seeds
+from palio.core.errors import PalioError
 from palio.core.records import Parts, Run, Task
 from palio.core.words import counted
 from palio.train.choice import resampled_error
@@ -28,6 +29,8 @@ HOPELESS_SHARE = 0.02
 N_BLOCKS = 10
 """Blocks of rows that one large holdout is scored in, so that scores have a spread."""
 UNDEFINED = "is undefined on every fold"
+"""What the reason of a trial says whose metric has no value on any fold."""
+WANT_OF_ROWS = (UNDEFINED, "only one class has examples", "no feature column holds two different values")
 """What the reason of a trial says that failed for want of rows."""
 
 Keep = Callable[[Sequence[tuple[Array, "Outputs"]]], str]
@@ -228,5 +231,7 @@ def _finish(run: Run, started: float, **changes: Any) -> Run:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, PalioError):  # it speaks for people already
+        return error.message.splitlines()[0][:300]
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
