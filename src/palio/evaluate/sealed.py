@@ -103,7 +103,10 @@ def assess(
     baseline = _known_of_training(np.concatenate(learned), task)
     look = split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor, will_close=True)
     left = split.looks_left(store, parts)
-    progress.say(f"evaluate  opened the sealed test part: {left} of {counted(parts.look_budget, 'look')} left")
+    progress.say(
+        f"evaluate  opened the sealed test part: {left} of {counted(parts.look_budget, 'look')} "
+        f"{'is' if left == 1 else 'are'} left"
+    )
     frame, truth = known_rows(look.rows, task)
     progress.step("evaluate", 1, 4)
     answers = answer(challenger, frame, task=task)

@@ -137,7 +137,11 @@ def hold(field: Field, runs: Sequence[Run]) -> Outcome:
 def _failures(runs: Sequence[Run]) -> dict[str, str]:
     """Return the families of which every trial failed, with the first reason."""
     done = {run.family for run in runs if run.status != "failed"}
-    return {run.family: run.reason for run in reversed(runs) if run.status == "failed" and run.family not in done}
+    found: dict[str, str] = {}
+    for run in runs:
+        if run.family not in done:
+            found.setdefault(run.family, run.reason)
+    return found
 
 
 def _all_failed(field: Field, runs: Sequence[Run], failures: Mapping[str, str]) -> PalioError:
