@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from palio.data.contract import scan, unusual
     from palio.data.inference import Survey, survey
+    from palio.data.opening import open_source
     from palio.data.profiles import profile_of
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
-    from palio.data.source import Source, SourceOptions, open_source
+    from palio.data.source import Skipped, Source, SourceOptions
     from palio.data.stored import StoredRows, holds, obstacle
     from palio.data.task import infer_task
     from palio.data.values import label
 
 _HOMES = {
+    "Skipped": "source",
     "Source": "source",
     "SourceOptions": "source",
     "StoredRows": "stored",
@@ -32,7 +34,7 @@ _HOMES = {
     "ingest": "snapshot",
     "label": "values",
     "obstacle": "stored",
-    "open_source": "source",
+    "open_source": "opening",
     "profile": "snapshot",
     "profile_of": "profiles",
     "read": "snapshot",
@@ -45,6 +47,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Skipped",
     "Source",
     "SourceOptions",
     "StoredRows",

@@ -67,7 +67,9 @@ def survey(
             classes, all missing).
     """
     names = source.columns
-    chosen = resolve(target, names, "target")
+    if not names:
+        raise InputError(f"{source.name}: the file holds no rows", hint="name a file with rows")
+    chosen = _target(target, source)
     wishes = roles.Wishes(
         target=chosen,
         id=resolve(id, names, "id") if id else None,
@@ -139,6 +141,26 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
         hint=f"did you mean `{folded[0]}`?" if folded else did_you_mean(text, names),
         facts={"columns": list(names[:100])},
     )
+
+
+def _target(wanted: str | int, source: Source) -> str:
+    """Find the target; where it is not among the columns, say so if that is for want of a header, or by its cells."""
+    name = str(wanted).strip()
+    if name in source.passed_over:
+        raise InputError(
+            f"target: column `{name}` of {source.name} cannot be read: {source.passed_over[name]}",
+            hint="write it as plain cells, or name another column",
+        )
+    try:
+        return resolve(wanted, source.columns, "target")
+    except InputError as error:
+        if source.form.header or error.facts is None:
+            raise
+        raise InputError(
+            f"{error.message}: no header was found in {source.name}",
+            hint="write the names into the first line, or say that it holds them: [data] header is `yes`",
+            facts=error.facts,
+        ) from None
 
 
 def _codes(frame: pl.DataFrame) -> dict[str, bool]:
