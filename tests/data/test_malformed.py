@@ -108,7 +108,7 @@ CASES: list[Case] = [
     ("pipe", pipe, {}, InputError, "pipe"),
     ("device", lambda f: "/dev/zero", {}, InputError, "device"),
     ("no ending, no table", file("table", "only words\nin lines\n"), {}, InputError, "end in"),
-    ("broken spreadsheet", file("t.xlsx", b"PK\x03\x04"), {}, InputError, "broken or cut off"),
+    ("broken spreadsheet", file("t.xlsx", b"PK\x03\x04"), {}, InputError, "not a readable spreadsheet"),
     ("old spreadsheet, broken", file("t.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99)), {}, InputError, "spreadsheet"),
     ("web page called .xls", file("t.xls", b"<html><table><tr><td>1"), {}, InputError, "web page"),
     ("pickle", file("t.pkl", b"\x80\x04"), {}, InputError, "end in `.pkl`"),

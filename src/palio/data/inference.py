@@ -69,13 +69,13 @@ def survey(
     names = source.columns
     if not names:
         raise InputError(f"{source.name}: the file holds no rows", hint="name a file with rows")
-    chosen = _target(target, source)
+    chosen = _column(target, source, "target")
     wishes = roles.Wishes(
         target=chosen,
-        id=resolve(id, names, "id") if id else None,
-        group=resolve(group, names, "group") if group else None,
-        time=tuple(resolve(name, names, "time") for name in time),
-        exclude=frozenset(resolve(name, names, "exclude") for name in exclude),
+        id=_column(id, source, "id") if id else None,
+        group=_column(group, source, "group") if group else None,
+        time=tuple(_column(name, source, "time") for name in time),
+        exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
     scans, clock, n_rows = _scan(source, chosen, progress)
     if n_rows < MIN_ROWS:
@@ -143,16 +143,16 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
     )
 
 
-def _target(wanted: str | int, source: Source) -> str:
-    """Find the target; where it is not among the columns, say so if that is for want of a header, or by its cells."""
+def _column(wanted: str | int, source: Source, role: str) -> str:
+    """Find a column; where it is not there, say so if that is for want of a header, or because of its cells."""
     name = str(wanted).strip()
     if name in source.passed_over:
         raise InputError(
-            f"target: column `{name}` of {source.name} cannot be read: {source.passed_over[name]}",
+            f"{role}: column `{name}` of {source.name} cannot be read: {source.passed_over[name]}",
             hint="write it as plain cells, or name another column",
         )
     try:
-        return resolve(wanted, source.columns, "target")
+        return resolve(wanted, source.columns, role)
     except InputError as error:
         if source.form.header or error.facts is None:
             raise

@@ -71,8 +71,18 @@ def _leaf(name: str, kind: Any, path: tuple[int, ...]) -> Leaf:
     elif is_.is_time(held):
         convert = _times
     else:
-        remark = f"it holds cells of the type {str(held)[:60]}"
+        remark = f"it holds {_called(held)}"
     return Leaf(name=name, path=path, convert=convert, remark=remark, type=held)
+
+
+def _called(kind: Any) -> str:
+    is_ = pa.types
+    if is_.is_map(kind):
+        return "maps"
+    lists = (is_.is_list, is_.is_large_list, is_.is_fixed_size_list, is_.is_list_view, is_.is_large_list_view)
+    if any(test(kind) for test in lists):
+        return "lists"
+    return "bytes" if is_.is_fixed_size_binary(kind) else f"cells of the type {str(kind)[:60]}"
 
 
 def after_look(leaf: Leaf, cells: Iterator[Any]) -> Leaf:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -30,6 +31,7 @@ _DEEPEST = 3
 _GZIP, _BZIP2, _XZ, _ZSTD, _ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 PACKED = {".gz": "gzip", ".gzip": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".zstd": "zstd", ".zip": "ZIP"}
+_SHEETS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 _OFFICE = ("[Content_Types].xml", "mimetype", "xl/workbook.xml")
 _NO_TABLE = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 HEAD_BYTES = 1 << 16
@@ -50,7 +52,7 @@ class Content:
             self.head = stream.read(HEAD_BYTES)
 
     @contextmanager
-    def opened(self) -> Iterator[IO[bytes]]:
+    def opened(self) -> Iterator[io.BufferedReader]:
         """Open it for reading from the beginning; it cannot be wound back.
 
         Raises:
@@ -59,13 +61,14 @@ class Content:
         """
         try:
             with ExitStack() as stack:
-                stream: IO[bytes] = stack.enter_context(self.path.open("rb"))
+                self.ending = _ending(PurePosixPath(self.name))
+                stream: io.BufferedReader = stack.enter_context(self.path.open("rb"))
                 for _ in range(_DEEPEST):
-                    inner = self._unpacked(stream, stack)
+                    inner = self._inside(stream, stack)
                     if inner is None:
                         break
-                    stream, self.is_packed = inner, True
-                yield cast(IO[bytes], _Guarded(stream, self)) if self.is_packed else stream
+                    stream, self.is_packed = io.BufferedReader(_Unpacked(inner, self), 1 << 18), True
+                yield stream
         except EOFError:
             raise self._cut_off() from None
         except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowInvalid) as error:
@@ -90,12 +93,9 @@ class Content:
         self.path, self.is_packed = Path(copy.name), False
         return self.path
 
-    def _unpacked(self, stream: Any, stack: ExitStack) -> IO[bytes] | None:
-        """Return what is inside, or None if nothing is packed (then the stream stands at its beginning)."""
-        if not stream.seekable():
-            stream = stack.enter_context(_spooled(stream))
-        head = stream.read(6)
-        stream.seek(0)
+    def _inside(self, stream: io.BufferedReader, stack: ExitStack) -> Any:
+        """Return a stream of what is inside, or None if nothing is packed."""
+        head = stream.peek(6)[:6]
         inner: Any
         if head.startswith(_GZIP):
             inner = gzip.GzipFile(fileobj=stream)
@@ -105,23 +105,25 @@ class Content:
             inner = lzma.LZMAFile(stream)
         elif head.startswith(_ZSTD):
             inner = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
-        elif head.startswith((_ZIP, _EMPTY_ZIP)):
+        elif head.startswith((_ZIP, _EMPTY_ZIP)) and self.ending not in _SHEETS:
             try:
-                archive = zipfile.ZipFile(stream)
+                archive = zipfile.ZipFile(stream if stream.seekable() else stack.enter_context(_spooled(stream)))
             except zipfile.BadZipFile:
                 raise InputError(
                     f"{self.name}: a ZIP archive or spreadsheet that is broken or cut off",
                     hint="copy or download it again",
                 ) from None
-            return self._member(archive, stack)
+            return self._member(archive, stream, stack)
         else:
             return None
-        return cast(IO[bytes], stack.enter_context(inner))
+        return stack.enter_context(inner)
 
-    def _member(self, archive: zipfile.ZipFile, stack: ExitStack) -> IO[bytes] | None:
+    def _member(self, archive: zipfile.ZipFile, stream: io.BufferedReader, stack: ExitStack) -> Any:
         names = archive.namelist()
         if any(name in names for name in _OFFICE):
-            cast(Any, archive.fp).seek(0)
+            if not stream.seekable():
+                raise InputError(f"{self.name}: a spreadsheet inside an archive is not read", hint="unpack it first")
+            stream.seek(0)
             return None  # a spreadsheet is an archive, too
         files = [
             info
@@ -157,26 +159,30 @@ class Content:
         return InputError(f"{self.name}: the compressed file is cut off", hint="copy or download it again")
 
 
-class _Guarded:
-    """A stream that refuses to grow without end."""
+class _Unpacked(io.RawIOBase):
+    """What comes out of a stream that unpacks; it goes forward only, and refuses to grow without end."""
 
     def __init__(self, stream: Any, content: Content) -> None:
+        super().__init__()
         self._stream, self._name = stream, content.name
         self._left = max(LARGEST_FREE, LARGEST_RATIO * content.packed_bytes)
 
-    def read(self, size: int = -1) -> bytes:
-        """Return at most `size` bytes."""
-        block = bytes(self._stream.read(size if size is not None and size >= 0 else self._left + 1))
-        self._left -= len(block)
+    def readable(self) -> bool:
+        """Tell that this can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer` and return how many bytes were written."""
+        view, done = memoryview(buffer), 0
+        while done < len(view) and (block := self._stream.read(len(view) - done)):
+            view[done : done + len(block)] = block
+            done += len(block)
+        self._left -= done
         if self._left < 0:
             raise InputError(
                 f"{self._name}: it unpacks to more than {LARGEST_RATIO} times its size", hint="unpack it yourself first"
             )
-        return block
-
-    def seekable(self) -> bool:
-        """Tell that this goes forward only."""
-        return False
+        return done
 
 
 def _spooled(stream: Any) -> IO[bytes]:
@@ -184,7 +190,7 @@ def _spooled(stream: Any) -> IO[bytes]:
     copy = tempfile.TemporaryFile()  # noqa: SIM115 — closed by who asked for it
     shutil.copyfileobj(stream, copy, 1 << 20)
     copy.seek(0)
-    return cast(IO[bytes], copy)
+    return copy
 
 
 def _ending(name: PurePosixPath) -> str:

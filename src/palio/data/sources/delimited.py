@@ -178,8 +178,8 @@ class DelimitedSource:
         if not table.num_rows:
             return self._of_rows([])
         batch = table.combine_chunks().to_batches()[0]
-        nameless = [i for i in range(dialect.width) if i not in self._kept]
-        if any(pc.any(pc.not_equal(pc.utf8_trim_whitespace(batch.column(i)), "")).as_py() for i in nameless):
+        empty = dialect.names.empty
+        if any(pc.any(pc.not_equal(pc.utf8_trim_whitespace(batch.column(i)), "")).as_py() for i in empty):
             return self._read_by_row(block, line)
         return pa.RecordBatch.from_arrays([batch.column(i) for i in self._kept], names=list(self.columns))
 
@@ -200,14 +200,13 @@ class DelimitedSource:
         reader = csv.reader(
             io.StringIO(block.decode(), newline=""), delimiter=self._separator, quoting=quoting, quotechar=dialect.quote or None
         )
-        kept = set(self._kept)
         csv.field_size_limit(max(csv.field_size_limit(), blocks.BLOCK_BYTES))
         at = line
         for cells in reader:
             if not cells:
                 at = line + reader.line_num
                 continue
-            surplus = any(cell.strip() for i, cell in enumerate(cells) if i not in kept)
+            surplus = any(len(cells) > i and cells[i].strip() for i in dialect.names.empty)
             if self._fits(cells) and not surplus:
                 rows.append([cells[i] for i in self._kept])
             else:

@@ -57,6 +57,9 @@ def is_evidence(target: str, width: int) -> bool:
 
 def has_header(rows: Sequence[Row], marks: frozenset[str]) -> bool:
     """Tell from the cells alone whether the first row names the columns."""
+    others = [row for row in rows[1:] if row.cells != rows[0].cells]
+    if len(others) < len(rows) - 1 and _stands_above_numbers(rows[0].cells, others, marks):
+        return True  # the header is repeated further down
     first = rows[0].cells
     width = len(first)
     if first == tuple(str(i) for i in range(width)) and width > 1:
@@ -74,6 +77,16 @@ def has_header(rows: Sequence[Row], marks: frozenset[str]) -> bool:
     if not body or not words or not _are_names([first[i] for i in odd], [columns[i] for i in odd], marks):
         return False
     return (len(body) > 2 and any(is_typed[i] for i in words)) or not any(first[i] in columns[i] for i in range(width))
+
+
+def _stands_above_numbers(first: Sequence[str], below: Sequence[Row], marks: frozenset[str]) -> bool:
+    if len(below) < 3 or any(map(is_plain, first)):
+        return False
+    return any(
+        name and name not in marks and cells and all(map(is_plain, cells))
+        for i, name in enumerate(first)
+        if (cells := [row.cells[i] for row in below if len(row.cells) > i and row.cells[i] not in marks])
+    )
 
 
 def _are_names(odd: list[str], columns: list[list[str]], marks: frozenset[str]) -> bool:

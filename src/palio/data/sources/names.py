@@ -23,6 +23,8 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     positions: tuple[int, ...]
     """Where each of them stands among the raw names, from 0."""
+    empty: tuple[int, ...] = ()
+    """Positions of columns that are passed over because they have neither name nor cells."""
     passed_over: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -79,9 +81,9 @@ def tidy(
     nameless = [i for i in kept if not cleaned[i]]
     if nameless and told:
         shown = ", ".join(str(i + 1) for i in nameless[:8]) + (" …" if len(nameless) > 8 else "")
-        those = "column has" if len(nameless) == 1 else "columns have"
+        those = f"column {shown} has" if len(nameless) == 1 else f"columns {shown} have"
         called = f"`{names[nameless[0]]}`" + (" …" if len(nameless) > 1 else "")
-        notes.append(f"{where}: the {those} no name at position {shown}, called {called}")
+        notes.append(f"{where}: {those} no name, called {called}")
     spoilt = [i for i in kept if _CONTROL.search(raw[i].strip(_EDGE))]
     if spoilt:
         notes.append(
@@ -89,7 +91,11 @@ def tidy(
             + (f" and {len(spoilt) - 1} more" if len(spoilt) > 1 else "")
         )
     return Names(
-        columns=tuple(names[i] for i in kept), positions=tuple(kept), passed_over=passed_over, notes=tuple(notes)
+        columns=tuple(names[i] for i in kept),
+        positions=tuple(kept),
+        empty=tuple(i for i, name in enumerate(cleaned) if not name and i in empty),
+        passed_over=passed_over,
+        notes=tuple(notes),
     )
 
 

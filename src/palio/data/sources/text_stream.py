@@ -157,7 +157,7 @@ def _scan_utf8(content: Content, *, may_differ: bool) -> Scan:
         words = _ANY_WORD.findall(content.head)
         other = len(_LONG_WORD.findall(content.head)) > 0.3 * max(1, len(words))
         doubt = (
-            "which looks like letters of another alphabet: set [data] encoding, e.g. `cp1251`, `gbk` or `shift_jis`"
+            "it looks like letters of another alphabet: set [data] encoding, e.g. `cp1251`, `gbk` or `shift_jis`"
             if other
             else "if letters look wrong, set [data] encoding"
         )
@@ -221,7 +221,7 @@ def _pass(content: Content, encoding: str, errors: str = "strict") -> Scan:
         opening_quotes=opening,
         closing_quotes=closing + (last == b'"'),
         errors=errors,
-        remarks=(f"{n_zero:,} zero bytes are left out",) if n_zero else (),
+        remarks=(f"{n_zero:,} zero {'byte is' if n_zero == 1 else 'bytes are'} left out",) if n_zero else (),
     )
 
 
