@@ -201,7 +201,7 @@ def _pass(content: Content, encoding: str, errors: str = "strict") -> Scan:
             n_quotes += count(block, b'"') if b'"' in block else 0
             if b"\t" in block and (b'"' in block or last == b'"'):
                 joined = last + block
-                opening += joined.count(b'\t"') + joined.count(b'\n"')
+                opening += joined.count(b'\t"') + joined.count(b'\n"') + joined.count(b'\r"')
                 closing += joined.count(b'"\t') + joined.count(b'"\n') + joined.count(b'"\r')
             last = block[-1:]
     except UnicodeError as error:
