@@ -83,8 +83,8 @@ def open_source(spec: str | Path, options: SourceOptions | None = None) -> Sourc
 
     Args:
         spec: Path or URL (`https://`, `s3://`, whatever fsspec has a driver for) of a CSV (`.csv .tsv .tab .psv .txt
-            .dat .data`), Parquet (`.parquet .pq`), JSON (`.jsonl .ndjson .json`) or spreadsheet file (`.xlsx .xlsm .xlsb
-            .xls .ods`), packed with gzip, bzip2, xz, zstd or alone in a ZIP archive; or `sqlite:///PATH`,
+            .dat .data`), Parquet (`.parquet .pq`), JSON (`.jsonl .ndjson .json`) or spreadsheet file (`.xlsx .xlsm
+            .xlsb .xls .ods`), packed with gzip, bzip2, xz, zstd or alone in a ZIP archive; or `sqlite:///PATH`,
             `postgresql://…` with `options.query`.
         options: How to read it.
 

@@ -17,12 +17,13 @@ ROWS = tuple((i * 1.5, f"näme {i % 3}", "yes" if i % 2 else "no") for i in rang
 
 
 class SourceContract:
-    """Subclass it and override `write`.
+    r"""Subclass it and override `write`.
 
     Example:
         >>> class TestMine(SourceContract):
         ...     def write(self, folder, columns, rows):
-        ...         (folder / "t.csv").write_text("\\n".join([",".join(columns), *(",".join(map(str, r)) for r in rows)]))
+        ...         lines = [",".join(map(str, row)) for row in (columns, *rows)]
+        ...         (folder / "t.csv").write_text("\n".join(lines))
         ...         return folder / "t.csv"
     """
 

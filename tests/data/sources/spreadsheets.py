@@ -47,7 +47,7 @@ def write_xlsx(path: Path, sheets: Sheets) -> Path:
         )
         archive.writestr(
             "xl/styles.xml",
-            f'<styleSheet xmlns="{_MAIN}"><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
+            f'<styleSheet xmlns="{_MAIN}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
         )
         for i, rows in enumerate(sheets.values()):
             inside = "".join(

@@ -114,9 +114,11 @@ class TestQuery(SourceContract):
             connection.execute("CREATE TABLE t (a REAL, b TEXT, c TEXT)")
             connection.executemany("INSERT INTO t VALUES (?, ?, ?)", rows)
         connection.close()
-        self.query = "SELECT " + ", ".join(
-            f'{column} AS "{name}"' for column, name in zip("abc", columns, strict=True)
-        ) + " FROM t ORDER BY rowid"
+        self.query = (
+            "SELECT "
+            + ", ".join(f'{column} AS "{name}"' for column, name in zip("abc", columns, strict=True))
+            + " FROM t ORDER BY rowid"
+        )
         return f"sqlite:///{path}"
 
     def open(self, spec: str | Path, **options: Any) -> data.Source:

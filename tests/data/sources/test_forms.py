@@ -11,14 +11,14 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from palio import data
 from palio.testing.source import cells
 
 SIGNS = st.characters(codec="utf-8", exclude_characters="\0\r\x1f", exclude_categories=("Cs",))
-CELLS = st.text(st.one_of(st.sampled_from('ab ,;\t|"\n#\'='), SIGNS), max_size=12)
+CELLS = st.text(st.one_of(st.sampled_from("ab ,;\t|\"\n#'="), SIGNS), max_size=12)
 PACKED = {
     "": bytes,
     ".gz": gzip.compress,

@@ -105,7 +105,9 @@ def after_look(leaf: Leaf, cells: Iterator[Any]) -> Leaf:
     if largest <= limit:
         wanted = pa.float64() if has_fraction else pa.int64()
         return msgspec.structs.replace(leaf, convert=_cast(wanted))
-    return msgspec.structs.replace(leaf, convert=_cast(pa.string()), remark="numbers are read as text, to keep all digits")
+    return msgspec.structs.replace(
+        leaf, convert=_cast(pa.string()), remark="numbers are read as text, to keep all digits"
+    )
 
 
 def take(batch: Any, leaf: Leaf) -> Any:
@@ -160,16 +162,15 @@ def _times(array: Any) -> Any:
 
 def _bytes(leaf: Leaf, sample: Any) -> Leaf:
     what = "it holds bytes"
-    if sample is not None:
-        try:
-            text = _plain(sample).cast(pa.string())
-        except pa.ArrowInvalid:
-            return msgspec.structs.replace(leaf, remark=what)
-        if pc.any(pc.match_substring_regex(text, r"[\x00-\x08\x0e-\x1f]")).as_py():
-            return msgspec.structs.replace(leaf, remark=what)
-        if text.null_count < len(text):
-            return msgspec.structs.replace(leaf, convert=_decoded, remark="bytes are read as UTF-8 text")
-    return msgspec.structs.replace(leaf, remark=what)
+    if sample is None:  # no rows: whatever it is, nothing is lost
+        return msgspec.structs.replace(leaf, convert=_decoded)
+    try:
+        text = _plain(sample).cast(pa.string())
+    except pa.ArrowInvalid:
+        return msgspec.structs.replace(leaf, remark=what)
+    if text.null_count == len(text) or pc.any(pc.match_substring_regex(text, r"[\x00-\x08\x0e-\x1f]")).as_py():
+        return msgspec.structs.replace(leaf, remark=what)
+    return msgspec.structs.replace(leaf, convert=_decoded, remark="bytes are read as UTF-8 text")
 
 
 def _decoded(array: Any) -> Any:

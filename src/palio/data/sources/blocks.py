@@ -14,8 +14,10 @@ BLOCK_BYTES = 8 << 20
 """Size of the blocks that are parsed at once; no row may be longer."""
 
 
-def whole_rows(stream: Iterable[bytes], *, quote: str, separator: str, name: str) -> Iterator[bytes]:
-    """Yield blocks that end where a row ends; the last one ends with the file.
+def whole_rows(
+    stream: Iterable[bytes], *, quote: str, separator: str, name: str, escape: bool = False, n_bytes: int = BLOCK_BYTES
+) -> Iterator[bytes]:
+    """Yield blocks of `n_bytes` or more that end where a row ends; the last one ends with the file.
 
     Raises:
         InputError: a row is longer than a block.
@@ -25,10 +27,13 @@ def whole_rows(stream: Iterable[bytes], *, quote: str, separator: str, name: str
     for block in stream:
         rest.append(block)
         size += len(block)
-        if size < BLOCK_BYTES:
+        if size < n_bytes:
             continue
         joined = b"".join(rest)
-        if not (end := last_row_end(joined, quote.encode(), separator.encode())):
+        if not (end := last_row_end(joined, quote.encode(), separator.encode(), escape=escape)):
+            if size < BLOCK_BYTES:
+                rest = [joined]
+                continue
             raise InputError(
                 f"{name}: a row is longer than {BLOCK_BYTES >> 20} MB, or a quote never closes",
                 hint="look for a cell that begins with a quote and does not end with one",
@@ -39,19 +44,23 @@ def whole_rows(stream: Iterable[bytes], *, quote: str, separator: str, name: str
         yield b"".join(rest)
 
 
-def last_row_end(block: bytes, quote: bytes, separator: bytes) -> int:
-    """Return the position behind the last end of a row in `block`, which begins with a row; 0 if there is none.
+def last_row_end(block: bytes, quote: bytes, separator: bytes, *, escape: bool = False) -> int:
+    r"""Return the position behind the last end of a row in `block`, which begins with a row; 0 if there is none.
 
     A quote encloses a cell if it stands at its beginning; a quote inside one is written twice.
 
     Example:
-        >>> last_row_end(b'1,2\\n3,"x\\ny"', b'"', b","), last_row_end(b'1,5" pipe\\n2,', b'"', b",")
+        >>> last_row_end(b'1,2\n3,"x\ny"', b'"', b","), last_row_end(b'1,5" pipe\n2,', b'"', b",")
         (4, 10)
     """
     if not quote or quote not in block:
         return _line_end(block, 0, len(block))
     codes = np.frombuffer(block, np.uint8)
     at = np.flatnonzero(codes == quote[0])
+    if escape:
+        at = at[[not _is_escaped(block, p) for p in at.tolist()]]
+        if not len(at):
+            return _line_end(block, 0, len(block))
     openings = at[::2]
     before = codes[openings - 1]
     fits = (before == separator[-1]) | (before == 10) | (before == 13) | (openings == 0)
@@ -62,6 +71,11 @@ def last_row_end(block: bytes, quote: bytes, separator: bytes) -> int:
         if found := _line_end(block, start, end):
             return found
     return 0
+
+
+def _is_escaped(block: bytes, at: int) -> bool:
+    before = block[max(0, at - 64) : at]
+    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
 
 
 def _line_end(block: bytes, start: int, end: int) -> int:
@@ -80,7 +94,8 @@ def _counted(at: Places, n_bytes: int) -> Iterator[tuple[int, int]]:
 
 def _walked(block: bytes, at: Places, separator: int) -> Iterator[tuple[int, int]]:
     """Yield the stretches outside quotes, the last one first, by following them one after the other."""
-    stretches, start, inside, passed = [], 0, False, -1
+    stretches = list[tuple[int, int]]()
+    start, inside, passed = 0, False, -1
     edges = (separator, 10, 13)
     for p in at.tolist():
         if not inside:
@@ -110,14 +125,19 @@ def from_position(stream: Iterable[bytes], position: int) -> Iterator[bytes]:
 class WithoutComments:
     """A stream of text in which lines that begin with `sign` are blank, outside of quotes; they are counted."""
 
-    def __init__(self, stream: Iterable[bytes], sign: str, quote: str) -> None:
+    def __init__(self, stream: Iterable[bytes], sign: str, quote: str, *, escape: bool = False) -> None:
         self.n_lines = 0
         self._stream, self._sign, self._quote = stream, sign.encode(), quote.encode()
+        self._escaped = b"\\" + self._quote if escape else b""
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield blocks of whole lines."""
         rest, inside = b"", False
         for block in self._stream:
+            if b"\n" not in block and b"\r" in block:  # lines end as on old Macs: what is no row is found later
+                yield rest + block
+                rest = b""
+                continue
             lines = (rest + block).split(b"\n")
             rest = lines.pop()
             inside = self._blank(lines, inside)
@@ -133,9 +153,22 @@ class WithoutComments:
             if not inside and line.startswith(self._sign):
                 lines[i] = b""
                 self.n_lines += 1
-            elif self._quote and line.count(self._quote) % 2:
+            elif self._quote and (line.count(self._quote) - self._n_escaped(line)) % 2:
                 inside = not inside
         return inside
+
+    def _n_escaped(self, line: bytes) -> int:
+        return line.count(self._escaped) if self._escaped else 0
+
+
+def without_blanks_before_quotes(stream: Iterable[bytes], separator: str, quote: str) -> Iterator[bytes]:
+    """Draw quotes to the separators before them: `1, "a, b"` means `1,"a, b"`."""
+    wide, narrow, rest = f"{separator} {quote}".encode(), f"{separator}{quote}".encode(), b""
+    for block in stream:
+        whole, end, rest = (rest + block).rpartition(b"\n")
+        yield (whole + end).replace(wide, narrow)
+    if rest:
+        yield rest.replace(wide, narrow)
 
 
 def n_line_ends(text: bytes) -> int:

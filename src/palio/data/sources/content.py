@@ -102,12 +102,13 @@ class Content:
         elif head.startswith(_BZIP2):
             inner = bz2.BZ2File(stream)
         elif head.startswith(_XZ):
-            inner = lzma.LZMAFile(stream)
+            inner = lzma.LZMAFile(stream)  # noqa: SIM115 — closed by the stack
         elif head.startswith(_ZSTD):
             inner = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
         elif head.startswith((_ZIP, _EMPTY_ZIP)) and self.ending not in _SHEETS:
             try:
-                archive = zipfile.ZipFile(stream if stream.seekable() else stack.enter_context(_spooled(stream)))
+                whole = stream if stream.seekable() else stack.enter_context(_spooled(stream))
+                archive = stack.enter_context(zipfile.ZipFile(whole))
             except zipfile.BadZipFile:
                 raise InputError(
                     f"{self.name}: a ZIP archive or spreadsheet that is broken or cut off",
@@ -146,7 +147,9 @@ class Content:
         try:
             return stack.enter_context(archive.open(tables[0]))
         except NotImplementedError:
-            raise InputError(f"{self.name}: the archive is packed in a way that is not read", hint="unpack it") from None
+            raise InputError(
+                f"{self.name}: the archive is packed in a way that is not read", hint="unpack it"
+            ) from None
 
     def _broken(self, error: BaseException) -> InputError:
         if any(sign in str(error).lower() for sign in ("truncated", "end-of-stream", "ended before", "end of")):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -20,8 +21,10 @@ from palio.data.sources import blocks, names, text_stream
 from palio.data.sources.content import Content
 from palio.data.sources.decimals import decimal_of
 from palio.data.sources.dialect import HEAD_BYTES, Dialect, called, sniff
-from palio.data.sources.rows import is_plain, rows_of
+from palio.data.sources.rows import is_plain, reader_of, rows_of
 
+_REMARK = re.compile(r"\s*([-=+| ]+|\(?\d+ rows?( affected| selected)?\.?\)?)\s*$")
+"""What databases print under a header and below a table."""
 _STAND_IN = "\x1f"
 """Stands for a separator that is no single byte."""
 
@@ -42,11 +45,9 @@ class DelimitedSource:
         self.columns = dialect.names.columns
         self.passed_over = dialect.names.passed_over
         names.refuse_if_passed_over(options.target, self.passed_over, self.name)
-        if dialect.quote == '"' and self._scan.n_quotes % 2:
+        if dialect.quote == '"' and not dialect.escape and self._scan.n_quotes % 2:
             _check_quotes(content, self._scan, dialect)
-        self.decimal = decimal_of(
-            dialect.rows, options.decimal, separator=dialect.separator, missing=options.missing
-        )
+        self.decimal = decimal_of(dialect.rows, options.decimal, separator=dialect.separator, missing=options.missing)
         self.fingerprint = digest_of(
             [self._scan.digest, msgspec.to_builtins(dialect), options.missing, *([","] if self.decimal == "," else [])]
         )
@@ -78,7 +79,7 @@ class DelimitedSource:
         dialect = self.dialect
         notes = [*self.remarks, *self._doubts]
         if not dialect.header:
-            notes.append(f"{self.name} has no header: its columns are called column_1 … column_{len(self.columns)}")
+            notes.append(names.about_no_header(self.columns, self.name))
         notes.extend(f"{self.name}: {remark}" for remark in self._scan.remarks)
         if dialect.separator not in ",;\t|":
             notes.append(f"{self.name}: cells are separated by {called(dialect.separator)}")
@@ -88,6 +89,8 @@ class DelimitedSource:
             notes.append(f"{self.name}: numbers are read with a decimal comma")
         if not dialect.quote and self._scan.n_quotes:
             notes.append(f"{self.name}: quotes do not come in pairs, so they are read as ordinary characters")
+        if dialect.escape:
+            notes.append(f"{self.name}: a backslash is read as the sign that the next one belongs to the cell")
         if dialect.quote == "'":
             notes.append(f"{self.name}: cells are enclosed in single quotes")
         left_out = (
@@ -97,7 +100,9 @@ class DelimitedSource:
         )
         for n, one, several in left_out:
             if n:
-                notes.append(f"{self.name}: {n:,} {f'line {one} and is' if n == 1 else f'lines {several} and are'} left out")
+                notes.append(
+                    f"{self.name}: {n:,} {f'line {one} and is' if n == 1 else f'lines {several} and are'} left out"
+                )
         return tuple(notes)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -131,8 +136,11 @@ class DelimitedSource:
         stream: Any = text_stream.utf8_blocks(self._content, self._scan.encoding, self._scan.errors)
         stream = blocks.from_position(stream, dialect.starts_at)
         if dialect.comment:
-            stream = comments = blocks.WithoutComments(stream, dialect.comment, dialect.quote)
-        for block in blocks.whole_rows(stream, quote=dialect.quote, separator=dialect.separator, name=self.name):
+            stream = comments = blocks.WithoutComments(stream, dialect.comment, dialect.quote, escape=dialect.escape)
+        if dialect.padded:
+            stream = blocks.without_blanks_before_quotes(stream, dialect.separator, dialect.quote)
+        how: Any = {"quote": dialect.quote, "separator": dialect.separator, "escape": dialect.escape}
+        for block in blocks.whole_rows(stream, name=self.name, **how):
             yield block, line
             line += blocks.n_line_ends(block)
             if dialect.comment:
@@ -157,6 +165,7 @@ class DelimitedSource:
                 parse_options=pa.csv.ParseOptions(
                     delimiter=self._separator,
                     quote_char=dialect.quote or False,
+                    escape_char="\\" if dialect.escape else False,
                     newlines_in_values=bool(dialect.quote) and dialect.quote.encode() in block,
                     invalid_row_handler=set_aside,
                 ),
@@ -184,7 +193,7 @@ class DelimitedSource:
         return pa.RecordBatch.from_arrays([batch.column(i) for i in self._kept], names=list(self.columns))
 
     def _cells_of(self, text: str) -> tuple[str, ...]:
-        rows = rows_of([text], self._separator, self.dialect.quote)
+        rows = rows_of([text], self._separator, self.dialect.quote, escape=self.dialect.escape)
         return rows[0].cells if rows else ()
 
     def _fits(self, cells: Sequence[str]) -> bool:
@@ -196,10 +205,8 @@ class DelimitedSource:
     def _read_by_row(self, block: bytes, line: int) -> pa.RecordBatch:
         """Read a block in which rows have surplus separators, row by row."""
         dialect, rows = self.dialect, list[list[str]]()
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
-        reader = csv.reader(
-            io.StringIO(block.decode(), newline=""), delimiter=self._separator, quoting=quoting, quotechar=dialect.quote or None
-        )
+        lines = io.StringIO(block.decode(), newline="")
+        reader = reader_of(lines, self._separator, dialect.quote, escape=dialect.escape)
         csv.field_size_limit(max(csv.field_size_limit(), blocks.BLOCK_BYTES))
         at = line
         for cells in reader:
@@ -215,11 +222,11 @@ class DelimitedSource:
         return self._of_rows(rows)
 
     def _skip(self, line: int, n_cells: int, text: str) -> None:
-        if self._may_comment and text.startswith("#"):
+        if self._may_comment and (text.startswith("#") or _REMARK.match(text)):
             self._n_trailers += 1
         elif self._mark and self._mark.decode() in text and self._cells_of(text) == self.dialect.raw_header:
             self._n_headers += 1
-        elif text.strip():
+        elif text.strip(" \t\r\n\x1a"):  # the last is the end of a file on DOS
             self.skipped.add(line, n_cells, text[:2_000])
 
     def _without_headers(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -227,7 +234,7 @@ class DelimitedSource:
         raw = self.dialect.raw_header
         same = None
         for i, column in zip(self._kept, batch.columns, strict=True):
-            is_name = pc.equal(pc.utf8_trim_whitespace(column), raw[i] if i < len(raw) else "")
+            is_name = pc.equal(pc.utf8_trim(column, " \t\ufeff"), raw[i] if i < len(raw) else "")
             same = is_name if same is None else pc.and_(same, is_name)
             if not pc.any(same).as_py():
                 return batch
@@ -252,12 +259,13 @@ def _agreed(content: Content, options: SourceOptions) -> tuple[text_stream.Scan,
     first: Dialect | None = None
     try:
         scan, first = _looked(content, options)
-        if not options.expected or _n_found(first, options):
+        if not options.expected or 2 * _n_found(first, options) >= len(options.expected):
             return scan, first, _doubts(first, content.name, options)
     except InputError as error:
         if not options.expected:
             raise
         refusal = error
+    most = _n_found(first, options) if first else 0
     for keys in (("separator",), ("quote", "comment"), ("encoding",), ("header",), tuple(_WORDS)):
         told = {key: getattr(options, key) for key in keys if getattr(options, key) != "auto"}
         if not told:
@@ -266,7 +274,7 @@ def _agreed(content: Content, options: SourceOptions) -> tuple[text_stream.Scan,
             scan, dialect = _looked(content, msgspec.structs.replace(options, **dict.fromkeys(told, "auto")))
         except InputError:
             continue
-        if _n_found(dialect, options):
+        if _n_found(dialect, options) > most:
             found = {
                 "separator": called(dialect.separator),
                 "quote": f"`{dialect.quote or 'none'}`",
@@ -276,6 +284,8 @@ def _agreed(content: Content, options: SourceOptions) -> tuple[text_stream.Scan,
             }
             said = ", ".join(f"[data] {key} is `{value}`, found is {found[key]}" for key, value in told.items())
             return scan, dialect, (f"{content.name} is written in another way than the data: {said}",)
+    if first is not None and most:
+        return scan, first, _doubts(first, content.name, options)  # what is absent, the contract says
     wanted = ", ".join(f"`{name}`" for name in options.expected[:8]) + (" …" if len(options.expected) > 8 else "")
     if refusal is not None:
         raise refusal
@@ -315,10 +325,10 @@ def _doubts(dialect: Dialect, name: str, options: SourceOptions) -> tuple[str, .
 
 def _n_blank_at_end(batch: pa.RecordBatch) -> int:
     """Count the rows at the end of which all cells are empty."""
-    n = batch.num_rows
+    n = int(batch.num_rows)
     while n and all(not (cell := column[n - 1].as_py()) or not cell.strip() for column in batch.columns):
         n -= 1
-    return batch.num_rows - n
+    return int(batch.num_rows) - n
 
 
 def _check_quotes(content: Content, scan: text_stream.Scan, dialect: Dialect) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,7 @@ _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|",
 _CALLED = {"\t": "a tab", " ": "a blank"}
 _BY_ENDING = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _SAID = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
+_RULE = re.compile(r"[-=:+]+$")
 _COLUMNS_OF_BLANKS = re.compile(r"\S {2,}\S")
 
 
@@ -29,6 +31,10 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     separator: str
     quote: str
     """Empty: quotes are plain characters."""
+    escape: bool
+    """Whether a backslash stands before a quote inside a cell, instead of a second quote."""
+    padded: bool
+    """Whether a blank stands between a separator and a quote."""
     comment: str
     header: bool
     n_before: int
@@ -76,7 +82,8 @@ def sniff(head: str, name: str, ending: str, options: SourceOptions, *, scan: Sc
     evidence = (options.target, *options.expected)
     separator = _separator(shown, options.separator, ending, said[1] if said else "", frozenset(evidence) - {""})
     quote = _quote(shown, separator, options.quote, scan)
-    rows = rows_of(shown, separator, quote)
+    shown, padded, escape = _odd_quotes(shown, separator, quote)
+    rows = rows_of(shown, separator, quote, escape=escape)
     if not rows:
         raise InputError(f"{name}: the file holds no rows", hint="name a file with a header and rows")
     if options.separator == "auto" and usual_width(rows)[0] == 1:
@@ -85,14 +92,19 @@ def sniff(head: str, name: str, ending: str, options: SourceOptions, *, scan: Sc
     body_width = usual_width(rows)[0]
     known = [n for n in evidence if n in options.expected or header.is_evidence(n, body_width)]
     found = header.find(rows, options.header, marks=frozenset(options.missing), names=known)
-    return _dialect(lines, rows, found, name, options, separator=separator, quote=quote, comment=comment)
+    how = {"separator": separator, "quote": quote, "comment": comment, "escape": escape, "padded": padded}
+    return _dialect(lines, rows, found, name, options, **how)
 
 
 def _dialect(
-    lines: Sequence[str], rows: Sequence[Row], found: header.Found, name: str, options: SourceOptions, **how: str
+    lines: Sequence[str], rows: Sequence[Row], found: header.Found, name: str, options: SourceOptions, **how: Any
 ) -> Dialect:
     top = rows[found.first]
-    body = [row.cells for row in rows[found.first + int(found.header) :]]
+    below = list(rows[found.first + int(found.header) :])
+    n_lines = top.end if found.header else top.line
+    if found.header and below and all(_RULE.match(cell) for cell in below[0].cells if cell):
+        n_lines = below.pop(0).end  # a line of dashes under the header
+    body = [row.cells for row in below]
     widths = [len(cells) for cells in body]
     width = max({len(top.cells), *widths}, key=lambda width: (widths.count(width), width == len(top.cells), width))
     notes = []
@@ -111,7 +123,7 @@ def _dialect(
         **how,
         header=found.header,
         n_before=top.line,
-        n_lines=(n_lines := top.end if found.header else top.line),
+        n_lines=n_lines,
         starts_at=len("".join(lines[:n_lines]).encode()),
         width=len(raw),
         raw_header=top.cells if found.header else (),
@@ -171,7 +183,7 @@ def _hidden_header(
     full = [row for row in alike if len(row.cells) == width]
     if len(full) * 10 > len(rows):
         return "", rows
-    return comment, [row for row in rows[:1]] + [row for row in rows[1:] if not row.cells[0].startswith(comment)]
+    return comment, [*rows[:1], *(row for row in rows[1:] if not row.cells[0].startswith(comment))]
 
 
 def _separator(lines: list[str], wanted: str, ending: str, said: str, names: frozenset[str]) -> str:
@@ -184,7 +196,7 @@ def _separator(lines: list[str], wanted: str, ending: str, said: str, names: fro
         return separator
     if said and any(said in line for line in lines):
         return said
-    if ending in _BY_ENDING and any(_BY_ENDING[ending] in line for line in lines):
+    if ending in _BY_ENDING and usual_width(rows_of(lines, _BY_ENDING[ending], "") or [Row(0, 0, ())])[0] > 1:
         return _BY_ENDING[ending]
     best, best_score = "", (0, 0.0, 0)
     for separator in SEPARATORS:
@@ -218,12 +230,31 @@ def _refuse_fixed_width(lines: Sequence[str], name: str) -> None:
         )
 
 
+def _odd_quotes(lines: list[str], separator: str, quote: str) -> tuple[list[str], bool, bool]:
+    """See whether blanks stand before quotes, or backslashes: only where rows then have one width, and had not."""
+    if not quote:
+        return lines, False, False
+
+    def evenness(lines: list[str], *, escape: bool = False) -> float:
+        rows = rows_of(lines, separator, quote, escape=escape)
+        return usual_width(rows)[1] if rows else 0.0
+
+    even = evenness(lines)
+    if even < 1 and any(f"{separator} {quote}" in line for line in lines):
+        drawn = [line.replace(f"{separator} {quote}", f"{separator}{quote}") for line in lines]
+        if evenness(drawn) > even:
+            return drawn, True, False
+    if any(f"\\{quote}" in line for line in lines) and evenness(lines, escape=True) > even:
+        return lines, False, True
+    return lines, False, False
+
+
 def _quote(lines: Sequence[str], separator: str, wanted: str, scan: Scan) -> str:
     """Tell what encloses cells. Between tabs quotes may be plain characters, as in text messages."""
     if wanted == "none":
         return ""
     if wanted != "auto":
-        if len(wanted) != 1 or wanted in "\r\n" or wanted == separator:
+        if len(wanted) != 1 or not wanted.isascii() or wanted in "\r\n" or wanted == separator:
             raise InputError(f"[data] quote: got `{wanted}`, one character is wanted", hint="use `\"`, `'` or `none`")
         return wanted
     evenness = {quote: usual_width(rows_of(lines, separator, quote) or [Row(0, 0, ())])[1] for quote in ('"', "'", "")}

@@ -14,7 +14,15 @@ import fsspec
 from palio.core.errors import InputError, NotFoundError, UnavailableError, did_you_mean
 from palio.data.sources.content import Content
 
-_NEEDED = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
+_NEEDED = {
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("abfs", "abfss", "az", "adl"), "adlfs"),
+    **dict.fromkeys(("sftp", "ssh"), "paramiko"),
+    "smb": "smbprotocol",
+}
+"""Packages that bring a driver."""
 
 
 def fetched(url: str) -> Content:
@@ -38,7 +46,9 @@ def fetched(url: str) -> Content:
                 f"{name}: reading `{scheme}://` needs the package {package}, which is not installed",
                 hint=f"run pip install {package}, or copy the file here",
             ) from None
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if error.__cause__ is not None and getattr(error.__cause__, "status", 0) != 404:
+                raise _unreachable(name, scheme, error.__cause__) from None
             raise NotFoundError(f"{name}: there is no such file behind the URL", hint="check the URL") from None
         except IsADirectoryError:
             raise InputError(f"{name}: this is a folder, a file is wanted", hint="name the file in it") from None
@@ -50,11 +60,7 @@ def fetched(url: str) -> Content:
                 ) from None
             raise InputError(f"{name}: the URL cannot be read", hint="check how it is written") from None
         except Exception as error:  # noqa: BLE001 — every driver has errors of its own, some of which show the URL
-            status = getattr(error, "status", None)
-            raise UnavailableError(
-                f"{name}: cannot be fetched by `{scheme}://`: {type(error).__name__}{f' {status}' if status else ''}",
-                hint="check the address, the rights and the network",
-            ) from None
+            raise _unreachable(name, scheme, error) from None
         content = Content(Path(copy.name), name=name)
     except BaseException:
         Path(copy.name).unlink(missing_ok=True)
@@ -74,6 +80,14 @@ def shown(url: str) -> str:
     parts = urlsplit(first)
     path = parts.path if parts.path.strip("/") else parts.netloc.rpartition("@")[2]
     return unquote(PurePosixPath(path).name) or parts.scheme or "url"
+
+
+def _unreachable(name: str, scheme: str, error: BaseException) -> UnavailableError:
+    status = getattr(error, "status", None)
+    return UnavailableError(
+        f"{name}: cannot be fetched by `{scheme}://`: {type(error).__name__}{f' {status}' if status else ''}",
+        hint="check the address, the rights and the network",
+    )
 
 
 def _package(message: str) -> str:

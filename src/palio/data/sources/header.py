@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -76,7 +77,10 @@ def has_header(rows: Sequence[Row], marks: frozenset[str]) -> bool:
     words = [i for i in range(width) if first[i] and i not in odd]
     if not body or not words or not _are_names([first[i] for i in odd], [columns[i] for i in odd], marks):
         return False
-    return (len(body) > 2 and any(is_typed[i] for i in words)) or not any(first[i] in columns[i] for i in range(width))
+    if len(body) > 2 and any(is_typed[i] for i in words):
+        return True
+    is_count = any(first[i].isdecimal() and not _YEAR.match(first[i]) for i in odd)
+    return not is_count and not any(first[i] in columns[i] for i in range(width))
 
 
 def _stands_above_numbers(first: Sequence[str], below: Sequence[Row], marks: frozenset[str]) -> bool:
@@ -92,7 +96,7 @@ def _stands_above_numbers(first: Sequence[str], below: Sequence[Row], marks: fro
 def _are_names(odd: list[str], columns: list[list[str]], marks: frozenset[str]) -> bool:
     """Tell whether numbers, dates and marks in a first row may be names: years, counts, days above other cells."""
     whole = [int(name) for name in odd if name.isdecimal() and len(name) < 8]
-    counted = len(whole) > 1 and all(b - a == 1 for a, b in zip(whole, whole[1:], strict=False))
+    counted = len(whole) > 1 and all(b - a == 1 for a, b in itertools.pairwise(whole))
     for name, cells in zip(odd, columns, strict=True):
         if name in marks:
             continue

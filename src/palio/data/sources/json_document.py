@@ -28,7 +28,7 @@ def is_lines(content: Content, called_lines: bool) -> bool:
         return called_lines  # UTF-16: the name decides
     if not head.startswith(b"{"):
         return called_lines and not re.match(rb"\[\s*[{\]]", head)
-    line, end, after = head.partition(b"\n")
+    line, _, after = head.partition(b"\n")
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -208,4 +208,10 @@ def _is_list_of(value: Any, kind: type) -> bool:
 
 
 def _kind_of(value: Any) -> str:
-    return {list: "a list", dict: "an object", objects.Written: "a number", str: "a text"}.get(type(value), "a literal")
+    kinds: tuple[tuple[type, str], ...] = (
+        (list, "a list"),
+        (dict, "an object"),
+        (objects.Written, "a number"),
+        (str, "a text"),
+    )
+    return next((called for kind, called in kinds if isinstance(value, kind)), "a literal")

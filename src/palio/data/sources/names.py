@@ -56,7 +56,9 @@ def tidy(
         if not name and i in empty:
             passed_over[f"column_{i + 1}"] = "it has no name and no cell"
         elif len(name) > MAX_LENGTH:
-            passed_over[f"column_{i + 1}"] = f"its name has {len(name):,} characters, at most {MAX_LENGTH:,} are allowed"
+            passed_over[f"column_{i + 1}"] = (
+                f"its name has {len(name):,} characters, at most {MAX_LENGTH:,} are allowed"
+            )
         else:
             kept.append(i)
     if not kept:
@@ -118,6 +120,13 @@ def about_passed_over(passed_over: Mapping[str, str], where: str) -> list[str]:
         shown = ", ".join(f"`{name}`" for name in names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         notes.append(f"{where}: {shown} {'is' if len(names) == 1 else 'are'} passed over: {reason}")
     return notes
+
+
+def about_no_header(columns: tuple[str, ...], where: str) -> str:
+    """Say in a sentence how columns without names are called."""
+    if len(columns) == 1:
+        return f"{where} has no header: its column is called {columns[0]}"
+    return f"{where} has no header: its columns are called {columns[0]} … {columns[-1]}"
 
 
 def _distinct(cleaned: list[str], kept: list[int]) -> dict[int, str]:

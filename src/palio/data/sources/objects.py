@@ -101,7 +101,9 @@ class Unfolder:
             notes.append(f"{self._where}: {shown} hold{'s' if len(top) == 1 else ''} objects, unfolded to `{inside}` …")
         if self.double:
             name, row = next(iter(self.double.items()))
-            notes.append(f"{self._where}: `{name}` occurs twice in an object (first in row {row:,}), the last one counts")
+            notes.append(
+                f"{self._where}: `{name}` occurs twice in an object (first in row {row:,}), the last one counts"
+            )
         return notes + names.about_passed_over(self.passed_over(), self._where)
 
 

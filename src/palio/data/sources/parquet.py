@@ -43,6 +43,11 @@ class ParquetSource:
         except (pa.ArrowException, OSError) as error:
             raise self._broken(error) from None
         plain = [leaf for leaf in found if leaf.convert]
+        if not plain and found:
+            raise InputError(
+                f"{self.name}: no column can be read: `{found[0].name}`: {found[0].remark}",
+                hint="write a table of plain cells",
+            )
         tidied = names.tidy([leaf.name for leaf in plain], self.name, target=options.target)
         self._leaves = [plain[i] for i in tidied.positions]
         self.columns = tidied.columns
@@ -77,8 +82,7 @@ class ParquetSource:
                 tops, where = self._tops(file.schema_arrow)
                 for batch in file.iter_batches(batch_size=step, use_threads=False, columns=tops):
                     moved = [
-                        arrow_types.take(batch, pa_leaf)
-                        for pa_leaf in (_moved(leaf, where) for leaf in self._leaves)
+                        arrow_types.take(batch, pa_leaf) for pa_leaf in (_moved(leaf, where) for leaf in self._leaves)
                     ]
                     yield pa.RecordBatch.from_arrays(moved, names=list(self.columns))
         except (pa.ArrowException, OSError) as error:

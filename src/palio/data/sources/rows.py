@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,17 +34,23 @@ def lines_of(text: str) -> list[str]:
     return list(io.StringIO(text, newline=""))
 
 
-def rows_of(lines: Sequence[str], separator: str, quote: str, *, first: int = 0) -> list[Row]:
-    """Read rows; blank lines are none."""
+def reader_of(lines: Iterable[str], separator: str, quote: str, *, escape: bool = False) -> Any:
+    """Return a reader of the standard library that reads rows as the fast one does."""
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    how: Any = {"delimiter": separator, "quoting": quoting, "quotechar": quote or None}
+    return csv.reader(lines, **how, escapechar="\\" if escape else None)
+
+
+def rows_of(lines: Sequence[str], separator: str, quote: str, *, first: int = 0, escape: bool = False) -> list[Row]:
+    """Read rows; blank lines are none."""
     rows: list[Row] = []
-    reader = csv.reader(lines[first:], delimiter=separator, quoting=quoting, quotechar=quote or None)
+    reader = reader_of(lines[first:], separator, quote, escape=escape)
     at = first
     try:
         for cells in reader:
             end = first + reader.line_num
             if any(cells) or len(cells) > 1:
-                rows.append(Row(at, end, tuple(cell.strip() for cell in cells)))
+                rows.append(Row(at, end, tuple(cell.strip().lstrip("\ufeff") for cell in cells)))
             at = end
     except csv.Error:
         # a cell beyond 128 KB: what was read so far is enough to judge by

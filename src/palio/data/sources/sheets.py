@@ -55,9 +55,7 @@ class SheetSource:
         self._data, self.columns = table.cells, table.names.columns
         self.passed_over = table.names.passed_over
         names.refuse_if_passed_over(options.target, self.passed_over, self.name)
-        self.form = Form(
-            kind="sheet", sheet=sheet, range=options.range, header=table.header, n_before=table.n_before
-        )
+        self.form = Form(kind="sheet", sheet=sheet, range=options.range, header=table.header, n_before=table.n_before)
         self._notes = (*doubts, *table.notes, *names.about_passed_over(self.passed_over, self.name))
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -125,14 +123,15 @@ def _opened(path: Any, name: str) -> Any:
     except fastexcel.FastExcelError as error:
         reason = str(error).splitlines()[0][:160]
         locked = "password" in str(error).lower() or "encrypt" in str(error).lower()
+        what = "the spreadsheet is locked by a password" if locked else f"not a readable spreadsheet: {reason}"
         raise InputError(
-            f"{name}: {'the spreadsheet is locked by a password' if locked else f'not a readable spreadsheet: {reason}'}",
+            f"{name}: {what}",
             hint="save it without" if locked else "save it again as .xlsx, or export the sheet as CSV",
         ) from None
 
 
 def _agreed(book: Any, options: SourceOptions, area: Area, name: str) -> tuple[str, Table, tuple[str, ...]]:
-    """Find the sheet: the one that is named, else the first with rows; hold it against the columns that are expected."""
+    """Find the sheet: the one that is named, else the first with rows that has a column that is expected."""
     wanted = options.sheet
     expected = set(options.expected)
     sheets = list(book.sheet_names)
@@ -157,7 +156,10 @@ def _agreed(book: Any, options: SourceOptions, area: Area, name: str) -> tuple[s
         raise InputError(
             f"{name}: none of the expected columns {shown} is in {', '.join(f'`{s}`' for s in filled[:8])}",
             hint="name the columns in a first line, or check that this is the right file and [data] sheet",
-            facts={"expected": list(options.expected[:100]), "found": list(found[1].names.columns[:100]) if found else []},
+            facts={
+                "expected": list(options.expected[:100]),
+                "found": list(found[1].names.columns[:100]) if found else [],
+            },
         )
     others = [s for s in filled if s != found[0]]
     if others or doubts:
@@ -171,20 +173,23 @@ def _height(book: Any, sheet: str) -> int:
 
 
 def _read(book: Any, sheet: str, options: SourceOptions, area: Area, name: str) -> Table:
-    use = list(range(area.left, area.right)) if area.right is not None else None
     top = book.load_sheet(sheet, header_row=None, skip_rows=0, n_rows=area.top + _HEAD_ROWS, dtypes="string")
     head = top.to_arrow()
-    columns = [i for i in range(head.num_columns) if i >= area.left and (use is None or i in use)]
+    places = [info.absolute_index for info in top.available_columns()]  # empty columns on the left are not counted
+    right = area.right if area.right is not None else max(places, default=0) + 1
+    inside = [i for i, place in enumerate(places) if area.left <= place < right]
     last = head.num_rows if area.bottom is None else min(head.num_rows, area.bottom)
-    texts = [[(cell or "").strip() for cell in head.column(i).to_pylist()] for i in columns]
+    texts = [[(cell or "").strip() for cell in head.column(i).to_pylist()] for i in inside]
     rows = [Row(r, r + 1, tuple(text[r] for text in texts)) for r in range(area.top, last)]
     rows = [row for row in rows if row.n_filled]
     if not rows:
         raise InputError(f"{name}: the sheet `{sheet}` holds no rows there", hint="check [data] range")
     filled = sorted({i for row in rows for i, cell in enumerate(row.cells) if cell})
-    columns = columns[filled[0] :]  # columns before the table
+    columns = [places[i] for i in inside[filled[0] :]]
     rows = [Row(row.line, row.end, row.cells[filled[0] :]) for row in rows]
-    known = [n for n in (options.target, *options.expected) if n in options.expected or header.is_evidence(n, len(columns))]
+    known = [
+        n for n in (options.target, *options.expected) if n in options.expected or header.is_evidence(n, len(columns))
+    ]
     found = header.find(rows, options.header, marks=frozenset(options.missing), names=known)
     start = rows[found.first].end if found.header else rows[found.first].line
     cells = _cells(book, sheet, columns, start, area)
@@ -195,10 +200,12 @@ def _read(book: Any, sheet: str, options: SourceOptions, area: Area, name: str) 
     tidied = names.tidy(raw, name, target=options.target, empty=empty, told=found.header)
     notes = []
     if not found.header:
-        notes.append(f"{name} has no header: its columns are called column_1 … column_{len(tidied.columns)}")
+        notes.append(names.about_no_header(tidied.columns, name))
     if found.n_titles:
         n = found.n_titles
-        notes.append(f"{name}: {'the line' if n == 1 else f'{n} lines'} above the table {'is' if n == 1 else 'are'} passed over")
+        notes.append(
+            f"{name}: {'the line' if n == 1 else f'{n} lines'} above the table {'is' if n == 1 else 'are'} passed over"
+        )
     kept = [cells.column(i) for i in tidied.positions]
     table = pa.RecordBatch.from_arrays(kept, names=list(tidied.columns))
     return Table(
@@ -215,7 +222,7 @@ def _cells(book: Any, sheet: str, columns: list[int], start: int, area: Area) ->
     how: dict[str, Any] = {"header_row": None, "skip_rows": start, "n_rows": n_rows, "use_columns": columns}
     try:
         batch = book.load_sheet(sheet, schema_sample_rows=None, **how).to_arrow()
-    except Exception as error:  # noqa: BLE001 — cells of kinds that have nothing in common: then all are read as text
+    except Exception as error:
         if type(error).__module__.split(".")[0] not in ("fastexcel", "_fastexcel"):
             raise
         batch = book.load_sheet(sheet, dtypes="string", **how).to_arrow()

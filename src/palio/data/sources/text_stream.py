@@ -44,7 +44,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """What a person should know, without the name of the file."""
 
 
-class _Undecodable(Exception):
+class _UndecodableError(Exception):
     """The file is not text in an encoding."""
 
 
@@ -72,7 +72,7 @@ def scan(content: Content, wanted: str, *, may_be_empty: bool = False) -> Scan:
             return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
     try:
         found = _pass(content, encoding)
-    except _Undecodable as error:
+    except _UndecodableError as error:
         raise _wrong(content.name, encoding, error) from None
     if wanted == "auto":
         return msgspec.structs.replace(found, remarks=(*found.remarks, f"read as {encoding}"))
@@ -82,9 +82,7 @@ def scan(content: Content, wanted: str, *, may_be_empty: bool = False) -> Scan:
 def utf8_blocks(content: Content, encoding: str, errors: str = "strict") -> Iterator[bytes]:
     """Yield the content as UTF-8, about a megabyte at a time, without byte order mark and zero bytes."""
     for block in _decoded(content, encoding, errors):
-        if b"\0" not in block:
-            yield block
-        elif block := block.replace(b"\0", b""):
+        if b"\0" not in block or (block := block.replace(b"\0", b"")):
             yield block
 
 
@@ -138,7 +136,7 @@ def _told(head: bytes, name: str, wanted: str) -> str:
 def _scan_utf8(content: Content, *, may_differ: bool) -> Scan:
     try:
         return _pass(content, "utf-8-sig")
-    except _Undecodable as error:
+    except _UndecodableError as error:
         n_good, bad = _lines_in_utf8(content)
         if len(bad) <= n_good:
             shown = ", ".join(f"{line:,}" for line in bad[:_KEPT_LINES]) + (" …" if len(bad) > _KEPT_LINES else "")
@@ -152,7 +150,7 @@ def _scan_utf8(content: Content, *, may_differ: bool) -> Scan:
     for candidate in ("cp1252", "latin-1"):
         try:
             found = _pass(content, candidate)
-        except _Undecodable:
+        except _UndecodableError:
             continue
         words = _ANY_WORD.findall(content.head)
         other = len(_LONG_WORD.findall(content.head)) > 0.3 * max(1, len(words))
@@ -161,7 +159,9 @@ def _scan_utf8(content: Content, *, may_differ: bool) -> Scan:
             if other
             else "if letters look wrong, set [data] encoding"
         )
-        return msgspec.structs.replace(found, remarks=(*found.remarks, f"not UTF-8, so it is read as {candidate}; {doubt}"))
+        return msgspec.structs.replace(
+            found, remarks=(*found.remarks, f"not UTF-8, so it is read as {candidate}; {doubt}")
+        )
     raise AssertionError("Latin-1 reads every byte")
 
 
@@ -205,7 +205,7 @@ def _pass(content: Content, encoding: str, errors: str = "strict") -> Scan:
                 closing += joined.count(b'"\t') + joined.count(b'"\n') + joined.count(b'"\r')
             last = block[-1:]
     except UnicodeError as error:
-        raise _Undecodable(str(error)) from None
+        raise _UndecodableError(str(error)) from None
     if n_bytes == 0:
         raise InputError(f"{content.name}: the file is empty", hint="name a file with a header and rows")
     if n_zero > _ZERO_SHARE * n_bytes + 4:
