@@ -31,6 +31,7 @@ def options(table: DataTable, *, query: str | None = None) -> data.SourceOptions
         sheet=table.sheet,
         range=table.range,
         decimal=table.decimal,
+        target=table.target,
         missing=table.missing,
         query=table.query if query is None else query,
     )

@@ -307,9 +307,11 @@ def _looked(content: Content, options: SourceOptions) -> tuple[text_stream.Scan,
     for block in text_stream.utf8_blocks(content, scan.encoding, scan.errors):
         head.append(block)
         size += len(block)
-        if size >= HEAD_BYTES:
+        if size >= HEAD_BYTES and (size >= blocks.BLOCK_BYTES or b"".join(head)[:HEAD_BYTES].count(b"\n") > 2):
             break
-    text = b"".join(head)[:HEAD_BYTES].decode("utf-8", "ignore")
+    joined = b"".join(head)
+    enough = HEAD_BYTES if joined[:HEAD_BYTES].count(b"\n") > 2 else blocks.BLOCK_BYTES  # a header may be very long
+    text = joined[:enough].decode("utf-8", "ignore")
     return scan, sniff(text, content.name, content.ending, options, scan=scan)
 
 

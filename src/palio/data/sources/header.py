@@ -47,6 +47,9 @@ def find(rows: Sequence[Row], wanted: str, *, marks: frozenset[str], names: Iter
         lower = _lower_header(rows, first, full, marks)
         return Found(first=lower, header=True, n_titles=lower)
     lower = _lower_header(rows, first, full, marks)
+    if lower == first:  # without a header, an almost empty row may be a row as any other
+        width = usual_width(rows)[0]
+        lower = first = next((i for i, row in enumerate(rows[:first]) if len(row.cells) == width), first)
     return Found(first=lower, header=lower != first, n_titles=lower)
 
 

@@ -52,7 +52,7 @@ class JsonDocumentSource:
         self._about: list[str] = []
         self._found = objects.Unfolder(content.name)
         for row in self._objects():
-            self._found.row(row)
+            self._found.see(row)
         self._tidied = json_lines.columns_of(self._found, options)
         self.columns, self.passed_over = self._tidied.columns, self._found.passed_over()
         self.form = Form(kind="lines", encoding=self._scan.encoding.removesuffix("-sig"))

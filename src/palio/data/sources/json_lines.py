@@ -34,7 +34,7 @@ class JsonLinesSource:
         self._scan = text_stream.scan(content, options.encoding, may_be_empty=True)
         self._found = objects.Unfolder(content.name)
         for row in self._objects(look_for_double_keys=True):
-            self._found.row(row)
+            self._found.see(row)
         self._tidied = columns_of(self._found, options)
         self.columns, self.passed_over = self._tidied.columns, self._found.passed_over()
         self.form = Form(kind="lines", encoding=self._scan.encoding.removesuffix("-sig"))
@@ -55,7 +55,6 @@ class JsonLinesSource:
         yield from batches(self._objects(), self._found, self._tidied, self.name)
 
     def _objects(self, *, look_for_double_keys: bool = False) -> Iterator[Mapping[str, Any]]:
-        decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
         n_looked_at = 0 if look_for_double_keys else _LOOK_FOR_DOUBLE_KEYS
         for number, line in enumerate(_lines(self._content, self._scan), start=1):
             if not line or line.isspace():
@@ -65,7 +64,7 @@ class JsonLinesSource:
                     n_looked_at += 1
                     if double := objects.doubles(line):
                         self._found.double.setdefault(double[0], n_looked_at)
-                yield decoder.decode(line)
+                yield objects.LINES.decode(line)
             except (msgspec.DecodeError, RecursionError, ValueError) as error:
                 yield self._tolerated(line, number, error)
 
@@ -103,10 +102,10 @@ def batches(
     """Put objects into batches, under the tidied names."""
     raw = [found.columns()[i] for i in tidied.positions]
     step = max(64, min(50_000, _BATCH_CELLS // max(len(raw), 1)))
-    reader = objects.Unfolder(where)
-    held: list[dict[str, str | None]] = []
+    reader, is_flat = objects.Unfolder(where), not (found.nested or found.lists)
+    held: list[Mapping[str, Any]] = []
     for row in rows:
-        held.append(reader.row(row))
+        held.append(row if is_flat else reader.row(row))
         if len(held) == step:
             yield objects.batch_of(held, raw).rename_columns(list(tidied.columns))
             held = []

@@ -6,7 +6,7 @@ Numbers keep the text that they are written in: `1.10` stays, and 20 digits stay
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,14 +16,31 @@ from palio.core.errors import InputError
 from palio.data.sources import names
 
 _DEEPEST = 16
-_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_raw_text = msgspec.json.Decoder(str)
+LINES = msgspec.json.Decoder(dict[str, Any], float_hook=str)
+"""Reads one object; numbers that are no integers of 64 bits keep the text that they are written in."""
 
 
 class Written(str):
     """A number, as it is written."""
 
     __slots__ = ()
+
+
+_NESTED = frozenset({dict, list})
+
+
+def as_text(cell: Any) -> str | None:
+    """Write a plain value as text, so that the same value has the same text from every source.
+
+    Example:
+        >>> as_text(True), as_text(3), as_text("1.50"), as_text(None)
+        ('true', '3', '1.50', None)
+    """
+    if cell is None or isinstance(cell, str):
+        return cell
+    if type(cell) is bool:
+        return "true" if cell else "false"
+    return repr(cell)
 
 
 class Unfolder:
@@ -38,12 +55,21 @@ class Unfolder:
         self.n_rows = 0
         self._where = where
 
+    def see(self, value: Mapping[str, Any]) -> None:
+        """Take notice of an object; quickly, if it is flat."""
+        if _NESTED.isdisjoint(map(type, value.values())):
+            self.n_rows += 1
+            if not value.keys() <= self.names.keys():
+                self.names.update(dict.fromkeys(value))
+        else:
+            self.row(value)
+
     def row(self, value: Mapping[str, Any]) -> dict[str, str | None]:
-        """Unfold an object whose values are `msgspec.Raw` or what `decode` gives."""
+        """Unfold an object whose fractions are texts, as written."""
         self.n_rows += 1
         cells: dict[str, str | None] = {}
         self._unfold(value, "", cells, 0)
-        if cells.keys() - self.names.keys():
+        if not cells.keys() <= self.names.keys():
             self.names.update(dict.fromkeys(cells))
         return cells
 
@@ -52,23 +78,13 @@ class Unfolder:
             name = prefix + key
             if name in cells:
                 self.double.setdefault(name, self.n_rows)
-            if type(cell) is msgspec.Raw:
-                raw = bytes(cell)
-                first = raw[:1]
-                if first == b'"':
-                    cells[name] = _raw_text.decode(raw)
-                elif first == b"{":
-                    self._object(_raw_object.decode(raw), name, cells, depth)
-                elif first == b"[":
-                    self._list(name, is_empty=not raw[1:-1].strip(), cells=cells)
-                else:
-                    cells[name] = None if raw == b"null" else raw.decode()
-            elif isinstance(cell, dict):
+            kind = type(cell)
+            if kind is dict:
                 self._object(cell, name, cells, depth)
-            elif isinstance(cell, list):
+            elif kind is list:
                 self._list(name, is_empty=not cell, cells=cells)
             else:
-                cells[name] = cell if cell is None or isinstance(cell, str) else "true" if cell else "false"
+                cells[name] = as_text(cell)
 
     def _object(self, cell: Mapping[str, Any], name: str, cells: dict[str, str | None], depth: int) -> None:
         if depth >= _DEEPEST:
@@ -133,12 +149,12 @@ def doubles(line: bytes) -> list[str]:
 PARSER = json.JSONDecoder(parse_float=Written, parse_int=Written, parse_constant=Written, strict=False)
 
 
-def batch_of(rows: list[dict[str, str | None]], columns: Iterable[str]) -> pa.RecordBatch:
+def batch_of(rows: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> pa.RecordBatch:
     """Put rows into columns of text; a key that is absent is a missing cell."""
     columns = list(columns)
     arrays = []
     for name in columns:
-        cells = [row.get(name) for row in rows]
+        cells = [as_text(row.get(name)) for row in rows]
         try:
             arrays.append(pa.array(cells, pa.string()))
         except UnicodeEncodeError:  # half of a character
