@@ -231,7 +231,10 @@ def _refuse_fixed_width(lines: Sequence[str], name: str) -> None:
 
 
 def _odd_quotes(lines: list[str], separator: str, quote: str) -> tuple[list[str], bool, bool]:
-    """See whether blanks stand before quotes, or backslashes: only where rows then have one width, and had not."""
+    """See whether blanks stand before quotes (`1, "a, b"`), or backslashes before quotes inside cells.
+
+    The latter only where rows then have one width, and had not.
+    """
     if not quote:
         return lines, False, False
 
@@ -240,9 +243,15 @@ def _odd_quotes(lines: list[str], separator: str, quote: str) -> tuple[list[str]
         return usual_width(rows)[1] if rows else 0.0
 
     even = evenness(lines)
-    if even < 1 and any(f"{separator} {quote}" in line for line in lines):
-        drawn = [line.replace(f"{separator} {quote}", f"{separator}{quote}") for line in lines]
-        if evenness(drawn) > even:
+    wide, narrow = f"{separator} {quote}", f"{separator}{quote}"
+    if any(wide in line for line in lines):
+        drawn = [line.replace(wide, narrow) for line in lines]
+        loose = any(
+            len(cell) > 1 and cell[0] == cell[-1] == quote
+            for row in rows_of(lines, separator, quote)
+            for cell in row.cells
+        )
+        if evenness(drawn) > even or (loose and evenness(drawn) == even):
             return drawn, True, False
     if any(f"\\{quote}" in line for line in lines) and evenness(lines, escape=True) > even:
         return lines, False, True

@@ -87,7 +87,7 @@ def has_header(rows: Sequence[Row], marks: frozenset[str]) -> bool:
 
 
 def _stands_above_numbers(first: Sequence[str], below: Sequence[Row], marks: frozenset[str]) -> bool:
-    if len(below) < 3 or any(map(is_plain, first)):
+    if len(below) < 2 or any(map(is_plain, first)):
         return False
     return any(
         name and name not in marks and cells and all(map(is_plain, cells))

@@ -91,7 +91,8 @@ class Unfolder:
             raise InputError(
                 f"{self._where}: `{name[:80]}` is nested more than {_DEEPEST} deep", hint="flatten it, or write a table"
             )
-        self.nested.setdefault(name)
+        if cell:
+            self.nested.setdefault(name)
         self._unfold(cell, f"{name}.", cells, depth + 1)
 
     def _list(self, name: str, *, is_empty: bool, cells: dict[str, str | None]) -> None:
