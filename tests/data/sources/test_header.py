@@ -35,7 +35,6 @@ def opened(folder: Path, text: str, **options: str) -> data.Source:
         ("a,b,y\n" + BODY.replace("yes\n", "yes,\n"), ""),
         ("a,b,y,,\n" + BODY, "passed over"),
         ("a,b,y\np,1.5,yes\na,b,y\nq,2.5,no\nr,3.5,yes\n", "1 line repeats the header"),
-        ("a,b,y\n" + BODY + ",,\n,,\n", "2 lines at the end hold nothing"),
         ("a,b,y\n-,-,-\n" + BODY + "\n(3 rows affected)\n", ""),
         ("a,b,y\r\n" + BODY + "\x1a", ""),
         ('"a", "b", "y"\n' + BODY, ""),
@@ -80,6 +79,10 @@ def test_a_position_says_nothing_about_the_header(tmp_path: Path) -> None:
     assert opened(tmp_path, "1,2020\n3,4\n", target="2020").columns == ("1", "2020")
 
 
+def test_a_row_of_empty_cells_is_a_row(tmp_path: Path) -> None:
+    assert cells(opened(tmp_path, "a,b,y\n" + BODY + ",,\n")) == [*ROWS, ("", "", "")]
+
+
 def test_names_of_rows_may_have_no_name(tmp_path: Path) -> None:
     assert opened(tmp_path, '"x","y"\n"1",5,6\n"2",7,8\n').columns == ("column_1", "x", "y")
     assert opened(tmp_path, ",x,y\n0,5,6\n1,7,8\n").columns == ("column_1", "x", "y")
@@ -87,7 +90,7 @@ def test_names_of_rows_may_have_no_name(tmp_path: Path) -> None:
 
 def test_names_are_cleaned_and_the_longest_are_passed_over(tmp_path: Path) -> None:
     source = opened(tmp_path, '"price\n(EUR)",\u200b b ,😀,' + "x" * 10_000 + "\n" + "1,2,3,4\n")
-    assert source.columns == ("price (EUR)", "b", "😀")
+    assert source.columns == ("price\n(EUR)", "b", "😀")
     assert list(source.passed_over) == ["column_4"]
     assert cells(source) == [("1", "2", "3")]
 

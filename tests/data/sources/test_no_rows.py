@@ -19,7 +19,12 @@ print(len(source.columns), sum(batch.num_rows for batch in source.batches()), ne
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a,b,y\n", "3 0 False"), ("a,b,y", "3 0 False"), ("a,b,y\n1\n2\n", "3 0 False"), ("a,y\n" + "1,2\n" * 9, "2 9 True")],
+    [
+        ("a,b,y\n", "3 0 False"),
+        ("a,b,y", "3 0 False"),
+        ("a,b,y\n1\n2\n", "3 0 False"),
+        ("a,y\n" + "1,2\n" * 9, "2 9 True"),
+    ],
 )
 def test_the_interpreter_ends_in_peace(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(text)

@@ -58,7 +58,7 @@ class DelimitedSource:
         words = [cell for cell in dialect.raw_header if cell and not is_plain(cell) and '"' not in cell]
         self._mark = max(words, key=len, default="").encode()
         """Stands in every row that repeats the header, and seldom in others."""
-        self._n_headers = self._n_comments = self._n_trailers = self._n_blank = 0
+        self._n_headers = self._n_comments = self._n_trailers = 0
 
     @property
     def form(self) -> Form:
@@ -96,7 +96,6 @@ class DelimitedSource:
         left_out = (
             (self._n_headers, "repeats the header", "repeat the header"),
             (self._n_comments + self._n_trailers, "is a comment", "are comments"),
-            (self._n_blank, "at the end holds nothing", "at the end hold nothing"),
         )
         for n, one, several in left_out:
             if n:
@@ -112,23 +111,13 @@ class DelimitedSource:
             InputError: a quote that never closes, a row longer than 8 MB, a file that is cut off.
         """
         self.skipped = Skipped()
-        self._n_headers = self._n_comments = self._n_trailers = self._n_blank = 0
-        dialect, n_held = self.dialect, 0
+        self._n_headers = self._n_comments = self._n_trailers = 0
         for block, line in self._blocks():
             batch = self._parse(block, line)
             if self._mark and self._mark in block:
                 batch = self._without_headers(batch)
-            n_blank = _n_blank_at_end(batch)
-            if n_held and n_blank < batch.num_rows:
-                yield self._blank_rows(n_held)
-                n_held = 0
-            n_held += n_blank
-            if n_blank < batch.num_rows:
-                yield batch.slice(0, batch.num_rows - n_blank)
-        if n_held and len(dialect.names.columns) == 1:
-            yield self._blank_rows(n_held)
-        elif n_held:
-            self._n_blank = n_held
+            if batch.num_rows:
+                yield batch
 
     def _blocks(self) -> Iterator[tuple[bytes, int]]:
         """Yield blocks of whole rows, each with the number of lines before it."""
@@ -245,9 +234,6 @@ class DelimitedSource:
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(self.columns)
         return pa.RecordBatch.from_arrays([pa.array(c, pa.string()) for c in columns], names=list(self.columns))
 
-    def _blank_rows(self, n: int) -> pa.RecordBatch:
-        return self._of_rows([[""] * len(self.columns)] * n)
-
 
 def _agreed(content: Content, options: SourceOptions) -> tuple[text_stream.Scan, Dialect, tuple[str, ...]]:
     """Read as told; where no expected column is found so, look for the reading under which they are.
@@ -323,14 +309,6 @@ def _doubts(dialect: Dialect, name: str, options: SourceOptions) -> tuple[str, .
     if options.header == "no" and dialect.looks_headed:
         return (f"{name}: the first line looks like a header, but is read as cells, as [data] header says `no`",)
     return ()
-
-
-def _n_blank_at_end(batch: pa.RecordBatch) -> int:
-    """Count the rows at the end of which all cells are empty."""
-    n = int(batch.num_rows)
-    while n and all(not (cell := column[n - 1].as_py()) or not cell.strip() for column in batch.columns):
-        n -= 1
-    return int(batch.num_rows) - n
 
 
 def _check_quotes(content: Content, scan: text_stream.Scan, dialect: Dialect) -> None:

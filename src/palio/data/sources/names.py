@@ -13,7 +13,7 @@ MAX_COLUMNS = 20_000
 """More columns than this are refused: every column costs a graph input, a profile and a line of the schema."""
 MAX_LENGTH = 1_000
 """Characters of a name; a longer one is a text that slipped into the header."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+|[\ud800-\udfff]")
+_HALF = re.compile("[\ud800-\udfff]")
 _EDGE = "\ufeff\u200b\u2060 \t\r\n\f\v\u00a0"
 
 
@@ -49,7 +49,7 @@ def tidy(
             f"{where}: {len(raw):,} columns, at most {MAX_COLUMNS:,} are allowed",
             hint="check the separator, or choose columns before",
         )
-    cleaned = [_CONTROL.sub(" ", name.strip(_EDGE)).strip(_EDGE) for name in raw]
+    cleaned = [_HALF.sub("\ufffd", name.strip(_EDGE)) for name in raw]
     passed_over, notes = {}, []
     kept = []
     for i, name in enumerate(cleaned):
@@ -86,12 +86,6 @@ def tidy(
         those = f"column {shown} has" if len(nameless) == 1 else f"columns {shown} have"
         called = f"`{names[nameless[0]]}`" + (" …" if len(nameless) > 1 else "")
         notes.append(f"{where}: {those} no name, called {called}")
-    spoilt = [i for i in kept if _CONTROL.search(raw[i].strip(_EDGE))]
-    if spoilt:
-        notes.append(
-            f"{where}: line ends and control characters in names are read as blanks: `{names[spoilt[0]]}`"
-            + (f" and {len(spoilt) - 1} more" if len(spoilt) > 1 else "")
-        )
     return Names(
         columns=tuple(names[i] for i in kept),
         positions=tuple(kept),
