@@ -79,6 +79,14 @@ def test_a_position_says_nothing_about_the_header(tmp_path: Path) -> None:
     assert opened(tmp_path, "1,2020\n3,4\n", target="2020").columns == ("1", "2020")
 
 
+def test_cells_that_begin_like_comments_are_no_comments(tmp_path: Path) -> None:
+    text = "# tweets, by day\ntext,n\n#sun rises,1\nmoon,2\n# a remark\n" + "stars,3\n" * 20
+    assert [row[0] for row in cells(opened(tmp_path, text))][:3] == ["#sun rises", "moon", "stars"]
+    assert cells(opened(tmp_path, "a,b\n#1,2\n#2,3\n")) == [("#1", "2"), ("#2", "3")]
+    assert cells(opened(tmp_path, "a,b\n#1,2\n2,3\n", comment="#")) == [("2", "3")]
+    assert len(cells(opened(tmp_path, "a,b\n#1,2\n2,3\n", comment="none"))) == 2
+
+
 def test_a_row_of_empty_cells_is_a_row(tmp_path: Path) -> None:
     assert cells(opened(tmp_path, "a,b,y\n" + BODY + ",,\n")) == [*ROWS, ("", "", "")]
 

@@ -51,7 +51,7 @@ class DelimitedSource:
         self.fingerprint = digest_of(
             [self._scan.digest, msgspec.to_builtins(dialect), options.missing, *([","] if self.decimal == "," else [])]
         )
-        self._may_comment = options.comment == "auto"
+        self._may_comment = options.comment != "none"
         self._kept = list(dialect.names.positions)
         self._needed = max(self._kept) + 1
         self._separator = dialect.separator if dialect.separator.isascii() else _STAND_IN

@@ -168,7 +168,7 @@ def _hidden_header(
     quote: str,
     options: SourceOptions,
 ) -> tuple[str, list[Row]]:
-    """See whether the last comment above the table is its header, and whether rows begin with `#` as well."""
+    """See whether the last comment above the table is its header, and what begins a remark among the rows."""
     if not comment or options.comment != "auto":
         return comment, rows
     width = usual_width(rows)[0]
@@ -179,11 +179,13 @@ def _hidden_header(
         cells = above[0].cells
         if not header.has_header(rows, marks) and not any(map(is_plain, cells)):
             rows = [Row(last, last + 1, cells), *rows]
-    alike = [row for row in rows[1:] if row.cells[0].startswith(comment)]
-    full = [row for row in alike if len(row.cells) == width]
-    if len(full) * 10 > len(rows):
+    # whole rows that begin with `#` are rows: only remarks that are written like those above, with a blank, are none
+    remarks = [line.rstrip() for line in lines[:n_comments] if line.startswith(comment)]
+    if not all(line == comment or line.startswith(f"{comment} ") for line in remarks):
         return "", rows
-    return comment, [*rows[:1], *(row for row in rows[1:] if not row.cells[0].startswith(comment))]
+    comment = f"{comment} "
+    others = [row for row in rows if not row.cells[0].startswith(comment)]
+    return (comment, others) if len(others) * 10 >= len(rows) * 9 else ("", rows)
 
 
 def _separator(lines: list[str], wanted: str, ending: str, said: str, names: frozenset[str]) -> str:
