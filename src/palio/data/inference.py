@@ -79,9 +79,16 @@ def survey(
     )
     scans, clock, n_rows = _scan(source, chosen, progress)
     if n_rows < MIN_ROWS:
+        left_out = ""
+        if source.skipped.n_rows:
+            line, n_cells, _ = source.skipped.rows[0]
+            left_out = (
+                f"; {source.skipped.n_rows:,} more have another number of cells than the {len(names)} columns, "
+                f"the first in line {line:,} ({n_cells} cells)"
+            )
         raise InputError(
-            f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed",
-            hint="add rows, or check that this is the right file",
+            f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed{left_out}",
+            hint="check the separator and the header" if left_out else "add rows, or check that this is the right file",
             facts={"n_rows": n_rows, "skipped": source.skipped.n_rows},
         )
     schema, notes = roles.assign([scans[name].column() for name in names], scans, wishes=wishes, clock=clock)
