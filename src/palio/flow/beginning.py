@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from palio import data
 from palio.core.config import FILE_NAME, DataTable
 from palio.core.errors import ConfigError
@@ -64,8 +66,9 @@ def init(
     if path.exists() and not force:
         raise ConfigError(f"{path}: there is a project here already", hint="add --force to replace it, or name --dir")
     table = DataTable(header=header, separator=separator, query=query)  # type: ignore[arg-type]  # click checked it
+    source = data.open_source(file, msgspec.structs.replace(sources.options(table), target=str(target)))
     survey = data.survey(
-        data.open_source(file, sources.options(table)),
+        source,
         target=target,
         kind=task,
         positive=positive,
@@ -82,7 +85,7 @@ def init(
         survey.task,
         source=_source_as_seen_from(folder, file),
         data={key: value for key, value in given.items() if value not in ("", "auto")},
-        exclude=dict.fromkeys(exclude, ONLY_AFTERWARDS),
+        exclude=dict.fromkeys((name for name in exclude if name not in source.passed_over), ONLY_AFTERWARDS),
         id_is_declared=bool(id_column),
     )
     folder.mkdir(parents=True, exist_ok=True)
