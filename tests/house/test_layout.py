@@ -83,6 +83,22 @@ def test_who_reads_bytes_does_not_ask_who_sent_them() -> None:
     assert not curious, "see docs/decisions/0003-wings-of-serve.md"
 
 
+def test_onnx_runtime_is_imported_behind_one_door() -> None:
+    doors = {"src/palio/model/runtime.py", "benchmarks/serving/peer_servers/session.py"}  # the peers do not have ours
+    found = {path.relative_to(ROOT).as_posix() for path in tracked() if path.suffix == ".py" and _imports_runtime(path)}
+    assert found <= doors, "use palio.model.runtime, which switches its telemetry off first"
+    for door in found:
+        text = (ROOT / door).read_text("utf-8")
+        assert 0 < text.find("ORT_DISABLE_TELEMETRY") < text.find("import onnxruntime")
+
+
+def _imports_runtime(path: Path) -> bool:
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return any(name.split(".")[0] == "onnxruntime" for name in names)
+
+
 def test_nothing_tells_where_it_was_built() -> None:
     found = []
     for path in tracked():
