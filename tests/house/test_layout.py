@@ -83,6 +83,19 @@ def test_who_reads_bytes_does_not_ask_who_sent_them() -> None:
     assert not curious, "see docs/decisions/0003-wings-of-serve.md"
 
 
+def test_no_array_is_padded_to_the_longest_text_of_a_user() -> None:
+    padded = re.compile(
+        r"(?<!coins)\.astype\((?:str|np\.str_|\"U\d*\")\)|dtype=(?:str|np\.str_)\b"
+    )  # coins are 0 and 1
+    found = [
+        f"{module.relative_to(ROOT)}:{number}"
+        for module in MODULES
+        for number, line in enumerate(module.read_text("utf-8").splitlines(), start=1)
+        if padded.search(line) and "`astype(str)`" not in line
+    ]
+    assert not found, "use measure.as_texts: one long text would be multiplied by the number of rows"
+
+
 def test_onnx_runtime_is_imported_behind_one_door() -> None:
     doors = {"src/palio/model/runtime.py", "benchmarks/serving/peer_servers/session.py"}  # the peers do not have ours
     found = {path.relative_to(ROOT).as_posix() for path in tracked() if path.suffix == ".py" and _imports_runtime(path)}
