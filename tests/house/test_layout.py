@@ -76,6 +76,17 @@ def test_rooms_enter_each_other_by_the_front_door() -> None:
     assert not side_doors
 
 
+def test_no_program_of_ours_is_started_by_a_string() -> None:
+    started = [
+        f"{module.relative_to(ROOT)}: {node.value}"
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "import" in node.value
+        if re.match(r"\s*(?:from|import) palio", node.value)
+    ]
+    assert not started, "start `python -m palio`, which tools can follow"
+
+
 def test_who_reads_bytes_does_not_ask_who_sent_them() -> None:
     protocols = sorted((ROOT / "src" / "palio" / "serve" / "protocols").glob("*.py"))
     assert protocols

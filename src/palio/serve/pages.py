@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-import palio
+from palio.core.version import __version__
 from palio.serve.protocols import description, playground
 from palio.serve.protocols.wire import Reply, WireError, refuse
 
@@ -64,7 +64,7 @@ def build_pages(app: App) -> Starlette:
         return Response("\n", app.health().status, media_type="application/json", headers=_SAFE)
 
     async def version(_: Request) -> Response:
-        return Response(palio.__version__, media_type="text/plain", headers=_SAFE)
+        return Response(__version__, media_type="text/plain", headers=_SAFE)
 
     async def refused(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
