@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from palio.model.inspection import verify, verify_bundle, verify_folder, versions
     from palio.model.linear import emit_constant, emit_linear
     from palio.model.names import input_name
+    from palio.model.options import PreprocessingOptions, Style
     from palio.model.parity import check_parity, compare_outputs
-    from palio.model.preprocessing import Preprocessing, PreprocessingOptions, fit_preprocessing
+    from palio.model.preprocessing import Preprocessing, fit_preprocessing
     from palio.model.reference import make_reference, sample_rows
     from palio.model.rows import MISSING, RANGE, UNKNOWN, RecordReader, feeds_from_records
     from palio.model.session import MAX_RUN_S, Graph, Outputs
@@ -52,11 +53,12 @@ _HOME = {
     "MISSING": "rows",
     "Outputs": "session",
     "Preprocessing": "preprocessing",
-    "PreprocessingOptions": "preprocessing",
+    "PreprocessingOptions": "options",
     "PrivateKey": "signing",
     "PublicKey": "signing",
     "RANGE": "rows",
     "RecordReader": "rows",
+    "Style": "options",
     "Trust": "signing",
     "UNKNOWN": "rows",
     "add_signature": "signing",
@@ -110,6 +112,7 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "RecordReader",
+    "Style",
     "Trust",
     "add_signature",
     "check_parity",
