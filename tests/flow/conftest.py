@@ -36,6 +36,6 @@ def begin(folder: Path, *, n_rows: int = 4000, budget_s: float = 20) -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[flow.Project, flow.RunSummary]]:
     """A project after its first whole cycle, and that cycle's summary."""
-    folder = begin(tmp_path_factory.mktemp("project") / "bank", budget_s=60)
+    folder = begin(tmp_path_factory.mktemp("project") / "bank")
     with flow.Project.open(folder) as project:
         yield project, project.run()
