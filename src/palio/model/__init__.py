@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from palio.model.inspection import verify, verify_bundle, verify_folder, versions
     from palio.model.linear import emit_constant, emit_linear
     from palio.model.names import input_name
+    from palio.model.options import PreprocessingOptions, Style
     from palio.model.parity import check_parity, compare_outputs
-    from palio.model.preprocessing import Preprocessing, PreprocessingOptions, fit_preprocessing
+    from palio.model.preprocessing import Preprocessing, fit_preprocessing
     from palio.model.reference import make_reference, sample_rows
     from palio.model.rows import MISSING, RANGE, UNKNOWN, RecordReader, feeds_from_records
     from palio.model.session import MAX_RUN_S, Graph, Outputs
@@ -53,12 +54,13 @@ _HOME = {
     "MISSING": "rows",
     "Outputs": "session",
     "Preprocessing": "preprocessing",
-    "PreprocessingOptions": "preprocessing",
+    "PreprocessingOptions": "options",
     "PrivateKey": "signing",
     "PublicKey": "signing",
     "RANGE": "rows",
     "RecordReader": "rows",
     "Stages": "stages",
+    "Style": "options",
     "Trust": "signing",
     "UNKNOWN": "rows",
     "add_signature": "signing",
@@ -114,6 +116,7 @@ __all__ = [
     "PublicKey",
     "RecordReader",
     "Stages",
+    "Style",
     "Trust",
     "add_signature",
     "check_parity",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
 from palio.core.records import Schema
+from palio.measure import as_texts
 from palio.model.feeds import feeds_from_frame
 from palio.model.names import carries_strings, input_name
 from palio.model.session import Graph, Outputs
@@ -64,7 +65,7 @@ def _telling(feeds: dict[str, npt.NDArray[Any]], n_rows: int) -> list[int]:
     telling: dict[int, None] = {}
     for values in (value[:, 0] for value in feeds.values()):
         if values.dtype == object:
-            found, first, counts = np.unique(values.astype(str), return_index=True, return_counts=True)
+            found, first, counts = np.unique(as_texts(values), return_index=True, return_counts=True)
             telling[int(first[counts.argmin()])] = None
             if found.size and found[0] == "":
                 telling[int(first[0])] = None

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-import palio
 from palio.core.records import Column, TensorSpec
+from palio.core.version import __version__
 from palio.model import input_name
 from palio.serve.protocols.guards import NUMERIC
 from palio.serve.protocols.schemas import example_of
@@ -69,7 +69,7 @@ def form(served: Served, state: State) -> dict[str, Any]:
     about: dict[str, Any] = {
         "model": deployment.model,
         "version": deployment.version,
-        "palio": palio.__version__,
+        "palio": __version__,
         "trouble": state.trouble,
         "can_explain": served.explainer is not None,
     }
