@@ -24,11 +24,6 @@ def input_name(column: str) -> str:
     return _PREFIX + column if column in ("", PREDICTION, PROBABILITIES) or column.startswith(_PREFIX) else column
 
 
-def column_name(name: str) -> str:
-    """Return the column that the graph input `name` carries: the inverse of `input_name`."""
-    return name.removeprefix(_PREFIX)
-
-
 def carries_strings(column: Column) -> bool:
     """Tell whether `column` travels as strings (missing is "") rather than as float64 (missing is NaN)."""
     return column.type in STRING_TYPES
