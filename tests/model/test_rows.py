@@ -152,9 +152,8 @@ def test_dates_are_read_in_iso_form_the_columns_own_or_as_seconds(value: Any, se
 def test_a_range_may_be_open_at_one_end(limits: dict[str, float], allowed: str) -> None:
     schema = Schema(columns=(Column(name="age", type="number", on_out_of_range="reject", **limits),))
     outside = {"age": 17 if "low" in limits else 19}
-    with pytest.raises(ContractError) as caught:
+    with pytest.raises(ContractError, match=f"`age` is out of range, it must be {allowed}"):
         RecordReader(schema).read([outside])
-    assert caught.value.hint == f"send {allowed}"
 
 
 def test_values_are_never_repeated_in_an_error() -> None:

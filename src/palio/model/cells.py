@@ -89,10 +89,7 @@ class ColumnReader:
         what, hint = {
             "missing": ("is missing, but must be given", "give a value"),
             "type": (f"is not {expected}", f"send {expected}"),
-            "range": (
-                f"is out of range, it must be {range_of(column)}",
-                f"send {'' if None in (column.low, column.high) else 'a value '}{range_of(column)}",
-            ),
+            "range": (f"is out of range, it must be {range_of(column)}", "send a value in this range"),
             "category": ("is none of the known categories", _known(column)),
         }[problem]
         return ContractError(

@@ -240,7 +240,7 @@ BAD: list[tuple[str, Any, dict[str, str], int, str]] = [
         {"inputs": tensors(level={"data": [SECRET]})},
         {},
         400,
-        "`level` is none of the known",
+        "`level` is none of the",
     ),
     ("infinite", b'{"inputs":[{"name":"balance","shape":[1],"datatype":"FP64","data":[1e999]}]}', {}, 400, "balance"),
     ("NaN", b'{"inputs":[{"name":"balance","shape":[1],"datatype":"FP64","data":[NaN]}]}', {}, 400, "JSON"),

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from palio.core.cells.cell import MISSING_VALUE, RANGE, UNKNOWN, Parser, Plain, Read
 from palio.core.cells.numbers import is_plain
 from palio.core.cells.table import kind_of
@@ -26,8 +28,18 @@ BLANKS = (
 
 
 def marks_of(column: Column) -> frozenset[str]:
-    """Return the cells of a column that mean "not known"; the empty one always does."""
-    return _USUAL if column.missing is None else frozenset((*column.missing, ""))
+    """Return the cells of a column that mean "not known"; the empty one always does.
+
+    What the contract lists as a category is none of the usual marks: a column of `none`, `low` and `high` has three
+    values. Marks of the column's own hold in any case.
+
+    Example:
+        >>> "none" in marks_of(Column(name="alcohol", type="category", categories=("none", "low", "high")))
+        False
+    """
+    if column.missing is not None:
+        return frozenset((*column.missing, ""))
+    return _USUAL.difference(text for text in column.categories or () if text)
 
 
 def missing_in(cell: Any, marks: frozenset[str]) -> bool:
@@ -48,8 +60,11 @@ class CellReader:
     def __init__(self, column: Column) -> None:
         self.column = column
         self.kind = kind_of(column)
-        self._parse: Parser = self.kind.parser(column)
         self._marks = marks_of(column)
+        if column.categories is not None and not self._marks.isdisjoint(column.categories):
+            known = tuple(text for text in column.categories if text not in self._marks)
+            column = msgspec.structs.replace(column, categories=known)
+        self._parse: Parser = self.kind.parser(column)
         self.counts = frozenset(float(mark) for mark in self._marks if is_plain(mark))
         """Numbers that mean "not known", such as -999."""
         is_closed = column.type in ("category", "boolean") and column.categories is not None
@@ -67,6 +82,8 @@ class CellReader:
         if parsed is None:
             return Read(None, (), "type")
         value, flags = parsed.value, (parsed.flag,) if parsed.flag else ()
+        if self.counts and value in self.counts and self.column.type in ("number", "integer"):
+            return self._judged(None, (), MISSING_VALUE, self.column.on_missing)
         if self._known is not None:
             if value not in self._known:
                 return self._judged(value, flags, UNKNOWN, self.column.on_unknown)
@@ -75,9 +92,10 @@ class CellReader:
         return Read(value, flags)
 
     def _is_mark(self, cell: Any) -> bool:
-        """Tell whether a number says "not known": a mark such as `-999` is the same as text and as number."""
+        """Tell whether a number says "not known": a mark such as `-999` is the same as `-999.0` and as number."""
         if isinstance(cell, str):
-            return not self.kind.carries_text and is_plain(cell) and float(cell) in self.counts
+            is_code = self.column.type == "category" and is_plain(cell) and cell not in (self._known or ())
+            return is_code and float(cell) in self.counts
         return isinstance(cell, int | float) and not isinstance(cell, bool) and cell in self.counts
 
     def plain(self) -> Plain:

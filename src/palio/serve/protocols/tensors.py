@@ -73,13 +73,12 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     except ContractError as error:
         raise WireError.of(error, status=400) from None
     write = partial(_write, served, call_id, wanted, len(flags), request.encoding)
-    return Asked(feeds, n_rows, [flag for _, flag in flags], write, None, _of_rows(flags, n_rows))
-
-
-def _of_rows(flags: Flags, n_rows: int) -> list[list[str]] | None:
-    """Sort flags to their rows; None if there are none."""
     if not flags:
-        return None
+        return Asked(feeds, n_rows, (), write)
+    return Asked(feeds, n_rows, [flag for _, flag in flags], write, None, _by_row(flags, n_rows))
+
+
+def _by_row(flags: Flags, n_rows: int) -> list[list[str]]:
     of_rows: list[list[str]] = [[] for _ in range(n_rows)]
     for row, flag in flags:
         of_rows[row].append(flag)
