@@ -42,7 +42,7 @@ _tries = settings(suppress_health_check=(HealthCheck.differing_executors,), max_
 
 def columns_of(kind: ColumnType) -> st.SearchStrategy[Column]:
     """Draw contracts of one column: ranges, categories, marks, decimal, unit, form and policies."""
-    common = {
+    common: dict[str, st.SearchStrategy[Any]] = {
         "name": st.just("x"),
         "type": st.just(kind),
         "missing": st.sampled_from(_MARKS),
@@ -50,6 +50,7 @@ def columns_of(kind: ColumnType) -> st.SearchStrategy[Column]:
         "on_out_of_range": _POLICIES,
         "on_unknown": _POLICIES,
     }
+    own: dict[str, st.SearchStrategy[Any]] = {}
     if kind in ("number", "integer"):
         end = st.none() | st.integers(-2000, 2000).map(float)
         own = {
@@ -66,8 +67,6 @@ def columns_of(kind: ColumnType) -> st.SearchStrategy[Column]:
         own = {"categories": st.none() | some | st.sampled_from(_PAIRS), "fold": st.booleans()}
     elif kind == "boolean":
         own = {"categories": st.sampled_from((None, ("true", "false"), ("false",)))}
-    else:
-        own = {}
     return st.fixed_dictionaries(common | own).map(_column)
 
 
@@ -95,9 +94,9 @@ def cells_of(column: Column) -> st.SearchStrategy[Any]:
     )
 
 
-def _within(column: Column) -> dict[str, float]:
-    """Say how exactly a number is shown: moments to the microsecond, others with twelve digits."""
-    return {"abs": 2e-6} if column.type == "datetime" else {"rel": 1e-11}
+def _about(column: Column, value: float) -> Any:
+    """Stand for a number as it is shown: moments to the microsecond, others with twelve digits."""
+    return pytest.approx(value, abs=2e-6) if column.type == "datetime" else pytest.approx(value, rel=1e-11)
 
 
 class CellContract:
@@ -182,8 +181,7 @@ class CellContract:
         assume(value is not None and column.decimal == ".")
         assert value is not None
         again, flags, _ = reader.read(reader.kind.show(value))
-        exact = isinstance(value, str)
-        assert again == (value if exact else pytest.approx(value, **_within(column)))
+        assert again == (value if isinstance(value, str) else _about(column, value))
         assert FORM not in flags
 
     @_tries

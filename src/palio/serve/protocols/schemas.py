@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-from palio.core.cells import carries_text
+from palio.core.cells import carries_text, marks_of
 from palio.core.records import Column, Manifest, Task, TensorSpec
 from palio.model import range_of
 from palio.serve.protocols.datatypes import DTYPES
@@ -124,7 +124,7 @@ def property_of(column: Column) -> Schema:
             described["examples"] = list(column.categories)
             notes.append(f"one of {len(column.categories)} known values; others are allowed")
     if not column.missing_allowed and "string" in types and "enum" not in described:
-        described["minLength"] = 1
+        described |= {"pattern": r"\S", "not": {"enum": sorted(marks_of(column))}}
     if notes:
         described["description"] = "; ".join(notes)
     return described
