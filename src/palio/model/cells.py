@@ -15,6 +15,8 @@ from palio.core.records import Column
 from palio.model.names import input_name
 
 Array = npt.NDArray[Any]
+_EXACT = 1 << 53
+"""Up to here every whole number is a float."""
 Flags = list[tuple[int, str]]
 """Rows, and what is unusual about them: `age: out of range`."""
 
@@ -53,16 +55,35 @@ class ColumnReader:
                 column, rule and row; cells are never repeated.
         """
         flags: Flags = []
-        kind, is_plain = self._type, self.is_plain
-        values = [
-            cell if type(cell) is kind and is_plain(cell) else self._read(cell, row, flags)
-            for row, cell in enumerate(cells)
-        ]
-        return np.array(values, object if self.is_text else np.float64).reshape(-1, 1), flags
+        if len(cells) > 1 and self._are_known(cells):
+            return np.array(cells, object).reshape(-1, 1), flags
+        wanted, is_plain, is_number = self._type, self.is_plain, not self.is_text
+        values: list[float | str] = []
+        for cell in cells:
+            kind = type(cell)
+            value = float(cell) if kind is int and is_number and -_EXACT <= cell <= _EXACT else cell
+            if (kind is wanted or value is not cell) and is_plain(value):
+                values.append(value)
+            else:
+                values.append(self._read(cell, len(values), flags))
+        return np.array(values, np.float64 if is_number else object).reshape(-1, 1), flags
+
+    def _are_known(self, cells: Sequence[Any]) -> bool:
+        """Tell whether all cells are plain texts of a column that knows all of its plain texts."""
+        texts = self._plain.texts
+        try:
+            return self.is_text and texts is not None and texts.issuperset(cells)
+        except TypeError:  # a list or an object among them
+            return False
 
     def read_array(self, cells: Array) -> tuple[Array, Flags]:
         """Read an array of cells; numbers may have any width, NaN is missing. Raises ContractError as `read`."""
-        if self.is_text or cells.dtype.kind not in "fiu":
+        are_numbers = not self.is_text and cells.dtype.kind in "fiu"
+        if cells.size == 1:
+            cell = float(cells.item()) if are_numbers else cells.item()
+            if type(cell) is self._type and self.is_plain(cell):
+                return (cells.astype(np.float64) if are_numbers else cells).reshape(1, 1), []
+        if not are_numbers:
             return self.read(cells.reshape(-1).tolist())
         with np.errstate(invalid="ignore"):  # NaN of another width
             feed = np.array(cells, np.float64).reshape(-1)

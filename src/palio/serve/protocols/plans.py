@@ -138,6 +138,11 @@ class ColumnPlan:
         self._fit(datatype, shape)
         values = values_of(data, datatype, 2, self.name, nullable=True)
         _count(shape, len(values), self.name)
+        if len(values) > 1 and datatype not in ("BYTES", "BOOL") and not self.reader.is_text:
+            try:
+                return self.reader.read_array(np.array(values, np.float64))  # null becomes NaN
+            except OverflowError:  # a number beyond all: the reader says so
+                pass
         return self.reader.read(values)
 
     def of_bytes(self, datatype: str, shape: Sequence[int], raw: memoryview) -> Fed:
