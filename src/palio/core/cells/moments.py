@@ -11,8 +11,9 @@ import re
 import unicodedata
 from typing import Any, Literal, NamedTuple
 
-from palio.core.cells.calendar import MONTHS, WEEKDAYS, ZONES, plain
+from palio.core.cells.calendar import MONTHS, WEEKDAYS, plain
 from palio.core.cells.cell import FORM, Parsed, Parser, Plain
+from palio.core.cells.clock import read_clock
 from palio.core.records import Column
 
 Way = Literal["ymd", "dmy", "mdy", "named", "compact", "week", "quarter", "month", "year", "clock"]
@@ -38,12 +39,6 @@ _SHORTEST = 1e8
 _LAST_DAY = 3_000_000.0
 """Days of a spreadsheet end with the year 9999."""
 
-_TIME = re.compile(
-    r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)? ?(?P<ap>[ap]\.?m\.?)?"
-    r" ?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?(?: ?\[[\w/]+\]| ?\([\w ]+\))?\Z",
-    re.IGNORECASE,
-)
-_HOUR = re.compile(r"(?P<h>\d{1,2}) ?(?P<ap>[ap]\.?m\.?)\Z", re.IGNORECASE)
 _YMD = re.compile(r"(\d{4})([-/. ])(\d{1,2})\2(\d{1,2})\.?\Z")
 _SHORT = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2 ?(\d{4}|\d{2})\.?\Z")
 _NAMED = re.compile(
@@ -111,7 +106,7 @@ def read_moment(text: str, order: str = "") -> Moment | None:
     cut = _CUT.match(day_text)
     zone: float | None = None
     if cut is not None:
-        read = _time(cut["time"])
+        read = read_clock(cut["time"])
         if read is None:
             return None
         (clock, zone), day_text = read, _without_weekday(cut["day"])
@@ -133,41 +128,6 @@ def _without_weekday(text: str) -> str:
     if blank and plain(word.rstrip(",")) in WEEKDAYS and rest[:1].isalnum():
         return rest
     return text
-
-
-def _time(text: str) -> tuple[dt.timedelta, float | None] | None:
-    found = _TIME.match(text)
-    if found is None:
-        found = _HOUR.match(text)
-        if found is None:
-            return None
-    parts = found.groupdict()
-    hour, minute, second = int(parts["h"]), int(parts.get("m") or 0), int(parts.get("s") or 0)
-    if half := parts["ap"]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if half[0] in "pP" else 0)
-    zone = _zone(parts["zone"]) if parts.get("zone") else None
-    if parts.get("zone") and zone is None:
-        return None
-    if minute > 59 or second > 60 or hour > 24 or (hour == 24 and (minute or second)):
-        return None
-    micros = int((parts.get("f") or "0")[:6].ljust(6, "0"))
-    return dt.timedelta(hours=hour, minutes=minute, seconds=min(second, 59), microseconds=micros), zone
-
-
-def _zone(text: str) -> float | None:
-    name = text.upper()
-    if name in ZONES:
-        return ZONES[name]
-    name = name.removeprefix("UTC").removeprefix("GMT")
-    if name[:1] not in ("+", "-"):
-        return None
-    digits = name[1:].replace(":", "")
-    hours, minutes = (int(digits), 0) if len(digits) <= 2 else (int(digits[:-2]), int(digits[-2:]))
-    if hours > 15 or minutes > 59:
-        return None
-    return (hours + minutes / 60) * (-1 if name[0] == "-" else 1)
 
 
 def _year(text: str) -> tuple[int, bool]:
