@@ -32,11 +32,11 @@ def test_decimal_commas_are_read_as_numbers(tmp_path: Path, store: Store) -> Non
 
 
 def test_text_with_commas_stays_text_beside_decimal_commas(tmp_path: Path, store: Store) -> None:
-    rows = "\n".join(f"{i},5;{'1,2 m' if i % 2 else '3,4'};{i % 2}" for i in range(40))
+    rows = "\n".join(f"{i},5;{'1,2 m' if i % 2 else '3,4 or so'};{i % 2}" for i in range(40))
     (tmp_path / "t.csv").write_text(f"size;what;y\n{rows}\n", "utf-8")
     opened = data.open_source(tmp_path / "t.csv")
     snapshot = data.ingest(opened, store=store, target="y")
-    assert set(data.read(store, snapshot)["what"]) == {"1,2 m", "3,4"}
+    assert set(data.read(store, snapshot)["what"]) == {"1,2 m", "3,4 or so"}
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,17 @@ def test_the_setting_wins_and_must_be_one_of_three(tmp_path: Path) -> None:
         data.open_source(tmp_path / "t.csv", SourceOptions(decimal=";"))
 
 
-def test_a_file_with_points_can_be_scored_under_a_contract_from_commas(tmp_path: Path) -> None:
+def test_a_file_with_points_is_refused_under_a_contract_of_commas_unless_somebody_says_so(tmp_path: Path) -> None:
     schema = data.survey(
         data.open_source(write(tmp_path / "t.csv", [f"{i},5" for i in range(20)])), target="y", exclude=("code",)
     ).schema
     points = data.open_source(write(tmp_path / "p.csv", [f"{i}.5" for i in range(4)], separator=","))
     commas = data.open_source(write(tmp_path / "c.csv", [f"{i},5" for i in range(4)]))
-    for opened in (points, commas):
-        assert [v for frame in data.scan(opened, schema) for v in frame["size"]] == [0.5, 1.5, 2.5, 3.5]
+    with pytest.raises(ContractError, match=r"`size`.*decimal point") as caught:
+        list(data.scan(points, schema))
+    assert "--decimal ." in caught.value.hint
+    for found in (data.scan(commas, schema), data.scan(points, schema, decimal=".")):
+        assert [v for arrivals in found for v in arrivals.frame["size"]] == [0.5, 1.5, 2.5, 3.5]
 
 
 def test_a_file_that_lacks_a_feature_is_told_what_it_must_hold(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from palio import data
 from palio.core.errors import ConflictError, ContractError, InputError, IntegrityError
 from palio.core.records import Column, Schema, Snapshot, Task
-from palio.data import snapshot as module
+from palio.data import chunks as module
 from palio.data.identity import snapshot_id
 from palio.store import Store
 
@@ -70,11 +70,11 @@ def test_the_size_of_chunks_is_not_part_of_the_identity(
 ) -> None:
     source = csv(table(1_000), tmp_path / "t.csv")
     schema = data.survey(source, target="y").schema
-    whole = module._Writer(store, schema, None)
+    whole = module.ChunkWriter(store, schema, None)
     frame = data.read(store, data.ingest(source, store=store, schema=schema))
     whole.add(frame)
     monkeypatch.setattr(module, "CHUNK_ROWS", 64)
-    pieces = module._Writer(store, schema, None)
+    pieces = module.ChunkWriter(store, schema, None)
     place, chance = 0, random.Random(0)
     while place < frame.height:
         n = chance.randrange(1, 90)
@@ -223,16 +223,31 @@ def test_the_truth_is_an_index_or_a_number() -> None:
 
 def test_a_file_to_be_scored_keeps_every_row_in_order(tmp_path: Path, store: Store) -> None:
     schema = data.survey(csv(table(), tmp_path / "t.csv"), target="y").schema
-    frames = list(data.scan(csv(table(50).drop("y"), tmp_path / "new.csv"), schema))
-    assert pl.concat(frames).equals(data.scan(csv(table(50), tmp_path / "n2.csv"), schema).__next__())
+    frames = [one.frame for one in data.scan(csv(table(50).drop("y"), tmp_path / "new.csv"), schema)]
+    assert pl.concat(frames).equals(next(data.scan(csv(table(50), tmp_path / "n2.csv"), schema)).frame)
     odd = table(4).with_columns(pl.lit("new").alias("code"))
-    frame = next(data.scan(csv(odd, tmp_path / "odd.csv"), schema))
-    assert data.unusual(frame, schema) == {"code": 4}
+    assert next(data.scan(csv(odd, tmp_path / "odd.csv"), schema)).flags == {("code", "unknown category"): 4}
     with pytest.raises(ContractError, match="absent: `x`"):
         next(data.scan(csv(table(9).drop("x"), tmp_path / "less.csv"), schema))
-    (tmp_path / "ragged.csv").write_text(table(20).write_csv() + "1,2\n")
-    with pytest.raises(ContractError, match="line 22: 2 cells"):
-        list(data.scan(data.open_source(tmp_path / "ragged.csv"), schema))
+
+
+def test_a_row_that_cannot_be_answered_keeps_its_place(tmp_path: Path) -> None:
+    schema = data.survey(csv(table(), tmp_path / "t.csv"), target="y").schema
+    lines = table(20).write_csv().splitlines()
+    at = lines[0].split(",").index("x")
+    lines[5] = ",".join("oops" if i == at else cell for i, cell in enumerate(lines[5].split(",")))
+    lines.insert(3, "1,2")
+    (tmp_path / "new.csv").write_text("\n".join([*lines, "3"]) + "\n")
+    found = list(data.scan(data.open_source(tmp_path / "new.csv"), schema))
+    problems = {i + 1: why for i, why in enumerate(why for one in found for why in one.problems) if why}
+    assert problems == {3: "2 cells, not 6", 6: "`x`: `oops` is not a finite number", 22: "1 cells, not 6"}
+    whole = pl.concat([one.frame for one in found])
+    expected = next(data.scan(csv(table(20), tmp_path / "whole.csv"), schema)).frame
+    kept = [i for i in range(22) if i + 1 not in problems]
+    assert whole[kept].equals(expected[[i for i in range(20) if i != 4]])
+    for strict in (True,):
+        with pytest.raises(ContractError):
+            list(data.scan(data.open_source(tmp_path / "new.csv"), schema, strict=strict))
 
 
 @pytest.mark.parametrize("name", ["bank.csv", "adult-train.csv", "beijing-pm25.csv", "telco-churn.csv"])
@@ -253,7 +268,6 @@ def test_a_missing_value_is_flagged_until_rows_that_miss_it_were_appended(tmp_pa
     assert found == {"code": "accept", "n": "accept", "x": "accept", "at": "flag", "ok": "flag", "y": "accept"}
     first = data.ingest(csv(table(), tmp_path / "t.csv"), store=store, schema=survey.schema)
     more = table(20, 300).with_columns(pl.when(pl.col("n") > 50).then("ok").alias("ok"))
-    assert data.unusual(data.read(store, first).head(0), first.schema) == {}
     second = data.ingest(csv(more, tmp_path / "more.csv"), store=store, parent=first)
     n_missing = more["ok"].null_count()
     assert [(v.column, v.n_rows, v.action) for v in second.violations if v.rule == "missing"] == [

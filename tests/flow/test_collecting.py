@@ -14,7 +14,6 @@ import pytest
 
 from palio import data, flow, model, renew, store
 from palio.core.errors import RefusedError
-from palio.core.records import Column, Schema
 from palio.flow import collecting, renewing
 from tests.flow.served import BEGIN, send_truths
 from tests.logs import write_log
@@ -75,7 +74,9 @@ def serve(
     frame.write_csv(file)
     bundle = project.bundle()
     schema = bundle.manifest.schema
-    feeds = model.feeds_from_frame(pl.concat(list(data.scan(data.open_source(str(file)), schema))), schema)
+    feeds = model.feeds_from_frame(
+        pl.concat([one.frame for one in data.scan(data.open_source(str(file)), schema)]), schema
+    )
     ids = [f"{request}-{i}.0" for i in range(frame.height)]
     inputs = {f"input.{c.name}": cells.ravel() for c, cells in zip(schema.features, feeds.values(), strict=True)}
     moments = np.datetime64(at.replace(tzinfo=None), "us") + np.arange(frame.height) * np.timedelta64(60, "s")
@@ -152,27 +153,8 @@ def test_what_the_log_does_not_hold_cannot_be_learned_from(
 def test_a_hashed_key_is_nobodys_id(project: flow.Project) -> None:
     table = msgspec.structs.replace(project.config.log, hash=("key",))
     hashed = flow.Project(project.folder, msgspec.structs.replace(project.config, log=table), project.store)
-    gatherer = collecting.Gatherer(hashed, collecting._newest(hashed))
+    gatherer = collecting.gatherer(hashed, collecting._newest(hashed))
     serve(project, customers(5, first=9_000, seed=3), "hashed", at=BEGIN + dt.timedelta(days=9))
     frames = gatherer.frames(received_before=dt.datetime(2100, 1, 1, tzinfo=dt.UTC), answered_before=None)
-    ids = pl.concat([frame for frame, _ in frames])["customer"]
+    ids = pl.concat([frame for frame, *_ in frames])["customer"]
     assert len(ids) >= 5 and ids.null_count() == len(ids)
-
-
-def test_groups_that_the_log_does_not_know_are_not_torn_apart(project: flow.Project) -> None:
-    columns = (Column(name="age", type="integer"), Column(name="household", type="category", feature=False))
-    schema = Schema(columns=columns, target="y", group="household")
-    assert "rows are kept together by `household`" in collecting.obstacle(project, schema)
-    with_group = msgspec.structs.replace(
-        schema, columns=(columns[0], msgspec.structs.replace(columns[1], feature=True))
-    )
-    assert collecting.obstacle(project, with_group) == ""
-
-
-@pytest.mark.parametrize(("column", "is_fine"), [("year", True), ("Hour", True), ("quarter", False)])
-def test_moments_in_parts_are_told_by_their_names(project: flow.Project, column: str, is_fine: bool) -> None:
-    when = Column(name=column, type="integer", feature=False)
-    schema = Schema(columns=(Column(name="age", type="integer"), when), target="y", time=(column,))
-    assert (collecting.obstacle(project, schema) == "") is is_fine
-    found = collecting._moment_of(when, pl.Series("@at", [dt.datetime(2026, 5, 4, 13)]))
-    assert found.to_list() == ([{"year": 2026.0, "Hour": 13.0}[column]] if is_fine else [None])

@@ -21,7 +21,8 @@ from click.testing import CliRunner
 from palio import flow, renew, split
 from palio.cli.app import palio
 from palio.core.errors import ConflictError, NotFoundError, RefusedError
-from palio.core.records import Decision, Parts, Search
+from palio.core.progress import SILENT
+from palio.core.records import Decision, Evaluation, Parts, Search, Snapshot
 from palio.core.renewal import RetrainRequest
 from palio.flow import appending, collecting, renewal_steps, renewing
 from palio.flow.supervising import Supervisor
@@ -122,6 +123,40 @@ def _the_test_part_grew_and_kept_its_rows(project: flow.Project) -> None:
     assert moved == 0 and new.counts["test"] > old.counts["test"]
     # The first cut was looked at once, the second showed all of its rows: what they share was seen twice.
     assert split.looks(project.store, new) == 2
+
+
+class Growing:
+    """A listener that brings the source one more row whenever it hears a sentence."""
+
+    def __init__(self, file: Path, rows: list[str]) -> None:
+        self._file, self._rows = file, rows
+
+    def say(self, text: str) -> None:
+        with self._file.open("a", encoding="utf-8") as lines:
+            lines.write(self._rows.pop())
+
+    def step(self, name: str, done: float, total: float | None = None) -> None:
+        pass
+
+
+def test_a_renewal_goes_on_from_what_it_collected_while_the_source_grows(opened: Opened) -> None:
+    project = opened()
+    serve(project)
+    more = write_bank(project.folder / "more.csv", n_rows=50, skip=7, step=12).read_text("utf-8").splitlines(True)
+    project.progress = Growing(project.folder / "bank.csv", more[1:])
+    before = len(project.store.records.all(Search))
+    found = project.retrain(why="spring")
+    assert found.renewal.status == "released", found.renewal.reason
+    decision, search = decision_of(project, found), project.store.records.require(Search, found.renewal.search)
+    evaluation = project.store.records.require(Evaluation, decision.evaluation)
+    parts = project.store.records.require(Parts, search.parts)
+    assert parts.snapshot == evaluation.snapshot == found.renewal.snapshot
+    assert project.bundle().manifest.snapshot == found.renewal.snapshot
+    assert len(project.store.records.all(Search)) == before + 1
+    assert decision.newest is not None and decision.earlier is not None, "the newest rows are known for what they are"
+    project.progress = SILENT
+    again = project.ingest()
+    assert again.n_rows > project.store.records.require(Snapshot, found.renewal.snapshot).n_rows, "they come next"
 
 
 def test_rows_are_added_once_and_a_label_that_changed_is_noted(opened: Opened) -> None:

@@ -76,6 +76,22 @@ def test_rooms_enter_each_other_by_the_front_door() -> None:
     assert not side_doors
 
 
+def test_modules_of_the_corridor_stand_in_no_ring() -> None:
+    modules = {path.stem: path for path in (ROOT / "src" / "palio" / "flow").glob("[a-z]*.py")}
+    below: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):  # inside functions and for types alone, too
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("palio.flow"):
+                found = {str(node.module).removeprefix("palio.flow."), *(alias.name for alias in node.names)}
+                below[name] |= found & set(modules)
+    while below:
+        free = [name for name, needs in below.items() if not needs & set(below)]
+        assert free, f"these import each other: {', '.join(sorted(below))}"
+        for name in free:
+            del below[name]
+    assert modules
+
+
 def test_who_reads_bytes_does_not_ask_who_sent_them() -> None:
     protocols = sorted((ROOT / "src" / "palio" / "serve" / "protocols").glob("*.py"))
     assert protocols

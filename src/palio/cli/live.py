@@ -88,27 +88,39 @@ def _refuse_options_before(context: click.Context) -> None:
 
 @click.command()
 @click.argument("file")
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Where to write: .csv or .parquet.")
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), help="Where to write: .csv, .parquet or .jsonl."
+)
 @click.option("--version", "version", type=int, help="Version of the model (default: the champion).")
 @click.option("--query", default="", help="Query, when FILE is a database URL.")
+@click.option("--strict", is_flag=True, help="Refuse FILE if one of its rows cannot be answered.")
 @verb
-def predict(file: str, folder: Path, as_json: bool, output: Path, version: int | None, query: str) -> None:
-    """Score FILE with the champion, in streams: one row out per row in, in order."""
+def predict(
+    file: str, folder: Path, as_json: bool, output: Path, version: int | None, query: str, strict: bool
+) -> None:
+    """Score FILE with the champion, in streams: one row out per row in, in order.
+
+    A row that cannot be answered keeps its line, with an empty prediction and the reason in the column `problem`.
+    """
     from palio import flow
 
     with (
         listening(as_json=as_json) as progress,
         flow.Project.open(folder, progress=progress) as project,
     ):
-        scored = project.predict(file, output, version=version, query=query)
+        scored = project.predict(file, output, version=version, query=query, strict=strict)
     if as_json:
         print_json(scored)
-    else:
-        click.echo(f"{scored.output}: {scored.n_rows:,} rows by version {scored.version}")
-        for flag, count in scored.flags.items():
-            click.echo(
-                f"  {flag}: {count:,} rows with a value that the data did not have, or with none where all had one"
-            )
+        return
+    rows = "1 row" if scored.n_rows == 1 else f"{scored.n_rows:,} rows"
+    click.echo(f"{scored.output}: {rows} by version {scored.version}")
+    for one in scored.unusual:
+        cells = "1 cell is" if one.n_rows == 1 else f"{one.n_rows:,} cells are"
+        click.echo(f"  `{one.column}`: {cells} {one.what}, e.g. {one.example}; answered all the same")
+    if scored.n_problems:
+        click.echo(f"  {scored.n_problems:,} of {rows} could not be answered; the column `problem` says why:")
+        for why in scored.problems:
+            click.echo(f"    {why}")
 
 
 @click.command()

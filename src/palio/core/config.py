@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from palio.core.cells import MISSING
 from palio.core.errors import ConfigError, InputError, did_you_mean
 from palio.core.monitoring import FindingKind, Kpi
 from palio.core.serving import Rule
@@ -51,7 +52,7 @@ class DataTable(_Table, frozen=True, kw_only=True):
     header: Literal["auto", "yes", "no"] = "auto"
     encoding: str = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
-    missing: tuple[str, ...] = ("", "?", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "none")
+    missing: tuple[str, ...] = MISSING
     on_violation: Literal["refuse", "quarantine"] = "refuse"
 
 

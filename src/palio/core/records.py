@@ -67,6 +67,25 @@ class Column(Record, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "on_missing", "reject")
 
 
+class ColumnReading(Record, frozen=True, kw_only=True):
+    """How a column is read, for a person to check in a glance."""
+
+    name: str
+    reading: str
+    """In a few words: `whole number`, `number, decimal comma, in €`, `moment, day first`."""
+    role: str
+    """`target`, `feature`, `id`, `group`, `time`, or why no model reads it."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """Some cells, as they are written and as they are read."""
+    n_missing: int = 0
+    n_unread: int = 0
+    """Cells that cannot be read and count as missing."""
+    values: str = ""
+    """Range, or the most frequent values."""
+    doubts: tuple[str, ...] = ()
+    """What a person should look at, one sentence each."""
+
+
 class Form(Record, frozen=True, kw_only=True):
     """How the files of a source are written: found out once, and held against every later file."""
 
@@ -472,6 +491,19 @@ class Importance(Record, frozen=True, kw_only=True):
     loss: Metric
 
 
+class Reach(Record, frozen=True, kw_only=True):
+    """How far the measurement of importance went: of many columns only the most promising are measured closely."""
+
+    n_read: int
+    """Columns that the model reads; shuffling another one changes no answer."""
+    n_seen: int
+    """Of these, columns that were shuffled at least once."""
+    n_measured: int
+    """Of these, columns that were measured closely: those that lost most at the first look."""
+    stopped_by: Literal["plan", "time"] = "plan"
+    """`time`: the budget of the evaluation was over before the plan was done."""
+
+
 class Gap(Record, frozen=True, kw_only=True):
     """Train against validation against test on the primary metric."""
 
@@ -509,6 +541,9 @@ class Evaluation(Record, frozen=True, kw_only=True):
     slices: tuple[Slice, ...] = ()
     worst: tuple[WorstRow, ...] = ()
     importance: tuple[Importance, ...] = ()
+    """Columns that were measured closely, and those that the model does not read, whose loss is zero."""
+    reach: Reach | None = None
+    """How far `importance` goes; None where it goes all the way."""
     gap: Gap | None = None
 
 

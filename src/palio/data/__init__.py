@@ -10,17 +10,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from palio.data.contract import scan, unusual
+    from palio.data.arrivals import Arrivals, scan
+    from palio.data.cells.frame import Cells, read_cells
     from palio.data.inference import Survey, survey
     from palio.data.profiles import profile_of
+    from palio.data.row_ids import RowIds
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
     from palio.data.source import Source, SourceOptions, open_source
-    from palio.data.stored import StoredRows, holds, obstacle
+    from palio.data.stored import StoredRows, holds, known_ids, obstacle
     from palio.data.task import infer_task
-    from palio.data.values import label
 
 _HOMES = {
+    "Arrivals": "arrivals",
+    "Cells": "cells.frame",
+    "RowIds": "row_ids",
     "Source": "source",
     "SourceOptions": "source",
     "StoredRows": "stored",
@@ -30,21 +34,24 @@ _HOMES = {
     "holds": "stored",
     "infer_task": "task",
     "ingest": "snapshot",
-    "label": "values",
+    "known_ids": "stored",
     "obstacle": "stored",
     "open_source": "source",
     "profile": "snapshot",
     "profile_of": "profiles",
     "read": "snapshot",
+    "read_cells": "cells.frame",
     "read_schema": "schema_file",
-    "scan": "contract",
+    "scan": "arrivals",
     "survey": "inference",
     "target_array": "snapshot",
-    "unusual": "contract",
     "write_schema": "schema_file",
 }
 
 __all__ = [
+    "Arrivals",
+    "Cells",
+    "RowIds",
     "Source",
     "SourceOptions",
     "StoredRows",
@@ -54,17 +61,17 @@ __all__ = [
     "holds",
     "infer_task",
     "ingest",
-    "label",
+    "known_ids",
     "obstacle",
     "open_source",
     "profile",
     "profile_of",
     "read",
+    "read_cells",
     "read_schema",
     "scan",
     "survey",
     "target_array",
-    "unusual",
     "write_schema",
 ]
 

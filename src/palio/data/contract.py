@@ -6,13 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 
+from palio.core.cells import FORM, FRACTION, MISSING, kind_of
 from palio.core.errors import ContractError, did_you_mean
 from palio.core.records import Column, OnViolation, Schema, Violation
+from palio.data.cells.evidence import MIXED_SHARE
+from palio.data.cells.frame import Cells, clean, read_frame
+from palio.data.cells.plain import dtype_of
 from palio.data.source import Source
-from palio.data.values import DTYPES, clean, dotted, parse
 
 MAX_EXAMPLES = 5
+_RULES = {FORM: "form", FRACTION: "fraction"}
+"""What a flag of the reader is called as a rule."""
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +39,17 @@ class Tally:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Violation] = {}
 
-    def add(self, violations: Sequence[Violation]) -> None:
-        """Add the violations of one more batch; examples are kept up to five each."""
+    def add(self, violations: Sequence[Violation], *, again: bool = False) -> None:
+        """Add the violations of one more batch; examples are kept up to five each.
+
+        Args:
+            violations: Of the batch.
+            again: They were added before and are judged in another way now.
+        """
         for new in violations:
             key = (new.column, new.rule)
             old = self._found.get(key)
-            if old is not None:
+            if old is not None and not again:
                 examples = tuple(dict.fromkeys((*old.examples, *new.examples)))[:MAX_EXAMPLES]
                 new = msgspec.structs.replace(new, n_rows=old.n_rows + new.n_rows, examples=examples)
             self._found[key] = new
@@ -84,92 +95,114 @@ def check_columns(
     return [Violation(column=n, rule="surplus", n_rows=0, action="flag") for n in names if n not in known]
 
 
-def check(frame: pl.DataFrame, schema: Schema, *, first_row: int = 0) -> Checked:
-    """Read cleaned cells as the contract says, and find what breaks it.
+def marked(schema: Schema, missing: Sequence[str]) -> Schema:
+    """Write the marks of a source into the columns that have none of their own, if they are not the usual ones."""
+    if not missing or set(missing) == set(MISSING):
+        return schema
+    columns = (
+        c if c.missing is not None else msgspec.structs.replace(c, missing=tuple(missing)) for c in schema.columns
+    )
+    return msgspec.structs.replace(schema, columns=tuple(columns))
+
+
+def read_batch(batch: pa.RecordBatch, columns: Sequence[Column], *, for_model: bool = False) -> list[Cells]:
+    """Read a batch as its columns say; a column that is absent is missing in every row."""
+    there = [c for c in columns if c.name in set(batch.schema.names)]
+    frame = clean(batch.select([c.name for c in there]), there)
+    read = dict(zip((c.name for c in there), read_frame(frame, there, for_model=for_model), strict=True))
+    n = batch.num_rows
+    for column in columns:
+        if column.name not in read:
+            nothing = pl.Series([None], dtype=pl.String).new_from_index(0, n)
+            read[column.name] = Cells(nothing, nothing.cast(dtype_of(column, for_model=for_model)))
+    return [read[c.name] for c in columns]
+
+
+def check(cells: Sequence[Cells], schema: Schema, *, first_row: int = 0, on_unread: OnViolation = "reject") -> Checked:
+    """Find what breaks the contract.
 
     Args:
-        frame: Cells as `clean` leaves them; columns that are absent become missing.
+        cells: One for each column of the contract, in its order, as `read_batch` gives them.
         schema: The contract.
         first_row: Position of the first row in its source, for the examples.
+        on_unread: What becomes of a cell that cannot be read: its row is rejected, or it counts as missing.
     """
-    held = frame.schema
-    absent = [c for c in schema.columns if c.name not in held]
-    if absent:
-        frame = frame.with_columns(pl.lit(None, DTYPES[c.type]).alias(c.name) for c in absent)
-    held = frame.schema
-    parsed = frame.select(
-        parse(pl.col(c.name), c, held[c.name]).cast(DTYPES[c.type]).alias(c.name) for c in schema.columns
-    )
-    rules = [(c, rule, action) for c in schema.columns for rule, action in _rules(c, schema)]
-    both = frame.select(pl.col(c.name).alias(f"raw {c.name}") for c in schema.columns).hstack(parsed.get_columns())
-    masks = both.select(_broken(c, rule).fill_null(value=False).alias(f"{i}") for i, (c, rule, _) in enumerate(rules))
-    counts = masks.sum().row(0) if rules else ()
+    found = [
+        (column, one, rule, action, mask)
+        for column, one in zip(schema.columns, cells, strict=True)
+        for rule, action, mask in _broken(column, one, schema, on_unread)
+    ]
     violations: list[Violation] = []
     reasons: dict[str, pl.Series] = {}
-    rejected = pl.repeat(value=False, n=frame.height, eager=True)
-    for i, (column, rule, action) in enumerate(rules):
-        if not counts[i]:
-            continue
-        mask = masks[f"{i}"]
-        examples = [
-            "" if cell is None else str(cell)[:80]
-            for cell in both[f"raw {column.name}"].filter(mask).head(200).unique(maintain_order=True).head(MAX_EXAMPLES)
-        ]
+    rejected = pl.repeat(value=False, n=len(cells[0].raw) if cells else 0, eager=True)
+    for column, one, rule, action, mask in found:
+        examples = ["" if cell is None else str(cell)[:80] for cell in _different(one.raw.filter(mask))]
         where = mask.arg_true()[0] + first_row + 1
         examples[0] = f"{examples[0] or 'missing'} (row {where:,})"
+        n_rows = int(mask.sum())
         violations.append(
-            Violation(column=column.name, rule=rule, n_rows=int(counts[i]), examples=tuple(examples), action=action)
+            Violation(column=column.name, rule=rule, n_rows=n_rows, examples=tuple(examples), action=action)
         )
         if action == "reject":
             rejected = rejected | mask
             reasons[f"{column.name}: {rule}"] = mask
-    return Checked(frame=parsed, rejected=rejected, reasons=reasons, violations=tuple(violations))
+    frame = pl.DataFrame([one.values.alias(c.name) for c, one in zip(schema.columns, cells, strict=True)])
+    return Checked(frame=frame, rejected=rejected, reasons=reasons, violations=tuple(violations))
 
 
-def scan(source: Source, schema: Schema) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a source as a model wants them: the features and the id, in the types of the contract.
+def _different(cells: pl.Series) -> list[object]:
+    return cells.head(200).unique(maintain_order=True).head(MAX_EXAMPLES).to_list()
 
-    One row for each row, in order, some ten thousand at a time.
 
-    Raises:
-        ContractError: a feature is absent, a cell cannot be read as its type, or a row has another number of cells.
+def _broken(
+    column: Column, cells: Cells, schema: Schema, on_unread: OnViolation
+) -> Iterator[tuple[str, OnViolation, pl.Series]]:
+    """Name the rules that cells of a column break, what follows, and which cells they are."""
+    is_used = column.feature or column.name == schema.target
+    if cells.unread is not None and (is_used or column.name in (schema.id, schema.group, *schema.time)):
+        yield "type", on_unread, cells.unread
+    if column.name != schema.target and (
+        column.on_missing == "reject" or (column.feature and column.on_missing == "flag")
+    ):
+        missing = cells.raw.is_null() if cells.unread is None or on_unread == "reject" else cells.values.is_null()
+        if missing.any():
+            yield "missing", column.on_missing, missing
+    if not is_used:
+        return
+    for flag, mask in cells.flags.items():
+        yield _RULES[flag], "flag", mask
+    if column.on_out_of_range != "accept" and (outside := _outside(column, cells.values)) is not None:
+        yield "range", column.on_out_of_range, outside
+    if column.categories is not None and column.on_unknown != "accept" and kind_of(column).carries_text:
+        unknown = ~cells.values.is_in(list(column.categories)).fill_null(value=True)
+        if unknown.any():
+            yield "category", column.on_unknown, unknown
+
+
+def _outside(column: Column, values: pl.Series) -> pl.Series | None:
+    if column.low is None and column.high is None:
+        return None
+    number = values.to_physical().cast(pl.Float64) / 1e6 if column.type == "datetime" else values.cast(pl.Float64)
+    low, high = number.min(), number.max()
+    if low is None or (
+        (column.low is None or float(low) >= column.low) and (column.high is None or float(high) <= column.high)  # type: ignore[arg-type]
+    ):
+        return None
+    outside = pl.Series([False]).new_from_index(0, len(number))
+    if column.low is not None:
+        outside = outside | (number < column.low).fill_null(value=False)
+    if column.high is not None:
+        outside = outside | (number > column.high).fill_null(value=False)
+    return outside
+
+
+def spoilt(violations: Sequence[Violation], n_rows: int) -> tuple[Violation, ...]:
+    """Return the columns of which so many cells cannot be read that they are something else than the contract says.
+
+    A few bad cells (5 %, or one) count as missing; a source with more of them is another kind of source.
     """
-    wanted = [c for c in schema.columns if c.feature or (c.name == schema.id and c.name in source.columns)]
-    mine = msgspec.structs.replace(schema, columns=tuple(wanted), target=None)
-    features = ", ".join(f"`{c.name}`" for c in schema.features[:20]) + (" …" if len(schema.features) > 20 else "")
-    check_columns(
-        mine,
-        source.columns,
-        source.name,
-        needed=frozenset(c.name for c in wanted),
-        hint=f"the file must hold every column that the model reads: {features}",
-    )
-    done = 0
-    for batch in source.batches():
-        frame = dotted(clean(batch.select([c.name for c in wanted]), source.missing), wanted, source.decimal)
-        checked = check(frame, mine, first_row=done)
-        tally = Tally()
-        tally.add(checked.violations)
-        tally.add(ragged(source))
-        if tally.rejects:
-            raise refusal(source.name, tally.rejects)
-        done += frame.height
-        yield checked.frame
-    if source.skipped.n_rows:
-        raise refusal(source.name, tuple(ragged(source)))
-
-
-def unusual(frame: pl.DataFrame, schema: Schema) -> dict[str, int]:
-    """Count, by column, the rows of a frame with values that the contract does not know but allows.
-
-    Unknown categories, numbers out of the range seen, and missing values where no row had one.
-    """
-    held = frame.schema
-    mine = msgspec.structs.replace(schema, columns=tuple(c for c in schema.features if c.name in held))
-    counts: dict[str, int] = {}
-    for violation in check(frame, mine).violations:
-        counts[violation.column] = counts.get(violation.column, 0) + violation.n_rows
-    return counts
+    limit = max(1.0, MIXED_SHARE * n_rows)
+    return tuple(v for v in violations if v.rule == "type" and v.n_rows > limit)
 
 
 def ragged(source: Source) -> list[Violation]:
@@ -190,6 +223,8 @@ def refusal(where: str, violations: Sequence[Violation]) -> ContractError:
         "missing": "are missing, but may not be",
         "range": "are out of range",
         "category": "are not among the known values",
+        "form": "are written in another way",
+        "fraction": "are not whole",
         "id": "name rows that another row is called already",
         "cells": "have another number of cells than there are columns",
     }.get(worst.rule, worst.rule)
@@ -208,34 +243,3 @@ def _remedy(worst: Violation) -> str:
     if worst.rule == "id":
         return "keep one row for each id, remove [data] id if the column does not name rows"
     return "correct them, list a mark under [data] missing"
-
-
-def _rules(column: Column, schema: Schema) -> list[tuple[str, OnViolation]]:
-    rules: list[tuple[str, OnViolation]] = [("type", "reject")] if column.type not in ("category", "text") else []
-    if column.name != schema.target and (
-        column.on_missing == "reject" or (column.feature and column.on_missing == "flag")
-    ):
-        rules.append(("missing", column.on_missing))
-    if column.feature or column.name == schema.target:
-        if (column.low is not None or column.high is not None) and column.on_out_of_range != "accept":
-            rules.append(("range", column.on_out_of_range))
-        if column.categories is not None and column.on_unknown != "accept":
-            rules.append(("category", column.on_unknown))
-    return rules
-
-
-def _broken(column: Column, rule: str) -> pl.Expr:
-    raw, value = pl.col(f"raw {column.name}"), pl.col(column.name)
-    if rule == "type":
-        return raw.is_not_null() & value.is_null()
-    if rule == "missing":
-        return raw.is_null()
-    if rule == "category":
-        return value.is_not_null() & ~value.is_in(list(column.categories or ()))
-    number = value.to_physical().cast(pl.Float64) / 1e6 if column.type == "datetime" else value.cast(pl.Float64)
-    outside = pl.lit(value=False)
-    if column.low is not None:
-        outside = outside | (number < column.low)
-    if column.high is not None:
-        outside = outside | (number > column.high)
-    return outside

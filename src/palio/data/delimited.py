@@ -90,7 +90,8 @@ class DelimitedSource:
         first = self.dialect.blank_lines
 
         def skip(row: Any) -> str:
-            skipped.add(row.number + first, row.actual_columns, row.text[:2_000])
+            place = row.number - 1 - int(self.dialect.header)
+            skipped.add(row.number + first, row.actual_columns, row.text[:2_000], place=place)
             return "skip"
 
         text = pa.string()

@@ -1,22 +1,28 @@
-"""Find out what the columns of a source are: type, range, categories, role, and with them the task.
+"""Find out what the columns of a source are: how they are written, type, range, categories, role, and the task.
 
-The whole file is read, not its beginning. Each column begins as the narrowest type that its first cells allow; where
-a later cell contradicts, the column is read again as something wider, so a survey is one pass and seldom two.
+The whole file is read, not its beginning. Each column is first read as its first cells, and the other columns of the
+file, suggest; where too many later cells contradict, it is read again, so a survey is one pass and seldom two.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import msgspec
 import polars as pl
 
+from palio.core.cells import MISSING
 from palio.core.errors import InputError, did_you_mean
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Schema, Task
+from palio.core.records import Column, ColumnReading, Schema, Task
 from palio.data import roles
-from palio.data.columns import ColumnScan
+from palio.data.cells.evidence import Votes, votes_of
+from palio.data.cells.frame import clean
+from palio.data.cells.scan import ColumnScan, Wishes
 from palio.data.source import Source
+from palio.data.table import readings
 from palio.data.task import task_from
-from palio.data.values import clean
 
 MIN_ROWS = 10
 """Fewer rows cannot be cut into three parts and say anything."""
@@ -31,6 +37,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """What a person should know, one sentence each."""
     n_rows: int
     n_unlabelled: int = 0
+    readings: tuple[ColumnReading, ...] = ()
+    """How each column is read, for a person to check."""
 
 
 def survey(
@@ -44,6 +52,8 @@ def survey(
     group: str = "",
     time: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
+    decimal: str = "",
+    date_order: str = "",
     progress: Progress = SILENT,
 ) -> Survey:
     """Infer types, roles and the task by reading every row of `source`; memory does not grow with the rows.
@@ -60,6 +70,8 @@ def survey(
         group: Column whose rows must stay together.
         time: Columns that order the rows, coarsest first.
         exclude: Columns that no model may read.
+        decimal: What stands before decimals in numbers that are written as text, if known: `.` or `,`.
+        date_order: What the numbers of a date mean, if known: `dmy`, `mdy` or `ymd`.
         progress: Told how many rows were read.
 
     Raises:
@@ -75,15 +87,16 @@ def survey(
         time=tuple(resolve(name, names, "time") for name in time),
         exclude=frozenset(resolve(name, names, "exclude") for name in exclude),
     )
-    scans, clock, n_rows = _scan(source, chosen, progress)
+    scans, clock, n_rows = _scan(source, chosen, Wishes(decimal, date_order), progress)
     if n_rows < MIN_ROWS:
         raise InputError(
             f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed",
             hint="add rows, or check that this is the right file",
             facts={"n_rows": n_rows, "skipped": source.skipped.n_rows},
         )
-    schema, notes = roles.assign([scans[name].column() for name in names], scans, wishes=wishes, clock=clock)
     scan = scans[chosen]
+    scan.keep_class_of_marks()
+    schema, notes = roles.assign([scans[name].column() for name in names], scans, wishes=wishes, clock=clock)
     task = task_from(
         schema.column(chosen),
         counts=scan.label_counts(),
@@ -100,7 +113,14 @@ def survey(
             hint="add columns that say something about the target",
         )
     notes = [*source.notes, *notes]
-    return Survey(schema=schema, task=task, notes=tuple(notes), n_rows=n_rows, n_unlabelled=scan.n_missing)
+    return Survey(
+        schema=schema,
+        task=task,
+        notes=tuple(notes),
+        n_rows=n_rows,
+        n_unlabelled=scan.n_missing + scan.n_wrong,
+        readings=readings(schema, scans),
+    )
 
 
 def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
@@ -141,33 +161,68 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
     )
 
 
-def _codes(frame: pl.DataFrame) -> dict[str, bool]:
-    """Tell which text columns hold digits with a leading zero."""
-    text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-    if not text:
-        return {}
-    found = frame.select(pl.col(text).str.contains(r"^[+-]?0\d").any())
-    return dict(zip(text, found.row(0), strict=True))
-
-
-def _scan(source: Source, target: str, progress: Progress) -> tuple[dict[str, ColumnScan], roles.Clock, int]:
+def _scan(
+    source: Source, target: str, wishes: Wishes, progress: Progress
+) -> tuple[dict[str, ColumnScan], roles.Clock, int]:
     """Read the source until every column has kept its type for a whole pass."""
+    own = None if not source.missing or set(source.missing) == set(MISSING) else tuple(source.missing)
     done: dict[str, ColumnScan] = {}
-    pending = {n: ColumnScan(n, loose=source.loose, target=n == target, decimal=source.decimal) for n in source.columns}
+    pending = {
+        name: ColumnScan(Column(name=name, type="text", missing=own), target=name == target, wishes=wishes)
+        for name in source.columns
+    }
     clock = roles.Clock(source.columns)
-    n_rows = 0
+    n_rows, votes = 0, Votes()
     while pending:
         seen = 0
         for batch in source.batches():
-            frame = clean(batch.select(list(pending)), source.missing)
-            codes = _codes(frame)
-            for cells in frame.iter_columns():
-                pending[cells.name].add(cells, seen, has_codes=codes.get(cells.name, False))
+            frame, marks = _unmarked(clean(batch.select(list(pending))), MISSING if own is None else own)
+            scans = list(pending.values())
+            columns = list(frame.iter_columns())
+            if sum(scan.look(cells) for scan, cells in zip(scans, columns, strict=True)):
+                votes = _votes([*done.values(), *scans])
+            for i, (scan, cells) in enumerate(zip(scans, columns, strict=True)):
+                scan.begin(votes, cells.dtype)
+                scan.add(cells, seen, marks=marks.get(str(i)))
             if not done:
-                clock.add(frame)
+                clock.add({name: frame[str(i)] for i, name in enumerate(pending) if name in clock.columns})
             seen += batch.num_rows
             progress.step("survey", seen, None)
         n_rows = seen
+        for scan in pending.values():
+            scan.finish()
+        _follow_others([*done.values(), *pending.values()])
         done.update((n, s) for n, s in pending.items() if not s.is_contradicted)
         pending = {n: s.wider() for n, s in pending.items() if s.is_contradicted}
-    return done, clock, n_rows
+    return {name: done[name] for name in source.columns}, clock, n_rows
+
+
+def _unmarked(frame: pl.DataFrame, marks: Sequence[str]) -> tuple[pl.DataFrame, dict[str, Counter[str]]]:
+    """Make null what means "not known", and count what that was, by column."""
+    text = [name for name, held in frame.schema.items() if held == pl.String]
+    if not text:
+        return frame, {}
+    known = sorted({*marks, ""})
+    after = frame.with_columns(pl.when(~pl.col(name).is_in(known)).then(pl.col(name)).alias(name) for name in text)
+    before, now = frame.select(text).null_count().row(0), after.select(text).null_count().row(0)
+    found = {}
+    for name, n_before, n_now in zip(text, before, now, strict=True):
+        if n_now > n_before:
+            gone = frame[name].filter(after[name].is_null()).drop_nulls()
+            found[name] = Counter(dict(gone.value_counts().iter_rows()))
+    return after, found
+
+
+def _votes(scans: Sequence[ColumnScan]) -> Votes:
+    numbers = [s.evidence for s in scans if s.evidence is not None and 2 * s.evidence.n_numbers > s.evidence.n_cells]
+    return votes_of(numbers, [s.dates for s in scans if s.dates is not None])
+
+
+def _follow_others(scans: Sequence[ColumnScan]) -> None:
+    """Let columns that leave the order of day and month open follow those that do not."""
+    settled = Counter(s.days.taken for s in scans if s.days is not None and not s.is_contradicted and s.days.is_certain)
+    if len(settled) == 1:
+        (order,) = settled
+        for scan in scans:
+            if scan.days is not None and not scan.is_contradicted and scan.days.follow(order):
+                scan.is_contradicted = True

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import polars as pl
 
+from palio.core.cells import label
 from palio.core.records import Column, ColumnProfile, Profile, Schema
-from palio.data.columns import MAX_DISTINCT
-from palio.data.values import label
+from palio.data.cells.scan import MAX_DISTINCT
 
 N_BINS = 64
 SAMPLE_ROWS = 65_536

@@ -9,7 +9,8 @@ import msgspec
 import polars as pl
 
 from palio.core.records import Column, Schema
-from palio.data.columns import ColumnScan
+from palio.data.cells.evidence import MIXED_SHARE
+from palio.data.cells.scan import ColumnScan
 
 _ID_NAME = re.compile(
     r"(^|[\W_])(id|ids|key|uuid|guid|no|nr|num|number|index|idx|row|rowid|rownames?)$|^unnamed",
@@ -44,13 +45,14 @@ class Clock:
         """Whether the rows seen so far never go back in time."""
         return self._holds
 
-    def add(self, frame: pl.DataFrame) -> None:
-        """Take in more rows, cleaned."""
-        if not self._holds:
+    def add(self, cells: Mapping[str, pl.Series]) -> None:
+        """Take in more cells of the columns, cleaned."""
+        if not self._holds or not all(name in cells for name in self.columns):
             return
+        frame = pl.DataFrame({str(i): cells[name] for i, name in enumerate(self.columns)})
         rank = pl.lit(0.0)
-        for name, (_, _, low, high) in zip(self.columns, _CLOCK, strict=False):
-            part = pl.col(name).cast(pl.Float64, strict=False)
+        for i, (_, _, low, high) in enumerate(_CLOCK[: len(self.columns)]):
+            part = pl.col(str(i)).cast(pl.Float64, strict=False)
             part = pl.when(part.is_between(low, high) & (part == part.floor())).then(part)
             rank = rank * 100 + part
         ranks = frame.select(rank).to_series()
@@ -109,7 +111,7 @@ def assign(
                 c,
                 feature=cast.parts[c.name].feature,
                 note=cast.parts[c.name].note,
-                on_missing="flag" if cast.parts[c.name].feature and not scans[c.name].n_missing else "accept",
+                on_missing="flag" if cast.parts[c.name].feature and not scans[c.name].n_gaps else "accept",
             )
             for c in columns
         ),
@@ -137,13 +139,10 @@ class _Cast:
 def _drop_useless(columns: Sequence[Column], scans: Mapping[str, ColumnScan], wishes: Wishes, cast: _Cast) -> None:
     for column in columns:
         scan = scans[column.name]
-        if scan.n_wrong:
+        if scan.n_wrong or scan.has_huge:
             cast.notes.append(f"`{column.name}`: {column.note}")
-        elif column.type == "category" and column.note and scan.n_present and column.name not in wishes.exclude:
-            cast.notes.append(
-                f"`{column.name}`: {column.note}; if that means no value, list it under [data] missing in palio.toml, "
-                'and in schema.toml make the type "number"'
-            )
+        if column.name not in wishes.exclude:
+            cast.notes.extend(scan.doubts())
         if column.name == wishes.target:
             cast.drop(column.name, "target", tell=False)
         elif column.name in wishes.exclude:
@@ -167,14 +166,19 @@ def _time(columns: Sequence[Column], scans: Mapping[str, ColumnScan], cast: _Cas
     moments = [
         c.name
         for c in columns
-        if c.type == "datetime" and cast.parts[c.name].feature and scans[c.name].n_missing == 0 and scans[c.name].order
+        if c.type == "datetime" and cast.parts[c.name].feature and scans[c.name].order and _is_whole(scans[c.name])
     ]
     return (moments[0],) if len(moments) == 1 else ()
 
 
+def _is_whole(scan: ColumnScan) -> bool:
+    """Tell whether so few moments are missing that the others order the rows."""
+    return scan.n_gaps <= MIXED_SHARE * scan.n_rows
+
+
 def _identifies(column: Column, scan: ColumnScan) -> str:
     """Say why a column names rows rather than describing them; empty if it does not."""
-    if scan.n_missing or scan.n_wrong or scan.n_rows < 2 or not scan.unique.holds:
+    if scan.n_gaps or scan.n_rows < 2 or not scan.unique.holds:
         return ""
     if column.type == "integer" and scan.is_consecutive:
         return "counts the rows"

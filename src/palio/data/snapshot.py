@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,27 +10,23 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from palio.core.cells import label
 from palio.core.errors import ConflictError, InputError, did_you_mean
 from palio.core.ids import canonical_json, short
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Chunk, Column, Profile, Schema, Snapshot, Task, Violation
-from palio.data.contract import Checked, Tally, check, check_columns, ragged, refusal
-from palio.data.identity import Digester, snapshot_id
+from palio.core.records import Profile, Schema, Snapshot, Task, Violation
+from palio.data.cells.plain import DTYPES
+from palio.data.chunks import ChunkWriter, read_chunks
+from palio.data.contract import Tally, check, check_columns, marked, ragged, read_batch, refusal, spoilt
+from palio.data.identity import snapshot_id
 from palio.data.inference import resolve, survey
-from palio.data.profiles import Profiler
 from palio.data.quarantine import Quarantine
-from palio.data.row_ids import RowIds, repeats
 from palio.data.source import Source
-from palio.data.values import DTYPES, clean, dotted, label
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from palio.store import Store
-
-CHUNK_ROWS = 131_072
-CHUNK_CELLS = 2_000_000
-"""A chunk has at most this many rows and about this many cells: the working set of everything that streams."""
 
 
 def ingest(
@@ -72,6 +67,7 @@ def ingest(
         schema, id_is_declared = survey(source, target=target, progress=progress).schema, False
     elif target is not None:
         schema = msgspec.structs.replace(schema, target=resolve(target, source.columns, "target"))
+    schema = marked(schema, source.missing)
     optional = {c.name for c in schema.columns if not c.feature} - {
         schema.target,
         schema.id,
@@ -81,7 +77,7 @@ def ingest(
     needed = frozenset(c.name for c in schema.columns) - optional
     surplus = check_columns(schema, source.columns, source.name, needed=needed)
     for seed in itertools.count():
-        writer = _Writer(store, schema, parent, seed=seed, id_is_declared=id_is_declared)
+        writer = ChunkWriter(store, schema, parent, seed=seed, id_is_declared=id_is_declared)
         tally, quarantine = Tally(), Quarantine()
         tally.add(surplus)
         with quarantine:
@@ -99,31 +95,34 @@ def ingest(
 
 
 def _stream(
-    source: Source, writer: _Writer, tally: Tally, quarantine: Quarantine, *, refuse: bool, progress: Progress
+    source: Source, writer: ChunkWriter, tally: Tally, quarantine: Quarantine, *, refuse: bool, progress: Progress
 ) -> None:
-    given = set(source.columns)
-    names = [c.name for c in writer.schema.columns if c.name in given]
+    schema = writer.schema
+    names = [c.name for c in schema.columns]
     done = 0
     for batch in source.batches():
-        frame = dotted(clean(batch.select(names), source.missing), writer.schema.columns, source.decimal)
-        checked = writer.held_to_ids(check(frame, writer.schema, first_row=done), first_row=done)
+        cells = read_batch(batch, schema.columns)
+        checked = check(cells, schema, first_row=done, on_unread="flag" if refuse else "reject")
+        checked = writer.held_to_ids(checked, first_row=done)
         tally.add(checked.violations)
         accepted = checked.frame
         if checked.reasons:
             if not refuse:
-                quarantine.add(frame, checked, first_row=done)
+                raw = pl.DataFrame([one.raw.alias(name) for name, one in zip(names, cells, strict=True)])
+                quarantine.add(raw, checked, first_row=done)
             accepted = accepted.filter(~checked.rejected)
-        done += frame.height
+        done += batch.num_rows
         if not refuse or all(violation.rule == "id" for violation in tally.rejects):
             writer.add(accepted)
         else:  # a source that is refused is read on for the counts alone
             writer.is_whole = False
         progress.step("ingest", done, None)
+    tally.add([msgspec.structs.replace(v, action="reject") for v in spoilt(tally.violations, done)], again=True)
     tally.add(ragged(source))
     quarantine.add_ragged(source)
 
 
-def _keep(source: Source, writer: _Writer, tally: Tally, quarantine: Quarantine) -> Snapshot:
+def _keep(source: Source, writer: ChunkWriter, tally: Tally, quarantine: Quarantine) -> Snapshot:
     store, parent = writer.store, writer.parent
     schema, chunks, digests, profile = writer.finish()
     known = store.records.get(Snapshot, identity := snapshot_id(schema, writer.n_rows, digests))
@@ -167,122 +166,6 @@ def _keep(source: Source, writer: _Writer, tally: Tally, quarantine: Quarantine)
     return known
 
 
-class _Writer:
-    """Cut accepted rows into chunks, store and digest them, and describe them."""
-
-    def __init__(
-        self, store: Store, schema: Schema, parent: Snapshot | None, *, seed: int = 0, id_is_declared: bool = True
-    ) -> None:
-        if parent is not None and [(c.name, c.type) for c in parent.schema.columns] != [
-            (c.name, c.type) for c in schema.columns
-        ]:
-            raise InputError(
-                f"snapshot {short(parent.id)}: its columns or types are others than those of the contract",
-                hint="append under the same contract, or ingest all rows anew",
-            )
-        self.store, self.schema, self.parent = store, schema, parent
-        self.n_rows = self.n_new = self.n_unlabelled = 0
-        self.is_whole = True
-        self._ids = RowIds(schema.id, seed=seed) if schema.id is not None else None
-        self._id_is_declared, self._id_repeats = id_is_declared, False
-        self._limit = max(64, min(CHUNK_ROWS, CHUNK_CELLS // max(1, len(schema.columns))))
-        self._waiting: list[pl.DataFrame] = []
-        self._n_waiting = 0
-        self._chunks: list[Chunk] = []
-        self._digester = Digester(schema)
-        self._profiler = Profiler(list(schema.columns), target=schema.target)
-        if parent is not None:
-            for frame in frames(store, parent):
-                self._account(frame)
-                if self._ids is not None:
-                    self._ids.repeated(frame[self._ids.column])
-            self._chunks.extend(parent.chunks)
-
-    def held_to_ids(self, checked: Checked, *, first_row: int) -> Checked:
-        """Take in the ids of a batch; reject, or only count, the rows whose id was there before."""
-        if self._ids is None:
-            return checked
-        name = self._ids.column
-        ids = pl.select(pl.when(~checked.rejected).then(checked.frame[name])).to_series()
-        mask = self._ids.repeated(ids)
-        if not mask.any():
-            return checked
-        found = repeats(ids, mask, name, first_row=first_row, rejects=self._id_is_declared)
-        checked = msgspec.structs.replace(checked, violations=(*checked.violations, found))
-        if not self._id_is_declared:
-            self._id_repeats = True
-            return checked
-        return msgspec.structs.replace(
-            checked, rejected=checked.rejected | mask, reasons={**checked.reasons, f"{name}: id": mask}
-        )
-
-    def knows_ids(self) -> bool:
-        """Tell whether every id that looked repeated is."""
-        if self._ids is None or not self.is_whole:
-            return True
-        self._flush()
-        name = self._ids.column
-        stored = (frame[name] for frame in _chunk_frames(self.store, self._chunks, [name]))
-        return self._ids.is_exact(stored, n_times=1 if self._id_is_declared else 2)
-
-    def add(self, frame: pl.DataFrame) -> None:
-        """Take in accepted rows."""
-        self.n_new += frame.height
-        while frame.height:
-            take = min(frame.height, self._limit - self._n_waiting)
-            self._waiting.append(frame.head(take))
-            self._n_waiting += take
-            frame = frame.slice(take)
-            if self._n_waiting == self._limit:
-                self._flush()
-
-    def finish(self) -> tuple[Schema, tuple[Chunk, ...], dict[str, str], Profile]:
-        """Store what is left, and describe all rows."""
-        self._flush()
-        chunks = tuple(self._chunks)
-        for frame in _chunk_frames(self.store, chunks, None):
-            self._profiler.fill(frame)
-        profile = self._profiler.finish()
-        schema = _widened(self.schema, profile) if self.parent is not None else self.schema
-        if self._id_repeats:
-            schema = msgspec.structs.replace(schema, id=None)
-        return schema, chunks, self._digester.digests(), profile
-
-    def _flush(self) -> None:
-        if not self._n_waiting:
-            return
-        frame = pl.concat(self._waiting, rechunk=True)
-        self._waiting, self._n_waiting = [], 0
-        buffer = io.BytesIO()
-        frame.write_parquet(buffer, compression="zstd", compression_level=1, statistics=False)
-        blob = self.store.blobs.put(buffer.getvalue())
-        self._chunks.append(Chunk(blob=blob, n_rows=frame.height, size_bytes=buffer.tell()))
-        self._account(frame)
-
-    def _account(self, frame: pl.DataFrame) -> None:
-        self.n_rows += frame.height
-        if self.schema.target is not None:
-            self.n_unlabelled += frame[self.schema.target].null_count()
-        self._digester.add(frame)
-        self._profiler.add(frame)
-
-
-def _widened(schema: Schema, profile: Profile) -> Schema:
-    """Let ranges, categories and missing values cover all rows that were accepted."""
-    columns: list[Column] = []
-    for column, seen in zip(schema.columns, profile.columns, strict=True):
-        new = column
-        if column.low is not None and column.high is not None and seen.low is not None and seen.high is not None:
-            new = msgspec.structs.replace(new, low=min(column.low, seen.low), high=max(column.high, seen.high))
-        if column.categories is not None:
-            fresh = sorted(value for value, _ in seen.top if value not in set(column.categories))
-            new = msgspec.structs.replace(new, categories=(*column.categories, *fresh))
-        if column.on_missing == "flag" and seen.n_missing:
-            new = msgspec.structs.replace(new, on_missing="accept")
-        columns.append(new)
-    return msgspec.structs.replace(schema, columns=tuple(columns))
-
-
 def profile(store: Store, snapshot: Snapshot) -> Profile:
     """Read the profile of a snapshot."""
     return msgspec.json.decode(store.blobs.get(snapshot.profile), type=Profile)
@@ -295,7 +178,7 @@ def frames(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = 
         IntegrityError: a stored chunk is not what its name says.
         InputError: there is no such column.
     """
-    return _chunk_frames(store, snapshot.chunks, _known(snapshot, columns))
+    return read_chunks(store, snapshot.chunks, _known(snapshot, columns))
 
 
 def batches(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -336,14 +219,14 @@ def read(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = No
     for chunk in snapshot.chunks:
         end = start + chunk.n_rows
         if ordered is None:
-            found.extend(_chunk_frames(store, (chunk,), names))
+            found.extend(read_chunks(store, (chunk,), names))
         else:
             first, last = np.searchsorted(ordered, [start, end])
             if last > first:
-                found.extend(f[ordered[first:last] - start] for f in _chunk_frames(store, (chunk,), names))
+                found.extend(f[ordered[first:last] - start] for f in read_chunks(store, (chunk,), names))
         start = end
-    chosen = names or [c.name for c in snapshot.schema.columns]
-    empty = pl.DataFrame(schema={name: DTYPES[snapshot.schema.column(name).type] for name in chosen})
+    types = {c.name: DTYPES[c.type] for c in snapshot.schema.columns}
+    empty = pl.DataFrame(schema={name: types[name] for name in names or types})
     frame: pl.DataFrame = pl.concat([empty, *found], rechunk=True)
     if order is None or (order[:-1] < order[1:]).all():
         return frame
@@ -371,16 +254,11 @@ def target_array(frame: pl.DataFrame, task: Task) -> np.ndarray[Any, Any]:
 
 
 def _known(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str] | None:
-    names = tuple(c.name for c in snapshot.schema.columns)
+    names = {c.name: None for c in snapshot.schema.columns}
     for name in columns or ():
         if name not in names:
             raise InputError(f"columns: there is no column `{name}`", hint=did_you_mean(name, names))
     return None if columns is None else list(columns)
-
-
-def _chunk_frames(store: Store, chunks: Sequence[Chunk], columns: list[str] | None) -> Iterator[pl.DataFrame]:
-    for chunk in chunks:
-        yield pl.read_parquet(io.BytesIO(store.blobs.get(chunk.blob)), columns=columns)
 
 
 def _facts(tally: Tally) -> dict[str, Any]:

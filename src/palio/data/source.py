@@ -86,10 +86,13 @@ class Skipped:
         self.n_rows = 0
         self.rows: list[tuple[int, int, str]] = []
         """Line in the file, number of cells, the row; the first 1,000 of them."""
+        self.places: list[tuple[int, int]] = []
+        """Place among all rows, counted from 0, and number of cells, of every one of them."""
 
-    def add(self, line: int, n_cells: int, text: str) -> None:
+    def add(self, line: int, n_cells: int, text: str, *, place: int) -> None:
         """Count a row, and keep it while there is room."""
         self.n_rows += 1
+        self.places.append((place, n_cells))
         if len(self.rows) < self.KEPT:
             self.rows.append((line, n_cells, text))
 

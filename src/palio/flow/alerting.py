@@ -22,7 +22,7 @@ from palio.core.monitoring import Alert, Delivery, Finding, Review
 
 if TYPE_CHECKING:
     from palio.core.records import Event
-    from palio.flow.project import Project
+    from palio.flow.opened import Opened
     from palio.monitor import AlertRules, AlertState, Arrived, Channel, Message, Owed
 
 KIND = "monitor.alert"
@@ -32,7 +32,7 @@ _SENDING_S = monitor.LEASE_S - 120.0
 """Nothing is begun after this: a delivery on all channels takes up to 106 s, and must end within the lease."""
 
 
-def tell(project: Project, review: Review, *, clock: Clock = utc_now) -> tuple[Delivery, ...]:
+def tell(project: Opened, review: Review, *, clock: Clock = utc_now) -> tuple[Delivery, ...]:
     """Tell people of the alerts that a review opens, of those that stay open, and of those that are over.
 
     Returns:
@@ -64,7 +64,7 @@ def tell(project: Project, review: Review, *, clock: Clock = utc_now) -> tuple[D
     return _bring(project, mine, channels, clock)
 
 
-def try_channels(project: Project, *, clock: Clock = utc_now) -> tuple[Delivery, ...]:
+def try_channels(project: Opened, *, clock: Clock = utc_now) -> tuple[Delivery, ...]:
     """Send a test alert over every channel that is set; nothing is written to the ledger.
 
     Raises:
@@ -96,7 +96,7 @@ def try_channels(project: Project, *, clock: Clock = utc_now) -> tuple[Delivery,
     return tuple(monitor.deliver(message, channel, clock=clock) for channel in channels)
 
 
-def open_alerts(project: Project, review: Review, *, clock: Clock = utc_now) -> tuple[Alert, ...]:
+def open_alerts(project: Opened, review: Review, *, clock: Clock = utc_now) -> tuple[Alert, ...]:
     """Return the alerts that are open after a review, given what people were told before; for `Review.alerts`."""
     state = _state(project.store.ledger.newest(KIND, review.model))
     before = [one.alert for one in state.told if one.is_open]
@@ -118,7 +118,7 @@ def read_rules(table: AlertTable) -> AlertRules:
     return monitor.AlertRules(on=table.on, persistence=persistence, cooldown_s=cooldown_s)
 
 
-def open_channels(project: Project, *, env: Mapping[str, str] | None = None) -> tuple[Channel, ...]:
+def open_channels(project: Opened, *, env: Mapping[str, str] | None = None) -> tuple[Channel, ...]:
     """Make the channels that are set; nothing is connected yet.
 
     Raises:
@@ -141,7 +141,7 @@ def _state(line: Event | None) -> AlertState:
     return monitor.AlertState() if line is None else msgspec.convert(line.payload["state"], monitor.AlertState)
 
 
-def _arrived(project: Project, model: str, owed: Sequence[Owed]) -> set[Arrived]:
+def _arrived(project: Opened, model: str, owed: Sequence[Owed]) -> set[Arrived]:
     if not owed:
         return set()
     lines = project.store.ledger.events(kind=DELIVERED, subject=model, after=min(one.after for one in owed))
@@ -150,7 +150,7 @@ def _arrived(project: Project, model: str, owed: Sequence[Owed]) -> set[Arrived]
 
 
 def _bring(
-    project: Project, mine: Iterable[Owed], channels: Mapping[str, Channel], clock: Clock
+    project: Opened, mine: Iterable[Owed], channels: Mapping[str, Channel], clock: Clock
 ) -> tuple[Delivery, ...]:  # fmt: skip
     """Send what was claimed, and write down each delivery as it is made."""
     begin, down, deliveries = time.monotonic(), set(), []

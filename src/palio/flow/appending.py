@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from palio import data
 from palio.core.errors import NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Record, Snapshot
 from palio.flow import sources
-
-if TYPE_CHECKING:
-    from palio.flow.project import Project
+from palio.flow.opened import Opened
 
 
 class Appended(Record, frozen=True, kw_only=True):
@@ -39,51 +36,57 @@ class Appended(Record, frozen=True, kw_only=True):
     """What was done with rows that break the contract; empty: as the settings say."""
 
 
-def add(project: Project, newest: Snapshot, file: Path, *, on_violation: str = "") -> Snapshot:
+def add(opened: Opened, newest: Snapshot, file: Path, *, base: str, on_violation: str = "") -> Snapshot:
     """Append the rows of `file` to the newest snapshot and remember it; a file that is in it already adds nothing.
 
     Args:
-        project: Whose rows.
+        opened: Whose rows.
         newest: The snapshot.
         file: With the new rows.
+        base: Fingerprint of the project's own source, whose rows the snapshot begins with.
         on_violation: `refuse` or `quarantine`; empty: as the settings say.
 
     Raises:
         ContractError: the new rows break the schema.
     """
-    source, base = sources.open_one(project, str(file)), sources.of(project).fingerprint
+    source = sources.open_one(opened, str(file))
     content = _content(file)
     if source.fingerprint == base:
-        project.skip("append")
-        project.progress.say(f"ingest    {source.name} is the source itself: its rows are in")
+        opened.skip("append")
+        opened.progress.say(f"ingest    {source.name} is the source itself: its rows are in")
         return newest
-    for known in _all(project):
+    for known in _all(opened):
         if content == known.content or source.fingerprint == known.fingerprint:
-            project.skip("append")
-            version = project.store.records.require(Snapshot, known.snapshot).version
-            project.progress.say(f"ingest    the rows of {source.name} are in since version {version}")
+            opened.skip("append")
+            version = opened.store.records.require(Snapshot, known.snapshot).version
+            opened.progress.say(f"ingest    the rows of {source.name} are in since version {version}")
             return newest
-    snapshot = _ingest(project, newest, source, on_violation)
+    snapshot = _ingest(opened, newest, source, on_violation)
     one = Appended(
-        project=project.name,
+        project=opened.name,
         name=source.name,
-        path=sources.as_seen_from(project.folder, str(file)),
+        path=sources.as_seen_from(opened.folder, str(file)),
         content=content,
         fingerprint=source.fingerprint,
-        reading=_reading(project),
+        reading=_reading(opened),
         base=base,
         snapshot=snapshot.id,
         first_row=newest.n_rows,
         n_rows=snapshot.n_rows - newest.n_rows,
         on_violation=on_violation,
     )
-    project.store.records.put(one, key=digest_of([one.project, one.content]))
-    project.store.steps.put("append", _key(project, newest, one), snapshot.id)
+    opened.store.records.put(one, key=digest_of([one.project, one.content]))
+    opened.store.steps.put("append", _key(opened, newest, one), snapshot.id)
     return snapshot
 
 
-def replay(project: Project, first: Snapshot, source: data.Source) -> Snapshot:
+def replay(opened: Opened, first: Snapshot, base: str) -> Snapshot:
     """Append to a reading of the source all that was appended before, in order; what was done already is looked up.
+
+    Args:
+        opened: Whose rows.
+        first: The reading.
+        base: Fingerprint of the source.
 
     Raises:
         NotFoundError: rows are needed again, their file is gone or another one, and the rows that the store keeps
@@ -91,34 +94,34 @@ def replay(project: Project, first: Snapshot, source: data.Source) -> Snapshot:
         ContractError: appended rows break the contract of now.
     """
     newest = first
-    for one in _all(project):
-        if one.fingerprint == source.fingerprint:
+    for one in _all(opened):
+        if one.fingerprint == base:
             continue  # the file became the source itself
-        key = _key(project, newest, one)
-        known = project.store.steps.get("append", key)
+        key = _key(opened, newest, one)
+        known = opened.store.steps.get("append", key)
         if known is not None:
-            newest = project.store.records.require(Snapshot, known)
+            newest = opened.store.records.require(Snapshot, known)
             continue
-        source_changed = one.base != source.fingerprint
-        if source_changed and _holds(project, first, one):
-            _tell_that_it_is_in(project, first, one)
+        source_changed = one.base != base
+        if source_changed and _holds(opened, first, one):
+            _tell_that_it_is_in(opened, first, one)
         else:
-            before, (newest, origin) = newest, _again(project, newest, one)
+            before, (newest, origin) = newest, _again(opened, newest, one)
             if newest.id != one.snapshot:
-                _tell(project, newest, one, origin, newest.n_rows - before.n_rows, source_changed)
-        project.store.steps.put("append", key, newest.id)
+                _tell(opened, newest, one, origin, newest.n_rows - before.n_rows, source_changed)
+        opened.store.steps.put("append", key, newest.id)
     return newest
 
 
-def _again(project: Project, newest: Snapshot, one: Appended) -> tuple[Snapshot, str]:
-    path = Path(sources.locate(project.folder, one.path)).resolve()
+def _again(opened: Opened, newest: Snapshot, one: Appended) -> tuple[Snapshot, str]:
+    path = Path(sources.locate(opened.folder, one.path)).resolve()
     if path.is_file() and _content(path) == one.content:
-        return _ingest(project, newest, sources.open_one(project, str(path)), one.on_violation), "from the file"
-    kept = project.store.records.require(Snapshot, one.snapshot)
+        return _ingest(opened, newest, sources.open_one(opened, str(path)), one.on_violation), "from the file"
+    kept = opened.store.records.require(Snapshot, one.snapshot)
     obstacle = data.obstacle(kept.schema, newest.schema)
-    if one.reading != _reading(project):
+    if one.reading != _reading(opened):
         obstacle = "[data] `missing` or `decimal` was changed since"
-    if not obstacle and not all(project.store.blobs.exists(chunk.blob) for chunk in kept.chunks):
+    if not obstacle and not all(opened.store.blobs.exists(chunk.blob) for chunk in kept.chunks):
         obstacle = "they are no longer in the store"
     if obstacle:
         raise NotFoundError(
@@ -128,64 +131,64 @@ def _again(project: Project, newest: Snapshot, one: Appended) -> tuple[Snapshot,
             hint=f"put the file back there (its SHA-256 begins with {short(one.content)}), or undo the change",
             facts={"file": str(path), "sha256": one.content, "n_rows": one.n_rows},
         )
-    rows = data.StoredRows(project.store, kept, name=one.name, first_row=one.first_row, n_rows=one.n_rows)
-    return _ingest(project, newest, rows, one.on_violation), f"from the rows that version {kept.version} keeps"
+    rows = data.StoredRows(opened.store, kept, name=one.name, first_row=one.first_row, n_rows=one.n_rows)
+    return _ingest(opened, newest, rows, one.on_violation), f"from the rows that version {kept.version} keeps"
 
 
-def appended(project: Project, content: str) -> Appended | None:
+def appended(opened: Opened, content: str) -> Appended | None:
     """Return what is remembered of a file with this SHA-256 that was appended; None if it never was."""
-    return project.store.records.get(Appended, digest_of([project.name, content]))
+    return opened.store.records.get(Appended, digest_of([opened.name, content]))
 
 
-def _ingest(project: Project, newest: Snapshot, source: data.Source, on_violation: str = "") -> Snapshot:
+def _ingest(opened: Opened, newest: Snapshot, source: data.Source, on_violation: str = "") -> Snapshot:
     return data.ingest(
         source,
-        store=project.store,
+        store=opened.store,
         schema=newest.schema,
         parent=newest,
-        on_violation=on_violation or project.config.data.on_violation,
-        id_is_declared=bool(project.config.data.id),
-        progress=project.progress,
+        on_violation=on_violation or opened.config.data.on_violation,
+        id_is_declared=bool(opened.config.data.id),
+        progress=opened.progress,
     )
 
 
-def _holds(project: Project, first: Snapshot, one: Appended) -> bool:
-    kept = project.store.records.require(Snapshot, one.snapshot)
-    if not all(project.store.blobs.exists(chunk.blob) for chunk in kept.chunks):
+def _holds(opened: Opened, first: Snapshot, one: Appended) -> bool:
+    kept = opened.store.records.require(Snapshot, one.snapshot)
+    if not all(opened.store.blobs.exists(chunk.blob) for chunk in kept.chunks):
         return False
-    return data.holds(project.store, first, kept, first_row=one.first_row, n_rows=one.n_rows)
+    return data.holds(opened.store, first, kept, first_row=one.first_row, n_rows=one.n_rows)
 
 
-def _tell_that_it_is_in(project: Project, first: Snapshot, one: Appended) -> None:
+def _tell_that_it_is_in(opened: Opened, first: Snapshot, one: Appended) -> None:
     text = f"the source itself holds the {one.n_rows:,} rows of {one.name} now: not appended again"
-    project.store.ledger.append(
+    opened.store.ledger.append(
         "data.replay", first.id, text, payload={"file": one.path, "sha256": one.content, "n_rows": 0}
     )
-    project.progress.say(f"ingest    {text}")
+    opened.progress.say(f"ingest    {text}")
 
 
-def _tell(project: Project, snapshot: Snapshot, one: Appended, origin: str, n_rows: int, source_changed: bool) -> None:
+def _tell(opened: Opened, snapshot: Snapshot, one: Appended, origin: str, n_rows: int, source_changed: bool) -> None:
     why = "changed" if source_changed else "is the same, its contract changed"
     text = f"appended the {n_rows:,} rows of {one.name} again, {origin}: the source {why}"
-    project.store.ledger.append_once(
+    opened.store.ledger.append_once(
         "data.replay",
         snapshot.id,
         f"{text}: version {snapshot.version}, {snapshot.n_rows:,} rows",
         payload={"file": one.path, "sha256": one.content, "origin": origin, "n_rows": n_rows},
     )
-    project.progress.say(f"ingest    {text}")
+    opened.progress.say(f"ingest    {text}")
 
 
-def _all(project: Project) -> list[Appended]:
-    return [one for one in project.store.records.all(Appended) if one.project == project.name]
+def _all(opened: Opened) -> list[Appended]:
+    return [one for one in opened.store.records.all(Appended) if one.project == opened.name]
 
 
-def _key(project: Project, newest: Snapshot, one: Appended) -> str:
-    return digest_of({"onto": newest.id, "rows": one.content, "data": project.config.data})
+def _key(opened: Opened, newest: Snapshot, one: Appended) -> str:
+    return digest_of({"onto": newest.id, "rows": one.content, "data": opened.config.data})
 
 
-def _reading(project: Project) -> str:
-    table = project.config.data
+def _reading(opened: Opened) -> str:
+    table = opened.config.data
     return digest_of([table.missing, table.decimal])
 
 

@@ -12,11 +12,11 @@ from palio.core.ids import is_digest, short
 from palio.core.records import Check, Search, Signature
 
 if TYPE_CHECKING:
-    from palio.flow.project import Project
+    from palio.flow.opened import Opened
     from palio.model import Bundle
 
 
-def resolve(project: Project, name: str) -> str:
+def resolve(project: Opened, name: str) -> str:
     """Return the identity of the bundle called `name`: an identity or its start, a version, or `champion`.
 
     Raises:
@@ -43,7 +43,7 @@ def resolve(project: Project, name: str) -> str:
     raise NotFoundError(what, hint=f"give champion, a version ({known_versions}) or at least 6 digits of an identity")
 
 
-def find(project: Project, name: str) -> Bundle:
+def find(project: Opened, name: str) -> Bundle:
     """Open the bundle called `name`; every byte is checked against its identity.
 
     Raises:
@@ -53,7 +53,7 @@ def find(project: Project, name: str) -> Bundle:
     return model.load(project.store, resolve(project, name))
 
 
-def verify(project: Project, name: str, trust: Sequence[str] = ()) -> Sequence[Check]:
+def verify(project: Opened, name: str, trust: Sequence[str] = ()) -> Sequence[Check]:
     """Check every byte of a bundle, its golden rows against its graph, and who signed it."""
     keys = None
     if trust:
@@ -63,7 +63,7 @@ def verify(project: Project, name: str, trust: Sequence[str] = ()) -> Sequence[C
     return model.verify(project.store, resolve(project, name), trust=keys)
 
 
-def sign(project: Project, name: str, key: Path) -> Signature:
+def sign(project: Opened, name: str, key: Path) -> Signature:
     """Sign a bundle, after every byte of it has been checked, and write the signature into the ledger."""
     private = model.read_private_key(key)
     signature = private.sign(find(project, name).id)
@@ -71,7 +71,7 @@ def sign(project: Project, name: str, key: Path) -> Signature:
     return signature
 
 
-def adopt_signatures(project: Project, name: str, folder: Path) -> tuple[Signature, ...]:
+def adopt_signatures(project: Opened, name: str, folder: Path) -> tuple[Signature, ...]:
     """Write the signatures of an exported folder into the ledger: made where the key is, not where the store is.
 
     Raises:
@@ -89,6 +89,6 @@ def adopt_signatures(project: Project, name: str, folder: Path) -> tuple[Signatu
     return found
 
 
-def export(project: Project, name: str, output: Path) -> Path:
+def export(project: Opened, name: str, output: Path) -> Path:
     """Write a bundle as a folder and return it."""
     return model.export(project.store, resolve(project, name), output)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,9 +16,7 @@ from palio.core.errors import InputError, did_you_mean
 from palio.core.records import Record
 from palio.core.serving import Feedback
 from palio.flow import bundles, sources
-
-if TYPE_CHECKING:
-    from palio.flow.project import Project
+from palio.flow.opened import Opened
 
 BATCH_ROWS = 10_000
 
@@ -36,13 +34,13 @@ class Received(Record, frozen=True, kw_only=True):
     """Folder of the prediction log."""
 
 
-def log_folder(project: Project) -> Path:
+def log_folder(opened: Opened) -> Path:
     """Return where the prediction log of the project lies."""
-    return store.Layout(project.folder).predictions(project.config.log.dir)
+    return store.Layout(opened.folder).predictions(opened.config.log.dir)
 
 
 def take(
-    project: Project,
+    opened: Opened,
     file: str,
     *,
     identity: str = "",
@@ -55,7 +53,7 @@ def take(
     """Write the truths in `file` to the prediction log; each batch is on disk before the next is read.
 
     Args:
-        project: Whose champion was asked.
+        opened: Whose champion was asked.
         file: CSV, Parquet, JSON lines, or a database URL with `query`.
         identity: Column of prediction ids; by default `prediction_id` if there is one.
         key: Column of row keys; by default `key`, or the id column of the schema, if there is one.
@@ -69,8 +67,8 @@ def take(
         ContractError: a row makes no sense; rows of earlier batches are taken. Taking a file twice changes nothing.
         NotFoundError: there is no champion whose answers these could be.
     """
-    manifest = bundles.find(project, "champion").manifest
-    source = sources.open_one(project, file, query=query)
+    manifest = bundles.find(opened, "champion").manifest
+    source = sources.open_one(opened, file, query=query)
     columns = _columns(
         source.columns,
         {
@@ -83,19 +81,20 @@ def take(
         values=values,
         file=file,
     )
-    folder = log_folder(project)
-    options = project.config.log
+    folder = log_folder(opened)
+    options = opened.config.log
     redaction = store.Redaction(empty=options.redact, hashed=options.hash, salt=options.salt or store.salt_of(folder))
-    truths, unknown = serve.Truths(manifest.task), Counter[str]()
+    truths = serve.Truths.of(manifest)
+    unknown = Counter[str]()
     n_rows = n_skipped = 0
-    with store.FeedbackLog(folder, project.name, redaction=redaction) as log:
+    with store.FeedbackLog(folder, opened.name, redaction=redaction) as log:
         for batch in source.batches():
             rows = batch.select(sorted(set(columns.values()) | set(values))).to_pylist()
             found = _read(rows, columns, values, truths, missing=set(source.missing), first=n_rows + n_skipped)
             log.add(found, caller="feedback")
             unknown.update(truths.unknown(found))
             n_rows, n_skipped = n_rows + len(found), n_skipped + len(rows) - len(found)
-            project.progress.step("feedback", n_rows)
+            opened.progress.step("feedback", n_rows)
     return Received(file=source.name, n_rows=n_rows, n_skipped=n_skipped, unknown=dict(unknown), log=str(folder))
 
 
@@ -132,7 +131,8 @@ def _read(
             name: None if isinstance(cell, str) and cell.strip() in missing else cell for name, cell in row.items()
         }
         given: dict[str, Any] = {field: cells[name] for field, name in columns.items()}
-        if given["label"] is None:
+        given["label"] = row[columns["label"]]
+        if truths.is_missing(given["label"]):
             continue
         given["values"] = {name: cells[name] for name in values if cells[name] is not None}
         if isinstance(given.get("at"), dt.date) and not isinstance(given["at"], dt.datetime):

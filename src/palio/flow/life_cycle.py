@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from palio import evaluate as judging
 from palio import measure
 from palio.core.ids import short
 from palio.core.records import Evaluation
 from palio.flow import bundles, reporting, steps
+from palio.flow.opened import Opened
 from palio.flow.summary import RunSummary, champion_of, summarise
 
-if TYPE_CHECKING:
-    from palio.flow.project import Project
 
+def run(opened: Opened) -> RunSummary:
+    """Take a project from its source to a champion and a report: every step says what it decided and why.
 
-def run(project: Project) -> RunSummary:
-    """Take a project from its source to a champion and a report: every step says what it decided and why."""
+    The source is read once, and each step works on what the one before it made; so all of them, the report and the
+    summary speak of the same rows, however the source moves meanwhile.
+    """
     started = time.monotonic()
-    say = project.progress.say
+    opened.skipped.clear()
+    opened.warnings.clear()
+    say = opened.progress.say
 
-    snapshot = steps.ingest(project)
+    snapshot = steps.ingest(opened)
     say(f"ingest    {snapshot.n_rows:,} rows, {len(snapshot.schema.features)} features, snapshot {short(snapshot.id)}")
 
-    parts = steps.split(project)
+    parts = steps.split(opened, snapshot)
     counts = parts.counts
     say(
         f"split     {counts['train']:,} train, {counts['validation']:,} validation, {counts['test']:,} sealed test "
         f"({parts.policy}, {parts.method})"
     )
 
-    search = steps.train(project)
+    search = steps.train(opened, parts)
     for reason in search.reasons:
         say(f"train     {reason}")
 
-    decision = steps.promote(project)
-    evaluation = project.store.records.require(Evaluation, decision.evaluation)
+    decision = steps.promote(opened, search)
+    evaluation = opened.store.records.require(Evaluation, decision.evaluation)
     primary = evaluation.metrics[evaluation.primary]
     say(
         f"evaluate  {evaluation.primary} {measure.figure(primary.value)} on the sealed test "
@@ -50,15 +53,15 @@ def run(project: Project) -> RunSummary:
     for reason in decision.reasons:
         say(f"decide    {reason}")
 
-    promotion = project.store.promotions.champion(project.name)
+    promotion = opened.champion
     champion = None
     if promotion is not None:
-        champion = champion_of(promotion, bundles.find(project, promotion.bundle).manifest.family)
+        champion = champion_of(promotion, bundles.find(opened, promotion.bundle).manifest.family)
         verb = "is" if promotion.bundle == decision.challenger else "stays"
-        say(f"promote   version {promotion.version} {verb} the champion of `{project.name}`")
-    report = reporting.write(project, decision=decision)
+        say(f"promote   version {promotion.version} {verb} the champion of `{opened.name}`")
+    report = reporting.write(opened, decision=decision, search=search)
     return summarise(
-        project.name,
+        opened.name,
         snapshot,
         parts=parts,
         search=search,
@@ -66,6 +69,7 @@ def run(project: Project) -> RunSummary:
         decision=decision,
         champion=champion,
         report=str(report),
-        skipped=tuple(project.skipped),
+        skipped=tuple(opened.skipped),
+        warnings=tuple(opened.warnings),
         seconds=time.monotonic() - started,
     )

@@ -18,7 +18,7 @@ from palio.core.records import Deployment, Snapshot
 from palio.flow import alerting, feedback
 
 if TYPE_CHECKING:
-    from palio.flow.project import Project
+    from palio.flow.opened import Opened
 
 MOST_VERSIONS = 4
 """Versions that are judged beside the champion: the newest that were live, and a challenger that answers now."""
@@ -38,7 +38,7 @@ class _Log:
 
 
 def look(
-    project: Project,
+    project: Opened,
     *,
     since: dt.datetime | None = None,
     window: str = "",
@@ -66,7 +66,7 @@ def look(
         return _look(project, since=since, window=window, segments=segments, clock=clock)
 
 
-def _look(project: Project, *, since: dt.datetime | None, window: str, segments: Sequence[str], clock: Clock) -> Review:
+def _look(project: Opened, *, since: dt.datetime | None, window: str, segments: Sequence[str], clock: Clock) -> Review:
     table, now = project.config.monitor, clock()
     subjects = _subjects(project)
     monitor.check_kpis(project.config.value.kpis, subjects[0].task)
@@ -102,7 +102,7 @@ def _duration(key: str, text: str) -> dt.timedelta:
         raise ConfigError(f"palio.toml [monitor]: `{key}`: {error.message}", hint=error.hint) from None
 
 
-def _subjects(project: Project) -> list[monitor.Subject]:
+def _subjects(project: Opened) -> list[monitor.Subject]:
     """Return the champion, the challenger that answers now, and the champions before it whose bundles are there."""
     history = project.store.promotions.history(project.name)
     champion = project.store.promotions.champion(project.name)
@@ -145,12 +145,12 @@ def _estimator(bundle: model.Bundle, rows: Any, hidden: frozenset[str]) -> monit
     return _LEARNT[key]
 
 
-def _hidden(project: Project) -> frozenset[str]:
+def _hidden(project: Opened) -> frozenset[str]:
     """Name the columns that the log does not keep as they were."""
     return frozenset((*project.config.log.redact, *project.config.log.hash))
 
 
-def _readable(project: Project, reference: Reference | None) -> Reference | None:
+def _readable(project: Opened, reference: Reference | None) -> Reference | None:
     """Leave out columns that the log does not keep as they were: a hash is in no bin."""
     if reference is None:
         return None
@@ -160,7 +160,7 @@ def _readable(project: Project, reference: Reference | None) -> Reference | None
     )
 
 
-def _trained(project: Project) -> Callable[[Any], dict[str, Any]] | None:
+def _trained(project: Opened) -> Callable[[Any], dict[str, Any]] | None:
     """Return how to look up rows of the champion's data by their id; None if they have none, or the log has none."""
     champion = project.store.promotions.champion(project.name)
     manifest = None if champion is None else model.load(project.store, champion.bundle).manifest
@@ -175,13 +175,14 @@ def _trained(project: Project) -> Callable[[Any], dict[str, Any]] | None:
     def look_up(keys: Any) -> dict[str, Any]:
         import polars as pl
 
-        wanted = pl.Series(sorted({str(key) for key in keys.tolist() if key}))
+        wanted = pl.Series(sorted({str(key) for key in keys.tolist() if key}), dtype=pl.String)
         names = list(dict.fromkeys([name, *(one.name for one in told)]))
         parts = [
-            frame.filter(pl.col(name).cast(pl.String).is_in(wanted.implode()))
+            frame.filter(frame[name].cast(pl.String).is_in(wanted))
             for frame in data.frames(project.store, snapshot, columns=names)
         ]
-        rows = pl.concat(parts).unique(name, keep="last", maintain_order=True)
+        rows = pl.concat(parts)
+        rows = rows.filter(rows[name].is_last_distinct())
         narrowed = msgspec.structs.replace(
             schema, columns=tuple(msgspec.structs.replace(one, feature=one in told) for one in schema.columns)
         )

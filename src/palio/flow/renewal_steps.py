@@ -14,15 +14,15 @@ import msgspec
 from palio import measure, promote, renew
 from palio.core.errors import PalioError, RefusedError
 from palio.core.ids import short
-from palio.core.records import Decision, Search
+from palio.core.records import Decision, Search, Snapshot
 from palio.core.renewal import Renewal
 from palio.flow import collecting, newest, steps
-from palio.flow.project import Project
+from palio.flow.opened import Opened
 
 if TYPE_CHECKING:
     from palio.renew import RenewalStanding
 
-_Step = Callable[[Project, "RenewalStanding"], "tuple[Renewal, str, renew.StepKind]"]
+_Step = Callable[[Opened, "RenewalStanding"], "tuple[Renewal, str, renew.StepKind]"]
 """Gives the new state, a sentence and the kind of the line; an empty sentence: there is nothing to do yet."""
 
 
@@ -36,9 +36,9 @@ def ended(found: RenewalStanding, error: PalioError) -> tuple[Renewal, str, rene
     return renewal, f"Renewal {found.request.id} failed: {reason}.", "fail"
 
 
-def collect(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+def collect(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
     """Add the labelled rows to the data, and say which were left out and why."""
-    rows, added = collecting.collect(project, found.request)
+    rows, added = collecting.collect(opened, found.request)
     n_quarantined = rows.n_rows - added.n_rows
     renewal = msgspec.structs.replace(
         found.renewal, status="collected", snapshot=added.snapshot, n_rows=added.n_rows, reason=""
@@ -57,16 +57,17 @@ def collect(project: Project, found: RenewalStanding) -> tuple[Renewal, str, ren
     return renewal, " ".join([text, *rows.notes]), "collect"
 
 
-def _train(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+def _train(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
     request = found.request
     # Where the world has changed, old rows teach what no longer holds: half of the budget goes to the newest alone.
     n_searches = 2 if request.may_lose_earlier else 1
-    within = _within(project, request.budget_s / n_searches)
-    search = steps.train(within)
+    within = opened.within(request.budget_s / n_searches)
+    snapshot = opened.store.records.require(Snapshot, found.renewal.snapshot)
+    parts = steps.split(within, snapshot)
+    search = steps.train(within, parts)
     n_tried, seconds, said = len(search.runs), search.seconds, ""
-    first_row = _newest_from(project, found, search)
-    if request.may_lose_earlier and first_row is not None:
-        rival = newest.challenger(within, search, first_row)
+    if request.may_lose_earlier:
+        rival = newest.challenger(within, snapshot, parts, search, first_row=collecting.first_row(opened, request))
         n_tried, seconds = n_tried + rival.n_tried, seconds + rival.seconds
         search, said = rival.search, f" {rival.reason}"
     renewal = msgspec.structs.replace(found.renewal, status="trained", search=search.id)
@@ -78,30 +79,28 @@ def _train(project: Project, found: RenewalStanding) -> tuple[Renewal, str, rene
     return renewal, text, "train"
 
 
-def _within(project: Project, budget_s: float) -> Project:
-    """Return the project with another budget of the search; both share one store."""
-    table = msgspec.structs.replace(project.config.train, budget_s=budget_s)
-    config = msgspec.structs.replace(project.config, train=table)
-    return Project(project.folder, config, project.store, progress=project.progress)
-
-
-def _judge(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+def _judge(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
     request = found.request
-    search = project.store.records.require(Search, found.renewal.search)
-    champion = project.store.promotions.champion(project.name)
+    search = opened.store.records.require(Search, found.renewal.search)
+    champion = opened.champion
     if champion is not None and champion.bundle == search.bundle:
         raise RefusedError(f"the search came to the champion itself, version {champion.version}", hint="")
-    assessment = steps.evaluate(
-        project, why=f"renewal {request.id}", search=search, newest_from=_newest_from(project, found, search)
+    assessment = steps.assess(
+        opened,
+        search,
+        champion=champion,
+        why=f"renewal {request.id}",
+        newest_from=collecting.first_row(opened, request),
     )
     decision = steps.decide(
-        project,
+        opened,
         search,
         assessment,
+        champion=champion,
         may_lose_earlier=request.may_lose_earlier,
         by_person=request.kind == "classes",
     )
-    promote.record(project.store, decision, model=project.name)
+    promote.record(opened.store, decision, model=opened.name)
     renewal = msgspec.structs.replace(found.renewal, status="judged", decision=decision.id)
     text = f"Judged renewal {request.id}: {_compared(decision)}"
     if decision.verdict == "needs_approval":
@@ -136,16 +135,10 @@ def _compared(decision: Decision) -> str:
     return f"{verdict[decision.verdict]}; {'; '.join(told)}." if told else f"{verdict[decision.verdict]}."
 
 
-def _newest_from(project: Project, found: RenewalStanding, search: Search) -> int | None:
-    """Return where the rows of this renewal begin in the data that was trained on; None if other rows came behind."""
-    rows = project.store.records.require(collecting.Collected, found.request.id)
-    return collecting.first_row(project, rows, search)
-
-
-def _release(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+def _release(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
     request, renewal = found.request, found.renewal
-    decision = project.store.records.require(Decision, renewal.decision)
-    champion = project.store.promotions.champion(project.name)
+    decision = opened.store.records.require(Decision, renewal.decision)
+    champion = opened.champion
     if champion is not None and champion.bundle == decision.challenger:
         return _released(found, champion.version)
     if decision.verdict == "no":
@@ -154,32 +147,32 @@ def _release(project: Project, found: RenewalStanding) -> tuple[Renewal, str, re
         return ended, f"Refused the challenger of renewal {request.id}: {why} The champion stays.", "refuse"
     if champion is None or champion.bundle != decision.champion:
         raise RefusedError("the champion changed meanwhile, so the comparison holds no more", hint="plan again")
-    rollout = _rollout(project, decision)
+    rollout = _rollout(opened, decision)
     if rollout is None and decision.verdict == "needs_approval":
         return renewal, "", "release"
     if rollout is None and request.release == "promote":
         promotion = promote.release(
-            project.store, decision, model=project.name, expected=champion.version
+            opened.store, decision, model=opened.name, expected=champion.version
         )  # fmt: skip
         return _released(found, 0 if promotion is None else promotion.version)
     if rollout is None:
-        under_way = renew.standing(project.store, project.name)
+        under_way = renew.standing(opened.store, opened.name)
         if under_way is not None and not under_way.is_over:
             return renewal, "", "rollout"  # one rollout at a time: this one's turn comes
-        rollout = renew.start(project.store, project.name, decision, _rollout_plan(project)).rollout.id
+        rollout = renew.start(opened.store, opened.name, decision, _rollout_plan(opened)).rollout.id
     releasing = msgspec.structs.replace(renewal, status="releasing", rollout=rollout, reason="")
     text = f"The challenger of renewal {request.id} is brought live step by step, by rollout {rollout}."
     return releasing, text, "rollout"
 
 
-def _rollout_plan(project: Project) -> renew.RolloutPlan | None:
-    file = project.config.retrain.rollout
-    return renew.read_rollout(project.folder / file) if file else None
+def _rollout_plan(opened: Opened) -> renew.RolloutPlan | None:
+    file = opened.config.retrain.rollout
+    return renew.read_rollout(opened.folder / file) if file else None
 
 
-def _rollout(project: Project, decision: Decision) -> str | None:
+def _rollout(opened: Opened, decision: Decision) -> str | None:
     """Find the newest rollout, if it is one of this challenger against this champion."""
-    found = renew.standing(project.store, project.name)
+    found = renew.standing(opened.store, opened.name)
     if found is None or found.rollout.challenger.bundle != decision.challenger:
         return None
     return found.rollout.id if found.rollout.champion.bundle == decision.champion else None
@@ -191,14 +184,14 @@ def _released(found: RenewalStanding, version: int) -> tuple[Renewal, str, renew
     return renewal, text, "release"
 
 
-def _follow(project: Project, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
+def _follow(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
     """Follow the rollout to its end."""
     renewal = found.renewal
-    decision = project.store.records.require(Decision, renewal.decision)
-    champion = project.store.promotions.champion(project.name)
+    decision = opened.store.records.require(Decision, renewal.decision)
+    champion = opened.champion
     if champion is not None and champion.bundle == decision.challenger:
         return _released(found, champion.version)
-    rollout = renew.standing(project.store, project.name)
+    rollout = renew.standing(opened.store, opened.name)
     if rollout is not None and rollout.rollout.id == renewal.rollout and not rollout.is_over:
         return renewal, "", "rollout"
     state = None if rollout is None or rollout.rollout.id != renewal.rollout else rollout.state

@@ -30,7 +30,7 @@ from palio.core.errors import (
 )
 from palio.core.monitoring import Review
 from palio.flow import collecting, monitoring, renewal_steps
-from palio.flow.project import Project
+from palio.flow.opened import Opened
 
 if TYPE_CHECKING:
     from palio.renew import Planned, RenewalPolicy, RenewalStanding
@@ -41,13 +41,13 @@ WAITING = ("judged", "releasing")
 """In these states a renewal waits for a person or a rollout; nothing is computed."""
 
 
-def policy_of(project: Project) -> RenewalPolicy:
+def policy_of(opened: Opened) -> RenewalPolicy:
     """Translate `[retrain]` and `[value]`.
 
     Raises:
         ConfigError: schedule or cooldown are not understood.
     """
-    table, value = project.config.retrain, project.config.value
+    table, value = opened.config.retrain, opened.config.value
     key = "cooldown"
     try:
         cooldown = read_duration(table.cooldown) if table.cooldown not in ("0", "0s") else dt.timedelta()
@@ -61,7 +61,7 @@ def policy_of(project: Project) -> RenewalPolicy:
         new_labels=table.new_labels,
         min_labels=table.min_labels,
         cooldown=cooldown,
-        budget_s=table.budget_s or project.config.train.budget_s,
+        budget_s=table.budget_s or opened.config.train.budget_s,
         cost_per_hour=table.cost_per_hour,
         horizon_days=table.horizon_days,
         release=table.release,
@@ -72,7 +72,7 @@ def policy_of(project: Project) -> RenewalPolicy:
 
 
 def plan(
-    project: Project,
+    opened: Opened,
     review: Review | None = None,
     *,
     why: str | None = None,
@@ -84,51 +84,51 @@ def plan(
     Labels are counted only where something asks for a renewal, for that reads the log.
 
     Args:
-        project: Whose champion and log.
+        opened: Whose champion and log.
         review: The newest of the champion, if there is one.
         why: A person asks, and says why.
         clock: Tells the present moment.
         count: Counts the labels, as `collecting.count` does; for those who ask often and remember.
     """
-    policy, now = policy_of(project), clock()
-    champion = project.store.promotions.champion(project.name)
-    last = renew.renewal_standing(project.store, project.name)
-    labels = renew.FreshLabels(n_rows=0, until=now, answered_before=_ripe_until(project, review, now))
+    policy, now = policy_of(opened), clock()
+    champion = opened.champion
+    last = renew.renewal_standing(opened.store, opened.name)
+    labels = renew.FreshLabels(n_rows=0, until=now, answered_before=_ripe_until(opened, review, now))
     if champion is not None and (last is None or last.is_over):
         found = renew.occasion(review, policy, champion=champion, last=last, now=now)
         if why is not None or found.reasons or policy.new_labels:
-            counted = count or functools.partial(collecting.count, project)
+            counted = count or functools.partial(collecting.count, opened)
             n_rows = counted(received_before=now, answered_before=labels.answered_before)
-            hindrance = "" if n_rows else collecting.hindrance(project)
+            hindrance = "" if n_rows else collecting.hindrance(opened)
             labels = msgspec.structs.replace(labels, n_rows=n_rows, hindrance=hindrance)
     return renew.plan(review, policy, champion=champion, labels=labels, last=last, now=now, why=why)
 
 
-def _ripe_until(project: Project, review: Review | None, now: dt.datetime) -> dt.datetime | None:
+def _ripe_until(opened: Opened, review: Review | None, now: dt.datetime) -> dt.datetime | None:
     """Say before which moment rows were answered whose labels have had their time; None: that is not known."""
-    setting = project.config.monitor.labels_after
+    setting = opened.config.monitor.labels_after
     if setting != "auto":
         return now - read_duration(setting)
     return None if review is None else review.ripe_before
 
 
-def asked(project: Project, *, why: str | None = None, clock: Clock = utc_now) -> Planned:
+def asked(opened: Opened, *, why: str | None = None, clock: Clock = utc_now) -> Planned:
     """Review what was served, and decide as `plan` does; a review that cannot be made is said and does without."""
     review = None
-    if project.store.promotions.champion(project.name) is not None:
+    if opened.champion is not None:
         try:
-            review = monitoring.look(project, clock=clock)
+            review = monitoring.look(opened, clock=clock)
         except (PalioError, ImportError) as error:
             why_not = error.message if isinstance(error, PalioError) else str(error)
-            project.progress.say(f"renew     What was served could not be reviewed: {why_not}.")
-    return plan(project, review, why=why, clock=clock)
+            opened.progress.say(f"renew     What was served could not be reviewed: {why_not}.")
+    return plan(opened, review, why=why, clock=clock)
 
 
-def retrain(project: Project, *, why: str = "", request: str = "", clock: Clock = utc_now) -> RenewalStanding:
+def retrain(opened: Opened, *, why: str = "", request: str = "", clock: Clock = utc_now) -> RenewalStanding:
     """Go on with the renewal that is under way, or plan one because a person asks, and carry it out.
 
     Args:
-        project: Whose champion.
+        opened: Whose champion.
         why: The person's reason, for the ledger.
         request: Carry out this renewal, and plan none.
         clock: Tells the present moment.
@@ -139,21 +139,21 @@ def retrain(project: Project, *, why: str = "", request: str = "", clock: Clock 
         ConflictError: another process of this machine is carrying it out.
     """
     if request:
-        return carry_out(project, request, clock=clock)
-    found = renew.renewal_standing(project.store, project.name)
+        return carry_out(opened, request, clock=clock)
+    found = renew.renewal_standing(opened.store, opened.name)
     if found is None or found.is_over:
-        planned = asked(project, why=why, clock=clock)
+        planned = asked(opened, why=why, clock=clock)
         if planned.request is None:
             send = "send truths to POST /feedback or with palio feedback FILE; palio run searches on the old data"
-            if project.store.promotions.champion(project.name) is None:
-                raise RefusedError(f"model {project.name}: there is no champion to renew", hint="run palio run")
-            hint = "see docs/reference/renewal.md: what is learned from" if collecting.hindrance(project) else send
-            raise RefusedError(f"model {project.name}: {planned.reason}", hint=hint)
-        found = renew.write_plan(project.store, planned.request, clock=clock)
-    return carry_out(project, found.request.id, clock=clock)
+            if opened.champion is None:
+                raise RefusedError(f"model {opened.name}: there is no champion to renew", hint="run palio run")
+            hint = "see docs/reference/renewal.md: what is learned from" if collecting.hindrance(opened) else send
+            raise RefusedError(f"model {opened.name}: {planned.reason}", hint=hint)
+        found = renew.write_plan(opened.store, planned.request, clock=clock)
+    return carry_out(opened, found.request.id, clock=clock)
 
 
-def carry_out(project: Project, request: str, *, clock: Clock = utc_now) -> RenewalStanding:
+def carry_out(opened: Opened, request: str, *, clock: Clock = utc_now) -> RenewalStanding:
     """Take a renewal as far as it goes now: to its end, or to where a person or a rollout is waited for.
 
     Raises:
@@ -161,32 +161,32 @@ def carry_out(project: Project, request: str, *, clock: Clock = utc_now) -> Rene
         ConflictError: another process of this machine is carrying it out.
         UnavailableError: something is out of reach; the renewal stays where it was.
     """
-    with _lease(project, request):
-        found = _standing(project, request)
+    with _lease(opened, request):
+        found = _standing(opened, request)
         if not found.is_over and found.renewal.status not in WAITING:
-            found = _begin(project, found, clock)
-        return _advanced(project, found, clock)
+            found = _begin(opened, found, clock)
+        return _advanced(opened, found, clock)
 
 
-def advance(project: Project, request: str, *, clock: Clock = utc_now) -> RenewalStanding:
+def advance(opened: Opened, request: str, *, clock: Clock = utc_now) -> RenewalStanding:
     """Take a renewal that waits for a person or a rollout further, if it can; nothing is computed."""
-    found = _standing(project, request)
-    return _advanced(project, found, clock) if found.renewal.status in WAITING else found
+    found = _standing(opened, request)
+    return _advanced(opened, found, clock) if found.renewal.status in WAITING else found
 
 
-def _standing(project: Project, request: str) -> RenewalStanding:
-    found = renew.renewal_standing(project.store, project.name)
+def _standing(opened: Opened, request: str) -> RenewalStanding:
+    found = renew.renewal_standing(opened.store, opened.name)
     if found is None or found.request.id != request:
         raise NotFoundError(
-            f"model {project.name}: renewal {request[:40]} is not the newest", hint="palio log --loop shows which is"
+            f"model {opened.name}: renewal {request[:40]} is not the newest", hint="palio log --loop shows which is"
         )
     return found
 
 
 @contextmanager
-def _lease(project: Project, request: str) -> Iterator[None]:
+def _lease(opened: Opened, request: str) -> Iterator[None]:
     """Hold the renewals of this project for the process; the lock ends with it, however it ends."""
-    path = store.Layout(project.folder).root / "renewals.lock"
+    path = store.Layout(opened.folder).root / "renewals.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         try:
@@ -199,45 +199,45 @@ def _lease(project: Project, request: str) -> Iterator[None]:
         yield
 
 
-def is_carried_out(project: Project) -> bool:
+def is_carried_out(opened: Opened) -> bool:
     """Tell whether a process of this machine is at work on a renewal of the project."""
     try:
-        with _lease(project, ""):
+        with _lease(opened, ""):
             return False
     except ConflictError:
         return True
 
 
-def _begin(project: Project, found: RenewalStanding, clock: Clock) -> RenewalStanding:
+def _begin(opened: Opened, found: RenewalStanding, clock: Clock) -> RenewalStanding:
     """Count the attempt; give up after too many."""
     before, identity = found.renewal, found.request.id
     if before.attempts >= MOST_ATTEMPTS:
         reason = f"it was begun {before.attempts} times and never came to an end"
         renewal = msgspec.structs.replace(before, status="failed", since=clock(), reason=reason)
         return renew.write_renewal(
-            project.store, found, renewal, f"Gave renewal {identity} up: {reason}.", kind="fail"
+            opened.store, found, renewal, f"Gave renewal {identity} up: {reason}.", kind="fail"
         )  # fmt: skip
     renewal = msgspec.structs.replace(before, attempts=before.attempts + 1)
     text = f"Began renewal {identity} of {found.request.model}."
     if before.attempts:
         text = f"Went on with renewal {identity}, which was interrupted when it was {before.status}."
-    return renew.write_renewal(project.store, found, renewal, text, kind="begin")
+    return renew.write_renewal(opened.store, found, renewal, text, kind="begin")
 
 
-def _advanced(project: Project, found: RenewalStanding, clock: Clock) -> RenewalStanding:
+def _advanced(opened: Opened, found: RenewalStanding, clock: Clock) -> RenewalStanding:
     while not found.is_over:
         try:
-            renewal, text, kind = renewal_steps.STEPS[found.renewal.status](project, found)
+            renewal, text, kind = renewal_steps.STEPS[found.renewal.status](opened, found)
         except UnavailableError:
             raise
         except PalioError as error:
             renewal, text, kind = renewal_steps.ended(found, error)
         if not text:
             break
-        project.progress.say(f"renew     {text}")
+        opened.progress.say(f"renew     {text}")
         renewal = msgspec.structs.replace(renewal, since=clock())
         try:
-            found = renew.write_renewal(project.store, found, renewal, text, kind=kind)
+            found = renew.write_renewal(opened.store, found, renewal, text, kind=kind)
         except ConflictError:  # somebody else took this step: go on from what they wrote
-            found = _standing(project, found.request.id)
+            found = _standing(opened, found.request.id)
     return found

@@ -14,13 +14,17 @@ from palio.core.ids import short
 from palio.core.records import Decision, Evaluation, Parts, Profile, Search, Snapshot
 
 if TYPE_CHECKING:
-    from palio.flow.project import Project
+    from palio.flow.opened import Opened
 
 REPORTS = "reports"
 
 
-def write(project: Project, *, decision: Decision | None = None, output: Path | None = None) -> Path:
+def write(
+    project: Opened, *, decision: Decision | None = None, search: Search | None = None, output: Path | None = None
+) -> Path:
     """Write the report on a decision (default: the newest of the project's model) and return its path.
+
+    The search is the one that the decision came out of; None: the newest that found the same candidate.
 
     Raises:
         NotFoundError: nothing has been decided about this model yet.
@@ -29,10 +33,10 @@ def write(project: Project, *, decision: Decision | None = None, output: Path | 
         decision = _newest(project)
     path = output or project.folder / REPORTS / f"{project.name}-{short(decision.id)}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return report.write(path, facts=gather(project, decision))
+    return report.write(path, facts=gather(project, decision, search))
 
 
-def _newest(project: Project) -> Decision:
+def _newest(project: Opened) -> Decision:
     """Return the newest decision about the model as it is named now; a store may hold those of other names."""
     store, by_model = project.store, dict[str, set[str]]()
     for event in store.ledger.events(kind="promote.decide"):
@@ -51,7 +55,7 @@ def _newest(project: Project) -> Decision:
     )
 
 
-def sources_of(project: Project, snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
+def sources_of(project: Opened, snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
     """Follow a snapshot back to its first version: each source with the rows that it brought, oldest first."""
     found: list[tuple[str, int]] = []
     while snapshot.parent is not None:
@@ -61,13 +65,14 @@ def sources_of(project: Project, snapshot: Snapshot) -> tuple[tuple[str, int], .
     return ((snapshot.source, snapshot.n_rows), *reversed(found))
 
 
-def gather(project: Project, decision: Decision) -> report.ReportFacts:
+def gather(project: Opened, decision: Decision, search: Search | None = None) -> report.ReportFacts:
     """Collect the records that a report on `decision` is made of."""
     records = project.store.records
     evaluation = records.require(Evaluation, decision.evaluation)
     parts = records.require(Parts, evaluation.parts)
     snapshot = records.require(Snapshot, evaluation.snapshot)
-    searches = [search for search in records.all(Search, newest_first=True) if search.bundle == decision.challenger]
+    found = (one for one in records.all(Search, newest_first=True) if one.bundle == decision.challenger)
+    search = search or next(found, None)
     history = project.store.promotions.history(project.name)
     return report.ReportFacts(
         project=project.name,
@@ -78,7 +83,7 @@ def gather(project: Project, decision: Decision) -> report.ReportFacts:
         task=evaluation.task,
         evaluation=evaluation,
         profile=msgspec.json.decode(project.store.blobs.get(snapshot.profile), type=Profile),
-        search=searches[0] if searches else None,
+        search=search,
         manifest=model.load(project.store, decision.challenger).manifest,
         champion_evaluation=_champion_evaluation(project, decision, evaluation),
         comparison=decision.comparison,
@@ -90,7 +95,7 @@ def gather(project: Project, decision: Decision) -> report.ReportFacts:
     )
 
 
-def _champion_evaluation(project: Project, decision: Decision, evaluation: Evaluation) -> Evaluation | None:
+def _champion_evaluation(project: Opened, decision: Decision, evaluation: Evaluation) -> Evaluation | None:
     if decision.champion is None:
         return None
     found = (

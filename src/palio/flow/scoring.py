@@ -1,4 +1,4 @@
-"""Score a file in streams: memory does not grow with its rows."""
+"""Score a file in streams: memory does not grow with its rows, and every row keeps its line."""
 
 from __future__ import annotations
 
@@ -7,15 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palio import data, model
-from palio.core.errors import InputError
+from palio.core.errors import InputError, did_you_mean
 from palio.core.records import Record, Schema
 from palio.flow import bundles, sources
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from palio.flow.project import Project
+    from palio.flow.opened import Opened
     from palio.model import Bundle, Outputs
+
+OUTPUTS = (".csv", ".parquet", ".jsonl")
+PROBLEM = "problem"
+N_SHOWN = 3
+
+
+class Unusual(Record, frozen=True, kw_only=True):
+    """What was unusual in a column of rows that were answered all the same."""
+
+    column: str
+    what: str
+    """`unknown category`, `out of range`, `missing`, `not whole` or `unusual form`."""
+    n_rows: int
+    example: str
+    """A cell as it is written, with its row."""
 
 
 class Scored(Record, frozen=True, kw_only=True):
@@ -26,63 +41,128 @@ class Scored(Record, frozen=True, kw_only=True):
     version: int | None
     bundle: str
     flags: dict[str, int]
-    """What was unusual, by column, and in how many rows: unknown categories, values out of range."""
+    """Column → how many of its cells were unusual."""
+    unusual: tuple[Unusual, ...] = ()
+    n_problems: int = 0
+    """Rows that could not be answered; their reasons stand in the column `problem`."""
+    problems: tuple[str, ...] = ()
+    """The first three of them: `row 17: …`."""
 
 
-def predict(project: Project, file: str, output: Path, *, version: int | None = None, query: str = "") -> Scored:
-    """Write one row per row of `file`, in order: id if there is one, `prediction`, `probability_<class>`.
+def predict(
+    project: Opened, file: str, output: Path, *, version: int | None = None, query: str = "", strict: bool = False
+) -> Scored:
+    """Write one row per row of `file`, in order: id if there is one, `prediction`, `probability_<class>`, `problem`.
+
+    Args:
+        project: Whose champion answers.
+        file: Where the rows come from.
+        output: Where they go: `.csv`, `.parquet` or `.jsonl`.
+        version: Of the model; None: the champion.
+        query: What to ask, where `file` is a database.
+        strict: Refuse the file if one of its rows cannot be answered, and write nothing.
 
     Raises:
-        InputError: `output` is neither .csv nor .parquet.
-        ContractError: the file lacks a column that the model reads, or holds one of another type.
+        InputError: `output` has another ending.
+        ContractError: the file lacks a column that the model reads, or a row cannot be answered and `strict` is set.
     """
-    if output.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{output}: cannot write `{output.suffix}`", hint="end the name in .csv or .parquet")
+    if output.suffix not in OUTPUTS:
+        raise InputError(
+            f"{output}: cannot write `{output.suffix}`",
+            hint=f"end the name in {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}; {did_you_mean(output.suffix, OUTPUTS)}",
+        )
     bundle = bundles.find(project, "champion" if version is None else str(version))
     champion = project.store.promotions.champion(project.name)
     live = champion.version if champion is not None else None
     source = sources.open_one(project, file, query=query)
-    flags: Counter[str] = Counter()
-    n_rows = 0
+    flags: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], str] = {}
+    problems: list[str] = []
+    n_rows = n_problems = 0
     with _Writer(output) as writer:
-        for frame in data.scan(source, bundle.manifest.schema):
-            flags.update(data.unusual(frame, bundle.manifest.schema))
-            writer.write(score_frame(bundle, frame))
-            n_rows += frame.height
+        writer.write(score_frame(bundle, empty_frame(bundle.manifest.schema), []))
+        for arrivals in data.scan(source, bundle.manifest.schema, strict=strict):
+            flags.update(arrivals.flags)
+            examples = {**arrivals.examples, **examples}
+            writer.write(score_frame(bundle, arrivals.frame, arrivals.problems))
+            found = [(n_rows + i + 1, why) for i, why in enumerate(arrivals.problems) if why]
+            problems += [f"row {row:,}: {why}" for row, why in found[: N_SHOWN - len(problems)]]
+            n_rows, n_problems = n_rows + arrivals.frame.height, n_problems + len(found)
             project.progress.step("predict", n_rows)
+    by_column: Counter[str] = Counter()
+    for (column, _), n in flags.items():
+        by_column[column] += n
     return Scored(
         output=str(output),
         n_rows=n_rows,
         version=live if version is None else version,
         bundle=bundle.id,
-        flags=dict(flags),
+        flags=dict(by_column),
+        unusual=tuple(
+            Unusual(column=column, what=what, n_rows=n, example=examples.get((column, what), ""))
+            for (column, what), n in flags.most_common()
+        ),
+        n_problems=n_problems,
+        problems=tuple(problems),
     )
 
 
-def score_frame(bundle: Bundle, frame: pl.DataFrame) -> pl.DataFrame:
-    """Predict the rows of one frame; columns as `predict` writes them."""
+def empty_frame(schema: Schema) -> pl.DataFrame:
+    """Return no rows of the features and the id."""
+    import polars as pl
+
+    names = [c.name for c in schema.columns if c.feature or c.name == schema.id]
+    return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+
+
+def score_frame(bundle: Bundle, frame: pl.DataFrame, problems: list[str] | None = None) -> pl.DataFrame:
+    """Predict the rows of one frame; columns as `predict` writes them, `problem` only where problems are given."""
     import polars as pl
 
     schema: Schema = bundle.manifest.schema
-    outputs: Outputs = bundle.graph.predict(model.feeds_from_frame(frame, schema))
     columns: dict[str, Any] = {}
     if schema.id is not None and schema.id in frame.columns:
-        columns[schema.id] = frame[schema.id]
-    columns["prediction"] = outputs.prediction
-    if outputs.probabilities is not None:
-        for index, label in enumerate(bundle.manifest.task.classes):
-            columns[f"probability_{label}"] = outputs.probabilities[:, index]
+        columns[_free_name(schema.id, bundle)] = frame[schema.id]
+    columns |= _answers(bundle, frame)
+    if problems is None:
+        return pl.DataFrame(columns)
+    wrong = pl.Series([bool(why) for why in problems], dtype=pl.Boolean)
+    if wrong.any():
+        told = [name for name in columns if name == "prediction" or name.startswith("probability_")]
+        columns |= {name: pl.select(pl.when(~wrong).then(pl.Series(columns[name]))).to_series() for name in told}
+    columns[PROBLEM] = pl.Series([why or None for why in problems], dtype=pl.String)
     return pl.DataFrame(columns)
 
 
+def _answers(bundle: Bundle, frame: pl.DataFrame) -> dict[str, Any]:
+    import polars as pl
+
+    task = bundle.manifest.task
+    names = [f"probability_{label}" for label in task.classes]
+    if not frame.height:
+        kind = pl.String if task.kind == "classification" else pl.Float64
+        return {"prediction": pl.Series([], dtype=kind)} | {name: pl.Series([], dtype=pl.Float64) for name in names}
+    outputs: Outputs = bundle.graph.predict(model.feeds_from_frame(frame, bundle.manifest.schema))
+    columns: dict[str, Any] = {"prediction": outputs.prediction}
+    if outputs.probabilities is not None:
+        columns |= {name: outputs.probabilities[:, i] for i, name in enumerate(names)}
+    return columns
+
+
+def _free_name(name: str, bundle: Bundle) -> str:
+    """Return what the id is called in the output: its own name, unless an answer has it."""
+    taken = {"prediction", PROBLEM, *(f"probability_{label}" for label in bundle.manifest.task.classes)}
+    return f"input:{name}" if name in taken else name
+
+
 class _Writer:
-    """Append frames to a CSV or Parquet file that appears under its name only when it is whole."""
+    """Append frames to a file that appears under its name only when it is whole."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._partial = path.with_name(f".{path.name}.partial")
         self._parquet: Any = None
-        self._text: Any = None
+        self._file: Any = None
 
     def __enter__(self) -> _Writer:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,15 +175,18 @@ class _Writer:
             table = frame.to_arrow()
             if self._parquet is None:
                 self._parquet = pq.ParquetWriter(self._partial, table.schema)
-            self._parquet.write_table(table)
+            self._parquet.write_table(table.cast(self._parquet.schema))
             return
-        first = self._text is None
+        first = self._file is None
         if first:
-            self._text = self._partial.open("wb")
-        frame.write_csv(self._text, include_header=first)
+            self._file = self._partial.open("wb")
+        if self._path.suffix == ".jsonl":
+            frame.write_ndjson(self._file)
+        else:
+            frame.write_csv(self._file, include_header=first)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for handle in (self._parquet, self._text):
+        for handle in (self._parquet, self._file):
             if handle is not None:
                 handle.close()
         if kind is None and self._partial.exists():

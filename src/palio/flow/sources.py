@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,9 +12,7 @@ from palio.core.config import DataTable
 from palio.core.errors import ConfigError, did_you_mean
 from palio.core.ids import digest
 from palio.core.records import Schema
-
-if TYPE_CHECKING:
-    from palio.flow.project import Project
+from palio.flow.opened import Opened
 
 SCHEMA_FILE = "schema.toml"
 
@@ -61,34 +58,34 @@ def sqlite_path(spec: str) -> tuple[str, str]:
     return (prefix, path) if spec.startswith(prefix) and not path.startswith(("/", ":")) else ("", "")
 
 
-def of(project: Project) -> data.Source:
+def of(opened: Opened) -> data.Source:
     """Open the project's source.
 
     Raises:
         ConfigError: `[data] source` is empty.
         NotFoundError: there is no such file.
     """
-    table = project.config.data
+    table = opened.config.data
     if not table.source:
         raise ConfigError("palio.toml [data]: `source` is empty", hint="name a file or a database URL")
-    return data.open_source(locate(project.folder, table.source), options(table))
+    return data.open_source(locate(opened.folder, table.source), options(table))
 
 
-def open_one(project: Project, file: str, *, query: str = "") -> data.Source:
+def open_one(opened: Opened, file: str, *, query: str = "") -> data.Source:
     """Open another source that is written like the project's own."""
-    return data.open_source(file, options(project.config.data, query=query))
+    return data.open_source(file, options(opened.config.data, query=query))
 
 
-def contract(project: Project) -> Schema | None:
+def contract(opened: Opened) -> Schema | None:
     """Read `schema.toml`, the editable contract, with what `[data]` says of its columns; None if there is none.
 
     Raises:
         ConfigError: `[data]` names a column that the contract does not have.
     """
-    path = project.folder / SCHEMA_FILE
+    path = opened.folder / SCHEMA_FILE
     if not path.exists():
         return None
-    schema, table = data.read_schema(path), project.config.data
+    schema, table = data.read_schema(path), opened.config.data
     names = [column.name for column in schema.columns]
     parts = {"target": table.target, "id": table.id, "group": table.group}
     for key, name in [*parts.items(), *(("time", n) for n in table.time), *(("exclude", n) for n in table.exclude)]:
@@ -106,7 +103,7 @@ def contract(project: Project) -> Schema | None:
     )
 
 
-def contract_digest(project: Project) -> str:
+def contract_digest(opened: Opened) -> str:
     """Return the identity of `schema.toml`; empty if there is none."""
-    path = project.folder / SCHEMA_FILE
+    path = opened.folder / SCHEMA_FILE
     return digest(path.read_bytes()) if path.exists() else ""

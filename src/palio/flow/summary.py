@@ -91,6 +91,8 @@ class RunSummary(Record, frozen=True, kw_only=True):
     report: str
     skipped: tuple[str, ...]
     """Steps whose inputs had not changed."""
+    warnings: tuple[str, ...] = ()
+    """What a person must know who trusts this, e.g. that the source could not be reached."""
     seconds: float
 
 
@@ -105,6 +107,7 @@ def summarise(
     champion: ChampionSummary | None,
     report: str,
     skipped: tuple[str, ...],
+    warnings: tuple[str, ...] = (),
     seconds: float,
 ) -> RunSummary:
     """Condense the records of one cycle into its summary."""
@@ -130,6 +133,7 @@ def summarise(
         ),
         report=report,
         skipped=skipped,
+        warnings=warnings,
         seconds=seconds,
     )
 

@@ -24,7 +24,7 @@ from palio.core.records import Record
 from palio.core.renewal import Renewal
 from palio.core.serving import RolloutState
 from palio.flow import alerting, collecting, feedback, monitoring, renewing
-from palio.flow.project import Project
+from palio.flow.opened import Opened
 
 REVIEW_EVERY_S = 60.0
 """A review reads the log. It comes four times a window where windows are shorter than four of these."""
@@ -61,7 +61,7 @@ class Supervisor:
         clock: Tells the present moment.
     """
 
-    def __init__(self, project: Project, *, may_train: bool = True, clock: Clock = utc_now) -> None:
+    def __init__(self, project: Opened, *, may_train: bool = True, clock: Clock = utc_now) -> None:
         self._project, self._may_train, self._clock = project, may_train, clock
         self._log = renew.StoredLog(feedback.log_folder(project), project.name)
         self._child: subprocess.Popen[bytes] | None = None

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         signatures_of,
         write_signatures,
     )
+    from palio.model.stages import Stages, stages_of
     from palio.model.stress import stress_feeds
     from palio.model.trees import emit_forest, emit_lightgbm
     from palio.model.watchdog import end_watched_runs
@@ -57,6 +58,7 @@ _HOME = {
     "PrivateKey": "signing",
     "PublicKey": "signing",
     "RecordReader": "rows",
+    "Stages": "stages",
     "Trust": "signing",
     "add_signature": "signing",
     "check_parity": "parity",
@@ -84,6 +86,7 @@ _HOME = {
     "read_trust": "signing",
     "sample_rows": "reference",
     "signatures_of": "signing",
+    "stages_of": "stages",
     "stress_feeds": "stress",
     "verify": "inspection",
     "verify_bundle": "inspection",
@@ -107,6 +110,7 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "RecordReader",
+    "Stages",
     "Trust",
     "add_signature",
     "check_parity",
@@ -134,6 +138,7 @@ __all__ = [
     "read_trust",
     "sample_rows",
     "signatures_of",
+    "stages_of",
     "stress_feeds",
     "verify",
     "verify_bundle",

@@ -59,21 +59,22 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
 
 
 def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
-    columns = [c.name for c in schema.features if c.name in frame.columns and c.name != schema.target]
+    held = frozenset(frame.columns)
+    columns = [c.name for c in schema.features if c.name in held and c.name != schema.target]
     if parts.method == "grouped":
         _need(frame, parts.key_columns, "group")
-        groups = row_hashes(frame.select(parts.key_columns).to_arrow(), parts.key_columns)
+        groups = row_hashes(frame[list(parts.key_columns)].to_arrow(), parts.key_columns)
         alone = frame.get_column(parts.key_columns[0]).is_null()
         if alone.any():  # rows without a group are no group: each goes by its features, as in the cut
-            groups[alone.to_numpy()] = row_hashes(frame.filter(alone).select(columns).to_arrow(), columns)
+            groups[alone.to_numpy()] = row_hashes(frame.filter(alone)[columns].to_arrow(), columns)
         return groups
-    hashes = row_hashes(frame.select(columns).to_arrow(), columns)
+    hashes = row_hashes(frame[columns].to_arrow(), columns)
     return occurrence_hashes(hashes) if is_coarse(hashes) else hashes
 
 
 def _strata(frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:
     _need(frame, (task.target,), "target")
-    target = data.target_array(frame.select(task.target), task)
+    target = data.target_array(frame, task)
     if task.kind == "classification":
         codes: npt.NDArray[np.int32] = target.astype(np.int32)
         return codes
@@ -94,7 +95,7 @@ def _deal(where: npt.NDArray[np.float64], strata: npt.NDArray[np.int32], n_folds
 
 def _moments(frame: pl.DataFrame, schema: Schema) -> npt.NDArray[np.float64]:
     _need(frame, schema.time, "time")
-    return moments(frame.select(schema.time), schema)
+    return moments(frame, schema)
 
 
 def _forward(when: npt.NDArray[np.float64], n_folds: int) -> list[tuple[Rows, Rows]]:

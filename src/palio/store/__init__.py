@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from palio.store.arrow_reading import Batch, read_stream
     from palio.store.blobs import Blobs
     from palio.store.cellar import Store, open_store, upgrade_store
+    from palio.store.files import write_whole
     from palio.store.layout import Layout
     from palio.store.ledger import Ledger, operating_system_user
     from palio.store.predictions import COMMON_FIELDS, LogKind, PredictionLog, Series
@@ -59,6 +60,7 @@ __all__ = [
     "tidy_log",
     "upgrade_store",
     "values_of",
+    "write_whole",
 ]
 
 _HOME = {
@@ -93,6 +95,7 @@ _HOME = {
     "tidy_log": "predictions_tidy",
     "upgrade_store": "cellar",
     "values_of": "arrow",
+    "write_whole": "files",
 }
 
 

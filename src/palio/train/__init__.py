@@ -14,16 +14,33 @@ from palio.train.table import FAMILIES, load_family
 if TYPE_CHECKING:
     from palio.train.contest import search
     from palio.train.family import Examples, Family, Fitted, OutOfTime, Shape
+    from palio.train.newest import Preferred, is_enough, prefer
     from palio.train.unseen import score_unseen
 
-__all__ = ["FAMILIES", "Examples", "Family", "Fitted", "OutOfTime", "Shape", "load_family", "score_unseen", "search"]
+__all__ = [
+    "FAMILIES",
+    "Examples",
+    "Family",
+    "Fitted",
+    "OutOfTime",
+    "Preferred",
+    "Shape",
+    "is_enough",
+    "load_family",
+    "prefer",
+    "score_unseen",
+    "search",
+]
 
 _WHERE = {
     "Examples": "palio.train.family",
     "Family": "palio.train.family",
     "Fitted": "palio.train.family",
     "OutOfTime": "palio.train.family",
+    "Preferred": "palio.train.newest",
     "Shape": "palio.train.family",
+    "is_enough": "palio.train.newest",
+    "prefer": "palio.train.newest",
     "score_unseen": "palio.train.unseen",
     "search": "palio.train.contest",
 }

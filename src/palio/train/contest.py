@@ -113,7 +113,7 @@ def search(
         validation=validation,
         rows_a_fit={
             family.name: float(np.mean([len(fold.lesson(family)[0].target) for fold in folds]))
-            for family in race.families
+            for family in (race.families[index] for index in dict.fromkeys(race.schedule))  # others hold nothing back
         },
         holdout=holdout,
         deadline=started + budget_s,

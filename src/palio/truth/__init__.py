@@ -1,4 +1,7 @@
-"""What the right answer is, and how sure that is: labels that come late, joined to the rows that they are about."""
+"""What the right answer is, and how sure that is: labels that come late, joined to the rows that they are about.
+
+`labelled` joins them; a `Gatherer` makes rows of the data of what was answered and is known by now.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from palio.truth.gathering import Gathered, Gatherer, Learned, obstacle
     from palio.truth.ripening import Labels, Truths, columns_of, labelled, served
 
-__all__ = ["Labels", "Truths", "columns_of", "labelled", "served"]
+__all__ = [
+    "Gathered",
+    "Gatherer",
+    "Labels",
+    "Learned",
+    "Truths",
+    "columns_of",
+    "labelled",
+    "obstacle",
+    "served",
+]
 
-_HOMES = dict.fromkeys(__all__, "ripening")
+_HOMES = dict.fromkeys(__all__, "ripening") | dict.fromkeys(
+    ("Gathered", "Gatherer", "Learned", "obstacle"), "gathering"
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,141 @@
+"""Read many cells at once: the plain ones by the column, every other one by the reader of cells, once a value."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from palio.core.cells import FRACTION, MISSING, CellReader, kind_of
+from palio.core.cells import marks_of as marks
+from palio.core.records import Column
+from palio.data.cells.plain import dtype_of, plain
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cells of one column, as they are written and as they are read."""
+
+    raw: pl.Series
+    """Without blanks around; null where missing."""
+    values: pl.Series
+    """Null where missing or not to be read."""
+    unread: pl.Series | None = None
+    """Which cells cannot be read; None: all can."""
+    flags: dict[str, pl.Series] = field(default_factory=dict)
+    """What is unusual about how they are written → which cells."""
+
+
+def clean(batch: pa.RecordBatch, columns: Sequence[Column] | None = None) -> pl.DataFrame:
+    """Cut blanks around text cells, and make null what means "not known".
+
+    Args:
+        batch: The cells.
+        columns: What is known of its columns, in its order; None: only blanks and empty cells count.
+
+    Returns:
+        Columns are called `0`, `1`, …: the names that people give are no expressions.
+    """
+    frame = pl.from_arrow(batch.rename_columns([str(i) for i in range(batch.num_columns)]))
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 — a record batch always becomes a frame
+    frame = frame.with_columns(pl.col(pl.String).str.strip_chars())
+    usual = [name for i, name in enumerate(frame.columns) if columns is not None and columns[i].missing is None]
+    own = {name: columns[i].missing for i, name in enumerate(frame.columns) if columns and name not in set(usual)}
+    text = {name for name, held in frame.schema.items() if held == pl.String}
+    known = [_without(name, MISSING) for name in usual if name in text]
+    known += [_without(name, own.get(name) or ()) for name in frame.columns if name in text and name not in set(usual)]
+    return frame.with_columns(*known, pl.col(pl.Float64).fill_nan(None))
+
+
+def _without(name: str, missing: Sequence[str]) -> pl.Expr:
+    cell = pl.col(name)
+    return pl.when(~cell.is_in(sorted({*missing, ""}))).then(cell).alias(name)
+
+
+def read_frame(frame: pl.DataFrame, columns: Sequence[Column], *, for_model: bool = False) -> list[Cells]:
+    """Read cleaned cells as their columns say.
+
+    Args:
+        frame: One column for each of `columns`, in their order, as `clean` leaves them.
+        columns: What they hold.
+        for_model: Read as a model takes them: a whole number may have a fraction, and is flagged.
+    """
+    held = frame.schema
+    first = frame.select(
+        plain(pl.col(name), column, held[name], for_model=for_model)
+        .cast(dtype_of(column, for_model=for_model))
+        .alias(name)
+        for name, column in zip(frame.columns, columns, strict=True)
+    )
+    return [
+        _read_rest(raw, values, column, for_model=for_model)
+        for raw, values, column in zip(frame.iter_columns(), first.iter_columns(), columns, strict=True)
+    ]
+
+
+def read_cells(cells: pl.Series, column: Column, *, for_model: bool = False) -> Cells:
+    """Read the cells of one column, blanks and missing marks included; see `read_frame`."""
+    batch = pa.RecordBatch.from_arrays([_flat(cells)], names=["0"])
+    return read_frame(clean(batch, [column]), [column], for_model=for_model)[0]
+
+
+def _flat(cells: pl.Series) -> Any:
+    array = cells.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _read_rest(raw: pl.Series, values: pl.Series, column: Column, *, for_model: bool) -> Cells:
+    """Read the cells that are not plain, each value once."""
+    flags: dict[str, pl.Series] = {}
+    if for_model and column.type == "integer" and (broken := (values != values.floor()).fill_null(value=False)).any():
+        flags[FRACTION] = broken
+    if values.null_count() == raw.null_count():
+        return Cells(raw, values, None, flags)
+    rest = raw.is_not_null() & values.is_null()
+    different = raw.filter(rest).unique()
+    parse = CellReader(column).kind.parser(column)
+    found = [parse(_object(cell)) for cell in different.to_list()]
+    read = [_held(None if one is None else one.value, column, for_model=for_model) for one in found]
+    table = pl.DataFrame({"cell": different, "value": pl.Series(read, dtype=values.dtype)})
+    places = pl.DataFrame({"cell": raw.filter(rest)}).join(table, on="cell", how="left", maintain_order="left")
+    values = values.scatter(rest.arg_true(), places["value"]) if len(different) else values
+    for flag in {one.flag for one in found if one is not None and one.flag}:
+        flagged = different.filter(pl.Series([one is not None and one.flag == flag for one in found]))
+        if flag != FRACTION or for_model:  # a snapshot holds whole numbers: there it cannot be read
+            mask = raw.is_in(flagged.implode())
+            flags[flag] = flags[flag] | mask if flag in flags else mask
+    unread = raw.is_not_null() & values.is_null()
+    return Cells(raw, values, unread if unread.any() else None, {k: v.fill_null(value=False) for k, v in flags.items()})
+
+
+def _object(cell: Any) -> Any:
+    if isinstance(cell, dt.datetime):
+        moment = cell if cell.tzinfo else cell.replace(tzinfo=dt.UTC)
+        return moment.isoformat()
+    return cell
+
+
+def _held(value: float | str | None, column: Column, *, for_model: bool) -> Any:
+    if value is None or kind_of(column).carries_text:
+        return value
+    if column.type == "datetime":
+        return _EPOCH + dt.timedelta(microseconds=round(float(value) * 1e6))
+    if column.type == "integer" and not for_model:
+        whole = float(value).is_integer() and abs(float(value)) < 2.0**63
+        return int(value) if whole else None
+    return float(value)
+
+
+def seconds(values: pl.Series) -> np.ndarray[Any, Any]:
+    """Return moments as seconds since 1970, NaN where missing."""
+    return values.to_physical().cast(pl.Float64).to_numpy() / 1e6
+
+
+__all__ = ["Cells", "clean", "marks", "read_cells", "read_frame", "seconds"]

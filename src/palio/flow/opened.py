@@ -1,0 +1,100 @@
+"""An opened project folder: the ground that every step stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from palio.core import config as settings
+from palio.core.config import Config
+from palio.core.ids import digest_of
+from palio.core.progress import SILENT, Progress
+from palio.core.records import Promotion, Record
+from palio.store import Store, open_store
+
+T = TypeVar("T", bound=Record)
+
+
+class Opened:
+    """A project folder that is open: its settings, its store, who listens, and which steps had nothing to do.
+
+    Close it, or use it in a `with` block.
+    """
+
+    def __init__(self, folder: Path, config: Config, store: Store, *, progress: Progress = SILENT) -> None:
+        self.folder = folder
+        self.config = config
+        self.store = store
+        self.progress = progress
+        self.skipped: list[str] = []
+        """Steps whose inputs had not changed."""
+        self.warnings: list[str] = []
+        """What a person must know who trusts the result, one sentence each."""
+
+    @classmethod
+    def open(
+        cls, folder: Path | str = ".", *, flags: Mapping[str, Any] | None = None, progress: Progress = SILENT
+    ) -> Self:
+        """Open the project in `folder`.
+
+        Raises:
+            ConfigError: there is no `palio.toml`, or it holds an unknown key or a wrong value.
+            UnavailableError: the store cannot be opened.
+        """
+        folder = Path(folder)
+        config = settings.load(folder, flags=flags)
+        store = open_store(folder, url=config.store.url, blobs=config.store.blobs)
+        return cls(folder, config, store, progress=progress)
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.config.project.name
+
+    @property
+    def champion(self) -> Promotion | None:
+        """What is live at this moment."""
+        return self.store.promotions.champion(self.name)
+
+    def within(self, budget_s: float) -> Opened:
+        """Return the same project with another budget of the search; both share one store."""
+        table = msgspec.structs.replace(self.config.train, budget_s=budget_s)
+        config = msgspec.structs.replace(self.config, train=table)
+        return Opened(self.folder, config, self.store, progress=self.progress)
+
+    def skip(self, step: str) -> None:
+        """Remember that a step had nothing to do."""
+        if step not in self.skipped:
+            self.skipped.append(step)
+
+    def warn(self, text: str) -> None:
+        """Say what must not go unseen, and keep it for the summary."""
+        self.progress.say(f"warning   {text}")
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def once(self, step: str, inputs: Mapping[str, Any], kind: type[T], make: Callable[[], T]) -> T:
+        """Return what `step` made of `inputs` before, or make it now and remember it."""
+        key = digest_of(inputs)
+        known = self.store.steps.get(step, key)
+        if known is not None:
+            self.skip(step)
+            return self.store.records.require(kind, known)
+        made = make()
+        name = getattr(made, "id", key)
+        self.store.records.put(made, key=name)
+        self.store.steps.put(step, key, name)
+        return made
