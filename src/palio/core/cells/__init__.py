@@ -13,7 +13,7 @@ from palio.core.cells.categories import Category, Text, folded, label
 from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Plain, Problem, Read
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
-from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in
+from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in, numbers_in
 from palio.core.cells.table import KINDS, carries_text, kind_of
 
 __all__ = [
@@ -43,5 +43,6 @@ __all__ = [
     "label",
     "marks_of",
     "missing_in",
+    "numbers_in",
     "truth_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -47,6 +47,16 @@ def missing_in(cell: Any, marks: frozenset[str]) -> bool:
     return cell is None or (cell in marks if isinstance(cell, str) else isinstance(cell, float) and math.isnan(cell))
 
 
+def numbers_in(marks: Iterable[str]) -> frozenset[float]:
+    """Return the marks that are numbers: `-999` means "not known" as text and as number.
+
+    Example:
+        >>> numbers_in(["", "?", "-999"])
+        frozenset({-999.0})
+    """
+    return frozenset(float(mark) for mark in marks if is_plain(mark))
+
+
 class CellReader:
     """Read the cells of one column.
 
@@ -65,7 +75,7 @@ class CellReader:
             known = tuple(text for text in column.categories if text not in self._marks)
             column = msgspec.structs.replace(column, categories=known)
         self._parse: Parser = self.kind.parser(column)
-        self.counts = frozenset(float(mark) for mark in self._marks if is_plain(mark))
+        self.counts = numbers_in(self._marks)
         """Numbers that mean "not known", such as -999."""
         is_closed = column.type in ("category", "boolean") and column.categories is not None
         self._known = frozenset(column.categories or ()) if is_closed else None
