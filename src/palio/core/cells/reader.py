@@ -74,7 +74,8 @@ class CellReader:
         if column.categories is not None and not self._marks.isdisjoint(column.categories):
             known = tuple(text for text in column.categories if text not in self._marks)
             column = msgspec.structs.replace(column, categories=known)
-        self._parse: Parser = self.kind.parser(column)
+        self.parse: Parser = self.kind.parser(column)
+        """Reads what is not missing, before range and known values are looked at."""
         self.counts = numbers_in(self._marks)
         """Numbers that mean "not known", such as -999."""
         is_closed = column.type in ("category", "boolean") and column.categories is not None
@@ -88,7 +89,7 @@ class CellReader:
             cell = cell.strip(BLANKS)
         if missing_in(cell, self._marks) or (self.counts and self._is_mark(cell)):
             return self._judged(None, (), MISSING_VALUE, self.column.on_missing)
-        parsed = self._parse(cell)
+        parsed = self.parse(cell)
         if parsed is None:
             return Read(None, (), "type")
         value, flags = parsed.value, (parsed.flag,) if parsed.flag else ()
@@ -132,6 +133,8 @@ class CellReader:
         counts, marks = self.counts, self._marks
         if texts is not None and self.kind.carries_text:
             return texts.__contains__
+        if self.kind.carries_text and counts:
+            return lambda cell: cell not in marks and cell.strip(BLANKS) == cell and not self._is_mark(cell)
         if self.kind.carries_text:
             return lambda cell: cell not in marks and cell.strip(BLANKS) == cell
         if counts:

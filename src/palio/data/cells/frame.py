@@ -100,7 +100,7 @@ def _read_rest(raw: pl.Series, values: pl.Series, column: Column, *, for_model: 
         return Cells(raw, values, None, flags)
     rest = raw.is_not_null() & values.is_null()
     different = raw.filter(rest).unique()
-    parse = CellReader(column).kind.parser(column)
+    parse = CellReader(column).parse
     found = [parse(_object(cell)) for cell in different.to_list()]
     read = [_held(None if one is None else one.value, column, for_model=for_model) for one in found]
     table = pl.DataFrame({"cell": different, "value": pl.Series(read, dtype=values.dtype)})
