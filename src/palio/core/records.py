@@ -249,6 +249,8 @@ class Parts(Record, frozen=True, kw_only=True):
     key_columns: tuple[str, ...] = ()
     """The id, the group, or every column but the target; kept, so that rows keep their part when the schema changes."""
     strata: tuple[Stratum, ...] = ()
+    draw: int = 0
+    """Draw of the hashes of groups that was taken: the first that leaves no class out of a part."""
     time_bounds: tuple[float, float] | None = None
     """First moment of validation and of test, for a cut by time (seconds, or the rank of composite time columns)."""
     counts: dict[str, int]

@@ -167,7 +167,7 @@ def read_chunks(store: Store, chunks: Sequence[Chunk], columns: list[str] | None
     """Yield chunks as frames, each checked against its identity; `columns` of them, or all."""
     for chunk in chunks:
         file = io.BytesIO(store.blobs.get(chunk.blob))
-        if columns is not None and any(name.startswith("^") for name in columns):  # it would be taken for a pattern
+        if columns is not None and any(name.startswith("^") or "*" in name for name in columns):  # patterns
             yield pl.read_parquet(file)[columns]
         else:
             yield pl.read_parquet(file, columns=columns)

@@ -13,6 +13,7 @@ from palio import data, model
 from palio.core.errors import InputError
 from palio.core.ids import short
 from palio.core.records import Task
+from palio.core.words import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,8 +70,9 @@ def answers_of(bundle: Bundle, chunks: Sequence[Outputs], *, task: Task | None =
     if task.kind == "regression":
         numbers = said.astype(np.float64)
         if not np.isfinite(numbers).all():
+            n_rows = int((~np.isfinite(numbers)).sum())
             raise InputError(
-                f"bundle {short(bundle.id)}: answers {int((~np.isfinite(numbers)).sum())} rows with no finite number",
+                f"bundle {short(bundle.id)}: answers {counted(n_rows, 'row')} with no finite number",
                 hint="look at these rows with palio predict, then train again",
             )
         return Answers(numbers)
@@ -87,7 +89,8 @@ def known_rows(frame: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, Array]:
     known = _is_known(truth, task)
     if not known.any():
         raise InputError(
-            f"`{task.target}`: none of {frame.height} rows has a known answer", hint="give rows with a known target"
+            f"`{task.target}`: none of {counted(frame.height, 'row')} has a known answer",
+            hint="give rows with a known target",
         )
     if known.all():
         return frame, truth

@@ -11,6 +11,7 @@ from palio import measure
 from palio.core.errors import InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Comparison, Metric, Part, Schema, Slice, Task
+from palio.core.words import counted
 from palio.evaluate.answers import Answers, Array, answer, known_rows
 from palio.evaluate.scoring import SEED
 from palio.evaluate.segmenting import segments
@@ -89,7 +90,7 @@ def compare_answers(
     primary = measure.default_metric(task)
     found = measure.paired(task, truth, *both, seed=SEED)
     if primary not in found:
-        raise InputError(f"`{primary}` is not defined on these {len(truth)} rows of {part}")
+        raise InputError(f"`{primary}` is not defined on {counted(len(truth), 'row')} of {part}")
     difference, p_better = found.pop(primary)
     return Comparison(
         champion=bundles[0].id,

@@ -14,6 +14,7 @@ from palio.core.ids import digest_of
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Curve, Evaluation, Metric, Part, Task
 from palio.core.seeds import derive
+from palio.core.words import counted
 from palio.evaluate import details
 from palio.evaluate.answers import Answers, Array, answer, known_rows
 from palio.evaluate.slices import find_slices
@@ -80,7 +81,8 @@ def judge(
     metrics = measure.score_with_intervals(task, truth, answers.prediction, answers.probabilities, seed=SEED)
     if primary not in metrics:
         raise InputError(
-            f"`{primary}` is not defined on these {len(truth)} rows of {part}: too few classes among them",
+            f"`{primary}` is not defined on {counted(len(truth), 'row')} of {part}: "
+            + ("too few classes among them" if task.kind == "classification" else "their values do not allow it"),
             hint="bring more rows, or choose another metric in palio.toml [train]",
         )
     schema = bundle.manifest.schema

@@ -15,6 +15,7 @@ from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Comparison, Evaluation, Gap, Metric, Part, Parts, Record, Snapshot, Task
 from palio.core.seeds import derive
+from palio.core.words import counted
 from palio.evaluate.answers import Answers, Array, answer, has_truth, known_rows
 from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
@@ -104,7 +105,7 @@ def assess(
 
     Raises:
         SealError: the budget of looks is used up.
-        InputError: the primary metric is not defined on the test rows.
+        InputError: the primary metric is not defined on the test rows; no look is spent then.
         ContractError: the rows lack a feature of the challenger.
     """
     started = time.monotonic()
@@ -114,12 +115,16 @@ def assess(
     if known is not None:
         return store.records.require(Assessment, known)
     task: Task = challenger.manifest.task
+    split.check_metric(store, snapshot, parts, task)
     seen = _seen_parts(store, snapshot, parts, challenger)
     learned = [seen[part][1] for part in ("train", "validation") if part in seen and part in _learned_from(challenger)]
     baseline = _known_of_training(np.concatenate(learned), task)
     look = split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor, will_close=True)
     left = split.looks_left(store, parts)
-    progress.say(f"evaluate  opened the sealed test part: {left} of {parts.look_budget} looks are left")
+    progress.say(
+        f"evaluate  opened the sealed test part: {left} of {counted(parts.look_budget, 'look')} "
+        f"{'is' if left == 1 else 'are'} left"
+    )
     frame, truth = known_rows(look.rows, task)
     progress.step("evaluate", 1, N_STEPS)
     answers = answer(challenger, frame, task=task)
@@ -271,7 +276,10 @@ def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, 
         rows = np.asarray(is_newest if name == "newest" else ~np.asarray(is_newest, bool), bool)
         n_rows = int(rows.sum())
         if n_rows < FEWEST_ROWS:
-            found["notes"] += (f"Only {n_rows:,} of the {name} rows are in the test part: too few to compare on.",)
+            found["notes"] += (
+                f"Only {n_rows:,} of the {name} rows {'is' if n_rows == 1 else 'are'} in the test part: "
+                "too few to compare on.",
+            )
             continue
         inside, those = (theirs.take(rows), answers.take(rows)), frame.filter(rows)
         try:
@@ -305,7 +313,7 @@ def _keep(store: Store, assessment: Assessment, *, look: int, inputs: str, actor
     evaluation = assessment.evaluation
     metric = evaluation.metrics[evaluation.primary]
     text = (
-        f"Scored candidate {short(evaluation.bundle)} on {evaluation.n_rows:,} sealed test rows: "
+        f"Scored candidate {short(evaluation.bundle)} on {counted(evaluation.n_rows, 'sealed test row')}: "
         f"{evaluation.primary} {with_interval(metric)}"
     )
     comparison = assessment.comparison

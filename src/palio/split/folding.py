@@ -10,7 +10,9 @@ import numpy.typing as npt
 from palio import data
 from palio.core.errors import InputError
 from palio.core.records import Parts, Schema, Task
+from palio.core.words import counted
 from palio.split.duplicates import is_coarse
+from palio.split.grouping import strata_of
 from palio.split.hashing import Hashes, occurrence_hashes, row_hashes, uniform
 from palio.split.moments import moments
 from palio.split.strata import target_codes, target_uppers
@@ -25,7 +27,8 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
     """Cut the rows of `frame` for cross-validation, the way the parts themselves were cut.
 
     By hash and stratified: each fold holds its share of every class or target quintile, rows that are equal in every
-    feature stay in one fold, and the order of rows plays no role. Grouped: rows of a group stay in one fold. By time:
+    feature stay in one fold, and the order of rows plays no role. Grouped: rows of a group stay in one fold, and groups
+    of a class, or of like means of the target, are spread over the folds. By time:
     forward chaining, each fold is validated on the moments that follow those it is trained on.
 
     Args:
@@ -44,7 +47,7 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
         return _forward(_moments(frame, schema), parts.n_folds)
     hashes = _hashes(frame, parts, schema)
     where = uniform(hashes, parts.seed, "folds")
-    strata = np.zeros(frame.height, np.int32) if parts.method == "grouped" else _strata(frame, task)
+    strata = _strata(frame, task) if parts.method == "random" else _strata_of_groups(hashes, frame, task)
     fold = _deal(where, strata, parts.n_folds)
     everything = np.arange(frame.height)
     cuts = [(everything[fold != k], everything[fold == k]) for k in range(parts.n_folds)]
@@ -52,8 +55,8 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
     if len(cuts) < 2:
         what = "groups" if parts.method == "grouped" else "rows"
         raise InputError(
-            f"cross-validation: {frame.height} rows hold too few different {what} for two folds",
-            hint="bring more data",
+            f"cross-validation: {counted(frame.height, 'row')} of train hold too few different {what} for two folds",
+            hint=f"bring more {what}",
         )
     return cuts
 
@@ -79,6 +82,11 @@ def _strata(frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:
         codes: npt.NDArray[np.int32] = target.astype(np.int32)
         return codes
     return target_codes(target, target_uppers(target))
+
+
+def _strata_of_groups(groups: Hashes, frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:
+    _need(frame, (task.target,), "target")
+    return strata_of(groups, data.target_array(frame.select(task.target), task), task)
 
 
 def _deal(where: npt.NDArray[np.float64], strata: npt.NDArray[np.int32], n_folds: int) -> Rows:
