@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import carries_text
 from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
 from palio.core.records import Schema
 from palio.measure import as_texts
 from palio.model.feeds import feeds_from_frame
-from palio.model.names import carries_strings, input_name
+from palio.model.names import input_name
 from palio.model.session import Graph, Outputs
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _made_up(schema: Schema, feeds: dict[str, npt.NDArray[Any]]) -> list[dict[st
     for column in schema.features:
         name = input_name(column.name)
         if column.missing_allowed:
-            empty[name][0, 0] = "" if carries_strings(column) else np.nan
+            empty[name][0, 0] = "" if carries_text(column) else np.nan
         if column.type == "category" and column.on_unknown != "reject":
             unseen[name][0, 0] = UNSEEN
     return [empty, unseen]

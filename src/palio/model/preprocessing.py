@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import carries_text
 from palio.core.errors import InputError
 from palio.core.records import Schema, Task
 from palio.model.builder import GraphBuilder
 from palio.model.categories import CategorySpec, emit_categories, fit_category
 from palio.model.dates import LINEAR_PARTS, TREE_PARTS
 from palio.model.feeds import feeds_from_frame
-from palio.model.names import carries_strings, input_name
+from palio.model.names import input_name
 from palio.model.numbers import NumberSpec, emit_numbers, emit_raw, fit_number
 from palio.model.options import PreprocessingOptions, Style
 from palio.model.session import Feeds, Graph
@@ -124,7 +125,7 @@ def _fit_numbers(
 ) -> tuple[NumberSpec, ...]:
     parts = LINEAR_PARTS if style == "linear" else TREE_PARTS
     dated = [c.name for c in schema.features if c.type == "datetime"]
-    plain = [c.name for c in schema.features if not carries_strings(c) and c.type != "datetime"]
+    plain = [c.name for c in schema.features if not carries_text(c) and c.type != "datetime"]
     sources = [(name, "") for name in plain] + [(name, part) for part in parts for name in dated]
     if not sources:
         return ()
