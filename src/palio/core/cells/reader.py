@@ -102,6 +102,11 @@ class CellReader:
             return self._judged(value, flags, RANGE, self.column.on_out_of_range)
         return Read(value, flags)
 
+    def is_missing(self, cell: Any) -> bool:
+        """Tell whether a cell says nothing."""
+        found = self.read(cell)
+        return found.value is None and found.problem != "type"
+
     def _is_mark(self, cell: Any) -> bool:
         """Tell whether a number says "not known": a mark such as `-999` is the same as `-999.0` and as number."""
         if isinstance(cell, str):
