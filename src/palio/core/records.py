@@ -74,7 +74,7 @@ class ColumnReading(Record, frozen=True, kw_only=True):
     reading: str
     """In a few words: `whole number`, `number, decimal comma, in €`, `moment, day first`."""
     role: str
-    """`target`, `feature`, `id`, `group`, `time`, or why no model reads it."""
+    """`target`, `feature`, `id`, `group`, `time`, `time, feature`, or `not read`."""
     examples: tuple[tuple[str, str], ...] = ()
     """Some cells, as they are written and as they are read."""
     n_missing: int = 0
@@ -82,6 +82,10 @@ class ColumnReading(Record, frozen=True, kw_only=True):
     """Cells that cannot be read and count as missing."""
     values: str = ""
     """Range, or the most frequent values."""
+    n_values: int | None = None
+    """Different values of a column of words; None: too many to count, or a range."""
+    why: str = ""
+    """Why it plays this part, or why no model reads it."""
     doubts: tuple[str, ...] = ()
     """What a person should look at, one sentence each."""
 

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
     from palio.data.source import Source, SourceOptions, open_source
     from palio.data.stored import StoredRows, holds, known_ids, obstacle
+    from palio.data.table import EXCLUDED
     from palio.data.task import infer_task
 
 _HOMES = {
+    "EXCLUDED": "table",
     "Arrivals": "arrivals",
     "Cells": "cells.frame",
     "RowIds": "row_ids",
@@ -49,6 +51,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "EXCLUDED",
     "Arrivals",
     "Cells",
     "RowIds",

@@ -61,6 +61,7 @@ class DelimitedSource:
         self.columns = self.dialect.columns
         if self.dialect.quoted and self._scan.n_quotes % 2:
             _check_quotes(path, self._scan.encoding, self.dialect)
+        self.encoding = self._scan.encoding
         self.decimal = _decimal(head_text, self.dialect, options)
         self.fingerprint = digest_of(
             [self._scan.digest, self.dialect, options.missing, *([","] if self.decimal == "," else [])]

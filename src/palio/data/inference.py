@@ -21,7 +21,7 @@ from palio.data.cells.evidence import Votes, votes_of
 from palio.data.cells.frame import clean
 from palio.data.cells.scan import ColumnScan, Wishes
 from palio.data.source import Source
-from palio.data.table import readings
+from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
 
 MIN_ROWS = 10
@@ -39,6 +39,13 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     n_unlabelled: int = 0
     readings: tuple[ColumnReading, ...] = ()
     """How each column is read, for a person to check."""
+    reason: str = ""
+    """Why the task is taken so, in one sentence."""
+
+    @property
+    def about_rows(self) -> tuple[str, ...]:
+        """The notes that are not about one column, so that `readings` do not hold them."""
+        return not_of_a_column(self.notes, self.readings)
 
 
 def survey(
@@ -126,11 +133,13 @@ def survey(
 def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
     notes = []
     if target.n_missing:
-        notes.append(f"{target.n_missing:,} of {n_rows:,} rows have no `{target.name}`: kept, but not learned from")
+        have = "row has" if target.n_missing == 1 else "rows have"
+        notes.append(f"{target.n_missing:,} of {n_rows:,} {have} no `{target.name}`: kept, but not learned from")
     if source.skipped.n_rows:
         line, n_cells, _ = source.skipped.rows[0]
+        do = "row does" if source.skipped.n_rows == 1 else "rows do"
         notes.append(
-            f"{source.skipped.n_rows:,} rows do not have {len(source.columns)} cells, "
+            f"{source.skipped.n_rows:,} {do} not have {len(source.columns)} cells, "
             f"the first in line {line:,} ({n_cells} cells)"
         )
     return notes
@@ -153,6 +162,14 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
     if 0 < abs(position) <= len(names):
         return names[position - 1 if position > 0 else position]
     folded = [name for name in names if name.lower() == text.lower()]
+    if not folded and len(names) > 1 and names == tuple(f"column_{i + 1}" for i in range(len(names))):
+        raise InputError(
+            f"{role}: there is no column `{text}`: the first line was not taken for a header, so the columns are "
+            f"`column_1` to `column_{len(names)}`",
+            hint="if the first line holds the names, say --header yes; else name a column by its position, as in "
+            f"--{role} -1",
+            facts={"columns": list(names[:100])},
+        )
     shown = ", ".join(f"`{name}`" for name in names[:20]) + (" …" if len(names) > 20 else "")
     raise InputError(
         f"{role}: there is no column `{text}`, the columns are {shown}",

@@ -1,0 +1,132 @@
+"""The table that `palio init` ends with: how each column is read, at most 100 characters wide, doubts last."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from palio.core.records import ColumnReading
+from palio.report import clean, columns, count, words
+
+if TYPE_CHECKING:
+    from palio.flow import Started
+
+WIDTH = 100
+MOST = 40
+"""Columns that are shown; of more, those in doubt and the target come first."""
+_GAP = "  "
+_LEAST, _MOST = 8, 34
+"""Width of a column of the table that is cut, or that is wide."""
+_WORDS = str.maketrans({"→": ">", "…": "~", "–": "-", "−": "-", "’": "'", "“": '"', "”": '"'})
+"""For a terminal that knows no more than ASCII."""
+
+
+def show(started: Started, *, folder: Path, page: Path | None = None) -> None:
+    """Print how the columns are read, what is doubtful, the task, and what comes next."""
+    encoding = (sys.stdout.encoding or "").lower()
+    is_plain = "utf" not in encoding
+    if is_plain and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    width = min(WIDTH, max(60, shutil.get_terminal_size((WIDTH, 40)).columns))
+    console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        for line in screen(started, folder=folder, page=page, width=width):
+            console.print(line, soft_wrap=False)
+    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+    click.echo(text.translate(_WORDS) if is_plain else text)
+
+
+def screen(started: Started, *, folder: Path, page: Path | None = None, width: int = WIDTH) -> Iterator[Text]:
+    """Make the lines of the screen, from top to bottom."""
+    rows = columns.rows(started.readings, started.n_rows)
+    shown = columns.first(rows, MOST)
+    yield from (Text(line) for line in _wrapped(columns.form_sentence(started), width))
+    yield Text()
+    yield from _table(shown, width)
+    if len(shown) < len(rows):
+        yield Text(f"   … and {count(len(rows) - len(shown))} more: palio init --html", style="dim")
+    yield Text()
+    doubtful = [row for row in rows if row.doubts]
+    for row in doubtful[:MOST]:
+        for doubt in row.doubts:
+            yield from _item("!", "bold yellow", f"{row.name}: ", doubt, width)
+    if len(doubtful) > MOST:
+        yield Text(f"   … and {words.plural(len(doubtful) - MOST, 'column')} more in doubt", style="dim")
+    for note in started.notes:
+        yield from _item("-", "dim", "", clean(note, limit=400), width)
+    for names, why in columns.not_read(rows):
+        yield from _item("-", "dim", f"{names}: ", f"not read, {why}", width)
+    if doubtful or started.notes or any(row.why for row in rows):
+        yield Text()
+    for sentence in columns.task_sentences(started):
+        yield from (Text(line) for line in _wrapped(sentence, width))
+    yield Text(f"written: {started.config}, {started.contract}" + (f", {page}" if page else ""), style="dim")
+    yield Text("next: palio run" + ("" if folder == Path() else f" --dir {folder}"), style="bold")
+
+
+def _item(mark: str, style: str, subject: str, text: str, width: int) -> Iterator[Text]:
+    lines = _wrapped(subject + text, width - 3)
+    for i, line in enumerate(lines):
+        head = subject if i == 0 and line.startswith(subject) else ""
+        yield Text.assemble(
+            (f" {mark} " if i == 0 else "   ", style), (head, "bold" if style != "dim" else "dim"), line[len(head) :]
+        )
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Break a sentence between words; a longer word is cut apart."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        while cell_len(word) > width:
+            word, rest = set_cell_size(word, width).rstrip(), word[width:]
+            lines, line, word = [*lines, *([line] if line else []), word], "", rest
+        if line and cell_len(line) + 1 + cell_len(word) > width:
+            lines, line = [*lines, line], word
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, line]
+
+
+def _table(rows: Sequence[columns.Row], width: int) -> Iterator[Text]:
+    heads = ("column", "read as", "for example", "range", "missing", "part")
+    cells = [(row.name, row.short, row.example, row.range, row.missing, row.part) for row in rows]
+    kept = [i for i in range(len(heads)) if i in (0, 1, 5) or any(line[i] for line in cells)]
+    widths = _widths([[heads[i], *(line[i] for line in cells)] for i in kept], width - 3)
+    right = {i for i, k in enumerate(kept) if heads[k] == "missing"}
+    yield _line(" ", [heads[i] for i in kept], widths, right, "dim")
+    for row, line in zip(rows, cells, strict=True):
+        style = "bold" if row.part == "target" else "dim" if row.part == "not read" and not row.doubts else ""
+        yield _line("!" if row.doubts else " ", [line[i] for i in kept], widths, right, style)
+
+
+def _line(mark: str, cells: Sequence[str], widths: Sequence[int], right: set[int], style: str) -> Text:
+    parts = [
+        _fitted(cell, width, right=i in right) for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return Text.assemble(
+        (f" {mark} ", "bold yellow"), (_GAP.join(parts), style), no_wrap=True, overflow="crop"
+    )
+
+
+def _fitted(text: str, width: int, *, right: bool) -> str:
+    if cell_len(text) > width:
+        text = set_cell_size(text, width - 1).rstrip() + "…"
+    blanks = " " * (width - cell_len(text))
+    return blanks + text if right else text + blanks
+
+
+def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Give each column what it needs, at most 34; where that is too much, the widest give first."""
+    widths = [min(_MOST, max(cell_len(cell) for cell in column)) for column in columns]
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > width and max(widths) > _LEAST:
+        widest = max(range(len(widths)), key=lambda i: (widths[i], -i))
+        widths[widest] -= 1
+    return widths
