@@ -23,8 +23,10 @@ WIDTH = 100
 MOST = 40
 """Columns that are shown; of more, those in doubt and the target come first."""
 _GAP = "  "
-_LEAST, _MOST = 8, 34
-"""Width of a column of the table that is cut, or that is wide."""
+_LEAST, _MOST, _NAME = 7, 40, 20
+"""Width to which a column of the table is cut at the utmost, of the widest, and of names that are cut first."""
+_RIGHT = 4
+"""Column of the table whose cells end in line."""
 _WORDS = str.maketrans({"→": ">", "…": "~", "–": "-", "−": "-", "’": "'", "“": '"', "”": '"'})
 """For a terminal that knows no more than ASCII."""
 
@@ -52,14 +54,13 @@ def screen(started: Started, *, folder: Path, page: Path | None = None, width: i
     yield Text()
     yield from _table(shown, width)
     if len(shown) < len(rows):
-        yield Text(f"   … and {count(len(rows) - len(shown))} more: palio init --html", style="dim")
+        yield Text(f"  … and {count(len(rows) - len(shown))} more: palio init --html", style="dim")
     yield Text()
-    doubtful = [row for row in rows if row.doubts]
-    for row in doubtful[:MOST]:
-        for doubt in row.doubts:
-            yield from _item("!", "bold yellow", f"{row.name}: ", doubt, width)
+    doubtful = columns.to_look_at(rows)
+    for names, doubt in doubtful[:MOST]:
+        yield from _item("!", "bold yellow", f"{names}: ", doubt, width)
     if len(doubtful) > MOST:
-        yield Text(f"   … and {words.plural(len(doubtful) - MOST, 'column')} more in doubt", style="dim")
+        yield Text(f"  … and {words.plural(len(doubtful) - MOST, 'doubt')} more: palio init --html", style="dim")
     for note in started.notes:
         yield from _item("-", "dim", "", clean(note, limit=400), width)
     for names, why in columns.not_read(rows):
@@ -73,47 +74,47 @@ def screen(started: Started, *, folder: Path, page: Path | None = None, width: i
 
 
 def _item(mark: str, style: str, subject: str, text: str, width: int) -> Iterator[Text]:
-    lines = _wrapped(subject + text, width - 3)
-    for i, line in enumerate(lines):
+    for i, line in enumerate(_wrapped(subject + text, width - 2)):
         head = subject if i == 0 and line.startswith(subject) else ""
-        yield Text.assemble(
-            (f" {mark} " if i == 0 else "   ", style), (head, "bold" if style != "dim" else "dim"), line[len(head) :]
-        )
+        yield Text.assemble((f"{mark if i == 0 else ' '} ", style), (head, "bold"), line[len(head) :])
 
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Break a sentence between words; a longer word is cut apart."""
     lines, line = [], ""
     for word in text.split(" "):
-        while cell_len(word) > width:
-            word, rest = set_cell_size(word, width).rstrip(), word[width:]
-            lines, line, word = [*lines, *([line] if line else []), word], "", rest
-        if line and cell_len(line) + 1 + cell_len(word) > width:
-            lines, line = [*lines, line], word
-        else:
-            line = f"{line} {word}" if line else word
+        joined = f"{line} {word}" if line else word
+        if line and cell_len(joined) > width:
+            lines.append(line)
+            joined = word
+        while cell_len(joined) > width:
+            part = set_cell_size(joined, width)
+            lines.append(part.rstrip())
+            joined = joined[len(part.rstrip()) or 1 :]
+        line = joined
     return [*lines, line]
 
 
 def _table(rows: Sequence[columns.Row], width: int) -> Iterator[Text]:
     heads = ("column", "read as", "for example", "range", "missing", "part")
     cells = [(row.name, row.short, row.example, row.range, row.missing, row.part) for row in rows]
+    # values of words are cut before a cell that is written otherwise than it is read
+    least = [
+        *(min(_NAME, max(cell_len(line[0]) for line in cells)), 0),
+        *(max((cell_len(row.example) for row in rows if row.examples), default=0), 0, 0, 0),
+    ]
     kept = [i for i in range(len(heads)) if i in (0, 1, 5) or any(line[i] for line in cells)]
-    widths = _widths([[heads[i], *(line[i] for line in cells)] for i in kept], width - 3)
-    right = {i for i, k in enumerate(kept) if heads[k] == "missing"}
-    yield _line(" ", [heads[i] for i in kept], widths, right, "dim")
+    wide = [max(cell_len(heads[i]), *(cell_len(line[i]) for line in cells)) for i in kept]
+    widths = _widths(wide, [least[i] or wide[k] for k, i in enumerate(kept)], width - 2 - len(_GAP) * (len(kept) - 1))
+    yield _line(" ", heads, kept, widths, "dim")
     for row, line in zip(rows, cells, strict=True):
         style = "bold" if row.part == "target" else "dim" if row.part == "not read" and not row.doubts else ""
-        yield _line("!" if row.doubts else " ", [line[i] for i in kept], widths, right, style)
+        yield _line("!" if row.doubts else " ", line, kept, widths, style)
 
 
-def _line(mark: str, cells: Sequence[str], widths: Sequence[int], right: set[int], style: str) -> Text:
-    parts = [
-        _fitted(cell, width, right=i in right) for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return Text.assemble(
-        (f" {mark} ", "bold yellow"), (_GAP.join(parts), style), no_wrap=True, overflow="crop"
-    )
+def _line(mark: str, cells: Sequence[str], kept: Sequence[int], widths: Sequence[int], style: str) -> Text:
+    parts = [_fitted(cells[i], width, right=i == _RIGHT) for i, width in zip(kept, widths, strict=True)]
+    return Text.assemble((f"{mark} ", "bold yellow"), (_GAP.join(parts), style), no_wrap=True, overflow="crop")
 
 
 def _fitted(text: str, width: int, *, right: bool) -> str:
@@ -123,10 +124,17 @@ def _fitted(text: str, width: int, *, right: bool) -> str:
     return blanks + text if right else text + blanks
 
 
-def _widths(columns: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Give each column what it needs, at most 34; where that is too much, the widest give first."""
-    widths = [min(_MOST, max(cell_len(cell) for cell in column)) for column in columns]
-    while sum(widths) + len(_GAP) * (len(widths) - 1) > width and max(widths) > _LEAST:
-        widest = max(range(len(widths)), key=lambda i: (widths[i], -i))
+def _widths(wide: Sequence[int], least: Sequence[int], limit: int) -> list[int]:
+    """Give each column what it needs, where there is room; else what it needs least, else the widest give.
+
+    Example:
+        >>> _widths([10, 40], [10, 12], 30), _widths([30, 40], [20, 30], 30)
+        ([10, 20], [15, 15])
+    """
+    widths = [min(_MOST, one) for one in wide]
+    least = [min(one, width) for one, width in zip(least, widths, strict=True)]
+    while sum(widths) > limit and max(widths) > _LEAST:
+        spare = [i for i, width in enumerate(widths) if width > least[i]] or range(len(widths))
+        widest = max(spare, key=lambda i: (widths[i], -i))
         widths[widest] -= 1
     return widths

@@ -48,7 +48,7 @@ def write_schema(schema: Schema, path: Path, *, doubts: Mapping[str, Sequence[st
     lines.append(f"group = {_text(schema.group or '')}" + ("" if schema.group else "   # rows that belong together"))
     lines.append(f"time = [{', '.join(_text(name) for name in schema.time)}]")
     for column in schema.columns:
-        lines += ["", *(f"# ! {_line(doubt)}" for doubt in (doubts or {}).get(column.name, ()))]
+        lines += ["", *(f"# ! {_line(one)}" for one in (doubts or {}).get(column.name, ()) if one != column.note)]
         lines += ["[[column]]", f"name = {_text(column.name)}", f'type = "{column.type}"']
         lines.append(f"feature = {str(column.feature).lower()}" + (f"   # {_line(column.note)}" if column.note else ""))
         if column.feature or column.on_missing != _DEFAULTS.on_missing:

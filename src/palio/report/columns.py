@@ -17,7 +17,7 @@ from palio.report.rounding import clean, count, percent
 from palio.report.words import plural
 
 _NAME, _CELL, _SENTENCE = 60, 40, 400
-_LISTED = 12
+_LISTED = 6
 
 
 class Row(Record, frozen=True, kw_only=True):
@@ -98,10 +98,20 @@ def not_read(found: Sequence[Row]) -> list[tuple[str, str]]:
     for row in found:
         if row.why:
             by_reason[row.why].append(row.name)
-    return [
-        (", ".join(names[:_LISTED]) + (f" and {count(len(names) - _LISTED)} more" if len(names) > _LISTED else ""), why)
-        for why, names in by_reason.items()
-    ]
+    return [(_listed(names), why) for why, names in by_reason.items()]
+
+
+def to_look_at(found: Sequence[Row]) -> list[tuple[str, str]]:
+    """Gather what is doubtful, once where many columns share a sentence: names, and the sentence."""
+    by_doubt: dict[str, list[str]] = defaultdict(list)
+    for row in found:
+        for doubt in row.doubts:
+            by_doubt[doubt].append(row.name)
+    return [(_listed(names), doubt) for doubt, names in by_doubt.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (f" and {count(len(names) - _LISTED)} more" if len(names) > _LISTED else "")
 
 
 def form_sentence(begun: Begun) -> str:
@@ -146,7 +156,7 @@ def _row(one: ColumnReading, n_rows: int) -> Row:
     how_many = plural(one.n_values, "value") if one.n_values else "" if one.n_values == 0 else "many values"
     return Row(
         name=clean(one.name, limit=_NAME) or "(blank)",
-        reading=one.reading,
+        reading=one.reading.replace(", decimal comma", "") if one.reading.startswith("whole") else one.reading,
         short=_short(one),
         part=one.role,
         example=values if is_words else _arrow(examples[0]),
@@ -169,7 +179,8 @@ def _short(one: ColumnReading) -> str:
 
 def _arrow(example: tuple[str, str]) -> str:
     written, read = example
-    return written if written == read else f"{written} → {read}"
+    is_same = read in (written, written.rstrip("0").rstrip("."))  # 1.50 is 1.5
+    return written if is_same else f"{written} → {read}"
 
 
 def columns_page(begun: Begun, *, name: str = "") -> str:
@@ -212,13 +223,17 @@ def _template() -> jinja2.Template:
     return environment.from_string(read_asset("columns.html"))
 
 
-_QUOTED = re.compile(r"`([^`]*)`")
+_QUOTED = re.compile(r"`([^`]*)`|(--[a-z][a-z-]+(?: [^\s,;]+)?|\b[a-z_]+ = (?:true|\[\]|&#34;[^&]*&#34;))")
 
 
 def _cells(text: str) -> Markup:
-    """Set cells and names, which stand in backticks, apart from the words about them."""
+    """Set cells and names, which stand in backticks, and what is to be typed apart from the words about them."""
     shown = str(escape(keep_together(text)))
-    return Markup(_QUOTED.sub(r"<code>\g<1></code>", shown))  # noqa: S704 - escaped above
+    return Markup(_QUOTED.sub(_code, shown))  # noqa: S704 - escaped above
+
+
+def _code(found: re.Match[str]) -> str:
+    return f"<code>{found[1]}</code>" if found[2] is None else f'<code class="typed">{found[2]}</code>'
 
 
 def _bar(share: float) -> Markup:

@@ -12,9 +12,10 @@ from palio.core.records import Column
 
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 _MINUS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-")
-_UNIT = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?[23]?"
+_SIGN = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?"
+_UNIT = rf"{_SIGN}[23]?"
 _PARTS = re.compile(
-    rf"(?P<sign>[+-]?) ?(?P<before>{_UNIT})? ?(?P<inner>[+-]?) ?"
+    rf"(?P<sign>[+-]?) ?(?P<before>{_SIGN})? ?(?P<inner>[+-]?) ?"
     r"(?P<digits>\d[\d.,' ’]*\d|\d|[.,]\d+|\d[.,])(?P<power>[eE][+-]?\d{1,4})?"
     rf" ?(?P<after>{_UNIT})? ?(?P<trailing>-?)\Z"
 )
@@ -44,6 +45,8 @@ def parts_of(text: str) -> tuple[str, str, str] | None:
     Example:
         >>> parts_of("(1,234.50 €)"), parts_of("$-12"), parts_of("12 kg"), parts_of("3 of 4")
         (('-', '1,234.50', '€'), ('-', '12', '$'), ('', '12', 'kg'), None)
+        >>> parts_of("€2.50"), parts_of("3.5 €/m²")
+        (('', '2.50', '€'), ('', '3.5', '€/m2'))
     """
     text = " ".join(unicodedata.normalize("NFKC", text.translate(_MINUS)).translate(_MINUS).split())
     in_brackets = text[:1] == "(" and text[-1:] == ")"

@@ -354,8 +354,8 @@ class ColumnScan:
             note = ""
             if self.n_wrong:
                 shown = ", ".join(f"`{value}` (data row {row + 1:,})" for value, row in list(self.wrong.items())[:3])
-                cells = "cell is" if self.n_wrong == 1 else "cells are"
-                note = f"{self.n_wrong:,} {cells} not {what} and taken as missing: {shown}"
+                cells = f"cell is no {what[:-1]}" if self.n_wrong == 1 else f"cells are no {what}"
+                note = f"{self.n_wrong:,} {cells} and taken as missing: {shown}"
             elif self.has_huge:
                 note = "holds integers beyond 64 bits: read as numbers with 15 digits"
             return self._column.type, note
