@@ -13,7 +13,6 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from palio.core.records import ColumnReading
 from palio.report import clean, columns, count, words
 
 if TYPE_CHECKING:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +12,7 @@ import click
 import msgspec
 
 from palio.cli.faces import listening, print_json, verb
+from palio.core.errors import PalioError
 
 if TYPE_CHECKING:
     from palio.flow import Started
@@ -32,7 +36,7 @@ PAGE = "columns.html"
 @click.option("--encoding", help="Of a text file: utf-8, cp1252, …")
 @click.option("--decimal", type=click.Choice(["auto", ".", ","]), help="What stands before the decimals of a number.")
 @click.option("--thousands", help="What parts thousands; `,` says that `.` stands before the decimals.")
-@click.option("--missing", multiple=True, help='Cell that means "not known", instead of the usual ones; repeat; "": none.')
+@click.option("--missing", multiple=True, help='Cell that means "not known", in place of the usual; repeat; "": none.')
 @click.option(
     "--date-order", type=click.Choice(["auto", "dmy", "mdy", "ymd"]), help="What the numbers of a date mean, in order."
 )
@@ -54,7 +58,7 @@ def init(file: str, folder: Path, as_json: bool, html: Path | None, **given: Any
     from palio import flow
 
     given = {key: value for key, value in given.items() if value not in (None, ())}
-    with listening(as_json=as_json) as progress:
+    with listening(as_json=as_json) as progress, _words_of_init():
         started = flow.init(file, folder=folder, progress=progress, **given)
     page = None if html is None else _write(started, folder, html)
     if as_json:
@@ -63,6 +67,21 @@ def init(file: str, folder: Path, as_json: bool, html: Path | None, **given: Any
     from palio.cli.columns import show
 
     show(started, folder=folder, page=page)
+
+
+_SETTING = re.compile(r"\[(?:data|project)\] ([a-z_]+)")
+
+
+@contextmanager
+def _words_of_init() -> Iterator[None]:
+    """Name options where an error names settings: there may be no file yet that holds them."""
+    try:
+        yield
+    except PalioError as error:
+        error.message, error.hint = (
+            _SETTING.sub(lambda found: "--" + found[1].replace("_", "-"), text) for text in (error.message, error.hint)
+        )
+        raise
 
 
 def _write(started: Started, folder: Path, html: Path) -> Path:

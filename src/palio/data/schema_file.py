@@ -22,7 +22,7 @@ _HEAD = """\
 # low, high        the range seen (moments: seconds since 1970); categories: the values seen, most frequent first
 # on_missing, on_out_of_range, on_unknown   accept | flag | reject   when a value is missing, or lies outside of these:
 #                  `flag` takes the row and says so; `on_missing` is `flag` where no row so far misses the value
-# format           how a moment is written: "dmy", "mdy" or "ymd" (what its numbers mean, in this order), "epoch" (seconds or
+# format           how a moment is written: "dmy", "mdy" or "ymd" (what its numbers mean, in order), "epoch" (seconds or
 #                  milliseconds since 1970), "excel" (days of a spreadsheet), or as for strptime: "%d.%m.%Y %H:%M"
 # decimal, unit    what stands before the decimals of a number written as text, and what stands beside each: kg, %, €
 # missing          cells of this column that mean "not known"; without it the usual ones do: NA, ?, null, …

@@ -44,7 +44,7 @@ class Before(Record, frozen=True, kw_only=True):
 
     text: str = ""
     """Of `palio.toml`; empty: there is none."""
-    tables: dict[str, Any] = {}
+    tables: dict[str, Any] = msgspec.field(default_factory=dict)
     """Its settings, without those that were only found."""
     schema: Schema | None = None
     found: Found | None = None
@@ -136,12 +136,13 @@ def with_edits(before: Before, new: Schema) -> tuple[Schema, dict[str, list[str]
         if told:
             kept[column.name] = told
     names, roles = {column.name for column in new.columns}, {}
-    for role in _ROLES if before.found is not None else ():
-        mine_now = getattr(now, role)
-        if mine_now != getattr(before.found.schema, role) and mine_now != getattr(new, role):
-            if names.issuperset([mine_now] if isinstance(mine_now, str) else mine_now or ()):
-                roles[role] = mine_now
-                kept[role] = [_said(role, mine_now, getattr(new, role))]
+    found = now if before.found is None else before.found.schema
+    for role in _ROLES:
+        mine_now, was, would = getattr(now, role), getattr(found, role), getattr(new, role)
+        is_there = names.issuperset([mine_now] if isinstance(mine_now, str) else mine_now or ())
+        if mine_now not in (was, would) and is_there:
+            roles[role] = mine_now
+            kept[role] = [_said(role, mine_now, would)]
     return msgspec.structs.replace(new, columns=tuple(columns), **roles), kept
 
 

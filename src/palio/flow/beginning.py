@@ -190,6 +190,8 @@ def _given(config: Config, schema: Schema, flags: Mapping[str, Any]) -> findings
     for flag in flags:
         room, _, key = flag.partition(".")
         value = parts.get(key) if room == "data" and key in parts else getattr(getattr(config, room), key)
+        if value == "auto":
+            continue  # to be found out again
         given[room][key] = (list(value) if isinstance(value, tuple) else value, reasons.get(key, "as given"))
     return given
 

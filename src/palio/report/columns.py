@@ -140,7 +140,8 @@ def task_sentences(begun: Begun) -> list[str]:
     head = f"{task.kind} of `{clean(task.target, limit=_NAME)}`"
     what = head
     if task.classes:
-        shown = ", ".join(clean(one, limit=_CELL) for one in task.classes[:5]) + (", …" if len(task.classes) > 5 else "")
+        shown = ", ".join(clean(one, limit=_CELL) for one in task.classes[:5])
+        shown += ", …" if len(task.classes) > 5 else ""
         what += f", {plural(len(task.classes), 'class', 'classes')} ({shown})"
     if task.positive is not None:
         what += f", `{clean(task.positive, limit=_CELL)}` is the class of interest"
