@@ -13,7 +13,7 @@ import pytest
 from palio import data
 from palio.core.errors import ConflictError, ContractError, InputError, IntegrityError
 from palio.core.records import Column, Schema, Snapshot, Task
-from palio.data import snapshot as module
+from palio.data import chunks as module
 from palio.data.identity import snapshot_id
 from palio.store import Store
 
@@ -70,11 +70,11 @@ def test_the_size_of_chunks_is_not_part_of_the_identity(
 ) -> None:
     source = csv(table(1_000), tmp_path / "t.csv")
     schema = data.survey(source, target="y").schema
-    whole = module._Writer(store, schema, None)
+    whole = module.ChunkWriter(store, schema, None)
     frame = data.read(store, data.ingest(source, store=store, schema=schema))
     whole.add(frame)
     monkeypatch.setattr(module, "CHUNK_ROWS", 64)
-    pieces = module._Writer(store, schema, None)
+    pieces = module.ChunkWriter(store, schema, None)
     place, chance = 0, random.Random(0)
     while place < frame.height:
         n = chance.randrange(1, 90)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from palio import data, evaluate, split
-from palio.core.errors import SealError
+from palio.core.errors import InputError, SealError
 from palio.core.ids import digest_of
 from palio.core.progress import SILENT
 from palio.core.records import Evaluation, Task
@@ -35,6 +35,20 @@ def test_one_look_judges_both_and_is_written_down(benches, frames):
     look, line = bench.store.ledger.events(kind="evaluate")
     assert "spring race" in look.text and look.actor == line.actor == "ann"
     assert line.kind == "evaluate.score" and line.subject == got.evaluation.id and "roc_auc" in line.text
+
+
+def test_no_look_is_spent_where_the_metric_is_not_defined(benches, frames):
+    bench = benches.of_frame(frames["customers"](2000))
+    bundle = bench.bundle(rounds=3)
+    assignment = np.frombuffer(bench.store.blobs.get(bench.parts.assignment), np.uint8).copy()
+    is_yes = data.read(bench.store, bench.snapshot, columns=["y"])["y"].to_numpy() == "yes"
+    assignment[(assignment == 2) & is_yes] = 255
+    parts = msgspec.structs.replace(
+        bench.parts, id="other", assignment=bench.store.blobs.put(assignment.tobytes()), class_counts={}
+    )
+    with pytest.raises(InputError, match="every row is `no`; no look was spent"):
+        evaluate.assess(bench.store, bench.snapshot, parts, challenger=bundle, why="w")
+    assert not bench.store.ledger.events(kind="evaluate.look")
 
 
 def test_it_says_how_many_looks_are_left(benches, frames):

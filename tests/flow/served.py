@@ -55,7 +55,7 @@ def answer_rows(
     file = write_bank(folder / f"{request}.csv", n_rows=n_rows, skip=skip, step=step)
     bundle, log = project.bundle(), store.Layout(project.folder).predictions()
     schema = bundle.manifest.schema
-    frame = pl.concat(list(data.scan(data.open_source(str(file)), schema)))
+    frame = pl.concat([one.frame for one in data.scan(data.open_source(str(file)), schema)])
     feeds = model.feeds_from_frame(frame, schema)
     said = bundle.graph.predict(feeds)
     ids = [f"{request}-{i}.0" for i in range(frame.height)]

@@ -74,7 +74,9 @@ def serve(
     frame.write_csv(file)
     bundle = project.bundle()
     schema = bundle.manifest.schema
-    feeds = model.feeds_from_frame(pl.concat(list(data.scan(data.open_source(str(file)), schema))), schema)
+    feeds = model.feeds_from_frame(
+        pl.concat([one.frame for one in data.scan(data.open_source(str(file)), schema)]), schema
+    )
     ids = [f"{request}-{i}.0" for i in range(frame.height)]
     inputs = {f"input.{c.name}": cells.ravel() for c, cells in zip(schema.features, feeds.values(), strict=True)}
     moments = np.datetime64(at.replace(tzinfo=None), "us") + np.arange(frame.height) * np.timedelta64(60, "s")

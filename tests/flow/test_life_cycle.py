@@ -77,7 +77,7 @@ def test_scoring_a_file_gives_one_row_per_row_in_order(finished: Finished, tmp_p
     with (tmp_path / "scores.csv").open(encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     assert scored.n_rows == len(rows) == 300
-    assert set(rows[0]) == {"prediction", "probability_no", "probability_yes"}
+    assert set(rows[0]) == {"prediction", "probability_no", "probability_yes", "problem"}
     assert {row["prediction"] for row in rows} <= {"no", "yes"}
     assert all(abs(float(row["probability_no"]) + float(row["probability_yes"]) - 1) < 1e-9 for row in rows)
     project.predict(str(file), tmp_path / "scores.parquet")

@@ -82,3 +82,20 @@ def test_several_rows_at_once_are_refused() -> None:
     made = explainer(graph({"size": 1.0}), SCHEMA, PROFILE, classes=(), target="y")
     with pytest.raises(InputError, match="several rows"):
         made.explain({name: np.concatenate([value, value]) for name, value in row(1.0, 2.0).items()})
+
+
+def test_of_many_columns_fewer_walks_are_walked_and_they_still_add_up() -> None:
+    names = [f"x{k}" for k in range(800)]
+    schema = Schema(columns=tuple(Column(name=name, type="number") for name in names))
+    seen = tuple(
+        ColumnProfile(name=name, type="number", n_rows=100, n_missing=0, edges=EDGES, counts=QUARTERS) for name in names
+    )
+    builder = GraphBuilder(schema)
+    joined = builder.concat([builder.input(name) for name in names])
+    total = builder.node("MatMul", joined, builder.constant(np.arange(800.0).reshape(-1, 1)))
+    builder.output("prediction", builder.node("Reshape", total, builder.constant([-1], "int64")), "double", (None,))
+    made = explainer(Graph(builder.build()), schema, Profile(n_rows=100, columns=seen), classes=(), target="price")
+    said = made.explain({name: np.array([[2.0]]) for name in names})
+    assert len(made.ranks) * 801 * 800 <= 4_000_000
+    assert said.base + sum(said.values.values()) == pytest.approx(2 * sum(range(800)))
+    assert said.values["x0"] == 0

@@ -325,3 +325,13 @@ def test_crafted_rows_are_refused(folder: Path) -> None:
 def test_bins_of_a_column_that_no_row_has_are_found_by_verify(folder: Path) -> None:
     bundle = crafted(folder, "reference.json", column_changed(folder, source="elsewhere"))
     assert [check.name for check in model.verify_bundle(bundle) if not check.passed] == ["reference"]
+
+
+def test_no_two_columns_of_a_reference_have_one_name() -> None:
+    names = ("input.prediction", "prediction", "input.input.prediction", "probability_yes", "input.probability_yes")
+    schema = Schema(columns=tuple(Column(name=name, type="number") for name in names))
+    feeds = {model.input_name(name): np.arange(40.0).reshape(-1, 1) for name in names}
+    answers, truth = answers_of(40)
+    made = model.make_reference(feeds, schema, TASK, answers=answers, truth=truth)
+    assert len({column.name for column in made.columns}) == len(made.columns)
+    assert {column.source for column in made.columns if column.role == "feature"} == set(names)

@@ -150,3 +150,8 @@ def test_a_device_that_is_not_there_is_a_clear_error_and_never_another_one(champ
         return
     with pytest.raises(UnavailableError, match="cuda"):
         Graph(champion.graph, device="cuda")
+
+
+def test_the_runtime_still_has_the_way_past_its_wrapper() -> None:
+    graph = Graph(tiny().SerializeToString())
+    assert graph._run.__self__ is graph._session._sess  # else a row of thousands of inputs costs ten times as much

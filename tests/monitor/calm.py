@@ -72,7 +72,9 @@ def calm_world(name: str, shared_data: Path, folder: Path, *, budget_s: int = 20
         bundle = project.bundle()
         manifest, reference, rows = bundle.manifest, bundle.reference(), bundle.reference_rows()
         assert reference is not None and rows is not None
-        unseen = pl.concat(list(data.scan(data.open_source(str(folder / "unseen.csv")), manifest.schema)))
+        unseen = pl.concat(
+            [one.frame for one in data.scan(data.open_source(str(folder / "unseen.csv")), manifest.schema)]
+        )
         feeds = model.feeds_from_frame(unseen, manifest.schema)
         said = bundle.graph.predict(feeds)
         deployment = Deployment(model=name, version=1, bundle=bundle.id)

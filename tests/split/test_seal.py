@@ -64,7 +64,7 @@ def test_cutting_again_does_not_renew_the_budget(bench: Bench, cut: tuple[Snapsh
     split.open_test(bench.store, snapshot, parts, candidate="c", why="w")
     again = split.cut(bench.store, snapshot, task=yes_no, policy="60-20-20", looks=1)
     assert again.id != parts.id
-    with pytest.raises(SealError, match="budget of 1 looks"):
+    with pytest.raises(SealError, match="budget of 1 look is"):
         split.open_test(bench.store, snapshot, again, candidate="c", why="w")
 
 

@@ -114,4 +114,19 @@ def test_the_dummy_is_taken_with_a_warning_when_nothing_can_be_learned() -> None
     guess = run("guess", [0.45, 0.56, 0.52, 0.49, 0.50], size=90)
     choice = choose([dummy, guess], sign=1.0)
     assert choice.ranking[0] is dummy
-    assert any("no family learned more" in reason for reason in choice.reasons)
+    (warning,) = [reason for reason in choice.reasons if "no family learned more" in reason]
+    assert "roc_auc guess 0.504 ± 0.01 against 0.5; the features may say nothing of it" in warning
+
+
+def test_where_only_the_constant_answer_could_be_scored_the_features_are_not_to_blame() -> None:
+    dummy = run("dummy", [0.5] * 5, size=1)
+    choice = choose([dummy], sign=1.0, absent=["linear failed: out of memory", "forest was left out"])
+    assert "Warning: only the constant answer could be scored: linear failed: out of memory; forest was left out." in (
+        choice.reasons
+    )
+    assert not any("features" in reason for reason in choice.reasons)
+
+
+def test_the_remedy_names_the_limit_that_is_broken() -> None:
+    (warning,) = [r for r in choose([BIG], sign=1.0, limits=Limits(size_mb=0.5)).reasons if r.startswith("Warning")]
+    assert "size_mb" in warning and "hardware" not in warning

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 
-from palio import model, train
+from palio import data, model, split, train
 from palio.core.errors import InputError, PalioError
 from palio.core.records import Parts, Run, Search, Snapshot
 from palio.store import open_store
@@ -179,6 +181,78 @@ def test_a_broken_family_is_recorded_and_the_search_goes_on(prepare: Prepare) ->
     run = next(run for run in found.runs if run.family == "broken")
     assert (run.status, run.reason) == ("failed", "ZeroDivisionError: the author forgot")
     assert next(run for run in found.runs if run.chosen).family == "linear"
+
+
+def test_a_search_in_which_all_that_learn_crash_names_the_reason_and_not_the_features(prepare: Prepare) -> None:
+    class Broken(Dummy):
+        name = "broken"
+
+        def fit(self, examples: Any, **settings: Any) -> Any:
+            raise ZeroDivisionError("the author forgot")
+
+    class Other(Broken):
+        name = "other"
+
+    with pytest.raises(PalioError, match="every family failed") as caught:
+        search(prepare("wine"), families=("dummy", Broken(), Other()))
+    assert "broken, other: ZeroDivisionError: the author forgot" in caught.value.message
+    assert "features" not in str(caught.value)
+    assert set(caught.value.facts["failed"]) == {"broken", "other"}
+
+
+def test_a_family_that_failed_is_told_though_another_learned(prepare: Prepare) -> None:
+    class Broken(Dummy):
+        name = "broken"
+
+        def fit(self, examples: Any, **settings: Any) -> Any:
+            raise InputError("no such thing")
+
+    found = search(prepare("wine"), families=("dummy", Broken(), "linear"))
+    assert "Warning: every trial of broken failed: no such thing." in found.reasons
+
+
+def table(prepare: Prepare, frame: pl.DataFrame, *, group: str | None = None, metric: str = "auto") -> Ready:
+    """Cut rows of one's own in the store of a table that is prepared already."""
+    ready = prepare("wine")
+    path = ready.folder / "own.csv"
+    frame.write_csv(path)
+    schema = data.survey(data.open_source(path), target="y", group=group or "").schema
+    snapshot = data.ingest(data.open_source(path), store=ready.store, schema=schema)
+    task = data.infer_task(ready.store, snapshot, metric=metric)
+    parts = split.cut(ready.store, snapshot, task=task)
+    return dataclasses.replace(ready, snapshot=snapshot, task=task, parts=parts)
+
+
+def test_a_table_of_texts_alone_is_refused_before_anything_is_tried(prepare: Prepare) -> None:
+    text = "the box came on monday with a blue cover and some paper inside it"
+    rows = [f"{text[i % 20 :]} {i} {text[: i % 30]}" for i in range(120)]
+    ready = table(prepare, pl.DataFrame({"review": rows, "y": ["pos", "neg", "neg"] * 40}))
+    for families in ((), ("linear",)):
+        with pytest.raises(InputError, match=r"every feature is free text \(`review`\)") as caught:
+            search(ready, families=families)
+        assert "columns of numbers" in caught.value.hint
+    assert not ready.store.records.all(Run)
+    assert split.looks(ready.store, ready.parts) == 0
+    assert search(ready, families=("dummy",)).bundle
+
+
+def test_a_metric_that_no_look_can_give_is_refused_before_anything_is_tried(prepare: Prepare) -> None:
+    rows = pl.DataFrame({"g": [f"g{i // 10}" for i in range(80)], "x": [float(i * i % 83) for i in range(80)]})
+    ill = rows.with_columns(y=pl.when(pl.col("g") == "g3").then(pl.lit("ill")).otherwise(pl.lit("well")))
+    ready = table(prepare, ill, group="g")
+    assert "`roc_auc` is not defined on test: every row is `well`" in ready.parts.warnings
+    with pytest.raises(InputError, match="`roc_auc` is not defined on the 20 rows of the sealed test part") as caught:
+        search(ready)
+    assert "bring more groups with `ill`" in caught.value.hint and 'metric = "log_loss"' in caught.value.hint
+    assert "seed" not in caught.value.hint and "method" not in caught.value.hint
+    assert not ready.store.records.all(Run)
+
+
+def test_a_search_announces_only_who_tries(prepare: Prepare) -> None:
+    heard = Listener()
+    search(prepare("cancer"), budget_s=0.05, families=(), progress=heard)
+    assert heard.sentences[0].startswith("1 trial of dummy, 5 folds each; the budget leaves no time for ")
+    assert "linear" in heard.sentences[0].split(";")[1]
 
 
 def test_a_family_that_cannot_be_exported_loses_to_the_next(prepare: Prepare) -> None:

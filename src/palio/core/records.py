@@ -253,6 +253,8 @@ class Parts(Record, frozen=True, kw_only=True):
     key_columns: tuple[str, ...] = ()
     """The id, the group, or every column but the target; kept, so that rows keep their part when the schema changes."""
     strata: tuple[Stratum, ...] = ()
+    draw: int = 0
+    """Draw of the hashes of groups that was taken: the first that leaves no class out of a part."""
     time_bounds: tuple[float, float] | None = None
     """First moment of validation and of test, for a cut by time (seconds, or the rank of composite time columns)."""
     counts: dict[str, int]
@@ -495,6 +497,19 @@ class Importance(Record, frozen=True, kw_only=True):
     loss: Metric
 
 
+class Reach(Record, frozen=True, kw_only=True):
+    """How far the measurement of importance went: of many columns only the most promising are measured closely."""
+
+    n_read: int
+    """Columns that the model reads; shuffling another one changes no answer."""
+    n_seen: int
+    """Of these, columns that were shuffled at least once."""
+    n_measured: int
+    """Of these, columns that were measured closely: those that lost most at the first look."""
+    stopped_by: Literal["plan", "time"] = "plan"
+    """`time`: the budget of the evaluation was over before the plan was done."""
+
+
 class Gap(Record, frozen=True, kw_only=True):
     """Train against validation against test on the primary metric."""
 
@@ -532,6 +547,9 @@ class Evaluation(Record, frozen=True, kw_only=True):
     slices: tuple[Slice, ...] = ()
     worst: tuple[WorstRow, ...] = ()
     importance: tuple[Importance, ...] = ()
+    """Columns that were measured closely, and those that the model does not read, whose loss is zero."""
+    reach: Reach | None = None
+    """How far `importance` goes; None where it goes all the way."""
     gap: Gap | None = None
 
 

@@ -37,6 +37,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """What a person should know, one sentence each."""
     n_rows: int
     n_unlabelled: int = 0
+    reason: str = ""
+    """Why the task is this one."""
     readings: tuple[ColumnReading, ...] = ()
     """How each column is read, for a person to check."""
     reason: str = ""
@@ -104,7 +106,7 @@ def survey(
     scan = scans[chosen]
     scan.keep_class_of_marks()
     schema, notes = roles.assign([scans[name].column() for name in names], scans, wishes=wishes, clock=clock)
-    task = task_from(
+    found = task_from(
         schema.column(chosen),
         counts=scan.label_counts(),
         n_labelled=scan.n_present,
@@ -113,6 +115,9 @@ def survey(
         positive=positive,
         has_fraction=scan.has_fraction,
     )
+    if "--task" in found.reason:  # it might be taken otherwise
+        notes.append(found.reason)
+    notes.extend(found.notes)
     notes.extend(_about_rows(source, scan, n_rows))
     if not schema.features:
         raise InputError(
@@ -122,7 +127,8 @@ def survey(
     notes = [*source.notes, *notes]
     return Survey(
         schema=schema,
-        task=task,
+        task=found.task,
+        reason=found.reason,
         notes=tuple(notes),
         n_rows=n_rows,
         n_unlabelled=scan.n_missing + scan.n_wrong,

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from palio.core.errors import InputError, did_you_mean
+from palio.core.errors import InputError
 from palio.core.records import Column, Profile, Snapshot, Task
+from palio.core.words import counted
+from palio.data.classes import class_of_interest, look_alike, rare
 
 if TYPE_CHECKING:
     from palio.store import Store
 
 MAX_CLASSES = 1_000
-FEW_INTEGERS = 20
-"""An integer target with at most this many distinct values is a class, with more a quantity."""
-_POSITIVE = ("yes", "true", "1", "y", "t", "positive", "pos", "spam", "churn", "fraud", "bad", "default")
+MAX_NUMBERS = 20
+"""A target of whole numbers with more different values is a quantity."""
+FEW_NUMBERS = 5
+"""From more different values on, whole numbers are classes only if they look like codes, counting from 0 or 1."""
+ENOUGH_REPEATS = 10
+"""Rows that each of many numbers must have, on average, to be a class; of k < 10 numbers, k rows."""
+_YEARS = (1800, 2100)
+_COUNT_RATIO = 10
+_NOISE = 2.0
+_NUMERIC = ("number", "integer")
+
+
+class TaskFound(NamedTuple):
+    """What the target asks, and why it is taken so."""
+
+    task: Task
+    reason: str
+    """One sentence, with the word that changes it."""
+    notes: tuple[str, ...]
+    """What a person should know of the labels, one sentence each."""
 
 
 def infer_task(
@@ -50,7 +70,7 @@ def infer_task(
         metric=metric,
         positive=positive,
         has_fraction=has_fraction,
-    )
+    ).task
 
 
 def task_from(
@@ -62,7 +82,7 @@ def task_from(
     metric: str = "auto",
     positive: str = "",
     has_fraction: bool = False,
-) -> Task:
+) -> TaskFound:
     """Tell the task from the target's contract and the counts of its labels (None: too many to count).
 
     Raises:
@@ -71,65 +91,140 @@ def task_from(
     where = f"target `{column.name}`"
     if n_labelled == 0:
         raise InputError(f"{where}: every cell is missing", hint="name another target, or check [data] missing")
-    numeric = column.type in ("number", "integer")
     if kind == "auto":
-        few = counts is not None and len(counts) <= FEW_INTEGERS and not has_fraction
-        kind = "classification" if not numeric or few else "regression"
+        kind, why = _kind(column, counts, n_labelled, has_fraction=has_fraction)
+        other = "regression" if kind == "classification" else "classification"
+        if column.type in _NUMERIC and (other == "regression" or (counts and len(counts) <= _most(n_labelled))):
+            why += f'; if it is {other}, write task = "{other}" under [project] in palio.toml, or --task {other}'
+    else:
+        why = "as asked"
     if kind == "regression":
-        return _regression(column, counts, metric, where)
+        return TaskFound(_regression(column, counts, metric, where), f"regression of `{column.name}`: {why}", ())
     if kind != "classification":
         raise InputError(f"{where}: `{kind}` is no task of a table", hint="use classification or regression")
+    known = _classes(column, counts, n_labelled, where)
+    classes = tuple(sorted(known))
+    positive_class, because = class_of_interest(classes, known, wanted=positive, where=where)
+    notes = [*look_alike(column.name, known), *rare(column.name, known)]
+    if positive_class is not None and not positive:
+        notes.append(
+            f"`{positive_class}` is the class of interest, {because} ({known[positive_class]:,} of {n_labelled:,} "
+            "rows); `positive` under [data] in palio.toml, or --positive, names the other"
+        )
+    task = Task(kind="classification", target=column.name, classes=classes, positive=positive_class, metric=metric)
+    return TaskFound(task, f"classification of `{column.name}`: {why}", tuple(notes))
+
+
+def _kind(column: Column, counts: Mapping[str, int] | None, n_rows: int, *, has_fraction: bool) -> tuple[str, str]:
+    """Decide between classes and a quantity, and say why.
+
+    A fraction asks how much; two whole numbers ask which of them. More whole numbers may be either: they are classes if
+    they are few and each comes again and again, and a quantity if they are many for their rows, or read like years or
+    counts.
+    The bounds were set on public tables whose question is known (LOG.md: classes or a quantity).
+    """
+    if column.type not in _NUMERIC:
+        return "classification", "it holds no numbers" if column.type != "boolean" else "it is true or false"
+    if counts is None:
+        return "regression", "a number, with many different values"
+    k, each = len(counts), f"{counted(len(counts), 'different number')} in {counted(n_rows, 'row')}"
+    if has_fraction:
+        return "regression", "a number, with values between whole ones"
+    if k <= 2:
+        return "classification", each
+    numbers = {int(float(label)): n for label, n in counts.items()}
+    low, high = min(numbers), max(numbers)
+    if k > MAX_NUMBERS:
+        return "regression", f"{each} are many"
+    if n_rows < k * min(k, ENOUGH_REPEATS):
+        return "regression", f"{each} hardly repeat"
+    if _YEARS[0] <= low and high <= _YEARS[1]:
+        return "regression", f"{each}, which look like years"
+    if k > FEW_NUMBERS and not (low in (0, 1) and high < 2 * k):
+        return "regression", f"{each}, from {low:,} to {high:,}, are no codes that count from 0 or 1"
+    if k > FEW_NUMBERS and _rises_and_falls(numbers):
+        return (
+            "regression",
+            f"{each} are spread as counts are, most of them near {max(numbers, key=numbers.__getitem__)}",
+        )
+    return "classification", f"{each}, each of which comes again and again"
+
+
+def _rises_and_falls(numbers: Mapping[int, int]) -> bool:
+    """Tell whether the rows of each number rise to one peak and fall from it, beyond noise, as those of a count do.
+
+    Codes of classes have no order, so that their rows go up and down; or all are about as frequent.
+    """
+    rows = [numbers.get(number, 0) for number in range(min(numbers), max(numbers) + 1)]
+    peak = rows.index(max(rows))
+    if max(rows) < _COUNT_RATIO * min(rows[0], rows[-1]):
+        return False
+    return _falls(rows[peak:]) and _falls(rows[peak::-1])
+
+
+def _falls(rows: list[int]) -> bool:
+    least = rows[0]
+    for n in rows:
+        if n - least > _NOISE * (n + least) ** 0.5:
+            return False
+        least = min(least, n)
+    return True
+
+
+def _classes(column: Column, counts: dict[str, int] | None, n_labelled: int, where: str) -> dict[str, int]:
+    """Return the classes with their rows, if there are as many as can be learned."""
+    is_numeric = column.type in _NUMERIC
     if column.type in ("datetime", "image", "boxes"):
         raise InputError(f"{where}: a {column.type} cannot be a class", hint="name another target")
-    if counts is None or len(counts) > min(MAX_CLASSES, max(FEW_INTEGERS, n_labelled // 2)):
+    if counts is None or len(counts) > _most(n_labelled):
         n = "more than 10,000" if counts is None else f"{len(counts):,}"
         raise InputError(
-            f"{where}: {n} different values in {n_labelled:,} rows are too many classes, at most {MAX_CLASSES:,}",
-            hint="set [project] task to regression" if numeric else "name the column that holds the classes",
+            f"{where}: {n} different values in {counted(n_labelled, 'row')} are too many classes, "
+            f"at most {_most(n_labelled):,}",
+            hint=_instead(is_numeric=is_numeric, counts=counts, name=column.name),
         )
     if len(counts) == 1:
         raise InputError(
             f"{where}: every row is `{next(iter(counts))}`, at least two classes are needed",
             hint="add rows of another class, or name another target",
         )
-    classes = tuple(sorted(counts))
-    return Task(
-        kind="classification",
-        target=column.name,
-        classes=classes,
-        positive=_positive(classes, counts, positive, where),
-        metric=metric,
-    )
+    return counts
+
+
+def _most(n_rows: int) -> int:
+    """Return how many classes there may be: of each, two rows on average."""
+    return min(MAX_CLASSES, max(2, n_rows // 2))
+
+
+def _instead(*, is_numeric: bool, counts: Mapping[str, int] | None, name: str) -> str:
+    """Advise what helps where there are too many classes."""
+    if is_numeric:
+        return 'use task = "regression" ([project] in palio.toml, or --task)'
+    if counts and sum(map(_is_number, counts)) > len(counts) / 2:
+        return f'if they are numbers, give `{name}` the type "number" where they are written, or in schema.toml'
+    return "name the column that holds the classes, or bring more rows of each"
 
 
 def _regression(column: Column, counts: dict[str, int] | None, metric: str, where: str) -> Task:
-    if column.type not in ("number", "integer"):
+    if column.type not in _NUMERIC:
         raise InputError(
             f"{where}: regression needs numbers, this column is {column.type}",
-            hint="set [project] task to classification",
+            hint="name a target that holds numbers"
+            if column.type in ("datetime", "image", "boxes")
+            else 'use task = "classification" ([project] in palio.toml, or --task)',
         )
     if counts is not None and len(counts) == 1:
         raise InputError(f"{where}: every row is {next(iter(counts))}", hint="name a target that varies")
     return Task(kind="regression", target=column.name, metric=metric)
 
 
-def _positive(classes: tuple[str, ...], counts: dict[str, int], wanted: str, where: str) -> str | None:
-    if wanted and wanted not in classes:
-        folded = [c for c in classes if c.lower() == wanted.lower()]
-        raise InputError(
-            f"{where}: the positive class `{wanted}` does not occur",
-            hint=f"did you mean `{folded[0]}`?" if folded else did_you_mean(wanted, classes),
-        )
-    if len(classes) != 2:
-        return None
-    if wanted:
-        return wanted
-    for name in _POSITIVE:
-        for label in classes:
-            if label.strip("'\"").lower() == name:
-                return label
-    return min(classes, key=lambda c: (counts[c], c))
-
-
 def _is_whole(text: str) -> bool:
     return text.lstrip("+-").isdecimal()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True

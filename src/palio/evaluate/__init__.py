@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from palio.evaluate.importance import permutation_importance
     from palio.evaluate.leaks import leak_suspect
     from palio.evaluate.scoring import score
-    from palio.evaluate.sealed import Assessment, assess
+    from palio.evaluate.sealed import Assessment, assess, evaluation_budget
     from palio.evaluate.segmenting import Segment, segments
 
 _HOMES = {
@@ -26,6 +26,7 @@ _HOMES = {
     "answer": "answers",
     "assess": "sealed",
     "compare": "comparison",
+    "evaluation_budget": "sealed",
     "judge_gap": "gap",
     "leak_suspect": "leaks",
     "permutation_importance": "importance",
@@ -40,6 +41,7 @@ __all__ = [
     "answer",
     "assess",
     "compare",
+    "evaluation_budget",
     "judge_gap",
     "leak_suspect",
     "permutation_importance",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ from palio import data, model
 from palio.core.errors import InputError
 from palio.core.ids import short
 from palio.core.records import Task
+from palio.core.words import counted
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from palio.model import Bundle
+    from palio.model import Bundle, Outputs
 
 Array = npt.NDArray[Any]
 ROWS_AT_ONCE = 50_000
@@ -49,18 +51,28 @@ def answer(bundle: Bundle, frame: pl.DataFrame, *, task: Task | None = None) -> 
         ContractError: the frame lacks a feature of the bundle, or holds it in another type.
         InputError: the bundle answers a class that the task does not have, or a number that is not finite.
     """
-    mine: Task = bundle.manifest.task
-    task = task or mine
     chunks = [
         bundle.graph.predict(model.feeds_from_frame(frame.slice(start, ROWS_AT_ONCE), bundle.manifest.schema))
         for start in range(0, max(frame.height, 1), ROWS_AT_ONCE)
     ]
+    return answers_of(bundle, chunks, task=task)
+
+
+def answers_of(bundle: Bundle, chunks: Sequence[Outputs], *, task: Task | None = None) -> Answers:
+    """Put what a bundle's graph said to rows, piece by piece, into the words of measurement; arguments as for `answer`.
+
+    Raises:
+        InputError: as `answer`.
+    """
+    mine: Task = bundle.manifest.task
+    task = task or mine
     said = np.concatenate([np.ravel(chunk.prediction) for chunk in chunks])
     if task.kind == "regression":
         numbers = said.astype(np.float64)
         if not np.isfinite(numbers).all():
+            n_rows = int((~np.isfinite(numbers)).sum())
             raise InputError(
-                f"bundle {short(bundle.id)}: answers {int((~np.isfinite(numbers)).sum())} rows with no finite number",
+                f"bundle {short(bundle.id)}: answers {counted(n_rows, 'row')} with no finite number",
                 hint="look at these rows with palio predict, then train again",
             )
         return Answers(numbers)
@@ -77,7 +89,8 @@ def known_rows(frame: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, Array]:
     known = _is_known(truth, task)
     if not known.any():
         raise InputError(
-            f"`{task.target}`: none of {frame.height} rows has a known answer", hint="give rows with a known target"
+            f"`{task.target}`: none of {counted(frame.height, 'row')} has a known answer",
+            hint="give rows with a known target",
         )
     if known.all():
         return frame, truth
@@ -106,10 +119,10 @@ def _indices(bundle: Bundle, said: Array, task: Task) -> Array:
     return np.array([order[str(label)] for label in labels], dtype=np.int64)[where]
 
 
-def _probabilities(chunks: list[Any], mine: Task, task: Task) -> Array | None:
+def _probabilities(chunks: Sequence[Outputs], mine: Task, task: Task) -> Array | None:
     if chunks[0].probabilities is None:
         return None
-    stacked: Array = np.concatenate([chunk.probabilities for chunk in chunks]).astype(np.float64)
+    stacked: Array = np.concatenate([np.asarray(chunk.probabilities, np.float64) for chunk in chunks])
     if mine.classes == task.classes:
         return stacked
     return stacked[:, [mine.classes.index(label) for label in task.classes]]

@@ -9,7 +9,9 @@ import numpy as np
 
 from palio import measure
 from palio.core.errors import InputError
+from palio.core.progress import SILENT, Progress
 from palio.core.records import Comparison, Metric, Part, Schema, Slice, Task
+from palio.core.words import counted
 from palio.evaluate.answers import Answers, Array, answer, known_rows
 from palio.evaluate.scoring import SEED
 from palio.evaluate.segmenting import segments
@@ -82,12 +84,13 @@ def compare_answers(
     *,
     part: Part,
     task: Task,
+    progress: Progress = SILENT,
 ) -> Comparison:
     """Compare answers that were already given (champion first); rows with a known answer only."""
     primary = measure.default_metric(task)
     found = measure.paired(task, truth, *both, seed=SEED)
     if primary not in found:
-        raise InputError(f"`{primary}` is not defined on these {len(truth)} rows of {part}")
+        raise InputError(f"`{primary}` is not defined on {counted(len(truth), 'row')} of {part}")
     difference, p_better = found.pop(primary)
     return Comparison(
         champion=bundles[0].id,
@@ -98,7 +101,7 @@ def compare_answers(
         difference=difference,
         p_better=p_better,
         differences={name: metric for name, (metric, _) in found.items()},
-        slices=_worse(frame, truth, both, task=task, schema=bundles[1].manifest.schema, primary=primary),
+        slices=_worse(frame, truth, both, task=task, schema=bundles[1].manifest.schema, progress=progress),
         n_changed=_changed(both, task),
     )
 
@@ -125,15 +128,16 @@ def _errors(answers: Answers, truth: Array, task: Task) -> Array:
 
 
 def _worse(
-    frame: pl.DataFrame, truth: Array, both: tuple[Answers, Answers], *, task: Task, schema: Schema, primary: str
+    frame: pl.DataFrame, truth: Array, both: tuple[Answers, Answers], *, task: Task, schema: Schema, progress: Progress
 ) -> tuple[Slice, ...]:
     """Find the slices on which the challenger is worse than the champion, beyond chance over all slices."""
+    primary = measure.default_metric(task)
     rows = sampled_rows(frame.height)
     if rows is not None:
         frame, truth, both = frame[rows], truth[rows], (both[0].take(rows), both[1].take(rows))
     found: list[Slice] = []
     p = []
-    for segment in segments(frame, schema):
+    for segment in segments(frame, schema, progress=progress):
         if not can_rank(truth[segment.rows], task):
             continue
         inside = both[0].take(segment.rows), both[1].take(segment.rows)

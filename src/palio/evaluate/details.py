@@ -68,10 +68,11 @@ def worst_rows(
     rows = np.argsort(-losses, kind="stable")[:N_WORST]
     rows = rows[losses[rows] > 0]
     part = frame[rows]
-    names = [c.name for c in schema.features if c.name in frame.columns][:MAX_VALUES]
+    held = frozenset(frame.columns)
+    names = [c.name for c in schema.features if c.name in held][:MAX_VALUES]
     ids = split.row_ids(part, schema) if len(rows) else []
     out = []
-    for place, (row, values) in enumerate(zip(rows.tolist(), part.select(names).iter_rows(), strict=True)):
+    for place, (row, values) in enumerate(zip(rows.tolist(), part[names].iter_rows(), strict=True)):
         shown = {n: _cell(v) for n, v in zip(names, values, strict=True)}
         out.append(
             WorstRow(

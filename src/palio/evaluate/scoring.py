@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from palio import measure
 from palio.core.errors import InputError
 from palio.core.ids import digest_of
-from palio.core.records import Curve, Evaluation, Gap, Importance, Metric, Part, Task
+from palio.core.progress import SILENT, Progress
+from palio.core.records import Curve, Evaluation, Metric, Part, Task
 from palio.core.seeds import derive
+from palio.core.words import counted
 from palio.evaluate import details
 from palio.evaluate.answers import Answers, Array, answer, known_rows
 from palio.evaluate.slices import find_slices
@@ -72,17 +74,21 @@ def judge(
     ids: tuple[str, str],
     baseline: Sequence[float],
     task: Task,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Score answers that were already given; arguments as in `score`, rows with a known answer only."""
     primary = measure.default_metric(task)
     metrics = measure.score_with_intervals(task, truth, answers.prediction, answers.probabilities, seed=SEED)
     if primary not in metrics:
         raise InputError(
-            f"`{primary}` is not defined on these {len(truth)} rows of {part}: too few classes among them",
+            f"`{primary}` is not defined on {counted(len(truth), 'row')} of {part}: "
+            + ("too few classes among them" if task.kind == "classification" else "their values do not allow it"),
             hint="bring more rows, or choose another metric in palio.toml [train]",
         )
     schema = bundle.manifest.schema
-    slices = find_slices(frame, truth, answers, task=task, schema=schema, primary=primary, whole=metrics[primary])
+    slices = find_slices(
+        frame, truth, answers, task=task, schema=schema, primary=primary, whole=metrics[primary], progress=progress
+    )
     is_classification = task.kind == "classification"
     p = answers.probabilities
     simplest = _simplest(task, len(truth), baseline)
@@ -108,11 +114,9 @@ def judge(
     return named(evaluation)
 
 
-def named(evaluation: Evaluation, *, importance: tuple[Importance, ...] = (), gap: Gap | None = None) -> Evaluation:
+def named(evaluation: Evaluation, **found: Any) -> Evaluation:
     """Add what was found beside the rows, and give the evaluation its identity: the SHA-256 of all else it holds."""
-    whole = msgspec.structs.replace(
-        evaluation, id="", importance=importance or evaluation.importance, gap=gap or evaluation.gap
-    )
+    whole = msgspec.structs.replace(evaluation, id="", **found)
     return msgspec.structs.replace(whole, id=digest_of(whole))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 import numpy as np
@@ -12,8 +13,9 @@ from palio import measure, split
 from palio.core.errors import InputError
 from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Comparison, Evaluation, Metric, Part, Parts, Record, Snapshot, Task
+from palio.core.records import Comparison, Evaluation, Gap, Metric, Part, Parts, Record, Snapshot, Task
 from palio.core.seeds import derive
+from palio.core.words import counted
 from palio.evaluate.answers import Answers, Array, answer, has_truth, known_rows
 from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
@@ -31,7 +33,19 @@ FEWEST_ROWS = 30
 """Fewer rows are no ground for a comparison of their own: no interval of so few can be trusted."""
 MAX_TRAIN_ROWS = 20_000
 """Training rows that are scored again for the gap."""
+BUDGET_SHARE, LEAST_BUDGET_S = 0.2, 20.0
+N_STEPS = 5
 _STEP = "evaluate.assess"
+
+
+def evaluation_budget(search_budget_s: float) -> float:
+    """Return the seconds that an evaluation should take: a fifth of those of the search, and never less than 20.
+
+    Example:
+        >>> evaluation_budget(10.0), evaluation_budget(300.0)
+        (20.0, 60.0)
+    """
+    return max(LEAST_BUDGET_S, BUDGET_SHARE * search_budget_s)
 
 
 class Assessment(Record, frozen=True, kw_only=True):
@@ -61,6 +75,7 @@ def assess(
     newest_from: int | None = None,
     why: str,
     actor: str | None = None,
+    budget_s: float | None = None,
     progress: Progress = SILENT,
 ) -> Assessment:
     """Open the sealed test once, and judge challenger and champion on the same rows.
@@ -79,6 +94,9 @@ def assess(
             the same look, told apart.
         why: The reason for the look, for the ledger.
         actor: Who looks; the user of the process if None.
+        budget_s: Seconds that it should take, see `evaluation_budget`; None: any. What the decision rests on is always
+            done, and bounded by the size of the task; of what is only shown, the importance of the columns, as much is
+            done as there is time for, and the evaluation says how much.
         progress: Told what was found.
 
     Returns:
@@ -87,39 +105,54 @@ def assess(
 
     Raises:
         SealError: the budget of looks is used up.
-        InputError: the primary metric is not defined on the test rows.
+        InputError: the primary metric is not defined on the test rows; no look is spent then.
         ContractError: the rows lack a feature of the challenger.
     """
+    started = time.monotonic()
     question = {"parts": parts.id, "challenger": challenger.id, "champion": champion and champion.id}
     inputs = digest_of(question if newest_from is None else {**question, "newest_from": newest_from})
     known = store.steps.get(_STEP, inputs) or _told(store, inputs)
     if known is not None:
         return store.records.require(Assessment, known)
     task: Task = challenger.manifest.task
+    split.check_metric(store, snapshot, parts, task)
     seen = _seen_parts(store, snapshot, parts, challenger)
     learned = [seen[part][1] for part in ("train", "validation") if part in seen and part in _learned_from(challenger)]
     baseline = _known_of_training(np.concatenate(learned), task)
     look = split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor, will_close=True)
     left = split.looks_left(store, parts)
-    progress.say(f"evaluate  opened the sealed test part: {left} of {parts.look_budget} looks are left")
+    progress.say(
+        f"evaluate  opened the sealed test part: {left} of {counted(parts.look_budget, 'look')} "
+        f"{'is' if left == 1 else 'are'} left"
+    )
     frame, truth = known_rows(look.rows, task)
-    progress.step("evaluate", 1, 4)
+    progress.step("evaluate", 1, N_STEPS)
     answers = answer(challenger, frame, task=task)
     ids = snapshot.id, parts.id
-    evaluation = judge(challenger, frame, truth, answers, part="test", ids=ids, baseline=baseline, task=task)
-    progress.step("evaluate", 2, 4)
-    evaluation = _completed(evaluation, challenger, seen, frame)
-    progress.step("evaluate", 3, 4)
-    assessment = Assessment(id="", evaluation=evaluation)
+    how: _How = {"part": "test", "ids": ids, "baseline": baseline, "task": task, "progress": progress}
+    evaluation = judge(challenger, frame, truth, answers, **how)
+    progress.step("evaluate", 2, N_STEPS)
+    gap = _gap(evaluation, challenger, seen)
+    progress.step("evaluate", 3, N_STEPS)
+    found: dict[str, Any] = {}
     if champion is not None:
         is_newest = None if newest_from is None else look.places[has_truth(look.rows, task)] >= newest_from
         asked = frame, truth, answers, is_newest
-        found = _against((champion, challenger), asked, ids=ids, baseline=baseline)
-        assessment = msgspec.structs.replace(assessment, **found)
+        found = _against((champion, challenger), asked, how)
+    progress.step("evaluate", 4, N_STEPS)
+    deadline = None if budget_s is None else started + budget_s
+    importance, reach = permutation_importance(challenger, frame, seed=SEED, deadline=deadline, progress=progress)
+    if reach.stopped_by == "time":
+        progress.say(
+            f"evaluate  its time was over when {reach.n_measured} columns had been shuffled often enough to tell what "
+            f"they are worth, and {reach.n_seen} of {reach.n_read} once; the decision does not rest on that"
+        )
+    evaluation = named(evaluation, importance=importance, reach=reach, gap=gap)
+    assessment = Assessment(id="", evaluation=evaluation, **found)
     assessment = msgspec.structs.replace(assessment, id=digest_of(assessment))
     _keep(store, assessment, look=look.number, inputs=inputs, actor=actor)
     store.steps.put(_STEP, inputs, assessment.id)
-    progress.step("evaluate", 4, 4)
+    progress.step("evaluate", N_STEPS, N_STEPS)
     return assessment
 
 
@@ -158,18 +191,17 @@ def _known_of_training(truth: Array, task: Task) -> Sequence[float]:
     return tuple((counts / counts.sum()).tolist())
 
 
-def _completed(evaluation: Evaluation, bundle: Bundle, seen: dict[Part, Labelled], test: pl.DataFrame) -> Evaluation:
-    """Add the gap between the parts, and the importance of the columns on the rows that nothing was fitted on."""
+def _gap(evaluation: Evaluation, bundle: Bundle, seen: dict[Part, Labelled]) -> Gap:
+    """Judge the gap between the parts."""
     primary = evaluation.primary
     dummy = evaluation.baseline.get(primary)
-    gap = judge_gap(
+    return judge_gap(
         primary,
         train=_again(bundle, seen["train"], primary),
         validation=_validation(bundle, seen, primary, evaluation.metrics[primary]),
         test=evaluation.metrics[primary],
         baseline=dummy.value if dummy else None,
     )
-    return named(evaluation, importance=permutation_importance(bundle, test, seed=SEED), gap=gap)
 
 
 def _again(bundle: Bundle, rows: Labelled, primary: str) -> Metric | None:
@@ -204,71 +236,70 @@ _Asked = tuple["pl.DataFrame", Array, Answers, Array | None]
 """Rows, their truth, the challenger's answers, and which of the rows are new."""
 
 
-def _against(
-    bundles: tuple[Bundle, Bundle], asked: _Asked, *, ids: tuple[str, str], baseline: Sequence[float]
-) -> dict[str, Any]:
+class _How(TypedDict):
+    """What all that is judged on the sealed test have in common: arguments of `judge`."""
+
+    part: Part
+    ids: tuple[str, str]
+    baseline: Sequence[float]
+    task: Task
+    progress: Progress
+
+
+def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How) -> dict[str, Any]:
     """Score the champion on the same rows and compare; what cannot be done is said, not hidden."""
-    champion, challenger = bundles
+    champion = bundles[0]
     frame, truth, answers, is_newest = asked
-    task = challenger.manifest.task
+    task, progress = how["task"], how["progress"]
     try:
         check_comparable(champion.manifest.task, task)
     except InputError as error:
-        return {"champion_evaluation": _alone(champion, frame, ids=ids), "notes": (error.message,)}
+        return {"champion_evaluation": _alone(champion, frame, how), "notes": (error.message,)}
     try:
         theirs = answer(champion, frame, task=task)
     except InputError as error:
         return {"notes": (f"The champion cannot answer these rows: {error.message}",)}
     both = theirs, answers
     found: dict[str, Any] = {
-        "champion_evaluation": judge(
-            champion, frame, truth, theirs, part="test", ids=ids, baseline=baseline, task=task
-        ),
-        "comparison": compare_answers(bundles, frame, truth, both, part="test", task=task),
+        "champion_evaluation": judge(champion, frame, truth, theirs, **how),
+        "comparison": compare_answers(bundles, frame, truth, both, part="test", task=task, progress=progress),
     }
-    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, ids=ids, baseline=baseline)
+    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how)
 
 
-def _told_apart(
-    bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, *, ids: tuple[str, str], baseline: Sequence[float]
-) -> dict[str, Any]:
+def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How) -> dict[str, Any]:
     """Compare on the newest rows alone, and on those before them; say so where they are too few for the metric."""
     frame, truth, answers, is_newest = asked
-    task = bundles[1].manifest.task
+    task, progress = how["task"], how["progress"]
     found: dict[str, Any] = {"notes": ()}
     for name in ("newest", "earlier"):
         rows = np.asarray(is_newest if name == "newest" else ~np.asarray(is_newest, bool), bool)
         n_rows = int(rows.sum())
         if n_rows < FEWEST_ROWS:
-            found["notes"] += (f"Only {n_rows:,} of the {name} rows are in the test part: too few to compare on.",)
+            found["notes"] += (
+                f"Only {n_rows:,} of the {name} rows {'is' if n_rows == 1 else 'are'} in the test part: "
+                "too few to compare on.",
+            )
             continue
-        inside = theirs.take(rows), answers.take(rows)
+        inside, those = (theirs.take(rows), answers.take(rows)), frame.filter(rows)
         try:
-            side = compare_answers(bundles, frame.filter(rows), truth[rows], inside, part="test", task=task)
+            side = compare_answers(bundles, those, truth[rows], inside, part="test", task=task, progress=progress)
             found[name] = in_time(side, truth[rows], inside, task=task) if name == "newest" else side
             if name == "newest":
-                found["newest_evaluation"] = judge(
-                    bundles[1],
-                    frame.filter(rows),
-                    truth[rows],
-                    inside[1],
-                    part="test",
-                    ids=ids,
-                    baseline=baseline,
-                    task=task,
-                )
+                found["newest_evaluation"] = judge(bundles[1], those, truth[rows], inside[1], **how)
         except InputError as error:
             found["notes"] += (f"The {name} rows cannot be compared on: {error.message}",)
     return found
 
 
-def _alone(champion: Bundle, frame: pl.DataFrame, *, ids: tuple[str, str]) -> Evaluation | None:
+def _alone(champion: Bundle, frame: pl.DataFrame, how: _How) -> Evaluation | None:
     """Score a champion that answers another question, on the rows that it has an answer for; None if it cannot."""
     task = champion.manifest.task
     try:
         own, truth = known_rows(frame, task)
         said = answer(champion, own, task=task)
-        return judge(champion, own, truth, said, part="test", ids=ids, baseline=(), task=task)
+        alone: _How = {**how, "baseline": (), "task": task}
+        return judge(champion, own, truth, said, **alone)
     except InputError:
         return None
 
@@ -282,7 +313,7 @@ def _keep(store: Store, assessment: Assessment, *, look: int, inputs: str, actor
     evaluation = assessment.evaluation
     metric = evaluation.metrics[evaluation.primary]
     text = (
-        f"Scored candidate {short(evaluation.bundle)} on {evaluation.n_rows:,} sealed test rows: "
+        f"Scored candidate {short(evaluation.bundle)} on {counted(evaluation.n_rows, 'sealed test row')}: "
         f"{evaluation.primary} {with_interval(metric)}"
     )
     comparison = assessment.comparison

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.progress import SILENT, Progress
 from palio.core.records import Column, Schema
 from palio.evaluate.words import number
 
@@ -37,8 +38,8 @@ class Segment:
     """Shape (n_rows,), bool."""
 
 
-def segments(frame: pl.DataFrame, schema: Schema) -> Iterator[Segment]:
-    """Cut the rows by each feature: values (top eight), ranges between quartiles, and missing.
+def segments(frame: pl.DataFrame, schema: Schema, *, progress: Progress = SILENT) -> Iterator[Segment]:
+    """Cut the rows by each feature, up to 100 of them: values (top eight), ranges between quartiles, and missing.
 
     A text is cut by its length. Slices, and what they leave, hold at least `MIN_ROWS` rows.
 
@@ -49,12 +50,15 @@ def segments(frame: pl.DataFrame, schema: Schema) -> Iterator[Segment]:
         >>> [(s.condition, int(s.rows.sum())) for s in segments(frame, schema)]
         [('= smith', 40), ('= cook', 30)]
     """
-    for column in schema.features[:MAX_COLUMNS]:
-        if column.name not in frame.columns or column.type in ("image", "boxes"):
+    held = frozenset(frame.columns)
+    columns = schema.features[:MAX_COLUMNS]
+    for place, column in enumerate(columns, start=1):
+        if column.name not in held or column.type in ("image", "boxes"):
             continue
         for condition, rows in _cut(frame.get_column(column.name), column):
             if MIN_ROWS <= rows.sum() <= frame.height - MIN_ROWS:
                 yield Segment(column.name, condition, rows)
+        progress.step("slices", place, len(columns))
 
 
 def _cut(series: pl.Series, column: Column) -> Iterator[tuple[str, Array]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from palio import measure
+from palio.core.progress import SILENT, Progress
 from palio.core.records import Metric, Schema, Slice, Task
 from palio.core.seeds import derive
 from palio.evaluate.answers import Answers, Array
@@ -36,6 +37,7 @@ def find_slices(
     schema: Schema,
     primary: str,
     whole: Metric,
+    progress: Progress = SILENT,
 ) -> tuple[Slice, ...]:
     """Score every slice on the primary metric and test its difference to all other rows.
 
@@ -49,12 +51,13 @@ def find_slices(
         schema: Names the features.
         primary: The metric.
         whole: Its value and interval on all rows; the rest of a slice borrows its spread.
+        progress: Told how many columns are done.
     """
     rows = sampled_rows(frame.height)
     if rows is not None:
         frame, truth, answers = frame[rows], truth[rows], answers.take(rows)
     found, p = [], []
-    for segment in segments(frame, schema):
+    for segment in segments(frame, schema, progress=progress):
         if not can_rank(truth[segment.rows], task) or not can_rank(truth[~segment.rows], task):
             continue
         inside = _spread(task, truth, answers, segment.rows, primary)

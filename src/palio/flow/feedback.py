@@ -84,7 +84,8 @@ def take(
     folder = log_folder(opened)
     options = opened.config.log
     redaction = store.Redaction(empty=options.redact, hashed=options.hash, salt=options.salt or store.salt_of(folder))
-    truths, unknown = serve.Truths(manifest.task), Counter[str]()
+    truths = serve.Truths.of(manifest)
+    unknown = Counter[str]()
     n_rows = n_skipped = 0
     with store.FeedbackLog(folder, opened.name, redaction=redaction) as log:
         for batch in source.batches():
@@ -130,7 +131,8 @@ def _read(
             name: None if isinstance(cell, str) and cell.strip() in missing else cell for name, cell in row.items()
         }
         given: dict[str, Any] = {field: cells[name] for field, name in columns.items()}
-        if given["label"] is None:
+        given["label"] = row[columns["label"]]
+        if truths.is_missing(given["label"]):
             continue
         given["values"] = {name: cells[name] for name in values if cells[name] is not None}
         if isinstance(given.get("at"), dt.date) and not isinstance(given["at"], dt.datetime):

@@ -175,13 +175,14 @@ def _trained(project: Opened) -> Callable[[Any], dict[str, Any]] | None:
     def look_up(keys: Any) -> dict[str, Any]:
         import polars as pl
 
-        wanted = pl.Series(sorted({str(key) for key in keys.tolist() if key}))
+        wanted = pl.Series(sorted({str(key) for key in keys.tolist() if key}), dtype=pl.String)
         names = list(dict.fromkeys([name, *(one.name for one in told)]))
         parts = [
-            frame.filter(pl.col(name).cast(pl.String).is_in(wanted.implode()))
+            frame.filter(frame[name].cast(pl.String).is_in(wanted))
             for frame in data.frames(project.store, snapshot, columns=names)
         ]
-        rows = pl.concat(parts).unique(name, keep="last", maintain_order=True)
+        rows = pl.concat(parts)
+        rows = rows.filter(rows[name].is_last_distinct())
         narrowed = msgspec.structs.replace(
             schema, columns=tuple(msgspec.structs.replace(one, feature=one in told) for one in schema.columns)
         )

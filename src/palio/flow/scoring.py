@@ -80,7 +80,7 @@ def predict(
     problems: list[str] = []
     n_rows = n_problems = 0
     with _Writer(output) as writer:
-        writer.write(score_frame(bundle, empty_frame(bundle.manifest.schema)))
+        writer.write(score_frame(bundle, empty_frame(bundle.manifest.schema), []))
         for arrivals in data.scan(source, bundle.manifest.schema, strict=strict):
             flags.update(arrivals.flags)
             examples = {**arrivals.examples, **examples}

@@ -186,6 +186,7 @@ def assess(
             champion=model.load(opened.store, rival) if rival else None,
             newest_from=newest_from,
             why=why,
+            budget_s=judging.evaluation_budget(opened.config.train.budget_s),
             progress=opened.progress,
         )
 

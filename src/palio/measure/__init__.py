@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from palio.measure.multiple import benjamini_hochberg, two_sided_p
     from palio.measure.reliability import calibration_bins
     from palio.measure.sample import Sample, View, positive_index
-    from palio.measure.scores import default_metric, higher_is_better, metric_names, row_losses, score
+    from palio.measure.scores import default_metric, higher_is_better, is_defined, metric_names, row_losses, score
     from palio.measure.texts import N_TEXT_BLOCKS, TEXT_STATISTICS, learn_vocabulary, text_statistics
     from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
@@ -63,6 +63,7 @@ _HOMES = {
     "figure": "figures",
     "fold": "coarse_bins",
     "higher_is_better": "scores",
+    "is_defined": "scores",
     "inner_edges": "bins",
     "is_clearly_over": "timing",
     "is_surely_not_worse": "gains",
@@ -116,6 +117,7 @@ __all__ = [
     "higher_is_better",
     "inner_edges",
     "is_clearly_over",
+    "is_defined",
     "is_surely_not_worse",
     "latency_quantile",
     "learn_vocabulary",

@@ -268,7 +268,11 @@ def category_column(
 
 
 def _filled(column: ReferenceColumn, values: Array, blocks: Sequence[Rows]) -> ReferenceColumn:
-    found = [count(column, values[rows]).counts for rows in blocks]
+    if column.kind == "category" or len(values) <= _AT_ONCE:  # few rows: looking all up at once costs least
+        places = bins_of(column, values)
+        found = [tuple(np.bincount(places[rows], minlength=len(column.counts)).tolist()) for rows in blocks]
+    else:
+        found = [count(column, values[rows]).counts for rows in blocks]
     total: Array = np.asarray(found, np.int64).sum(axis=0)
     return msgspec.structs.replace(column, counts=tuple(total.tolist()), blocks=tuple(found) if len(found) > 1 else ())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -151,13 +152,27 @@ def resampled_weights(n_rows: int, seed: int, n_resamples: int, *, cost: int = 1
     Source: Efron 1979, Annals of Statistics 7(1).
     """
     n_resamples = min(n_resamples, max(MIN_RESAMPLES, MAX_CELLS // (n_rows * cost)))
-    rng = np.random.default_rng(derive(seed, "bootstrap"))
-    size = max(1, _BLOCK_CELLS // n_rows)
+    stream, size = derive(seed, "bootstrap"), max(1, _BLOCK_CELLS // n_rows)
+    if n_resamples <= size:  # slices and columns ask for the same block hundreds of times
+        yield _only_block(n_rows, stream, n_resamples)
+        return
+    rng = np.random.default_rng(stream)
     for start in range(0, n_resamples, size):
-        block = np.empty((min(size, n_resamples - start), n_rows))
-        for row in block:
-            row[:] = np.bincount(rng.integers(0, n_rows, n_rows, dtype=np.int32), minlength=n_rows)
-        yield block
+        yield _block(rng, n_rows, min(size, n_resamples - start))
+
+
+@lru_cache(maxsize=4)
+def _only_block(n_rows: int, stream: int, n_resamples: int) -> Array:
+    block = _block(np.random.default_rng(stream), n_rows, n_resamples)
+    block.flags.writeable = False
+    return block
+
+
+def _block(rng: np.random.Generator, n_rows: int, n_resamples: int) -> Array:
+    block = np.empty((n_resamples, n_rows))
+    for row in block:
+        row[:] = np.bincount(rng.integers(0, n_rows, n_rows, dtype=np.int32), minlength=n_rows)
+    return block
 
 
 def _proportion(sample: Sample, spec: MetricSpec) -> tuple[float, float] | None:

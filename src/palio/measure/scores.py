@@ -80,6 +80,28 @@ def score(
     return values_of(sample, specs_for(sample, names))
 
 
+def is_defined(task: Task, truth: Array, *, metric: str = "auto") -> bool:
+    """Tell whether a metric (the task's own if `auto`) is defined on rows with this truth, whatever is answered.
+
+    Args:
+        task: What is asked.
+        truth: Shape (n_rows,): class index, or number; none missing.
+
+    Example:
+        >>> task = Task(kind="classification", target="y", classes=("no", "yes"))
+        >>> is_defined(task, np.array([0, 0, 1])), is_defined(task, np.array([0, 0]))
+        (True, False)
+    """
+    name = default_metric(task) if metric == "auto" else metric
+    if not len(truth):
+        return False
+    if task.kind == "regression":
+        return bool(score(task, truth, np.zeros(len(truth)), names=[name]))
+    held = np.unique(truth)  # which classes there are decides, not how often
+    evenly = np.full((len(held), len(task.classes)), 1.0 / len(task.classes))
+    return bool(score(task, held, held, evenly, names=[name]))
+
+
 def specs_for(sample: Sample, names: Iterable[str] | None = None) -> tuple[MetricSpec, ...]:
     """List the metrics that can be computed on `sample`, all or those named."""
     wanted = metric_names(sample.task) if names is None else tuple(names)

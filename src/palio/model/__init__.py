@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         signatures_of,
         write_signatures,
     )
+    from palio.model.stages import Stages, stages_of
     from palio.model.stress import stress_feeds
     from palio.model.trees import emit_forest, emit_lightgbm
     from palio.model.watchdog import end_watched_runs
@@ -57,6 +58,7 @@ _HOME = {
     "PublicKey": "signing",
     "RANGE": "rows",
     "RecordReader": "rows",
+    "Stages": "stages",
     "Trust": "signing",
     "UNKNOWN": "rows",
     "add_signature": "signing",
@@ -85,6 +87,7 @@ _HOME = {
     "read_trust": "signing",
     "sample_rows": "reference",
     "signatures_of": "signing",
+    "stages_of": "stages",
     "stress_feeds": "stress",
     "verify": "inspection",
     "verify_bundle": "inspection",
@@ -110,6 +113,7 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "RecordReader",
+    "Stages",
     "Trust",
     "add_signature",
     "check_parity",
@@ -137,6 +141,7 @@ __all__ = [
     "read_trust",
     "sample_rows",
     "signatures_of",
+    "stages_of",
     "stress_feeds",
     "verify",
     "verify_bundle",

@@ -121,6 +121,10 @@ class GraphBuilder:
         one = self.constant(1.0)
         return self.node("Where", self.node("IsNaN", value), one, one)
 
+    def result(self, tensor: str, kind: str, shape: tuple[int | None, ...]) -> None:
+        """Declare `tensor` the only output of a graph that nobody else sees, under a name that no column has."""
+        self.output(self._name(), tensor, kind, shape)
+
     def output(self, name: str, tensor: str, kind: str, shape: tuple[int | None, ...]) -> None:
         """Declare `tensor` an output called `name`; `kind` is `double`, `float`, `int64` or `string`, None is n."""
         self._nodes.append(helper.make_node("Identity", [tensor], [name]))

@@ -30,6 +30,7 @@ from palio.model.signing import MAX_SIGNATURES, read_signatures, signatures_of, 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
     from palio.model.signing import Trust
+    from palio.model.stages import Stages
     from palio.store import Store
 
 Array = npt.NDArray[Any]
@@ -85,6 +86,12 @@ class Bundle:
         """Return what the training data looked like."""
         profile: Profile = _decode(self.members[PROFILE], Profile, PROFILE)
         return profile
+
+    def stages(self) -> Stages | None:
+        """Take the graph apart where its columns first meet; None if it cannot be (needs the package `onnx`)."""
+        from palio.model.stages import stages_of
+
+        return stages_of(self.members[GRAPH])
 
     def card(self) -> str:
         """Return the model card, Markdown."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,10 @@ Array = npt.NDArray[Any]
 
 N_TYPICAL = 16
 """Typical rows that an answer is compared with; each is walked twice. With 20 columns that is 672 rows of the graph."""
+MAX_CELLS = 4_000_000
+"""Cells of an explanation; a walk has as many as the square of the columns, so from 354 on there are fewer walks."""
+CELLS_AT_ONCE = 1_000_000
+"""Cells that go through the graph together: bounds memory for any number of columns."""
 
 
 class Contributions(Record, frozen=True, kw_only=True):
@@ -38,8 +42,8 @@ class Explainer:
 
     graph: Graph
     typical: Mapping[str, Array]
-    mask: Array
-    """Shape (n_walks, n_steps, n_columns): whether the column already holds the explained row's value."""
+    ranks: Array
+    """Shape (n_walks, n_columns): the step after which the column holds the explained row's value."""
     columns: tuple[str, ...]
     classes: tuple[str, ...]
     target: str
@@ -56,27 +60,37 @@ class Explainer:
         """
         if any(len(values) != 1 for values in row.values()):
             raise InputError("contributions: got several rows", hint="explain one row at a time")
-        n_walks, n_steps, _ = self.mask.shape
-        feeds = {}
-        for index, column in enumerate(self.columns):
-            name = input_name(column)
-            before = np.repeat(self.typical[name][:, 0], n_steps)
-            feeds[name] = np.where(self.mask[:, :, index].ravel(), row[name][0, 0], before).reshape(-1, 1)
-        answer = self.graph.predict(feeds)
-        label, scores = self._scores(answer, of)
-        walks = scores.reshape(n_walks, n_steps)
-        order = self.mask.sum(axis=1)  # a column that is set earlier stands in more steps
-        moved = np.take_along_axis(np.diff(walks, axis=1), n_steps - 1 - order, axis=1).mean(axis=0)
+        n_walks, n_columns = self.ranks.shape
+        n_rows, n_at_once = n_walks * (n_columns + 1), max(1, CELLS_AT_ONCE // n_columns)
+        answers = [
+            self._walked(row, np.arange(start, min(start + n_at_once, n_rows))) for start in range(0, n_rows, n_at_once)
+        ]
+        label, scores = self._scores(answers, of)
+        walks = scores.reshape(n_walks, n_columns + 1)
+        moved = np.take_along_axis(np.diff(walks, axis=1), self.ranks, axis=1).mean(axis=0)
         ranked = sorted(zip(self.columns, moved.tolist(), strict=True), key=lambda pair: -abs(pair[1]))
         return Contributions(of=label, base=float(walks[:, 0].mean()), values=dict(ranked))
 
-    def _scores(self, answer: Outputs, of: str | None) -> tuple[str, npt.NDArray[np.float64]]:
-        if answer.probabilities is None:
-            return self.target, np.asarray(answer.prediction, np.float64).reshape(-1)
-        label = str(answer.prediction.reshape(-1)[-1]) if of is None else of  # the last step is the row itself
+    def _walked(self, row: Mapping[str, Array], steps: npt.NDArray[np.int64]) -> Outputs:
+        """Answer some steps of the walks: on each, the columns that were passed hold the value of `row`."""
+        walk, step = np.divmod(steps, len(self.columns) + 1)
+        feeds = {}
+        for index, column in enumerate(self.columns):
+            name = input_name(column)
+            cells = np.where(self.ranks[walk, index] < step, row[name][0, 0], self.typical[name][walk, 0])
+            feeds[name] = cells.reshape(-1, 1)
+        return self.graph.predict(feeds)
+
+    def _scores(self, answers: Sequence[Outputs], of: str | None) -> tuple[str, npt.NDArray[np.float64]]:
+        last = answers[-1]
+        if last.probabilities is None:
+            return self.target, np.concatenate([np.asarray(one.prediction, np.float64).reshape(-1) for one in answers])
+        label = str(last.prediction.reshape(-1)[-1]) if of is None else of  # the last step is the row itself
         if label not in self.classes:
             raise InputError("contributions: there is no such class", hint="name one of the classes of the task")
-        return label, np.asarray(answer.probabilities[:, self.classes.index(label)], np.float64)
+        place = self.classes.index(label)
+        parts = [one.probabilities[:, place] for one in answers if one.probabilities is not None]
+        return label, np.concatenate(parts).astype(np.float64)
 
 
 def explainer(
@@ -94,12 +108,13 @@ def explainer(
         profile: What the training rows looked like.
         classes: Of the task; empty for a regression.
         target: Name of the target.
-        n_typical: Rows to compare with; more are steadier and slower.
+        n_typical: Rows to compare with; more are steadier and slower. Of many columns there are fewer, see `MAX_CELLS`.
 
     Source: Štrumbelj & Kononenko 2014, Knowledge and Information Systems 41(3); antithetic walks: Mitchell et al. 2022,
     Journal of Machine Learning Research 23(43).
     """
     columns = tuple(column.name for column in schema.features)
+    n_typical = max(1, min(n_typical, MAX_CELLS // (2 * len(columns) * (len(columns) + 1))))
     chance = np.random.default_rng(derive(0, "contributions", *columns))
     known = {column.name: column for column in profile.columns}
     typical = {}
@@ -108,9 +123,7 @@ def explainer(
         typical[input_name(column.name)] = np.concatenate([drawn, drawn]).reshape(-1, 1)
     ranks = np.array([chance.permutation(len(columns)) for _ in range(n_typical)])
     both = np.concatenate([ranks, len(columns) - 1 - ranks])
-    steps = np.arange(len(columns) + 1)
-    mask = both[:, None, :] < steps[None, :, None]
-    return Explainer(graph=graph, typical=typical, mask=mask, columns=columns, classes=classes, target=target)
+    return Explainer(graph=graph, typical=typical, ranks=both, columns=columns, classes=classes, target=target)
 
 
 def _draw(seen: ColumnProfile | None, chance: np.random.Generator, n: int, *, as_text: bool) -> Array:

@@ -23,7 +23,8 @@ def feeds_from_frame(frame: pl.DataFrame, schema: Schema) -> dict[str, npt.NDArr
     Raises:
         ContractError: a feature column is absent, or its cells cannot be read as the column's type.
     """
-    absent = [c.name for c in schema.features if c.name not in frame.columns]
+    held = frozenset(frame.columns)
+    absent = [c.name for c in schema.features if c.name not in held]
     if absent:
         raise ContractError(
             f"rows: column {', '.join(f'`{name}`' for name in absent[:8])} is absent",

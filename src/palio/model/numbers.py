@@ -108,11 +108,12 @@ def emit_raw(builder: GraphBuilder, sources: list[tuple[str, str]]) -> str:
     blocks = [builder.input(column) for column, part in sources if not part]
     dated = list(dict.fromkeys(column for column, part in sources if part))
     if dated:
+        places = {column: place for place, column in enumerate(dated)}
         calendar = Calendar(builder, builder.concat([builder.input(column) for column in dated]))
         for part in dict.fromkeys(part for _, part in sources if part):
             columns = [column for column, wanted in sources if wanted == part]
             tensor = calendar.part(part)
-            blocks.append(tensor if columns == dated else builder.columns(tensor, [dated.index(c) for c in columns]))
+            blocks.append(tensor if columns == dated else builder.columns(tensor, [places[c] for c in columns]))
     return builder.concat(blocks)
 
 

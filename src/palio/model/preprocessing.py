@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 Style = Literal["tree", "forest", "linear"]
-FEATURES = "features"
+ROWS_AT_ONCE = 65_536
+"""Rows that are turned into features together: bounds the memory of what lies between."""
 
 
 class PreprocessingOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +74,9 @@ class Preprocessing:
         return builder.concat(blocks)
 
     def build(self) -> bytes:
-        """Return the nodes as a graph of their own, with one output, `features`."""
+        """Return the nodes as a graph of their own, with one output: the features."""
         builder = GraphBuilder(self.schema)
-        builder.output(FEATURES, self.emit(builder), "double", (None, len(self.feature_names)))
+        builder.result(self.emit(builder), "double", (None, len(self.feature_names)))
         return builder.build()
 
     def transform(self, rows: pl.DataFrame | Feeds, *, threads: int = 2) -> npt.NDArray[np.float64]:
@@ -142,7 +143,7 @@ def _fit_numbers(
     if not sources:
         return ()
     builder = GraphBuilder(schema)
-    builder.output(FEATURES, emit_raw(builder, sources), "double", (None, len(sources)))
+    builder.result(emit_raw(builder, sources), "double", (None, len(sources)))
     raw = _run(builder.build(), feeds, 2)
     fitted = [
         fit_number(column, part, raw[:, index], style=style, twins=options.twins)
@@ -164,5 +165,9 @@ def _signal(task: Task, target: npt.NDArray[Any] | None) -> npt.NDArray[np.float
 
 
 def _run(model: bytes, feeds: Feeds, threads: int) -> npt.NDArray[np.float64]:
-    features: npt.NDArray[np.float64] = Graph(model, threads).run(feeds)[FEATURES]
-    return features
+    graph = Graph(model, threads)
+    n_rows = len(next(iter(feeds.values())))
+    blocks: list[npt.NDArray[np.float64]] = []
+    for start in range(0, max(1, n_rows), ROWS_AT_ONCE):
+        blocks += graph.run({name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()}).values()
+    return np.concatenate(blocks)

@@ -77,7 +77,7 @@ def make_reference(
     columns: list[ReferenceColumn] = []
     for column in schema.features:
         if input_name(column.name) in feeds:
-            name = f"input.{column.name}" if column.name in taken else column.name
+            name = _free_name(column, taken)
             columns += _feature(column, name, feeds[input_name(column.name)][:, 0], runs)
     places = _in_order(rows, order, n_rows)
     columns += _with_own(_answers(answers, task, np.array_split(places, N_RUNS)), own, task)
@@ -191,6 +191,15 @@ def decode_rows(data: bytes, schema: Schema, task: Task) -> dict[str, Array]:
         if error.message.startswith(ROWS):
             raise
         raise _broken(ROWS, error.message) from None
+
+
+def _free_name(column: Column, taken: set[str]) -> str:
+    """Find a name that neither an answer nor an earlier column has: the column's own, or that behind `input.`."""
+    name, ends = column.name, [f".{one}" for one in measure.TEXT_STATISTICS] if column.type == "text" else [""]
+    while any(name + end in taken for end in ends):
+        name = f"input.{name}"
+    taken.update(name + end for end in ends)
+    return name
 
 
 def _feature(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:

@@ -100,6 +100,9 @@ class Graph:
             raise UnavailableError(
                 "device `cuda`: ONNX Runtime cannot use the GPU", hint="check the driver and the CUDA libraries"
             )
+        # The runtime's own wrapper looks up each input in a list of all: with 2,000, ten times the work of the run.
+        inner = getattr(self._session, "_sess", self._session) if device == "cpu" else self._session
+        self._run = inner.run
         self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_inputs())
         self.outputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_outputs())
         self.size_bytes = len(model)
@@ -127,7 +130,7 @@ class Graph:
             TimeLimitError: it loops for longer than `max_run_s`.
         """
         try:
-            values = self._watched(feeds) if self._limit_s else self._session.run(self._output_names, feeds)
+            values = self._watched(feeds) if self._limit_s else self._run(self._output_names, feeds, None)
         except TimeLimitError:
             raise
         except Exception as error:  # noqa: BLE001 - the runtime raises classes of its own
@@ -143,7 +146,7 @@ class Graph:
         options.log_severity_level = _FATAL
         number = watchdog.begin(options, limit_s)
         try:
-            return self._session.run(self._output_names, feeds, options)
+            return self._run(self._output_names, feeds, options)
         except Exception:
             if not options.terminate:
                 raise

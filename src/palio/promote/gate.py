@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from palio import measure
 from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Metric, Parity
+from palio.core.words import counted
 
 INCOMPARABLE = frozenset({"classes", "comparison"})
 """Checks that fail because there is no common ground with the champion: a person may still decide."""
@@ -19,7 +20,7 @@ def sealed(evaluation: Evaluation) -> Check:
     """Was the challenger judged on rows that nobody had seen?"""
     passed = evaluation.part == "test"
     reason = (
-        f"Judged on {evaluation.n_rows:,} sealed test rows."
+        f"Judged on {counted(evaluation.n_rows, 'sealed test row')}."
         if passed
         else f"Judged on the {evaluation.part} part, which was used to make it: that proves nothing."
     )
@@ -35,11 +36,14 @@ def parity(found: Parity | None, gate: Gate) -> Check:
     passed = (
         found.passed and found.n_label_diffs == 0 and found.rows > 0 and found.max_abs_diff <= gate.parity_tolerance
     )
-    observed = f"{found.n_label_diffs} labels differ, largest difference {found.max_abs_diff:.2g}"
+    observed = (
+        f"{counted(found.n_label_diffs, 'label differs', 'labels differ')}, largest difference {found.max_abs_diff:.2g}"
+    )
     reason = (
-        f"The same answers on {found.rows:,} rows ({found.path}); largest difference {found.max_abs_diff:.2g}."
+        f"The same answers on {counted(found.rows, 'row')} ({found.path}); largest difference {found.max_abs_diff:.2g}."
         if passed
-        else f"Not the same answers ({found.path}): of {found.rows:,} rows {found.n_label_diffs:,} get another label, "
+        else f"Not the same answers ({found.path}): of {counted(found.rows, 'row')} {found.n_label_diffs:,} "
+        f"{'gets' if found.n_label_diffs == 1 else 'get'} another label, "
         f"largest difference {found.max_abs_diff:.2g}."
     )
     return Check(name="parity", passed=passed, observed=observed, required=required, reason=reason)
@@ -76,6 +80,11 @@ def baseline(evaluation: Evaluation, *, is_first: bool) -> Check:
     if not is_first:
         opening, verb = "", "Beats the simplest guess" if passed else "Does not beat the simplest guess beyond chance"
     reason = f"{opening}{verb}: {found}."
+    if gain is not None and not passed and max(abs(gain.low), abs(gain.high)) <= ROUNDING * abs(dummy.value):
+        reason = (
+            f"{opening or 'It '}does not: it is the simplest guess itself, or answers alike on every row "
+            f"({name} {measure.figure(metric.value)})."
+        )
     return Check(name="baseline", passed=passed, observed=observed, required=required, reason=reason)
 
 
@@ -127,7 +136,7 @@ def non_inferiority(comparison: Comparison, gate: Gate) -> Check:
     d, margin, name = comparison.difference, gate.non_inferiority, comparison.metric
     passed = d.value >= -margin and d.high >= -margin
     ends = f"{measure.figure(d.low, sign=True)} to {measure.figure(d.high, sign=True)}"
-    span = f"95 % interval {ends}, {comparison.n_rows:,} rows"
+    span = f"95 % interval {ends}, {counted(comparison.n_rows, 'row')}"
     if not (d.low <= d.high):
         reason = f"The difference to the champion in {name} could not be computed."
     elif d.low > 0:
@@ -172,7 +181,7 @@ def newest_rows(comparison: Comparison, gate: Gate) -> Check:
         f"{name} changes by {measure.figure(d.value, sign=True)} (95 % interval {ends}), "
         f"at worst by {measure.figure(surely, sign=True)}"
     )
-    opening = f"On the {comparison.n_rows:,} newest test rows"
+    opening = f"On the {counted(comparison.n_rows, 'newest test row')}"
     if not (d.low <= d.high):
         reason = f"{opening} the difference to the champion in {name} could not be computed."
     elif passed:
@@ -204,7 +213,7 @@ def earlier_rows(comparison: Comparison, gate: Gate, *, may_lose: bool) -> Check
     span = f"95 % interval {ends}"
     is_worse = not (d.high >= 0 or d.value >= -margin)
     found = f"{name} changes by {measure.figure(d.value, sign=True)} ({span})"
-    opening = f"On the {comparison.n_rows:,} test rows of before"
+    opening = f"On the {counted(comparison.n_rows, 'test row')} of before"
     if not is_worse:
         how = "not worse beyond chance" if d.high >= 0 else f"worse by no more than the {margin:g} that the gate allows"
         reason = f"{opening} {how}: {found}."
@@ -234,7 +243,7 @@ def different(comparison: Comparison) -> Check | None:
 def slices(comparison: Comparison, gate: Gate) -> Check:
     """Is there a group of rows on which the challenger is worse beyond chance?"""
     worse = comparison.slices
-    named = "; ".join(f"{s.column} {s.condition} ({s.n_rows:,} rows)" for s in worse[:3])
+    named = "; ".join(f"{s.column} {s.condition} ({counted(s.n_rows, 'row')})" for s in worse[:3])
     more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
     if not worse:
         reason = "On no group of rows is it worse than the champion beyond chance."

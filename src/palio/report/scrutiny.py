@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from palio import evaluate
-from palio.core.records import Metric, Slice, WorstRow
+from palio.core.records import Metric, Reach, Slice, WorstRow
 from palio.report import advice, charts, words
 from palio.report.charts import Scale, scale_of
 from palio.report.facts import ReportFacts
@@ -187,7 +187,18 @@ def drivers(facts: ReportFacts) -> dict[str, Any] | None:
         "sentence": f"Most of what it knows comes from {top}." if top else "No column stands out.",
         "metric": words.term(facts.evaluation.primary).title,
         "n_more": len(found) - len(shown),
+        "reach": _reach(facts.evaluation.reach),
     }
+
+
+def _reach(reach: Reach | None) -> str:
+    """Say how many columns were measured, where it was not all of them."""
+    if reach is None or reach.n_measured == reach.n_read:
+        return ""
+    said = f"Of {words.plural(reach.n_read, 'column')} that it reads, {count(reach.n_measured)} were measured closely"
+    if reach.stopped_by == "time":
+        return f"{said} and {count(reach.n_seen)} looked at before the time was over; others may matter, too."
+    return f"{said}: those that lost most when each was shuffled once."
 
 
 def honesty(facts: ReportFacts) -> dict[str, Any]:

@@ -193,10 +193,10 @@ class App:
             self._admission.enter()
             request = await read_request(headers, receive, self.caps, held)
             served = self.registry.state.served
-            task = None if served is None or served.manifest is None else served.manifest.task
+            manifest = None if served is None else served.manifest
             receive_all = partial(receive_feedback, caps=self.caps, caller=caller, now=dt.datetime.now(dt.UTC))
             kind = headers.get(b"content-type", b"")
-            reply = await asyncio.to_thread(receive_all, request.body, kind, self._feedback, Truths(task))
+            reply = await asyncio.to_thread(receive_all, request.body, kind, self._feedback, Truths.of(manifest))
         except WireError as refusal:
             reply = refuse(refusal)
         except DisconnectError:

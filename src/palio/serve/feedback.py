@@ -12,8 +12,11 @@ from typing import Any
 
 import msgspec
 
+from palio.core.cells import BLANKS, kind_of, label, marks_of, missing_in
+from palio.core.cells.moments import read_moment
+from palio.core.cells.numbers import read_text
 from palio.core.errors import ContractError, PalioError
-from palio.core.records import Task
+from palio.core.records import Column, Manifest, Task
 from palio.core.serving import Feedback
 from palio.serve.protocols.wire import Caps, Reply, WireError
 from palio.store import FeedbackLog
@@ -48,6 +51,7 @@ class Truths:
 
     Args:
         task: What is predicted; None for a graph that was made elsewhere, which takes any label.
+        column: How the target was read: labels are read like its cells. None: as they come.
 
     Example:
         >>> truths = Truths(Task(kind="classification", target="y", classes=("no", "yes")))
@@ -56,9 +60,20 @@ class Truths:
         'yes'
     """
 
-    def __init__(self, task: Task | None) -> None:
+    def __init__(self, task: Task | None, column: Column | None = None) -> None:
         self._classes = frozenset(task.classes) if task is not None else frozenset()
         self._is_number = task is not None and task.kind == "regression"
+        self._parse = None if column is None else kind_of(column).parser(column)
+        self._marks = marks_of(column) if column is not None else frozenset(("",))
+        self._decimal = column.decimal if column is not None else "."
+
+    @classmethod
+    def of(cls, manifest: Manifest | None) -> Truths:
+        """Make the reader of truths about the answers of a bundle; None: about those of any graph."""
+        if manifest is None:
+            return cls(None)
+        column = next((c for c in manifest.schema.columns if c.name == manifest.task.target), None)
+        return cls(manifest.task, column)
 
     def read(self, given: Mapping[str, Any], *, now: dt.datetime, where: str) -> Feedback:
         """Check one truth: `prediction_id` or `key`, `label`, and maybe `at` and `values`.
@@ -68,7 +83,7 @@ class Truths:
                 no sense. A class that the model does not know is taken: see `unknown`.
         """
         identity, key = str(given.get("prediction_id") or ""), given.get("key")
-        key = "" if key is None else str(key)
+        key = "" if key is None else label(key).strip()
         if identity and not _ID.fullmatch(identity):
             raise _wrong(
                 where, "prediction_id", "is none", hint="send it as it was answered: `<request>.<row>`, rows from 0"
@@ -82,28 +97,33 @@ class Truths:
             key=key,
             label=self._label(given.get("label"), where),
             at=_moment(given.get("at"), now, where),
-            values={str(name): _value(name, value, where) for name, value in (given.get("values") or {}).items()},
+            values={str(name): self._value(name, value, where) for name, value in (given.get("values") or {}).items()},
         )
 
-    def _label(self, label: Any, where: str) -> str | float:
-        if label is None or label == "":
+    def is_missing(self, cell: Any) -> bool:
+        """Tell whether a cell of the label says that the truth is not known yet."""
+        return missing_in(cell.strip(BLANKS) if isinstance(cell, str) else cell, self._marks)
+
+    def _label(self, cell: Any, where: str) -> str | float:
+        if self.is_missing(cell):
             raise _wrong(where, "label", "is missing", hint="leave out rows whose truth is not known yet")
+        cell = cell.strip(BLANKS) if isinstance(cell, str) else cell
+        parsed = None if self._parse is None else self._parse(cell)
         if self._is_number:
-            number = _number(label)
+            number = _number(cell) if self._parse is None else None if parsed is None else _number(parsed.value)
             if number is None:
                 raise _wrong(where, "label", "is not a finite number", hint="this model predicts a number")
             return number
-        if not self._classes:
-            if isinstance(label, int | float) and not isinstance(label, bool):
-                return float(label)
-            return str(label)[:_MAX_TEXT]
-        texts = [str(label)[:_MAX_TEXT], str(label).lower()] if isinstance(label, bool) else [str(label)[:_MAX_TEXT]]
-        if isinstance(label, float) and label.is_integer():
-            texts.append(str(int(label)))
-        for text in texts:
-            if text in self._classes:
-                return text
-        return texts[-1]  # the world may have a class that the model does not know: that is a truth too
+        if not self._classes and isinstance(cell, int | float) and not isinstance(cell, bool):
+            return float(cell)
+        # the world may have a class that the model does not know: that is a truth too
+        return label(cell if parsed is None else parsed.value)[:_MAX_TEXT]
+
+    def _value(self, name: str, value: Any, where: str) -> float:
+        number = _number(read_text(value.strip(BLANKS), self._decimal) if isinstance(value, str) else value)
+        if number is None:
+            raise _wrong(where, str(name)[:60], "is not a finite number", hint="business figures are numbers")
+        return number
 
     def unknown(self, feedback: Iterable[Feedback]) -> dict[str, int]:
         """Count the labels that are no class of the model, most frequent first."""
@@ -176,21 +196,16 @@ def from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
 def _moment(at: Any, now: dt.datetime, where: str) -> dt.datetime:
     if at is None or at == "":
         return now
-    try:
-        moment = at if isinstance(at, dt.datetime) else dt.datetime.fromisoformat(str(at))
-    except ValueError:
-        raise _wrong(where, "at", "is not a moment", hint="write it as ISO 8601: 2026-05-04T12:00:00Z") from None
+    if not isinstance(at, dt.datetime):
+        found = read_moment(str(at))
+        if found is None:
+            raise _wrong(where, "at", "is not a moment", hint="write it as ISO 8601: 2026-05-04T12:00:00Z")
+        at = dt.datetime.fromtimestamp(found.seconds, dt.UTC)
+    moment: dt.datetime = at
     moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
     if moment > now + dt.timedelta(days=1):
         raise _wrong(where, "at", "lies in the future", hint="say when the truth was known")
     return min(moment, now)  # the newest truth holds: a clock that is ahead must not win over one that is right
-
-
-def _value(name: str, value: Any, where: str) -> float:
-    number = _number(value)
-    if number is None:
-        raise _wrong(where, str(name)[:60], "is not a finite number", hint="business figures are numbers")
-    return number
 
 
 def _number(value: Any) -> float | None:

@@ -2,7 +2,7 @@
 
 `cut` makes the parts, `read` gives the rows of train and validation, `folds` cuts train again for cross-validation.
 The rows of the test part come from `open_test` alone, which writes a line in the ledger first; `looks` weighs the looks
-by the rows that they showed.
+by the rows that they showed. `check_metric` tells before a look whether the metric is defined on the test part.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from palio.split.newest import newest_only
     from palio.split.overlap import looks, looks_left
     from palio.split.seal import SCORE, Look, open_test, part_places, read
+    from palio.split.soundness import check_metric
 
 __all__ = [
     "SCORE",
     "Look",
+    "check_metric",
     "cut",
     "folds",
     "looks",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "SCORE": "palio.split.seal",
     "Look": "palio.split.seal",
+    "check_metric": "palio.split.soundness",
     "cut": "palio.split.cutting",
     "folds": "palio.split.folding",
     "looks": "palio.split.overlap",

@@ -13,9 +13,11 @@ import numpy.typing as npt
 from palio.core.errors import InputError
 from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Parts, Schema, Snapshot, Stratum, Task
-from palio.split import duplicates, strata
-from palio.split.growth import bounds_in_time, moved_on, told
+from palio.core.records import Parts, Schema, Snapshot, Task
+from palio.core.words import counted
+from palio.split import duplicates, grouping, soundness, strata
+from palio.split.grouping import Spread
+from palio.split.growth import bounds_in_time, known_groups, moved_on, told
 from palio.split.hashing import Hashes, mix, occurrence_hashes, uniform
 from palio.split.scanning import Scan, scan
 from palio.split.strata import ASIDE, PART_CODES, SHARES, Assignment
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 Method = Literal["random", "grouped", "time"]
 
-MIN_ROWS = 10
-"""Fewer labelled rows than this cannot be cut into parts that say anything."""
 _METHOD_NEEDS = {"grouped": "group", "time": "time"}
 
 
@@ -80,7 +80,7 @@ def cut(
         in_time=plan.method == "time",
         progress=progress,
     )
-    draft, assignment = _assign(store, task, plan, seen)
+    draft, assignment = _assign(store, task, plan, seen, snapshot.schema)
     parts = msgspec.structs.replace(
         draft, assignment=store.blobs.put(assignment.tobytes()), look_budget=looks, snapshot=snapshot.id
     )
@@ -129,28 +129,34 @@ def _plan(schema: Schema, task: Task, *, policy: str, method: str, seed: int, pr
 
 
 def _strata_fit(previous: Parts, task: Task) -> bool:
-    if previous.method != "random":
-        return True
     keys = {stratum.key for stratum in previous.strata}
+    if previous.method == "time" or (previous.method == "grouped" and keys == {grouping.ALL}):
+        return True
     if task.kind == "classification":
         return bool(keys & set(task.classes))
-    return bool(previous.strata) and previous.strata[-1].key == _TOP_STRATUM
+    return bool(previous.strata) and previous.strata[-1].key == strata.TOP_STRATUM
 
 
-_TOP_STRATUM = "target: highest"
-
-
-def _assign(store: Store, task: Task, plan: _Plan, seen: Scan) -> tuple[Parts, Assignment]:
+def _assign(store: Store, task: Task, plan: _Plan, seen: Scan, schema: Schema) -> tuple[Parts, Assignment]:
     """Place every row; the record still lacks what identifies it."""
     warnings: list[str] = []
     labelled = seen.labelled
     n_labelled = int(labelled.sum())
-    _check_enough(seen, task, n_labelled, warnings)
+    soundness.check_enough(seen.target, task, n_labelled)
     policy = strata.policy_of(n_labelled) if plan.policy == "auto" else plan.policy
     row_key = _row_key(plan, seen, labelled)
     if row_key == "occurrence":
         seen.keys = occurrence_hashes(seen.keys)
-    found, bounds, nominal = _place(seen, task, plan, labelled, policy)
+    groups = None
+    if plan.method == "grouped":
+        groups = grouping.groups_of(_only(seen.keys, labelled), _only(seen.target, labelled), task)
+    warnings += soundness.rare_classes(seen.target, groups, task, key=plan.key_columns, n_without=seen.n_without_key)
+    found, bounds = (
+        _place(seen, task, plan, labelled, policy)
+        if groups is None
+        else (_place_groups(store, groups, task, plan, labelled, policy, schema=schema), None)
+    )
+    nominal = found.parts
     kept = _kept(store, plan.previous, nominal)
     moved, across = _repair(nominal, seen, kept, warnings)
     moves = moved_on(store, plan.previous, nominal, seen)
@@ -158,17 +164,18 @@ def _assign(store: Store, task: Task, plan: _Plan, seen: Scan) -> tuple[Parts, A
         warnings.append(told(moves))
     counts = {name: int((nominal == code).sum()) for name, code in PART_CODES.items()}
     class_counts = _class_counts(nominal, seen, task)
-    _check_parts(counts, class_counts, policy, plan.method, warnings)
+    soundness.check_parts(counts, class_counts, policy=policy, method=plan.method)
     draft = Parts(
         id="",
         snapshot="",
         policy=policy,
         method=plan.method,
         seed=plan.seed,
-        n_folds=_n_folds(counts["train"], n_labelled, class_counts),
+        n_folds=_n_folds(plan, nominal, seen, task),
         row_key=row_key,
         key_columns=plan.key_columns,
-        strata=found,
+        strata=found.strata,
+        draw=found.draw,
         time_bounds=bounds,
         counts=counts,
         class_counts=class_counts,
@@ -178,34 +185,9 @@ def _assign(store: Store, task: Task, plan: _Plan, seen: Scan) -> tuple[Parts, A
         n_duplicates_across=across,
         n_duplicates_moved=moved,
         moved_on=moves,
-        warnings=tuple(warnings),
     )
-    return draft, nominal
-
-
-def _check_enough(seen: Scan, task: Task, n_labelled: int, warnings: list[str]) -> None:
-    if n_labelled < MIN_ROWS:
-        raise InputError(
-            f"target `{task.target}`: {n_labelled} rows have a value, a cut needs at least {MIN_ROWS}",
-            hint="bring more labelled rows, or check that `target` names the right column",
-        )
-    if task.kind == "classification":
-        per_class = np.bincount(seen.target[seen.target >= 0], minlength=len(task.classes))
-        if (per_class > 0).sum() < 2:
-            only = task.classes[int(per_class.argmax())] if task.classes else "-"
-            raise InputError(
-                f"target `{task.target}`: every labelled row is `{only}`, a classifier needs two classes",
-                hint="check that `target` names the right column, or bring rows of another class",
-            )
-        rare = [label for label, n in zip(task.classes, per_class, strict=True) if 0 < n < 3]
-        if rare:
-            shown = ", ".join(f"`{label}`" for label in rare[:5]) + (" …" if len(rare) > 5 else "")
-            warnings.append(f"too few rows to be in every part: {shown} (fewer than 3 each)")
-    elif np.nanmin(seen.target) == np.nanmax(seen.target):
-        raise InputError(
-            f"target `{task.target}`: every row holds the same value, {float(np.nanmin(seen.target)):g}",
-            hint="check that `target` names the right column",
-        )
+    warnings += soundness.about_parts(draft, task, {name: seen.target[nominal == c] for name, c in PART_CODES.items()})
+    return msgspec.structs.replace(draft, warnings=tuple(warnings)), nominal
 
 
 def _row_key(plan: _Plan, seen: Scan, labelled: npt.NDArray[np.bool_]) -> Literal["columns", "occurrence"]:
@@ -223,28 +205,44 @@ def _only(hashes: Hashes, chosen: npt.NDArray[np.bool_]) -> Hashes:
 
 def _place(
     seen: Scan, task: Task, plan: _Plan, labelled: npt.NDArray[np.bool_], policy: str
-) -> tuple[tuple[Stratum, ...], tuple[float, float] | None, Assignment]:
+) -> tuple[Spread, tuple[float, float] | None]:
+    """Place rows by time, or by the hash of each; also returns the bounds in time."""
     shares, previous = SHARES[policy], plan.previous
     if plan.method == "time" and seen.moments is not None:
         bounds = bounds_in_time(seen.moments, labelled, shares, previous)
-        return (), bounds, strata.place_in_time(seen.moments, bounds, among=labelled)
+        return Spread((), 0, strata.place_in_time(seen.moments, bounds, among=labelled)), bounds
     where = uniform(seen.keys, plan.seed, "split")
-    if plan.method == "grouped":
-        codes = np.where(labelled, np.int32(0), np.int32(-1))
-        keys: list[str] = ["all"]
-        uppers: list[float | None] = [None]
-    elif task.kind == "classification":
+    uppers: list[float | None]
+    if task.kind == "classification":
         codes, keys, uppers = seen.target, list(task.classes), [None] * len(task.classes)
     else:
         uppers = [stratum.upper for stratum in previous.strata] if previous else strata.target_uppers(seen.target)
-        keys = [_TOP_STRATUM if upper is None else f"target: up to {upper!r}" for upper in uppers]
-        codes = strata.target_codes(seen.target, uppers)
+        codes, keys = strata.target_codes(seen.target, uppers), strata.target_keys(uppers)
     found = strata.stratify(where, codes, keys=keys, uppers=uppers, shares=shares)
     if previous is not None:
         # a class that the earlier cut did not know yet is cut now, the others stay where they were cut
         known_strata = {stratum.key: stratum for stratum in previous.strata}
         found = tuple(known_strata.get(stratum.key, stratum) for stratum in found)
-    return found, None, strata.place(where, codes, found, shares)
+    return Spread(found, 0, strata.place(where, codes, found, shares)), None
+
+
+def _place_groups(
+    store: Store,
+    groups: grouping.Groups,
+    task: Task,
+    plan: _Plan,
+    labelled: npt.NDArray[np.bool_],
+    policy: str,
+    *,
+    schema: Schema,
+) -> Spread:
+    """Place the rows of each group together."""
+    others = sorted(column.name for column in schema.features if column.name != task.target)
+    known = known_groups(store, plan.previous, groups.keys, task=task, others=others)
+    found = grouping.spread(groups, task, shares=SHARES[policy], seed=plan.seed, previous=plan.previous, known=known)
+    parts = np.full(labelled.size, ASIDE, np.uint8)
+    parts[labelled] = found.parts
+    return Spread(found.strata, found.draw, parts)
 
 
 def _kept(store: Store, previous: Parts | None, parts: Assignment) -> npt.NDArray[np.bool_] | None:
@@ -271,17 +269,24 @@ def _repair(parts: Assignment, seen: Scan, kept: npt.NDArray[np.bool_] | None, w
     if duplicates.is_coarse(_only(seen.features, placed)):
         across = int(duplicates.copies_across(parts, seen.features).sum())
         warnings.append(
-            f"the features tell few rows apart: {across:,} rows equal a row of a later part; taken for coincidence, "
-            "not for copies"
+            f"the features tell few rows apart: {counted(across, 'row')} of an earlier part {_equal(across)} one of a "
+            "later part; taken for coincidence, not for copies"
         )
         return 0, across
     moved = duplicates.set_aside(parts, seen.features, kept=kept)
     across = int(duplicates.copies_across(parts, seen.features).sum())
     if moved:
-        warnings.append(f"{moved:,} rows equal a row of another part in every feature and were set aside")
+        warnings.append(
+            f"{counted(moved, 'row')} {_equal(moved)} a row of another part in every feature and "
+            f"{'was' if moved == 1 else 'were'} set aside"
+        )
     if across:
-        warnings.append(f"{across:,} rows equal a row of a later part in every feature")
+        warnings.append(f"{counted(across, 'row')} {_equal(across)} a row of a later part in every feature")
     return moved, across
+
+
+def _equal(n_rows: int) -> str:
+    return "equals" if n_rows == 1 else "equal"
 
 
 def _class_counts(parts: Assignment, seen: Scan, task: Task) -> dict[str, dict[str, int]]:
@@ -294,34 +299,17 @@ def _class_counts(parts: Assignment, seen: Scan, task: Task) -> dict[str, dict[s
     return counts
 
 
-def _check_parts(
-    counts: dict[str, int], class_counts: dict[str, dict[str, int]], policy: str, method: str, warnings: list[str]
-) -> None:
-    needed = [name for name in counts if name != "validation" or policy != "cv"]
-    for name in needed:
-        if counts[name] == 0:
-            what = {"grouped": "groups", "time": "moments"}.get(method, "rows")
-            raise InputError(
-                f"split: no rows are left for {name}: there are too few different {what}",
-                hint="bring more data, or use the policy cv, which needs no validation part",
-            )
-        empty = [label for label, n in class_counts.get(name, {}).items() if n == 0]
-        known = [label for label in empty if any(per[label] for per in class_counts.values())]
-        if known:
-            shown = ", ".join(f"`{label}`" for label in known[:5]) + (" …" if len(known) > 5 else "")
-            warnings.append(f"{name} holds no row of {shown}")
-    if class_counts and sum(n > 0 for n in class_counts["train"].values()) < 2:
-        raise InputError(
-            "split: train holds a single class",
-            hint="bring more rows of the rare class, or use another method or seed in palio.toml [split]",
-        )
-
-
-def _n_folds(n_train: int, n_labelled: int, class_counts: dict[str, dict[str, int]]) -> int:
+def _n_folds(plan: _Plan, parts: Assignment, seen: Scan, task: Task) -> int:
     """Choose the number of folds: more for small data, fewer where a class is too rare to be in every fold."""
-    wanted = 10 if n_labelled < 500 else 5
-    rarest = min((n for n in class_counts.get("train", {}).values() if n > 1), default=n_train)
-    return max(2, min(wanted, rarest, n_train // 2))
+    wanted, is_train = 10 if int(seen.labelled.sum()) < 500 else 5, parts == strata.TRAIN
+    target = seen.target[is_train]
+    if plan.method == "grouped":  # folds are made of groups
+        groups = grouping.groups_of(seen.keys[is_train], target, task)
+        most, of_class = groups.keys.size, grouping.n_groups_a_class(groups, task)
+    else:
+        most = target.size // 2
+        of_class = np.bincount(target, minlength=1) if task.kind == "classification" else np.empty(0, np.int64)
+    return max(2, min(wanted, most, int(of_class[of_class > 1].min(initial=wanted))))
 
 
 def _test_identity(seen: Scan, is_test: npt.NDArray[np.bool_]) -> str:
@@ -335,8 +323,9 @@ def _sentence(parts: Parts) -> str:
     counts = parts.counts
     moves = f" {told(parts.moved_on).capitalize()}." if parts.moved_on else ""
     return (
-        f"Cut snapshot {short(parts.snapshot)} into {counts['train']:,} rows to train, {counts['validation']:,} to "
-        f"validate and {counts['test']:,} sealed for the test ({parts.policy}, {parts.method}).{moves}"
+        f"Cut snapshot {short(parts.snapshot)} into {counted(counts['train'], 'row')} to train, "
+        f"{counts['validation']:,} to validate and {counts['test']:,} sealed for the test "
+        f"({parts.policy}, {parts.method}).{moves}"
     )
 
 

@@ -10,7 +10,9 @@ import numpy.typing as npt
 from palio import data
 from palio.core.errors import InputError
 from palio.core.records import Parts, Schema, Task
+from palio.core.words import counted
 from palio.split.duplicates import is_coarse
+from palio.split.grouping import strata_of
 from palio.split.hashing import Hashes, occurrence_hashes, row_hashes, uniform
 from palio.split.moments import moments
 from palio.split.strata import target_codes, target_uppers
@@ -25,7 +27,8 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
     """Cut the rows of `frame` for cross-validation, the way the parts themselves were cut.
 
     By hash and stratified: each fold holds its share of every class or target quintile, rows that are equal in every
-    feature stay in one fold, and the order of rows plays no role. Grouped: rows of a group stay in one fold. By time:
+    feature stay in one fold, and the order of rows plays no role. Grouped: rows of a group stay in one fold, and groups
+    of a class, or of like means of the target, are spread over the folds. By time:
     forward chaining, each fold is validated on the moments that follow those it is trained on.
 
     Args:
@@ -44,7 +47,7 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
         return _forward(_moments(frame, schema), parts.n_folds)
     hashes = _hashes(frame, parts, schema)
     where = uniform(hashes, parts.seed, "folds")
-    strata = np.zeros(frame.height, np.int32) if parts.method == "grouped" else _strata(frame, task)
+    strata = _strata(frame, task) if parts.method == "random" else _strata_of_groups(hashes, frame, task)
     fold = _deal(where, strata, parts.n_folds)
     everything = np.arange(frame.height)
     cuts = [(everything[fold != k], everything[fold == k]) for k in range(parts.n_folds)]
@@ -52,32 +55,38 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
     if len(cuts) < 2:
         what = "groups" if parts.method == "grouped" else "rows"
         raise InputError(
-            f"cross-validation: {frame.height} rows hold too few different {what} for two folds",
-            hint="bring more data",
+            f"cross-validation: {counted(frame.height, 'row')} of train hold too few different {what} for two folds",
+            hint=f"bring more {what}",
         )
     return cuts
 
 
 def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
-    columns = [c.name for c in schema.features if c.name in frame.columns and c.name != schema.target]
+    held = frozenset(frame.columns)
+    columns = [c.name for c in schema.features if c.name in held and c.name != schema.target]
     if parts.method == "grouped":
         _need(frame, parts.key_columns, "group")
-        groups = row_hashes(frame.select(parts.key_columns).to_arrow(), parts.key_columns)
+        groups = row_hashes(frame[list(parts.key_columns)].to_arrow(), parts.key_columns)
         alone = frame.get_column(parts.key_columns[0]).is_null()
         if alone.any():  # rows without a group are no group: each goes by its features, as in the cut
-            groups[alone.to_numpy()] = row_hashes(frame.filter(alone).select(columns).to_arrow(), columns)
+            groups[alone.to_numpy()] = row_hashes(frame.filter(alone)[columns].to_arrow(), columns)
         return groups
-    hashes = row_hashes(frame.select(columns).to_arrow(), columns)
+    hashes = row_hashes(frame[columns].to_arrow(), columns)
     return occurrence_hashes(hashes) if is_coarse(hashes) else hashes
 
 
 def _strata(frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:
     _need(frame, (task.target,), "target")
-    target = data.target_array(frame.select(task.target), task)
+    target = data.target_array(frame, task)
     if task.kind == "classification":
         codes: npt.NDArray[np.int32] = target.astype(np.int32)
         return codes
     return target_codes(target, target_uppers(target))
+
+
+def _strata_of_groups(groups: Hashes, frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:
+    _need(frame, (task.target,), "target")
+    return strata_of(groups, data.target_array(frame.select(task.target), task), task)
 
 
 def _deal(where: npt.NDArray[np.float64], strata: npt.NDArray[np.int32], n_folds: int) -> Rows:
@@ -94,7 +103,7 @@ def _deal(where: npt.NDArray[np.float64], strata: npt.NDArray[np.int32], n_folds
 
 def _moments(frame: pl.DataFrame, schema: Schema) -> npt.NDArray[np.float64]:
     _need(frame, schema.time, "time")
-    return moments(frame.select(schema.time), schema)
+    return moments(frame, schema)
 
 
 def _forward(when: npt.NDArray[np.float64], n_folds: int) -> list[tuple[Rows, Rows]]:

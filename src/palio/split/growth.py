@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.errors import InputError
-from palio.core.records import Parts
+from palio.core.errors import InputError, NotFoundError
+from palio.core.records import Parts, Snapshot, Task
 from palio.split import strata
+from palio.split.grouping import parts_of
+from palio.split.hashing import Hashes
 from palio.split.moments import Moments
-from palio.split.scanning import Scan
+from palio.split.scanning import Scan, keys_of
 from palio.split.strata import ASIDE, PART_CODES, Assignment
 
 if TYPE_CHECKING:
@@ -52,6 +55,33 @@ def moved_on(store: Store, previous: Parts | None, parts: Assignment, seen: Scan
         if old != new
     }
     return {move: n for move, n in moves.items() if n}
+
+
+def known_groups(
+    store: Store, previous: Parts | None, keys: Hashes, *, task: Task, others: Sequence[str]
+) -> Assignment | None:
+    """Look up the part that each group had in an earlier grouped cut; 255 for one that it had not.
+
+    A group keeps its part whatever its new rows hold: points alone would not do, for a group that gets its first row of
+    a rare class is in another stratum from then on.
+
+    Args:
+        store: Where the earlier snapshot lies; without it, nothing is known.
+        previous: The earlier cut.
+        keys: Of the groups.
+        task: What is to be predicted.
+        others: Columns that a row without a group is known by.
+    """
+    snapshot = None if previous is None else store.records.get(Snapshot, previous.snapshot)
+    if previous is None or snapshot is None or not {c.name for c in snapshot.schema.columns} >= {*previous.key_columns}:
+        return None
+    before = np.frombuffer(store.blobs.get(previous.assignment), np.uint8)
+    try:
+        found = keys_of(store, snapshot, task=task, key_columns=previous.key_columns, others=others)
+    except NotFoundError:  # its rows were cleared away
+        return None
+    ranked, first = np.unique(found[before != ASIDE], return_index=True)
+    return parts_of(keys, ranked, before[before != ASIDE][first])
 
 
 def told(moves: dict[str, int]) -> str:

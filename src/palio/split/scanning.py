@@ -29,6 +29,8 @@ class Scan:
     target: npt.NDArray[Any]
     """Class index (int32, -1 missing) or value (float64, NaN missing)."""
     moments: Moments | None
+    n_without_key: int = 0
+    """Labelled rows without id or group, where that is one column."""
 
     @property
     def labelled(self) -> npt.NDArray[np.bool_]:
@@ -54,27 +56,40 @@ def scan(
     target = np.empty(n_rows, np.int32 if task.kind == "classification" else np.float64)
     when = np.empty(n_rows, np.float64) if in_time else None
     wanted = dict.fromkeys([*key_columns, *feature_columns, *(schema.time if in_time else ()), task.target])
+    without = np.zeros(n_rows, bool)
     for start, batch in _numbered(data.batches(store, snapshot, columns=list(wanted))):
         rows = slice(start, start + batch.num_rows)
-        keys[rows] = _keys(batch, key_columns, task)
+        keys[rows], without[rows] = _keys(batch, key_columns, task)
         if not same:
             features[rows] = row_hashes(batch, feature_columns)
         target[rows] = data.target_array(_frame(batch, [task.target]), task)
         if when is not None:
             when[rows] = moments(_frame(batch, schema.time), schema)
         progress.step("split", rows.stop, n_rows)
-    return Scan(keys=keys, features=features, target=target, moments=when)
+    found = Scan(keys=keys, features=features, target=target, moments=when)
+    found.n_without_key = int((without & found.labelled).sum())
+    return found
 
 
-def _keys(batch: Any, key_columns: Sequence[str], task: Task) -> Hashes:
-    """Hash the key; a row without id or group is known by all its columns instead."""
-    keys = row_hashes(batch, key_columns)
+def keys_of(
+    store: Store, snapshot: Snapshot, *, task: Task, key_columns: Sequence[str], others: Sequence[str]
+) -> Hashes:
+    """Hash the key of every row, as `scan` does; `others` are what a row without a key is known by."""
+    names = {column.name for column in snapshot.schema.columns}
+    columns = [name for name in dict.fromkeys([*key_columns, *others]) if name in names]
+    found = [_keys(batch, key_columns, task)[0] for batch in data.batches(store, snapshot, columns=columns)]
+    return np.concatenate(found) if found else np.empty(0, np.uint64)
+
+
+def _keys(batch: Any, key_columns: Sequence[str], task: Task) -> tuple[Hashes, npt.NDArray[np.bool_]]:
+    """Hash the key, and mark where it is missing; a row without id or group is known by all its columns instead."""
+    keys, missing = row_hashes(batch, key_columns), np.zeros(batch.num_rows, bool)
     if len(key_columns) == 1:
         missing = batch.column(key_columns[0]).is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
         others = [name for name in batch.schema.names if name not in (task.target, *key_columns)]
         if missing.any() and others:
             keys[missing] = row_hashes(batch, others)[missing]
-    return keys
+    return keys, missing
 
 
 def _frame(batch: Any, columns: Sequence[str]) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from palio import data
 from palio.core.errors import InputError, SealError
 from palio.core.ids import short
 from palio.core.records import Parts, Snapshot
+from palio.core.words import counted
 from palio.split.overlap import LOOK, looks
 from palio.split.strata import PART_CODES
 
@@ -143,7 +144,7 @@ def _check_budget(store: Store, parts: Parts, *, before: int | None = None) -> N
 
 def _used_up(parts: Parts) -> SealError:
     return SealError(
-        f"test part {short(parts.test_id)}: its budget of {parts.look_budget} looks is used up",
+        f"test part {short(parts.test_id)}: its budget of {counted(parts.look_budget, 'look')} is used up",
         hint="bring fresh labelled rows, as many as are in test to halve what is used; or raise `looks` in palio.toml "
         "[split]: the ledger will show it",
         facts={"test_id": parts.test_id, "look_budget": parts.look_budget},

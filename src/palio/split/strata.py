@@ -19,7 +19,10 @@ SHARES: dict[str, tuple[float, float]] = {"60-20-20": (0.6, 0.8), "80-10-10": (0
 """Policy → where train ends and where validation ends."""
 
 N_TARGET_STRATA = 5
-"""Regression is stratified by quintile of the target."""
+"""Regression is stratified by quintile of the target,"""
+_ROWS_A_STRATUM = 10
+"""or by fewer quantiles, so that each has so many values: of two, one would be in test."""
+TOP_STRATUM = "target: highest"
 _BLOCK = 1_000_000  # rows at a time, so that temporaries stay small
 _EXACT_ROWS = 1_000_000  # above, chance moves a share by less than 0.001 (4σ), and the nominal points do
 
@@ -58,10 +61,17 @@ def cut_points(uniforms: Floats, shares: tuple[float, float]) -> tuple[float, fl
         i = min(max(i, 1), places.size - 2)
         j = min(max(j, i + 1 if has_validation else 1), places.size - 1)
     if shares[0] == shares[1]:
-        end = _between(places, j, shares[1])
+        end = point_between(places, j, shares[1])
         return end, end
-    train = _between(places, i, shares[0])
-    return train, max(train, _between(places, j, shares[1]))
+    train = point_between(places, i, shares[0])
+    return train, max(train, point_between(places, j, shares[1]))
+
+
+def point_between(places: Floats, i: int, nominal: float) -> float:
+    """Return the point nearest to `nominal` that has exactly the first `i` of the ascending places below it."""
+    low = np.nextafter(places[i - 1], 2.0) if i > 0 else 0.0
+    high = places[i] if i < places.size else 1.0
+    return float(min(max(nominal, low), high))
 
 
 def stratify(
@@ -88,11 +98,20 @@ def place(uniforms: Floats, codes: Codes, strata: Sequence[Stratum], shares: tup
 
 
 def target_uppers(target: Floats) -> list[float | None]:
-    """Return the inclusive upper bounds of the target's quintiles; the last has none. NaN rows are left out."""
+    """Return the inclusive upper bounds of the target's quintiles; the last has none. NaN rows are left out.
+
+    Of fewer than fifty values there are as many quantiles as leave ten values for each.
+    """
     known = target[~np.isnan(target)]
-    inner = np.quantile(known, np.arange(1, N_TARGET_STRATA) / N_TARGET_STRATA) if known.size else np.empty(0)
+    n_strata = min(N_TARGET_STRATA, max(1, known.size // _ROWS_A_STRATUM))
+    inner = np.quantile(known, np.arange(1, n_strata) / n_strata) if known.size else np.empty(0)
     bounds = np.unique(inner)
     return [*(float(bound) for bound in bounds if (known > bound).any()), None]
+
+
+def target_keys(uppers: Sequence[float | None]) -> list[str]:
+    """Name the strata of a number."""
+    return [TOP_STRATUM if upper is None else f"target: up to {upper!r}" for upper in uppers]
 
 
 def target_codes(target: Floats, uppers: Sequence[float | None]) -> Codes:
@@ -143,10 +162,3 @@ def _nearest(below: npt.NDArray[np.int64], wanted: float) -> int:
     """Return the position of the number nearest to `wanted` (of two that are as near, the first); `below` ascends."""
     after = min(max(int(np.searchsorted(below, wanted)), 1), below.size - 1)
     return after if below[after] - wanted < wanted - below[after - 1] else after - 1
-
-
-def _between(places: Floats, i: int, nominal: float) -> float:
-    """Return the point nearest to `nominal` that has exactly the first `i` places below it."""
-    low = np.nextafter(places[i - 1], 2.0) if i > 0 else 0.0
-    high = places[i] if i < places.size else 1.0
-    return float(min(max(nominal, low), high))

@@ -10,6 +10,7 @@ import numpy as np
 
 from palio import measure
 from palio.core.records import Cost, Run
+from palio.core.words import listed
 
 AS_NEAR = 1.25
 """Candidates that miss the limits by shares that differ by less than this factor come equally near to them."""
@@ -86,7 +87,14 @@ def paired_error(first: Sequence[float], second: Sequence[float], *, holdout: bo
     return resampled_error(differences.tolist(), holdout=holdout)
 
 
-def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS, holdout: bool = False) -> Choice:
+def choose(
+    finalists: Sequence[Run],
+    *,
+    sign: float,
+    limits: Limits = NO_LIMITS,
+    holdout: bool = False,
+    absent: Sequence[str] = (),
+) -> Choice:
     """Rank the finalists.
 
     First come those that meet the limits. Among them, all whose score is within one standard error of the best one's
@@ -99,6 +107,7 @@ def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS,
         sign: 1 if more of the metric is better, else -1.
         limits: What the hardware allows.
         holdout: Scores are of blocks of one holdout.
+        absent: Why other families are not among the finalists, one clause each.
 
     Source: Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3 (one standard
     error).
@@ -114,7 +123,7 @@ def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS,
             nearest = _nearest(real, limits, sign=sign)
             reasons.append(
                 f"Warning: no model meets the limits; {nearest[0].family} comes nearest and is taken nevertheless. "
-                "Raise [limits], or use faster hardware."
+                f"{_remedy(nearest[0].cost, limits)}"
             )
             rest = [run for run in finalists if run.family == "dummy"]
             return Choice((*nearest, *rest), tuple(reasons))
@@ -122,9 +131,8 @@ def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS,
     by_score = sorted(feasible, key=lambda run: (-sign * _score(run), run.trial))
     best = by_score[0]
     metric = best.metric
-    spread = f" ± {shown(best.cv_error)}" if best.cv_error is not None else ""
     called = f"{metric} on the validation part" if holdout else f"cross-validated {metric}"
-    reasons.insert(0, f"{best.family} has the best {called}: {shown(_score(best))}{spread}.")
+    reasons.insert(0, f"{best.family} has the best {called}: {_with_error(best)}.")
     equal = [run for run in by_score if run is best or _is_equal(run, best, sign=sign, holdout=holdout)]
     fewest = min(run.n_parameters or 0 for run in equal)
     simple = [run for run in equal if (run.n_parameters or 0) <= SAME_SIZE * fewest]
@@ -132,13 +140,11 @@ def choose(finalists: Sequence[Run], *, sign: float, limits: Limits = NO_LIMITS,
     if taken is not best:
         reasons.append(_why_simpler(taken, best, sign=sign, holdout=holdout))
     elif len(equal) > 1:
-        others = " and ".join(run.family for run in equal if run is not best)
-        reasons.append(f"{others} is as good within one standard error, but not simpler.")
+        others = [run.family for run in equal if run is not best]
+        verb = "is" if len(others) == 1 else "are"
+        reasons.append(f"{listed(others)} {verb} as good within one standard error, but not simpler.")
     if taken.family == "dummy":
-        may_be = "the features may say nothing of it"
-        if metric == "rmse":
-            may_be += ', or a few extreme values decide: try [train] metric = "mae"'
-        reasons.append(f"Warning: no family learned more than the constant answer beyond chance; {may_be}.")
+        reasons.append(_only_constant(finalists, taken, absent))
     ranking = [taken, *(run for run in by_score if run is not taken)]
     ranking += sorted((run for run in finalists if run not in feasible), key=lambda run: _excess(run.cost, limits))
     return Choice(tuple(ranking), tuple(reasons))
@@ -158,6 +164,40 @@ def _why_simpler(taken: Run, best: Run, *, sign: float, holdout: bool) -> str:
         f"{taken.family} is taken: {shown(behind)} behind is within one standard error ({shown(error)}), and it is "
         f"simpler, with {taken.n_parameters:,} against {best.n_parameters:,} parameters."
     )
+
+
+def _only_constant(finalists: Sequence[Run], dummy: Run, absent: Sequence[str]) -> str:
+    """Say what was tried beside the constant answer, and how it compares; the data is blamed only if others learned."""
+    real = [run for run in finalists if run.family != "dummy"]
+    if not real:
+        why = "; ".join(absent) or "no other family was tried"
+        return f"Warning: only the constant answer could be scored: {why}."
+    scores = listed(f"{run.family} {_with_error(run)}" for run in real)
+    may_be = "the features may say nothing of it"
+    if dummy.metric == "rmse":
+        may_be += ', or a few extreme values decide: try [train] metric = "mae"'
+    return (
+        f"Warning: no family learned more than the constant answer beyond chance: {dummy.metric} {scores} against "
+        f"{shown(dummy.cv_score)}; {may_be}."
+    )
+
+
+def _with_error(run: Run) -> str:
+    return shown(run.cv_score) + (f" ± {shown(run.cv_error)}" if run.cv_error is not None else "")
+
+
+def _remedy(cost: Cost | None, limits: Limits) -> str:
+    """Name the limits that are broken, and what helps."""
+    helps = []
+    if (
+        cost
+        and limits.latency_ms_p99 is not None
+        and measure.is_clearly_over(cost.latency_ms_p99, limits.latency_ms_p99)
+    ):
+        helps.append("raise latency_ms_p99 under [limits] or use faster hardware")
+    if cost and limits.size_mb is not None and cost.size_mb > limits.size_mb:
+        helps.append("raise size_mb under [limits]")
+    return f"{', and '.join(helps)}.".capitalize() if helps else "Raise [limits]."
 
 
 def _score(run: Run) -> float:

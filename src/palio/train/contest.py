@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Run, Schema, Search, Snapshot, Task
+from palio.core.words import counted, listed
 from palio.train import finals, learning, unseen
 from palio.train.choice import Limits, shown
 from palio.train.family import Examples, Family, OutOfTime, Shape, calm_threads
@@ -78,7 +80,9 @@ def search(
         Every run, the chosen one, the identity of its bundle, and one sentence for each reason.
 
     Raises:
-        InputError: an unknown family or metric, a budget that is not positive, or no rows to train on.
+        InputError: an unknown family or metric, a budget that is not positive, no rows to train on, features that no
+            family reads, or a metric that is not defined on the test part: nothing is tried then.
+        PalioError: every family that learns failed; the reasons are named.
         KeyboardInterrupt: passed on, when what is finished is saved.
     """
     started = time.monotonic()
@@ -88,6 +92,7 @@ def search(
     task = msgspec.structs.replace(task, metric=task.metric if metric == "auto" else metric)
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
     entrants = _entrants(families, task, snapshot.schema)
+    split.check_metric(store, snapshot, parts, task)
     train, validation = _examples(store, snapshot, parts, task)
     folds, holdout = _folds(train, validation, parts)
     race = plan(entrants, train.shape, n_folds=len(folds), budget_s=budget_s)
@@ -98,10 +103,9 @@ def search(
     )
     known = store.records.get(Search, identity)
     if known is not None:
-        progress.say(f"The search of {len(known.runs)} trials is already done.")
+        progress.say(f"The search of {counted(len(known.runs), 'trial')} is already done.")
         return known
-    how = f"one fit scored on {len(validation.target):,} validation rows" if holdout else f"{len(folds)} folds"
-    progress.say(f"{len(race.schedule)} trials of {', '.join(f.name for f in race.families)}, {how} each.")
+    progress.say(_announced(race, n_folds=len(folds), n_validation=len(validation.target) if holdout else 0))
     keep = None if len(validation.target) else partial(unseen.put_answers, store, n_rows=len(train.target))
     state = _State(store, terms, race, folds, started + TRIALS_SHARE * budget_s, progress, keep)
     field = finals.Field(
@@ -113,16 +117,19 @@ def search(
         validation=validation,
         rows_a_fit={
             family.name: float(np.mean([len(fold.lesson(family)[0].target) for fold in folds]))
-            for family in race.families
+            for family in (race.families[index] for index in dict.fromkeys(race.schedule))  # others hold nothing back
         },
         holdout=holdout,
         deadline=started + budget_s,
         progress=progress,
         limits=limits,
+        left_out=race.left_out,
     )
     try:
-        runs, cut = _trials(state, train.shape)
-        outcome = finals.hold(field, runs)
+        with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
+            warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+            runs, cut = _trials(state, train.shape)
+            outcome = finals.hold(field, runs)
         chosen = next(run for run in outcome.runs if run.id == outcome.chosen)
         curve = learning.draw(
             field.families[chosen.family],
@@ -138,8 +145,8 @@ def search(
     reasons = list(outcome.reasons)
     if cut or outcome.cut:
         reasons.append(
-            f"The budget of {budget_s:g} s ended the search after {len(runs)} of {len(race.schedule)} trials; "
-            "another run may end elsewhere. Raise [train] budget_s."
+            f"The budget of {budget_s:g} s ended the search after {len(runs)} of "
+            f"{counted(len(race.schedule), 'trial')}; another run may end elsewhere. Raise [train] budget_s."
         )
     if curve is not None:
         reasons.append(learning.sentence(curve, chosen.metric))
@@ -160,6 +167,14 @@ def search(
             learning=curve,
         ),
     )
+
+
+def _announced(race: Plan, *, n_folds: int, n_validation: int) -> str:
+    """Say what is going to be tried, and what is not."""
+    names = [race.families[index].name for index in dict.fromkeys(race.schedule)]
+    how = f"one fit scored on {counted(n_validation, 'validation row')}" if n_validation else counted(n_folds, "fold")
+    left_out = f"; the budget leaves no time for {listed(race.left_out)}" if race.left_out else ""
+    return f"{counted(len(race.schedule), 'trial')} of {listed(names, at_most=12)}, {how} each{left_out}."
 
 
 @dataclass(frozen=True)
@@ -230,6 +245,9 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
     names = list(wanted) or list(FAMILIES)
     families = [load_family(name) if isinstance(name, str) else name for name in names]
     fit = [f for f in families if task.kind in f.tasks and schema.modality in f.modalities]
+    is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
+    if schema.modality != "tabular" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
+        raise _unread(schema)
     if not fit:
         raise InputError(
             f"families {', '.join(f.name for f in families)}: none can do {task.kind} on {schema.modality} data",
@@ -237,6 +255,18 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
         )
     others = [family for family in fit if family.name != "dummy"]
     return [load_family("dummy"), *others]
+
+
+def _unread(schema: Schema) -> InputError:
+    """Say that no family reads what the features are, before anything is tried."""
+    what = {"text": "free text", "image": "images"}[schema.modality]
+    names = listed(f"`{column.name}`" for column in schema.features)
+    return InputError(
+        f"train: every feature is {what} ({names}), and no family reads that: nothing was tried, and no look was spent",
+        hint="add columns of numbers or categories"
+        + ('; a text of few different values may be type = "category" in schema.toml' if what == "free text" else ""),
+        facts={"modality": schema.modality},
+    )
 
 
 def _examples(store: Store, snapshot: Snapshot, parts: Parts, task: Task) -> tuple[Examples, Examples]:

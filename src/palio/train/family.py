@@ -27,9 +27,6 @@ Feeds = dict[str, Array]
 Params = dict[str, Any]
 Style = Literal["tree", "forest", "linear"]
 
-ROWS_AT_ONCE = 65_536
-"""Rows that are turned into features together: bounds the memory of what lies between."""
-
 
 class OutOfTime(Exception):  # noqa: N818  # not a fault: the budget is spent
     """The deadline has come; what was being fitted is dropped, what is finished is kept."""
@@ -111,13 +108,38 @@ class Examples:
         """Return the features of these rows, shape (n_rows, n_features) float64, computed once by the graph."""
         found = self._matrices.get(id(preprocessing))
         if found is None:  # the entry keeps the preprocessing alive, so that its id stays its own
-            found = (preprocessing, features_of(preprocessing, self.feeds()))
+            found = (preprocessing, preprocessing.transform(self.feeds()))
             self._matrices[id(preprocessing)] = found
         return found[1]
 
     def take(self, rows: Array) -> Examples:
-        """Return the examples at the given positions."""
-        return Examples(self.frame[rows], self.target[rows], self.schema, self.task)
+        """Return the examples at the given positions. Their rows are copied when they are asked for, and not kept."""
+        return _Taken(self, np.asarray(rows))
+
+
+class _Taken(Examples):
+    """Some of other examples: folds overlap, and to hold each in memory would be to hold the table many times."""
+
+    def __init__(self, whole: Examples, rows: Array) -> None:
+        if isinstance(whole, _Taken):
+            rows = whole._rows[rows]
+            whole = whole._whole
+        known = {"target": whole.target[rows], "schema": whole.schema, "task": whole.task}
+        for name, value in {**known, "_whole": whole, "_rows": rows, "_fitted": {}, "_matrices": {}}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows."""
+        return self._whole.frame[self._rows]
+
+    def feeds(self) -> Feeds:
+        """Return the rows as a graph takes them."""
+        return model.feeds_from_frame(self.frame, self.schema)
+
+    if TYPE_CHECKING:
+        _whole: Examples
+        _rows: Array
 
 
 class Fitted(Protocol):
@@ -236,25 +258,13 @@ class TabularFitted:
         """Return the library's own answer on rows, or on feeds of the graph."""
         if isinstance(rows, Examples):
             return self.answer(rows.matrix(self.preprocessing))
-        return self.answer(features_of(self.preprocessing, rows))
+        return self.answer(self.preprocessing.transform(rows))
 
     def graph(self) -> bytes:
         """Export from raw columns to answers as one ONNX graph."""
         builder = model.GraphBuilder(self.preprocessing.schema)
         self.emit(builder, self.preprocessing.emit(builder))
         return builder.build()
-
-
-def features_of(preprocessing: Preprocessing, feeds: Feeds) -> Array:
-    """Compute the features of rows, shape (n_rows, n_features) float64, by running the preprocessing's own graph."""
-    graph = model.Graph(preprocessing.build(), threads=2)
-    n_rows = len(next(iter(feeds.values())))
-    blocks = [
-        graph.run({name: values[start : start + ROWS_AT_ONCE] for name, values in feeds.items()})["features"]
-        for start in range(0, max(1, n_rows), ROWS_AT_ONCE)
-    ]
-    found: Array = np.concatenate(blocks)
-    return found
 
 
 def class_outputs(probabilities: Array, task: Task) -> Outputs:

@@ -16,10 +16,11 @@ from palio.core import ids
 from palio.core.errors import ConflictError, PalioError
 from palio.core.progress import Progress
 from palio.core.records import Cost, Parity, Run, Snapshot
+from palio.core.words import counted
 from palio.train import unseen
 from palio.train.choice import Limits, choose, shown
 from palio.train.family import Examples, Family, Fitted, OutOfTime
-from palio.train.trial import Terms, score
+from palio.train.trial import UNDEFINED, WANT_OF_ROWS, Terms, score
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
@@ -52,6 +53,8 @@ class Field:
     """On `time.monotonic`."""
     progress: Progress
     limits: Limits
+    left_out: tuple[str, ...] = ()
+    """Families that the budget did not allow even once."""
 
     def everything(self) -> Examples:
         """Return training and validation rows together: what the champion learns from."""
@@ -83,8 +86,11 @@ def hold(field: Field, runs: Sequence[Run]) -> Outcome:
     would break the deadline.
 
     Raises:
-        PalioError: not even the constant answer could be packed; the cause is named.
+        PalioError: every family that learns failed, or not even the constant answer could be packed; with the cause.
     """
+    failures = _failures(runs)
+    if failures and not any(run.family != "dummy" and run.status == "done" for run in runs):
+        raise _all_failed(field, runs, failures)
     finalists: list[Run] = []
     reasons: list[str] = []
     cut = False
@@ -100,13 +106,13 @@ def hold(field: Field, runs: Sequence[Run]) -> Outcome:
         except Exception as error:  # noqa: BLE001 - a family may be foreign code; the others go on
             reasons.append(f"{run.family} is out: it could not be exported ({_line(error)}).")
     if not finalists:
-        told = [*reasons, *(f"{run.family} failed: {run.reason}" for run in runs if run.status == "failed")]
-        raise PalioError(
-            f"train: no candidate can be scored: {told[0] if told else 'none was tried'}",
-            hint="bring more rows of each class, or choose another metric in palio.toml [train]",
-        )
-    choice = choose(finalists, sign=field.terms.sign, limits=field.limits, holdout=field.holdout)
+        raise _all_failed(field, runs, failures or {"": "; ".join(reasons) or "none was tried"})
+    absent = [f"{name} failed: {reason}" for name, reason in failures.items()]
+    absent += [reason.rstrip(".") for reason in reasons]
+    absent += [f"{name} was left out: one trial of it would break the budget" for name in field.left_out]
+    choice = choose(finalists, sign=field.terms.sign, limits=field.limits, holdout=field.holdout, absent=absent)
     reasons = [*choice.reasons, *reasons]
+    reasons += [f"Warning: every trial of {name} failed: {reason}." for name, reason in failures.items()]
     last: Exception | None = None
     everything = field.everything()
     for run in choice.ranking:
@@ -126,6 +132,36 @@ def hold(field: Field, runs: Sequence[Run]) -> Outcome:
             reasons += _generalises(chosen, field.terms)
             return Outcome(tuple(final.get(one.id, one) for one in runs), run.id, bundle, tuple(reasons), cut)
     raise last or PalioError("train: no candidate could be fitted", hint="raise [train] budget_s")
+
+
+def _failures(runs: Sequence[Run]) -> dict[str, str]:
+    """Return the families of which every trial failed, with the first reason."""
+    done = {run.family for run in runs if run.status != "failed"}
+    found: dict[str, str] = {}
+    for run in runs:
+        if run.family not in done:
+            found.setdefault(run.family, run.reason)
+    return found
+
+
+def _all_failed(field: Field, runs: Sequence[Run], failures: Mapping[str, str]) -> PalioError:
+    """Say that nothing was learned because everything failed, and why: the features are not to blame."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in failures.items():
+        by_reason.setdefault(reason.removeprefix(f"{name}: "), []).append(name)
+    told = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
+    terms = field.terms
+    if all(any(words in reason for words in WANT_OF_ROWS) for reason in by_reason):
+        hint = "bring more rows of each class" if terms.task.kind == "classification" else "bring more rows"
+        if any(UNDEFINED in reason for reason in by_reason):
+            hint += f", or choose another metric than {terms.metric} under [train] in palio.toml"
+    else:
+        hint = "leave out the columns at fault with exclude under [data], or report it with the schema of the data"
+    return PalioError(
+        f"train: every family failed, so nothing was learned and no look was spent: {told}",
+        hint=hint,
+        facts={"failed": dict(failures), "trials": len(runs)},
+    )
 
 
 def _best_of_each(runs: Sequence[Run], *, sign: float) -> list[Run]:
@@ -212,7 +248,7 @@ def _pace(run: Run, *, holdout: bool) -> float:
 
 def _champion(field: Field, run: Run, everything: Examples) -> str:
     """Fit on train and validation, check the graph against the library, and pack the bundle."""
-    field.progress.say(f"Fitting {run.family} on {len(everything.target):,} rows of train and validation.")
+    field.progress.say(f"Fitting {run.family} on {counted(len(everything.target), 'row')} of train and validation.")
     fitted = _fit(field, run, everything)
     graph = fitted.graph()
     checked = field.validation if len(field.validation.target) else field.train
@@ -221,8 +257,8 @@ def _champion(field: Field, run: Run, everything: Examples) -> str:
     if failed:
         worst = failed[0]
         raise PalioError(
-            f"its graph differs from its library by {worst.max_abs_diff:.3g} ({worst.path}, {worst.rows:,} rows; "
-            f"{worst.tolerance:.3g} is allowed).",
+            f"its graph differs from its library by {worst.max_abs_diff:.3g} ({worst.path}, "
+            f"{counted(worst.rows, 'row')}; {worst.tolerance:.3g} is allowed).",
             hint="report it with the schema of the data",
         )
     terms, rows = field.terms, everything

@@ -12,6 +12,7 @@ from palio import split
 from palio.core import seeds
 from palio.core.errors import InputError
 from palio.core.records import LearningCurve, LearningPoint, Parts, Run
+from palio.core.words import counted
 from palio.train.choice import resampled_error, shown
 from palio.train.family import Array, Examples, Family, OutOfTime
 from palio.train.trial import Fold, Terms, try_out
@@ -80,7 +81,8 @@ def sentence(curve: LearningCurve, metric: str) -> str:
     """Say whether more rows would help."""
     _, half, whole = curve.points
     step = (
-        f"from {half.n_rows:,} to {whole.n_rows:,} rows {metric} went from {shown(half.score)} to {shown(whole.score)}"
+        f"from {half.n_rows:,} to {counted(whole.n_rows, 'row')} {metric} went from {shown(half.score)} "
+        f"to {shown(whole.score)}"
     )
     if curve.verdict == "unclear":
         return f"It is unclear whether more rows would help: {step}, within chance."

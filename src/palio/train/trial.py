@@ -13,7 +13,9 @@ import numpy as np
 
 from palio import measure
 from palio.core import ids, seeds
+from palio.core.errors import PalioError
 from palio.core.records import Parts, Run, Task
+from palio.core.words import counted
 from palio.train.choice import resampled_error
 from palio.train.family import Array, Examples, Family, OutOfTime, Params
 from palio.train.stopping import hold_back
@@ -26,7 +28,10 @@ HOPELESS_SHARE = 0.02
 """A trial is hopeless when it loses this share of what the best one gains over the dummy."""
 N_BLOCKS = 10
 """Blocks of rows that one large holdout is scored in, so that scores have a spread."""
-
+UNDEFINED = "is undefined on every fold"
+"""What the reason of a trial says whose metric has no value on any fold."""
+WANT_OF_ROWS = (UNDEFINED, "only one class has examples", "no feature column holds two different values")
+"""What the reason of a trial says that failed for want of rows."""
 
 Keep = Callable[[Sequence[tuple[Array, "Outputs"]]], str]
 """Positions and answers on them, fold by fold → the blob that holds them."""
@@ -169,7 +174,8 @@ def try_out(
             if bar is not None and bar.beats(scores, sign=terms.sign):
                 break
         if not scores:
-            reason = f"{terms.metric} is undefined on every fold: too few rows of each class"
+            few = "too few rows of each class" if terms.task.kind == "classification" else "every value is the same"
+            reason = f"{terms.metric} {UNDEFINED}: {few}"
             return _finish(run, started, status="failed", reason=reason)
         params = family.settle(params, found)
     except (OutOfTime, KeyboardInterrupt):
@@ -177,7 +183,7 @@ def try_out(
     except Exception as error:  # noqa: BLE001 - a family may be foreign code; its fault must not end the search
         return _finish(run, started, status="failed", reason=_reason(error))
     pruned = len(found) < len(folds)
-    reason = f"no hope after {len(found)} of {len(folds)} folds" if pruned else ""
+    reason = f"no hope after {len(found)} of {counted(len(folds), 'fold')}" if pruned else ""
     is_best = not pruned and (bar is None or bar.is_raised_by(scores, sign=terms.sign))
     spread = resampled_error(scores, n_folds=len(folds), holdout=folds[0].n_blocks > 1)
     return _finish(
@@ -225,5 +231,7 @@ def _finish(run: Run, started: float, **changes: Any) -> Run:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, PalioError):  # it speaks for people already
+        return error.message.splitlines()[0][:300]
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

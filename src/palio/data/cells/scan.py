@@ -17,6 +17,7 @@ from palio.data.cells.frame import Cells, read_frame
 from palio.data.cells.order import DayOrder, Order
 from palio.data.cells.uniqueness import Numbers, Uniqueness
 from palio.data.cells.words import Words
+from palio.data.classes import look_alike
 
 MAX_DISTINCT = 10_000
 """Distinct values are counted exactly up to here."""
@@ -378,7 +379,11 @@ class ColumnScan:
             shown = " and ".join(f"`{mark}`" for mark in self.kept)
             found.append(f"{shown} is taken for a class, not for a missing value")
         found += self.words.about_marks(self.n_rows, is_text=self._is_text)
-        return [f"`{self.name}`: {doubt}" for doubt in found]
+        told = [f"`{self.name}`: {doubt}" for doubt in found]
+        counts = self.label_counts() if self._guess.kind == "string" and not self._target else None
+        if counts is not None and len(counts) <= MAX_CATEGORIES:  # of the target it is told with its classes
+            told += look_alike(self.name, counts)
+        return told
 
 
 def _of_type(held: Any, column: Column) -> Guess:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from palio.core.cells import folded
 from palio.data.cells.evidence import Guess
 
 TEXT_WORDS = 3.0
@@ -41,7 +40,7 @@ class Words:
 
     def doubts(self, counts: Mapping[str, int] | None, n: int, guess: Guess) -> list[str]:
         """Say what the values look like beside what they are taken for."""
-        return [*_spellings(counts), *_looks(guess, is_text=self.are_text(counts, n))]
+        return _looks(guess, is_text=self.are_text(counts, n))
 
     def about_marks(self, n_rows: int, *, is_text: bool) -> list[str]:
         """Say which words were taken for "missing" where they may be values."""
@@ -52,22 +51,6 @@ class Words:
         return [
             f"{shown} {'is' if len(told) == 1 else 'are'} taken as missing; for a value of its own write missing = []"
         ]
-
-
-def _spellings(counts: Mapping[str, int] | None) -> list[str]:
-    if counts is None or len(counts) > 1_000:
-        return []
-    groups: dict[str, list[str]] = {}
-    for value in counts:
-        groups.setdefault(folded(value), []).append(value)
-    alike = [sorted(group, key=lambda v: (-counts[v], v)) for group in groups.values() if len(group) > 1]
-    if not alike:
-        return []
-    shown = "; ".join(" and ".join(f"`{v}` ({counts[v]:,} rows)" for v in group[:4]) for group in alike[:3])
-    n = len(counts)
-    return [
-        f"{shown} differ only in case or blanks; to make {n} values {len(groups)}, write fold = true in schema.toml"
-    ]
 
 
 def _looks(guess: Guess, *, is_text: bool) -> list[str]:

@@ -1,0 +1,41 @@
+"""Put numbers into sentences: one row, two rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_ES = ("s", "x", "ch", "sh")
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """Write a number with its noun, in the singular for one.
+
+    Args:
+        n: How many.
+        one: The noun for one of them.
+        many: For any other number; regular if empty.
+
+    Example:
+        >>> counted(1, "row"), counted(1200, "row"), counted(0, "class"), counted(2, "family")
+        ('1 row', '1,200 rows', '0 classes', '2 families')
+    """
+    return f"{n:,} {one if n == 1 else many or _plural(one)}"
+
+
+def listed(words: Iterable[str], *, at_most: int = 5) -> str:
+    """Write words as they are listed in a sentence, and how many more there are.
+
+    Example:
+        >>> listed(["a"]), listed(["a", "b", "c"]), listed("abcdefgh")
+        ('a', 'a, b and c', 'a, b, c, d, e and 3 more')
+    """
+    known = list(words)
+    if len(known) > at_most:
+        known = [*known[:at_most], f"{len(known) - at_most:,} more"]
+    return known[0] if len(known) == 1 else ", ".join(known[:-1]) + f" and {known[-1]}" if known else ""
+
+
+def _plural(one: str) -> str:
+    if one.endswith("y") and one[-2:-1] not in "aeiou":
+        return one[:-1] + "ies"
+    return one + ("es" if one.endswith(_ES) else "s")

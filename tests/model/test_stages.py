@@ -1,0 +1,73 @@
+"""A graph that is taken apart where its columns meet answers as the whole, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from palio import model
+from palio.core.records import Column, Schema, Task
+from palio.model import Graph, GraphBuilder
+from palio.testing.family import TASKS, examples_of
+from palio.train.table import FAMILIES, load_family
+
+
+def graph_of(family: str, task: Task) -> tuple[bytes, Any]:
+    examples, learner = examples_of(task), load_family(family)
+    params = dict(learner.defaults(examples.shape, task)[0]) | ({"n_estimators": 20} if family == "lightgbm" else {})
+    return learner.fit(examples, params=params, seed=0).graph(), examples
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_features_and_head_answer_as_the_whole_graph(family: str, task: Task) -> None:
+    graph, examples = graph_of(family, task)
+    stages = model.stages_of(graph)
+    assert stages is not None
+    for feeds in (examples.feeds(), model.stress_feeds(examples.frame, examples.schema, graph)):
+        whole, parts = Graph(graph).predict(feeds), stages.answer(stages.features(feeds))
+        assert (whole.prediction == parts.prediction).all()
+        if whole.probabilities is not None:
+            assert np.array_equal(whole.probabilities, parts.probabilities, equal_nan=True)
+
+
+@pytest.mark.parametrize("family", ["linear", "lightgbm", "forest"])
+def test_a_column_acts_through_its_own_features_alone(family: str) -> None:
+    graph, examples = graph_of(family, TASKS["two classes"])
+    stages = model.stages_of(graph)
+    assert stages is not None
+    before = stages.features(examples.feeds())
+    order = np.random.default_rng(0).permutation(len(before))
+    for name, cells in examples.feeds().items():
+        after = stages.features({**examples.feeds(), name: cells[order]})
+        mine = np.array(stages.column_of) == name
+        assert np.array_equal(after[:, mine], before[order][:, mine], equal_nan=True)
+        assert np.array_equal(after[:, ~mine], before[:, ~mine], equal_nan=True)
+
+
+def test_columns_that_no_tree_splits_on_are_not_read() -> None:
+    rng = np.random.default_rng(0)
+    import lightgbm
+
+    X = rng.normal(size=(400, 30))
+    booster = lightgbm.train(
+        {"objective": "regression", "verbose": -1, "num_leaves": 2}, lightgbm.Dataset(X, X[:, 3] > 0), 2
+    )
+    schema = Schema(columns=tuple(Column(name=f"x{k}", type="number") for k in range(30)))
+    builder = GraphBuilder(schema)
+    features = builder.concat([builder.input(column.name) for column in schema.columns])
+    model.emit_lightgbm(builder, features, booster, Task(kind="regression", target="y"))
+    stages = model.stages_of(builder.build())
+    assert stages is not None
+    assert stages.read == {"x3"}
+
+
+def test_a_graph_whose_columns_meet_in_several_places_is_left_whole() -> None:
+    schema = Schema(columns=(Column(name="a", type="number"), Column(name="b", type="number")))
+    builder = GraphBuilder(schema)
+    a, b = builder.input("a"), builder.input("b")
+    flat = builder.node("Reshape", builder.node("Add", a, b), builder.constant([-1], "int64"))
+    builder.output("prediction", flat, "double", (None,))
+    assert model.stages_of(builder.build()) is None

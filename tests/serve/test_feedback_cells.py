@@ -1,0 +1,63 @@
+"""Truths are read as the target was."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from palio.core.errors import ContractError
+from palio.core.records import Column, Task
+from palio.serve.feedback import Truths
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+PRICE = Column(name="price", type="number", feature=False, decimal=",", unit="€")
+GRADE = Column(name="grade", type="integer", feature=False)
+ILL = Column(name="ill", type="category", feature=False, categories=("no", "Yes"), fold=True, missing=("", "NA"))
+
+
+def read(column: Column, cell: Any, kind: str = "classification", classes: tuple[str, ...] = ()) -> str | float:
+    task = Task(kind=kind, target=column.name, classes=classes)  # type: ignore[arg-type]
+    return Truths(task, column).read({"key": 7.0, "label": cell}, now=NOW, where="row 0").label
+
+
+@pytest.mark.parametrize(("cell", "number"), [("1.234,50 €", 1234.5), ("1.500", 1500.0), (" (3) ", -3.0), (2.5, 2.5)])
+def test_a_number_is_read_with_the_marks_of_the_target(cell: Any, number: float) -> None:
+    assert read(PRICE, cell, "regression") == number
+
+
+@pytest.mark.parametrize("cell", ["1.5", "12 kg", "soon", "yes"])
+def test_what_is_no_number_under_the_contract_is_refused(cell: Any) -> None:
+    with pytest.raises(ContractError, match="not a finite number"):
+        read(PRICE, cell, "regression")
+
+
+@pytest.mark.parametrize(
+    ("column", "classes", "cell", "label"),
+    [
+        (GRADE, ("1", "2"), "1.0", "1"),
+        (GRADE, ("1", "2"), 1, "1"),
+        (GRADE, ("1", "2"), " 02 ", "2"),
+        (ILL, ("no", "Yes"), "YES", "Yes"),
+        (ILL, ("no", "Yes"), "No ", "no"),
+        (ILL, ("no", "Yes"), True, "Yes"),
+        (ILL, ("no", "Yes"), "perhaps", "perhaps"),
+        (ILL, ("no", "Yes", "None"), "None", "None"),
+    ],
+)
+def test_a_class_is_read_as_a_cell_of_the_target(
+    column: Column, classes: tuple[str, ...], cell: Any, label: str
+) -> None:
+    assert read(column, cell, classes=classes) == label
+
+
+def test_a_mark_of_the_target_says_that_the_truth_is_not_known_yet() -> None:
+    with pytest.raises(ContractError, match="missing"):
+        read(ILL, "NA", classes=("no", "Yes"))
+
+
+def test_a_key_is_the_same_as_number_and_as_text() -> None:
+    truths = Truths(Task(kind="classification", target="ill", classes=("no", "Yes")), ILL)
+    keys = {truths.read({"key": k, "label": "no"}, now=NOW, where="row 0").key for k in (7, 7.0, "7", " 7")}
+    assert keys == {"7"}
