@@ -68,8 +68,11 @@ def screen(started: Started, *, folder: Path, page: Path | None = None, width: i
         yield Text()
     for sentence in columns.task_sentences(started):
         yield from (Text(line) for line in _wrapped(sentence, width))
-    yield Text(f"written: {started.config}, {started.contract}" + (f", {page}" if page else ""), style="dim")
-    yield Text("next: palio run" + ("" if folder == Path() else f" --dir {folder}"), style="bold")
+    written = ", ".join([started.config, started.contract, *([str(page)] if page else [])])
+    # whole, so that they can be copied
+    yield Text(f"written: {clean(written, limit=1_000)}", style="dim", no_wrap=True, overflow="ignore")
+    there = "" if folder == Path() else f" --dir {folder}"
+    yield Text(f"next: palio run{there}", style="bold", no_wrap=True, overflow="ignore")
 
 
 def _item(mark: str, style: str, subject: str, text: str, width: int) -> Iterator[Text]:

@@ -24,6 +24,7 @@ from palio.data.source import Source
 from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
 
+_ALIKE = "differ only in case or blanks"
 MIN_ROWS = 10
 """Fewer rows cannot be cut into three parts and say anything."""
 
@@ -41,13 +42,11 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Why the task is this one."""
     readings: tuple[ColumnReading, ...] = ()
     """How each column is read, for a person to check."""
-    reason: str = ""
-    """Why the task is taken so, in one sentence."""
 
     @property
     def about_rows(self) -> tuple[str, ...]:
         """The notes that are not about one column, so that `readings` do not hold them."""
-        return not_of_a_column(self.notes, self.readings)
+        return tuple(note for note in not_of_a_column(self.notes, self.readings) if note != self.reason)
 
 
 def survey(
@@ -117,7 +116,10 @@ def survey(
     )
     if "--task" in found.reason:  # it might be taken otherwise
         notes.append(found.reason)
-    notes.extend(found.notes)
+    # what is told of every column of words is not told of the labels once more
+    is_alike = any(_ALIKE in doubt for doubt in scan.doubts())
+    labels = [note for note in found.notes if not (is_alike and _ALIKE in note)]
+    notes.extend(labels)
     notes.extend(_about_rows(source, scan, n_rows))
     if not schema.features:
         raise InputError(
@@ -132,7 +134,7 @@ def survey(
         notes=tuple(notes),
         n_rows=n_rows,
         n_unlabelled=scan.n_missing + scan.n_wrong,
-        readings=readings(schema, scans),
+        readings=readings(schema, scans, labels),
     )
 
 

@@ -14,9 +14,20 @@ N_VALUES = 5
 MAX_SHOWN = 40
 
 
-def readings(schema: Schema, scans: Mapping[str, ColumnScan]) -> tuple[ColumnReading, ...]:
-    """Return how each column of a survey is read, in the order of the file."""
-    return tuple(_reading(column, schema, scans[column.name]) for column in schema.columns)
+def readings(
+    schema: Schema, scans: Mapping[str, ColumnScan], about_target: Sequence[str] = ()
+) -> tuple[ColumnReading, ...]:
+    """Return how each column of a survey is read, in the order of the file.
+
+    Args:
+        schema: What was found.
+        scans: How.
+        about_target: What else is doubtful of the labels.
+    """
+    return tuple(
+        _reading(column, schema, scans[column.name], about_target if column.name == schema.target else ())
+        for column in schema.columns
+    )
 
 
 def not_of_a_column(notes: Iterable[str], table: Sequence[ColumnReading]) -> tuple[str, ...]:
@@ -32,13 +43,15 @@ def not_of_a_column(notes: Iterable[str], table: Sequence[ColumnReading]) -> tup
     return tuple(note for note in notes if note not in told)
 
 
-def _reading(column: Column, schema: Schema, scan: ColumnScan) -> ColumnReading:
+def _reading(column: Column, schema: Schema, scan: ColumnScan, more: Sequence[str]) -> ColumnReading:
     ranged = column.low is not None and column.high is not None
     counts = None if ranged else scan.label_counts()
     role = _role(column, schema)
     is_told = scan.n_wrong > 0 or scan.has_huge
-    doubts = [doubt.removeprefix(f"`{column.name}`: ") for doubt in scan.doubts()]
-    wrong = scan.column().note if is_told else ""
+    head = f"`{column.name}`: "
+    doubts = [doubt.removeprefix(head) for doubt in scan.doubts()]
+    wrong = [scan.column().note] if is_told else []
+    doubts = [*wrong, *doubts, *(one.removeprefix(head) for one in more if one.startswith(head))]
     return ColumnReading(
         name=column.name,
         reading=kind_of(column).describe(column),
@@ -49,7 +62,7 @@ def _reading(column: Column, schema: Schema, scan: ColumnScan) -> ColumnReading:
         values=_values(column, counts),
         n_values=None if counts is None else len(counts),
         why="" if column.feature or role == "target" else column.note,
-        doubts=() if column.note == EXCLUDED else tuple(dict.fromkeys([*([wrong] if wrong else []), *doubts])),
+        doubts=() if column.note == EXCLUDED else tuple(dict.fromkeys(doubts)),
     )
 
 
