@@ -194,6 +194,16 @@ def test_edits_of_the_contract_are_kept_and_told(file: Path) -> None:
     assert not column(folder, "art").fold
 
 
+def test_a_contract_that_cannot_be_read_is_named_or_replaced(file: Path) -> None:
+    begin(file, target="gekauft")
+    folder = file.parent / "project"
+    (folder / "schema.toml").write_text("[[column]\n")
+    with pytest.raises(ConfigError, match=r"schema\.toml: not valid TOML"):
+        flow.init(folder=folder)
+    flow.init(folder=folder, force=True)
+    assert column(folder, "art").type == "category"
+
+
 def test_what_was_found_before_follows_the_rows(file: Path) -> None:
     begin(file, target="gekauft")
     file.write_text(GERMAN.replace(";a;", ";d;"))

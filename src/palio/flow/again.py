@@ -50,8 +50,12 @@ class Before(Record, frozen=True, kw_only=True):
     found: Found | None = None
 
 
-def look(folder: Path) -> Before:
+def look(folder: Path, *, forget: bool = False) -> Before:
     """Read what an earlier `init` and a person left in a folder.
+
+    Args:
+        folder: Of the project.
+        forget: Pass over `schema.toml`, whatever it holds.
 
     Raises:
         ConfigError: `palio.toml` or `schema.toml` is not what it should be.
@@ -60,7 +64,8 @@ def look(folder: Path) -> Before:
     if not path.exists():
         return Before()
     tables = read_tables(folder)
-    schema = data.read_schema(folder / SCHEMA_FILE) if (folder / SCHEMA_FILE).exists() else None
+    schema_file = folder / SCHEMA_FILE
+    schema = data.read_schema(schema_file) if schema_file.exists() and not forget else None
     found = _remembered(folder)
     own = {
         room: {k: v for k, v in table.items() if not (found and found.settings.get(room, {}).get(k) == v)}
@@ -101,7 +106,7 @@ def _remembered(folder: Path) -> Found | None:
         return None  # a fresh copy of the project: then all that stands there is a person's
 
 
-def check_is_same_table(before: Before, schema: Schema, source: str) -> None:
+def check_is_same_table(before: Before, source: data.Source) -> None:
     """Refuse to take a file for the project's that has hardly a column of it.
 
     Raises:
@@ -110,9 +115,9 @@ def check_is_same_table(before: Before, schema: Schema, source: str) -> None:
     if before.schema is None:
         return
     known = {column.name for column in before.schema.columns}
-    if len(known & {column.name for column in schema.columns}) < _SHARE * len(known):
+    if len(known.intersection(source.columns)) < _SHARE * len(known):
         raise ConfigError(
-            f"there is a project about another table here: {source} has hardly a column of its {SCHEMA_FILE}",
+            f"there is a project about another table here: {source.name} has hardly a column of its {SCHEMA_FILE}",
             hint="name another folder with --dir, or add --force to take the new table",
         )
 

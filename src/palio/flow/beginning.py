@@ -94,7 +94,7 @@ def init(
         InputError: the file cannot be read, or has no such column.
     """
     file, folder = str(file), Path(folder)
-    before = again.look(folder)
+    before = again.look(folder, forget=force)
     flags = _flags(folder, file, str(target), name, task, given)
     config = settings.parse(before.tables, env=os.environ, flags=flags)
     name = config.project.name if config.project.name != Config().project.name else _slug(file or config.data.source)
@@ -102,25 +102,12 @@ def init(
     if not table.source:
         raise InputError("no file is named", hint="say palio init FILE --target COLUMN")
     source = data.open_source(file or sources.locate(folder, table.source), sources.options(table))
+    again.check_is_same_table(before, source)
     if not table.target:
         shown = ", ".join(f"`{column}`" for column in source.columns[:20]) + (" …" if len(source.columns) > 20 else "")
         raise InputError(f"no target is named, the columns are {shown}", hint="say --target COLUMN")
-    survey = data.survey(
-        source,
-        target=table.target,
-        kind=config.project.task,
-        positive=table.positive,
-        id=table.id,
-        group=table.group,
-        time=table.time,
-        exclude=table.exclude,
-        decimal="" if table.decimal == "auto" else table.decimal,
-        date_order="" if table.date_order == "auto" else table.date_order,
-        progress=progress,
-    )
-    if not force:
-        again.check_is_same_table(before, survey.schema, source.name)
-    schema, kept = (survey.schema, {}) if force else again.with_edits(before, survey.schema)
+    survey = _survey(source, config, progress)
+    schema, kept = again.with_edits(before, survey.schema)
     found = findings.about(source, survey, schema, config)
     if before.text:
         text = again.rewritten(before, given=_given(config, schema, flags), found=found)
@@ -143,6 +130,23 @@ def init(
         n_features=len(schema.features),
         readings=again.shown(survey.readings, schema, kept),
         notes=(*survey.about_rows, *(one for key, ones in kept.items() if key not in names for one in ones)),
+    )
+
+
+def _survey(source: data.Source, config: Config, progress: Progress) -> data.Survey:
+    table = config.data
+    return data.survey(
+        source,
+        target=table.target,
+        kind=config.project.task,
+        positive=table.positive,
+        id=table.id,
+        group=table.group,
+        time=table.time,
+        exclude=table.exclude,
+        decimal="" if table.decimal == "auto" else table.decimal,
+        date_order="" if table.date_order == "auto" else table.date_order,
+        progress=progress,
     )
 
 
