@@ -44,7 +44,7 @@ def begun(tmp_path: Path) -> Path:
         ("", "y", 2, "empty"),
         ("size,colour,y\n", "y", 2, "row"),
         ("size,colour,y\n1,red,yes\n", "y", 2, "1 row"),
-        ("a,a,y\n" + "1,2,yes\n" * 20, "y", 2, "`a` occurs more than once"),
+        ("y,a,y\n" + "1,2,yes\n" * 20, "y", 2, "`y` occurs more than once"),
         (CSV, "nobody", 2, "`nobody`"),
         (CSV.replace("yes", "no"), "y", 2, "at least two classes"),
         (CSV.replace("yes", "").replace("no", ""), "y", 2, "missing"),

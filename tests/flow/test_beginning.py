@@ -111,9 +111,9 @@ def test_without_a_target_the_columns_are_named(file: Path) -> None:
 def test_a_target_that_is_absent_because_no_header_was_found_says_so(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("".join(f"{n},{n * n % 11},{'abc'[n % 3]}\n" for n in range(40)))
-    with pytest.raises(InputError, match="first line was not taken for a header") as caught:
+    with pytest.raises(InputError, match="no header was found") as caught:
         begin(file, target="y")
-    assert "--header yes" in caught.value.hint
+    assert "[data] header" in caught.value.hint
 
 
 def test_each_column_is_told_once(file: Path) -> None:

@@ -17,7 +17,7 @@ from .test_browser import assert_fits_a_telephone
 
 class Begun(Record, frozen=True, kw_only=True):
     source: str = "sales.csv"
-    form: Form | None = Form(kind="delimited", separator=";", encoding="cp1252", n_before=2)
+    form: Form = Form(kind="delimited", separator=";", encoding="cp1252", n_before=2)
     task: Task = Task(kind="classification", target="y", classes=("no", "yes"), positive="yes")
     reason: str = "classification of `y`: it holds no numbers"
     n_rows: int = 200

@@ -40,7 +40,7 @@ def show(started: Started, *, folder: Path, page: Path | None = None) -> None:
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         for line in screen(started, folder=folder, page=page, width=width):
-            console.print(line, soft_wrap=False)
+            console.print(line, soft_wrap=line.overflow == "ignore")
     text = "\n".join(line.rstrip() for line in captured.get().splitlines())
     click.echo(text.translate(_WORDS) if is_plain else text)
 

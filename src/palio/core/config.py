@@ -51,8 +51,12 @@ class DataTable(_Table, frozen=True, kw_only=True):
     separator: str = "auto"
     header: Literal["auto", "yes", "no"] = "auto"
     encoding: str = "auto"
+    quote: str = "auto"
+    comment: str = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
     date_order: Literal["auto", "dmy", "mdy", "ymd"] = "auto"
+    sheet: str = ""
+    range: str = ""
     missing: tuple[str, ...] = MISSING
     on_violation: Literal["refuse", "quarantine"] = "refuse"
 

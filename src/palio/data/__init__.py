@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from palio.data.arrivals import Arrivals, scan
     from palio.data.cells.frame import Cells, read_cells
     from palio.data.inference import Survey, survey
+    from palio.data.opening import open_source
     from palio.data.profiles import profile_of
     from palio.data.row_ids import RowIds
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
-    from palio.data.source import Source, SourceOptions, open_source
+    from palio.data.source import Skipped, Source, SourceOptions
     from palio.data.stored import StoredRows, holds, known_ids, obstacle
     from palio.data.table import EXCLUDED
     from palio.data.task import infer_task
@@ -27,6 +28,7 @@ _HOMES = {
     "Arrivals": "arrivals",
     "Cells": "cells.frame",
     "RowIds": "row_ids",
+    "Skipped": "source",
     "Source": "source",
     "SourceOptions": "source",
     "StoredRows": "stored",
@@ -38,7 +40,7 @@ _HOMES = {
     "ingest": "snapshot",
     "known_ids": "stored",
     "obstacle": "stored",
-    "open_source": "source",
+    "open_source": "opening",
     "profile": "snapshot",
     "profile_of": "profiles",
     "read": "snapshot",
@@ -55,6 +57,7 @@ __all__ = [
     "Arrivals",
     "Cells",
     "RowIds",
+    "Skipped",
     "Source",
     "SourceOptions",
     "StoredRows",

@@ -87,19 +87,28 @@ def survey(
             classes, all missing).
     """
     names = source.columns
-    chosen = resolve(target, names, "target")
+    if not names:
+        raise InputError(f"{source.name}: the file holds no rows", hint="name a file with rows")
+    chosen = _column(target, source, "target")
     wishes = roles.Wishes(
         target=chosen,
-        id=resolve(id, names, "id") if id else None,
-        group=resolve(group, names, "group") if group else None,
-        time=tuple(resolve(name, names, "time") for name in time),
-        exclude=frozenset(resolve(name, names, "exclude") for name in exclude),
+        id=_column(id, source, "id") if id else None,
+        group=_column(group, source, "group") if group else None,
+        time=tuple(_column(name, source, "time") for name in time),
+        exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
     scans, clock, n_rows = _scan(source, chosen, Wishes(decimal, date_order), progress)
     if n_rows < MIN_ROWS:
+        left_out = ""
+        if source.skipped.n_rows:
+            line, n_cells, _ = source.skipped.rows[0]
+            left_out = (
+                f"; {source.skipped.n_rows:,} more have another number of cells than the {len(names)} columns, "
+                f"the first in line {line:,} ({n_cells} cells)"
+            )
         raise InputError(
-            f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed",
-            hint="add rows, or check that this is the right file",
+            f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed{left_out}",
+            hint="check the separator and the header" if left_out else "add rows, or check that this is the right file",
             facts={"n_rows": n_rows, "skipped": source.skipped.n_rows},
         )
     scan = scans[chosen]
@@ -170,20 +179,32 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
     if 0 < abs(position) <= len(names):
         return names[position - 1 if position > 0 else position]
     folded = [name for name in names if name.lower() == text.lower()]
-    if not folded and len(names) > 1 and names == tuple(f"column_{i + 1}" for i in range(len(names))):
-        raise InputError(
-            f"{role}: there is no column `{text}`: the first line was not taken for a header, so the columns are "
-            f"`column_1` to `column_{len(names)}`",
-            hint="if the first line holds the names, say --header yes; else name a column by its position, as in "
-            f"--{role} -1",
-            facts={"columns": list(names[:100])},
-        )
     shown = ", ".join(f"`{name}`" for name in names[:20]) + (" …" if len(names) > 20 else "")
     raise InputError(
         f"{role}: there is no column `{text}`, the columns are {shown}",
         hint=f"did you mean `{folded[0]}`?" if folded else did_you_mean(text, names),
         facts={"columns": list(names[:100])},
     )
+
+
+def _column(wanted: str | int, source: Source, role: str) -> str:
+    """Find a column; where it is not there, say so if that is for want of a header, or because of its cells."""
+    name = str(wanted).strip()
+    if name in source.passed_over:
+        raise InputError(
+            f"{role}: column `{name}` of {source.name} cannot be read: {source.passed_over[name]}",
+            hint="write it as plain cells, or name another column",
+        )
+    try:
+        return resolve(wanted, source.columns, role)
+    except InputError as error:
+        if source.form.header or error.facts is None:
+            raise
+        raise InputError(
+            f"{error.message}: no header was found in {source.name}",
+            hint=f"if the first line holds the names, set [data] header to `yes`; else count the columns: {role} -1",
+            facts=error.facts,
+        ) from None
 
 
 def _scan(

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+import msgspec
+
 from palio import data
 from palio.core import config as settings
 from palio.core.config import FILE_NAME, Config, DataTable
@@ -35,6 +37,10 @@ class Given(TypedDict, total=False):
     header: str
     separator: str
     encoding: str
+    quote: str
+    comment: str
+    sheet: str
+    range: str
     decimal: str
     thousands: str
     """What parts thousands; it says what the decimal mark is not."""
@@ -48,8 +54,8 @@ class Started(Record, frozen=True, kw_only=True):
 
     name: str
     source: str
-    form: Form | None
-    """How the source is written, where it tells."""
+    form: Form
+    """How the source is written."""
     config: str
     contract: str
     task: Task
@@ -101,7 +107,8 @@ def init(
     table = config.data
     if not table.source:
         raise InputError("no file is named", hint="say palio init FILE --target COLUMN")
-    source = data.open_source(file or sources.locate(folder, table.source), sources.options(table))
+    options = msgspec.structs.replace(sources.options(table), target=table.target)
+    source = data.open_source(file or sources.locate(folder, table.source), options)
     again.check_is_same_table(before, source)
     if not table.target:
         shown = ", ".join(f"`{column}`" for column in source.columns[:20]) + (" …" if len(source.columns) > 20 else "")
@@ -121,7 +128,7 @@ def init(
     return Started(
         name=name,
         source=source.name,
-        form=findings.form_of(source),
+        form=source.form,
         config=str(folder / FILE_NAME),
         contract=str(folder / sources.SCHEMA_FILE),
         task=survey.task,

@@ -25,9 +25,7 @@ def about(source: data.Source, survey: data.Survey, schema: Schema, config: Conf
         config: What was set.
     """
     found: dict[str, tuple[Any, str]] = {}
-    form = form_of(source)
-    if form is not None:
-        found |= _form(form, survey, len(source.columns), source.skipped.n_rows)
+    found |= _form(source.form, survey, len(source.columns), source.skipped.n_rows)
     found |= _marks(survey, schema)
     if survey.task.positive is not None:
         found["positive"] = (survey.task.positive, "the class of interest: F1, precision and recall speak of it")
@@ -49,23 +47,6 @@ def of_task(task: Task) -> str:
     return "a number is predicted"
 
 
-def form_of(source: data.Source) -> Form | None:
-    """Return how the files of a source are written, where it tells."""
-    form = getattr(source, "form", None)
-    if isinstance(form, Form):
-        return form
-    dialect = getattr(source, "dialect", None)
-    if dialect is None:
-        return None
-    return Form(
-        kind="delimited",
-        separator=dialect.separator,
-        quote='"' if dialect.quoted else "",
-        header=dialect.header,
-        encoding=getattr(source, "encoding", ""),
-    )
-
-
 def _form(form: Form, survey: data.Survey, n_columns: int, n_odd: int) -> dict[str, tuple[Any, str]]:
     if form.kind == "sheet":
         whole = {"sheet": (form.sheet, "as found: the first that holds rows"), "range": (form.range, "as found")}
@@ -79,7 +60,7 @@ def _form(form: Form, survey: data.Survey, n_columns: int, n_odd: int) -> dict[s
     found = {
         "header": ("yes" if form.header else "no", f"as found: {header}"),
         "quote": (form.quote or "none", f"as found: {quote}"),
-        "encoding": ("utf-8" if form.encoding == "utf-8-sig" else form.encoding, "as found"),
+        "encoding": (form.encoding, "as found"),
     }
     if n_columns > 1:  # a column alone is parted by nothing
         name = {"\t": "tab"}.get(form.separator, form.separator)

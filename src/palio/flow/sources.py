@@ -23,7 +23,12 @@ def options(table: DataTable, *, query: str | None = None) -> data.SourceOptions
         separator=table.separator,
         header=table.header,
         encoding=table.encoding,
+        quote=table.quote,
+        comment=table.comment,
+        sheet=table.sheet,
+        range=table.range,
         decimal=table.decimal,
+        target=table.target,
         missing=table.missing,
         query=table.query if query is None else query,
     )

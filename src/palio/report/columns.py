@@ -56,7 +56,7 @@ class Begun(Protocol):
         """Where the rows came from."""
 
     @property
-    def form(self) -> Form | None:
+    def form(self) -> Form:
         """How it is written."""
 
     @property
@@ -121,7 +121,7 @@ def form_sentence(begun: Begun) -> str:
     """
     said = f"{clean(begun.source, limit=_NAME)}: {plural(begun.n_rows, 'row')}, {plural(len(begun.readings), 'column')}"
     form = begun.form
-    if form is None or form.kind not in ("delimited", "sheet"):
+    if form.kind not in ("delimited", "sheet"):
         return said
     names = {"\t": "tabs", " ": "blanks"}
     parts = [f"sheet `{clean(form.sheet, limit=_CELL)}`"] if form.sheet else []
@@ -130,7 +130,7 @@ def form_sentence(begun: Begun) -> str:
         parts.append(f"{names.get(form.separator, f'`{form.separator}`')} between cells")
     parts.append("the first line names the columns" if form.header else "no header")
     parts += [f"{plural(form.n_before, 'line')} before it passed over"] if form.n_before else []
-    parts += [form.encoding.removesuffix("-sig")] if form.encoding else []
+    parts += [form.encoding] if form.encoding else []
     return f"{said}; {', '.join(parts)}"
 
 
@@ -143,7 +143,7 @@ def task_sentences(begun: Begun) -> list[str]:
         shown = ", ".join(clean(one, limit=_CELL) for one in task.classes[:5])
         shown += ", …" if len(task.classes) > 5 else ""
         what += f", {plural(len(task.classes), 'class', 'classes')} ({shown})"
-    if task.positive is not None:
+    if task.positive is not None and not any("is the class of interest" in note for note in begun.notes):
         what += f", `{clean(task.positive, limit=_CELL)}` is the class of interest"
     reason = clean(begun.reason, limit=_SENTENCE).removeprefix(f"{head}: ")
     return [f"{what}: from {plural(begun.n_features, 'feature')}", *([f"why: {reason}"] if reason else [])]

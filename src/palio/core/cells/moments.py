@@ -98,15 +98,16 @@ def read_moment(text: str, order: str = "") -> Moment | None:
     text = " ".join(text.split())
     if len(text) > 80 or not any(c.isdigit() for c in text):
         return None
-    clock, day_text = dt.timedelta(), _without_weekday(text)
+    clock, day_text = dt.timedelta(), text
     cut = _CUT.match(day_text)
     zone: float | None = None
     if cut is not None:
         read = _time(cut["time"])
         if read is None:
             return None
-        (clock, zone), day_text = read, _without_weekday(cut["day"])
-    day = _day(day_text, order)
+        (clock, zone), day_text = read, cut["day"]
+    # `Mar` is a month in English and a weekday in French: it is cut off only where nothing can be read with it
+    day = _day(day_text, order) or _day(_without_weekday(day_text), order)
     if day is None:
         return None
     try:

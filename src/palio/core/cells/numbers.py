@@ -12,12 +12,11 @@ from palio.core.records import Column
 
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 _MINUS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-")
-_SIGN = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?"
-_UNIT = rf"{_SIGN}[23]?"
+_UNIT = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?"
 _PARTS = re.compile(
-    rf"(?P<sign>[+-]?) ?(?P<before>{_SIGN})? ?(?P<inner>[+-]?) ?"
+    rf"(?P<sign>[+-]?) ?(?P<before>{_UNIT})? ?(?P<inner>[+-]?) ?"
     r"(?P<digits>\d[\d.,' ’]*\d|\d|[.,]\d+|\d[.,])(?P<power>[eE][+-]?\d{1,4})?"
-    rf" ?(?P<after>{_UNIT})? ?(?P<trailing>-?)\Z"
+    rf" ?(?P<after>{_UNIT}[23]?)? ?(?P<trailing>-?)\Z"
 )
 _CURRENCIES = (
     "aed ars aud bgn brl cad chf clp cny cop czk dkk dm egp eur fr fr. gbp hkd huf idr ils inr jpy kr kr. krw mxn "
