@@ -30,6 +30,7 @@ AMOUNT = ColumnReading(
     name="amount", reading="number, decimal comma, in €", role="feature", examples=(("8.779,57 €", "8779.57"),),
     n_missing=10, n_unread=4, values="1 to 9978.39", doubts=("`<b>` is read as 3; if not, write decimal = \".\"",),
 )  # fmt: skip
+TYPED = ColumnReading(name="t", reading="number", role="feature", values="0 to 9")
 PLAIN = ColumnReading(name="n", reading="whole number, decimal comma", role="feature", examples=(("1", "1"),))
 TARGET = ColumnReading(name="y", reading="category", role="target", values="no, yes", n_values=2)
 IDLE = ColumnReading(name="k", reading="category", role="not read", why="the same in every row", values="x", n_values=1)
@@ -68,6 +69,8 @@ def test_what_does_not_matter_is_not_told() -> None:
     rows = report.columns.rows((PLAIN, AMOUNT, TARGET, IDLE), 200)
     assert [row.short for row in rows] == ["whole number", "number, comma, €", "category", "category"]
     assert [row.range for row in rows] == ["", "1 to 9978.39", "2 values", "1 value"]
+    (typed,) = report.columns.rows((TYPED,), 200)
+    assert (typed.example, typed.range) == ("", "0 to 9"), "a cell that is no text is not written in any way"
     assert report.columns.not_read(rows) == [("k", "the same in every row")]
 
 

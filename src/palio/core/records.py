@@ -67,6 +67,10 @@ class Column(Record, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "on_missing", "reject")
 
 
+MANY = "many different"
+"""Values of a column of words that are too many to be counted."""
+
+
 class ColumnReading(Record, frozen=True, kw_only=True):
     """How a column is read, for a person to check in a glance."""
 

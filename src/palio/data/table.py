@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from palio.core.cells import kind_of
-from palio.core.records import Column, ColumnReading, Schema
+from palio.core.records import MANY, Column, ColumnReading, Schema
 from palio.data.cells.scan import ColumnScan
 
 EXCLUDED = "excluded"
@@ -81,7 +81,7 @@ def _values(column: Column, counts: Mapping[str, int] | None) -> str:
     if column.low is not None and column.high is not None:
         return f"{kind.show(column.low)} to {kind.show(column.high)}"
     if counts is None:
-        return "many different"
+        return MANY
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     return ", ".join(_cut(value) for value in ranked[:N_VALUES]) + (", …" if len(ranked) > N_VALUES else "")
 

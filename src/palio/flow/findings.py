@@ -56,7 +56,7 @@ def _form(form: Form, survey: data.Survey, n_columns: int, n_odd: int) -> dict[s
     n_rows = survey.n_rows + n_odd
     cells = "1 cell" if n_columns == 1 else f"{n_columns:,} cells"
     header = "the first line names the columns" if form.header else "the first line holds values already"
-    quote = "cells are enclosed in it" if form.quote else "no cell is enclosed"
+    quote = "what encloses cells, where one does" if form.quote else "quotes are ordinary characters"
     found = {
         "header": ("yes" if form.header else "no", f"as found: {header}"),
         "quote": (form.quote or "none", f"as found: {quote}"),

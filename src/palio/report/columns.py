@@ -11,7 +11,7 @@ from typing import Protocol
 import jinja2
 from markupsafe import Markup, escape
 
-from palio.core.records import ColumnReading, Form, Record, Task
+from palio.core.records import MANY, ColumnReading, Form, Record, Task
 from palio.report.page import keep_together, read_asset
 from palio.report.rounding import clean, count, percent
 from palio.report.words import plural
@@ -150,17 +150,17 @@ def task_sentences(begun: Begun) -> list[str]:
 
 
 def _row(one: ColumnReading, n_rows: int) -> Row:
-    is_words = not one.examples
+    is_words = one.n_values is not None or one.values == MANY
     examples = tuple((clean(cell, limit=_CELL), clean(value, limit=_CELL)) for cell, value in one.examples)
     values = clean(one.values, limit=120)
     share = (one.n_missing + one.n_unread) / n_rows if n_rows else 0.0
-    how_many = plural(one.n_values, "value") if one.n_values else "" if one.n_values == 0 else "many values"
+    how_many = "" if one.n_values == 0 else "many values" if one.n_values is None else plural(one.n_values, "value")
     return Row(
         name=clean(one.name, limit=_NAME) or "(blank)",
         reading=one.reading.replace(", decimal comma", "") if one.reading.startswith("whole") else one.reading,
         short=_short(one),
         part=one.role,
-        example=values if is_words else _arrow(examples[0]),
+        example=_arrow(examples[0]) if examples else values if is_words else "",
         examples=examples,
         range=how_many if is_words else values,
         missing=percent(share) if share else "",
