@@ -49,7 +49,7 @@ def serve(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
         return
-    from palio.cli.serving import serve_bundle, serve_onnx, serve_project
+    from palio import flow
 
     def ready(url: str) -> None:
         if as_json:
@@ -64,11 +64,11 @@ def serve(
     flags["serve.trust"] = trusted(options["trust"]) or None
     flags["log.dir"] = None if log is None else str(log.absolute())
     if onnx is not None:
-        serve_onnx(onnx, flags, ready)
+        flow.serve_onnx(onnx, flags, ready)
     elif bundle is not None:
-        serve_bundle(bundle, flags, ready)
+        flow.serve_bundle(bundle, flags, ready)
     else:
-        serve_project(folder, flags, ready)
+        flow.serve_project(folder, flags, ready)
 
 
 serve.add_command(policy)

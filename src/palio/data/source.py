@@ -34,8 +34,6 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What encloses cells of a text file: one character, `none`, or `auto`."""
     comment: str = "auto"
     """What begins a line of a text file that is no row: some characters, `none`, or `auto`, which knows `#`."""
-    decimal: str = "auto"
-    """What stands before the decimals of a number in a text file: `.`, `,`, or `auto`, which looks at its beginning."""
     sheet: str = ""
     """Sheet of a spreadsheet; empty: the first that holds rows."""
     range: str = ""
@@ -90,10 +88,6 @@ class Source(Protocol):
     @property
     def missing(self) -> tuple[str, ...]:
         """Cells that mean "not known"."""
-
-    @property
-    def decimal(self) -> str:
-        """What stands before the decimals of a number that is held as text: `.` or `,`."""
 
     @property
     def form(self) -> Form:

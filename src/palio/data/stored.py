@@ -25,7 +25,6 @@ class StoredRows:
 
     loose = False
     missing: tuple[str, ...] = ()
-    decimal = "."
     form = Form(kind="rows")
     notes: tuple[str, ...] = ()
     passed_over: Mapping[str, str] = {}

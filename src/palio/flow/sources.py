@@ -27,7 +27,6 @@ def options(table: DataTable, *, query: str | None = None) -> data.SourceOptions
         comment=table.comment,
         sheet=table.sheet,
         range=table.range,
-        decimal=table.decimal,
         target=table.target,
         missing=table.missing,
         query=table.query if query is None else query,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from palio.measure.reliability import calibration_bins
     from palio.measure.sample import Sample, View, positive_index
     from palio.measure.scores import default_metric, higher_is_better, is_defined, metric_names, row_losses, score
-    from palio.measure.texts import N_TEXT_BLOCKS, TEXT_STATISTICS, learn_vocabulary, text_statistics
+    from palio.measure.texts import N_TEXT_BLOCKS, TEXT_STATISTICS, as_texts, learn_vocabulary, text_statistics
     from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
 _HOMES = {
@@ -50,6 +50,7 @@ _HOMES = {
     "TIMING_MARGIN": "timing",
     "View": "sample",
     "add_counts": "bins",
+    "as_texts": "texts",
     "benjamini_hochberg": "multiple",
     "bin_latencies": "latencies",
     "bins_of": "bins",
@@ -102,6 +103,7 @@ __all__ = [
     "View",
     "add_counts",
     "amount",
+    "as_texts",
     "benjamini_hochberg",
     "bin_latencies",
     "bins_of",

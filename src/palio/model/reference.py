@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from palio import measure, store
 from palio.core import seeds
+from palio.core.cells import KINDS, carries_text
 from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
 from palio.core.monitoring import Reference, ReferenceColumn
 from palio.core.records import Column, Schema, Task
-from palio.model.names import FLOAT_TYPES, PREDICTION, carries_strings, input_name
+from palio.model.names import PREDICTION, input_name
 from palio.model.session import Outputs
 
 Array = npt.NDArray[Any]
@@ -205,9 +206,9 @@ def _free_name(column: Column, taken: set[str]) -> str:
 def _feature(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:
     if column.type == "text":
         yield from _text(column, name, values, runs)
-    elif carries_strings(column):
+    elif column.type in KINDS and carries_text(column):
         yield measure.category_column(name, values, blocks=runs, source=column.name, known=column.categories or ())
-    elif column.type in FLOAT_TYPES:
+    elif column.type in KINDS:
         yield measure.number_column(name, values, blocks=runs, source=column.name, is_moment=column.type == "datetime")
 
 
@@ -273,11 +274,7 @@ def _indices(answers: Outputs) -> tuple[Array, Array | None]:
 
 
 def _expected(schema: Schema, task: Task) -> dict[str, str]:
-    found = {
-        f"input.{c.name}": "text" if carries_strings(c) else "float64"
-        for c in schema.features
-        if carries_strings(c) or c.type in FLOAT_TYPES
-    }
+    found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type in KINDS}
     answer = "text" if task.kind == "classification" else "float64"
     found[PREDICTION] = answer
     found |= {PROBABILITY + label: "float64" for label in task.classes}

@@ -19,7 +19,6 @@ from palio.core.records import Form
 from palio.data.source import Skipped, SourceOptions
 from palio.data.sources import blocks, names, text_stream
 from palio.data.sources.content import Content
-from palio.data.sources.decimals import decimal_of
 from palio.data.sources.dialect import HEAD_BYTES, Dialect, called, sniff
 from palio.data.sources.rows import is_plain, reader_of, rows_of
 
@@ -47,10 +46,7 @@ class DelimitedSource:
         names.refuse_if_passed_over(options.target, self.passed_over, self.name)
         if dialect.quote == '"' and not dialect.escape and self._scan.n_quotes % 2:
             _check_quotes(content, self._scan, dialect)
-        self.decimal = decimal_of(dialect.rows, options.decimal, separator=dialect.separator, missing=options.missing)
-        self.fingerprint = digest_of(
-            [self._scan.digest, msgspec.to_builtins(dialect), options.missing, *([","] if self.decimal == "," else [])]
-        )
+        self.fingerprint = digest_of([self._scan.digest, msgspec.to_builtins(dialect), options.missing])
         self._may_comment = options.comment != "none"
         self._kept = list(dialect.names.positions)
         self._needed = max(self._kept) + 1
@@ -85,8 +81,6 @@ class DelimitedSource:
             notes.append(f"{self.name}: cells are separated by {called(dialect.separator)}")
         notes.extend(dialect.notes)
         notes.extend(names.about_passed_over(self.passed_over, self.name))
-        if self.decimal == ",":
-            notes.append(f"{self.name}: numbers are read with a decimal comma")
         if not dialect.quote and self._scan.n_quotes:
             notes.append(f"{self.name}: quotes do not come in pairs, so they are read as ordinary characters")
         if dialect.escape:

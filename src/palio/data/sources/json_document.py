@@ -40,7 +40,6 @@ class JsonDocumentSource:
     """Objects in a JSON document, every cell as text; a key that is absent is a missing cell."""
 
     loose = True
-    decimal = "."
 
     def __init__(self, content: Content, options: SourceOptions) -> None:
         self.name = content.name

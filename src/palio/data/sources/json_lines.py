@@ -23,7 +23,6 @@ class JsonLinesSource:
     """A file of JSON objects, every cell as text; a key that is absent is a missing cell."""
 
     loose = True
-    decimal = "."
 
     def __init__(self, content: Content, options: SourceOptions) -> None:
         self.name = content.name

@@ -24,7 +24,6 @@ class ParquetSource:
     """A Parquet file; cells arrive as int64, float64, text, or a moment in UTC."""
 
     loose = False
-    decimal = "."
     form = Form(kind="parquet")
 
     def __init__(self, content: Content, options: SourceOptions) -> None:

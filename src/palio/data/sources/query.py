@@ -33,7 +33,6 @@ class QuerySource:
     """
 
     loose = True
-    decimal = "."
     form = Form(kind="query")
 
     def __init__(self, url: str, options: SourceOptions) -> None:

@@ -41,7 +41,6 @@ class SheetSource:
     """A table in a sheet."""
 
     loose = False
-    decimal = "."
 
     def __init__(self, content: Content, options: SourceOptions) -> None:
         self.name = content.name
