@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
     from palio.data.source import Skipped, Source, SourceOptions
     from palio.data.stored import StoredRows, holds, known_ids, obstacle
+    from palio.data.table import EXCLUDED
     from palio.data.task import infer_task
 
 _HOMES = {
+    "EXCLUDED": "table",
     "Arrivals": "arrivals",
     "Cells": "cells.frame",
     "RowIds": "row_ids",
@@ -51,6 +53,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "EXCLUDED",
     "Arrivals",
     "Cells",
     "RowIds",

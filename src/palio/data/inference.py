@@ -21,9 +21,10 @@ from palio.data.cells.evidence import Votes, votes_of
 from palio.data.cells.frame import clean
 from palio.data.cells.scan import ColumnScan, Wishes
 from palio.data.source import Source
-from palio.data.table import readings
+from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
 
+_ALIKE = "differ only in case or blanks"
 MIN_ROWS = 10
 """Fewer rows cannot be cut into three parts and say anything."""
 
@@ -41,6 +42,11 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Why the task is this one."""
     readings: tuple[ColumnReading, ...] = ()
     """How each column is read, for a person to check."""
+
+    @property
+    def about_rows(self) -> tuple[str, ...]:
+        """The notes that are not about one column, so that `readings` do not hold them."""
+        return tuple(note for note in not_of_a_column(self.notes, self.readings) if note != self.reason)
 
 
 def survey(
@@ -119,7 +125,10 @@ def survey(
     )
     if "--task" in found.reason:  # it might be taken otherwise
         notes.append(found.reason)
-    notes.extend(found.notes)
+    # what is told of every column of words is not told of the labels once more
+    is_alike = any(_ALIKE in doubt for doubt in scan.doubts())
+    labels = [note for note in found.notes if not (is_alike and _ALIKE in note)]
+    notes.extend(labels)
     notes.extend(_about_rows(source, scan, n_rows))
     if not schema.features:
         raise InputError(
@@ -134,18 +143,20 @@ def survey(
         notes=tuple(notes),
         n_rows=n_rows,
         n_unlabelled=scan.n_missing + scan.n_wrong,
-        readings=readings(schema, scans),
+        readings=readings(schema, scans, labels),
     )
 
 
 def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
     notes = []
     if target.n_missing:
-        notes.append(f"{target.n_missing:,} of {n_rows:,} rows have no `{target.name}`: kept, but not learned from")
+        have = "row has" if target.n_missing == 1 else "rows have"
+        notes.append(f"{target.n_missing:,} of {n_rows:,} {have} no `{target.name}`: kept, but not learned from")
     if source.skipped.n_rows:
         line, n_cells, _ = source.skipped.rows[0]
+        do = "row does" if source.skipped.n_rows == 1 else "rows do"
         notes.append(
-            f"{source.skipped.n_rows:,} rows do not have {len(source.columns)} cells, "
+            f"{source.skipped.n_rows:,} {do} not have {len(source.columns)} cells, "
             f"the first in line {line:,} ({n_cells} cells)"
         )
     return notes
@@ -191,7 +202,7 @@ def _column(wanted: str | int, source: Source, role: str) -> str:
             raise
         raise InputError(
             f"{error.message}: no header was found in {source.name}",
-            hint="write the names into the first line, or say that it holds them: [data] header is `yes`",
+            hint=f"if the first line holds the names, set [data] header to `yes`; else count the columns: {role} -1",
             facts=error.facts,
         ) from None
 

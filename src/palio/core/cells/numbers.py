@@ -47,6 +47,8 @@ def parts_of(text: str) -> tuple[str, str, str] | None:
     Example:
         >>> parts_of("(1,234.50 €)"), parts_of("$-12"), parts_of("12 kg"), parts_of("3 of 4")
         (('-', '1,234.50', '€'), ('-', '12', '$'), ('', '12', 'kg'), None)
+        >>> parts_of("€2.50"), parts_of("3.5 €/m²")
+        (('', '2.50', '€'), ('', '3.5', '€/m2'))
     """
     if not text.isascii() and _RAISED.search(text):
         return None
