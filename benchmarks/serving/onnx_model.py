@@ -18,7 +18,7 @@ def make_model(path: Path) -> list[float]:
     from onnx import TensorProto, helper
     from sklearn.datasets import load_breast_cancer
 
-    from palio.model.runtime import onnx_runtime
+    from palio.model.graph.runtime import onnx_runtime
 
     rows, truth = load_breast_cancer(return_X_y=True)
     rows = rows.astype(np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from palio import model
-from palio.model.bundle import Facts
+from palio.model.bundle.bundle import Facts
 from palio.store import open_store
 from palio.testing.racing import make_decision
 from tests.serve.worse_graphs import swap_classes

@@ -108,9 +108,12 @@ def test_no_array_is_padded_to_the_longest_text_of_a_user() -> None:
 
 
 def test_onnx_runtime_is_imported_behind_one_door() -> None:
-    doors = {"src/palio/model/runtime.py", "benchmarks/serving/peer_servers/session.py"}  # the peers do not have ours
+    doors = {
+        "src/palio/model/graph/runtime.py",
+        "benchmarks/serving/peer_servers/session.py",
+    }  # the peers do not have ours
     found = {path.relative_to(ROOT).as_posix() for path in tracked() if path.suffix == ".py" and _imports_runtime(path)}
-    assert found <= doors, "use palio.model.runtime, which switches its telemetry off first"
+    assert found <= doors, "use palio.model.graph.runtime, which switches its telemetry off first"
     for door in found:
         text = (ROOT / door).read_text("utf-8")
         assert 0 < text.find("ORT_DISABLE_TELEMETRY") < text.find("import onnxruntime")

@@ -10,23 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from palio.model.builder import GraphBuilder
-    from palio.model.bundle import Bundle, export, load, open_folder, pack
-    from palio.model.cells import ColumnReader, range_of
-    from palio.model.contributions import Contributions, Explainer, explainer
-    from palio.model.cost import measure_cost
-    from palio.model.feeds import feeds_from_frame
-    from palio.model.golden import Golden, make_golden
-    from palio.model.inspection import verify, verify_bundle, verify_folder, versions
-    from palio.model.linear import emit_constant, emit_linear
-    from palio.model.names import input_name
-    from palio.model.options import PreprocessingOptions, Style
-    from palio.model.parity import check_parity, compare_outputs
-    from palio.model.preprocessing import Preprocessing, fit_preprocessing
-    from palio.model.reference import make_reference, sample_rows
-    from palio.model.rows import RecordReader
-    from palio.model.session import MAX_RUN_S, Graph, Outputs
-    from palio.model.signing import (
+    from palio.model.bundle.bundle import Bundle, export, load, open_folder, pack
+    from palio.model.bundle.cost import measure_cost
+    from palio.model.bundle.golden import Golden, make_golden
+    from palio.model.bundle.inspection import verify, verify_bundle, verify_folder, versions
+    from palio.model.bundle.parity import check_parity, compare_outputs
+    from palio.model.bundle.reference import make_reference, sample_rows
+    from palio.model.bundle.signing import (
         PrivateKey,
         PublicKey,
         Trust,
@@ -38,64 +28,74 @@ if TYPE_CHECKING:
         signatures_of,
         write_signatures,
     )
-    from palio.model.stages import Stages, stages_of
-    from palio.model.stress import stress_feeds
-    from palio.model.trees import emit_forest, emit_lightgbm
-    from palio.model.watchdog import end_watched_runs
-    from palio.model.zipmap import without_zipmap
+    from palio.model.cells.columns import ColumnReader, range_of
+    from palio.model.cells.feeds import feeds_from_frame
+    from palio.model.cells.names import input_name
+    from palio.model.cells.rows import RecordReader
+    from palio.model.cells.stress import stress_feeds
+    from palio.model.graph.builder import GraphBuilder
+    from palio.model.graph.session import MAX_RUN_S, Graph, Outputs
+    from palio.model.graph.stages import Stages, stages_of
+    from palio.model.graph.watchdog import end_watched_runs
+    from palio.model.graph.zipmap import without_zipmap
+    from palio.model.tabular.contributions import Contributions, Explainer, explainer
+    from palio.model.tabular.linear import emit_constant, emit_linear
+    from palio.model.tabular.options import PreprocessingOptions, Style
+    from palio.model.tabular.preprocessing import Preprocessing, fit_preprocessing
+    from palio.model.tabular.trees import emit_forest, emit_lightgbm
 
 _HOME = {
-    "Bundle": "bundle",
-    "ColumnReader": "cells",
-    "Contributions": "contributions",
-    "Explainer": "contributions",
-    "Golden": "golden",
-    "Graph": "session",
-    "GraphBuilder": "builder",
-    "MAX_RUN_S": "session",
-    "Outputs": "session",
-    "Preprocessing": "preprocessing",
-    "PreprocessingOptions": "options",
-    "PrivateKey": "signing",
-    "PublicKey": "signing",
-    "RecordReader": "rows",
-    "Stages": "stages",
-    "Style": "options",
-    "Trust": "signing",
-    "add_signature": "signing",
-    "check_parity": "parity",
-    "compare_outputs": "parity",
-    "emit_constant": "linear",
-    "emit_forest": "trees",
-    "emit_lightgbm": "trees",
-    "emit_linear": "linear",
-    "end_watched_runs": "watchdog",
-    "explainer": "contributions",
-    "export": "bundle",
-    "feeds_from_frame": "feeds",
-    "fit_preprocessing": "preprocessing",
-    "input_name": "names",
-    "load": "bundle",
-    "make_golden": "golden",
-    "make_keys": "signing",
-    "make_reference": "reference",
-    "measure_cost": "cost",
-    "open_folder": "bundle",
-    "pack": "bundle",
-    "read_private_key": "signing",
-    "read_signatures": "signing",
-    "range_of": "cells",
-    "read_trust": "signing",
-    "sample_rows": "reference",
-    "signatures_of": "signing",
-    "stages_of": "stages",
-    "stress_feeds": "stress",
-    "verify": "inspection",
-    "verify_bundle": "inspection",
-    "verify_folder": "inspection",
-    "versions": "inspection",
-    "without_zipmap": "zipmap",
-    "write_signatures": "signing",
+    "Bundle": "bundle.bundle",
+    "ColumnReader": "cells.columns",
+    "Contributions": "tabular.contributions",
+    "Explainer": "tabular.contributions",
+    "Golden": "bundle.golden",
+    "Graph": "graph.session",
+    "GraphBuilder": "graph.builder",
+    "MAX_RUN_S": "graph.session",
+    "Outputs": "graph.session",
+    "Preprocessing": "tabular.preprocessing",
+    "PreprocessingOptions": "tabular.options",
+    "PrivateKey": "bundle.signing",
+    "PublicKey": "bundle.signing",
+    "RecordReader": "cells.rows",
+    "Stages": "graph.stages",
+    "Style": "tabular.options",
+    "Trust": "bundle.signing",
+    "add_signature": "bundle.signing",
+    "check_parity": "bundle.parity",
+    "compare_outputs": "bundle.parity",
+    "emit_constant": "tabular.linear",
+    "emit_forest": "tabular.trees",
+    "emit_lightgbm": "tabular.trees",
+    "emit_linear": "tabular.linear",
+    "end_watched_runs": "graph.watchdog",
+    "explainer": "tabular.contributions",
+    "export": "bundle.bundle",
+    "feeds_from_frame": "cells.feeds",
+    "fit_preprocessing": "tabular.preprocessing",
+    "input_name": "cells.names",
+    "load": "bundle.bundle",
+    "make_golden": "bundle.golden",
+    "make_keys": "bundle.signing",
+    "make_reference": "bundle.reference",
+    "measure_cost": "bundle.cost",
+    "open_folder": "bundle.bundle",
+    "pack": "bundle.bundle",
+    "read_private_key": "bundle.signing",
+    "read_signatures": "bundle.signing",
+    "range_of": "cells.columns",
+    "read_trust": "bundle.signing",
+    "sample_rows": "bundle.reference",
+    "signatures_of": "bundle.signing",
+    "stages_of": "graph.stages",
+    "stress_feeds": "cells.stress",
+    "verify": "bundle.inspection",
+    "verify_bundle": "bundle.inspection",
+    "verify_folder": "bundle.inspection",
+    "versions": "bundle.inspection",
+    "without_zipmap": "graph.zipmap",
+    "write_signatures": "bundle.signing",
 }
 __all__ = [
     "MAX_RUN_S",

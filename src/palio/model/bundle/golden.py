@@ -1,0 +1,143 @@
+"""Golden rows: a few telling rows and their answers, kept in the bundle, so that anybody can check it anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.cells import carries_text
+from palio.core.errors import IntegrityError
+from palio.core.ids import canonical_json
+from palio.core.records import Schema
+from palio.measure import as_texts
+from palio.model.cells.feeds import feeds_from_frame
+from palio.model.cells.names import input_name
+from palio.model.graph.session import Graph, Outputs
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MAX_ROWS = 64
+UNSEEN = "never seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Rows as feeds of the graph, and what the graph answered when the bundle was made."""
+
+    feeds: dict[str, npt.NDArray[Any]]
+    outputs: Outputs
+
+
+class _Tensor(msgspec.Struct, frozen=True):
+    datatype: str
+    shape: tuple[int, ...]
+    data: list[Any]
+    """Flat; a missing number is null."""
+
+
+class _File(msgspec.Struct, frozen=True):
+    inputs: dict[str, _Tensor]
+    outputs: dict[str, _Tensor]
+
+
+def make_golden(graph: Graph, frame: pl.DataFrame, schema: Schema, *, n_rows: int = MAX_ROWS) -> Golden:
+    """Choose at most `n_rows` rows of `frame` and let `graph` answer them.
+
+    First the rows with the smallest and largest number of each column, one with a missing value of each, one with the
+    rarest category of each; then rows evenly through the frame. Where the schema lets them pass, the last rows hold a
+    missing value or an unknown category in every column that may have one.
+    """
+    feeds = feeds_from_frame(frame, schema)
+    made = _made_up(schema, feeds)
+    chosen = _telling(feeds, n_rows - len(made))
+    rows = {name: values[chosen] for name, values in feeds.items()}
+    for extra in made:
+        rows = {name: np.concatenate([rows[name], extra[name]]) for name in rows}
+    return Golden(feeds=rows, outputs=graph.predict(rows))
+
+
+def _telling(feeds: dict[str, npt.NDArray[Any]], n_rows: int) -> list[int]:
+    height = len(next(iter(feeds.values())))
+    telling: dict[int, None] = {}
+    for values in (value[:, 0] for value in feeds.values()):
+        if values.dtype == object:
+            found, first, counts = np.unique(as_texts(values), return_index=True, return_counts=True)
+            telling[int(first[counts.argmin()])] = None
+            if found.size and found[0] == "":
+                telling[int(first[0])] = None
+            continue
+        if np.isnan(values).any():
+            telling[int(np.isnan(values).argmax())] = None
+        if not np.isnan(values).all():
+            telling[int(np.nanargmin(values))] = None
+            telling[int(np.nanargmax(values))] = None
+    kept = list(telling)[: max(n_rows * 3 // 4, 1)]
+    for row in np.linspace(0, height - 1, min(n_rows, height)).astype(int).tolist():
+        if len(kept) < min(n_rows, height) and row not in kept:
+            kept.append(row)
+    return sorted(kept)
+
+
+def _made_up(schema: Schema, feeds: dict[str, npt.NDArray[Any]]) -> list[dict[str, npt.NDArray[Any]]]:
+    empty = {name: values[:1].copy() for name, values in feeds.items()}
+    unseen = {name: values[:1].copy() for name, values in feeds.items()}
+    for column in schema.features:
+        name = input_name(column.name)
+        if column.missing_allowed:
+            empty[name][0, 0] = "" if carries_text(column) else np.nan
+        if column.type == "category" and column.on_unknown != "reject":
+            unseen[name][0, 0] = UNSEEN
+    return [empty, unseen]
+
+
+def encode_golden(golden: Golden) -> bytes:
+    """Write golden rows as canonical JSON."""
+    outputs = {"prediction": golden.outputs.prediction}
+    if golden.outputs.probabilities is not None:
+        outputs["probabilities"] = golden.outputs.probabilities
+    return canonical_json(
+        _File(
+            inputs={name: _tensor(value) for name, value in golden.feeds.items()},
+            outputs={name: _tensor(value) for name, value in outputs.items()},
+        )
+    )
+
+
+def decode_golden(data: bytes) -> Golden:
+    """Read golden rows.
+
+    Raises:
+        IntegrityError: not golden rows.
+    """
+    try:
+        file = msgspec.json.decode(data, type=_File)
+        outputs = {name: _array(tensor) for name, tensor in file.outputs.items()}
+        return Golden(
+            feeds={name: _array(tensor) for name, tensor in file.inputs.items()},
+            outputs=Outputs(prediction=outputs["prediction"], probabilities=outputs.get("probabilities")),
+        )
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, RecursionError):
+        raise IntegrityError(
+            "golden.json: these are not golden rows", hint="restore the bundle from the store"
+        ) from None
+
+
+def _tensor(array: npt.NDArray[Any]) -> _Tensor:
+    if array.dtype.kind == "f":
+        data = [None if value != value else value for value in array.ravel().tolist()]
+        return _Tensor("FP64", array.shape, data)
+    return _Tensor("BYTES", array.shape, [str(value) for value in array.ravel().tolist()])
+
+
+def _array(tensor: _Tensor) -> npt.NDArray[Any]:
+    if tensor.datatype == "FP64":
+        numbers = [np.nan if value is None else value for value in tensor.data]
+        return np.array(numbers, dtype=np.float64).reshape(tensor.shape)
+    if not all(isinstance(value, str) for value in tensor.data):
+        raise TypeError(tensor.datatype)
+    return np.array(tensor.data, dtype=object).reshape(tensor.shape)

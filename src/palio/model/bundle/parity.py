@@ -1,0 +1,71 @@
+"""Measure how far two ways of predicting the same rows are apart."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.errors import InputError
+from palio.core.records import Parity
+from palio.measure import as_texts
+from palio.model.graph.session import Feeds, Graph, Outputs
+
+TOLERANCE = 1e-9
+"""Largest difference that passes: float64 sums in another order differ by 1e-12 at most (see tests/model)."""
+
+
+def check_parity(
+    graph: Graph, feeds: Feeds, reference: Outputs, *, path: str = "library and graph", tolerance: float = TOLERANCE
+) -> Parity:
+    """Compare the answers of `graph` to `feeds` with `reference`: see `compare_outputs`."""
+    return compare_outputs(graph.predict(feeds), reference, path=path, tolerance=tolerance)
+
+
+def compare_outputs(
+    outputs: Outputs, reference: Outputs, *, path: str = "library and graph", tolerance: float = TOLERANCE
+) -> Parity:
+    """Compare answers row by row.
+
+    Probabilities differ by |a - b|; values by |a - b| / max(1, |b|). A label counts as different unless the reference
+    gives the two labels' best probabilities within `tolerance` of each other: the last bit of a sum breaks such ties.
+    An answer that is not a number never passes.
+
+    Raises:
+        InputError: the two do not answer the same number of rows, or only one has probabilities.
+    """
+    if len(outputs.prediction) != len(reference.prediction):
+        raise InputError(
+            f"parity: {len(outputs.prediction)} answers and {len(reference.prediction)}",
+            hint="compare answers to the same rows",
+        )
+    n_rows = len(outputs.prediction)
+    n_label_diffs = 0
+    if (outputs.probabilities is None) != (reference.probabilities is None):
+        raise InputError("parity: only one of the two has probabilities", hint="compare answers to the same task")
+    if outputs.probabilities is not None and reference.probabilities is not None:
+        largest = _largest(outputs.probabilities - reference.probabilities)
+        differs = as_texts(outputs.prediction) != as_texts(reference.prediction)
+        best = np.sort(reference.probabilities, axis=1)[:, -2:]
+        n_label_diffs = int((differs & ~(best[:, 1] - best[:, 0] <= tolerance)).sum())
+    else:
+        expected = np.asarray(reference.prediction, dtype=np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            gap = (np.asarray(outputs.prediction, dtype=np.float64) - expected) / np.maximum(1.0, np.abs(expected))
+        largest = _largest(gap)
+    return Parity(
+        path=path,
+        rows=n_rows,
+        max_abs_diff=largest,
+        n_label_diffs=n_label_diffs,
+        tolerance=tolerance,
+        passed=largest <= tolerance and n_label_diffs == 0,
+    )
+
+
+def _largest(gap: npt.NDArray[Any]) -> float:
+    """Return the largest absolute number; the largest there is, if one is none (records hold finite numbers)."""
+    sizes = np.abs(gap)
+    return float(np.where(np.isfinite(sizes), sizes, sys.float_info.max).max(initial=0.0))

@@ -1,0 +1,309 @@
+"""Keep what a model was trained on: bins that later rows are counted into, and rows that it had not seen.
+
+What was served is held against this: how the columns were spread, and how well the model did where the truth is known.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from palio import measure, store
+from palio.core import seeds
+from palio.core.cells import KINDS, carries_text
+from palio.core.errors import IntegrityError
+from palio.core.ids import canonical_json
+from palio.core.monitoring import Reference, ReferenceColumn
+from palio.core.records import Column, Schema, Task
+from palio.model.cells.names import PREDICTION, input_name
+from palio.model.graph.session import Outputs
+
+Array = npt.NDArray[Any]
+
+REFERENCE, ROWS = "reference.json", "reference.arrows"
+N_RUNS = 16
+"""Runs of rows that are counted apart: with 8, seasons of four years look like drift (tests/monitor/test_drift.py)."""
+N_BLOCKS = 8
+"""Of the rows with answers that a bundle holds."""
+MAX_ROWS = 20_000
+"""Rows with answers that a bundle holds."""
+MAX_ROWS_BYTES = 1 << 24
+"""Size of these rows; if they are long there are fewer."""
+TEXT_ROWS = 20_000
+"""Texts that statistics are computed of."""
+MAX_PROBABILITIES = 32
+"""Classes, the most frequent first, whose probability has bins."""
+N_RESAMPLES = 300
+"""For the intervals of the metrics: as wide as those of 1,000 resamples within a tenth."""
+TRUTH, BLOCK, PROBABILITY = "truth", "block", "probability_"
+_RESTORE = "restore the bundle from the store or a backup"
+
+
+def make_reference(
+    feeds: Mapping[str, Array],
+    schema: Schema,
+    task: Task,
+    *,
+    answers: Outputs,
+    truth: Array,
+    rows: Array | None = None,
+    order: Array | None = None,
+    in_time_order: bool = False,
+    own: Outputs | None = None,
+    seed: int = 0,
+) -> Reference:
+    """Count what a model was trained on, and score it on rows that it had not seen.
+
+    Args:
+        feeds: All training rows as the graph takes them, shape (n_rows, 1) each.
+        schema: Of the rows.
+        task: What is predicted.
+        answers: Of a fit that had not seen the row, for `rows`.
+        truth: Class index or number, for `rows`.
+        rows: Which of the training rows these are; None: all.
+        order: All positions in the order of time, or of the file; None: as they come.
+        in_time_order: Whether `order` is that of time.
+        own: What the model itself answers on some of these rows; another fit answers a little otherwise.
+        seed: Of the intervals.
+    """
+    n_rows = len(next(iter(feeds.values())))
+    runs = np.array_split(np.arange(n_rows) if order is None else order, N_RUNS)
+    taken = {"prediction", *(PROBABILITY + label for label in task.classes)}
+    columns: list[ReferenceColumn] = []
+    for column in schema.features:
+        if input_name(column.name) in feeds:
+            name = _free_name(column, taken)
+            columns += _feature(column, name, feeds[input_name(column.name)][:, 0], runs)
+    places = _in_order(rows, order, n_rows)
+    columns += _with_own(_answers(answers, task, np.array_split(places, N_RUNS)), own, task)
+    return Reference(
+        n_rows=n_rows,
+        n_scored=len(truth),
+        in_time_order=in_time_order,
+        columns=tuple(columns),
+        quality=measure.score_with_intervals(
+            task, truth, *_indices(answers), seed=seeds.derive(seed, "reference"), n_resamples=N_RESAMPLES
+        ),
+    )
+
+
+def sample_rows(
+    feeds: Mapping[str, Array],
+    schema: Schema,
+    task: Task,
+    *,
+    answers: Outputs,
+    truth: Array,
+    rows: Array | None = None,
+    order: Array | None = None,
+    seed: int = 0,
+) -> dict[str, Array]:
+    """Draw rows with the answers of a fit that had not seen them. Arguments as for `make_reference`.
+
+    Returns:
+        Columns as in the prediction log (`input.<column>`, `prediction`, `probability_<class>`), with `truth` as the
+        prediction is, and `block` (0 to 7): which run of the scored rows it belongs to. In the order of `order`.
+    """
+    n_rows = len(next(iter(feeds.values())))
+    places = _in_order(rows, order, n_rows)
+    block = np.repeat(np.arange(N_BLOCKS), [len(run) for run in np.array_split(places, N_BLOCKS)])
+    chance = np.random.default_rng(seeds.derive(seed, "reference rows"))
+    chosen = np.sort(chance.choice(len(places), min(MAX_ROWS, len(places)), replace=False))
+
+    def cells(some: Array) -> dict[str, Array]:
+        at = places[some]
+        found = {
+            f"input.{column.name}": feeds[input_name(column.name)][at if rows is None else rows[at], 0]
+            for column in schema.features
+            if input_name(column.name) in feeds
+        }
+        found[PREDICTION] = answers.prediction[at]
+        if answers.probabilities is not None:
+            for k, label in enumerate(task.classes):
+                found[PROBABILITY + label] = answers.probabilities[at, k]
+        labels = np.array(task.classes, dtype=object)
+        found[TRUTH] = labels[truth[at]] if task.kind == "classification" else truth[at]
+        found[BLOCK] = block[some]
+        return found
+
+    found = cells(chosen)
+    size = sum(_size(values) for values in found.values())
+    if size > MAX_ROWS_BYTES:
+        n_kept = max(1, int(len(chosen) * 0.9 * MAX_ROWS_BYTES / size))
+        found = cells(np.sort(chance.choice(chosen, n_kept, replace=False)))
+    return found
+
+
+def encode_reference(reference: Reference) -> bytes:
+    """Write a reference as canonical JSON."""
+    return canonical_json(reference)
+
+
+def decode_reference(data: bytes) -> Reference:
+    """Read a reference, and check that its columns make sense.
+
+    Raises:
+        IntegrityError: it is none.
+    """
+    try:
+        reference = msgspec.json.decode(data, type=Reference)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _broken(REFERENCE, f"not readable: {error}") from None
+    for column in reference.columns:
+        if not _makes_sense(column):
+            raise _broken(REFERENCE, f"the bins of `{column.name[:80]}` make no sense")
+    return reference
+
+
+def encode_rows(cells: Mapping[str, Array]) -> bytes:
+    """Write rows as a stream of Arrow record batches, as the prediction log is written."""
+    kinds = {name: _kind(values) for name, values in cells.items()}
+    layout = store.BatchLayout([store.Field(name, kind) for name, kind in kinds.items()])
+    columns = [
+        store.text_of([str(value) for value in cells[name].tolist()])
+        if kind == "text"
+        else store.values_of(cells[name], kind)
+        for name, kind in kinds.items()
+    ]
+    return layout.schema + layout.encode(len(next(iter(cells.values()))), columns)
+
+
+def decode_rows(data: bytes, schema: Schema, task: Task) -> dict[str, Array]:
+    """Read the rows of a bundle, and check that they are rows of its schema and task.
+
+    Raises:
+        IntegrityError: they are not.
+    """
+    try:
+        batches = list(store.read_stream(io.BytesIO(data)))
+        if sum(batch.n_rows for batch in batches) > MAX_ROWS:
+            raise _broken(ROWS, f"more than {MAX_ROWS:,} rows")
+        wanted = _expected(schema, task)
+        if not batches or any({f.name: f.type for f in batch.fields if not f.size} != wanted for batch in batches):
+            raise _broken(ROWS, "not the columns of the manifest")
+        return {name: np.concatenate([batch[name] for batch in batches]) for name in wanted}
+    except IntegrityError as error:
+        if error.message.startswith(ROWS):
+            raise
+        raise _broken(ROWS, error.message) from None
+
+
+def _free_name(column: Column, taken: set[str]) -> str:
+    """Find a name that neither an answer nor an earlier column has: the column's own, or that behind `input.`."""
+    name, ends = column.name, [f".{one}" for one in measure.TEXT_STATISTICS] if column.type == "text" else [""]
+    while any(name + end in taken for end in ends):
+        name = f"input.{name}"
+    taken.update(name + end for end in ends)
+    return name
+
+
+def _feature(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:
+    if column.type == "text":
+        yield from _text(column, name, values, runs)
+    elif column.type in KINDS and carries_text(column):
+        yield measure.category_column(name, values, blocks=runs, source=column.name, known=column.categories or ())
+    elif column.type in KINDS:
+        yield measure.number_column(name, values, blocks=runs, source=column.name, is_moment=column.type == "datetime")
+
+
+def _text(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:
+    """Describe a thinned sample of texts by their statistics."""
+    n_each = max(1, TEXT_ROWS // len(runs))
+    sampled = [run[measure.thin_rows(len(run), n_each)] for run in runs]
+    texts, ends = values[np.concatenate(sampled)], np.cumsum([len(run) for run in sampled])
+    blocks = [slice(int(end) - len(run), int(end)) for end, run in zip(ends, sampled, strict=True)]
+    where = np.arange(len(texts)) * measure.N_TEXT_BLOCKS // max(1, len(texts))
+    vocabulary, unseen = measure.learn_vocabulary(texts, where)
+    found = measure.text_statistics(texts, np.frombuffer(vocabulary, "<u4")) | {"unseen_tokens": unseen}
+    for statistic in measure.TEXT_STATISTICS:
+        yield measure.number_column(
+            f"{name}.{statistic}",
+            found[statistic],
+            blocks=blocks,
+            source=column.name,
+            statistic=statistic,
+            vocabulary=vocabulary if statistic == "unseen_tokens" else b"",
+        )
+
+
+def _answers(answers: Outputs, task: Task, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:
+    """Describe answers: of two classes the probability of the class of interest says all."""
+    if answers.probabilities is None:
+        yield measure.number_column(PREDICTION, answers.prediction, blocks=runs, role="answer")
+        return
+    yield measure.category_column(PREDICTION, answers.prediction, blocks=runs, role="answer", known=task.classes)
+    shares = answers.probabilities.mean(axis=0)
+    several = np.argsort(-shares, kind="stable")[:MAX_PROBABILITIES].tolist()
+    for k in [measure.positive_index(task)] if len(task.classes) == 2 else sorted(several):
+        name = PROBABILITY + task.classes[k]
+        yield measure.number_column(name, answers.probabilities[:, k], blocks=runs, role="answer")
+
+
+def _with_own(columns: Iterator[ReferenceColumn], own: Outputs | None, task: Task) -> Iterator[ReferenceColumn]:
+    """Count what the model itself answers into the same bins."""
+    for column in columns:
+        if own is None:
+            yield column
+        elif column.name == PREDICTION or own.probabilities is None:
+            yield msgspec.structs.replace(column, own=measure.count(column, own.prediction).counts)
+        else:
+            place = task.classes.index(column.name.removeprefix(PROBABILITY))
+            yield msgspec.structs.replace(column, own=measure.count(column, own.probabilities[:, place]).counts)
+
+
+def _in_order(rows: Array | None, order: Array | None, n_rows: int) -> Array:
+    """Return places among the scored rows, in the order of all rows."""
+    if order is None:
+        return np.arange(n_rows if rows is None else len(rows))
+    if rows is None:
+        return order
+    rank = np.empty(n_rows, np.int64)
+    rank[order] = np.arange(n_rows)
+    return np.argsort(rank[rows], kind="stable")
+
+
+def _indices(answers: Outputs) -> tuple[Array, Array | None]:
+    p = answers.probabilities
+    return (answers.prediction, None) if p is None else (p.argmax(axis=1), p)
+
+
+def _expected(schema: Schema, task: Task) -> dict[str, str]:
+    found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type in KINDS}
+    answer = "text" if task.kind == "classification" else "float64"
+    found[PREDICTION] = answer
+    found |= {PROBABILITY + label: "float64" for label in task.classes}
+    return found | {TRUTH: answer, BLOCK: "int8"}
+
+
+def _kind(values: Array) -> str:
+    return {"O": "text", "T": "text", "U": "text", "i": "int8"}.get(values.dtype.kind, "float64")
+
+
+def _size(values: Array) -> int:
+    if values.dtype.kind == "f":
+        return int(values.nbytes)
+    if values.dtype.kind == "i":
+        return len(values)
+    return sum(len(str(value).encode("utf-8", "replace")) + 4 for value in values.tolist())
+
+
+def _makes_sense(column: ReferenceColumn) -> bool:
+    n_bins = (len(column.edges) if column.kind == "number" else len(column.values)) + 2
+    increases = all(low < high for low, high in itertools.pairwise(column.edges))
+    counts = (column.counts, *column.blocks, *([column.own] if column.own else []))
+    return (
+        increases
+        and all(len(one) == n_bins and min(one) >= 0 for one in counts)
+        and len(column.vocabulary) % 4 == 0
+        and column.statistic in ("", *measure.TEXT_STATISTICS)
+    )
+
+
+def _broken(member: str, reason: str) -> IntegrityError:
+    return IntegrityError(f"{member}: {reason}", hint=_RESTORE, facts={"member": member})
