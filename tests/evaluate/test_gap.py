@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from palio.core.records import Metric
-from palio.evaluate import judge_gap
+from palio.evaluate.gap import judge_gap
 
 
 def about(value, half=0.01):

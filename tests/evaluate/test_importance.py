@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palio import evaluate
+from palio.evaluate.importance import permutation_importance
 from palio.model import Bundle
 
 
 def test_what_matters_stands_first_and_noise_matters_nothing(bench, good):
-    found, reach = evaluate.permutation_importance(good, bench.rows("validation"))
+    found, reach = permutation_importance(good, bench.rows("validation"))
     by_name = {i.column: i.loss for i in found}
     assert found[0].column == "age" and by_name["age"].low > 0.1
     assert by_name["job"].low > 0
@@ -22,18 +22,18 @@ def test_what_matters_stands_first_and_noise_matters_nothing(bench, good):
 
 def test_the_same_seed_gives_the_same_importance(bench, good):
     frame = bench.rows("validation")
-    assert evaluate.permutation_importance(good, frame) == evaluate.permutation_importance(good, frame)
+    assert permutation_importance(good, frame) == permutation_importance(good, frame)
 
 
 def test_an_error_that_grows_is_a_positive_loss(regression):
-    found, _ = evaluate.permutation_importance(regression.bundle(), regression.rows("validation"))
+    found, _ = permutation_importance(regression.bundle(), regression.rows("validation"))
     assert found[0].column == "size" and found[0].loss.low > 100
     assert abs(next(i for i in found if i.column == "noise").loss.value) < 10
 
 
 def test_rows_of_one_class_say_nothing(bench, good):
     only = bench.rows("validation").filter(pl.col("y") == "yes")
-    assert evaluate.permutation_importance(good, only)[0] == ()
+    assert permutation_importance(good, only)[0] == ()
 
 
 @pytest.fixture
@@ -49,17 +49,17 @@ def wide(benches):
 
 def test_of_many_columns_the_most_promising_are_measured_closely(wide):
     bundle, frame = wide
-    found, reach = evaluate.permutation_importance(bundle, frame)
+    found, reach = permutation_importance(bundle, frame)
     assert {i.column for i in found[:3]} == {"x7", "x80", "x159"}
     assert reach.n_seen == reach.n_read > reach.n_measured == 100 and reach.stopped_by == "plan"
     unread = [i for i in found if i.loss.low == i.loss.high == 0]
     assert len(unread) >= 160 - reach.n_read
-    assert evaluate.permutation_importance(bundle, frame) == (found, reach)
+    assert permutation_importance(bundle, frame) == (found, reach)
 
 
 def test_when_time_is_over_it_says_so(wide):
     bundle, frame = wide
-    found, reach = evaluate.permutation_importance(bundle, frame, deadline=time.monotonic())
+    found, reach = permutation_importance(bundle, frame, deadline=time.monotonic())
     assert reach.stopped_by == "time" and reach.n_measured == 0
     assert all(i.loss.value == 0 for i in found)
 
@@ -72,8 +72,8 @@ class Whole(Bundle):
 
 
 def test_a_graph_that_cannot_be_taken_apart_is_asked_as_a_whole(bench, good):
-    apart = evaluate.permutation_importance(good, bench.rows("validation"))
-    assert evaluate.permutation_importance(Whole(**vars(good)), bench.rows("validation")) == apart
+    apart = permutation_importance(good, bench.rows("validation"))
+    assert permutation_importance(Whole(**vars(good)), bench.rows("validation")) == apart
 
 
 def test_it_tells_how_far_it_is(wide):
@@ -86,5 +86,5 @@ def test_it_tells_how_far_it_is(wide):
         def step(self, name, done, total=None):
             told.append((name, done, total))
 
-    evaluate.permutation_importance(*wide, progress=Listener())
+    permutation_importance(*wide, progress=Listener())
     assert ("importance", 100, 100) in told and any(one[0] == "columns" for one in told)

@@ -10,6 +10,7 @@ from palio import evaluate
 from palio.core.errors import InputError
 from palio.core.ids import canonical_json, digest_of
 from palio.core.records import Evaluation, Task
+from palio.evaluate.answers import answer
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def scored(bench, good):
 
 def test_the_headline_is_that_of_scikit_learn(bench, good, scored):
     frame = bench.rows("validation")
-    said = evaluate.answer(good, frame)
+    said = answer(good, frame)
     truth = (frame["y"] == "yes").to_numpy().astype(int)
     assert scored.primary == "roc_auc" and scored.n_rows == frame.height
     assert scored.metrics["roc_auc"].value == pytest.approx(sk.roc_auc_score(truth, said.probabilities[:, 1]))

@@ -5,7 +5,7 @@ import datetime as dt
 import polars as pl
 
 from palio.core.records import Column, Schema
-from palio.evaluate import segments
+from palio.evaluate.segmenting import segments
 
 
 def cut(values, kind, **column):

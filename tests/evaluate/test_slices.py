@@ -6,8 +6,8 @@ import pytest
 
 from palio import measure
 from palio.core.records import Column, Schema, Task
-from palio.evaluate import Answers
 from palio.evaluate import slices as module
+from palio.evaluate.answers import Answers
 from palio.evaluate.slices import can_rank, find_slices
 
 TASK = Task(kind="regression", target="y")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from palio import measure
-from palio.measure.bins import EDGE_ROWS, N_CATEGORIES, N_FINE
+from palio.measure.bins import EDGE_ROWS, N_CATEGORIES, N_FINE, decimals_of
 
 RNG = np.random.default_rng(5)
 
@@ -123,10 +123,10 @@ def test_blocks_are_counted_apart_and_add_up() -> None:
 
 
 def test_digits_behind_the_point_are_counted() -> None:
-    assert measure.decimals_of(np.array([3.0, -7.0, 0.1, 19.99, 1.125, 1e300, np.nan, np.inf])) == (3, 1, 1, 1, 0, 0, 0)
-    assert measure.decimals_of(np.array([1 / 3, 0.123456, 0.12345])) == (0, 0, 0, 0, 0, 1, 2)
+    assert decimals_of(np.array([3.0, -7.0, 0.1, 19.99, 1.125, 1e300, np.nan, np.inf])) == (3, 1, 1, 1, 0, 0, 0)
+    assert decimals_of(np.array([1 / 3, 0.123456, 0.12345])) == (0, 0, 0, 0, 0, 1, 2)
     euros = np.round(RNG.lognormal(3, 2, 500), 2)
-    assert sum(measure.decimals_of(euros)[:3]) == 500
+    assert sum(decimals_of(euros)[:3]) == 500
 
 
 def test_moments_and_statistics_have_no_digits() -> None:

@@ -6,6 +6,7 @@ from sklearn import metrics as sk
 
 from palio import measure
 from palio.core.errors import InputError
+from palio.measure.curves import thin
 
 
 @pytest.mark.parametrize("decimals", [6, 1])
@@ -33,9 +34,9 @@ def test_a_curve_of_one_class_is_refused():
 
 def test_thinning_keeps_the_ends_and_short_curves():
     x = np.linspace(0, 1, 1000)
-    thin_x, thin_y = measure.thin(x, x**9, max_points=50)
+    thin_x, thin_y = thin(x, x**9, max_points=50)
     assert len(thin_x) <= 50 and (thin_x[0], thin_x[-1], thin_y[-1]) == (0, 1, 1)
-    assert measure.thin(x[:5], x[:5])[0].tolist() == x[:5].tolist()
+    assert thin(x[:5], x[:5])[0].tolist() == x[:5].tolist()
 
 
 def test_confusion_matches_scikit_learn(draw):

@@ -6,6 +6,7 @@ from scipy.stats import binomtest
 
 from palio import measure
 from palio.core.errors import InputError
+from palio.measure.differences import mcnemar
 
 
 def test_equal_answers_differ_by_nothing_for_certain(draw):
@@ -68,4 +69,4 @@ def test_mcnemar_is_the_exact_binomial_test(b, c):
     first = np.r_[np.ones(b), np.zeros(c), np.ones(10)].astype(bool)
     second = np.r_[np.zeros(b), np.ones(c), np.ones(10)].astype(bool)
     wanted = binomtest(b, b + c).pvalue if b + c else 1.0
-    assert measure.mcnemar(first, second) == pytest.approx(wanted, rel=1e-9)
+    assert mcnemar(first, second) == pytest.approx(wanted, rel=1e-9)

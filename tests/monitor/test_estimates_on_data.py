@@ -8,16 +8,10 @@ import pytest
 
 from palio.core.monitoring import Kpi
 from palio.core.records import Task
-from palio.monitor import (
-    Estimator,
-    judge_errors,
-    judge_estimates,
-    judge_kpis,
-    judge_outcomes,
-    kpi_values,
-    outcomes_of,
-    worth_of,
-)
+from palio.monitor import Estimator
+from palio.monitor.quality.estimates import judge_errors, judge_estimates
+from palio.monitor.quality.kpis import judge_kpis, kpi_values, worth_of
+from palio.monitor.quality.outcomes import judge_outcomes, outcomes_of
 from tests.monitor.estimating import part, texts, window
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "monitoring" / "estimates.py"

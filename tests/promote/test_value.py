@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from palio.core.records import Comparison, Task
-from palio.promote import appraise
+from palio.promote.value import appraise
 
 from .conftest import comparison, evaluation, metric
 

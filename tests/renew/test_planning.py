@@ -9,7 +9,8 @@ from palio.core.errors import InputError
 from palio.core.monitoring import Alert, Estimate, Finding, KpiValue, Outcome, Review, WindowReview
 from palio.core.records import Deployment, Metric, Promotion
 from palio.core.renewal import Renewal, RetrainRequest
-from palio.renew import FreshLabels, Planned, RenewalPolicy, RenewalStanding, expected_gain, next_due, plan
+from palio.renew import FreshLabels, Planned, RenewalPolicy, RenewalStanding, next_due, plan
+from palio.renew.planning import expected_gain
 
 NOW = dt.datetime(2026, 5, 20, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

@@ -12,7 +12,8 @@ import pytest
 
 from palio import store
 from palio.core.records import Task
-from palio.serve import Caps, Truths, receive_feedback
+from palio.serve import Caps, Truths
+from palio.serve.feedback import receive_feedback
 from palio.serve.protocols.wire import WireError
 
 CHURN = Task(kind="classification", target="y", classes=("no", "yes"))

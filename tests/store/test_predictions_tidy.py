@@ -14,8 +14,9 @@ import polars as pl
 import pytest
 
 from palio.core.errors import IntegrityError
-from palio.store import PredictionLog, Tidied, log_segments, scan_log, tidy_log
+from palio.store import PredictionLog, log_segments, scan_log, tidy_log
 from palio.store.arrow_reading import messages
+from palio.store.predictions_tidy import Tidied
 from tests.store.log_rows import DAY, LAYOUT, rows, series
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from palio.core.records import Column, LearningCurve, LearningPoint, Parts
 from palio.testing.family import TASKS, examples_of
-from palio.train import Examples, load_family
+from palio.train import Examples
 from palio.train.learning import _judged, draw, sentence
+from palio.train.table import load_family
 from palio.train.trial import Fold, try_out
 from tests.train.small_parts import PARTS, terms
 

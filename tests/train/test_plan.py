@@ -4,8 +4,10 @@ from collections import Counter
 
 import pytest
 
-from palio.train import FAMILIES, Shape, load_family
+from palio.train import FAMILIES
+from palio.train.family import Shape
 from palio.train.plan import FIRST_LAP_SHARE, MAX_TRIALS, Plan, plan
+from palio.train.table import load_family
 
 BANK = Shape(27_000, 16, 2)
 SMALL = Shape(1_000, 10, 2)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from palio.core.records import Run
 from palio.testing.family import TASKS
-from palio.train import Shape, load_family
-from palio.train.family import Params
+from palio.train.family import Params, Shape
 from palio.train.proposal import propose
+from palio.train.table import load_family
 
 SHAPE = Shape(1_000, 10, 2)
 TASK = TASKS["two classes"]

@@ -7,15 +7,16 @@ import pytest
 
 from palio import train
 from palio.core.errors import InputError
+from palio.train.table import load_family
 
 
 def test_every_family_is_found_under_its_name() -> None:
-    assert all(train.load_family(name).name == name for name in train.FAMILIES)
+    assert all(load_family(name).name == name for name in train.FAMILIES)
 
 
 def test_an_unknown_family_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="did you mean `forest`"):
-        train.load_family("forrest")
+        load_family("forrest")
 
 
 def test_importing_the_room_loads_no_heavy_library() -> None:

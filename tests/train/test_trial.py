@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from palio.testing.family import TASKS, examples_of
-from palio.train import Examples, OutOfTime, load_family
+from palio.train import Examples, OutOfTime
 from palio.train.choice import paired_error
 from palio.train.families.linear import Linear
+from palio.train.table import load_family
 from palio.train.trial import Bar, Fold, run_id, try_out
 from tests.train.small_parts import PARTS, terms
 

@@ -16,8 +16,9 @@ from palio.core.records import Search, Task
 from palio.model import Outputs
 from palio.store import Store, open_store
 from palio.train import unseen
+from palio.train.table import load_family
 from palio.train.trial import Bar, Fold, try_out
-from palio.train.unseen import get_answers, put_answers
+from palio.train.unseen import get_answers, put_answers, score_unseen
 
 Prepare = Callable[..., Any]
 TWO = Task(kind="classification", target="y", classes=("no", "yes"))
@@ -166,7 +167,7 @@ def test_only_a_trial_that_is_the_best_of_its_family_keeps_its_answers() -> None
         kept.append(answers)
         return "a" * 64
 
-    family, how = train.load_family("linear"), {"terms": terms(task, "roc_auc"), "trial": 1, "keep": keep}
+    family, how = load_family("linear"), {"terms": terms(task, "roc_auc"), "trial": 1, "keep": keep}
     run = try_out(family, {"penalty": 1.0}, cut, **how)
     assert run.answers == "a" * 64
     (answers,) = kept
@@ -184,7 +185,7 @@ def test_the_score_on_unseen_rows_is_that_of_the_candidate(prepare: Prepare, nam
     ready = prepare(name, policy=policy)
     found = search(ready)
     run = next(run for run in found.runs if run.id == found.chosen)
-    told = train.score_unseen(ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=0)
+    told = score_unseen(ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=0)
     assert told is not None and told.low <= told.value <= told.high
     score, n_rows = told.value, told.n_rows
     part = "train" if policy == "cv" else "validation"
@@ -194,7 +195,7 @@ def test_the_score_on_unseen_rows_is_that_of_the_candidate(prepare: Prepare, nam
     else:
         assert score == pytest.approx(run.validation[found.metric])
     late = ready.snapshot.n_rows * 3 // 4
-    few = train.score_unseen(ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=late)
+    few = score_unseen(ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=late)
     newest = int((split.part_places(ready.store, ready.parts, part) >= late).sum())
     assert few is None if newest < 50 else few is not None and few.n_rows == newest
 
@@ -205,4 +206,4 @@ def test_nothing_is_said_of_candidates_whose_answers_were_not_kept(prepare: Prep
     bare = msgspec.structs.replace(
         found, runs=tuple(msgspec.structs.replace(run, answers=None) for run in found.runs)
     )  # fmt: skip
-    assert train.score_unseen(ready.store, ready.snapshot, ready.parts, bare, task=ready.task, first_row=0) is None
+    assert score_unseen(ready.store, ready.snapshot, ready.parts, bare, task=ready.task, first_row=0) is None

@@ -15,6 +15,7 @@ from palio import store, truth
 from palio.core.records import Column, Schema, Task
 from palio.core.serving import Feedback
 from palio.data import RowIds
+from palio.truth.gathering import Gathered
 from tests.logs import write_log
 
 BEGIN = dt.datetime(2026, 5, 4, 13, tzinfo=dt.UTC)
@@ -47,7 +48,7 @@ def write_answers(folder: Path, keys: list[str], *, request: str = "r", labels: 
         feedback.add([Feedback(prediction_id=i, label=labels, at=BEGIN) for i in ids])
 
 
-def gather(gatherer: truth.Gatherer) -> truth.Gathered:
+def gather(gatherer: truth.Gatherer) -> Gathered:
     found = gatherer.gather(received_before=LATER, answered_before=None)
     assert found is not None
     return found

@@ -6,85 +6,48 @@ streams: memory does not grow with the number of rows. Heavy libraries load on t
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.data.arrivals import Arrivals, scan
-    from palio.data.cells.frame import Cells, read_cells
-    from palio.data.inference import Survey, survey
-    from palio.data.opening import open_source
-    from palio.data.profiles import profile_of
-    from palio.data.row_ids import RowIds
-    from palio.data.schema_file import read_schema, write_schema
-    from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
-    from palio.data.source import Skipped, Source, SourceOptions
-    from palio.data.stored import StoredRows, holds, known_ids, obstacle
-    from palio.data.table import EXCLUDED
-    from palio.data.task import infer_task
-
-_HOMES = {
-    "EXCLUDED": "table",
-    "Arrivals": "arrivals",
-    "Cells": "cells.frame",
-    "RowIds": "row_ids",
-    "Skipped": "source",
-    "Source": "source",
-    "SourceOptions": "source",
-    "StoredRows": "stored",
-    "Survey": "inference",
-    "batches": "snapshot",
-    "frames": "snapshot",
-    "holds": "stored",
-    "infer_task": "task",
-    "ingest": "snapshot",
-    "known_ids": "stored",
-    "obstacle": "stored",
-    "open_source": "opening",
-    "profile": "snapshot",
-    "profile_of": "profiles",
-    "read": "snapshot",
-    "read_cells": "cells.frame",
-    "read_schema": "schema_file",
-    "scan": "arrivals",
-    "survey": "inference",
-    "target_array": "snapshot",
-    "write_schema": "schema_file",
-}
-
-__all__ = [
-    "EXCLUDED",
-    "Arrivals",
-    "Cells",
-    "RowIds",
-    "Skipped",
-    "Source",
-    "SourceOptions",
-    "StoredRows",
-    "Survey",
-    "batches",
-    "frames",
-    "holds",
-    "infer_task",
-    "ingest",
-    "known_ids",
-    "obstacle",
-    "open_source",
-    "profile",
-    "profile_of",
-    "read",
-    "read_cells",
-    "read_schema",
-    "scan",
-    "survey",
-    "target_array",
-    "write_schema",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    from palio.data.arrivals import scan as scan
+    from palio.data.cells.frame import read_cells as read_cells
+    from palio.data.inference import Survey as Survey
+    from palio.data.inference import survey as survey
+    from palio.data.opening import open_source as open_source
+    from palio.data.profiles import profile_of as profile_of
+    from palio.data.row_ids import RowIds as RowIds
+    from palio.data.schema_file import read_schema as read_schema
+    from palio.data.schema_file import write_schema as write_schema
+    from palio.data.snapshot import batches as batches
+    from palio.data.snapshot import frames as frames
+    from palio.data.snapshot import ingest as ingest
+    from palio.data.snapshot import read as read
+    from palio.data.snapshot import target_array as target_array
+    from palio.data.source import Source as Source
+    from palio.data.source import SourceOptions as SourceOptions
+    from palio.data.stored import StoredRows as StoredRows
+    from palio.data.stored import holds as holds
+    from palio.data.stored import known_ids as known_ids
+    from palio.data.stored import obstacle as obstacle
+    from palio.data.table import EXCLUDED as EXCLUDED
+    from palio.data.task import infer_task as infer_task
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "arrivals": "scan",
+            "cells.frame": "read_cells",
+            "inference": "Survey survey",
+            "opening": "open_source",
+            "profiles": "profile_of",
+            "row_ids": "RowIds",
+            "schema_file": "read_schema write_schema",
+            "snapshot": "batches frames ingest read target_array",
+            "source": "Source SourceOptions",
+            "stored": "StoredRows holds known_ids obstacle",
+            "table": "EXCLUDED",
+            "task": "infer_task",
+        },
+    )

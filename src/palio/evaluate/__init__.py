@@ -6,53 +6,24 @@ sealed test part, which no other room can open. Heavy libraries load on the firs
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.evaluate.answers import Answers, answer
-    from palio.evaluate.comparison import compare
-    from palio.evaluate.gap import judge_gap
-    from palio.evaluate.importance import permutation_importance
-    from palio.evaluate.leaks import leak_suspect
-    from palio.evaluate.scoring import score
-    from palio.evaluate.sealed import Assessment, assess, evaluation_budget
-    from palio.evaluate.segmenting import Segment, segments
-
-_HOMES = {
-    "Answers": "answers",
-    "Assessment": "sealed",
-    "Segment": "segmenting",
-    "answer": "answers",
-    "assess": "sealed",
-    "compare": "comparison",
-    "evaluation_budget": "sealed",
-    "judge_gap": "gap",
-    "leak_suspect": "leaks",
-    "permutation_importance": "importance",
-    "score": "scoring",
-    "segments": "segmenting",
-}
-
-__all__ = [
-    "Answers",
-    "Assessment",
-    "Segment",
-    "answer",
-    "assess",
-    "compare",
-    "evaluation_budget",
-    "judge_gap",
-    "leak_suspect",
-    "permutation_importance",
-    "score",
-    "segments",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    from palio.evaluate.comparison import compare as compare
+    from palio.evaluate.leaks import leak_suspect as leak_suspect
+    from palio.evaluate.scoring import score as score
+    from palio.evaluate.sealed import Assessment as Assessment
+    from palio.evaluate.sealed import assess as assess
+    from palio.evaluate.sealed import evaluation_budget as evaluation_budget
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "comparison": "compare",
+            "leaks": "leak_suspect",
+            "scoring": "score",
+            "sealed": "Assessment assess evaluation_budget",
+        },
+    )

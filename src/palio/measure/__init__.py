@@ -6,146 +6,72 @@ same weights for two models their paired difference. Needs numpy alone, which is
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.measure.bins import (
-        add_counts,
-        bins_of,
-        category_column,
-        count,
-        count_rows,
-        decimals_of,
-        inner_edges,
-        log_column,
-        most_frequent,
-        number_column,
-        thin_rows,
+    from palio.measure.bins import add_counts as add_counts
+    from palio.measure.bins import bins_of as bins_of
+    from palio.measure.bins import category_column as category_column
+    from palio.measure.bins import count as count
+    from palio.measure.bins import count_rows as count_rows
+    from palio.measure.bins import log_column as log_column
+    from palio.measure.bins import number_column as number_column
+    from palio.measure.bins import thin_rows as thin_rows
+    from palio.measure.coarse_bins import CoarseBins as CoarseBins
+    from palio.measure.coarse_bins import fold as fold
+    from palio.measure.curves import confusion as confusion
+    from palio.measure.curves import pr_curve as pr_curve
+    from palio.measure.curves import roc_curve as roc_curve
+    from palio.measure.differences import paired as paired
+    from palio.measure.figures import amount as amount
+    from palio.measure.figures import figure as figure
+    from palio.measure.gains import is_surely_not_worse as is_surely_not_worse
+    from palio.measure.gains import loss_gain as loss_gain
+    from palio.measure.intervals import score_with_intervals as score_with_intervals
+    from palio.measure.intervals import wilson as wilson
+    from palio.measure.latencies import LATENCY_EDGES as LATENCY_EDGES
+    from palio.measure.latencies import bin_latencies as bin_latencies
+    from palio.measure.latencies import latency_quantile as latency_quantile
+    from palio.measure.metrics import METRICS as METRICS
+    from palio.measure.multiple import benjamini_hochberg as benjamini_hochberg
+    from palio.measure.multiple import two_sided_p as two_sided_p
+    from palio.measure.reliability import calibration_bins as calibration_bins
+    from palio.measure.sample import Sample as Sample
+    from palio.measure.sample import View as View
+    from palio.measure.sample import positive_index as positive_index
+    from palio.measure.scores import default_metric as default_metric
+    from palio.measure.scores import higher_is_better as higher_is_better
+    from palio.measure.scores import is_defined as is_defined
+    from palio.measure.scores import metric_names as metric_names
+    from palio.measure.scores import row_losses as row_losses
+    from palio.measure.scores import score as score
+    from palio.measure.texts import N_TEXT_BLOCKS as N_TEXT_BLOCKS
+    from palio.measure.texts import TEXT_STATISTICS as TEXT_STATISTICS
+    from palio.measure.texts import as_texts as as_texts
+    from palio.measure.texts import learn_vocabulary as learn_vocabulary
+    from palio.measure.texts import text_statistics as text_statistics
+    from palio.measure.timing import TIMING_MARGIN as TIMING_MARGIN
+    from palio.measure.timing import is_clearly_over as is_clearly_over
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "bins": "add_counts bins_of category_column count count_rows log_column number_column thin_rows",
+            "coarse_bins": "CoarseBins fold",
+            "curves": "confusion pr_curve roc_curve",
+            "differences": "paired",
+            "figures": "amount figure",
+            "gains": "is_surely_not_worse loss_gain",
+            "intervals": "score_with_intervals wilson",
+            "latencies": "LATENCY_EDGES bin_latencies latency_quantile",
+            "metrics": "METRICS",
+            "multiple": "benjamini_hochberg two_sided_p",
+            "reliability": "calibration_bins",
+            "sample": "Sample View positive_index",
+            "scores": "default_metric higher_is_better is_defined metric_names row_losses score",
+            "texts": "N_TEXT_BLOCKS TEXT_STATISTICS as_texts learn_vocabulary text_statistics",
+            "timing": "TIMING_MARGIN is_clearly_over",
+        },
     )
-    from palio.measure.coarse_bins import CoarseBins, fold
-    from palio.measure.curves import confusion, pr_curve, roc_curve, thin
-    from palio.measure.differences import mcnemar, paired
-    from palio.measure.figures import amount, figure
-    from palio.measure.gains import is_surely_not_worse, loss_gain
-    from palio.measure.intervals import replicates, score_with_intervals, wilson
-    from palio.measure.latencies import LATENCY_EDGES, bin_latencies, latency_quantile
-    from palio.measure.metrics import METRICS, MetricSpec
-    from palio.measure.multiple import benjamini_hochberg, two_sided_p
-    from palio.measure.reliability import calibration_bins
-    from palio.measure.sample import Sample, View, positive_index
-    from palio.measure.scores import default_metric, higher_is_better, is_defined, metric_names, row_losses, score
-    from palio.measure.texts import N_TEXT_BLOCKS, TEXT_STATISTICS, as_texts, learn_vocabulary, text_statistics
-    from palio.measure.timing import TIMING_MARGIN, is_clearly_over
-
-_HOMES = {
-    "amount": "figures",
-    "CoarseBins": "coarse_bins",
-    "LATENCY_EDGES": "latencies",
-    "METRICS": "metrics",
-    "MetricSpec": "metrics",
-    "Sample": "sample",
-    "N_TEXT_BLOCKS": "texts",
-    "TEXT_STATISTICS": "texts",
-    "TIMING_MARGIN": "timing",
-    "View": "sample",
-    "add_counts": "bins",
-    "as_texts": "texts",
-    "benjamini_hochberg": "multiple",
-    "bin_latencies": "latencies",
-    "bins_of": "bins",
-    "calibration_bins": "reliability",
-    "category_column": "bins",
-    "confusion": "curves",
-    "count": "bins",
-    "count_rows": "bins",
-    "decimals_of": "bins",
-    "default_metric": "scores",
-    "figure": "figures",
-    "fold": "coarse_bins",
-    "higher_is_better": "scores",
-    "is_defined": "scores",
-    "inner_edges": "bins",
-    "is_clearly_over": "timing",
-    "is_surely_not_worse": "gains",
-    "latency_quantile": "latencies",
-    "loss_gain": "gains",
-    "learn_vocabulary": "texts",
-    "log_column": "bins",
-    "mcnemar": "differences",
-    "metric_names": "scores",
-    "most_frequent": "bins",
-    "number_column": "bins",
-    "paired": "differences",
-    "positive_index": "sample",
-    "pr_curve": "curves",
-    "replicates": "intervals",
-    "roc_curve": "curves",
-    "row_losses": "scores",
-    "score": "scores",
-    "score_with_intervals": "intervals",
-    "text_statistics": "texts",
-    "thin": "curves",
-    "thin_rows": "bins",
-    "two_sided_p": "multiple",
-    "wilson": "intervals",
-}
-
-__all__ = [
-    "LATENCY_EDGES",
-    "METRICS",
-    "N_TEXT_BLOCKS",
-    "TEXT_STATISTICS",
-    "TIMING_MARGIN",
-    "CoarseBins",
-    "MetricSpec",
-    "Sample",
-    "View",
-    "add_counts",
-    "amount",
-    "as_texts",
-    "benjamini_hochberg",
-    "bin_latencies",
-    "bins_of",
-    "calibration_bins",
-    "category_column",
-    "confusion",
-    "count",
-    "count_rows",
-    "decimals_of",
-    "default_metric",
-    "figure",
-    "fold",
-    "higher_is_better",
-    "inner_edges",
-    "is_clearly_over",
-    "is_defined",
-    "is_surely_not_worse",
-    "latency_quantile",
-    "learn_vocabulary",
-    "log_column",
-    "loss_gain",
-    "mcnemar",
-    "metric_names",
-    "most_frequent",
-    "number_column",
-    "paired",
-    "positive_index",
-    "pr_curve",
-    "replicates",
-    "roc_curve",
-    "row_losses",
-    "score",
-    "score_with_intervals",
-    "text_statistics",
-    "thin",
-    "thin_rows",
-    "two_sided_p",
-    "wilson",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"palio.measure.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'palio.measure' has no attribute {name!r}")

@@ -6,156 +6,85 @@ build a graph or read a frame, on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.model.bundle.bundle import Bundle, export, load, open_folder, pack
-    from palio.model.bundle.cost import measure_cost
-    from palio.model.bundle.golden import Golden, make_golden
-    from palio.model.bundle.inspection import verify, verify_bundle, verify_folder, versions
-    from palio.model.bundle.parity import check_parity, compare_outputs
-    from palio.model.bundle.reference import make_reference, sample_rows
-    from palio.model.bundle.signing import (
-        PrivateKey,
-        PublicKey,
-        Trust,
-        add_signature,
-        make_keys,
-        read_private_key,
-        read_signatures,
-        read_trust,
-        signatures_of,
-        write_signatures,
+    from palio.model.bundle.bundle import Bundle as Bundle
+    from palio.model.bundle.bundle import export as export
+    from palio.model.bundle.bundle import load as load
+    from palio.model.bundle.bundle import open_folder as open_folder
+    from palio.model.bundle.bundle import pack as pack
+    from palio.model.bundle.cost import measure_cost as measure_cost
+    from palio.model.bundle.golden import Golden as Golden
+    from palio.model.bundle.golden import make_golden as make_golden
+    from palio.model.bundle.inspection import verify as verify
+    from palio.model.bundle.inspection import verify_bundle as verify_bundle
+    from palio.model.bundle.inspection import verify_folder as verify_folder
+    from palio.model.bundle.inspection import versions as versions
+    from palio.model.bundle.parity import check_parity as check_parity
+    from palio.model.bundle.parity import compare_outputs as compare_outputs
+    from palio.model.bundle.reference import make_reference as make_reference
+    from palio.model.bundle.reference import sample_rows as sample_rows
+    from palio.model.bundle.signing import PrivateKey as PrivateKey
+    from palio.model.bundle.signing import Trust as Trust
+    from palio.model.bundle.signing import add_signature as add_signature
+    from palio.model.bundle.signing import make_keys as make_keys
+    from palio.model.bundle.signing import read_private_key as read_private_key
+    from palio.model.bundle.signing import read_signatures as read_signatures
+    from palio.model.bundle.signing import read_trust as read_trust
+    from palio.model.bundle.signing import write_signatures as write_signatures
+    from palio.model.cells.columns import ColumnReader as ColumnReader
+    from palio.model.cells.columns import range_of as range_of
+    from palio.model.cells.feeds import feeds_from_frame as feeds_from_frame
+    from palio.model.cells.names import input_name as input_name
+    from palio.model.cells.rows import RecordReader as RecordReader
+    from palio.model.cells.stress import stress_feeds as stress_feeds
+    from palio.model.graph.builder import GraphBuilder as GraphBuilder
+    from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
+    from palio.model.graph.session import Graph as Graph
+    from palio.model.graph.session import Outputs as Outputs
+    from palio.model.graph.stages import Stages as Stages
+    from palio.model.graph.watchdog import end_watched_runs as end_watched_runs
+    from palio.model.graph.zipmap import without_zipmap as without_zipmap
+    from palio.model.tabular.contributions import Contributions as Contributions
+    from palio.model.tabular.contributions import Explainer as Explainer
+    from palio.model.tabular.contributions import explainer as explainer
+    from palio.model.tabular.linear import emit_constant as emit_constant
+    from palio.model.tabular.linear import emit_linear as emit_linear
+    from palio.model.tabular.options import PreprocessingOptions as PreprocessingOptions
+    from palio.model.tabular.options import Style as Style
+    from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
+    from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
+    from palio.model.tabular.trees import emit_forest as emit_forest
+    from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "bundle.bundle": "Bundle export load open_folder pack",
+            "bundle.cost": "measure_cost",
+            "bundle.golden": "Golden make_golden",
+            "bundle.inspection": "verify verify_bundle verify_folder versions",
+            "bundle.parity": "check_parity compare_outputs",
+            "bundle.reference": "make_reference sample_rows",
+            "bundle.signing": "PrivateKey Trust add_signature make_keys read_private_key read_signatures "
+            "read_trust write_signatures",
+            "cells.columns": "ColumnReader range_of",
+            "cells.feeds": "feeds_from_frame",
+            "cells.names": "input_name",
+            "cells.rows": "RecordReader",
+            "cells.stress": "stress_feeds",
+            "graph.builder": "GraphBuilder",
+            "graph.session": "Graph MAX_RUN_S Outputs",
+            "graph.stages": "Stages",
+            "graph.watchdog": "end_watched_runs",
+            "graph.zipmap": "without_zipmap",
+            "tabular.contributions": "Contributions Explainer explainer",
+            "tabular.linear": "emit_constant emit_linear",
+            "tabular.options": "PreprocessingOptions Style",
+            "tabular.preprocessing": "Preprocessing fit_preprocessing",
+            "tabular.trees": "emit_forest emit_lightgbm",
+        },
     )
-    from palio.model.cells.columns import ColumnReader, range_of
-    from palio.model.cells.feeds import feeds_from_frame
-    from palio.model.cells.names import input_name
-    from palio.model.cells.rows import RecordReader
-    from palio.model.cells.stress import stress_feeds
-    from palio.model.graph.builder import GraphBuilder
-    from palio.model.graph.session import MAX_RUN_S, Graph, Outputs
-    from palio.model.graph.stages import Stages, stages_of
-    from palio.model.graph.watchdog import end_watched_runs
-    from palio.model.graph.zipmap import without_zipmap
-    from palio.model.tabular.contributions import Contributions, Explainer, explainer
-    from palio.model.tabular.linear import emit_constant, emit_linear
-    from palio.model.tabular.options import PreprocessingOptions, Style
-    from palio.model.tabular.preprocessing import Preprocessing, fit_preprocessing
-    from palio.model.tabular.trees import emit_forest, emit_lightgbm
-
-_HOME = {
-    "Bundle": "bundle.bundle",
-    "ColumnReader": "cells.columns",
-    "Contributions": "tabular.contributions",
-    "Explainer": "tabular.contributions",
-    "Golden": "bundle.golden",
-    "Graph": "graph.session",
-    "GraphBuilder": "graph.builder",
-    "MAX_RUN_S": "graph.session",
-    "Outputs": "graph.session",
-    "Preprocessing": "tabular.preprocessing",
-    "PreprocessingOptions": "tabular.options",
-    "PrivateKey": "bundle.signing",
-    "PublicKey": "bundle.signing",
-    "RecordReader": "cells.rows",
-    "Stages": "graph.stages",
-    "Style": "tabular.options",
-    "Trust": "bundle.signing",
-    "add_signature": "bundle.signing",
-    "check_parity": "bundle.parity",
-    "compare_outputs": "bundle.parity",
-    "emit_constant": "tabular.linear",
-    "emit_forest": "tabular.trees",
-    "emit_lightgbm": "tabular.trees",
-    "emit_linear": "tabular.linear",
-    "end_watched_runs": "graph.watchdog",
-    "explainer": "tabular.contributions",
-    "export": "bundle.bundle",
-    "feeds_from_frame": "cells.feeds",
-    "fit_preprocessing": "tabular.preprocessing",
-    "input_name": "cells.names",
-    "load": "bundle.bundle",
-    "make_golden": "bundle.golden",
-    "make_keys": "bundle.signing",
-    "make_reference": "bundle.reference",
-    "measure_cost": "bundle.cost",
-    "open_folder": "bundle.bundle",
-    "pack": "bundle.bundle",
-    "read_private_key": "bundle.signing",
-    "read_signatures": "bundle.signing",
-    "range_of": "cells.columns",
-    "read_trust": "bundle.signing",
-    "sample_rows": "bundle.reference",
-    "signatures_of": "bundle.signing",
-    "stages_of": "graph.stages",
-    "stress_feeds": "cells.stress",
-    "verify": "bundle.inspection",
-    "verify_bundle": "bundle.inspection",
-    "verify_folder": "bundle.inspection",
-    "versions": "bundle.inspection",
-    "without_zipmap": "graph.zipmap",
-    "write_signatures": "bundle.signing",
-}
-__all__ = [
-    "MAX_RUN_S",
-    "Bundle",
-    "ColumnReader",
-    "Contributions",
-    "Explainer",
-    "Golden",
-    "Graph",
-    "GraphBuilder",
-    "Outputs",
-    "Preprocessing",
-    "PreprocessingOptions",
-    "PrivateKey",
-    "PublicKey",
-    "RecordReader",
-    "Stages",
-    "Style",
-    "Trust",
-    "add_signature",
-    "check_parity",
-    "compare_outputs",
-    "emit_constant",
-    "emit_forest",
-    "emit_lightgbm",
-    "emit_linear",
-    "end_watched_runs",
-    "explainer",
-    "export",
-    "feeds_from_frame",
-    "fit_preprocessing",
-    "input_name",
-    "load",
-    "make_golden",
-    "make_keys",
-    "make_reference",
-    "measure_cost",
-    "open_folder",
-    "pack",
-    "range_of",
-    "read_private_key",
-    "read_signatures",
-    "read_trust",
-    "sample_rows",
-    "signatures_of",
-    "stages_of",
-    "stress_feeds",
-    "verify",
-    "verify_bundle",
-    "verify_folder",
-    "versions",
-    "without_zipmap",
-    "write_signatures",
-]
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value

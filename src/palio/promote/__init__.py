@@ -5,29 +5,23 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.promote.chronicle import story
-    from palio.promote.decision import decide
-    from palio.promote.registry import approve, record, release, rollback
-    from palio.promote.value import appraise
-
-__all__ = ["appraise", "approve", "decide", "record", "release", "rollback", "story"]
-
-_HOME = {
-    "appraise": "value",
-    "approve": "registry",
-    "decide": "decision",
-    "record": "registry",
-    "release": "registry",
-    "rollback": "registry",
-    "story": "chronicle",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    from palio.promote.chronicle import story as story
+    from palio.promote.decision import decide as decide
+    from palio.promote.registry import approve as approve
+    from palio.promote.registry import record as record
+    from palio.promote.registry import release as release
+    from palio.promote.registry import rollback as rollback
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "chronicle": "story",
+            "decision": "decide",
+            "registry": "approve record release rollback",
+        },
+    )

@@ -9,114 +9,47 @@ prediction log and the ledger, asks `judge`, and writes each step exactly once, 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.renew.bounds import mean_bounds, proportion_bounds
-    from palio.renew.judging import judge
-    from palio.renew.looks import look
-    from palio.renew.observing import LogReader, StoredLog, observe
-    from palio.renew.planning import FreshLabels, Planned, RenewalPolicy, expected_gain, next_due, occasion, plan
-    from palio.renew.renewals import (
-        RENEWAL,
-        RenewalStanding,
-        StepKind,
-        renewal_standing,
-        withdraw,
-        write_plan,
-        write_renewal,
+    from palio.renew.judging import judge as judge
+    from palio.renew.observing import StoredLog as StoredLog
+    from palio.renew.planning import FreshLabels as FreshLabels
+    from palio.renew.planning import Planned as Planned
+    from palio.renew.planning import RenewalPolicy as RenewalPolicy
+    from palio.renew.planning import next_due as next_due
+    from palio.renew.planning import occasion as occasion
+    from palio.renew.planning import plan as plan
+    from palio.renew.renewals import RENEWAL as RENEWAL
+    from palio.renew.renewals import RenewalStanding as RenewalStanding
+    from palio.renew.renewals import StepKind as StepKind
+    from palio.renew.renewals import renewal_standing as renewal_standing
+    from palio.renew.renewals import withdraw as withdraw
+    from palio.renew.renewals import write_plan as write_plan
+    from palio.renew.renewals import write_renewal as write_renewal
+    from palio.renew.rollouts import RolloutControl as RolloutControl
+    from palio.renew.rollouts import RolloutPlan as RolloutPlan
+    from palio.renew.rollouts import Standing as Standing
+    from palio.renew.rollouts import act as act
+    from palio.renew.rollouts import approved_decision as approved_decision
+    from palio.renew.rollouts import read_rollout as read_rollout
+    from palio.renew.rollouts import standing as standing
+    from palio.renew.rollouts import start as start
+    from palio.renew.telling import loop_events as loop_events
+    from palio.renew.telling import loop_story as loop_story
+    from palio.renew.watching import watch_once as watch_once
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "judging": "judge",
+            "observing": "StoredLog",
+            "planning": "FreshLabels Planned RenewalPolicy next_due occasion plan",
+            "renewals": "RENEWAL RenewalStanding StepKind renewal_standing withdraw write_plan write_renewal",
+            "rollouts": "RolloutControl RolloutPlan Standing act approved_decision read_rollout standing start",
+            "telling": "loop_events loop_story",
+            "watching": "watch_once",
+        },
     )
-    from palio.renew.rollouts import (
-        DEFAULT_STEPS,
-        RolloutControl,
-        RolloutPlan,
-        Standing,
-        act,
-        approved_decision,
-        read_rollout,
-        standing,
-        start,
-    )
-    from palio.renew.telling import loop_events, loop_story
-    from palio.renew.watching import Watched, watch_once
-
-__all__ = [
-    "DEFAULT_STEPS",
-    "RENEWAL",
-    "FreshLabels",
-    "LogReader",
-    "Planned",
-    "RenewalPolicy",
-    "RenewalStanding",
-    "RolloutControl",
-    "RolloutPlan",
-    "Standing",
-    "StepKind",
-    "StoredLog",
-    "Watched",
-    "act",
-    "approved_decision",
-    "expected_gain",
-    "judge",
-    "look",
-    "loop_events",
-    "loop_story",
-    "mean_bounds",
-    "next_due",
-    "observe",
-    "occasion",
-    "plan",
-    "proportion_bounds",
-    "read_rollout",
-    "renewal_standing",
-    "standing",
-    "start",
-    "watch_once",
-    "withdraw",
-    "write_plan",
-    "write_renewal",
-]
-
-_HOMES = {
-    "DEFAULT_STEPS": "rollouts",
-    "RENEWAL": "renewals",
-    "FreshLabels": "planning",
-    "LogReader": "observing",
-    "Planned": "planning",
-    "RenewalPolicy": "planning",
-    "RenewalStanding": "renewals",
-    "RolloutControl": "rollouts",
-    "RolloutPlan": "rollouts",
-    "Standing": "rollouts",
-    "StepKind": "renewals",
-    "StoredLog": "observing",
-    "Watched": "watching",
-    "act": "rollouts",
-    "approved_decision": "rollouts",
-    "expected_gain": "planning",
-    "judge": "judging",
-    "look": "looks",
-    "loop_events": "telling",
-    "loop_story": "telling",
-    "mean_bounds": "bounds",
-    "next_due": "planning",
-    "observe": "observing",
-    "occasion": "planning",
-    "plan": "planning",
-    "proportion_bounds": "bounds",
-    "read_rollout": "rollouts",
-    "renewal_standing": "renewals",
-    "standing": "rollouts",
-    "start": "rollouts",
-    "watch_once": "watching",
-    "withdraw": "renewals",
-    "write_plan": "renewals",
-    "write_renewal": "renewals",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -12,52 +12,34 @@ The room reads records and nothing else: no model, no data, no network. Jinja2 i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.report import columns, remedies, watched, words
-    from palio.report.columns import columns_page
-    from palio.report.facts import ReportFacts
-    from palio.report.monitoring import monitoring_page
-    from palio.report.page import save, summary, write
-    from palio.report.rounding import clean, count, number, with_margin
-
-__all__ = [
-    "ReportFacts",
-    "clean",
-    "columns",
-    "columns_page",
-    "count",
-    "monitoring_page",
-    "number",
-    "remedies",
-    "save",
-    "summary",
-    "watched",
-    "with_margin",
-    "words",
-    "write",
-]
-
-_HOMES = {
-    "ReportFacts": "palio.report.facts",
-    "clean": "palio.report.rounding",
-    "columns_page": "palio.report.columns",
-    "count": "palio.report.rounding",
-    "monitoring_page": "palio.report.monitoring",
-    "number": "palio.report.rounding",
-    "save": "palio.report.page",
-    "summary": "palio.report.page",
-    "with_margin": "palio.report.rounding",
-    "write": "palio.report.page",
-}
-
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in ("columns", "remedies", "watched", "words"):
-        return importlib.import_module(f"{__name__}.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    from palio.report import columns as columns
+    from palio.report import remedies as remedies
+    from palio.report import watched as watched
+    from palio.report import words as words
+    from palio.report.columns import columns_page as columns_page
+    from palio.report.facts import ReportFacts as ReportFacts
+    from palio.report.monitoring import monitoring_page as monitoring_page
+    from palio.report.page import save as save
+    from palio.report.page import summary as summary
+    from palio.report.page import write as write
+    from palio.report.rounding import clean as clean
+    from palio.report.rounding import count as count
+    from palio.report.rounding import number as number
+    from palio.report.rounding import with_margin as with_margin
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "": "columns remedies watched words",
+            "columns": "columns_page",
+            "facts": "ReportFacts",
+            "monitoring": "monitoring_page",
+            "page": "save summary write",
+            "rounding": "clean count number with_margin",
+        },
+    )

@@ -7,53 +7,34 @@ by the rows that they showed. `check_metric` tells before a look whether the met
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.split.cutting import cut
-    from palio.split.folding import folds
-    from palio.split.hashing import row_ids
-    from palio.split.moments import time_order
-    from palio.split.newest import newest_only
-    from palio.split.overlap import looks, looks_left
-    from palio.split.seal import SCORE, Look, open_test, part_places, read
-    from palio.split.soundness import check_metric
-
-__all__ = [
-    "SCORE",
-    "Look",
-    "check_metric",
-    "cut",
-    "folds",
-    "looks",
-    "looks_left",
-    "newest_only",
-    "open_test",
-    "part_places",
-    "read",
-    "row_ids",
-    "time_order",
-]
-
-_HOMES = {
-    "SCORE": "palio.split.seal",
-    "Look": "palio.split.seal",
-    "check_metric": "palio.split.soundness",
-    "cut": "palio.split.cutting",
-    "folds": "palio.split.folding",
-    "looks": "palio.split.overlap",
-    "looks_left": "palio.split.overlap",
-    "newest_only": "palio.split.newest",
-    "open_test": "palio.split.seal",
-    "part_places": "palio.split.seal",
-    "read": "palio.split.seal",
-    "row_ids": "palio.split.hashing",
-    "time_order": "palio.split.moments",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    from palio.split.cutting import cut as cut
+    from palio.split.folding import folds as folds
+    from palio.split.hashing import row_ids as row_ids
+    from palio.split.moments import time_order as time_order
+    from palio.split.newest import newest_only as newest_only
+    from palio.split.overlap import looks as looks
+    from palio.split.overlap import looks_left as looks_left
+    from palio.split.seal import SCORE as SCORE
+    from palio.split.seal import open_test as open_test
+    from palio.split.seal import part_places as part_places
+    from palio.split.seal import read as read
+    from palio.split.soundness import check_metric as check_metric
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "cutting": "cut",
+            "folding": "folds",
+            "hashing": "row_ids",
+            "moments": "time_order",
+            "newest": "newest_only",
+            "overlap": "looks looks_left",
+            "seal": "SCORE open_test part_places read",
+            "soundness": "check_metric",
+        },
+    )

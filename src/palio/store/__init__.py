@@ -8,100 +8,53 @@ Libraries are loaded at the first use, not at import.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.store.arrow import ARROW_NUMBERS, BatchLayout, Field, same_text, text_of, values_of
-    from palio.store.arrow_reading import Batch, read_stream
-    from palio.store.blobs import Blobs
-    from palio.store.cellar import Store, open_store, upgrade_store
-    from palio.store.files import write_whole
-    from palio.store.layout import Layout
-    from palio.store.ledger import Ledger, operating_system_user
-    from palio.store.predictions import COMMON_FIELDS, LogKind, PredictionLog, Series
-    from palio.store.predictions_feedback import FeedbackLog
-    from palio.store.predictions_reading import latest_feedback, log_frame, log_segments, scan_log
-    from palio.store.predictions_redaction import Redaction, salt_of
-    from palio.store.predictions_tidy import Tidied, tidy_log
-    from palio.store.promotions import Promotions
-    from palio.store.records import Records
-    from palio.store.steps import Steps
-
-__all__ = [
-    "ARROW_NUMBERS",
-    "COMMON_FIELDS",
-    "Batch",
-    "BatchLayout",
-    "Blobs",
-    "FeedbackLog",
-    "Field",
-    "Layout",
-    "Ledger",
-    "LogKind",
-    "PredictionLog",
-    "Promotions",
-    "Records",
-    "Redaction",
-    "Series",
-    "Steps",
-    "Store",
-    "Tidied",
-    "latest_feedback",
-    "log_frame",
-    "log_segments",
-    "open_store",
-    "operating_system_user",
-    "read_stream",
-    "salt_of",
-    "same_text",
-    "scan_log",
-    "text_of",
-    "tidy_log",
-    "upgrade_store",
-    "values_of",
-    "write_whole",
-]
-
-_HOME = {
-    "ARROW_NUMBERS": "arrow",
-    "Batch": "arrow_reading",
-    "BatchLayout": "arrow",
-    "Blobs": "blobs",
-    "COMMON_FIELDS": "predictions",
-    "FeedbackLog": "predictions_feedback",
-    "Field": "arrow",
-    "Layout": "layout",
-    "Ledger": "ledger",
-    "LogKind": "predictions",
-    "PredictionLog": "predictions",
-    "Promotions": "promotions",
-    "Records": "records",
-    "Redaction": "predictions_redaction",
-    "Series": "predictions",
-    "Steps": "steps",
-    "Store": "cellar",
-    "Tidied": "predictions_tidy",
-    "latest_feedback": "predictions_reading",
-    "log_frame": "predictions_reading",
-    "log_segments": "predictions_reading",
-    "open_store": "cellar",
-    "operating_system_user": "ledger",
-    "read_stream": "arrow_reading",
-    "salt_of": "predictions_redaction",
-    "same_text": "arrow",
-    "scan_log": "predictions_reading",
-    "text_of": "arrow",
-    "tidy_log": "predictions_tidy",
-    "upgrade_store": "cellar",
-    "values_of": "arrow",
-    "write_whole": "files",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    from palio.store.arrow import ARROW_NUMBERS as ARROW_NUMBERS
+    from palio.store.arrow import BatchLayout as BatchLayout
+    from palio.store.arrow import Field as Field
+    from palio.store.arrow import same_text as same_text
+    from palio.store.arrow import text_of as text_of
+    from palio.store.arrow import values_of as values_of
+    from palio.store.arrow_reading import read_stream as read_stream
+    from palio.store.cellar import Store as Store
+    from palio.store.cellar import open_store as open_store
+    from palio.store.cellar import upgrade_store as upgrade_store
+    from palio.store.files import write_whole as write_whole
+    from palio.store.layout import Layout as Layout
+    from palio.store.ledger import Ledger as Ledger
+    from palio.store.ledger import operating_system_user as operating_system_user
+    from palio.store.predictions import COMMON_FIELDS as COMMON_FIELDS
+    from palio.store.predictions import LogKind as LogKind
+    from palio.store.predictions import PredictionLog as PredictionLog
+    from palio.store.predictions import Series as Series
+    from palio.store.predictions_feedback import FeedbackLog as FeedbackLog
+    from palio.store.predictions_reading import latest_feedback as latest_feedback
+    from palio.store.predictions_reading import log_frame as log_frame
+    from palio.store.predictions_reading import log_segments as log_segments
+    from palio.store.predictions_reading import scan_log as scan_log
+    from palio.store.predictions_redaction import Redaction as Redaction
+    from palio.store.predictions_redaction import salt_of as salt_of
+    from palio.store.predictions_tidy import tidy_log as tidy_log
+    from palio.store.records import Records as Records
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "arrow": "ARROW_NUMBERS BatchLayout Field same_text text_of values_of",
+            "arrow_reading": "read_stream",
+            "cellar": "Store open_store upgrade_store",
+            "files": "write_whole",
+            "layout": "Layout",
+            "ledger": "Ledger operating_system_user",
+            "predictions": "COMMON_FIELDS LogKind PredictionLog Series",
+            "predictions_feedback": "FeedbackLog",
+            "predictions_reading": "latest_feedback log_frame log_segments scan_log",
+            "predictions_redaction": "Redaction salt_of",
+            "predictions_tidy": "tidy_log",
+            "records": "Records",
+        },
+    )

@@ -6,47 +6,26 @@ are built in. Everything else is found on first use, so that importing the room 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from palio.train.table import FAMILIES, load_family
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.train.contest import search
-    from palio.train.family import Examples, Family, Fitted, OutOfTime, Shape
-    from palio.train.newest import Preferred, is_enough, prefer
-    from palio.train.unseen import score_unseen
-
-__all__ = [
-    "FAMILIES",
-    "Examples",
-    "Family",
-    "Fitted",
-    "OutOfTime",
-    "Preferred",
-    "Shape",
-    "is_enough",
-    "load_family",
-    "prefer",
-    "score_unseen",
-    "search",
-]
-
-_WHERE = {
-    "Examples": "palio.train.family",
-    "Family": "palio.train.family",
-    "Fitted": "palio.train.family",
-    "OutOfTime": "palio.train.family",
-    "Preferred": "palio.train.newest",
-    "Shape": "palio.train.family",
-    "is_enough": "palio.train.newest",
-    "prefer": "palio.train.newest",
-    "score_unseen": "palio.train.unseen",
-    "search": "palio.train.contest",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    from palio.train.contest import search as search
+    from palio.train.family import Examples as Examples
+    from palio.train.family import Family as Family
+    from palio.train.family import Fitted as Fitted
+    from palio.train.family import OutOfTime as OutOfTime
+    from palio.train.newest import is_enough as is_enough
+    from palio.train.newest import prefer as prefer
+    from palio.train.table import FAMILIES as FAMILIES
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "contest": "search",
+            "family": "Examples Family Fitted OutOfTime",
+            "newest": "is_enough prefer",
+            "table": "FAMILIES",
+        },
+    )

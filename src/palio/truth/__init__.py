@@ -5,31 +5,24 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from palio.core.doors import door
 
 if TYPE_CHECKING:
-    from palio.truth.gathering import Gathered, Gatherer, Learned, obstacle
-    from palio.truth.ripening import Labels, Truths, columns_of, labelled, served
-
-__all__ = [
-    "Gathered",
-    "Gatherer",
-    "Labels",
-    "Learned",
-    "Truths",
-    "columns_of",
-    "labelled",
-    "obstacle",
-    "served",
-]
-
-_HOMES = dict.fromkeys(__all__, "ripening") | dict.fromkeys(
-    ("Gathered", "Gatherer", "Learned", "obstacle"), "gathering"
-)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    from palio.truth.gathering import Gatherer as Gatherer
+    from palio.truth.gathering import Learned as Learned
+    from palio.truth.gathering import obstacle as obstacle
+    from palio.truth.ripening import Labels as Labels
+    from palio.truth.ripening import Truths as Truths
+    from palio.truth.ripening import columns_of as columns_of
+    from palio.truth.ripening import labelled as labelled
+    from palio.truth.ripening import served as served
+else:
+    __getattr__, __dir__, __all__ = door(
+        __name__,
+        {
+            "gathering": "Gatherer Learned obstacle",
+            "ripening": "Labels Truths columns_of labelled served",
+        },
+    )

@@ -18,6 +18,7 @@ from palio import model
 from palio.core.errors import InputError, IntegrityError, RefusedError, UnavailableError
 from palio.core.ids import digest
 from palio.core.records import Signature
+from palio.model.bundle.signing import signatures_of
 
 BUNDLE, OTHER = digest(b"one"), digest(b"another")
 
@@ -217,7 +218,7 @@ def test_the_ledger_keeps_each_signature_once(store: Any, key: model.PrivateKey,
     assert not model.add_signature(store, key.sign(BUNDLE))
     assert model.add_signature(store, fresh.sign(BUNDLE))
     assert model.add_signature(store, key.sign(OTHER))
-    assert model.signatures_of(store, BUNDLE) == (key.sign(BUNDLE), fresh.sign(BUNDLE))
+    assert signatures_of(store, BUNDLE) == (key.sign(BUNDLE), fresh.sign(BUNDLE))
     store.ledger.verify()
 
 
@@ -225,7 +226,7 @@ def test_a_ledger_line_that_is_no_signature_counts_for_nothing(store: Any, key: 
     for payload in ({}, {"signature": 7}, {"signature": {"bundle": BUNDLE}}, {"signature": key.sign(OTHER)}):
         store.ledger.append("model.sign", BUNDLE, "A line.", payload=payload)
     store.ledger.append("model.signal", BUNDLE, "A line.", payload={"signature": key.sign(BUNDLE)})
-    assert model.signatures_of(store, BUNDLE) == ()
+    assert signatures_of(store, BUNDLE) == ()
 
 
 def test_a_folder_holds_several_signatures(key: model.PrivateKey, tmp_path: Path) -> None:

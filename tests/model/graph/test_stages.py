@@ -10,6 +10,7 @@ import pytest
 from palio import model
 from palio.core.records import Column, Schema, Task
 from palio.model import Graph, GraphBuilder
+from palio.model.graph.stages import stages_of
 from palio.testing.family import TASKS, examples_of
 from palio.train.table import FAMILIES, load_family
 
@@ -24,7 +25,7 @@ def graph_of(family: str, task: Task) -> tuple[bytes, Any]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_features_and_head_answer_as_the_whole_graph(family: str, task: Task) -> None:
     graph, examples = graph_of(family, task)
-    stages = model.stages_of(graph)
+    stages = stages_of(graph)
     assert stages is not None
     for feeds in (examples.feeds(), model.stress_feeds(examples.frame, examples.schema, graph)):
         whole, parts = Graph(graph).predict(feeds), stages.answer(stages.features(feeds))
@@ -36,7 +37,7 @@ def test_features_and_head_answer_as_the_whole_graph(family: str, task: Task) ->
 @pytest.mark.parametrize("family", ["linear", "lightgbm", "forest"])
 def test_a_column_acts_through_its_own_features_alone(family: str) -> None:
     graph, examples = graph_of(family, TASKS["two classes"])
-    stages = model.stages_of(graph)
+    stages = stages_of(graph)
     assert stages is not None
     before = stages.features(examples.feeds())
     order = np.random.default_rng(0).permutation(len(before))
@@ -59,7 +60,7 @@ def test_columns_that_no_tree_splits_on_are_not_read() -> None:
     builder = GraphBuilder(schema)
     features = builder.concat([builder.input(column.name) for column in schema.columns])
     model.emit_lightgbm(builder, features, booster, Task(kind="regression", target="y"))
-    stages = model.stages_of(builder.build())
+    stages = stages_of(builder.build())
     assert stages is not None
     assert stages.read == {"x3"}
 
@@ -70,4 +71,4 @@ def test_a_graph_whose_columns_meet_in_several_places_is_left_whole() -> None:
     a, b = builder.input("a"), builder.input("b")
     flat = builder.node("Reshape", builder.node("Add", a, b), builder.constant([-1], "int64"))
     builder.output("prediction", flat, "double", (None,))
-    assert model.stages_of(builder.build()) is None
+    assert stages_of(builder.build()) is None

@@ -8,17 +8,8 @@ import pytest
 
 from palio.core.errors import InputError
 from palio.core.monitoring import Alert, Estimate, Finding
-from palio.monitor import (
-    AlertRules,
-    Look,
-    Persistence,
-    Standing,
-    expected_false_alarms,
-    looks_of,
-    parse_persistence,
-    review_standing,
-    standing,
-)
+from palio.monitor import AlertRules, parse_persistence, review_standing
+from palio.monitor.alerts.alerting import Look, Persistence, Standing, expected_false_alarms, looks_of, standing
 from tests.monitor.alert_worlds import DAY, NOW, OUTCOME, alert, finding, review
 
 

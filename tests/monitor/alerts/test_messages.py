@@ -8,20 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palio.core.monitoring import Alert
-from palio.monitor import (
-    LEASE_S,
-    AlertRules,
-    AlertState,
-    Arrived,
-    Look,
-    Message,
-    Owed,
-    Persistence,
-    Told,
-    claim,
-    pending,
-    standing,
-)
+from palio.monitor import LEASE_S, AlertRules, AlertState, Arrived, Message, Owed, claim, pending
+from palio.monitor.alerts.alerting import Look, Persistence, standing
+from palio.monitor.alerts.messages import Told
 from tests.monitor.alert_worlds import NOW, alert, finding, message
 
 HOUR = dt.timedelta(hours=1)

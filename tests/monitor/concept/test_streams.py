@@ -14,6 +14,7 @@ from palio import measure, monitor
 from palio.core.errors import InputError, UnavailableError
 from palio.core.monitoring import Outcome, StreamReview, Window
 from palio.core.records import Metric
+from palio.monitor.concept.findings import concept_findings
 
 FAST = monitor.DETECTORS[:-1]
 START = np.datetime64("2026-01-01")
@@ -103,7 +104,7 @@ def test_what_became_good_again_is_no_finding() -> None:
     seen = watched(errors(1, (6_000, 0.1), (5_000, 0.3), (9_000, 0.1)))
     assert [change.kind for change in seen.changes] == ["worse", "better"]
     assert seen.worse is None
-    assert monitor.concept_findings(window(), seen) == ()
+    assert concept_findings(window(), seen) == ()
 
 
 def test_the_pieces_in_which_losses_come_do_not_matter() -> None:
@@ -148,7 +149,7 @@ def test_absolute_errors_are_read_in_units_of_the_reference() -> None:
     unit = monitor.loss_scale(float(residuals[:3_000].mean()))
     seen = watched(residuals, unit=unit)
     assert seen.worse is not None and abs(seen.worse.row - 6_000) <= 1_000
-    (one,) = monitor.concept_findings(window(), seen)
+    (one,) = concept_findings(window(), seen)
     assert (one.subject, one.measure) == ("absolute error", "mean absolute error")
     assert one.effect == pytest.approx((16 - 10) * np.sqrt(2 / np.pi), rel=0.35)
     assert seen.loss * unit == pytest.approx(residuals.mean(), rel=0.02)
@@ -157,7 +158,7 @@ def test_absolute_errors_are_read_in_units_of_the_reference() -> None:
 def test_a_finding_is_dated_by_the_detection_and_pages_only_if_quality_is_surely_lower() -> None:
     seen = watched(errors(4, (6_000, 0.1), (4_000, 0.25)))
     assert seen.worse is not None
-    (one,) = monitor.concept_findings(window(), seen)
+    (one,) = concept_findings(window(), seen)
     assert (one.kind, one.severity, one.since) == ("concept_drift", "warn", seen.worse.at)
     assert 0.08 < one.effect < 0.25 and one.p is not None and one.p < 0.001
     assert one.reason.startswith("Wrong answers rose from ") and seen.worse.detector in one.reason
@@ -167,13 +168,13 @@ def test_a_finding_is_dated_by_the_detection_and_pages_only_if_quality_is_surely
             value=Metric(value=value, low=value - 0.02, high=value + 0.02, n_rows=900),
             reference=0.9,
         )
-        assert monitor.concept_findings(window(), seen, outcomes=[lower])[0].severity == severity
+        assert concept_findings(window(), seen, outcomes=[lower])[0].severity == severity
 
 
 def test_a_window_does_not_know_what_was_confirmed_after_it() -> None:
     seen = watched(errors(4, (6_000, 0.1), (4_000, 0.25)))
-    assert monitor.concept_findings(window(day=4), seen) == ()
-    ids = {monitor.concept_findings(window(day=day), seen)[0].id for day in (6, 7)}
+    assert concept_findings(window(day=4), seen) == ()
+    ids = {concept_findings(window(day=day), seen)[0].id for day in (6, 7)}
     assert len(ids) == 1, "the same finding in each window that shows it"
 
 

@@ -4,7 +4,8 @@ import pytest
 from palio.core.errors import InputError
 from palio.core.monitoring import Estimate, Outcome
 from palio.core.records import Metric, Task
-from palio.monitor import Estimator, judge_errors, judge_estimates, with_errors
+from palio.monitor import Estimator
+from palio.monitor.quality.estimates import judge_errors, judge_estimates, with_errors
 from tests.monitor.estimating import (
     NUMBER,
     THREE,

@@ -6,7 +6,8 @@ import pytest
 from palio.core.errors import ConfigError
 from palio.core.monitoring import Kpi
 from palio.core.records import Task
-from palio.monitor import Estimator, check_kpis, judge_kpis, kpi_values, worth_of
+from palio.monitor import Estimator, check_kpis
+from palio.monitor.quality.kpis import judge_kpis, kpi_values, worth_of
 from tests.monitor.estimating import NUMBER, TWO, numbers, part, two_classes, window
 
 PROFIT = Kpi(name="profit", cells={"yes -> yes": 10.0, "no -> yes": -6.0})

@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
-from palio.monitor import (
+from palio.monitor.quality.outcomes import (
     judge_classes,
     judge_labels,
     judge_outcomes,
     label_delay_s,
     outcomes_of,
     standards_from,
-    standards_of,
 )
-from palio.monitor.quality.standards import margin_of
+from palio.monitor.quality.standards import margin_of, standards_of
 from tests.monitor.estimating import NUMBER, THREE, TWO, numbers, part, real, two_classes, window
 
 NOW = np.datetime64("2026-06-01T00:00:00", "us")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from palio.testing.family import FamilyContract
-from palio.train import Family, load_family
+from palio.train import Family
+from palio.train.table import load_family
 
 
 class TestDummy(FamilyContract):
