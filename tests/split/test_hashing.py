@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palio.core.records import Schema
+from palio.data import mix
 from palio.split import hashing, row_ids
-from palio.split.hashing import cell_hashes, mix, occurrence_hashes, row_hashes, uniform
+from palio.split.hashing import cell_hashes, occurrence_hashes, row_hashes, uniform
 
 
 def frame() -> pl.DataFrame:

@@ -13,7 +13,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from palio.report import clean, columns, count, words
+from palio.core.words import counted
+from palio.report import clean, columns, count
 
 if TYPE_CHECKING:
     from palio.flow import Started
@@ -59,7 +60,7 @@ def screen(started: Started, *, folder: Path, page: Path | None = None, width: i
     for names, doubt in doubtful[:MOST]:
         yield from _item("!", "bold yellow", f"{names}: ", doubt, width)
     if len(doubtful) > MOST:
-        yield Text(f"  … and {words.plural(len(doubtful) - MOST, 'doubt')} more: palio init --html", style="dim")
+        yield Text(f"  … and {counted(len(doubtful) - MOST, 'doubt')} more: palio init --html", style="dim")
     for note in started.notes:
         yield from _item("-", "dim", "", clean(note, limit=400), width)
     for names, why in columns.not_read(rows):

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from palio.core.monitoring import Review, WindowReview
 from palio.core.records import Metric
-from palio.report import clean, count, number, remedies, watched, with_margin, words
+from palio.core.words import counted
+from palio.report import clean, count, number, remedies, watched, with_margin
 
 WIDTH, SPARK = 100, 40
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -113,7 +114,7 @@ def _value(review: Review, currency: str, draws: bool) -> Iterator[Text]:
             values = [_value_of(one, name) for one in watched.in_charge(review)]
             yield from _drawn(values, watched.in_charge(review), review, (0.0,))
     if len(names) > 2:
-        yield _line((f"and {words.plural(len(names) - 2, 'more figure')}: palio monitor --html", "dim"))
+        yield _line((f"and {counted(len(names) - 2, 'more figure')}: palio monitor --html", "dim"))
 
 
 def _value_of(window: WindowReview, name: str) -> float:
@@ -159,7 +160,7 @@ def _answers(review: Review, draws: bool) -> Iterator[Text]:
         return
     failed = f"{count(a.n_failed) if a.n_failed else 'none'} failed"
     took = f", median {number(a.p50, digits=2)} ms, p99 {number(a.p99, digits=2)} ms" if a.p99 else ""
-    rows = f"{words.plural(a.n_rows, 'row')} in {words.plural(a.n_requests, 'request')}"
+    rows = f"{counted(a.n_rows, 'row')} in {counted(a.n_requests, 'request')}"
     yield _line((rows, "bold"), (f" since {a.at}: {failed}{took}", ""))
     if draws:
         windows = watched.all_rows(review)

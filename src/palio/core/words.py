@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+UNKNOWN = "not known"
+"""What is said in place of a number that nobody knows."""
 _ES = ("s", "x", "ch", "sh")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from palio.data.cells.frame import read_cells as read_cells
     from palio.data.inference import Survey as Survey
     from palio.data.inference import survey as survey
+    from palio.data.mixing import mix as mix
     from palio.data.opening import open_source as open_source
     from palio.data.profiles import profile_of as profile_of
     from palio.data.row_ids import RowIds as RowIds
@@ -40,6 +41,7 @@ else:
             "arrivals": "scan",
             "cells.frame": "read_cells",
             "inference": "Survey survey",
+            "mixing": "mix",
             "opening": "open_source",
             "profiles": "profile_of",
             "row_ids": "RowIds",

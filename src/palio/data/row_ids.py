@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from palio.core.records import Violation
-from palio.data.cells.uniqueness import mixed
+from palio.data.mixing import bits_of, mix
 
 MAX_SUSPECTS = 100_000
 """Repeated texts that are looked up in the stored rows; beyond, equal hashes count as equal ids."""
@@ -91,7 +91,7 @@ class RowIds:
         if ids.dtype == pl.String:
             return ids.hash(seed=self._seed).to_numpy()
         numbers = ids.to_physical().to_numpy()
-        return np.asarray(mixed(numbers + 0.0 if numbers.dtype == np.float64 else numbers))  # -0.0 is 0.0
+        return mix(bits_of(numbers + 0.0 if numbers.dtype == np.float64 else numbers))  # -0.0 is 0.0
 
     def _keep(self, fresh: np.ndarray[Any, Any]) -> None:
         while self._runs and len(self._runs[-1]) <= 2 * len(fresh):

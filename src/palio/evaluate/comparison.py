@@ -15,7 +15,7 @@ from palio.core.words import counted
 from palio.evaluate.answers import Answers, Array, answer, known_rows
 from palio.evaluate.scoring import SEED
 from palio.evaluate.segmenting import segments
-from palio.evaluate.slices import SPREAD_RESAMPLES, SPREAD_ROWS, Z95, can_rank, sampled_rows
+from palio.evaluate.slices import SPREAD_RESAMPLES, SPREAD_ROWS, can_rank, sampled_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -118,7 +118,7 @@ def in_time(comparison: Comparison, truth: Array, both: tuple[Answers, Answers],
     gain = measure.loss_gain(a, b, level=0.9)
     factor = max(1.0, (gain.high - gain.low) / 2 / independent) if independent > 0 else 1.0
     d = comparison.difference
-    return msgspec.structs.replace(comparison, surely=d.value - (d.value - d.low) * SURELY / Z95 * factor)
+    return msgspec.structs.replace(comparison, surely=d.value - (d.value - d.low) * SURELY / measure.Z95 * factor)
 
 
 def _errors(answers: Answers, truth: Array, task: Task) -> Array:
@@ -154,7 +154,7 @@ def _worse(
         if primary not in paired:
             continue
         gain = paired[primary][0]
-        p.append(measure.two_sided_p(gain.value, (gain.high - gain.low) / (2 * Z95)))
+        p.append(measure.two_sided_p(gain.value, (gain.high - gain.low) / (2 * measure.Z95)))
         value = measure.score(task, here, inside[1].prediction, inside[1].probabilities, names=[primary])[primary]
         found.append(
             Slice(

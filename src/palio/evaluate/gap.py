@@ -7,7 +7,7 @@ from typing import Literal
 
 from palio import measure
 from palio.core.records import Gap, Metric
-from palio.evaluate.words import number, with_interval
+from palio.measure import figure, with_interval
 
 Verdict = Literal["sound", "overfitted", "underfitted", "shifted", "unknown"]
 OVERFITTED_SHARE = 0.5
@@ -68,7 +68,7 @@ def _judge(
     if train is not None and floor is not None and _gain(train, floor, sign) < _least(metric, floor):
         return "underfitted", (
             f"Even on the rows it learned from, {metric} is {with_interval(train)}, "
-            f"where the simplest guess has {number(floor)}: the model is too simple, or the columns do not tell."
+            f"where the simplest guess has {figure(floor)}: the model is too simple, or the columns do not tell."
         )
     if test is not None and validation is not None:
         lost = sign * (validation.value - test.value)
@@ -102,7 +102,7 @@ def _judge(
 
 def _sound(metric: str, train: Metric | None, validation: Metric | None, test: Metric | None) -> str:
     named = (("train", train), ("validation", validation), ("test", test))
-    values = ", ".join(f"{number(value.value)} on {name}" for name, value in named if value is not None)
+    values = ", ".join(f"{figure(value.value)} on {name}" for name, value in named if value is not None)
     return f"{metric} is {values}: on rows it has not seen, it keeps what it promised within reason."
 
 

@@ -15,7 +15,6 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import Importance, Metric, Reach, Task
 from palio.core.seeds import derive
 from palio.evaluate.answers import Answers, Array, answers_of, known_rows
-from palio.evaluate.slices import Z95
 
 if TYPE_CHECKING:
     import polars as pl
@@ -134,7 +133,7 @@ class _Trial:
                     n_resamples=N_RESAMPLES,
                     names=(metric,),
                 )[metric]
-                error = (gain.high - gain.low) / (2 * Z95)
+                error = (gain.high - gain.low) / (2 * measure.Z95)
         return Importance(column=name, loss=_summary(losses, error, len(self.truth)))
 
 
@@ -203,5 +202,5 @@ def _chosen(frame: pl.DataFrame, truth: Array, *, n_shuffles: int, seed: int) ->
 
 def _summary(losses: list[float], row_error: float, n_rows: int) -> Metric:
     mean = float(np.mean(losses))
-    half = Z95 * math.sqrt(row_error**2 + float(np.var(losses, ddof=1)) / len(losses))
+    half = measure.Z95 * math.sqrt(row_error**2 + float(np.var(losses, ddof=1)) / len(losses))
     return Metric(value=mean, low=mean - half, high=mean + half, n_rows=n_rows)

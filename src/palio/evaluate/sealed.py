@@ -21,7 +21,6 @@ from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
 from palio.evaluate.scoring import SEED, judge, named
-from palio.evaluate.words import with_interval
 
 if TYPE_CHECKING:
     import polars as pl
@@ -314,14 +313,14 @@ def _keep(store: Store, assessment: Assessment, *, look: int, inputs: str, actor
     metric = evaluation.metrics[evaluation.primary]
     text = (
         f"Scored candidate {short(evaluation.bundle)} on {counted(evaluation.n_rows, 'sealed test row')}: "
-        f"{evaluation.primary} {with_interval(metric)}"
+        f"{evaluation.primary} {measure.with_interval(metric)}"
     )
     comparison = assessment.comparison
     if comparison is not None:
-        text += f"; improvement on the champion {with_interval(comparison.difference)}"
+        text += f"; improvement on the champion {measure.with_interval(comparison.difference)}"
     if assessment.newest is not None:
         newest = assessment.newest
-        text += f", on the {newest.n_rows:,} newest of these rows {with_interval(newest.difference)}"
+        text += f", on the {newest.n_rows:,} newest of these rows {measure.with_interval(newest.difference)}"
     store.ledger.append(
         split.SCORE,
         evaluation.id,

@@ -6,14 +6,15 @@ import datetime as dt
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from palio import measure
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Column, Schema
-from palio.evaluate.words import number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,7 +71,7 @@ def _cut(series: pl.Series, column: Column) -> Iterator[tuple[str, Array]]:
     elif column.type == "datetime":
         numbers, show = series.dt.epoch("s").cast(float).to_numpy(), _day
     else:
-        numbers, show = series.cast(float).to_numpy(), number
+        numbers, show = series.cast(float).to_numpy(), partial(measure.number, digits=4)
     missing = ~np.isfinite(numbers)
     if len(np.unique(numbers[~missing])) <= N_VALUES and column.type != "text":
         yield from _by_value(numbers, missing, show)

@@ -25,7 +25,6 @@ SPREAD_ROWS = 2_000
 SPREAD_RESAMPLES = 200
 MIN_PER_CLASS = 5
 """Rows of each class that a ranking on a slice needs."""
-Z95 = 1.959963984540054
 
 
 def find_slices(
@@ -67,7 +66,9 @@ def find_slices(
         rest_error = _error(whole) * np.sqrt(whole.n_rows / (len(truth) - inside.n_rows))
         error = float(np.hypot(_error(inside), rest_error))
         gain = inside.value - outside
-        difference = Metric(value=gain, low=gain - Z95 * error, high=gain + Z95 * error, n_rows=inside.n_rows)
+        difference = Metric(
+            value=gain, low=gain - measure.Z95 * error, high=gain + measure.Z95 * error, n_rows=inside.n_rows
+        )
         found.append((segment, inside, difference))
         p.append(measure.two_sided_p(gain, error))
     sign = 1 if measure.higher_is_better(primary) else -1
@@ -120,4 +121,4 @@ def _picked(truth: Array, answers: Answers, rows: Array) -> tuple[Array, Array, 
 
 
 def _error(metric: Metric) -> float:
-    return (metric.high - metric.low) / (2 * Z95)
+    return (metric.high - metric.low) / (2 * measure.Z95)

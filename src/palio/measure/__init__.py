@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from palio.measure.differences import paired as paired
     from palio.measure.figures import amount as amount
     from palio.measure.figures import figure as figure
+    from palio.measure.figures import number as number
+    from palio.measure.figures import with_interval as with_interval
     from palio.measure.gains import is_surely_not_worse as is_surely_not_worse
     from palio.measure.gains import loss_gain as loss_gain
+    from palio.measure.intervals import Z95 as Z95
     from palio.measure.intervals import score_with_intervals as score_with_intervals
     from palio.measure.intervals import wilson as wilson
     from palio.measure.latencies import LATENCY_EDGES as LATENCY_EDGES
@@ -62,9 +65,9 @@ else:
             "coarse_bins": "CoarseBins fold",
             "curves": "confusion pr_curve roc_curve",
             "differences": "paired",
-            "figures": "amount figure",
+            "figures": "amount figure number with_interval",
             "gains": "is_surely_not_worse loss_gain",
-            "intervals": "score_with_intervals wilson",
+            "intervals": "Z95 score_with_intervals wilson",
             "latencies": "LATENCY_EDGES bin_latencies latency_quantile",
             "metrics": "METRICS",
             "multiple": "benjamini_hochberg two_sided_p",

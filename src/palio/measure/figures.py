@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import math
+
+from palio.core.records import Metric
+from palio.core.words import UNKNOWN
+
 SMALL = 0.01
 LARGE = 1000.0
 NOTHING = 1e-9
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def figure(value: float, *, sign: bool = False) -> str:
-    """Write a number with four decimals; a large one with fewer, a small one with the digits that count.
+def figure(value: float | None, *, sign: bool = False) -> str:
+    """Write what was measured, to be compared: four decimals; of a large one fewer, of a small one what counts.
 
     Example:
-        >>> figure(0.7223), figure(48578.91), figure(0.0042137), figure(-1e-14), figure(0.25, sign=True)
-        ('0.7223', '48,578.9', '0.00421', '0.0000', '+0.2500')
+        >>> figure(0.7223), figure(48578.91), figure(0.0042137), figure(-1e-14), figure(0.25, sign=True), figure(None)
+        ('0.7223', '48,578.9', '0.00421', '0.0000', '+0.2500', 'not known')
     """
+    if value is None:
+        return UNKNOWN
     size = abs(value)
     if size < NOTHING:  # what rounding leaves of a difference of equals
         value = 0.0
     how = ".3g" if NOTHING <= size < SMALL else ",.1f" if LARGE <= size < 1e15 else ".4f"
     return format(value, ("+" if sign else "") + how)
+
+
+def with_interval(metric: Metric) -> str:
+    """Write a figure with its interval.
+
+    Example:
+        >>> with_interval(Metric(value=0.8, low=0.75, high=0.85, n_rows=100))
+        '0.8000 (95 % interval 0.7500 to 0.8500)'
+    """
+    return f"{figure(metric.value)} (95 % interval {figure(metric.low)} to {figure(metric.high)})"
 
 
 def amount(value: float) -> str:
@@ -30,3 +48,22 @@ def amount(value: float) -> str:
     """
     rounded = float(f"{value:.3g}")
     return format(rounded, ",.0f" if LARGE <= abs(rounded) < 1e15 else ".3g")
+
+
+def number(value: float | None, *, digits: int = 3) -> str:
+    """Write any number with so many significant digits; integers up to a million keep theirs.
+
+    Example:
+        >>> number(0.83051), number(47507.4), number(-0.00012), number(0.0), number(2e-9), number(float("nan"))
+        ('0.831', '47,507', '-0.00012', '0', '2.00 × 10⁻⁹', 'not known')
+    """
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    if size >= 12 or size < -6:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}"
+    text = f"{value:,.{max(0, digits - 1 - size)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -14,6 +14,7 @@ import numpy as np
 from palio import measure, truth
 from palio.core.errors import UnavailableError
 from palio.core.monitoring import Finding, Kpi, Review, StreamReview, Window
+from palio.core.words import counted
 from palio.monitor.alerts.alerting import judged_kinds
 from palio.monitor.concept.findings import concept_findings, losses_of, stream_lines
 from palio.monitor.concept.streams import ErrorStream, loss_scale
@@ -227,7 +228,7 @@ def _verdict(
     if champion.reference is None:
         return "unknown", f"{version} was made by an older version of Palio: its bundle says nothing to compare with."
     if n_rows < watching.min_rows:
-        told = f"{version} has answered {n_rows:,} row{'s' if n_rows > 1 else ''}, too few to judge"
+        told = f"{version} has answered {counted(n_rows, 'row')}, too few to judge"
         return "unknown", f"{told}: {watching.min_rows:,} are needed."
     told = f"Nothing needs you: version {champion.deployment.version} has answered {n_rows:,} rows"
     return "good", f"{told} since {_moment(windows[-1].review.since, watching)}{_quality(windows, champion, watching)}."
@@ -239,7 +240,7 @@ def _worst(findings: Sequence[Finding]) -> str:
     said = re.sub(r" \([^()]*\)$", "", worst.reason.rstrip("."))
     said = _FALLEN.get(worst.kind, "") + said
     said = f"Where {worst.segment}: {said}" if worst.segment else f"{said[:1].upper()}{said[1:]}"
-    return f"{said}." if not n_more else f"{said} (and {n_more:,} more finding{'s' if n_more > 1 else ''})."
+    return f"{said}." if not n_more else f"{said} (and {counted(n_more, 'more finding')})."
 
 
 def _quality(windows: Sequence[Judged], champion: Subject, watching: Watching) -> str:

@@ -6,7 +6,7 @@ A figure that was not measured, or is not a number, never passes.
 from __future__ import annotations
 
 from palio import measure
-from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Metric, Parity
+from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Parity
 from palio.core.words import counted
 
 INCOMPARABLE = frozenset({"classes", "comparison"})
@@ -65,14 +65,14 @@ def baseline(evaluation: Evaluation, *, is_first: bool) -> Check:
     higher = measure.higher_is_better(name)
     if gain is not None:
         passed = gain.low > ROUNDING * abs(dummy.value)
-        observed, required = f"improves by {with_interval(gain)}", "interval above 0"
+        observed, required = f"improves by {measure.with_interval(gain)}", "interval above 0"
         found = (
             f"{name} {measure.figure(metric.value)} against {measure.figure(dummy.value)}, on the same rows {observed}"
         )
     else:
         passed = metric.low > dummy.value if higher else metric.high < dummy.value
         observed, required = (
-            with_interval(metric),
+            measure.with_interval(metric),
             f"interval {'above' if higher else 'below'} {measure.figure(dummy.value)}",
         )
         found = f"{name} {observed} against {measure.figure(dummy.value)}"
@@ -300,17 +300,5 @@ def calibration(evaluation: Evaluation, gate: Gate) -> Check | None:
     else:
         word = "no more than" if passed else "more than"
         reason = f"Its probabilities are off by {found.value:.3f} on average, {word} the {limit:g} allowed."
-    observed = "not measured" if found is None else with_interval(found)
+    observed = "not measured" if found is None else measure.with_interval(found)
     return Check(name="calibration", passed=passed, observed=observed, required=f"≤ {limit:g}", reason=reason)
-
-
-def with_interval(metric: Metric) -> str:
-    """Write a figure with its interval.
-
-    Example:
-        >>> with_interval(Metric(value=0.8, low=0.75, high=0.85, n_rows=100))
-        '0.8000 (95 % interval 0.7500 to 0.8500)'
-    """
-    return (
-        f"{measure.figure(metric.value)} (95 % interval {measure.figure(metric.low)} to {measure.figure(metric.high)})"
-    )

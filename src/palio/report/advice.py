@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from palio import evaluate
 from palio.core.records import Slice
+from palio.core.words import counted, listed
 from palio.report import words
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, decimals, fixed, margin, number, of_hundred, percent
-from palio.report.words import joined, plural, quoted, term
+from palio.report.words import quoted, term
 
 MOST = 8
 FEW_ROWS = 100
@@ -66,13 +67,13 @@ def _honesty(facts: ReportFacts) -> Iterator[Advice]:
     if facts.parts.n_duplicates_across:
         yield Advice(
             "Look into repeated rows.",
-            f"{plural(facts.parts.n_duplicates_across, 'row')} equal a row of another part; the test may be too kind.",
+            f"{counted(facts.parts.n_duplicates_across, 'row')} equal a row of another part; the test may be too kind.",
         )
     used, budget = facts.looks_used, facts.parts.look_budget
     if used is not None and budget and used >= 0.8 * budget:
         yield Advice(
             "Set fresh test rows aside.",
-            f"The sealed test has been opened {plural(used, 'time')} of {budget};"
+            f"The sealed test has been opened {counted(used, 'time')} of {budget};"
             " with each look it flatters a little more.",
         )
 
@@ -95,7 +96,7 @@ def _slices(facts: ReportFacts) -> Iterator[Advice]:
             f" elsewhere ({count(part.n_rows)} of {count(facts.evaluation.n_rows)} test rows).",
         )
     if facts.comparison and facts.comparison.slices:
-        names = joined([words.condition(s) for s in facts.comparison.slices[:3]])
+        names = listed([words.condition(s) for s in facts.comparison.slices[:3]])
         yield Advice(f"Watch {names} closely in the first weeks.", "There, the new model is worse than the one before.")
 
 
@@ -105,7 +106,7 @@ def _classes(facts: ReportFacts) -> Iterator[Advice]:
         return
     rare = [c for c in scores if c.n_rows < FEW_ROWS]
     if rare:
-        names = joined([f"{quoted(c.label, limit=24)} ({c.n_rows})" for c in rare[:4]])
+        names = listed([f"{quoted(c.label, limit=24)} ({c.n_rows})" for c in rare[:4]])
         yield Advice(
             f"Collect more examples of {names}.",
             f"With fewer than {FEW_ROWS} test rows, what is said about a class is rough.",
@@ -158,7 +159,7 @@ def _data(facts: ReportFacts) -> Iterator[Advice]:
         )
     if snapshot.n_quarantined:
         yield Advice(
-            f"Repair the {plural(snapshot.n_quarantined, 'row')} that broke the data contract.",
+            f"Repair the {counted(snapshot.n_quarantined, 'row')} that broke the data contract.",
             "They are in quarantine and were not used.",
         )
 
@@ -174,7 +175,7 @@ def _limits(facts: ReportFacts) -> Iterator[Advice]:
     shown = [known[name] for name in [*order, *known] if name in known]
     if shown:
         unique = list(dict.fromkeys(shown))[:3]
-        yield Advice("Do not use it outside what it has seen.", f"It learned with {joined(unique)}.")
+        yield Advice("Do not use it outside what it has seen.", f"It learned with {listed(unique)}.")
 
 
 def _retrain(facts: ReportFacts) -> Iterator[Advice]:

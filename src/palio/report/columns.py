@@ -12,9 +12,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from palio.core.records import MANY, ColumnReading, Form, Record, Task
+from palio.core.words import counted
 from palio.report.page import keep_together, read_asset
 from palio.report.rounding import clean, count, percent
-from palio.report.words import plural
 
 _NAME, _CELL, _SENTENCE = 60, 40, 400
 _LISTED = 6
@@ -119,7 +119,9 @@ def form_sentence(begun: Begun) -> str:
 
     Example: ``sales.csv: 400 rows, 11 columns; `;` between cells, the first line names the columns, cp1252``
     """
-    said = f"{clean(begun.source, limit=_NAME)}: {plural(begun.n_rows, 'row')}, {plural(len(begun.readings), 'column')}"
+    said = (
+        f"{clean(begun.source, limit=_NAME)}: {counted(begun.n_rows, 'row')}, {counted(len(begun.readings), 'column')}"
+    )
     form = begun.form
     if form.kind not in ("delimited", "sheet"):
         return said
@@ -129,7 +131,7 @@ def form_sentence(begun: Begun) -> str:
     if form.separator and len(begun.readings) > 1:
         parts.append(f"{names.get(form.separator, f'`{form.separator}`')} between cells")
     parts.append("the first line names the columns" if form.header else "no header")
-    parts += [f"{plural(form.n_before, 'line')} before it passed over"] if form.n_before else []
+    parts += [f"{counted(form.n_before, 'line')} before it passed over"] if form.n_before else []
     parts += [form.encoding] if form.encoding else []
     return f"{said}; {', '.join(parts)}"
 
@@ -142,11 +144,11 @@ def task_sentences(begun: Begun) -> list[str]:
     if task.classes:
         shown = ", ".join(clean(one, limit=_CELL) for one in task.classes[:5])
         shown += ", …" if len(task.classes) > 5 else ""
-        what += f", {plural(len(task.classes), 'class', 'classes')} ({shown})"
+        what += f", {counted(len(task.classes), 'class')} ({shown})"
     if task.positive is not None and not any("is the class of interest" in note for note in begun.notes):
         what += f", `{clean(task.positive, limit=_CELL)}` is the class of interest"
     reason = clean(begun.reason, limit=_SENTENCE).removeprefix(f"{head}: ")
-    return [f"{what}: from {plural(begun.n_features, 'feature')}", *([f"why: {reason}"] if reason else [])]
+    return [f"{what}: from {counted(begun.n_features, 'feature')}", *([f"why: {reason}"] if reason else [])]
 
 
 def _row(one: ColumnReading, n_rows: int) -> Row:
@@ -154,7 +156,7 @@ def _row(one: ColumnReading, n_rows: int) -> Row:
     examples = tuple((clean(cell, limit=_CELL), clean(value, limit=_CELL)) for cell, value in one.examples)
     values = clean(one.values, limit=120)
     share = (one.n_missing + one.n_unread) / n_rows if n_rows else 0.0
-    how_many = "" if one.n_values == 0 else "many values" if one.n_values is None else plural(one.n_values, "value")
+    how_many = "" if one.n_values == 0 else "many values" if one.n_values is None else counted(one.n_values, "value")
     return Row(
         name=clean(one.name, limit=_NAME) or "(blank)",
         reading=one.reading.replace(", decimal comma", "") if one.reading.startswith("whole") else one.reading,
@@ -209,7 +211,7 @@ def columns_page(begun: Begun, *, name: str = "") -> str:
 
 def _headline(found: Sequence[Row]) -> str:
     n = sum(bool(row.doubts) for row in found)
-    columns = plural(len(found), "column")
+    columns = counted(len(found), "column")
     if not n:
         return f"{columns}, and nothing is doubtful"
     return f"{columns}, {count(n)} of them to look at" if len(found) > 1 else "One column, to look at"

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from palio.core.monitoring import Review, WindowReview
 from palio.core.records import Metric
+from palio.core.words import counted
 from palio.report import watched, words
 from palio.report.charts import Scale
 from palio.report.rounding import clean, count, frequency, number, with_margin
@@ -131,7 +132,7 @@ def _note(w: WindowReview, review: Review, real: Metric, probable: Metric) -> st
         parts.append(f"real {with_margin(real)}{'' if w.is_ripe else ' so far'}")
     if watched.is_known(probable):
         parts.append(f"estimated {with_margin(probable)}")
-    return "; ".join([*parts, words.plural(w.n_rows, "row")])
+    return "; ".join([*parts, counted(w.n_rows, "row")])
 
 
 def moved(review: Review, marks: Sequence[Mark]) -> History | None:
@@ -147,7 +148,7 @@ def moved(review: Review, marks: Sequence[Mark]) -> History | None:
         drawing.bars([w for w in shown.values() if tone_of(w, review) == tone], watched.n_moved, tone)
     if len(windows) <= MOST_NOTES:
         for w in windows:
-            said = f"{watched.n_moved(w)} of {words.plural(watched.n_columns(w), 'column')} moved"
+            said = f"{watched.n_moved(w)} of {counted(watched.n_columns(w), 'column')} moved"
             drawing.note(w, f"{watched.moment(w.since, review)}, version {w.version}; {said}")
     newest = windows[-1]
     title = f"Columns that moved, of {most}"
@@ -189,7 +190,7 @@ def volume(review: Review, marks: Sequence[Mark]) -> History | None:
     drawing.bars([w for w in windows if w.n_failed], lambda w: float(w.n_failed), "failed")
     if len(windows) <= MOST_NOTES:
         for w in windows:
-            asked = f"{words.plural(w.n_requests, 'request')}, {words.plural(w.n_rows, 'row')}"
+            asked = f"{counted(w.n_requests, 'request')}, {counted(w.n_rows, 'row')}"
             drawing.note(
                 w, f"{watched.moment(w.since, review)}, version {w.version}; {asked}, {count(w.n_failed)} failed"
             )

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from palio.core.monitoring import Finding, Review, WindowReview
 from palio.core.records import Promotion
+from palio.core.words import counted
 from palio.report import histories, multiples, remedies, watched, words
 from palio.report.page import keep_together, read_asset
 from palio.report.rounding import clean, count, number, pair, percent, with_margin
@@ -107,11 +108,11 @@ def _watched(review: Review) -> str:
         return "nothing was answered"
     since, until = windows[0].since, windows[-1].until
     n_windows = len({w.since for w in windows})
-    rows = words.plural(sum(w.n_rows for w in windows), "row")
+    rows = counted(sum(w.n_rows for w in windows), "row")
     long = _length(dt.timedelta(seconds=review.window_s))
     ends = list(dict.fromkeys([watched.moment(since, review), watched.moment(until, review)]))
     span = " to ".join(ends)
-    return f"{span}: {rows} in {words.plural(n_windows, 'window')} of {long}"
+    return f"{span}: {rows} in {counted(n_windows, 'window')} of {long}"
 
 
 def _length(window: dt.timedelta) -> str:
@@ -165,7 +166,7 @@ def _value_card(review: Review, name: str, currency: str) -> dict[str, Any] | No
         "figure": figure,
         "of": f"{f'± {arm} ' if arm else ''}{unit} a day",
         "sentence": f"{words.quoted(name)}, {how}{f'; expected {w.expected}' if w.expected else ''}.",
-        "note": f"{words.plural(n_more, 'more business figure')} below." if n_more else "",
+        "note": f"{counted(n_more, 'more business figure')} below." if n_more else "",
         "bad": _is_hurt(review, ("value",)),
     }
 
@@ -179,7 +180,7 @@ def _columns_card(review: Review) -> dict[str, Any] | None:
     return {
         "value": n_moved,
         "figure": count(n_moved),
-        "of": f"of {words.plural(watched.n_columns(window), 'column')}",
+        "of": f"of {counted(watched.n_columns(window), 'column')}",
         "sentence": "moved away from training." if n_moved != 1 else "has moved away from training.",
         "note": f"Farthest: {worst.name}, PSI {watched.psi(worst.drift.psi)}." if worst.drift.drifted else "",
         "bad": n_moved > 0,
@@ -190,7 +191,7 @@ def _answers_card(review: Review) -> dict[str, Any] | None:
     a = watched.answers(review)
     if a is None:
         return None
-    asked = f"{words.plural(a.n_requests, 'request')}, {count(a.n_failed) if a.n_failed else 'none'} failed"
+    asked = f"{counted(a.n_requests, 'request')}, {count(a.n_failed) if a.n_failed else 'none'} failed"
     return {
         "value": a.n_rows,
         "figure": count(a.n_rows),
@@ -219,7 +220,7 @@ def _finding(review: Review, finding: Finding) -> dict[str, Any]:
         "value": finding.effect,
         "since": watched.since_when(finding, review),
         "begun": watched.moment(finding.since, review),
-        "lasting": words.plural(finding.n_windows, "window"),
+        "lasting": counted(finding.n_windows, "window"),
         "reason": watched.prose(finding.reason),
         "consequence": watched.prose(finding.consequence),
         "id": clean(finding.id, limit=16),
@@ -227,7 +228,7 @@ def _finding(review: Review, finding: Finding) -> dict[str, Any]:
 
 
 def _alert(review: Review, alert: Any) -> dict[str, Any]:
-    many = f"{count(alert.n_shown)} of the newest {words.plural(alert.n_looked, 'window')}"
+    many = f"{count(alert.n_shown)} of the newest {counted(alert.n_looked, 'window')}"
     shown = f"Seen in {'the newest window' if alert.n_looked == 1 else many}"
     told = f"open since {watched.moment(alert.at, review)}" if alert.at < review.at else "nobody has been told yet"
     return _finding(review, alert.finding) | {"at": f"{shown}; {told}."}
@@ -306,7 +307,7 @@ def _trust(review: Review) -> list[str]:
             f"Where truths came, the estimate of “{q.title}” was off by {number(q.error, digits=2)} on average."
         )
     if review.min_rows:
-        found.append(f"Windows with fewer than {words.plural(review.min_rows, 'row')} are not judged.")
+        found.append(f"Windows with fewer than {counted(review.min_rows, 'row')} are not judged.")
     found.append(
         "A column counts as moved only if chance is ruled out over all columns together and it moved by more than its"
         " limit: how far parts of the training data are from each other."

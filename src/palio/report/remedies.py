@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from palio.core.monitoring import Finding, Review
+from palio.core.words import counted, listed
 from palio.report import watched
 from palio.report.advice import Advice
 from palio.report.rounding import count, percent
-from palio.report.words import joined, plural, quoted
+from palio.report.words import quoted
 
 MOST = 5
 
@@ -41,7 +42,7 @@ def _about_columns(drifts: list[Finding], review: Review) -> Advice:
     names = list(dict.fromkeys(quoted(f.subject.partition(".")[0]) for f in drifts))
     shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
     when = watched.moment(min(f.since for f in drifts), review)
-    return Advice(f"Ask whoever delivers {joined(shown)} what changed about {when}.", watched.prose(drifts[0].reason))
+    return Advice(f"Ask whoever delivers {listed(shown)} what changed about {when}.", watched.prose(drifts[0].reason))
 
 
 def _remedy(finding: Finding, review: Review) -> Advice:
@@ -93,7 +94,7 @@ def silences(review: Review) -> list[Advice]:
         least = f"; {count(review.min_rows)} are needed" if review.min_rows else ""
         found.append(
             Advice(
-                f"Nothing is said about the newest window: it holds {plural(newest.n_rows, 'row')}{least}.",
+                f"Nothing is said about the newest window: it holds {counted(newest.n_rows, 'row')}{least}.",
                 "Wait, or judge longer windows: palio monitor --window 7d.",
             )
         )
@@ -136,7 +137,7 @@ def _about_labels(review: Review) -> list[Advice]:
     if not waiting:
         return []
     n_rows, n_labels = sum(w.n_rows for w in waiting), sum(w.n_labels for w in waiting)
-    which = "the newest window" if len(waiting) == 1 else f"{plural(len(waiting), 'window')}"
+    which = "the newest window" if len(waiting) == 1 else f"{counted(len(waiting), 'window')}"
     coming = "Truths may still change for" if n_labels >= n_rows else "Truths are still coming for"
     return [
         Advice(

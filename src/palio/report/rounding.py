@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import unicodedata
 
+from palio import measure
 from palio.core.records import Metric
+from palio.core.words import UNKNOWN
 
-UNKNOWN = "not known"
 _MINUS = "−"
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that print nothing, or turn the direction of the text around them."""
 _JOINERS = "\u200c\u200d"
@@ -39,24 +39,13 @@ def count(n: int) -> str:
 
 
 def number(value: float | None, *, digits: int = 3) -> str:
-    """Write a number with so many significant digits; integers up to a million keep theirs.
+    """Write a number as `measure` does, with the minus of print.
 
     Example:
         >>> number(0.83051), number(47507.4), number(-0.00012), number(0.0), number(float("nan"))
         ('0.831', '47,507', '−0.00012', '0', 'not known')
     """
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    if value == 0:
-        return "0"
-    size = math.floor(math.log10(abs(value)))
-    if size >= 12 or size < -6:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{mantissa} × 10{str(int(exponent)).translate(_RAISED)}".replace("-", _MINUS)
-    text = f"{value:,.{max(0, digits - 1 - size)}f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return text.replace("-", _MINUS)
+    return measure.number(value, digits=digits).replace("-", _MINUS)
 
 
 def margin(metric: Metric) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from palio import evaluate
 from palio.core.records import Metric, Reach, Slice, WorstRow
+from palio.core.words import counted, listed
 from palio.report import advice, charts, words
 from palio.report.charts import Scale, scale_of
 from palio.report.facts import ReportFacts
@@ -63,8 +64,7 @@ def _slices(facts: ReportFacts) -> dict[str, Any] | None:
         for s in shown
     ]
     found = (
-        f"In {words.plural(len(worse), 'group')} of the {len(slices)} examined it does worse than elsewhere,"
-        " beyond chance."
+        f"In {counted(len(worse), 'group')} of the {len(slices)} examined it does worse than elsewhere, beyond chance."
         if worse
         else f"None of the {len(slices)} groups examined is worse than the rest beyond chance."
     )
@@ -181,7 +181,7 @@ def drivers(facts: ReportFacts) -> dict[str, Any] | None:
         )
         for i in shown
     ]
-    top = words.joined([words.quoted(i.column, limit=30) for i in shown[:3] if i.loss.low > 0])
+    top = listed([words.quoted(i.column, limit=30) for i in shown[:3] if i.loss.low > 0])
     return {
         "rows": rows,
         "sentence": f"Most of what it knows comes from {top}." if top else "No column stands out.",
@@ -195,7 +195,7 @@ def _reach(reach: Reach | None) -> str:
     """Say how many columns were measured, where it was not all of them."""
     if reach is None or reach.n_measured == reach.n_read:
         return ""
-    said = f"Of {words.plural(reach.n_read, 'column')} that it reads, {count(reach.n_measured)} were measured closely"
+    said = f"Of {counted(reach.n_read, 'column')} that it reads, {count(reach.n_measured)} were measured closely"
     if reach.stopped_by == "time":
         return f"{said} and {count(reach.n_seen)} looked at before the time was over; others may matter, too."
     return f"{said}: those that lost most when each was shuffled once."
@@ -245,7 +245,7 @@ def honesty(facts: ReportFacts) -> dict[str, Any]:
                 "path": clean(p.path),
                 "passed": p.passed,
                 "text": f"{count(p.rows)} rows compared, largest difference {number(p.max_abs_diff, digits=2)},"
-                f" {words.plural(p.n_label_diffs, 'answer') if p.n_label_diffs else 'no answer'} changed.",
+                f" {counted(p.n_label_diffs, 'answer') if p.n_label_diffs else 'no answer'} changed.",
             }
             for p in parity
         ],
@@ -276,9 +276,9 @@ def more_rows(facts: ReportFacts) -> dict[str, Any] | None:
         "metric": words.term(search.metric).title,
         "rows": [
             Row(
-                words.plural(s.n_rows, "row"),
+                counted(s.n_rows, "row"),
                 "",
-                charts.spread_row(s, scale, title=words.plural(s.n_rows, "row"), tone=tone),
+                charts.spread_row(s, scale, title=counted(s.n_rows, "row"), tone=tone),
                 with_margin(s) if s.high > s.low else number(s.value),
                 s.value,
             )
@@ -291,9 +291,9 @@ def _warnings(facts: ReportFacts) -> list[str]:
     parts = facts.parts
     found = [clean(w, limit=240) for w in parts.warnings]
     if parts.n_duplicates_moved:
-        found.append(f"{words.plural(parts.n_duplicates_moved, 'row')} set aside, because a copy is in another part.")
+        found.append(f"{counted(parts.n_duplicates_moved, 'row')} set aside, because a copy is in another part.")
     if parts.n_duplicates_across:
-        found.append(f"{words.plural(parts.n_duplicates_across, 'row')} of one part equal a row of another.")
+        found.append(f"{counted(parts.n_duplicates_across, 'row')} of one part equal a row of another.")
     if suspect := evaluate.leak_suspect(facts.evaluation):
         found.append(
             f"{words.quoted(suspect[0])} alone carries {percent(suspect[1])} of the influence: is it known in time?"

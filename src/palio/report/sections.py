@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from palio.core.records import Evaluation, Metric
+from palio.core.words import counted
 from palio.report import charts, words
 from palio.report.charts import scale_of
 from palio.report.facts import ReportFacts
@@ -66,9 +67,9 @@ def hero(facts: ReportFacts) -> dict[str, Any]:
 def _data(facts: ReportFacts) -> list[tuple[str, str]]:
     snapshot, parts = facts.snapshot, facts.parts
     n_features = len(snapshot.schema.features)
-    rows = f"{count(snapshot.n_rows)} {clean(facts.cases)}, {words.plural(n_features, 'column')} to learn from."
+    rows = f"{count(snapshot.n_rows)} {clean(facts.cases)}, {counted(n_features, 'column')} to learn from."
     if snapshot.n_unlabelled:
-        rows += f" {words.plural(snapshot.n_unlabelled, 'row')} without an answer set aside."
+        rows += f" {counted(snapshot.n_unlabelled, 'row')} without an answer set aside."
     lines = [("Data", f"{rows} {words.sources(snapshot.source, facts.sources)}")]
     if period := _period(facts):
         lines.append(("Period", period))

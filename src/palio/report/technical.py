@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from palio.core.records import ColumnProfile, Metric, Run
+from palio.core.words import counted
 from palio.report import charts, words
 from palio.report.charts import scale_of
 from palio.report.facts import ReportFacts
@@ -108,7 +109,7 @@ def _search(facts: ReportFacts) -> dict[str, Any] | None:
         else "one fit each, scored on the validation part"
     )
     return {
-        "sentence": f"{words.plural(done, 'candidate')} of {count(s.n_trials_planned)} planned were tried in"
+        "sentence": f"{counted(done, 'candidate')} of {count(s.n_trials_planned)} planned were tried in"
         f" {seconds(s.seconds)} ({how}), by {words.term(s.metric).title} in"
         f" {where}.",
         "reasons": [clean(r, limit=300) for r in s.reasons],
@@ -263,7 +264,7 @@ def _columns(facts: ReportFacts) -> list[dict[str, Any]]:
 
 def _spread(profile: ColumnProfile) -> str:
     if profile.top and profile.type not in ("number", "integer"):
-        distinct = words.plural(profile.n_distinct, "value") if profile.n_distinct is not None else "many values"
+        distinct = counted(profile.n_distinct, "value") if profile.n_distinct is not None else "many values"
         return f"{distinct}, most often {words.quoted(profile.top[0][0], limit=20)}"
     if profile.low is None or profile.high is None:
         return ""

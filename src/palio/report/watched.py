@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from palio.core.monitoring import ColumnDrift, Estimate, Finding, KpiValue, Outcome, Review, WindowReview
 from palio.core.records import Metric
+from palio.core.words import counted
 from palio.report import words
 from palio.report.rounding import clean, count, fixed, number, percent, with_margin
 
@@ -335,7 +336,7 @@ def effect(finding: Finding) -> str:
 
 def since_when(finding: Finding, review: Review) -> str:
     """Say since when a finding is there, and in how many windows."""
-    return f"since {moment(finding.since, review)}, {words.plural(finding.n_windows, 'window')}"
+    return f"since {moment(finding.since, review)}, {counted(finding.n_windows, 'window')}"
 
 
 def prose(text: str, *, limit: int = 300) -> str:
@@ -365,6 +366,6 @@ def false_alarms(review: Review) -> str:
 
 def _how_often(per_month: float) -> str:
     if per_month >= 1:
-        return f"about {words.plural(round(per_month), 'time')} a month"
+        return f"about {counted(round(per_month), 'time')} a month"
     months = 1 / max(per_month, 1e-4)
-    return f"about once in {words.plural(round(months), 'month') if months < 24 else f'{round(months / 12)} years'}"
+    return f"about once in {counted(round(months), 'month') if months < 24 else f'{round(months / 12)} years'}"

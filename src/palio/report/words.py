@@ -7,6 +7,7 @@ import unicodedata
 from typing import NamedTuple
 
 from palio.core.records import CalibrationBin, Comparison, Evaluation, LearningCurve, Metric, Parts, Slice, Task
+from palio.core.words import counted, listed
 from palio.report import rounding
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, of_hundred, percent, with_margin
@@ -75,26 +76,6 @@ def quoted(label: object, *, limit: int = 40) -> str:
     return f"“\u2068{text}\u2069”" if is_turned else f"“{text}”"
 
 
-def plural(n: int, one: str, many: str = "") -> str:
-    """Count things.
-
-    Example:
-        >>> plural(1, "row"), plural(1200, "row"), plural(2, "look")
-        ('1 row', '1,200 rows', '2 looks')
-    """
-    return f"{count(n)} {one if n == 1 else many or one + 's'}"
-
-
-def joined(words: list[str]) -> str:
-    """List words as a sentence does.
-
-    Example:
-        >>> joined(["a", "b", "c"])
-        'a, b and c'
-    """
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
-
-
 def amount(metric: Metric, unit: str = "") -> str:
     """Write a value with its margin and unit."""
     return f"{with_margin(metric)} {clean(unit, limit=20)}".strip()
@@ -123,8 +104,8 @@ def sources(newest: str, files: tuple[tuple[str, int], ...]) -> str:
     """
     if len(files) < 2:
         return f"Source: {clean(newest, limit=90)}"
-    named = [f"{clean(name, limit=90)} ({plural(n_rows, 'row')})" for name, n_rows in files]
-    return f"Sources: {named[0]}, then appended: {joined(named[1:])}"
+    named = [f"{clean(name, limit=90)} ({counted(n_rows, 'row')})" for name, n_rows in files]
+    return f"Sources: {named[0]}, then appended: {listed(named[1:], at_most=len(named))}"
 
 
 def more_rows(curve: LearningCurve, metric: str) -> str:
@@ -154,7 +135,7 @@ def headline(facts: ReportFacts) -> str:
     live = f", and is now live as version {facts.promotion.version}" if facts.promotion else ""
     if decision is not None and decision.verdict == "no":
         failed = [c for c in decision.checks if not c.passed]
-        why = f": {len(failed)} of {plural(len(decision.checks), 'check')} failed" if decision.checks else ""
+        why = f": {len(failed)} of {counted(len(decision.checks), 'check')} failed" if decision.checks else ""
         return f"The new model should not {'replace the one in use' if decision.champion else 'go live'}{why}."
     if comparison is not None:
         said = against_champion(comparison, champion_of(facts))
@@ -200,9 +181,8 @@ def question(task: Task, cases: str) -> str:
         return f"How large is {target}?"
     if task.positive is not None and len(task.classes) == 2:
         return f"For which {clean(cases)} is {target} equal to {quoted(task.positive)}?"
-    shown = [quoted(c, limit=24) for c in task.classes[:6]]
-    more = [f"{len(task.classes) - 6} more"] if len(task.classes) > 6 else []
-    return f"Which {target} is it: {' or '.join([joined(shown + more)]) if more else _either(shown)}?"
+    classes = [quoted(c, limit=24) for c in task.classes]
+    return f"Which {target} is it: {listed(classes, at_most=6) if len(classes) > 6 else _either(classes)}?"
 
 
 def _either(words: list[str]) -> str:
@@ -325,5 +305,5 @@ def looks(parts: Parts, used: int | None) -> str:
     """Say how often the sealed test part has been opened."""
     if used is None:
         return f"It may be opened {parts.look_budget} times in all."
-    times = "once" if used == 1 else plural(used, "time")
+    times = "once" if used == 1 else counted(used, "time")
     return f"It has been opened {times}; {count(parts.look_budget)} looks are allowed, and each is on record."

@@ -15,10 +15,11 @@ from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Schema, Snapshot, Task
 from palio.core.words import counted
+from palio.data import mix
 from palio.split import duplicates, grouping, soundness, strata
 from palio.split.grouping import Spread
 from palio.split.growth import bounds_in_time, known_groups, moved_on, told
-from palio.split.hashing import Hashes, mix, occurrence_hashes, uniform
+from palio.split.hashing import Hashes, occurrence_hashes, uniform
 from palio.split.scanning import Scan, scan
 from palio.split.strata import ASIDE, PART_CODES, SHARES, Assignment
 

@@ -4,8 +4,6 @@ The hash of a frame library may change with its next release, and then rows woul
 written out: a number or moment is its 64 bits (minus zero is zero), a text is its BLAKE2b digest (computed once per
 distinct text of a batch), a missing cell is a constant; a cell is mixed with the digest of its column's name, and a row
 is the sum of its cells, so that the order of columns does not matter.
-
-Source: the mixer is splitmix64, Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", OOPSLA.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ import pyarrow.compute as pc
 
 from palio.core.records import Schema
 from palio.core.seeds import derive
+from palio.data import mix
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,22 +28,6 @@ Hashes = npt.NDArray[np.uint64]
 
 _BLOCK = 1_000_000  # rows at a time, so that temporaries stay small
 _MISSING = np.uint64(0x6D697373696E6721)  # any constant would do; fixed for good
-
-
-def mix(values: Hashes) -> Hashes:
-    """Scramble 64-bit values, one to one (splitmix64), so that every bit of the input moves half the bits out.
-
-    Example:
-        >>> mix(np.array([0, 1], np.uint64)).tolist()
-        [16294208416658607535, 10451216379200822465]
-    """
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    return mixed
 
 
 def uniform(hashes: Hashes, seed: int, *names: str | int) -> npt.NDArray[np.float64]:

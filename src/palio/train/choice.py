@@ -161,8 +161,9 @@ def _why_simpler(taken: Run, best: Run, *, sign: float, holdout: bool) -> str:
     behind = sign * (_score(best) - _score(taken))
     error = paired_error(best.fold_scores, taken.fold_scores, holdout=holdout)
     return (
-        f"{taken.family} is taken: {shown(behind)} behind is within one standard error ({shown(error)}), and it is "
-        f"simpler, with {taken.n_parameters:,} against {best.n_parameters:,} parameters."
+        f"{taken.family} is taken: {measure.figure(behind)} behind is within one standard error "
+        f"({measure.figure(error)}), and it is simpler, with {taken.n_parameters:,} against {best.n_parameters:,} "
+        "parameters."
     )
 
 
@@ -178,12 +179,12 @@ def _only_constant(finalists: Sequence[Run], dummy: Run, absent: Sequence[str]) 
         may_be += ', or a few extreme values decide: try [train] metric = "mae"'
     return (
         f"Warning: no family learned more than the constant answer beyond chance: {dummy.metric} {scores} against "
-        f"{shown(dummy.cv_score)}; {may_be}."
+        f"{measure.figure(dummy.cv_score)}; {may_be}."
     )
 
 
 def _with_error(run: Run) -> str:
-    return shown(run.cv_score) + (f" ± {shown(run.cv_error)}" if run.cv_error is not None else "")
+    return measure.figure(run.cv_score) + (f" ± {measure.figure(run.cv_error)}" if run.cv_error is not None else "")
 
 
 def _remedy(cost: Cost | None, limits: Limits) -> str:
@@ -244,15 +245,3 @@ def _at_limit(cost: Cost | None, limits: Limits) -> str:
         f"{cost.latency_ms_p99:.3g} ms at p99 is not clearly more than the limit of {limit:g} ms, since timings differ "
         f"by {100 * measure.TIMING_MARGIN:g} %"
     )
-
-
-def shown(value: float | None) -> str:
-    """Write a score for people.
-
-    Example:
-        >>> shown(0.93847), shown(46165.9), shown(None)
-        ('0.9385', '46,166', 'unknown')
-    """
-    if value is None:
-        return "unknown"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

@@ -20,7 +20,7 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Run, Schema, Search, Snapshot, Task
 from palio.core.words import counted, listed
 from palio.train import finals, learning, unseen
-from palio.train.choice import Limits, shown
+from palio.train.choice import Limits
 from palio.train.family import Examples, Family, OutOfTime, Shape, calm_threads
 from palio.train.plan import Plan, plan
 from palio.train.proposal import propose
@@ -313,6 +313,6 @@ def _sentence(run: Run) -> str:
     label = f"Trial {run.trial}, {run.family}"
     if run.status == "failed" or run.cv_score is None:
         return f"{label}: failed, {run.reason}"
-    spread = f" ± {shown(run.cv_error)}" if run.cv_error is not None else ""
+    spread = f" ± {measure.figure(run.cv_error)}" if run.cv_error is not None else ""
     note = f", {run.reason}" if run.reason else ""
-    return f"{label}: {run.metric} {shown(run.cv_score)}{spread} in {run.fit_s:.1f} s{note}"
+    return f"{label}: {run.metric} {measure.figure(run.cv_score)}{spread} in {run.fit_s:.1f} s{note}"

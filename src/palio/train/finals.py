@@ -18,7 +18,7 @@ from palio.core.progress import Progress
 from palio.core.records import Cost, Parity, Run, Snapshot
 from palio.core.words import counted
 from palio.train import unseen
-from palio.train.choice import Limits, choose, shown
+from palio.train.choice import Limits, choose
 from palio.train.family import Examples, Family, Fitted, OutOfTime
 from palio.train.trial import UNDEFINED, WANT_OF_ROWS, Terms, score
 
@@ -324,7 +324,8 @@ def _generalises(run: Run, terms: Terms) -> list[str]:
     seen, unseen = run.train.get(terms.metric), run.validation.get(terms.metric)
     if seen is None or unseen is None:
         return []
-    return [f"On the rows it learned from {run.family} scores {shown(seen)}, on validation rows {shown(unseen)}."]
+    scores = f"{run.family} scores {measure.figure(seen)}, on validation rows {measure.figure(unseen)}"
+    return [f"On the rows it learned from {scores}."]
 
 
 def _line(error: Exception) -> str:

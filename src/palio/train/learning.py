@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from palio import split
+from palio import measure, split
 from palio.core import seeds
 from palio.core.errors import InputError
 from palio.core.records import LearningCurve, LearningPoint, Parts, Run
 from palio.core.words import counted
-from palio.train.choice import resampled_error, shown
+from palio.train.choice import resampled_error
 from palio.train.family import Array, Examples, Family, OutOfTime
 from palio.train.trial import Fold, Terms, try_out
 
@@ -81,14 +81,14 @@ def sentence(curve: LearningCurve, metric: str) -> str:
     """Say whether more rows would help."""
     _, half, whole = curve.points
     step = (
-        f"from {half.n_rows:,} to {counted(whole.n_rows, 'row')} {metric} went from {shown(half.score)} "
-        f"to {shown(whole.score)}"
+        f"from {half.n_rows:,} to {counted(whole.n_rows, 'row')} {metric} went from {measure.figure(half.score)} "
+        f"to {measure.figure(whole.score)}"
     )
     if curve.verdict == "unclear":
         return f"It is unclear whether more rows would help: {step}, within chance."
     if curve.verdict == "flat":
         return f"More rows would hardly help: {step}."
-    return f"More rows would help: {step}; twice as many may bring about {shown(curve.next_gain)} more."
+    return f"More rows would help: {step}; twice as many may bring about {measure.figure(curve.next_gain)} more."
 
 
 def _judged(points: tuple[LearningPoint, ...], scores: Sequence[Array], *, lead: float, holdout: bool) -> LearningCurve:

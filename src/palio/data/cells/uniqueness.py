@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from palio.data.mixing import bits_of, mix
+
 UNIQUE_SAMPLE = 1 << 18
 """Hashes kept to see whether values repeat."""
 
@@ -30,7 +32,7 @@ class Uniqueness:
         """Watch more values, none of them missing."""
         if not self.holds:
             return
-        hashes = values.hash(seed=0).to_numpy() if isinstance(values, pl.Series) else mixed(values)
+        hashes = values.hash(seed=0).to_numpy() if isinstance(values, pl.Series) else mix(bits_of(values))
         merged = np.concatenate([self._kept, hashes[(hashes & np.uint64(self._mask)) == 0]])
         merged.sort()
         if len(merged) > 1 and bool((merged[1:] == merged[:-1]).any()):
@@ -41,14 +43,3 @@ class Uniqueness:
             self._mask = (self._mask << 1) | 1
             merged = merged[(merged & np.uint64(self._mask)) == 0]
         self._kept = merged
-
-
-def mixed(values: Numbers) -> Any:
-    """Hash numbers to 64 bits, all of which depend on all of theirs.
-
-    Source: Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators (the finalizer of splitmix64).
-    """
-    bits = np.ascontiguousarray(values).view(np.uint64).copy()
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
-    return bits ^ (bits >> np.uint64(31))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from palio.core.monitoring import Finding, Window
+from palio.core.words import counted
 from palio.measure import LATENCY_EDGES, latency_quantile
 from palio.monitor.findings import finding
 from palio.monitor.movement.inputs import excess_p
@@ -162,6 +163,6 @@ def _capacity(window: Window, n_workers: int) -> Finding | None:
         window, "capacity", "demand", severity="page" if share >= _FULL else "warn", effect=share, measure="share",
         limit=BUSY, n_rows=window.n_requests,
         reason=f"Answers took {window.busy_s:,.0f} s of the {seconds * n_workers:,.0f} s that "
-        f"{n_workers} worker{'' if n_workers == 1 else 's'} had ({share:.0%})",
+        f"{counted(n_workers, 'worker')} had ({share:.0%})",
         consequence="Waiting times grow steeply from here; more workers are needed.",
     )  # fmt: skip

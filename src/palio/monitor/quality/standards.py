@@ -9,11 +9,10 @@ import numpy as np
 
 from palio.core.monitoring import Finding, FindingKind, Window
 from palio.core.records import Metric, Record, Task
-from palio.measure import default_metric, figure, higher_is_better, score, score_with_intervals
+from palio.measure import Z95, default_metric, figure, higher_is_better, score, score_with_intervals
 from palio.monitor.findings import finding
 from palio.monitor.quality.answers import Array, Batch, answers_of, truths_of, usable
 
-_Z95 = 1.959963984540054
 FALSE_ALARM = 0.01
 """Chance of a finding where nothing is worse, over all metrics that are judged, before the margin."""
 _MAX_ROWS = 5_000
@@ -79,7 +78,7 @@ def loss_of(metric: str, value: float, standard: Standard) -> float:
 
 def error_of(value: Metric) -> float:
     """Return the standard error that an interval stands for."""
-    return (value.high - value.low) / (2 * _Z95)
+    return (value.high - value.low) / (2 * Z95)
 
 
 def worse(
@@ -114,10 +113,7 @@ def worse(
         error = math.sqrt(error_of(value) ** 2 + error_of(standard.value) ** 2 + standard.spread**2)
         z = (loss - margin) / error if error > 0 else math.copysign(math.inf, loss - margin)
         if z > -float(ndtri(FALSE_ALARM / len(judged))):
-            reason = (
-                f"{name} {words} {figure(value.value)} ({figure(value.low)} to {figure(value.high)}), "
-                f"expected {figure(standard.value.value)}"
-            )
+            reason = f"{name} {words} {figure(value.value)} ({figure(value.low)} to {figure(value.high)}), expected {figure(standard.value.value)}"
             p = math.erfc(z / math.sqrt(2)) / 2
             facts = {"effect": loss, "measure": name, "limit": margin, "p": p, "reason": reason}
             out.append(finding(window, kind, name, severity="page", **facts))

@@ -6,7 +6,7 @@ import numpy as np
 
 from palio.core.records import Metric, Task
 from palio.core.seeds import derive
-from palio.measure import METRICS, Sample, View
+from palio.measure import METRICS, Z95, Sample, View
 from palio.monitor.quality.answers import Array
 
 LEAST_ROWS = 500
@@ -15,7 +15,6 @@ LEAST_SHARE = 0.05
 MAX_ROWS = 5_000
 _GREATEST = 20.0
 _N_DRAWS = 200
-_Z95 = 1.959963984540054
 
 
 def density_ratio(reference: Array, current: Array, is_category: list[bool], *, seed: int = 0) -> Array:
@@ -95,7 +94,7 @@ def weighted_metrics(
     for spec in specs:
         value = float(spec.function(View(sample, weights[None, :]))[0])
         spread = float(np.nanstd(spec.function(View(sample, drawn))))
-        half = _Z95 * spread * np.sqrt(1 + effective / max(n_rows, 1))
+        half = Z95 * spread * np.sqrt(1 + effective / max(n_rows, 1))
         if np.isfinite(value) and np.isfinite(half):
             low, high = (
                 (max(0.0, value - half), min(1.0, value + half)) if spec.bounded else (value - half, value + half)

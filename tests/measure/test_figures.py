@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from palio.core.records import Metric
+from palio.measure import figure, number, with_interval
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (-48578.9, "-48,579"),
+        (999.94, "999.9"),
+        (0.0001234, "0.0001234"),
+        (0.0, "0"),
+        (3.0, "3"),
+        (2_000_000.0, "2,000,000"),
+    ],
+)
+def test_no_number_is_shown_with_an_exponent_that_people_would_stumble_over(value: float, text: str) -> None:
+    assert number(value, digits=4) == text
+
+
+def test_figures_that_are_compared_have_equally_many_decimals() -> None:
+    shown = with_interval(Metric(value=0.9, low=0.89999, high=0.91234, n_rows=3))
+    assert shown == "0.9000 (95 % interval 0.9000 to 0.9123)"
+
+
+def test_what_nobody_knows_is_said_to_be_so() -> None:
+    assert figure(None) == number(None) == number(math.nan) == "not known"
