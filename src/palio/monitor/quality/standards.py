@@ -113,7 +113,10 @@ def worse(
         error = math.sqrt(error_of(value) ** 2 + error_of(standard.value) ** 2 + standard.spread**2)
         z = (loss - margin) / error if error > 0 else math.copysign(math.inf, loss - margin)
         if z > -float(ndtri(FALSE_ALARM / len(judged))):
-            reason = f"{name} {words} {figure(value.value)} ({figure(value.low)} to {figure(value.high)}), expected {figure(standard.value.value)}"
+            reason = (
+                f"{name} {words} {figure(value.value)} ({figure(value.low)} to {figure(value.high)}), "
+                f"expected {figure(standard.value.value)}"
+            )
             p = math.erfc(z / math.sqrt(2)) / 2
             facts = {"effect": loss, "measure": name, "limit": margin, "p": p, "reason": reason}
             out.append(finding(window, kind, name, severity="page", **facts))
