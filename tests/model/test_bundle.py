@@ -28,7 +28,7 @@ def test_a_bundle_opens_as_it_was_packed(champion: Any, facts: dict[str, Any], s
     bundle = model.load(store, model.pack(store, champion.graph, **facts))
     assert bundle.manifest.task == champion.task
     assert bundle.manifest.schema == champion.schema
-    assert bundle.profile() == facts["profile"]
+    assert bundle.shapes() == facts["reference"].columns
     assert [spec.name for spec in bundle.manifest.outputs] == ["prediction", "probabilities"]
     assert bundle.card().startswith("# Predicts `answer`")
     golden = bundle.golden()

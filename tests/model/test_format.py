@@ -28,5 +28,5 @@ def test_an_edited_member_is_refused_by_name(tmp_path: Path, member: str) -> Non
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(IntegrityError) as caught:
         bundle = model.open_folder(folder, expected=IDENTITY)
-        _ = bundle.golden(), bundle.profile(), bundle.card()
+        _ = bundle.golden(), bundle.shapes(), bundle.card()
     assert member in str(caught.value)

@@ -182,39 +182,81 @@ class Snapshot(Record, frozen=True, kw_only=True):
     column_digests: dict[str, str]
     chunks: tuple[Chunk, ...]
     profile: str
-    """Blob of the `Profile`."""
+    """Blob of the `Description`."""
     violations: tuple[Violation, ...] = ()
     form: Form | None = None
     """How the source is written, where it is a file."""
 
 
-class ColumnProfile(Record, frozen=True, kw_only=True):
-    """What a column looks like; counts add up over chunks."""
+class ColumnShape(Record, frozen=True, kw_only=True):
+    """What a column looks like: the bins that its cells are counted into, and how full they are.
+
+    One record from the rows that come in to what is served: a snapshot describes all its rows by it, a bundle the rows
+    that a model was trained on, and what is served is counted into the same bins. Cells are read as the graph takes
+    them: numbers and moments as float64 with NaN for missing, all else as text with the empty text for missing.
+    """
 
     name: str
-    type: ColumnType
-    n_rows: int
-    n_missing: int
+    """`age`; a statistic of a text is `message.length`; the answers are `prediction` and `probability_<class>`."""
+    role: Literal["feature", "answer"] = "feature"
+    source: str
+    """Column that it is computed from."""
+    statistic: str = ""
+    """What is computed of its cells (`length`, `unseen_tokens`, …); empty for the cells themselves."""
+    kind: Literal["number", "category", "text"]
+    """How it is counted. Cells of a text (an image, boxes) say little as values: statistics of them are watched."""
+    edges: tuple[float, ...] = ()
+    """Inner edges, increasing, at quantiles of the rows; a value on an edge belongs to the bin above it."""
+    values: tuple[str, ...] = ()
+    """Of a category or text: the most frequent ones, most frequent first; the bin behind them holds the rest. Of a
+    number: the only value in each bin, increasing, where every bin holds just one; else empty."""
+    counts: tuple[int, ...]
+    """Rows per bin: `len(edges) + 1` of a number, else `len(values) + 1`; and one more for missing."""
+    blocks: tuple[tuple[int, ...], ...] = ()
+    """`counts` of runs of the rows, in the order of time where the data has one: how much the world moves by itself."""
+    own: tuple[int, ...] = ()
+    """Of an answer: `counts` of what the model itself answers on some of these rows, which it has learned from. It is
+    another fit than the ones that had not seen them, and answers a little otherwise."""
     n_distinct: int | None = None
-    """Exact up to 10,000; `None` above."""
+    """Different values; exact up to 10,000, `None` above or where nobody counted."""
     low: float | None = None
     high: float | None = None
     mean: float | None = None
     standard_deviation: float | None = None
-    edges: tuple[float, ...] = ()
-    """Increasing bin edges at quantiles of the data; `counts` has one entry more than there are inner edges."""
-    counts: tuple[int, ...] = ()
-    top: tuple[tuple[str, int], ...] = ()
-    """Most frequent values and their counts (category, boolean, text)."""
-    n_other: int = 0
-    """Rows that hold none of the `top` values."""
+    decimals: tuple[int, ...] = ()
+    """Of a number: values by digits behind the point, 0 to 6 and more, in a thinned sample."""
+    is_moment: bool = False
+    """Of a number: seconds since 1970 (UTC)."""
+    vocabulary: bytes = b""
+    """Of `unseen_tokens`: sorted 32-bit hashes of the tokens that were seen, little endian."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that were counted."""
+        return sum(self.counts)
+
+    @property
+    def n_missing(self) -> int:
+        """Rows without a value."""
+        return self.counts[-1]
+
+    @property
+    def n_other(self) -> int:
+        """Rows with a value that is not among `values`."""
+        return self.n_rows - self.n_missing - (sum(self.counts[: len(self.values)]))
+
+    @property
+    def top(self) -> tuple[tuple[str, int], ...]:
+        """`values` that some row holds, with their rows; the most frequent first."""
+        held = [(value, count) for value, count in zip(self.values, self.counts, strict=False) if count]
+        return tuple(sorted(held, key=lambda pair: -pair[1]))
 
 
-class Profile(Record, frozen=True, kw_only=True):
-    """What the rows look like, column by column."""
+class Description(Record, frozen=True, kw_only=True):
+    """What rows look like, column by column."""
 
     n_rows: int
-    columns: tuple[ColumnProfile, ...]
+    columns: tuple[ColumnShape, ...]
 
 
 # ── split ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -329,8 +371,8 @@ class Manifest(Record, frozen=True, kw_only=True):
     parity: tuple[Parity, ...]
     versions: dict[str, str]
     files: dict[str, str]
-    """Member name → SHA-256: `model.onnx`, `profile.json`, `golden.json`, `card.md`; in format 2 `reference.json` and
-    `reference.arrows`, too."""
+    """Member name → SHA-256: `model.onnx`, `golden.json`, `card.md`, `reference.json` and, if the model can be watched,
+    `reference.arrows`; up to format 2 `profile.json`, too, and in format 1 no reference."""
 
 
 class Signature(Record, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Rows come in: sources become a `Snapshot` (immutable, content-addressed) with a schema (its contract) and a profile.
+"""Rows come in: sources become a `Snapshot` (immutable, content-addressed) with its contract and its description.
 
 `open_source` names where rows come from, `survey` finds out what the columns are, `ingest` stores them. Everything
 streams: memory does not grow with the number of rows. Heavy libraries load on the first use of a name.
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from palio.data.arrivals import Arrivals, scan
     from palio.data.cells.frame import Cells, read_cells
+    from palio.data.describing import describe, description
     from palio.data.inference import Survey, survey
-    from palio.data.profiles import profile_of
     from palio.data.row_ids import RowIds
     from palio.data.schema_file import read_schema, write_schema
-    from palio.data.snapshot import batches, frames, ingest, profile, read, target_array
+    from palio.data.snapshot import batches, frames, ingest, read, target_array
     from palio.data.source import Source, SourceOptions, open_source
     from palio.data.stored import StoredRows, holds, known_ids, obstacle
     from palio.data.task import infer_task
@@ -30,6 +30,8 @@ _HOMES = {
     "StoredRows": "stored",
     "Survey": "inference",
     "batches": "snapshot",
+    "describe": "describing",
+    "description": "describing",
     "frames": "snapshot",
     "holds": "stored",
     "infer_task": "task",
@@ -37,8 +39,6 @@ _HOMES = {
     "known_ids": "stored",
     "obstacle": "stored",
     "open_source": "source",
-    "profile": "snapshot",
-    "profile_of": "profiles",
     "read": "snapshot",
     "read_cells": "cells.frame",
     "read_schema": "schema_file",
@@ -57,6 +57,8 @@ __all__ = [
     "StoredRows",
     "Survey",
     "batches",
+    "describe",
+    "description",
     "frames",
     "holds",
     "infer_task",
@@ -64,8 +66,6 @@ __all__ = [
     "known_ids",
     "obstacle",
     "open_source",
-    "profile",
-    "profile_of",
     "read",
     "read_cells",
     "read_schema",

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from palio.measure.bins import (
+        N_CATEGORIES,
         add_counts,
         bins_of,
-        category_column,
         count,
         count_rows,
         decimals_of,
         inner_edges,
         log_column,
         most_frequent,
-        number_column,
         thin_rows,
     )
     from palio.measure.coarse_bins import CoarseBins, fold
@@ -32,10 +31,19 @@ if TYPE_CHECKING:
     from palio.measure.latencies import LATENCY_EDGES, bin_latencies, latency_quantile
     from palio.measure.metrics import METRICS, MetricSpec
     from palio.measure.multiple import benjamini_hochberg, two_sided_p
+    from palio.measure.profiles import decode_description
     from palio.measure.reliability import calibration_bins
     from palio.measure.sample import Sample, View, positive_index
     from palio.measure.scores import default_metric, higher_is_better, is_defined, metric_names, row_losses, score
-    from palio.measure.texts import N_TEXT_BLOCKS, TEXT_STATISTICS, learn_vocabulary, text_statistics
+    from palio.measure.shapes import (
+        MAX_DISTINCT,
+        NumberDescriber,
+        ValueDescriber,
+        category_column,
+        number_column,
+    )
+    from palio.measure.statistics import is_statistic, learn_statistics, statistics_names
+    from palio.measure.statistics.texts import learn_vocabulary, text_statistics
     from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
 _HOMES = {
@@ -45,20 +53,23 @@ _HOMES = {
     "METRICS": "metrics",
     "MetricSpec": "metrics",
     "Sample": "sample",
-    "N_TEXT_BLOCKS": "texts",
-    "TEXT_STATISTICS": "texts",
+    "MAX_DISTINCT": "shapes",
+    "N_CATEGORIES": "bins",
+    "NumberDescriber": "shapes",
     "TIMING_MARGIN": "timing",
+    "ValueDescriber": "shapes",
     "View": "sample",
     "add_counts": "bins",
     "benjamini_hochberg": "multiple",
     "bin_latencies": "latencies",
     "bins_of": "bins",
     "calibration_bins": "reliability",
-    "category_column": "bins",
+    "category_column": "shapes",
     "confusion": "curves",
     "count": "bins",
     "count_rows": "bins",
     "decimals_of": "bins",
+    "decode_description": "profiles",
     "default_metric": "scores",
     "figure": "figures",
     "fold": "coarse_bins",
@@ -66,15 +77,17 @@ _HOMES = {
     "is_defined": "scores",
     "inner_edges": "bins",
     "is_clearly_over": "timing",
+    "is_statistic": "statistics",
     "is_surely_not_worse": "gains",
     "latency_quantile": "latencies",
     "loss_gain": "gains",
-    "learn_vocabulary": "texts",
+    "learn_statistics": "statistics",
+    "learn_vocabulary": "statistics.texts",
     "log_column": "bins",
     "mcnemar": "differences",
     "metric_names": "scores",
     "most_frequent": "bins",
-    "number_column": "bins",
+    "number_column": "shapes",
     "paired": "differences",
     "positive_index": "sample",
     "pr_curve": "curves",
@@ -83,7 +96,8 @@ _HOMES = {
     "row_losses": "scores",
     "score": "scores",
     "score_with_intervals": "intervals",
-    "text_statistics": "texts",
+    "statistics_names": "statistics",
+    "text_statistics": "statistics.texts",
     "thin": "curves",
     "thin_rows": "bins",
     "two_sided_p": "multiple",
@@ -92,13 +106,14 @@ _HOMES = {
 
 __all__ = [
     "LATENCY_EDGES",
+    "MAX_DISTINCT",
     "METRICS",
-    "N_TEXT_BLOCKS",
-    "TEXT_STATISTICS",
     "TIMING_MARGIN",
     "CoarseBins",
     "MetricSpec",
+    "NumberDescriber",
     "Sample",
+    "ValueDescriber",
     "View",
     "add_counts",
     "amount",
@@ -111,6 +126,7 @@ __all__ = [
     "count",
     "count_rows",
     "decimals_of",
+    "decode_description",
     "default_metric",
     "figure",
     "fold",
@@ -118,8 +134,10 @@ __all__ = [
     "inner_edges",
     "is_clearly_over",
     "is_defined",
+    "is_statistic",
     "is_surely_not_worse",
     "latency_quantile",
+    "learn_statistics",
     "learn_vocabulary",
     "log_column",
     "loss_gain",
@@ -135,6 +153,7 @@ __all__ = [
     "row_losses",
     "score",
     "score_with_intervals",
+    "statistics_names",
     "text_statistics",
     "thin",
     "thin_rows",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from palio import measure
-from palio.measure.texts import MAX_VOCABULARY, TEXT_STATISTICS, tokens
+from palio.measure.statistics.texts import MAX_VOCABULARY, NAMES, tokens
 
 NOTHING = np.empty(0, "<u4")
 
@@ -19,7 +19,7 @@ def texts(*values: str) -> Any:
 
 def test_a_text_is_described_by_its_characters_and_words() -> None:
     found = measure.text_statistics(texts("Ab 12, c_d!", "", "!!!"), NOTHING)
-    assert tuple(found) == TEXT_STATISTICS
+    assert tuple(found) == NAMES
     np.testing.assert_array_equal(found["length"], [11, np.nan, 3])
     np.testing.assert_array_equal(found["n_tokens"], [3, np.nan, 0])
     np.testing.assert_allclose(found["digits"], [2 / 11, np.nan, 0])
