@@ -117,7 +117,7 @@ def test_appending_gives_what_all_rows_at_once_give(tmp_path: Path, store: Store
     assert (second.version, second.parent, second.n_rows) == (2, first.id, 600)
     assert second.chunks[: len(first.chunks)] == first.chunks
     assert second.id == whole.id
-    assert data.profile(store, second).n_rows == 600
+    assert data.description(store, second).n_rows == 600
 
 
 def test_appended_rows_widen_ranges_and_categories(tmp_path: Path, store: Store) -> None:

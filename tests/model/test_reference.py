@@ -97,8 +97,9 @@ def test_every_feature_and_answer_has_bins() -> None:
 def test_the_rows_of_a_reference_fall_into_its_bins_as_they_did() -> None:
     reference, rows = make()
     found = {one.name: one for one in measure.count_rows(reference.columns, rows)}
-    assert set(found) == {column.name for column in reference.columns}
-    for column in reference.columns:
+    counted = [column for column in reference.columns if column.kind != "text"]
+    assert set(found) == {column.name for column in counted}
+    for column in counted:
         if column.statistic != "unseen_tokens":  # it is counted as if the row were new
             assert found[column.name].counts == column.counts
         assert (found[column.name].n_low, found[column.name].n_high) == (0, 0)

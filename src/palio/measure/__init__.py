@@ -108,6 +108,7 @@ __all__ = [
     "LATENCY_EDGES",
     "MAX_DISTINCT",
     "METRICS",
+    "N_CATEGORIES",
     "TIMING_MARGIN",
     "CoarseBins",
     "MetricSpec",

@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 MANIFEST, GRAPH, PROFILE, GOLDEN, CARD = "manifest.json", "model.onnx", "profile.json", "golden.json", "card.md"
-MEMBERS = (GRAPH, GOLDEN, CARD)
+MEMBERS = (GRAPH, GOLDEN, CARD, REFERENCE)
 FORMATS = {
-    1: (*MEMBERS, PROFILE),
-    2: (*MEMBERS, PROFILE, REFERENCE, ROWS),
-    3: (*MEMBERS, REFERENCE, ROWS),
+    1: (GRAPH, PROFILE, GOLDEN, CARD),
+    2: (GRAPH, PROFILE, GOLDEN, CARD, REFERENCE, ROWS),
+    3: (*MEMBERS, ROWS),
 }
 """Format of the manifest → its members. Since format 3 the reference tells what the profile told."""
 OPTIONAL = {3: (ROWS,)}
