@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Each core starts with a stretch of neighbouring tests, so that few fixtures are made twice, and takes from others at the end.
+ON_ALL_CORES ?= -n auto --dist worksteal
 
 .PHONY: help demo test test-all check format clean
 
@@ -13,10 +15,10 @@ demo: $(READY)  ## train on real data, promote a champion, serve it, ask it
 	PATH="$(CURDIR)/$(BIN):$$PATH" examples/bank/demo.sh
 
 test: $(READY)  ## tests and the examples in docstrings, without the slow ones
-	$(BIN)/python -m pytest --doctest-modules -m "not slow"
+	$(BIN)/python -m pytest $(ON_ALL_CORES) --doctest-modules -m "not slow"
 
 test-all: $(READY)  ## all tests
-	$(BIN)/python -m pytest --doctest-modules
+	$(BIN)/python -m pytest $(ON_ALL_CORES) --doctest-modules
 
 check: $(READY)  ## style, types, and the order of the rooms
 	$(BIN)/ruff check .

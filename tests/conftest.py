@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from palio.testing.postgres import Server, find_binaries, throwaway_server
+
+settings.register_profile("untimed", deadline=None)  # how fast a test is depends on who else is at work
+settings.load_profile("untimed")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

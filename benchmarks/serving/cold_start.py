@@ -50,7 +50,8 @@ def measure(python: str, arguments: list[str], path: str, body: Any) -> tuple[fl
 
 def imports(python: str) -> list[tuple[float, str]]:
     """Return the milliseconds of each package that the server imports, the dearest first."""
-    code = "import palio.cli.live, palio.cli.serving, palio.serve.app, palio.serve.process, onnxruntime"
+    code = "import palio.cli.live, palio.flow.serving, palio.serve.app, palio.serve.process"
+    code += "; from palio.model.runtime import onnx_runtime; onnx_runtime()"
     told = subprocess.run([python, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True).stderr
     spent: dict[str, float] = {}
     for own, name in re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", told):

@@ -15,9 +15,10 @@ def make_model(path: Path) -> list[float]:
     """
     import lightgbm
     import numpy as np
-    import onnxruntime as ort
     from onnx import TensorProto, helper
     from sklearn.datasets import load_breast_cancer
+
+    from palio.model.runtime import onnx_runtime
 
     rows, truth = load_breast_cancer(return_X_y=True)
     rows = rows.astype(np.float32)
@@ -55,7 +56,7 @@ def make_model(path: Path) -> list[float]:
     )
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("ai.onnx.ml", 3)]
     path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString())
-    answered = ort.InferenceSession(path).run(None, {"x": rows})[1][:, 1]
+    answered = onnx_runtime().InferenceSession(path).run(None, {"x": rows})[1][:, 1]
     furthest = float(np.abs(answered - booster.predict(rows)).max())
     if furthest > 1e-3:
         raise SystemExit(f"the ONNX file answers otherwise than LightGBM, by up to {furthest:.2g}")

@@ -30,6 +30,15 @@ def test_version_and_help_import_nothing_heavy() -> None:
     assert palio("--version").stdout == f"palio {__version__}\n"
 
 
+def test_the_package_can_be_called_as_the_command_is() -> None:
+    for arguments in (["--version"], ["log", "--dir", "nowhere", "--json"]):
+        called = subprocess.run(
+            [sys.executable, "-m", "palio", *arguments], capture_output=True, text=True, check=False
+        )
+        told = palio(*arguments)
+        assert (called.returncode, called.stdout, called.stderr) == (told.returncode, told.stdout, told.stderr)
+
+
 @pytest.mark.parametrize("name", app.VERBS)
 def test_every_verb_explains_itself(name: str) -> None:
     done = palio(name, "--help")

@@ -44,7 +44,7 @@ def begun(tmp_path: Path) -> Path:
         ("", "y", 2, "empty"),
         ("size,colour,y\n", "y", 2, "row"),
         ("size,colour,y\n1,red,yes\n", "y", 2, "1 row"),
-        ("a,a,y\n" + "1,2,yes\n" * 20, "y", 2, "`a` occurs more than once"),
+        ("y,a,y\n" + "1,2,yes\n" * 20, "y", 2, "`y` occurs more than once"),
         (CSV, "nobody", 2, "`nobody`"),
         (CSV.replace("yes", "no"), "y", 2, "at least two classes"),
         (CSV.replace("yes", "").replace("no", ""), "y", 2, "missing"),
@@ -67,8 +67,21 @@ def test_a_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
 
 def test_a_project_is_not_replaced_by_accident(begun: Path) -> None:
     before = (begun / "palio.toml").read_bytes()
-    call("init", str(begun.parent / "rows.csv"), "--target", "y", "--dir", str(begun), exit_code=2)
+    other = begun.parent / "other.csv"
+    other.write_text("a,b,c\n" + "".join(f"{n},{n % 7},{'xy'[n % 2]}\n" for n in range(40)))
+    assert "another table" in call("init", str(other), "--target", "c", "--dir", str(begun), exit_code=2)
     assert (begun / "palio.toml").read_bytes() == before
+
+
+def test_hints_of_init_name_its_options_not_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(CSV)
+    arguments = ["init", str(file), "--target", "y", "--dir", str(tmp_path / "p"), "--encoding", "utf-16", "--json"]
+    result = CliRunner().invoke(palio, arguments)
+    told = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert "--encoding" in told["hint"]
+    assert "[data]" not in told["hint"] + told["error"]
 
 
 @pytest.mark.parametrize(

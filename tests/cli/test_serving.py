@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from palio.cli.serving import serve_onnx
-from palio.core.errors import UnavailableError
 from tests.serve.small_graphs import write_identity
 
 
@@ -42,13 +40,3 @@ def test_an_onnx_file_is_served_over_http_and_grpc_until_told_to_stop(tmp_path: 
         began = time.monotonic()
         assert server.wait(20) == 0
     assert time.monotonic() - began < 10
-
-
-def test_a_server_without_grpc_says_which_extra_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("palio.serve.protocols.grpc_")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "grpc", None)
-    path = write_identity(tmp_path, "FP32", ["n", 2])
-    with pytest.raises(UnavailableError, match="`grpc` extra") as missing:
-        serve_onnx(path, {"serve.port": 0, "serve.grpc_port": free_port()}, print)
-    assert 'pip install "palio[grpc]"' in missing.value.hint

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from palio import data
-from palio.core.errors import ContractError, InputError
-from palio.data.source import SourceOptions
+from palio.core.errors import ContractError
 from palio.store import Store
 
 
@@ -28,7 +27,7 @@ def test_decimal_commas_are_read_as_numbers(tmp_path: Path, store: Store) -> Non
     snapshot = data.ingest(opened, store=store, schema=schema)
     read = data.read(store, snapshot, columns=["size"])["size"].to_list()
     assert read == [float(f"{i}.{i % 10}5") for i in range(20)] + [None, -3.0, 1234.5, 5.0]
-    assert any("decimal comma" in note for note in opened.notes)
+    assert schema.column("size").decimal == ","
 
 
 def test_text_with_commas_stays_text_beside_decimal_commas(tmp_path: Path, store: Store) -> None:
@@ -40,26 +39,29 @@ def test_text_with_commas_stays_text_beside_decimal_commas(tmp_path: Path, store
 
 
 @pytest.mark.parametrize(
-    "cells",
+    ("cells", "kind"),
     [
-        ["1,234", "12,500", "7", "1,234,567"],  # thousands of another country
-        ["1.5", "2.25", "3.5", "4.75"],
-        ["1,2,3", "4,5", "6", "7"],  # lists
+        (["1,234", "12,500", "7", "1,234,567"], "integer"),  # thousands of another country
+        (["1.5", "2.25", "3.5", "4.75"], "number"),
+        (["1,2,3", "4,5", "6", "7"], "category"),  # lists
     ],
 )
-def test_a_comma_that_may_be_something_else_is_left_alone(tmp_path: Path, cells: list[str]) -> None:
-    rows = "\n".join(f"{cell};{i % 2}" for i, cell in enumerate(cells * 5))
-    (tmp_path / "t.csv").write_text(f"size;y\n{rows}\n", "utf-8")
-    assert data.open_source(tmp_path / "t.csv").decimal == "."
+def test_a_comma_that_is_no_decimal_mark_is_read_as_what_it_is(tmp_path: Path, cells: list[str], kind: str) -> None:
+    rows = "\n".join(f"{cell};{i % 3};{i % 2}" for i, cell in enumerate(cells * 5))
+    (tmp_path / "t.csv").write_text(f"size;n;y\n{rows}\n", "utf-8")
+    found = data.survey(data.open_source(tmp_path / "t.csv"), target="y").schema.column("size")
+    assert (found.type, found.decimal) == (kind, ".")
 
 
-def test_the_setting_wins_and_must_be_one_of_three(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("size,y\n" + "\n".join(f'"{i},5",{i % 2}' for i in range(20)) + "\n", "utf-8")
-    assert data.open_source(tmp_path / "t.csv").decimal == "."
-    opened = data.open_source(tmp_path / "t.csv", SourceOptions(decimal=","))
-    assert data.survey(opened, target="y").schema.column("size").type == "number"
-    with pytest.raises(InputError, match="decimal: got `;`"):
-        data.open_source(tmp_path / "t.csv", SourceOptions(decimal=";"))
+def test_a_mark_that_somebody_names_wins_where_either_fits(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "size,n,y\n" + "\n".join(f'"{1 + i},{100 + 7 * i}",{i % 3},{i % 2}' for i in range(20)) + "\n", "utf-8"
+    )
+    source = data.open_source(tmp_path / "t.csv")
+    found = {mark: data.survey(source, target="y", decimal=mark).schema.column("size").high for mark in ("", ".", ",")}
+    assert found == {"": 20_233.0, ".": 20_233.0, ",": 20.233}
+    (told,) = [note for note in data.survey(source, target="y").notes if note.startswith("`size`")]
+    assert "`1,100` is read as 1100" in told
 
 
 def test_a_file_with_points_is_refused_under_a_contract_of_commas_unless_somebody_says_so(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_day_and_month_are_told_apart_by_the_whole_file(tmp_path: Path) -> None:
 def test_a_few_words_among_numbers_do_not_make_a_category(tmp_path: Path) -> None:
     found = column(tmp_path, [*(i / 2 for i in range(200)), "oops", "err"])
     assert found.type == "number"
-    assert "`oops` (row 201)" in found.note
+    assert "`oops` (data row 201)" in found.note
 
 
 def test_range_and_categories_cover_the_whole_file(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import gzip
 import os
 import sqlite3
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 from msgspec import structs
@@ -58,6 +60,16 @@ def pipe(folder: Path) -> Path:
     return folder / "t.csv"
 
 
+def zipped(files: dict[str, str]) -> Maker:
+    def make(folder: Path) -> Path:
+        with zipfile.ZipFile(folder / "t.zip", "w") as archive:
+            for name, text in files.items():
+                archive.writestr(name, text)
+        return folder / "t.zip"
+
+    return make
+
+
 def flipped_gzip(folder: Path) -> Path:
     content = bytearray(gzip.compress(GOOD.encode()))
     content[len(content) // 2] ^= 0xFF
@@ -95,21 +107,33 @@ CASES: list[Case] = [
     ("folder called .csv", folder_named_csv, {}, InputError, "folder"),
     ("link to nowhere", dangling_link, {}, NotFoundError, "leads nowhere"),
     ("pipe", pipe, {}, InputError, "pipe"),
-    ("device", lambda f: "/dev/zero", {}, InputError, "ending|end in"),
-    ("no ending", file("table", GOOD), {}, InputError, "end in"),
-    ("Excel sheet", file("t.xlsx", b"PK\x03\x04"), {}, InputError, "end in `.xlsx`"),
+    ("device", lambda f: "/dev/zero", {}, InputError, "device"),
+    ("no ending, no table", file("table", "only words\nin lines\n"), {}, InputError, "end in"),
+    ("broken spreadsheet", file("t.xlsx", b"PK\x03\x04"), {}, InputError, "not a readable spreadsheet"),
+    ("old spreadsheet, broken", file("t.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99)), {},
+     InputError, "spreadsheet"),
+    ("web page called .xls", file("t.xls", b"<html><table><tr><td>1"), {}, InputError, "web page"),
     ("pickle", file("t.pkl", b"\x80\x04"), {}, InputError, "end in `.pkl`"),
-    ("JSON document", file("t.json", "[]"), {}, InputError, "end in `.json`"),
-    ("unknown scheme", lambda f: "http://127.0.0.1/t.csv", {}, InputError, "not a source"),
+    ("JSON list without rows", file("t.json", "[]"), {}, InputError, "no rows"),
+    ("JSON list cut off", file("t.json", '[{"a": 1}, {"a": '), {}, InputError, "not readable as JSON"),
+    ("JSON list that never ends", file("t.json", '[{"a": 1}'), {}, InputError, "cut off"),
+    ("JSON of several tables", file("t.json", '{"a": [{"x": 1}], "b": [{"x": 1}]}'), {}, InputError, "several lists"),
+    ("JSON list of numbers", file("t.json", "[1, 2]"), {}, InputError, "a number where an object"),
+    ("unknown scheme", lambda f: "klingon://127.0.0.1/t.csv", {}, InputError, "not a source"),
+    ("nothing behind the URL", lambda f: "memory://nothing/t.csv", {}, NotFoundError, "no such file"),
+    ("URL without a driver", lambda f: "s3://u:secret@bucket/t.csv", {}, UnavailableError, "needs the package s3fs"),
     ("query on a file", file("t.csv", GOOD), {"query": "SELECT 1"}, InputError, "query"),
     # files that are not what they say
     ("empty file", file("t.csv", b""), {}, InputError, "empty"),
     ("blank lines only", file("t.csv", "\n\n\n"), {}, InputError, "no rows"),
     ("byte order mark only", file("t.csv", b"\xef\xbb\xbf"), {}, InputError, "empty"),
-    ("Parquet called .csv", parquet(pl.DataFrame({"a": [1]}), name="t.csv"), {}, InputError, "Parquet"),
-    ("ZIP called .csv", file("t.csv", b"PK\x03\x04" + bytes(99)), {}, InputError, "ZIP"),
+        ("ZIP called .csv", file("t.csv", b"PK\x03\x04" + bytes(99)), {}, InputError, "ZIP"),
+    ("archive of two tables", zipped({"a.csv": GOOD, "b.csv": GOOD}), {}, InputError, "holds 2 tables: a.csv, b.csv"),
+    ("archive without tables", zipped({}), {}, InputError, "holds 0 tables"),
+    ("cells of fixed width", file("t.txt", "a      b   y\n1.0   23  yes\n22.5   3   no\n"), {},
+     InputError, "aligned by blanks"),
     ("picture called .csv", file("t.csv", b"\x89PNG\r\n\x1a\n" + bytes(99)), {}, InputError, "picture"),
-    ("zero bytes", file("t.csv", GOOD + "1,\0,yes\n"), {}, InputError, "zero byte"),
+    ("zero bytes", file("t.csv", GOOD + "1," + "\0" * 99 + ",yes\n"), {}, InputError, "zero byte"),
     ("random bytes", file("t.csv", bytes(range(256)) * 9), {}, InputError, "zero byte"),
     ("gzip cut off", file("t.csv.gz", gzip.compress(GOOD.encode())[:-20]), {}, InputError, "cut off"),
     ("gzip broken", flipped_gzip, {}, InputError, "broken|cut off|zero byte|gzip"),
@@ -118,8 +142,8 @@ CASES: list[Case] = [
     ("Parquet cut off", parquet(pl.DataFrame({"a": [1, 2]}), cut=200), {}, InputError, "Parquet"),
     ("text called .parquet", file("t.parquet", GOOD), {}, InputError, "Parquet"),
     ("empty Parquet file", file("t.parquet", b""), {}, InputError, "empty"),
-    ("Parquet without rows", parquet(pl.DataFrame({"a": [], "y": []})), {}, InputError, "no rows"),
-    ("Parquet with lists", parquet(pl.DataFrame({"a": [[1], [2]], "y": [0, 1]})), {}, InputError, "type"),
+    ("Parquet without rows", parquet(pl.DataFrame({"a": [], "y": []})), {}, InputError, "0 rows"),
+    ("Parquet with lists as target", parquet(pl.DataFrame({"a": [1, 2], "y": [[0], [1]]})), {}, InputError, "lists"),
     ("wrong encoding asked for", file("t.csv", GOOD + "1,2,né\n".encode("latin-1").decode("latin-1")),
      {"encoding": "ascii"}, InputError, "encoding ascii"),
     ("UTF-8 asked for, Latin-1 found", file("t.csv", (GOOD + "1,2,né\n").encode("latin-1")),
@@ -130,8 +154,8 @@ CASES: list[Case] = [
     ("header only", file("t.csv", "a,b,y\n"), {}, InputError, "0 rows"),
     ("one row", file("t.csv", "a,b,y\n1,2,yes\n"), {}, InputError, "1 row,"),
     ("nine rows", file("t.csv", "a,b,y\n" + "1,2,yes\n" * 9), {}, InputError, "at least 10"),
-    ("double column", file("t.csv", "a,a,y\n" + ROWS), {}, InputError, "more than once"),
-    ("column without a name", file("t.csv", "a,,y\n" + ROWS), {}, InputError, "no name"),
+    ("target twice", file("t.csv", "a,y,y\n" + ROWS), {}, InputError, "more than once.*positions 2, 3"),
+    ("no header", file("t.csv", ROWS), {}, InputError, "no column `y`.*no header was found"),
     ("too many columns", file("t.csv", ",".join(f"c{i}" for i in range(20_001)) + "\n"), {}, InputError, "20,001"),
     ("separator of two characters", file("t.csv", GOOD), {"separator": "::"}, InputError, "separator"),
     ("wrong separator", file("t.csv", GOOD), {"separator": ";"}, InputError, "there is no column `y`"),
@@ -172,7 +196,7 @@ CASES: list[Case] = [
     ("query with a second statement", database, {"query": "SELECT 1; DROP TABLE rows"}, RefusedError, "one reading"),
     ("deletion behind WITH", database, {"query": "WITH x AS (SELECT 1) DELETE FROM rows"}, RefusedError, "writes"),
     ("attaching a file", database, {"query": "ATTACH 'x.db' AS x"}, RefusedError, "begins with ATTACH"),
-    ("query without rows", database, {"query": "SELECT * FROM rows WHERE a < 0"}, InputError, "no rows"),
+    ("query without rows", database, {"query": "SELECT * FROM rows WHERE a < 0"}, InputError, "0 rows"),
     ("server that is not there", lambda f: "postgresql://u:secret@127.0.0.1:1/x", {"query": "SELECT 1"},
      UnavailableError, "cannot be reached"),
 ]  # fmt: skip
@@ -182,7 +206,7 @@ def run(spec: str | Path, store: Store, changes: dict[str, Any]) -> None:
     names = ("separator", "header", "encoding", "missing", "query", "within")
     options = data.SourceOptions(**{k: v for k, v in changes.items() if k in names})
     others = {"target": "y"} | {k: v for k, v in changes.items() if k not in names}
-    source = data.open_source(spec, options)
+    source = data.open_source(spec, msgspec.structs.replace(options, target=str(others["target"])))
     kind = others.pop("as", "")
     schema = data.survey(source, **others).schema
     if kind:  # as a person would say it in schema.toml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palio import data
+from palio.core.cells import CellReader
 from palio.core.errors import ConfigError, NotFoundError
 from palio.core.records import Column, Schema
 from palio.store import Store
@@ -128,3 +130,45 @@ def test_a_contract_of_an_older_palio_reads_as_before(tmp_path: Path, old: str, 
     (tmp_path / "schema.toml").write_text(GOOD.replace('type = "number"\n', f'type = "number"\n{line}'), "utf-8")
     column = data.read_schema(tmp_path / "schema.toml").column("x")
     assert (column.on_missing, column.missing_allowed) == (policy, policy != "reject")
+
+
+@pytest.mark.parametrize(
+    ("word", "cell", "day"), [("dmy", "03/04/2023", 3), ("mdy", "03/04/23", 4), ("ymd", "23.03.04", 4)]
+)
+def test_one_word_says_what_the_numbers_of_a_date_mean(tmp_path: Path, word: str, cell: str, day: int) -> None:
+    path = tmp_path / "schema.toml"
+    path.write_text(f'[[column]]\nname = "when"\ntype = "datetime"\nformat = "{word}"\n')
+    read = CellReader(data.read_schema(path).column("when")).read(cell)
+    assert dt.datetime.fromtimestamp(float(str(read.value)), dt.UTC).day == day
+    assert not read.flags
+
+
+def test_a_change_of_type_needs_no_other_change(tmp_path: Path) -> None:
+    path = tmp_path / "schema.toml"
+    data.write_schema(
+        Schema(
+            columns=(
+                Column(name="code", type="category", categories=("1", "2")),
+                Column(name="size", type="number", low=0.0, high=2.0),
+                Column(name="when", type="category", categories=("03/04/2023",)),
+            )
+        ),
+        path,
+    )
+    text = path.read_text().replace('type = "number"', 'type = "x"').replace('"category"', '"number"', 1)
+    path.write_text(text.replace('"category"', '"datetime"').replace('type = "x"', 'type = "category"'))
+    code, size, when = data.read_schema(path).columns
+    assert CellReader(code).read("2").value == 2.0
+    assert CellReader(size).read("17").value == "17"
+    assert CellReader(when).read("13/04/2023").value is not None, "what leaves no doubt is read without a format"
+
+
+def test_what_is_doubtful_stands_above_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "schema.toml"
+    columns = (Column(name="a", type="number", note="why"), Column(name="b", type="text"))
+    doubts = {"a": ("first\nline \x1b[2J", "why"), "b": ()}
+    data.write_schema(Schema(columns=columns), path, doubts=doubts)
+    text = path.read_text("utf-8")
+    assert "# ! first line [2J\n[[column]]\n" in text
+    assert text.count("# !") == 1, "the note is a comment already"
+    assert data.read_schema(path) == Schema(columns=columns)

@@ -434,7 +434,7 @@ def test_a_fall_in_quality_is_seen_and_a_model_of_the_new_world_goes_live(opened
 def test_two_supervisors_at_once_train_once(opened: Opened) -> None:
     project = opened("new_labels = 500")
     serve(project)
-    command = [sys.executable, "-c", "from palio.cli import main; main()", "watch", "--dir", str(project.folder)]
+    command = [sys.executable, "-m", "palio", "watch", "--dir", str(project.folder)]
     both = [subprocess.Popen([*command, "--once"], stdout=subprocess.PIPE, env=dict(os.environ)) for _ in range(2)]
     told = [process.communicate(timeout=240)[0].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0]

@@ -76,20 +76,15 @@ def test_rooms_enter_each_other_by_the_front_door() -> None:
     assert not side_doors
 
 
-def test_modules_of_the_corridor_stand_in_no_ring() -> None:
-    modules = {path.stem: path for path in (ROOT / "src" / "palio" / "flow").glob("[a-z]*.py")}
-    below: dict[str, set[str]] = {name: set() for name in modules}
-    for name, path in modules.items():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):  # inside functions and for types alone, too
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("palio.flow"):
-                found = {str(node.module).removeprefix("palio.flow."), *(alias.name for alias in node.names)}
-                below[name] |= found & set(modules)
-    while below:
-        free = [name for name, needs in below.items() if not needs & set(below)]
-        assert free, f"these import each other: {', '.join(sorted(below))}"
-        for name in free:
-            del below[name]
-    assert modules
+def test_no_program_of_ours_is_started_by_a_string() -> None:
+    started = [
+        f"{module.relative_to(ROOT)}: {node.value}"
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "import" in node.value
+        if re.match(r"\s*(?:from|import) palio", node.value)
+    ]
+    assert not started, "start `python -m palio`, which tools can follow"
 
 
 def test_who_reads_bytes_does_not_ask_who_sent_them() -> None:
@@ -97,6 +92,35 @@ def test_who_reads_bytes_does_not_ask_who_sent_them() -> None:
     assert protocols
     curious = [module.name for module in protocols if "palio.serve.traffic" in module.read_text("utf-8")]
     assert not curious, "see docs/decisions/0003-wings-of-serve.md"
+
+
+def test_no_array_is_padded_to_the_longest_text_of_a_user() -> None:
+    padded = re.compile(
+        r"(?<!coins)\.astype\((?:str|np\.str_|\"U\d*\")\)|dtype=(?:str|np\.str_)\b"
+    )  # coins are 0 and 1
+    found = [
+        f"{module.relative_to(ROOT)}:{number}"
+        for module in MODULES
+        for number, line in enumerate(module.read_text("utf-8").splitlines(), start=1)
+        if padded.search(line) and "`astype(str)`" not in line
+    ]
+    assert not found, "use measure.as_texts: one long text would be multiplied by the number of rows"
+
+
+def test_onnx_runtime_is_imported_behind_one_door() -> None:
+    doors = {"src/palio/model/runtime.py", "benchmarks/serving/peer_servers/session.py"}  # the peers do not have ours
+    found = {path.relative_to(ROOT).as_posix() for path in tracked() if path.suffix == ".py" and _imports_runtime(path)}
+    assert found <= doors, "use palio.model.runtime, which switches its telemetry off first"
+    for door in found:
+        text = (ROOT / door).read_text("utf-8")
+        assert 0 < text.find("ORT_DISABLE_TELEMETRY") < text.find("import onnxruntime")
+
+
+def _imports_runtime(path: Path) -> bool:
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return any(name.split(".")[0] == "onnxruntime" for name in names)
 
 
 def test_nothing_tells_where_it_was_built() -> None:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from palio.core.errors import InputError, IntegrityError, UnavailableError
 from palio.model import Graph, feeds_from_frame
+from palio.model.runtime import onnx_runtime
 from palio.model.session import ROWS_AT_ONCE
 
 
@@ -143,9 +144,7 @@ def test_no_rows_answer_nothing(champion: Any) -> None:
 
 
 def test_a_device_that_is_not_there_is_a_clear_error_and_never_another_one(champion: Any) -> None:
-    import onnxruntime
-
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():  # pragma: no cover - on a machine with a GPU
+    if "CUDAExecutionProvider" in onnx_runtime().get_available_providers():  # pragma: no cover - with a GPU
         assert Graph(champion.graph, device="cuda")._session.get_providers()[0] == "CUDAExecutionProvider"
         return
     with pytest.raises(UnavailableError, match="cuda"):

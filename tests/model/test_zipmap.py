@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from palio.core.errors import IntegrityError
 from palio.model import Graph, without_zipmap
+from palio.model.runtime import onnx_runtime
 from tests.serve.foreign_models import classifier, simple
 
 ROWS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
@@ -23,7 +23,7 @@ def test_the_tensor_says_what_the_maps_said(labels: Any) -> None:
     assert found == {"probabilities": tuple(str(label) for label in labels)}
     assert graph.outputs[1].shape == (-1, 3)
     answer = graph.run({"x": ROWS})
-    label, maps = onnxruntime.InferenceSession(model).run(None, {"x": ROWS})
+    label, maps = onnx_runtime().InferenceSession(model).run(None, {"x": ROWS})
     assert answer["label"].tolist() == label.tolist()
     assert answer["probabilities"].tolist() == [[row[label] for label in labels] for row in maps]
 

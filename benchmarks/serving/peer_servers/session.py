@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import: it would start an uploader
+
 import onnxruntime as ort
 
 

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line. Answers `--version` before anything heavy is imported."""
     if sys.argv[1:] == ["--version"]:
-        from palio import __version__
+        from palio.core.version import __version__
 
         sys.stdout.write(f"palio {__version__}\n")
         return

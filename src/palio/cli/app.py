@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-from palio import __version__
+from palio.core.version import __version__
 
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("palio.cli.prepare:init", "Look at a file and write palio.toml and schema.toml."),

@@ -49,7 +49,7 @@ def serve(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
         return
-    from palio.cli.serving import serve_bundle, serve_onnx, serve_project
+    from palio import flow
 
     def ready(url: str) -> None:
         if as_json:
@@ -64,11 +64,11 @@ def serve(
     flags["serve.trust"] = trusted(options["trust"]) or None
     flags["log.dir"] = None if log is None else str(log.absolute())
     if onnx is not None:
-        serve_onnx(onnx, flags, ready)
+        flow.serve_onnx(onnx, flags, ready)
     elif bundle is not None:
-        serve_bundle(bundle, flags, ready)
+        flow.serve_bundle(bundle, flags, ready)
     else:
-        serve_project(folder, flags, ready)
+        flow.serve_project(folder, flags, ready)
 
 
 serve.add_command(policy)
@@ -93,10 +93,11 @@ def _refuse_options_before(context: click.Context) -> None:
 )
 @click.option("--version", "version", type=int, help="Version of the model (default: the champion).")
 @click.option("--query", default="", help="Query, when FILE is a database URL.")
+@click.option("--decimal", type=click.Choice([".", ","]), default=None, help="What stands before decimals in FILE.")
 @click.option("--strict", is_flag=True, help="Refuse FILE if one of its rows cannot be answered.")
 @verb
 def predict(
-    file: str, folder: Path, as_json: bool, output: Path, version: int | None, query: str, strict: bool
+    file: str, folder: Path, as_json: bool, output: Path, version: int | None, strict: bool, **how: Any
 ) -> None:
     """Score FILE with the champion, in streams: one row out per row in, in order.
 
@@ -108,12 +109,14 @@ def predict(
         listening(as_json=as_json) as progress,
         flow.Project.open(folder, progress=progress) as project,
     ):
-        scored = project.predict(file, output, version=version, query=query, strict=strict)
+        scored = project.predict(file, output, version=version, strict=strict, **{k: v or "" for k, v in how.items()})
     if as_json:
         print_json(scored)
         return
     rows = "1 row" if scored.n_rows == 1 else f"{scored.n_rows:,} rows"
     click.echo(f"{scored.output}: {rows} by version {scored.version}")
+    for note in scored.notes:
+        click.echo(f"  {note}")
     for one in scored.unusual:
         cells = "1 cell is" if one.n_rows == 1 else f"{one.n_rows:,} cells are"
         click.echo(f"  `{one.column}`: {cells} {one.what}, e.g. {one.example}; answered all the same")

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from palio.cli.faces import listening, print_json, verb
+from palio.core.errors import PalioError
+
+if TYPE_CHECKING:
+    from palio.flow import Started
+
+PAGE = "columns.html"
 
 
 @click.command()
-@click.argument("file")
-@click.option("--target", required=True, help="Column to predict: a name, or a position (1 is the first, -1 the last).")
+@click.argument("file", default="")
+@click.option("--target", default="", help="Column to predict: a name, or a position (1 is the first, -1 the last).")
 @click.option("--name", default="", help="Name of the model (default: the file's name).")
 @click.option("--query", default="", help="Query, when FILE is a database URL (sqlite:///… or postgresql://…).")
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto")
@@ -21,25 +31,68 @@ from palio.cli.faces import listening, print_json, verb
 @click.option("--group", default="", help="Column whose rows must stay in one part.")
 @click.option("--time", "time", multiple=True, help="Column that orders the rows in time; repeat for year, month, …")
 @click.option("--exclude", multiple=True, help="Column that no model may read, e.g. one known only afterwards.")
-@click.option("--header", type=click.Choice(["auto", "yes", "no"]), default="auto")
-@click.option("--separator", default="auto")
-@click.option("--force", is_flag=True, help="Replace an existing palio.toml.")
+@click.option("--header", type=click.Choice(["auto", "yes", "no"]), help="Whether the first line names the columns.")
+@click.option("--separator", help="Between cells of a text file: a character, or tab.")
+@click.option("--encoding", help="Of a text file: utf-8, cp1252, …")
+@click.option("--quote", help="What encloses cells of a text file: one character, or none.")
+@click.option("--comment", help="What begins a line of a text file that is passed over, or none.")
+@click.option("--sheet", help="Sheet of a spreadsheet.")
+@click.option("--range", "range", help="Cells of the sheet, as B3:F200 or B:F.")
+@click.option("--decimal", type=click.Choice(["auto", ".", ","]), help="What stands before the decimals of a number.")
+@click.option("--thousands", help="What parts thousands; `,` says that `.` stands before the decimals.")
+@click.option("--missing", multiple=True, help='Cell that means "not known", in place of the usual; repeat; "": none.')
+@click.option(
+    "--date-order", type=click.Choice(["auto", "dmy", "mdy", "ymd"]), help="What the numbers of a date mean, in order."
+)
+@click.option(
+    "--html",
+    "html",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value=Path(),
+    help="Write how each column is read as a page, too (default: columns.html in the project).",
+)
+@click.option("--force", is_flag=True, help="Take another table, and forget what was changed in schema.toml.")
 @verb
-def init(file: str, folder: Path, as_json: bool, force: bool, **given: Any) -> None:
-    """Look at FILE and write palio.toml and schema.toml, with a comment on each inferred value."""
+def init(file: str, folder: Path, as_json: bool, html: Path | None, **given: Any) -> None:
+    """Look at FILE and write palio.toml and schema.toml, with a reason for each guess.
+
+    In a project it looks again: what a person wrote stays, what is given here wins, what was found is found anew.
+    """
     from palio import flow
 
-    with listening(as_json=as_json) as progress:
-        started = flow.init(file, folder=folder, force=force, progress=progress, **given)
+    given = {key: value for key, value in given.items() if value not in (None, ())}
+    with listening(as_json=as_json) as progress, _words_of_init():
+        started = flow.init(file, folder=folder, progress=progress, **given)
+    page = None if html is None else _write(started, folder, html)
     if as_json:
-        print_json(started)
+        print_json({**msgspec.to_builtins(started), "html": None if page is None else str(page)})
         return
-    task = started.task
-    what = f"{task.kind} of `{task.target}`" + (f", {len(task.classes)} classes" if task.classes else "")
-    click.echo(f"{started.config}: {what}, {started.n_features} features")
-    for note in started.notes:
-        click.echo(f"  {note}")
-    click.echo("next: palio run" + ("" if folder == Path() else f" --dir {folder}"))
+    from palio.cli.columns import show
+
+    show(started, folder=folder, page=page)
+
+
+_SETTING = re.compile(r"\[(?:data|project)\] ([a-z_]+)")
+
+
+@contextmanager
+def _words_of_init() -> Iterator[None]:
+    """Name options where an error names settings: there may be no file yet that holds them."""
+    try:
+        yield
+    except PalioError as error:
+        error.message, error.hint = (
+            _SETTING.sub(lambda found: "--" + found[1].replace("_", "-"), text) for text in (error.message, error.hint)
+        )
+        raise
+
+
+def _write(started: Started, folder: Path, html: Path) -> Path:
+    from palio import report
+
+    name = started.name
+    return report.save(folder / PAGE if html == Path() else html, report.columns_page(started, name=name))
 
 
 @click.command()

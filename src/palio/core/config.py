@@ -51,7 +51,12 @@ class DataTable(_Table, frozen=True, kw_only=True):
     separator: str = "auto"
     header: Literal["auto", "yes", "no"] = "auto"
     encoding: str = "auto"
+    quote: str = "auto"
+    comment: str = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
+    date_order: Literal["auto", "dmy", "mdy", "ymd"] = "auto"
+    sheet: str = ""
+    range: str = ""
     missing: tuple[str, ...] = MISSING
     on_violation: Literal["refuse", "quarantine"] = "refuse"
 
@@ -218,16 +223,24 @@ def load(folder: Path, *, env: Mapping[str, str] | None = None, flags: Mapping[s
     Raises:
         ConfigError: no file, bad TOML, an unknown table or key, a value of the wrong type.
     """
+    return parse(read_tables(folder), env=os.environ if env is None else env, flags=flags or {})
+
+
+def read_tables(folder: Path) -> dict[str, Any]:
+    """Read what stands in the `palio.toml` of `folder`, unchecked.
+
+    Raises:
+        ConfigError: no file, or bad TOML.
+    """
     path = folder / FILE_NAME
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no project here", hint="run palio init FILE --target COLUMN, or name one with --dir"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}", hint="correct the line that is named") from None
-    return parse(tables, env=os.environ if env is None else env, flags=flags or {})
 
 
 def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[str, Any]) -> Config:

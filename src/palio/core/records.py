@@ -67,6 +67,10 @@ class Column(Record, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "on_missing", "reject")
 
 
+MANY = "many different"
+"""Values of a column of words that are too many to be counted."""
+
+
 class ColumnReading(Record, frozen=True, kw_only=True):
     """How a column is read, for a person to check in a glance."""
 
@@ -74,7 +78,7 @@ class ColumnReading(Record, frozen=True, kw_only=True):
     reading: str
     """In a few words: `whole number`, `number, decimal comma, in €`, `moment, day first`."""
     role: str
-    """`target`, `feature`, `id`, `group`, `time`, or why no model reads it."""
+    """`target`, `feature`, `id`, `group`, `time`, `time, feature`, or `not read`."""
     examples: tuple[tuple[str, str], ...] = ()
     """Some cells, as they are written and as they are read."""
     n_missing: int = 0
@@ -82,6 +86,10 @@ class ColumnReading(Record, frozen=True, kw_only=True):
     """Cells that cannot be read and count as missing."""
     values: str = ""
     """Range, or the most frequent values."""
+    n_values: int | None = None
+    """Different values of a column of words; None: too many to count, or a range."""
+    why: str = ""
+    """Why it plays this part, or why no model reads it."""
     doubts: tuple[str, ...] = ()
     """What a person should look at, one sentence each."""
 

@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from palio.data.cells.frame import Cells, read_cells
     from palio.data.describing import describe, description
     from palio.data.inference import Survey, survey
+    from palio.data.opening import open_source
     from palio.data.row_ids import RowIds
     from palio.data.schema_file import read_schema, write_schema
     from palio.data.snapshot import batches, frames, ingest, read, target_array
-    from palio.data.source import Source, SourceOptions, open_source
+    from palio.data.source import Skipped, Source, SourceOptions
     from palio.data.stored import StoredRows, holds, known_ids, obstacle
+    from palio.data.table import EXCLUDED
     from palio.data.task import infer_task
 
 _HOMES = {
+    "EXCLUDED": "table",
     "Arrivals": "arrivals",
     "Cells": "cells.frame",
     "RowIds": "row_ids",
+    "Skipped": "source",
     "Source": "source",
     "SourceOptions": "source",
     "StoredRows": "stored",
@@ -38,7 +42,7 @@ _HOMES = {
     "ingest": "snapshot",
     "known_ids": "stored",
     "obstacle": "stored",
-    "open_source": "source",
+    "open_source": "opening",
     "read": "snapshot",
     "read_cells": "cells.frame",
     "read_schema": "schema_file",
@@ -49,9 +53,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "EXCLUDED",
     "Arrivals",
     "Cells",
     "RowIds",
+    "Skipped",
     "Source",
     "SourceOptions",
     "StoredRows",

@@ -21,9 +21,10 @@ from palio.data.cells.evidence import Votes, votes_of
 from palio.data.cells.frame import clean
 from palio.data.cells.scan import ColumnScan, Wishes
 from palio.data.source import Source
-from palio.data.table import readings
+from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
 
+_ALIKE = "differ only in case or blanks"
 MIN_ROWS = 10
 """Fewer rows cannot be cut into three parts and say anything."""
 
@@ -41,6 +42,11 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """Why the task is this one."""
     readings: tuple[ColumnReading, ...] = ()
     """How each column is read, for a person to check."""
+
+    @property
+    def about_rows(self) -> tuple[str, ...]:
+        """The notes that are not about one column, so that `readings` do not hold them."""
+        return tuple(note for note in not_of_a_column(self.notes, self.readings) if note != self.reason)
 
 
 def survey(
@@ -81,19 +87,28 @@ def survey(
             classes, all missing).
     """
     names = source.columns
-    chosen = resolve(target, names, "target")
+    if not names:
+        raise InputError(f"{source.name}: the file holds no rows", hint="name a file with rows")
+    chosen = _column(target, source, "target")
     wishes = roles.Wishes(
         target=chosen,
-        id=resolve(id, names, "id") if id else None,
-        group=resolve(group, names, "group") if group else None,
-        time=tuple(resolve(name, names, "time") for name in time),
-        exclude=frozenset(resolve(name, names, "exclude") for name in exclude),
+        id=_column(id, source, "id") if id else None,
+        group=_column(group, source, "group") if group else None,
+        time=tuple(_column(name, source, "time") for name in time),
+        exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
     scans, clock, n_rows = _scan(source, chosen, Wishes(decimal, date_order), progress)
     if n_rows < MIN_ROWS:
+        left_out = ""
+        if source.skipped.n_rows:
+            line, n_cells, _ = source.skipped.rows[0]
+            left_out = (
+                f"; {source.skipped.n_rows:,} more have another number of cells than the {len(names)} columns, "
+                f"the first in line {line:,} ({n_cells} cells)"
+            )
         raise InputError(
-            f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed",
-            hint="add rows, or check that this is the right file",
+            f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed{left_out}",
+            hint="check the separator and the header" if left_out else "add rows, or check that this is the right file",
             facts={"n_rows": n_rows, "skipped": source.skipped.n_rows},
         )
     scan = scans[chosen]
@@ -110,7 +125,10 @@ def survey(
     )
     if "--task" in found.reason:  # it might be taken otherwise
         notes.append(found.reason)
-    notes.extend(found.notes)
+    # what is told of every column of words is not told of the labels once more
+    is_alike = any(_ALIKE in doubt for doubt in scan.doubts())
+    labels = [note for note in found.notes if not (is_alike and _ALIKE in note)]
+    notes.extend(labels)
     notes.extend(_about_rows(source, scan, n_rows))
     if not schema.features:
         raise InputError(
@@ -125,18 +143,20 @@ def survey(
         notes=tuple(notes),
         n_rows=n_rows,
         n_unlabelled=scan.n_missing + scan.n_wrong,
-        readings=readings(schema, scans),
+        readings=readings(schema, scans, labels),
     )
 
 
 def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
     notes = []
     if target.n_missing:
-        notes.append(f"{target.n_missing:,} of {n_rows:,} rows have no `{target.name}`: kept, but not learned from")
+        have = "row has" if target.n_missing == 1 else "rows have"
+        notes.append(f"{target.n_missing:,} of {n_rows:,} {have} no `{target.name}`: kept, but not learned from")
     if source.skipped.n_rows:
         line, n_cells, _ = source.skipped.rows[0]
+        do = "row does" if source.skipped.n_rows == 1 else "rows do"
         notes.append(
-            f"{source.skipped.n_rows:,} rows do not have {len(source.columns)} cells, "
+            f"{source.skipped.n_rows:,} {do} not have {len(source.columns)} cells, "
             f"the first in line {line:,} ({n_cells} cells)"
         )
     return notes
@@ -165,6 +185,26 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
         hint=f"did you mean `{folded[0]}`?" if folded else did_you_mean(text, names),
         facts={"columns": list(names[:100])},
     )
+
+
+def _column(wanted: str | int, source: Source, role: str) -> str:
+    """Find a column; where it is not there, say so if that is for want of a header, or because of its cells."""
+    name = str(wanted).strip()
+    if name in source.passed_over:
+        raise InputError(
+            f"{role}: column `{name}` of {source.name} cannot be read: {source.passed_over[name]}",
+            hint="write it as plain cells, or name another column",
+        )
+    try:
+        return resolve(wanted, source.columns, role)
+    except InputError as error:
+        if source.form.header or error.facts is None:
+            raise
+        raise InputError(
+            f"{error.message}: no header was found in {source.name}",
+            hint=f"if the first line holds the names, set [data] header to `yes`; else count the columns: {role} -1",
+            facts=error.facts,
+        ) from None
 
 
 def _scan(

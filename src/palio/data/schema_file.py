@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +22,34 @@ _HEAD = """\
 # low, high        the range seen (moments: seconds since 1970); categories: the values seen, most frequent first
 # on_missing, on_out_of_range, on_unknown   accept | flag | reject   when a value is missing, or lies outside of these:
 #                  `flag` takes the row and says so; `on_missing` is `flag` where no row so far misses the value
-# format           how a moment is written, as for strptime
+# format           how a moment is written: "dmy", "mdy" or "ymd" (what its numbers mean, in order), "epoch" (seconds or
+#                  milliseconds since 1970), "excel" (days of a spreadsheet), or as for strptime: "%d.%m.%Y %H:%M"
 # decimal, unit    what stands before the decimals of a number written as text, and what stands beside each: kg, %, €
 # missing          cells of this column that mean "not known"; without it the usual ones do: NA, ?, null, …
 # fold             true: values that differ only in case or blanks are one
 # Who changes a type need not tidy up: a range of a category, or categories of a number, are passed over.
 """
 _DEFAULTS = Column(name="", type="number")
+_ORDERS = {"dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y", "ymd": "%Y-%m-%d"}
+"""Short words for `format`; the reader takes every mark between the numbers, and two-digit years."""
 
 
-def write_schema(schema: Schema, path: Path) -> None:
-    """Write the contract to `path`."""
+def write_schema(schema: Schema, path: Path, *, doubts: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Write the contract to `path`, with a comment above each column that a person should look at.
+
+    Args:
+        schema: The contract.
+        path: Where to.
+        doubts: Column → what is doubtful of how it is read.
+    """
     lines = [_HEAD]
     lines.append(f"target = {_text(schema.target or '')}")
     lines.append(f"id = {_text(schema.id or '')}" + ("" if schema.id else "      # column that names the rows"))
     lines.append(f"group = {_text(schema.group or '')}" + ("" if schema.group else "   # rows that belong together"))
     lines.append(f"time = [{', '.join(_text(name) for name in schema.time)}]")
     for column in schema.columns:
-        lines += ["", "[[column]]", f"name = {_text(column.name)}", f'type = "{column.type}"']
+        lines += ["", *(f"# ! {_line(one)}" for one in (doubts or {}).get(column.name, ()) if one != column.note)]
+        lines += ["[[column]]", f"name = {_text(column.name)}", f'type = "{column.type}"']
         lines.append(f"feature = {str(column.feature).lower()}" + (f"   # {_line(column.note)}" if column.note else ""))
         if column.feature or column.on_missing != _DEFAULTS.on_missing:
             lines.append(f'on_missing = "{column.on_missing}"')
@@ -112,6 +123,8 @@ def _column(entry: dict[str, Any], place: int, where: str) -> Column:
             raise ConfigError(
                 f"{where} column `{name}`: unknown key `{key}`", hint=did_you_mean(key, Column.__struct_fields__)
             )
+    if entry.get("format") in _ORDERS:
+        entry = {**entry, "format": _ORDERS[entry["format"]]}
     try:
         column = msgspec.convert(entry, Column)
     except msgspec.ValidationError as error:

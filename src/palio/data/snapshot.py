@@ -141,6 +141,7 @@ def _keep(source: Source, writer: ChunkWriter, tally: Tally, quarantine: Quarant
             chunks=chunks,
             profile=store.blobs.put(canonical_json(description)),
             violations=tally.violations,
+            form=parent.form if parent else source.form,
         )
         try:
             store.records.put(known, key=identity)

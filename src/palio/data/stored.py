@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from palio.core.ids import digest_of
-from palio.core.records import Schema, Snapshot
+from palio.core.records import Form, Schema, Snapshot
 from palio.data.row_ids import RowIds
 from palio.data.snapshot import frames
 from palio.data.source import Skipped
@@ -25,8 +25,9 @@ class StoredRows:
 
     loose = False
     missing: tuple[str, ...] = ()
-    decimal = "."
+    form = Form(kind="rows")
     notes: tuple[str, ...] = ()
+    passed_over: Mapping[str, str] = {}
 
     def __init__(self, store: Store, snapshot: Snapshot, *, name: str, first_row: int, n_rows: int) -> None:
         self.name = name

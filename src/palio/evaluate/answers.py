@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from palio import data, model
+from palio import data, measure, model
 from palio.core.errors import InputError
 from palio.core.ids import short
 from palio.core.records import Task
@@ -108,7 +108,7 @@ def _is_known(truth: Array, task: Task) -> Array:
 
 
 def _indices(bundle: Bundle, said: Array, task: Task) -> Array:
-    labels, where = np.unique(said.astype(str), return_inverse=True)
+    labels, where = np.unique(measure.as_texts(said), return_inverse=True)
     order = {label: index for index, label in enumerate(task.classes)}
     strange = [str(label) for label in labels if label not in order]
     if strange:

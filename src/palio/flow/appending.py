@@ -49,7 +49,8 @@ def add(opened: Opened, newest: Snapshot, file: Path, *, base: str, on_violation
     Raises:
         ContractError: the new rows break the schema.
     """
-    source = sources.open_one(opened, str(file))
+    expected = [column.name for column in newest.schema.columns]
+    source = sources.open_one(opened, str(file), expected=expected)
     content = _content(file)
     if source.fingerprint == base:
         opened.skip("append")
@@ -116,7 +117,10 @@ def replay(opened: Opened, first: Snapshot, base: str) -> Snapshot:
 def _again(opened: Opened, newest: Snapshot, one: Appended) -> tuple[Snapshot, str]:
     path = Path(sources.locate(opened.folder, one.path)).resolve()
     if path.is_file() and _content(path) == one.content:
-        return _ingest(opened, newest, sources.open_one(opened, str(path)), one.on_violation), "from the file"
+        expected = [column.name for column in newest.schema.columns]
+        return _ingest(
+            opened, newest, sources.open_one(opened, str(path), expected=expected), one.on_violation
+        ), "from the file"
     kept = opened.store.records.require(Snapshot, one.snapshot)
     obstacle = data.obstacle(kept.schema, newest.schema)
     if one.reading != _reading(opened):

@@ -1,99 +1,231 @@
-"""Begin a project: look at the data, write `palio.toml` and `schema.toml`."""
+"""Begin a project, or begin it again: look at the data, write `palio.toml` and `schema.toml`."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import msgspec
 
 from palio import data
-from palio.core.config import FILE_NAME, DataTable
-from palio.core.errors import ConfigError
+from palio.core import config as settings
+from palio.core.config import FILE_NAME, Config, DataTable
+from palio.core.errors import InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Record, Task
-from palio.flow import sources, template
+from palio.core.records import ColumnReading, Form, Record, Schema, Task
+from palio.flow import again, findings, sources, template
 
-ONLY_AFTERWARDS = "known only after the outcome, so it cannot be an input"
+_OTHER_MARK = {",": ".", ".": ",", " ": "", "'": "", "’": ""}
+"""Mark between thousands → what it leaves for the decimals."""
+
+
+class Given(TypedDict, total=False):
+    """What a person knows of the data, in the words of `[data]`; what is not given is found out."""
+
+    query: str
+    positive: str
+    """The class of interest, for two classes."""
+    id_column: str
+    group: str
+    time: Sequence[str] | str
+    """Columns that order the rows in time, coarsest first, or one."""
+    exclude: Sequence[str] | str
+    """Columns that no model may read, or one."""
+    header: str
+    separator: str
+    encoding: str
+    quote: str
+    comment: str
+    sheet: str
+    range: str
+    decimal: str
+    thousands: str
+    """What parts thousands; it says what the decimal mark is not."""
+    missing: Sequence[str] | str
+    """Cells that mean "not known", instead of the usual ones."""
+    date_order: str
 
 
 class Started(Record, frozen=True, kw_only=True):
     """A project that was begun."""
 
+    name: str
+    source: str
+    form: Form
+    """How the source is written."""
     config: str
     contract: str
     task: Task
+    reason: str
+    """Why the task is taken so; empty: as it was asked for, or plain."""
+    n_rows: int
     n_features: int
+    readings: tuple[ColumnReading, ...]
+    """How each column is read, in the order of the file."""
     notes: tuple[str, ...]
+    """What a person should know that is not about one column, one sentence each."""
 
 
 def init(
-    file: Path | str,
+    file: Path | str = "",
     *,
-    target: str,
+    target: str | int = "",
     folder: Path | str = Path(),
     name: str = "",
-    query: str = "",
-    task: str = "auto",
-    positive: str = "",
-    id_column: str = "",
-    group: str = "",
-    time: Sequence[str] | str = (),
-    exclude: Sequence[str] | str = (),
-    header: str = "auto",
-    separator: str = "auto",
+    task: str = "",
     force: bool = False,
     progress: Progress = SILENT,
+    **given: Unpack[Given],
 ) -> Started:
-    """Look at `file` and write the settings and the contract of a new project.
+    """Look at `file` and write the settings and the contract of a project.
+
+    Where there is a project already, what a person wrote into its files stays, what is given here wins, and what was
+    only found is found anew. Variables of the environment (`PALIO_DATA_…`) are heeded.
 
     Args:
-        file: A file (CSV, Parquet, JSON lines) or a database URL.
-        target: Column to predict: a name, or a position (1 is the first, -1 the last).
-        time: Columns that order the rows in time, coarsest first, or one.
-        exclude: Columns that no model may read, or one.
-        force: Replace what is there.
+        file: A file (CSV, Parquet, JSON lines) or a database URL; empty: the project's own.
+        target: Column to predict: a name, or a position (1 is the first, -1 the last); empty: the project's own.
+        folder: Of the project.
+        name: Of the model; empty: the file's.
+        task: `classification` or `regression`; empty: find out.
+        force: Take another table for the project's, and forget what a person changed in `schema.toml`.
+        given: What is known of the data, in the words of `Given`.
 
     Raises:
-        ConfigError: there is a project already.
+        ConfigError: the project here is about another table, or its files are not what they should be.
         NotFoundError: no such file.
         InputError: the file cannot be read, or has no such column.
     """
     file, folder = str(file), Path(folder)
-    time, exclude = ((names,) if isinstance(names, str) else tuple(names) for names in (time, exclude))
-    path = folder / FILE_NAME
-    if path.exists() and not force:
-        raise ConfigError(f"{path}: there is a project here already", hint="add --force to replace it, or name --dir")
-    table = DataTable(header=header, separator=separator, query=query)  # type: ignore[arg-type]  # click checked it
-    survey = data.survey(
-        data.open_source(file, sources.options(table)),
-        target=target,
-        kind=task,
-        positive=positive,
-        id=id_column,
-        group=group,
-        time=time,
-        exclude=exclude,
-        progress=progress,
-    )
-    given = {"query": query, "header": header, "separator": separator}
-    text = template.render(
-        name or _slug(file),
-        survey.schema,
-        survey.task,
-        source=_source_as_seen_from(folder, file),
-        data={key: value for key, value in given.items() if value not in ("", "auto")},
-        exclude=dict.fromkeys(exclude, ONLY_AFTERWARDS),
-        id_is_declared=bool(id_column),
-    )
+    before = again.look(folder, forget=force)
+    flags = _flags(folder, file, str(target), name, task, given)
+    config = settings.parse(before.tables, env=os.environ, flags=flags)
+    name = config.project.name if config.project.name != Config().project.name else _slug(file or config.data.source)
+    table = config.data
+    if not table.source:
+        raise InputError("no file is named", hint="say palio init FILE --target COLUMN")
+    options = msgspec.structs.replace(sources.options(table), target=table.target)
+    source = data.open_source(file or sources.locate(folder, table.source), options)
+    again.check_is_same_table(before, source)
+    if not table.target:
+        shown = ", ".join(f"`{column}`" for column in source.columns[:20]) + (" …" if len(source.columns) > 20 else "")
+        raise InputError(f"no target is named, the columns are {shown}", hint="say --target COLUMN")
+    survey = _survey(source, config, progress)
+    schema, kept = again.with_edits(before, survey.schema)
+    found = findings.about(source, survey, schema, config)
+    if before.text:
+        text = again.rewritten(before, given=_given(config, schema, flags), found=found)
+    else:
+        text = _first(name, config, schema, survey.task, found)
     folder.mkdir(parents=True, exist_ok=True)
-    data.write_schema(survey.schema, folder / sources.SCHEMA_FILE)
-    path.write_text(text, "utf-8")
+    data.write_schema(schema, folder / sources.SCHEMA_FILE, doubts={r.name: r.doubts for r in survey.readings})
+    (folder / FILE_NAME).write_text(text, "utf-8")
+    again.remember(folder, found, survey.schema)
+    names = {column.name for column in schema.columns}
     return Started(
-        config=str(path),
+        name=name,
+        source=source.name,
+        form=source.form,
+        config=str(folder / FILE_NAME),
         contract=str(folder / sources.SCHEMA_FILE),
         task=survey.task,
-        n_features=len(survey.schema.features),
-        notes=survey.notes,
+        reason=survey.reason,
+        n_rows=survey.n_rows,
+        n_features=len(schema.features),
+        readings=again.shown(survey.readings, schema, kept),
+        notes=(*survey.about_rows, *(one for key, ones in kept.items() if key not in names for one in ones)),
+    )
+
+
+def _survey(source: data.Source, config: Config, progress: Progress) -> data.Survey:
+    table = config.data
+    return data.survey(
+        source,
+        target=table.target,
+        kind=config.project.task,
+        positive=table.positive,
+        id=table.id,
+        group=table.group,
+        time=table.time,
+        exclude=table.exclude,
+        decimal="" if table.decimal == "auto" else table.decimal,
+        date_order="" if table.date_order == "auto" else table.date_order,
+        progress=progress,
+    )
+
+
+def _flags(folder: Path, file: str, target: str, name: str, task: str, given: Given) -> dict[str, Any]:
+    """Write what was given as settings: `room.key` → value."""
+    flags: dict[str, Any] = {
+        "project.name": name,
+        "project.task": task if task != "auto" else "",
+        "data.source": _source_as_seen_from(folder, file) if file else "",
+        "data.target": target,
+    }
+    lists = ("time", "exclude", "missing")
+    for key, value in given.items():
+        if key == "thousands":
+            continue
+        if key in lists:
+            value = [value] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+        flags[f"data.{'id' if key == 'id_column' else key}"] = value
+    flags["data.decimal"] = _decimal(given.get("decimal", ""), given.get("thousands", ""))
+    is_given = "missing" in given and given["missing"] not in ((), [])
+    return {key: value for key, value in flags.items() if value or (key == "data.missing" and is_given)}
+
+
+def _decimal(decimal: str, thousands: str) -> str:
+    """Tell the decimal mark by itself, or by the mark between thousands, which is the other one.
+
+    Raises:
+        InputError: both are the same, or `thousands` is no mark that is known.
+    """
+    if not thousands or thousands == "auto":
+        return decimal
+    if thousands not in _OTHER_MARK:
+        raise InputError(f"--thousands: got `{thousands}`", hint="use `,`, `.`, a blank or an apostrophe")
+    if thousands == decimal:
+        raise InputError(f"--thousands and --decimal are both `{decimal}`", hint="name one of them")
+    return decimal or _OTHER_MARK[thousands]
+
+
+def _given(config: Config, schema: Schema, flags: Mapping[str, Any]) -> findings.Findings:
+    """Return what was given on the way in, as it is to be written: columns by their names."""
+    parts: dict[str, Any] = {key: getattr(schema, key) for key in ("target", "id", "group", "time")}
+    parts["exclude"] = [column.name for column in schema.columns if column.note == data.EXCLUDED]
+    reasons = {"target": "the column to predict", "exclude": template.ONLY_AFTERWARDS}
+    given: findings.Findings = {"project": {}, "data": {}}
+    for flag in flags:
+        room, _, key = flag.partition(".")
+        value = parts.get(key) if room == "data" and key in parts else getattr(getattr(config, room), key)
+        if value == "auto":
+            continue  # to be found out again
+        given[room][key] = (list(value) if isinstance(value, tuple) else value, reasons.get(key, "as given"))
+    return given
+
+
+def _first(name: str, config: Config, schema: Schema, task: Task, found: findings.Findings) -> str:
+    """Write the settings of a new project: what is in force and no default, and what was found."""
+    default = DataTable()
+    names = ("query", "separator", "header", "quote", "comment", "sheet", "range", "encoding", "decimal", "date_order")
+    lines: dict[str, tuple[Any, str]] = {}
+    for key in (*names, "missing"):
+        value = getattr(config.data, key, None)
+        if value is not None and value != getattr(default, key):
+            lines[key] = (list(value) if isinstance(value, tuple) else value, "as given")
+        elif key in found["data"]:
+            lines[key] = found["data"][key]
+    return template.render(
+        name,
+        schema,
+        task,
+        source=config.data.source,
+        data=lines,
+        exclude=[column.name for column in schema.columns if column.note == data.EXCLUDED],
+        id_is_declared=bool(config.data.id),
     )
 
 

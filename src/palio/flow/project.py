@@ -97,10 +97,19 @@ class Project(Opened):
         return reporting.write(self, output=None if output is None else Path(output))
 
     def predict(
-        self, file: Path | str, output: Path | str, *, version: int | None = None, query: str = "", strict: bool = False
+        self,
+        file: Path | str,
+        output: Path | str,
+        *,
+        version: int | None = None,
+        query: str = "",
+        decimal: str = "",
+        strict: bool = False,
     ) -> Scored:
         """Score a file in streams: one row out per row in, in order; see `palio.flow.scoring.predict`."""
-        return scoring.predict(self, str(file), Path(output), version=version, query=query, strict=strict)
+        return scoring.predict(
+            self, str(file), Path(output), version=version, query=query, decimal=decimal, strict=strict
+        )
 
     def feedback(
         self,

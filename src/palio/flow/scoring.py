@@ -47,10 +47,19 @@ class Scored(Record, frozen=True, kw_only=True):
     """Rows that could not be answered; their reasons stand in the column `problem`."""
     problems: tuple[str, ...] = ()
     """The first three of them: `row 17: …`."""
+    notes: tuple[str, ...] = ()
+    """What was found out about the file, one sentence each."""
 
 
 def predict(
-    project: Opened, file: str, output: Path, *, version: int | None = None, query: str = "", strict: bool = False
+    project: Opened,
+    file: str,
+    output: Path,
+    *,
+    version: int | None = None,
+    query: str = "",
+    decimal: str = "",
+    strict: bool = False,
 ) -> Scored:
     """Write one row per row of `file`, in order: id if there is one, `prediction`, `probability_<class>`, `problem`.
 
@@ -60,6 +69,7 @@ def predict(
         output: Where they go: `.csv`, `.parquet` or `.jsonl`.
         version: Of the model; None: the champion.
         query: What to ask, where `file` is a database.
+        decimal: What stands before decimals in this file, if it is not what the contract says: `.` or `,`.
         strict: Refuse the file if one of its rows cannot be answered, and write nothing.
 
     Raises:
@@ -74,14 +84,15 @@ def predict(
     bundle = bundles.find(project, "champion" if version is None else str(version))
     champion = project.store.promotions.champion(project.name)
     live = champion.version if champion is not None else None
-    source = sources.open_one(project, file, query=query)
+    schema = bundle.manifest.schema
+    source = sources.open_one(project, file, query=query, expected=[column.name for column in schema.features])
     flags: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
     problems: list[str] = []
     n_rows = n_problems = 0
     with _Writer(output) as writer:
-        writer.write(score_frame(bundle, empty_frame(bundle.manifest.schema), []))
-        for arrivals in data.scan(source, bundle.manifest.schema, strict=strict):
+        writer.write(score_frame(bundle, empty_frame(schema), []))
+        for arrivals in data.scan(source, schema, strict=strict, decimal=decimal):
             flags.update(arrivals.flags)
             examples = {**arrivals.examples, **examples}
             writer.write(score_frame(bundle, arrivals.frame, arrivals.problems))
@@ -104,6 +115,7 @@ def predict(
         ),
         n_problems=n_problems,
         problems=tuple(problems),
+        notes=source.notes,
     )
 
 

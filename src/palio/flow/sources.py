@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,15 +18,20 @@ from palio.flow.opened import Opened
 SCHEMA_FILE = "schema.toml"
 
 
-def options(table: DataTable, *, query: str | None = None) -> data.SourceOptions:
-    """Translate `[data]` into how a source is to be read."""
+def options(table: DataTable, *, query: str | None = None, expected: Sequence[str] = ()) -> data.SourceOptions:
+    """Translate `[data]` into how a source is to be read, and what columns it should have."""
     return data.SourceOptions(
         separator=table.separator,
         header=table.header,
         encoding=table.encoding,
-        decimal=table.decimal,
+        quote=table.quote,
+        comment=table.comment,
+        sheet=table.sheet,
+        range=table.range,
+        target=table.target,
         missing=table.missing,
         query=table.query if query is None else query,
+        expected=tuple(expected),
     )
 
 
@@ -68,12 +74,18 @@ def of(opened: Opened) -> data.Source:
     table = opened.config.data
     if not table.source:
         raise ConfigError("palio.toml [data]: `source` is empty", hint="name a file or a database URL")
-    return data.open_source(locate(opened.folder, table.source), options(table))
+    schema = contract(opened)
+    expected = () if schema is None else [column.name for column in schema.columns]
+    return data.open_source(locate(opened.folder, table.source), options(table, expected=expected))
 
 
-def open_one(opened: Opened, file: str, *, query: str = "") -> data.Source:
-    """Open another source that is written like the project's own."""
-    return data.open_source(file, options(opened.config.data, query=query))
+def open_one(opened: Opened, file: str, *, query: str = "", expected: Sequence[str] = ()) -> data.Source:
+    """Open another source that is written like the project's own.
+
+    What was found out about the project's own files is held against it: one that is written in another way is read
+    with a note where the `expected` columns are found so, else refused.
+    """
+    return data.open_source(file, options(opened.config.data, query=query, expected=expected))
 
 
 def contract(opened: Opened) -> Schema | None:

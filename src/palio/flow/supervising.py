@@ -33,7 +33,6 @@ REST = 9.0
 AGAIN_AFTER_S = 60.0
 """After a training that was interrupted; doubled each time."""
 ACTOR = "palio watch"
-_VERB = "from palio.cli import main; main()"
 
 
 class Looked(Record, frozen=True, kw_only=True):
@@ -212,7 +211,8 @@ class Supervisor:
             self._n_interrupted += 1
         if time.monotonic() < self._train_at_s or renewing.is_carried_out(self._project):
             return
-        command = [sys.executable, "-c", _VERB, "retrain", "--request", request, "--dir", str(self._project.folder)]
+        palio = [sys.executable, "-P", "-m", "palio"]  # -P: a module in the working folder is not ours
+        command = [*palio, "retrain", "--request", request, "--dir", str(self._project.folder)]
         told = store.Layout(self._project.folder).root / "retrain.log"  # what it does stands in the ledger, too
         with told.open("wb") as file:
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)

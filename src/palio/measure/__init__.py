@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         number_column,
     )
     from palio.measure.statistics import is_statistic, learn_statistics, statistics_names
-    from palio.measure.statistics.texts import learn_vocabulary, text_statistics
+    from palio.measure.statistics.texts import as_texts, learn_vocabulary, text_statistics
     from palio.measure.timing import TIMING_MARGIN, is_clearly_over
 
 _HOMES = {
@@ -60,6 +60,7 @@ _HOMES = {
     "ValueDescriber": "shapes",
     "View": "sample",
     "add_counts": "bins",
+    "as_texts": "statistics.texts",
     "benjamini_hochberg": "multiple",
     "bin_latencies": "latencies",
     "bins_of": "bins",
@@ -118,6 +119,7 @@ __all__ = [
     "View",
     "add_counts",
     "amount",
+    "as_texts",
     "benjamini_hochberg",
     "bin_latencies",
     "bins_of",

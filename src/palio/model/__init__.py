@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from palio.model.builder import GraphBuilder
     from palio.model.bundle import Bundle, export, load, open_folder, pack
+    from palio.model.cells import ColumnReader, range_of
     from palio.model.contributions import Contributions, Explainer, explainer
     from palio.model.cost import measure_cost
     from palio.model.feeds import feeds_from_frame
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from palio.model.inspection import verify, verify_bundle, verify_folder, versions
     from palio.model.linear import emit_constant, emit_linear
     from palio.model.names import input_name
+    from palio.model.options import PreprocessingOptions, Style
     from palio.model.parity import check_parity, compare_outputs
-    from palio.model.preprocessing import Preprocessing, PreprocessingOptions, fit_preprocessing
+    from palio.model.preprocessing import Preprocessing, fit_preprocessing
     from palio.model.reference import make_reference, sample_rows
-    from palio.model.rows import MISSING, RANGE, UNKNOWN, RecordReader, feeds_from_records
+    from palio.model.rows import RecordReader
     from palio.model.session import MAX_RUN_S, Graph, Outputs
     from palio.model.signing import (
         PrivateKey,
@@ -44,23 +46,22 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Bundle": "bundle",
+    "ColumnReader": "cells",
     "Contributions": "contributions",
     "Explainer": "contributions",
     "Golden": "golden",
     "Graph": "session",
     "GraphBuilder": "builder",
     "MAX_RUN_S": "session",
-    "MISSING": "rows",
     "Outputs": "session",
     "Preprocessing": "preprocessing",
-    "PreprocessingOptions": "preprocessing",
+    "PreprocessingOptions": "options",
     "PrivateKey": "signing",
     "PublicKey": "signing",
-    "RANGE": "rows",
     "RecordReader": "rows",
     "Stages": "stages",
+    "Style": "options",
     "Trust": "signing",
-    "UNKNOWN": "rows",
     "add_signature": "signing",
     "check_parity": "parity",
     "compare_outputs": "parity",
@@ -72,7 +73,6 @@ _HOME = {
     "explainer": "contributions",
     "export": "bundle",
     "feeds_from_frame": "feeds",
-    "feeds_from_records": "rows",
     "fit_preprocessing": "preprocessing",
     "input_name": "names",
     "load": "bundle",
@@ -84,6 +84,7 @@ _HOME = {
     "pack": "bundle",
     "read_private_key": "signing",
     "read_signatures": "signing",
+    "range_of": "cells",
     "read_trust": "signing",
     "sample_rows": "reference",
     "signatures_of": "signing",
@@ -98,10 +99,8 @@ _HOME = {
 }
 __all__ = [
     "MAX_RUN_S",
-    "MISSING",
-    "RANGE",
-    "UNKNOWN",
     "Bundle",
+    "ColumnReader",
     "Contributions",
     "Explainer",
     "Golden",
@@ -114,6 +113,7 @@ __all__ = [
     "PublicKey",
     "RecordReader",
     "Stages",
+    "Style",
     "Trust",
     "add_signature",
     "check_parity",
@@ -126,7 +126,6 @@ __all__ = [
     "explainer",
     "export",
     "feeds_from_frame",
-    "feeds_from_records",
     "fit_preprocessing",
     "input_name",
     "load",
@@ -136,6 +135,7 @@ __all__ = [
     "measure_cost",
     "open_folder",
     "pack",
+    "range_of",
     "read_private_key",
     "read_signatures",
     "read_trust",

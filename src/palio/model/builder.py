@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
+from palio.core.cells import KINDS, carries_text
 from palio.core.errors import InputError
 from palio.core.records import Schema
-from palio.model.names import FLOAT_TYPES, STRING_TYPES, carries_strings, input_name
+from palio.model.names import input_name
 
 ONNX_OPSET = 21
 ML_OPSET = 5
@@ -41,12 +42,12 @@ class GraphBuilder:
         self.schema = schema
         self._inputs = []
         for column in schema.features:
-            if column.type not in FLOAT_TYPES | STRING_TYPES:
+            if column.type not in KINDS:
                 raise InputError(
                     f"column `{column.name}`: type `{column.type}` cannot enter a graph of tabular columns",
                     hint="exclude the column, or train a family for its modality",
                 )
-            kind = TensorProto.STRING if carries_strings(column) else TensorProto.DOUBLE
+            kind = TensorProto.STRING if carries_text(column) else TensorProto.DOUBLE
             self._inputs.append(helper.make_tensor_value_info(input_name(column.name), kind, ["n", 1]))
         self._nodes: list[Any] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
@@ -116,7 +117,7 @@ class GraphBuilder:
         """Return a tensor of ones, shape (n, 1), for a graph that looks at no column."""
         column = self.schema.features[0]
         value = self.input(column.name)
-        if carries_strings(column):
+        if carries_text(column):
             return self.labels(value, [""], [1.0], 1.0)
         one = self.constant(1.0)
         return self.node("Where", self.node("IsNaN", value), one, one)

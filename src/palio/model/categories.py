@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from palio.model.builder import GraphBuilder
-
-if TYPE_CHECKING:
-    from palio.model.preprocessing import PreprocessingOptions
+from palio.model.options import PreprocessingOptions
 
 MISSING = ""
 SMOOTHING_ROWS = 20.0

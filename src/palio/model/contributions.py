@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import carries_text
 from palio.core.errors import InputError
 from palio.core.records import ColumnShape, Record, Schema
 from palio.core.seeds import derive
-from palio.model.names import carries_strings, input_name
+from palio.model.names import input_name
 from palio.model.session import Graph, Outputs
 
 Array = npt.NDArray[Any]
@@ -125,7 +126,7 @@ def explainer(
     known = {shape.source: shape for shape in shapes if shape.role == "feature" and not shape.statistic}
     typical = {}
     for column in schema.features:
-        drawn = _draw(known.get(column.name), chance, n_typical, as_text=carries_strings(column))
+        drawn = _draw(known.get(column.name), chance, n_typical, as_text=carries_text(column))
         typical[input_name(column.name)] = np.concatenate([drawn, drawn]).reshape(-1, 1)
     ranks = np.array([chance.permutation(len(columns)) for _ in range(n_typical)])
     both = np.concatenate([ranks, len(columns) - 1 - ranks])

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import carries_text
 from palio.core.errors import ContractError
 from palio.core.records import Column, Schema
-from palio.model.names import carries_strings, input_name
+from palio.model.names import input_name
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 def feeds_from_frame(frame: pl.DataFrame, schema: Schema) -> dict[str, npt.NDArray[Any]]:
-    """Turn a frame into feeds for the features of `schema`; other columns are left alone.
+    """Turn a frame that the data room has read into feeds for the features of `schema`; other columns are left alone.
 
-    Numbers become float64 (null → NaN), datetimes seconds since 1970 UTC, everything else strings (null → "").
+    Numbers become float64 (null → NaN), datetimes seconds since 1970 UTC, everything else strings (null → ""). A whole
+    number column may hold fractions.
 
     Raises:
         ContractError: a feature column is absent, or its cells cannot be read as the column's type.
@@ -38,7 +40,7 @@ def _column_feed(frame: pl.DataFrame, column: Column) -> npt.NDArray[Any]:
     series = frame.get_column(column.name)
     kind = str(series.dtype)
     try:
-        if carries_strings(column):
+        if carries_text(column):
             texts = series.cast(str, strict=False).fill_null("").to_list()
             values = np.array(texts, dtype=object)
         elif column.type == "datetime" and kind.startswith(("Datetime", "Date")):

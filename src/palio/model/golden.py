@@ -9,11 +9,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import carries_text
 from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
 from palio.core.records import Schema
+from palio.measure import as_texts
 from palio.model.feeds import feeds_from_frame
-from palio.model.names import carries_strings, input_name
+from palio.model.names import input_name
 from palio.model.session import Graph, Outputs
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def _telling(feeds: dict[str, npt.NDArray[Any]], n_rows: int) -> list[int]:
     telling: dict[int, None] = {}
     for values in (value[:, 0] for value in feeds.values()):
         if values.dtype == object:
-            found, first, counts = np.unique(values.astype(str), return_index=True, return_counts=True)
+            found, first, counts = np.unique(as_texts(values), return_index=True, return_counts=True)
             telling[int(first[counts.argmin()])] = None
             if found.size and found[0] == "":
                 telling[int(first[0])] = None
@@ -87,7 +89,7 @@ def _made_up(schema: Schema, feeds: dict[str, npt.NDArray[Any]]) -> list[dict[st
     for column in schema.features:
         name = input_name(column.name)
         if column.missing_allowed:
-            empty[name][0, 0] = "" if carries_strings(column) else np.nan
+            empty[name][0, 0] = "" if carries_text(column) else np.nan
         if column.type == "category" and column.on_unknown != "reject":
             unseen[name][0, 0] = UNSEEN
     return [empty, unseen]

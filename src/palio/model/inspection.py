@@ -6,10 +6,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import palio
 from palio.core.errors import IntegrityError, PalioError
 from palio.core.ids import short
 from palio.core.records import Check, Signature
+from palio.core.version import __version__
 from palio.measure import log_column
 from palio.model.bundle import Bundle, load, open_folder
 from palio.model.names import input_specs
@@ -70,7 +70,7 @@ def verify_bundle(bundle: Bundle, *, tolerance: float = TOLERANCE) -> list[Check
 
 def versions() -> dict[str, str]:
     """Return the versions of Palio and of the packages that a model depends on, those that are installed."""
-    found = {"palio": palio.__version__}
+    found = {"palio": __version__}
     for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)

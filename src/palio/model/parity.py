@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from palio.core.errors import InputError
 from palio.core.records import Parity
+from palio.measure import as_texts
 from palio.model.session import Feeds, Graph, Outputs
 
 TOLERANCE = 1e-9
@@ -46,7 +47,7 @@ def compare_outputs(
         raise InputError("parity: only one of the two has probabilities", hint="compare answers to the same task")
     if outputs.probabilities is not None and reference.probabilities is not None:
         largest = _largest(outputs.probabilities - reference.probabilities)
-        differs = np.asarray(outputs.prediction).astype(str) != np.asarray(reference.prediction).astype(str)
+        differs = as_texts(outputs.prediction) != as_texts(reference.prediction)
         best = np.sort(reference.probabilities, axis=1)[:, -2:]
         n_label_diffs = int((differs & ~(best[:, 1] - best[:, 0] <= tolerance)).sum())
     else:

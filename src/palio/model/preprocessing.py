@@ -7,41 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import carries_text
 from palio.core.errors import InputError
 from palio.core.records import Schema, Task
 from palio.model.builder import GraphBuilder
 from palio.model.categories import CategorySpec, emit_categories, fit_category
 from palio.model.dates import LINEAR_PARTS, TREE_PARTS
 from palio.model.feeds import feeds_from_frame
-from palio.model.names import carries_strings, input_name
+from palio.model.names import input_name
 from palio.model.numbers import NumberSpec, emit_numbers, emit_raw, fit_number
+from palio.model.options import PreprocessingOptions, Style
 from palio.model.session import Feeds, Graph
 
 if TYPE_CHECKING:
     import polars as pl
 
-Style = Literal["tree", "forest", "linear"]
 ROWS_AT_ONCE = 65_536
 """Rows that are turned into features together: bounds the memory of what lies between."""
-
-
-class PreprocessingOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be tuned; the defaults suit most tables."""
-
-    min_count: int = 5
-    """A value seen in fewer rows is rare: all rare values, and those never seen, share one code."""
-    max_categories: int = 100
-    """Values of a column that keep a code of their own, most frequent first."""
-    one_hot_limit: int = 12
-    """Style `forest`: a column with more values becomes one ordered code instead of an indicator per value."""
-    twins: bool = True
-    """Style `linear`: a heavy-tailed column enters a second time, as its signed logarithm."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +125,7 @@ def _fit_numbers(
 ) -> tuple[NumberSpec, ...]:
     parts = LINEAR_PARTS if style == "linear" else TREE_PARTS
     dated = [c.name for c in schema.features if c.type == "datetime"]
-    plain = [c.name for c in schema.features if not carries_strings(c) and c.type != "datetime"]
+    plain = [c.name for c in schema.features if not carries_text(c) and c.type != "datetime"]
     sources = [(name, "") for name in plain] + [(name, part) for part in parts for name in dated]
     if not sources:
         return ()

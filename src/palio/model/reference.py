@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from palio import measure, store
 from palio.core import seeds
+from palio.core.cells import KINDS, carries_text
 from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
 from palio.core.monitoring import Reference
 from palio.core.records import Column, ColumnShape, Schema, Task
-from palio.model.names import FLOAT_TYPES, PREDICTION, carries_strings, input_name
+from palio.model.names import PREDICTION, input_name
 from palio.model.session import Outputs
 
 Array = npt.NDArray[Any]
@@ -212,15 +213,15 @@ def _feature(
     column: Column, name: str, values: Array, runs: Sequence[Array], like: ColumnShape | None
 ) -> Iterator[ColumnShape]:
     how: dict[str, Any] = {"blocks": runs, "source": column.name}
-    if column.type in FLOAT_TYPES:
-        like = like if like is not None and like.kind == "number" else None
-        yield measure.number_column(name, values, is_moment=column.type == "datetime", like=like, **how)
-    elif measure.statistics_names(column.type):
+    if measure.statistics_names(column.type):
         yield measure.category_column(name, values, kind="text", **how)
         yield from _statistics(column, name, values, runs)
-    elif carries_strings(column):
+    elif column.type in KINDS and carries_text(column):
         like = like if like is not None and like.kind == "category" else None
         yield measure.category_column(name, values, known=column.categories or (), like=like, **how)
+    elif column.type in KINDS:
+        like = like if like is not None and like.kind == "number" else None
+        yield measure.number_column(name, values, is_moment=column.type == "datetime", like=like, **how)
 
 
 def _statistics(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ColumnShape]:
@@ -283,11 +284,7 @@ def _indices(answers: Outputs) -> tuple[Array, Array | None]:
 
 
 def _expected(schema: Schema, task: Task) -> dict[str, str]:
-    found = {
-        f"input.{c.name}": "text" if carries_strings(c) else "float64"
-        for c in schema.features
-        if carries_strings(c) or c.type in FLOAT_TYPES
-    }
+    found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type in KINDS}
     answer = "text" if task.kind == "classification" else "float64"
     found[PREDICTION] = answer
     found |= {PROBABILITY + label: "float64" for label in task.classes}

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from palio.core.errors import InputError, IntegrityError, TimeLimitError, UnavailableError
 from palio.core.records import TensorSpec
 from palio.model.names import PREDICTION, PROBABILITIES
+from palio.model.runtime import onnx_runtime
 from palio.model.watchdog import watchdog
 from palio.model.wire import check_wire
 
@@ -75,8 +76,7 @@ class Graph:
         device: Device = "cpu",
         max_run_s: float = MAX_RUN_S,
     ) -> None:
-        import onnxruntime as ort
-
+        ort = onnx_runtime()
         self.loops = check_wire(model, max_bytes=max_bytes)
         self.max_run_s = max_run_s
         self._limit_s = max_run_s if self.loops else 0.0

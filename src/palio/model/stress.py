@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import carries_text
 from palio.core.records import Schema
 from palio.model.feeds import feeds_from_frame
-from palio.model.names import carries_strings, input_name
+from palio.model.names import input_name
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,7 +49,7 @@ def stress_feeds(
     for index, column in enumerate(schema.features):
         name = input_name(column.name)
         rows = np.flatnonzero((only == index) | (only >= len(feeds)))
-        if carries_strings(column):
+        if carries_text(column):
             pool = np.array([*UNSEEN, "", "", *rng.choice(source[name][:, 0], 24)], dtype=object)
         elif column.type == "datetime":
             moments = np.array(_MOMENTS, dtype="datetime64[us]").astype(np.int64) / 1e6

@@ -49,7 +49,7 @@ class Yardstick:
 def _class_counts(task: Task, truth: Array) -> dict[str, int]:
     if task.kind != "classification":
         return {}
-    names, counts = np.unique(truth.astype(str), return_counts=True)
+    names, counts = np.unique(measure.as_texts(truth), return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 

@@ -85,7 +85,7 @@ class _Role:
         """Return the row ids, sorted, and the predictions in the same order."""
         if not self._ids:
             return np.empty(0, object), np.empty(0)
-        ids = np.concatenate(self._ids).astype(str)
+        ids = measure.as_texts(np.concatenate(self._ids))
         predictions = np.concatenate(self._predictions)
         ids, first = np.unique(ids, return_index=True)
         return ids, predictions[first]
@@ -170,7 +170,8 @@ def _histograms(champion: Array, rival: Array) -> tuple[tuple[int, ...], tuple[i
         places = [np.searchsorted(edges, values.astype(float), side="left") for values in (champion, rival)]
         n_bins = len(edges) + 1
     else:
-        classes, codes = np.unique(np.concatenate([champion.astype(str), rival.astype(str)]), return_inverse=True)
+        both = np.concatenate([measure.as_texts(champion), measure.as_texts(rival)])
+        classes, codes = np.unique(both, return_inverse=True)
         places = [codes[: len(champion)], codes[len(champion) :]]
         n_bins = len(classes)
     first, second = (np.bincount(codes, minlength=n_bins).tolist() for codes in places)
@@ -189,7 +190,7 @@ def _pairs(champion: tuple[Array, Array], rival: tuple[Array, Array]) -> Pairs:
     if not len(a):
         return Pairs()
     if not (_is_number(a) and _is_number(b)):
-        return Pairs(n_rows=len(a), n_differ=int((a.astype(str) != b.astype(str)).sum()))
+        return Pairs(n_rows=len(a), n_differ=int((measure.as_texts(a) != measure.as_texts(b)).sum()))
     scale = float(np.std(champion[1].astype(float))) or 1.0
     distances = np.abs(a.astype(float) - b.astype(float)) / scale
     spread = float(np.std(distances, ddof=1)) if len(a) > 1 else 0.0

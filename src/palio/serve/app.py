@@ -10,17 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from palio.core.errors import PalioError
 from palio.model import end_watched_runs
+from palio.serve.desk import Desk, allow
 from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
 from palio.serve.pages import build_pages
 from palio.serve.pipeline import Held, Pipeline
-from palio.serve.protocols import repository
 from palio.serve.protocols.wire import (
-    JSON,
     Caps,
     DisconnectError,
     Receive,
@@ -33,7 +30,6 @@ from palio.serve.protocols.wire import (
     send_reply,
 )
 from palio.serve.registry import Provider, Registry, State
-from palio.serve.served import Served
 from palio.serve.traffic.admission import Admission, AdmissionLimits
 from palio.serve.traffic.batching import Batcher
 from palio.serve.ways import way_of
@@ -45,8 +41,6 @@ if TYPE_CHECKING:
     from palio.store import FeedbackLog
 
 log = logging.getLogger("palio.serve")
-
-_encode = msgspec.json.Encoder().encode
 
 
 def create_app(
@@ -121,7 +115,8 @@ class App:
             pool=self._pool,
             journal=journal,
         )
-        self._pages = build_pages(self)
+        self.desk = Desk(self.registry, journal, is_draining=lambda: self.is_draining)
+        self._pages = build_pages(self.desk, self.meters)
         self._follow()
 
     def _follow(self) -> None:
@@ -176,7 +171,7 @@ class App:
     def _protocol(self, path: str, scope: Scope) -> Reply:
         """Answer the reading routes of the protocol."""
         try:
-            return self._describe(scope, path.rstrip("/").split("/")[2:])
+            return self.desk.describe(scope["method"], dict(scope["headers"]), path.rstrip("/").split("/")[2:])
         except WireError as refusal:
             return refuse(refusal)
 
@@ -185,11 +180,11 @@ class App:
         begin = time.perf_counter()
         held = Held(self._admission)
         try:
-            _allow(scope["method"], "POST")
+            allow(scope["method"], "POST")
             if self._feedback is None:
                 raise WireError(404, "this server keeps no prediction log, so it takes no feedback")
             headers = dict(scope["headers"])
-            caller = self.check(headers, "feedback")
+            caller = self.desk.check(headers, "feedback")
             self._admission.enter()
             request = await read_request(headers, receive, self.caps, held)
             served = self.registry.state.served
@@ -211,60 +206,9 @@ class App:
         self.meters.answered("feedback", reply.status, time.perf_counter() - begin)
         return reply
 
-    def check(self, headers: dict[bytes, bytes], purpose: str) -> str:
-        """Hold a request that predicts nothing to the policy; return the caller. Raises WireError 401, 403, 429."""
-        state, now = self.registry.state, time.time()
-        caller = state.access.identify(headers, now)
-        served = state.served
-        model, version = ("", "") if served is None else (served.deployment.model, served.version)
-        verdict = state.access.decide(caller, model, version, "champion", purpose, now)
-        if not verdict.allowed:
-            raise WireError(verdict.status, verdict.reason, headers=verdict.headers)
-        return caller.name
-
     def is_stranger(self, headers: dict[bytes, bytes]) -> bool:
         """Tell whether a request with these headers is refused whatever it asks for; from any thread."""
         return self.registry.state.access.is_stranger(headers, time.time())
-
-    def champion(self) -> Served:
-        """Return the model that is served. Raises WireError 503: none is."""
-        state = self.registry.state
-        if state.served is None:
-            raise WireError(503, state.trouble, headers=((b"retry-after", b"1"),))
-        return state.served
-
-    def _models(self) -> list[Served]:
-        """List what is served, the champion first. Raises WireError 503: nothing is."""
-        return self._held() if self.champion() else []
-
-    def _describe(self, scope: Scope, parts: list[str]) -> Reply:
-        """Answer the reading routes of the protocol. Whether the server lives and is ready, everyone may know."""
-        method: str = scope["method"]
-        if parts[:1] == ["health"]:
-            _allow(method, "GET", "HEAD")
-            if parts[1:] == ["live"]:
-                return Reply(200, b'{"live":true}')
-            if parts[1:] == ["ready"]:
-                return self._ready(self.registry.state)
-        if parts:
-            self.check(dict(scope["headers"]), "metadata")
-        return repository.describe(method, parts, self._models() if parts[:1] == ["models"] else self._held())
-
-    def _held(self) -> list[Served]:
-        """List what is served, even if that is nothing."""
-        return [served for served in (self.registry.state.served, self.registry.state.challenger) if served is not None]
-
-    def _ready(self, state: State) -> Reply:
-        is_ready = state.served is not None and not self.is_draining
-        about: dict[str, Any] = {"ready": is_ready}
-        if state.served is not None:
-            about |= {"model": state.served.deployment.model, "version": state.served.version}
-        detail = "the server is stopping" if self.is_draining else state.trouble
-        if not detail and self._journal is not None:
-            detail = self._journal.trouble
-        if detail:
-            about["detail"] = detail
-        return Reply(200 if is_ready else 503, _encode(about), JSON)
 
     def give_up(self) -> None:
         """End runs that loop: the time for draining is over. Their clients are told 504."""
@@ -287,13 +231,3 @@ class App:
     def refresh(self) -> None:
         """Look for a new plan now; from any thread."""
         self.registry.refresh()
-
-    def health(self) -> Reply:
-        """Say whether requests are answered, and by which version."""
-        return self._ready(self.registry.state)
-
-
-def _allow(method: str, *methods: str) -> None:
-    if method not in methods:
-        allowed = ", ".join(methods)
-        raise WireError(405, f"only {allowed} is allowed here", headers=((b"allow", allowed.encode()),))

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from palio.core.cells import BLANKS, kind_of, label, marks_of, missing_in
+from palio.core.cells import BLANKS, CellReader, label
 from palio.core.cells.moments import read_moment
 from palio.core.cells.numbers import read_text
 from palio.core.errors import ContractError, PalioError
@@ -63,8 +63,7 @@ class Truths:
     def __init__(self, task: Task | None, column: Column | None = None) -> None:
         self._classes = frozenset(task.classes) if task is not None else frozenset()
         self._is_number = task is not None and task.kind == "regression"
-        self._parse = None if column is None else kind_of(column).parser(column)
-        self._marks = marks_of(column) if column is not None else frozenset(("",))
+        self._reader = None if column is None else CellReader(column)
         self._decimal = column.decimal if column is not None else "."
 
     @classmethod
@@ -102,15 +101,17 @@ class Truths:
 
     def is_missing(self, cell: Any) -> bool:
         """Tell whether a cell of the label says that the truth is not known yet."""
-        return missing_in(cell.strip(BLANKS) if isinstance(cell, str) else cell, self._marks)
+        if self._reader is not None:
+            return self._reader.is_missing(cell)
+        return cell is None or (isinstance(cell, str) and not cell.strip(BLANKS))
 
     def _label(self, cell: Any, where: str) -> str | float:
         if self.is_missing(cell):
             raise _wrong(where, "label", "is missing", hint="leave out rows whose truth is not known yet")
         cell = cell.strip(BLANKS) if isinstance(cell, str) else cell
-        parsed = None if self._parse is None else self._parse(cell)
+        parsed = None if self._reader is None else self._reader.parse(cell)
         if self._is_number:
-            number = _number(cell) if self._parse is None else None if parsed is None else _number(parsed.value)
+            number = _number(cell) if self._reader is None else None if parsed is None else _number(parsed.value)
             if number is None:
                 raise _wrong(where, "label", "is not a finite number", hint="this model predicts a number")
             return number

@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-import palio
+from palio.core.version import __version__
 from palio.serve.protocols import description, playground
 from palio.serve.protocols.wire import Reply, WireError, refuse
 
 if TYPE_CHECKING:
-    from palio.serve.app import App
+    from palio.serve.desk import Desk
+    from palio.serve.meters import Meters
     from palio.serve.registry import State
     from palio.serve.served import Served
 
@@ -26,7 +27,7 @@ _encode = msgspec.json.Encoder().encode
 _SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "x-frame-options": "DENY"}
 
 
-def build_pages(app: App) -> Starlette:
+def build_pages(desk: Desk, meters: Meters) -> Starlette:
     """Build the pages of a server."""
 
     async def home(_: Request) -> Response:
@@ -36,8 +37,8 @@ def build_pages(app: App) -> Starlette:
 
     def tell(request: Request, what: Callable[[Served, State], dict[str, Any]]) -> Response:
         try:
-            served, state = app.champion(), app.registry.state
-            app.check(dict(request.scope["headers"]), "metadata")
+            served, state = desk.champion(), desk.state
+            desk.check(dict(request.scope["headers"]), "metadata")
             return _respond(Reply(200, _encode(what(served, state))), extra={"cache-control": "no-store"})
         except WireError as refusal:
             headers = {name.decode(): value.decode() for name, value in refusal.headers}
@@ -55,16 +56,16 @@ def build_pages(app: App) -> Starlette:
         return tell(request, playground.form)
 
     async def metrics(_: Request) -> Response:
-        return Response(app.meters.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(meters.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def health(_: Request) -> Response:
-        return _respond(app.health())
+        return _respond(desk.health())
 
     async def ping(_: Request) -> Response:
-        return Response("\n", app.health().status, media_type="application/json", headers=_SAFE)
+        return Response("\n", desk.health().status, media_type="application/json", headers=_SAFE)
 
     async def version(_: Request) -> Response:
-        return Response(palio.__version__, media_type="text/plain", headers=_SAFE)
+        return Response(__version__, media_type="text/plain", headers=_SAFE)
 
     async def refused(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500

@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import palio
+from palio.core.version import __version__
 
 if TYPE_CHECKING:
     from palio.serve.ticket import Ticket
@@ -78,7 +78,7 @@ class Tracer:
         self._provider = provider
         self._exporter = exporter
         self._sampling = sampling
-        self._tracer = provider.get_tracer("palio.serve", palio.__version__)
+        self._tracer = provider.get_tracer("palio.serve", __version__)
 
     def finished(self, ticket: Ticket, status: int, headers: Mapping[bytes, bytes]) -> None:
         """Tell of a request that was answered with `status`; never raises, never waits."""
@@ -209,7 +209,7 @@ def _resource() -> Any:
     found = Resource.create()
     if str(found.attributes.get("service.name", "unknown_service")).startswith("unknown_service"):
         found = found.merge(Resource({"service.name": "palio"}))
-    return found.merge(Resource({"service.version": palio.__version__}))
+    return found.merge(Resource({"service.version": __version__}))
 
 
 def _attributes(ticket: Ticket, status: int) -> dict[str, Any]:

@@ -18,13 +18,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from palio.core.errors import PalioError, UnavailableError
+from palio.core.errors import UnavailableError
 from palio.serve.listener import DRAIN_S, NOTICE_S, ConnectionLimits, bind, url_of
 
 log = logging.getLogger("palio.serve")
@@ -47,7 +45,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
 
 
-class _Errand(msgspec.Struct, frozen=True, kw_only=True):
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """What the parent tells a worker."""
 
     order: Order
@@ -61,7 +59,7 @@ class _Errand(msgspec.Struct, frozen=True, kw_only=True):
     """File descriptor to report on."""
 
 
-class _Report(msgspec.Struct, frozen=True, kw_only=True):
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker tells its parent: that it answers, or why it never will."""
 
     ready: bool
@@ -105,7 +103,7 @@ def run_workers(
     ):
         number = reserved.getsockname()[1]
         errands = [
-            _Errand(
+            Errand(
                 order=order,
                 worker=worker,
                 host=host,
@@ -124,7 +122,7 @@ def run_workers(
 class _Worker:
     """One place among the workers, and who holds it now."""
 
-    def __init__(self, errand: _Errand) -> None:
+    def __init__(self, errand: Errand) -> None:
         self.errand = errand
         self.process: subprocess.Popen[bytes] | None = None
         self.reports: int | None = None
@@ -139,7 +137,7 @@ class _Worker:
         self.reports, tell = os.pipe()
         os.set_blocking(self.reports, False)
         isolated = "-I" if sys.flags.isolated else "-P"  # a module in the working folder is not ours
-        command = [sys.executable, isolated, "-c", "from palio.serve import workers; workers.main()"]
+        command = [sys.executable, isolated, "-m", "palio.serve.worker"]
         try:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=2, pass_fds=[tell], process_group=0
@@ -152,10 +150,10 @@ class _Worker:
         with contextlib.suppress(BrokenPipeError):
             os.write(self.process.stdin.fileno(), errand + b"\n")  # type: ignore[union-attr]
 
-    def read(self) -> _Report | None:
+    def read(self) -> Report | None:
         """Return its report; None when it has ended."""
         text = os.read(self.reports, 65_536) if self.reports is not None else b""
-        return msgspec.json.decode(text.splitlines()[-1], type=_Report) if text else None
+        return msgspec.json.decode(text.splitlines()[-1], type=Report) if text else None
 
     def bury(self) -> int:
         """Wait for a worker that has ended, and return its exit code."""
@@ -176,7 +174,7 @@ class _Worker:
 
 
 class _Supervisor:
-    def __init__(self, errands: list[_Errand], *, drain_s: float, ready: Callable[[], object]) -> None:
+    def __init__(self, errands: list[Errand], *, drain_s: float, ready: Callable[[], object]) -> None:
         self._workers = [_Worker(errand) for errand in errands]
         self._drain_s = drain_s
         self._ready: Callable[[], object] | None = ready
@@ -260,7 +258,7 @@ class _Supervisor:
             ready, self._ready = self._ready, None
             ready()
 
-    def _failed(self, worker: _Worker, report: _Report) -> None:
+    def _failed(self, worker: _Worker, report: Report) -> None:
         """A worker says that it cannot start: with others at work it is tried again, else that is the end."""
         if self._ready is not None:
             raise UnavailableError(report.message, hint=report.hint)
@@ -295,52 +293,3 @@ class _Supervisor:
                     worker.process.wait(max(0.0, end - time.monotonic()))
                 worker.send(signal.SIGKILL)
                 worker.bury()
-
-
-def main() -> None:
-    """Be a worker: read the errand from stdin, serve, and end when the parent does."""
-    from palio.serve.process import run  # the parent has no use for it
-
-    errand = msgspec.json.decode(_first_line(), type=_Errand)
-    threading.Thread(target=_end_with_parent, name="palio-parent", daemon=True).start()
-    os.set_inheritable(errand.tell, False)
-    module, _, name = errand.order.factory.partition(":")
-    try:
-        with getattr(import_module(module), name)(worker=errand.worker, **errand.order.options) as app:
-            app.meters.share(Path(errand.meters), errand.worker)
-            try:
-                run(
-                    app,
-                    host=errand.host,
-                    port=errand.port,
-                    ready=lambda _: _tell(errand, _Report(ready=True)),
-                    drain_s=errand.drain_s,
-                    limits=errand.limits,
-                    reuse_port=True,
-                )
-            finally:
-                app.meters.close()
-    except PalioError as error:
-        _tell(errand, _Report(ready=False, message=error.message, hint=error.hint))
-        raise SystemExit(1) from None
-
-
-def _tell(errand: _Errand, report: _Report) -> None:
-    with contextlib.suppress(OSError):  # the parent is gone; stdin tells that too
-        os.write(errand.tell, msgspec.json.encode(report) + b"\n")
-
-
-def _first_line() -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        part = os.read(0, 65_536)
-        if not part:
-            raise SystemExit(1)
-        line += part
-    return line
-
-
-def _end_with_parent() -> None:
-    while os.read(0, 1):
-        continue
-    os.kill(os.getpid(), signal.SIGTERM)

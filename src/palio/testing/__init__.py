@@ -1,1 +1,1 @@
-"""Contract suites that authors of families, stores and sources subclass. Need pytest."""
+"""Contract suites that authors of families, stores, sources and kinds of cells subclass. Need pytest and hypothesis."""

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,12 +20,11 @@ from palio.core.records import Modality, Schema, Task, TaskKind
 if TYPE_CHECKING:
     import polars as pl
 
-    from palio.model import GraphBuilder, Outputs, Preprocessing, PreprocessingOptions
+    from palio.model import GraphBuilder, Outputs, Preprocessing, PreprocessingOptions, Style
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = dict[str, Array]
 Params = dict[str, Any]
-Style = Literal["tree", "forest", "linear"]
 
 
 class OutOfTime(Exception):  # noqa: N818  # not a fault: the budget is spent

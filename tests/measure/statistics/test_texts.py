@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 import unicodedata
 from typing import Any
 
@@ -109,3 +110,21 @@ def test_texts_without_any_token_teach_nothing() -> None:
     vocabulary, share = measure.learn_vocabulary(texts("", "?"), np.array([0, 1]))
     assert vocabulary == b""
     assert np.isnan(share).all()
+
+
+def test_of_a_text_without_end_the_beginning_is_looked_at_and_the_length_is_true() -> None:
+    endless = "ab " * 3_000_000
+    tracemalloc.start()
+    found = measure.text_statistics(texts(endless, "a b"), NOTHING)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found["length"].tolist() == [9_000_000, 3]
+    assert found["n_tokens"][1] == 2
+    assert peak < 120e6
+
+
+def test_values_become_texts_of_any_length_and_form() -> None:
+    found = measure.as_texts(np.array(["long" * 1_000_000, None, 1.5, "a\ud800"], object))
+    assert found[1:].tolist() == ["None", "1.5", "a\ud800"]
+    assert measure.as_texts(np.array([[1, 2]])).tolist() == [["1", "2"]]
+    assert measure.as_texts(np.empty(0)).tolist() == []

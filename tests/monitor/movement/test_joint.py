@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +80,17 @@ def test_a_window_like_a_quarter_of_the_reference_is_no_drift_in_time() -> None:
 def test_too_few_rows_or_no_common_column_say_nothing() -> None:
     assert joint_drift(pair(0.0, 500, 1), pair(0.0, 40, 2)) is None
     assert joint_drift(pair(0.0, 500, 1), {"prediction": np.ones(500)}) is None
+
+
+@pytest.mark.parametrize("side", ["reference", "sample"])
+@pytest.mark.parametrize("values", [("a", "b", "c"), tuple(f"note {number}" for number in range(20_000))])
+def test_one_long_text_takes_no_more_memory_than_it_is_long(values: tuple[str, ...], side: str) -> None:
+    rows = {name: np.array(list(islice(cycle(values), 20_000)), object) for name in ("reference", "sample")}
+    rows[side][0] = "long " * 1_000_000
+    tracemalloc.start()
+    found = joint_drift({"input.note": rows["reference"]}, {"input.note": rows["sample"]})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found is not None
+    assert not found.drifted
+    assert peak < 150e6

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from palio.core.cells.booleans import Boolean, truth_of
 from palio.core.cells.categories import Category, Text, folded, label
-from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Problem, Read
+from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Plain, Problem, Read
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
-from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in
+from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in, numbers_in
 from palio.core.cells.table import KINDS, carries_text, kind_of
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Kind",
     "Number",
     "Parsed",
+    "Plain",
     "Problem",
     "Read",
     "Text",
@@ -42,5 +43,6 @@ __all__ = [
     "label",
     "marks_of",
     "missing_in",
+    "numbers_in",
     "truth_of",
 ]

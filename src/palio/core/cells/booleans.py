@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from palio.core.cells.cell import FORM, Parsed, Parser
+from palio.core.cells.cell import FORM, Parsed, Parser, Plain
 from palio.core.records import Column
 
 PAIRS = (
@@ -90,6 +90,10 @@ class Boolean:
             return Parsed("true" if truth else "false", "" if usual else FORM)
 
         return parse
+
+    def plain(self, column: Column) -> Plain:  # noqa: ARG002 — the same for all
+        """Name cells that the parser gives back as they are, without a flag."""
+        return Plain(texts=frozenset(("true", "false")))
 
     def describe(self, column: Column) -> str:  # noqa: ARG002 — there is one way
         """Say in a few words how the cells of a column are read."""

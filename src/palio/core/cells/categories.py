@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from palio.core.cells.booleans import pair_of, truth_of
-from palio.core.cells.cell import FORM, Parsed, Parser
+from palio.core.cells.cell import FORM, Parsed, Parser, Plain
 from palio.core.cells.numbers import is_plain
 from palio.core.records import Column
 
@@ -44,6 +44,15 @@ def _by_value(known: Iterable[str]) -> dict[float, str]:
     return {value: codes[0] for value, codes in found.items() if len(codes) == 1}
 
 
+def _text_of(cell: Any) -> str | None:
+    if isinstance(cell, str):
+        return cell
+    try:
+        return label(cell) if isinstance(cell, int | float) else None
+    except ValueError:  # a whole number of thousands of digits
+        return None
+
+
 class Category:
     """One of the values that the contract knows, or another one."""
 
@@ -63,11 +72,8 @@ class Category:
         spellings = {folded(value): value for value in reversed(column.categories or ())} if column.fold else {}
 
         def parse(cell: Any) -> Parsed | None:
-            if isinstance(cell, str):
-                text = cell
-            elif isinstance(cell, bool | int | float):
-                text = label(cell)
-            else:
+            text = _text_of(cell)
+            if text is None:
                 return None
             if text in known:
                 return Parsed(text)
@@ -81,6 +87,10 @@ class Category:
             return Parsed(text)
 
         return parse
+
+    def plain(self, column: Column) -> Plain:
+        """Name cells that the parser gives back as they are, without a flag."""
+        return Plain(texts=None if column.categories is None else frozenset(column.categories))
 
     def describe(self, column: Column) -> str:
         """Say in a few words how the cells of a column are read."""
@@ -107,9 +117,14 @@ class Text:
         """Make what reads the cells of a column."""
 
         def parse(cell: Any) -> Parsed | None:
-            return Parsed(label(cell)) if isinstance(cell, str | bool | int | float) else None
+            text = _text_of(cell)
+            return None if text is None else Parsed(text)
 
         return parse
+
+    def plain(self, column: Column) -> Plain:  # noqa: ARG002 — the same for all
+        """Name cells that the parser gives back as they are, without a flag."""
+        return Plain(texts=None)
 
     def describe(self, column: Column) -> str:  # noqa: ARG002 — there is one way
         """Say in a few words how the cells of a column are read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -36,6 +37,21 @@ Parser = Callable[[Any], Parsed | None]
 """Reads a cell that is not missing (text without blanks around it, number or truth value); None: it cannot be read."""
 
 
+class Plain(NamedTuple):
+    """Cells that are as they travel into a graph already: reading gives them back, without a flag.
+
+    Whoever reads in a hurry takes these, and leaves all others to the reader. There may be more than are named here.
+    """
+
+    low: float = math.inf
+    high: float = -math.inf
+    """Numbers from `low` to `high`, both finite; none if `low` is larger."""
+    is_whole: bool = False
+    """Only the whole ones of them."""
+    texts: frozenset[str] | None = frozenset()
+    """These texts; None: any that is not missing and has no blanks around it."""
+
+
 class Kind(Protocol):
     """One kind of cell: all that anybody must know about reading it.
 
@@ -49,6 +65,9 @@ class Kind(Protocol):
 
     def parser(self, column: Column) -> Parser:
         """Make what reads the cells of a column."""
+
+    def plain(self, column: Column) -> Plain:
+        """Name cells that the parser gives back as they are, without a flag."""
 
     def describe(self, column: Column) -> str:
         """Say in a few words how the cells of a column are read, for people."""

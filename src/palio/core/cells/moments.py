@@ -6,12 +6,14 @@ A moment is held as seconds since 1970 in UTC; without a zone it is taken as UTC
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import unicodedata
 from typing import Any, Literal, NamedTuple
 
-from palio.core.cells.calendar import MONTHS, WEEKDAYS, ZONES, plain
-from palio.core.cells.cell import FORM, Parsed, Parser
+from palio.core.cells.calendar import MONTHS, WEEKDAYS, plain
+from palio.core.cells.cell import FORM, Parsed, Parser, Plain
+from palio.core.cells.clock import read_clock
 from palio.core.records import Column
 
 Way = Literal["ymd", "dmy", "mdy", "named", "compact", "week", "quarter", "month", "year", "clock"]
@@ -28,13 +30,15 @@ _EXCEL_START = dt.datetime(1899, 12, 30, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _FIRST = (dt.datetime(1000, 1, 1, tzinfo=dt.UTC) - _START).total_seconds()
 _LAST = (dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC) - _START).total_seconds()
+_LONGEST = 1e11
+"""A count from here on is of milliseconds or less: as seconds, it would be beyond the year 5138."""
+_COUNTED = {"%Y": 4, "%Y%m": 6, "%Y%m%d": 8}
+"""Forms that may arrive as whole numbers, and their digits."""
+_SHORTEST = 1e8
+"""Whole numbers below it are read in such a form, where the column has one."""
+_LAST_DAY = 3_000_000.0
+"""Days of a spreadsheet end with the year 9999."""
 
-_TIME = re.compile(
-    r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)? ?(?P<ap>[ap]\.?m\.?)?"
-    r" ?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?(?: ?\[[\w/]+\]| ?\([\w ]+\))?\Z",
-    re.IGNORECASE,
-)
-_HOUR = re.compile(r"(?P<h>\d{1,2}) ?(?P<ap>[ap]\.?m\.?)\Z", re.IGNORECASE)
 _YMD = re.compile(r"(\d{4})([-/. ])(\d{1,2})\2(\d{1,2})\.?\Z")
 _SHORT = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2 ?(\d{4}|\d{2})\.?\Z")
 _NAMED = re.compile(
@@ -98,15 +102,16 @@ def read_moment(text: str, order: str = "") -> Moment | None:
     text = " ".join(text.split())
     if len(text) > 80 or not any(c.isdigit() for c in text):
         return None
-    clock, day_text = dt.timedelta(), _without_weekday(text)
+    clock, day_text = dt.timedelta(), text
     cut = _CUT.match(day_text)
     zone: float | None = None
     if cut is not None:
-        read = _time(cut["time"])
+        read = read_clock(cut["time"])
         if read is None:
             return None
-        (clock, zone), day_text = read, _without_weekday(cut["day"])
-    day = _day(day_text, order)
+        (clock, zone), day_text = read, cut["day"]
+    # `Mar` is a month in English and a weekday in French: it is cut off only where nothing can be read with it
+    day = _day(day_text, order) or _day(_without_weekday(day_text), order)
     if day is None:
         return None
     try:
@@ -124,41 +129,6 @@ def _without_weekday(text: str) -> str:
     if blank and plain(word.rstrip(",")) in WEEKDAYS and rest[:1].isalnum():
         return rest
     return text
-
-
-def _time(text: str) -> tuple[dt.timedelta, float | None] | None:
-    found = _TIME.match(text)
-    if found is None:
-        found = _HOUR.match(text)
-        if found is None:
-            return None
-    parts = found.groupdict()
-    hour, minute, second = int(parts["h"]), int(parts.get("m") or 0), int(parts.get("s") or 0)
-    if half := parts["ap"]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + (12 if half[0] in "pP" else 0)
-    zone = _zone(parts["zone"]) if parts.get("zone") else None
-    if parts.get("zone") and zone is None:
-        return None
-    if minute > 59 or second > 60 or hour > 24 or (hour == 24 and (minute or second)):
-        return None
-    micros = int((parts.get("f") or "0")[:6].ljust(6, "0"))
-    return dt.timedelta(hours=hour, minutes=minute, seconds=min(second, 59), microseconds=micros), zone
-
-
-def _zone(text: str) -> float | None:
-    name = text.upper()
-    if name in ZONES:
-        return ZONES[name]
-    name = name.removeprefix("UTC").removeprefix("GMT")
-    if name[:1] not in ("+", "-"):
-        return None
-    digits = name[1:].replace(":", "")
-    hours, minutes = (int(digits), 0) if len(digits) <= 2 else (int(digits[:-2]), int(digits[-2:]))
-    if hours > 15 or minutes > 59:
-        return None
-    return (hours + minutes / 60) * (-1 if name[0] == "-" else 1)
 
 
 def _year(text: str) -> tuple[int, bool]:
@@ -245,13 +215,13 @@ def of_number(value: float, form: str | None) -> float | None:
         >>> of_number(20230105, "%Y%m%d"), of_number(2023, "%Y"), of_number(float("inf"), None)
         (1672876800.0, 1672531200.0, None)
     """
-    if form in ("%Y", "%Y%m", "%Y%m%d") and value == value and abs(value) < 1e8 and float(value).is_integer():
+    if form in _COUNTED and value == value and abs(value) < _SHORTEST and float(value).is_integer():
         return _compact(str(int(value)), form)
-    if form == EXCEL and 0 < value < 3_000_000:
+    if form == EXCEL and 0 < value < _LAST_DAY:
         return (_EXCEL_START - _START).total_seconds() + round(value * 86_400, 3)
     if not abs(value) < 9e18:
         return None
-    for limit, unit in ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (9e18, 1e9)):
+    for limit, unit in ((_LONGEST, 1.0), (1e14, 1e3), (1e17, 1e6), (9e18, 1e9)):
         if abs(value) < limit:
             seconds = value / unit
             return seconds if _FIRST <= seconds <= _LAST else None
@@ -259,8 +229,7 @@ def of_number(value: float, form: str | None) -> float | None:
 
 
 def _compact(digits: str, form: str) -> float | None:
-    wanted = {"%Y": 4, "%Y%m": 6, "%Y%m%d": 8}[form]
-    if len(digits) != wanted:
+    if len(digits) != _COUNTED[form]:
         return None
     try:
         moment = dt.datetime(int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1), tzinfo=dt.UTC)
@@ -325,6 +294,13 @@ class DateTime:
 
         return parse
 
+    def plain(self, column: Column) -> Plain:
+        """Name cells that the parser gives back as they are, without a flag: seconds that can be nothing else."""
+        longest = math.nextafter(_LONGEST, 0.0)
+        if column.format == EXCEL:
+            return Plain(_LAST_DAY, longest)
+        return Plain(_SHORTEST if column.format in _COUNTED else _FIRST, longest)
+
     def describe(self, column: Column) -> str:
         """Say in a few words how the cells of a column are read."""
         form, order = column.format, order_of(column.format)
@@ -386,7 +362,7 @@ def _by_format(text: str, form: str | None) -> float | None:
         return None
     try:
         moment = dt.datetime.strptime(text, form)
-    except ValueError:
+    except (ValueError, re.error):  # re: a form that names a part twice
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     try:

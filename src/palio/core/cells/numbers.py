@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import unicodedata
 from typing import Any
 
-from palio.core.cells.cell import FORM, FRACTION, Parsed, Parser
+from palio.core.cells.cell import FORM, FRACTION, Parsed, Parser, Plain
 from palio.core.records import Column
 
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 _MINUS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-")
-_UNIT = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?[23]?"
+_UNIT = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?"
 _PARTS = re.compile(
     rf"(?P<sign>[+-]?) ?(?P<before>{_UNIT})? ?(?P<inner>[+-]?) ?"
     r"(?P<digits>\d[\d.,' ’]*\d|\d|[.,]\d+|\d[.,])(?P<power>[eE][+-]?\d{1,4})?"
-    rf" ?(?P<after>{_UNIT})? ?(?P<trailing>-?)\Z"
+    rf" ?(?P<after>{_UNIT}[23]?)? ?(?P<trailing>-?)\Z"
 )
 _CURRENCIES = (
     "aed ars aud bgn brl cad chf clp cny cop czk dkk dm egp eur fr fr. gbp hkd huf idr ils inr jpy kr kr. krw mxn "
@@ -24,6 +25,8 @@ _CURRENCIES = (
 )
 _BEFORE = frozenset(_CURRENCIES.split())
 """Words that may stand before a number; any other letter there makes a code of it, as in `A17`."""
+_RAISED = re.compile("\\d[\u2070-\u2079\u2080-\u2089\xb9\xb2\xb3]")
+"""A digit with a raised or lowered one behind it: a power or a footnote, no digits of one number."""
 _TRUE, _FALSE = "true", "false"
 _GROUPED = {
     mark: re.compile(rf"\d{{1,3}}(?:(?P<mark>{others})\d{{3}})(?:(?P=mark)\d{{3}})*(?:[{mark}]\d*)?\Z")
@@ -44,7 +47,11 @@ def parts_of(text: str) -> tuple[str, str, str] | None:
     Example:
         >>> parts_of("(1,234.50 €)"), parts_of("$-12"), parts_of("12 kg"), parts_of("3 of 4")
         (('-', '1,234.50', '€'), ('-', '12', '$'), ('', '12', 'kg'), None)
+        >>> parts_of("€2.50"), parts_of("3.5 €/m²")
+        (('', '2.50', '€'), ('', '3.5', '€/m2'))
     """
+    if not text.isascii() and _RAISED.search(text):
+        return None
     text = " ".join(unicodedata.normalize("NFKC", text.translate(_MINUS)).translate(_MINUS).split())
     in_brackets = text[:1] == "(" and text[-1:] == ")"
     found = _PARTS.match(text[1:-1].strip() if in_brackets else text.removeprefix("'"))
@@ -142,13 +149,19 @@ class Number:
                 return Parsed(float(word == _TRUE), FORM) if word in (_TRUE, _FALSE) else None
             if isinstance(cell, bool):
                 return Parsed(float(cell), FORM)
+            if not isinstance(cell, int | float):
+                return None
             try:
                 value = _finite(float(cell))
-            except (OverflowError, TypeError, ValueError):
+            except OverflowError:  # a whole number beyond float64
                 return None
             return None if value is None else Parsed(value)
 
         return parse
+
+    def plain(self, column: Column) -> Plain:  # noqa: ARG002 — the same for all
+        """Name cells that the parser gives back as they are, without a flag."""
+        return Plain(-sys.float_info.max, sys.float_info.max)
 
     def describe(self, column: Column) -> str:
         """Say in a few words how the cells of a column are read."""
@@ -194,6 +207,10 @@ class WholeNumber(Number):
             return Parsed(found.value, FRACTION)
 
         return parse
+
+    def plain(self, column: Column) -> Plain:
+        """Name cells that the parser gives back as they are, without a flag."""
+        return super().plain(column)._replace(is_whole=True)
 
     def describe(self, column: Column) -> str:
         """Say in a few words how the cells of a column are read."""

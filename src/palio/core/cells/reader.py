@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from palio.core.cells.cell import MISSING_VALUE, RANGE, UNKNOWN, Parser, Read
+import msgspec
+
+from palio.core.cells.cell import MISSING_VALUE, RANGE, UNKNOWN, Parser, Plain, Read
+from palio.core.cells.numbers import is_plain
 from palio.core.cells.table import kind_of
 from palio.core.records import Column, OnViolation
 
 MISSING = (
     *("", "?", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "#NULL!", "NaN", "nan", "NAN", "-nan", "NaT"),
     *("null", "NULL", "Null", "(null)", "None", "none", "NONE", "-", "--", "\\N", "nil"),
+    *("#N/A N/A", "-NaN", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
 """Cells that usually mean "not known". Older bundles are read by it, too: a mark may be added, none taken away."""
 _USUAL = frozenset(MISSING)
@@ -23,13 +28,33 @@ BLANKS = (
 
 
 def marks_of(column: Column) -> frozenset[str]:
-    """Return the cells of a column that mean "not known"; the empty one always does."""
-    return _USUAL if column.missing is None else frozenset((*column.missing, ""))
+    """Return the cells of a column that mean "not known"; the empty one always does.
+
+    What the contract lists as a category is none of the usual marks: a column of `none`, `low` and `high` has three
+    values. Marks of the column's own hold in any case.
+
+    Example:
+        >>> "none" in marks_of(Column(name="alcohol", type="category", categories=("none", "low", "high")))
+        False
+    """
+    if column.missing is not None:
+        return frozenset((*column.missing, ""))
+    return _USUAL.difference(text for text in column.categories or () if text)
 
 
 def missing_in(cell: Any, marks: frozenset[str]) -> bool:
     """Tell whether a cell, without blanks around it, says nothing."""
     return cell is None or (cell in marks if isinstance(cell, str) else isinstance(cell, float) and math.isnan(cell))
+
+
+def numbers_in(marks: Iterable[str]) -> frozenset[float]:
+    """Return the marks that are numbers: `-999` means "not known" as text and as number.
+
+    Example:
+        >>> numbers_in(["", "?", "-999"])
+        frozenset({-999.0})
+    """
+    return frozenset(float(mark) for mark in marks if is_plain(mark))
 
 
 class CellReader:
@@ -45,8 +70,14 @@ class CellReader:
     def __init__(self, column: Column) -> None:
         self.column = column
         self.kind = kind_of(column)
-        self._parse: Parser = self.kind.parser(column)
         self._marks = marks_of(column)
+        if column.categories is not None and not self._marks.isdisjoint(column.categories):
+            known = tuple(text for text in column.categories if text not in self._marks)
+            column = msgspec.structs.replace(column, categories=known)
+        self.parse: Parser = self.kind.parser(column)
+        """Reads what is not missing, before range and known values are looked at."""
+        self.counts = numbers_in(self._marks)
+        """Numbers that mean "not known", such as -999."""
         is_closed = column.type in ("category", "boolean") and column.categories is not None
         self._known = frozenset(column.categories or ()) if is_closed else None
         self._low = -math.inf if column.low is None else column.low
@@ -56,18 +87,66 @@ class CellReader:
         """Read one cell: text (blanks around it count for nothing), number, truth value or None."""
         if isinstance(cell, str):
             cell = cell.strip(BLANKS)
-        if missing_in(cell, self._marks):
+        if missing_in(cell, self._marks) or (self.counts and self._is_mark(cell)):
             return self._judged(None, (), MISSING_VALUE, self.column.on_missing)
-        parsed = self._parse(cell)
+        parsed = self.parse(cell)
         if parsed is None:
             return Read(None, (), "type")
         value, flags = parsed.value, (parsed.flag,) if parsed.flag else ()
+        if self.counts and value in self.counts and self.column.type in ("number", "integer"):
+            return self._judged(None, (), MISSING_VALUE, self.column.on_missing)
         if self._known is not None:
             if value not in self._known:
                 return self._judged(value, flags, UNKNOWN, self.column.on_unknown)
         elif not self.kind.carries_text and not self._low <= float(value) <= self._high:
             return self._judged(value, flags, RANGE, self.column.on_out_of_range)
         return Read(value, flags)
+
+    def is_missing(self, cell: Any) -> bool:
+        """Tell whether a cell says nothing."""
+        found = self.read(cell)
+        return found.value is None and found.problem != "type"
+
+    def _is_mark(self, cell: Any) -> bool:
+        """Tell whether a number says "not known": a mark such as `-999` is the same as `-999.0` and as number."""
+        if isinstance(cell, str):
+            is_code = self.column.type == "category" and is_plain(cell) and cell not in (self._known or ())
+            return is_code and float(cell) in self.counts
+        return isinstance(cell, int | float) and not isinstance(cell, bool) and cell in self.counts
+
+    def plain(self) -> Plain:
+        """Name cells that `read` gives back as they are, without a flag; see `Plain`."""
+        plain = self.kind.plain(self.column)
+        if self.kind.carries_text:
+            if plain.texts is None:
+                return plain
+            return Plain(texts=frozenset(text for text in plain.texts if self.read(text) == Read(text)))
+        low, high = plain.low, plain.high
+        if self.column.on_out_of_range != "accept":
+            low, high = max(low, self._low), min(high, self._high)
+        return plain._replace(low=low, high=high)
+
+    def is_plain(self) -> Callable[[Any], bool]:
+        """Make the test of one cell, float or text: true only for those that `plain` names; costs a comparison or two.
+
+        Example:
+            >>> test = CellReader(Column(name="age", type="integer", low=18, high=90)).is_plain()
+            >>> test(20.0), test(20.5), test(101.0)
+            (True, False, False)
+        """
+        low, high, whole, texts = self.plain()
+        counts, marks = self.counts, self._marks
+        if texts is not None and self.kind.carries_text:
+            return texts.__contains__
+        if self.kind.carries_text and counts:
+            return lambda cell: cell not in marks and cell.strip(BLANKS) == cell and not self._is_mark(cell)
+        if self.kind.carries_text:
+            return lambda cell: cell not in marks and cell.strip(BLANKS) == cell
+        if counts:
+            return lambda cell: low <= cell <= high and cell not in counts and (not whole or cell.is_integer())
+        if whole:
+            return lambda cell: low <= cell <= high and cell.is_integer()
+        return lambda cell: low <= cell <= high
 
     @staticmethod
     def _judged(value: float | str | None, flags: tuple[str, ...], what: str, policy: OnViolation) -> Read:

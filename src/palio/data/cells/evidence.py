@@ -237,17 +237,18 @@ _DAY_NAME = re.compile(
 
 def _counted_moment(sample: Sample, found: Guess) -> Guess | None:
     """Tell whether whole numbers count or spell moments: `20230105`, seconds since 1970, days of a spreadsheet."""
-    if found.column.unit or found.column.decimal == "," or not all(_is_count(cell) for cell in sample):
+    counts = {cell: n for cell, n in sample.items() if _is_count(cell)}
+    if found.column.unit or sum(counts.values()) < (1 - MIXED_SHARE) * sum(sample.values()):
         return None
-    values = [float(cell) for cell in sample]
+    values = [float(cell) for cell in counts]
     low, high, named = min(values), max(values), bool(_DAY_NAME.search(found.column.name))
-    if 19_000_101 <= low <= high <= 21_001_231 and all(_is_day(cell) for cell in sample) and (named or len(sample) > 9):
+    if 19_000_101 <= low <= high <= 21_001_231 and all(_is_day(cell) for cell in counts) and (named or len(counts) > 9):
         form, what = "%Y%m%d", "days as YYYYMMDD"
     elif named and 946_684_800 <= low <= high <= 4_102_444_800:
         form, what = "epoch", "seconds since 1970"
     elif named and 946_684_800_000 <= low <= high <= 4_102_444_800_000:
         form, what = "epoch", "milliseconds since 1970"
-    elif named and 20_000 <= low <= high <= 80_000 and len(sample) > 4 and high - low < 40_000:
+    elif named and 20_000 <= low <= high <= 80_000 and len(counts) > 4 and high - low < 40_000:
         form, what = "excel", "days as a spreadsheet counts them"
     else:
         return None

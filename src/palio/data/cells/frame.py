@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from palio.core.cells import FRACTION, MISSING, CellReader, kind_of
+from palio.core.cells import FRACTION, CellReader, kind_of, numbers_in
 from palio.core.cells import marks_of as marks
 from palio.core.records import Column
 from palio.data.cells.plain import dtype_of, plain
@@ -46,17 +46,17 @@ def clean(batch: pa.RecordBatch, columns: Sequence[Column] | None = None) -> pl.
     frame = pl.from_arrow(batch.rename_columns([str(i) for i in range(batch.num_columns)]))
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 — a record batch always becomes a frame
     frame = frame.with_columns(pl.col(pl.String).str.strip_chars())
-    usual = [name for i, name in enumerate(frame.columns) if columns is not None and columns[i].missing is None]
-    own = {name: columns[i].missing for i, name in enumerate(frame.columns) if columns and name not in set(usual)}
-    text = {name for name, held in frame.schema.items() if held == pl.String}
-    known = [_without(name, MISSING) for name in usual if name in text]
-    known += [_without(name, own.get(name) or ()) for name in frame.columns if name in text and name not in set(usual)]
+    known = [
+        _without(name, ("",) if columns is None else marks(columns[i]))
+        for i, (name, held) in enumerate(frame.schema.items())
+        if held == pl.String
+    ]
     return frame.with_columns(*known, pl.col(pl.Float64).fill_nan(None))
 
 
-def _without(name: str, missing: Sequence[str]) -> pl.Expr:
+def _without(name: str, missing: Iterable[str]) -> pl.Expr:
     cell = pl.col(name)
-    return pl.when(~cell.is_in(sorted({*missing, ""}))).then(cell).alias(name)
+    return pl.when(~cell.is_in(sorted(missing))).then(cell).alias(name)
 
 
 def read_frame(frame: pl.DataFrame, columns: Sequence[Column], *, for_model: bool = False) -> list[Cells]:
@@ -75,7 +75,7 @@ def read_frame(frame: pl.DataFrame, columns: Sequence[Column], *, for_model: boo
         for name, column in zip(frame.columns, columns, strict=True)
     )
     return [
-        _read_rest(raw, values, column, for_model=for_model)
+        _without_numbers(_read_rest(raw, values, column, for_model=for_model), column)
         for raw, values, column in zip(frame.iter_columns(), first.iter_columns(), columns, strict=True)
     ]
 
@@ -100,7 +100,7 @@ def _read_rest(raw: pl.Series, values: pl.Series, column: Column, *, for_model: 
         return Cells(raw, values, None, flags)
     rest = raw.is_not_null() & values.is_null()
     different = raw.filter(rest).unique()
-    parse = CellReader(column).kind.parser(column)
+    parse = CellReader(column).parse
     found = [parse(_object(cell)) for cell in different.to_list()]
     read = [_held(None if one is None else one.value, column, for_model=for_model) for one in found]
     table = pl.DataFrame({"cell": different, "value": pl.Series(read, dtype=values.dtype)})
@@ -113,6 +113,31 @@ def _read_rest(raw: pl.Series, values: pl.Series, column: Column, *, for_model: 
             flags[flag] = flags[flag] | mask if flag in flags else mask
     unread = raw.is_not_null() & values.is_null()
     return Cells(raw, values, unread if unread.any() else None, {k: v.fill_null(value=False) for k, v in flags.items()})
+
+
+def _without_numbers(cells: Cells, column: Column) -> Cells:
+    """Make null what a number means "not known" by: a mark such as `-999`, however it is written or held."""
+    raw, numbers = cells.raw, sorted(numbers_in(column.missing or ()))
+    if not numbers:
+        return cells
+    if column.type in ("number", "integer"):
+        hit = cells.values.cast(pl.Float64).is_in(numbers)
+    elif raw.dtype.is_numeric():
+        hit = raw.cast(pl.Float64).is_in(numbers)
+    elif column.type == "category" and raw.dtype == pl.String:
+        hit = raw.cast(pl.Float64, strict=False).is_in(numbers) & ~raw.is_in(list(column.categories or ()))
+    else:
+        return cells
+    hit = hit.fill_null(value=False)
+    if not hit.any():
+        return cells
+    unread = None if cells.unread is None else cells.unread & ~hit
+    return Cells(
+        raw.set(hit, None),
+        cells.values.set(hit, None),
+        unread,
+        {name: rows & ~hit for name, rows in cells.flags.items()},
+    )
 
 
 def _object(cell: Any) -> Any:

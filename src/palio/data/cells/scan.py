@@ -117,11 +117,8 @@ class ColumnScan:
         if cells.dtype == pl.String:
             present = cells.head(SAMPLE_CELLS).drop_nulls()
             present = present if len(present) else cells.drop_nulls().head(SAMPLE_CELLS)
-            counted = (
-                present.value_counts().head(SAMPLE_VALUES)
-                if present.n_unique() > SAMPLE_VALUES
-                else present.value_counts()
-            )
+            # in the order of the file: what is guessed must not depend on chance
+            counted = present.to_frame("0").group_by("0", maintain_order=True).len().head(SAMPLE_VALUES)
             self._sample.update(dict(counted.iter_rows()))
         self._weigh()
         return True
@@ -272,10 +269,14 @@ class ColumnScan:
         kind = kind_of(self._column)
         different = read.raw.head(500).drop_nulls().unique(maintain_order=True).head(20)
         again = read_frame(different.to_frame("0"), [self._column])[0]
-        for cell, value in zip(different.to_list(), again.values.to_list(), strict=True):
-            if value is not None and len(self.examples) < 3:
-                number = value.timestamp() if hasattr(value, "timestamp") else value
-                self.examples.setdefault(cell, kind.show(number))
+        values = again.values.to_physical() / 1e6 if isinstance(again.values.dtype, pl.Datetime) else again.values
+        found = [
+            (cell, kind.show(value))
+            for cell, value in zip(different.to_list(), values.to_list(), strict=True)
+            if value is not None
+        ]
+        for cell, shown in sorted(found, key=lambda one: one[0] == one[1])[: 3 - len(self.examples)]:
+            self.examples.setdefault(cell, shown)
 
     def _widen(self, numbers: Numbers) -> None:
         low, high = float(numbers.min()), float(numbers.max())
@@ -349,9 +350,9 @@ class ColumnScan:
             what = "numbers" if self._guess.kind == "number" else "moments"
             note = ""
             if self.n_wrong:
-                shown = ", ".join(f"`{value}` (row {row + 1:,})" for value, row in list(self.wrong.items())[:3])
-                cells = "cell is" if self.n_wrong == 1 else "cells are"
-                note = f"{self.n_wrong:,} {cells} not {what} and taken as missing: {shown}"
+                shown = ", ".join(f"`{value}` (data row {row + 1:,})" for value, row in list(self.wrong.items())[:3])
+                cells = f"cell is no {what[:-1]}" if self.n_wrong == 1 else f"cells are no {what}"
+                note = f"{self.n_wrong:,} {cells} and taken as missing: {shown}"
             elif self.has_huge:
                 note = "holds integers beyond 64 bits: read as numbers with 15 digits"
             return self._column.type, note

@@ -31,6 +31,8 @@ _SPACELESS = (
     (0x20000, 0x3FFFF),
 )
 _CHARACTERS_AT_ONCE = 1 << 19
+_MOST_CHARACTERS = 1 << 20
+"""Of one text that are looked at: each takes some 60 bytes meanwhile."""
 _LONGEST = 1_024
 """Characters of a token by which it is told from others; those behind count, but not their order."""
 _kinds = np.zeros(0x110000, np.uint8)
@@ -50,6 +52,19 @@ def compute(values: Array, kept: Mapping[str, bytes]) -> dict[str, Array]:
     return text_statistics(values, np.frombuffer(kept.get("unseen_tokens", b""), "<u4"))
 
 
+def as_texts(values: Array) -> Array:
+    """Turn values into texts, as objects: each takes what it is long, where `astype(str)` pads all to the longest.
+
+    Example:
+        >>> np.unique(as_texts(np.array(["b", 1, None, "b"], object))).tolist()
+        ['1', 'None', 'b']
+    """
+    cells = np.asarray(values)
+    found = np.empty(cells.size, object)
+    found[:] = [cell if type(cell) is str else str(cell) for cell in cells.ravel().tolist()]
+    return found.reshape(cells.shape)
+
+
 def text_statistics(texts: Array, vocabulary: Array) -> dict[str, Array]:
     """Compute all statistics of texts.
 
@@ -59,7 +74,8 @@ def text_statistics(texts: Array, vocabulary: Array) -> dict[str, Array]:
 
     Returns:
         Name of the statistic → shape (n_rows,) float64, NaN where the text is missing. `digits`, `uppercase` and
-        `punctuation` are shares of the characters, `unseen_tokens` of the tokens (NaN if there are none).
+        `punctuation` are shares of the characters, `unseen_tokens` of the tokens (NaN if there are none). Of a text of
+        more than a million characters they tell of its beginning, but `length` of all of it.
 
     Example:
         >>> found = text_statistics(np.array(["Good day, 12!"], object), np.empty(0, "<u4"))
@@ -134,9 +150,12 @@ def share_of_rows(is_hit: Array, rows: Array, n_rows: int) -> Array:
 def _describe(texts: Sequence[str]) -> tuple[dict[str, Array], Array, Array]:
     """Return the first five statistics, and the hash and row of each token."""
     n_rows = len(texts)
-    length = np.fromiter(map(len, texts), np.int64, n_rows)
+    whole = np.fromiter(map(len, texts), np.float64, n_rows)
+    length = np.minimum(whole, _MOST_CHARACTERS).astype(np.int64)
     start = np.cumsum(length) - length
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
+    codes = np.frombuffer(
+        "".join(text[:_MOST_CHARACTERS] for text in texts).encode("utf-32-le", "surrogatepass"), "<u4"
+    )
     kinds = _kinds_of(codes)
     held = np.flatnonzero(length)
 
@@ -150,7 +169,7 @@ def _describe(texts: Sequence[str]) -> tuple[dict[str, Array], Array, Array]:
     rows = np.searchsorted(start, begins, side="right") - 1
     known = np.where(length > 0, 1.0, np.nan)
     described = {
-        "length": length * known,
+        "length": whole * known,
         "n_tokens": np.bincount(rows, minlength=n_rows) * known,
         "digits": share(_DIGIT),
         "uppercase": share(_UPPER),

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
-from palio import __version__
 from palio.core.errors import ConfigError, PalioError, RefusedError, UnavailableError
+from palio.core.version import __version__
 from palio.monitor.alerts.connecting import Deadline, Resolver, check, close, connect, resolve, system_resolver
 from palio.monitor.alerts.delivery import Sent, attempt
 from palio.monitor.alerts.payload import Payload, as_json

@@ -13,7 +13,7 @@ import numpy as np
 
 from palio.core import seeds
 from palio.core.monitoring import Finding, Window
-from palio.measure import text_statistics
+from palio.measure import as_texts, text_statistics
 from palio.monitor.findings import finding
 from palio.monitor.thinning import RowSample
 
@@ -236,7 +236,7 @@ def _from_texts(left: list[str], right: list[str]) -> list[Array]:
     if None in left or None in right:
         return []
     both = np.array([*left, *right], object)
-    values, place, counts = np.unique(both.astype(str), return_inverse=True, return_counts=True)
+    values, place, counts = np.unique(as_texts(both), return_inverse=True, return_counts=True)
     if len(values) > len(both) / 4:
         return [one for key, one in text_statistics(both, np.empty(0, "<u4")).items() if key != "unseen_tokens"]
     order = np.argsort(-counts, kind="stable")

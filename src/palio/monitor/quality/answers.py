@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -133,8 +134,9 @@ def _texts(values: Array, *, missing: str = "None") -> list[str]:
 
 def _codes_of(values: Array) -> dict[str, float] | None:
     """Number the frequent categories; None if there are too many values to be categories."""
-    found, counts = np.unique(["" if value is None else str(value) for value in values.tolist()], return_counts=True)
+    found = Counter("" if value is None else str(value) for value in values.tolist())
     if len(found) > min(_N_VALUES, max(2, len(values) // 2)):
         return None
-    frequent = [str(found[i]) for i in np.argsort(-counts, kind="stable") if found[i] != ""][:_N_CATEGORIES]
+    ranked = sorted(found, key=lambda text: (-found[text], text))
+    frequent = [text for text in ranked if text][:_N_CATEGORIES]
     return {text: float(place) for place, text in enumerate(frequent)} | {"": float("nan")}

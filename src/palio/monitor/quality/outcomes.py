@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -181,10 +182,10 @@ def judge_classes(window: Window, labelled: Batch, task: Task, class_counts: Map
 
 def _strange(window: Window, labelled: Batch, index: Array, n_labels: int) -> list[Finding]:
     texts = [str(text) for text in np.asarray(labelled["truth"])[index == UNKNOWN].tolist()]
-    found, counts = np.unique(np.array(texts, object).astype(str), return_counts=True) if texts else ((), ())
+    ranked = sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
     out = []
-    for place in np.argsort(-np.asarray(counts, np.int64), kind="stable")[:_SHOWN]:
-        label, count = str(found[place])[:80], int(counts[place])
+    for text, count in ranked[:_SHOWN]:
+        label = text[:80]
         if count < _LEAST_STRANGE or wilson(count, n_labels)[0] < _LEAST_SHARE:
             continue
         share = count / n_labels

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import palio
 from palio.core.records import Deployment, Manifest, TensorSpec
+from palio.core.version import __version__
 from palio.serve.protocols.operations import paths
 from palio.serve.protocols.schemas import schemas
 
@@ -55,7 +55,7 @@ def openapi(
         "info": {
             "title": f"{deployment.model} (version {deployment.version})",
             "version": str(deployment.version),
-            "description": f"{what} Served by Palio {palio.__version__}. Other paths answer 404, other methods 405, "
+            "description": f"{what} Served by Palio {__version__}. Other paths answer 404, other methods 405, "
             "both with `Error`; where GET is allowed, so is HEAD.",
         },
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],

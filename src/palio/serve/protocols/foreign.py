@@ -42,7 +42,7 @@ def any_onnx(
     Args:
         path: The file; operators of ONNX and ai.onnx.ml only, all weights inside.
         model: Name to serve it under.
-        finite: Refuse NaN and infinities in binary tensors, too. JSON cannot hold them.
+        finite: Refuse NaN and infinities in binary tensors and files, too. JSON cannot hold them.
         device: What computes.
         max_run_s: Seconds that one run of a graph with loops may take; then the answer is 504.
 
@@ -112,7 +112,7 @@ def prepare_graph(
         inputs=graph.inputs,
         outputs=outputs,
         plans=plans,
-        reader=GraphReader(graph.inputs),
+        reader=GraphReader(graph.inputs, finite=finite),
         quick=quick_tensors(plans),
         writer=Writer(deployment, graph.outputs, labels),
         run=graph.compute,
@@ -167,8 +167,9 @@ class GraphReader:
         [[1.0, 2.0], [3.0, 4.0]]
     """
 
-    def __init__(self, inputs: Sequence[TensorSpec]) -> None:
+    def __init__(self, inputs: Sequence[TensorSpec], *, finite: bool = False) -> None:
         self._inputs = tuple(inputs)
+        self._finite = finite
         self._names = frozenset(spec.name for spec in inputs)
         self._only = inputs[0].name if len(inputs) == 1 else ""
 
@@ -179,7 +180,12 @@ class GraphReader:
             ContractError: an input is absent or unknown, or a value has the wrong type or size.
         """
         rows = [self._by_name(record, row) for row, record in enumerate(records)]
-        return {spec.name: _feed(spec, [row[spec.name] for row in rows]) for spec in self._inputs}, [[] for _ in rows]
+        feeds = {spec.name: _feed(spec, [row[spec.name] for row in rows]) for spec in self._inputs}
+        if self._finite:
+            for spec in self._inputs:
+                if spec.datatype.startswith("FP") and not np.isfinite(feeds[spec.name]).all():
+                    raise _breaks(spec.name, f"input `{spec.name}`: a number must be finite")
+        return feeds, [[] for _ in rows]
 
     def _by_name(self, record: Any, row: int) -> Mapping[str, Any]:
         if not isinstance(record, Mapping):

@@ -1,27 +1,25 @@
 """`POST /invocations`: the forms in which clients of MLflow send rows, answered as MLflow answers them.
 
-Every form becomes records, which are then held to the schema as on `/predict`. Where MLflow converts a cell and no
-doubt is possible (`"41.5"` or `true` for a number, `1` for a truth value), so do we; where it guesses (short rows,
-an index longer than the data, a missing value that may not be), we refuse. `tests/serve/protocols/mlflow_forms.json`
-lists both answers side by side.
+Every form becomes records, which are then read as on `/predict`; a cell of CSV is text. Where MLflow guesses (short
+rows, an index longer than the data, a missing value that may not be), we refuse.
+`tests/serve/protocols/mlflow_forms.json` lists both answers side by side.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from palio.core.cells import MISSING
 from palio.core.errors import ContractError
-from palio.core.records import Column, Schema
 from palio.serve.protocols import invocations_files as files
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.rows import by_row, keys_of
-from palio.serve.protocols.tensors import check
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
 if TYPE_CHECKING:
@@ -60,16 +58,17 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
         rows = _rows_of(_parse(request.body), caps)
     if not rows:
         raise WireError(400, "there is no row to predict")
-    records = _of_graph(rows, served) if served.manifest is None else _of_schema(rows, served.manifest.schema, kind)
+    if served.manifest is None:
+        rows = _of_graph(rows, served)
+    elif not all(type(row) is dict for row in rows):
+        raise WireError(400, "this model takes named columns: send records, or columns and data")
     try:
-        feeds, flags = served.reader.read(records)
-        raised = [flag for row in flags for flag in row]
-        if served.manifest is None:
-            raised += check(feeds, served)
+        feeds, flags = served.reader.read(rows)
     except ContractError as error:
         raise WireError.of(error, status=400) from None
-    write = partial(_write, served, len(records), request.encoding)
-    return Asked(feeds, len(records), raised, write, keys_of(rows, served), flags if raised else None)
+    raised = [flag for row in flags for flag in row]
+    write = partial(_write, served, len(rows), request.encoding)
+    return Asked(feeds, len(rows), raised, write, keys_of(rows, served), flags if raised else None)
 
 
 def refuse(refusal: WireError) -> Reply:
@@ -192,59 +191,6 @@ def _by_column(columns: dict[str, Any], caps: Caps) -> list[Any]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-# ── records of a bundle ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _of_schema(rows: list[Any], schema: Schema, kind: str) -> list[dict[str, Any]]:
-    """Fit records to a schema: cells are converted where no doubt is possible, surplus columns left out.
-
-    A surplus column beside a complete record is ignored, as MLflow does. In an incomplete one it may be a column that
-    is misspelt: it stays, and the reader refuses it by name.
-    """
-    readers = {column.name: _cell_reader(column, is_text=kind == CSV) for column in schema.features}
-    others = {column.name for column in schema.columns} - readers.keys()
-    fitted = []
-    for row in rows:
-        if type(row) is not dict:
-            raise WireError(400, "this model takes named columns: send records, or columns and data")
-        record = {name: readers[name](cell) for name, cell in row.items() if name in readers}
-        if len(record) + len(others & row.keys()) < len(row) and len(record) < len(readers):
-            record |= {name: cell for name, cell in row.items() if name not in readers and name not in others}
-        fitted.append(record)
-    return fitted
-
-
-def _cell_reader(column: Column, *, is_text: bool) -> Callable[[Any], Any]:
-    """Return what turns a cell into a value for the reader of records; what it cannot convert passes as it is."""
-    known = frozenset(column.categories or ())
-    convert: Callable[[Any], Any]
-    if column.type in ("number", "integer", "datetime"):
-        convert = _number
-    else:
-        convert = partial(_truth, known) if column.type == "boolean" else lambda cell: cell
-
-    def read(cell: Any) -> Any:
-        if cell is None or cell != cell or (is_text and cell in files.MISSING and cell not in known):
-            return None
-        return convert(cell)
-
-    return read
-
-
-def _number(cell: Any) -> Any:
-    if type(cell) is bool:
-        return float(cell)
-    return files.number_of(cell) if type(cell) is str else cell
-
-
-def _truth(known: frozenset[str], cell: Any) -> Any:
-    if type(cell) in (int, float):
-        return cell if cell not in (0, 1) or str(int(cell)) in known else bool(cell)
-    if type(cell) is str and cell not in known:
-        return {"true": True, "1": True, "false": False, "0": False}.get(cell.lower(), cell)
-    return cell
-
-
 # ── records of a graph from elsewhere ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -268,7 +214,7 @@ def _cells(value: Any, is_float: bool, is_number: bool) -> Any:
     if type(value) is list:
         return [_cells(cell, is_float, is_number) for cell in value]
     if is_number and type(value) is str:
-        value = None if value in files.MISSING else files.number_of(value)
+        value = None if value in MISSING else files.number_of(value)
         if type(value) is float and not is_float and value.is_integer():
             return int(value)
     return math.nan if value is None and is_float else value

@@ -8,19 +8,13 @@ import io
 import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from palio.serve.protocols.parquet_pages import unpacked_bytes
 from palio.serve.protocols.wire import Caps, WireError
 
 MAX_COLUMNS = 10_000
-MISSING = frozenset(
-    {
-        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"),
-        *("N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
-    }
-)
-"""What pandas reads as missing in a CSV file, and so does MLflow."""
 _MAX_BATCH_ROWS = 1024
 _INDEX = re.compile(r"__index_level_\d+__")
 """How pandas names the index of a frame that it writes as a column; no column of the data."""
@@ -121,13 +115,14 @@ def _batch_rows(body: bytes, file: Any, caps: Caps) -> int:
 
 
 def _plain(cell: Any) -> Any:
+    """Turn a cell into what JSON could hold; bytes and the like stay, and whoever has to read them refuses them."""
     if cell is None or type(cell) in _PLAIN:
         return cell
     if isinstance(cell, list):
         return [_plain(one) for one in cell]
     if isinstance(cell, dt.date):  # of which a datetime is a kind
         return cell.isoformat()
-    raise WireError(400, "Parquet: a column is not of numbers, texts, truth values or dates")
+    return float(cell) if isinstance(cell, Decimal) else cell
 
 
 def _too_many(caps: Caps) -> WireError:

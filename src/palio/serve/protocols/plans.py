@@ -11,43 +11,39 @@ import msgspec
 import numpy as np
 
 from palio.core.records import Column, TensorSpec
+from palio.model import ColumnReader
 from palio.serve.protocols.datatypes import (
     DTYPES,
     MAX_RANK,
-    NUMBERS,
     PACK,
     PACK_UP_TO,
     Array,
     array_of,
     array_of_bytes,
-    not_of,
     values_of,
 )
-from palio.serve.protocols.guards import NUMERIC, guard_of
 from palio.serve.protocols.wire import WireError
 
-_MISSING = (float, type(None))
+Fed = tuple[Array, Sequence[tuple[int, str]]]
+"""A feed; and rows with what is unusual about them."""
 
 
 class InputPlan(Protocol):
-    """How one input of a model is read. Names the input in every error; never quotes what arrived."""
+    """How one input of a model is read. Names the input in every error; never quotes what arrived.
+
+    Raises WireError 400 for what is not of the protocol's form, ContractError for a cell that breaks the schema.
+    """
 
     name: str
     datatype: str
     """What travels if the client keeps to the model's metadata."""
     shape: tuple[int, ...]
 
-    def of_json(self, datatype: str, shape: Sequence[int], data: msgspec.Raw) -> Array:
-        """Make a feed of JSON. Raises WireError 400."""
+    def of_json(self, datatype: str, shape: Sequence[int], data: msgspec.Raw) -> Fed:
+        """Make a feed of JSON."""
 
-    def of_values(self, datatype: str, shape: Sequence[int], values: list[Any]) -> Array:
-        """Make a feed of a flat list of Python values. Raises WireError 400."""
-
-    def of_bytes(self, datatype: str, shape: Sequence[int], raw: memoryview) -> Array:
-        """Make a feed of the protocol's bytes. Raises WireError 400."""
-
-    def check(self, feed: Array) -> Sequence[str]:
-        """Hold a feed to the schema; return the flags it raises. Raises ContractError, WireError 400."""
+    def of_bytes(self, datatype: str, shape: Sequence[int], raw: memoryview) -> Fed:
+        """Make a feed of the protocol's bytes."""
 
 
 def _count(shape: Sequence[int], n_values: int, name: str) -> None:
@@ -85,12 +81,12 @@ class TensorPlan:
             raise WireError(400, f"input `{name}`: {what}", fields=(name,))
         raise WireError(400, f"input `{name}`: shape must be {list(self.shape)} (-1 is any size)", fields=(name,))
 
-    def of_json(self, datatype: str, shape: Sequence[int], data: msgspec.Raw) -> Array:
-        """Make a feed of JSON."""
+    def of_json(self, datatype: str, shape: Sequence[int], data: msgspec.Raw) -> Fed:
+        """Make a feed of JSON, which cannot hold what is not finite."""
         self._fit(datatype, shape)
         values = values_of(data, datatype, self._rank, self.name)
         _count(shape, len(values), self.name)
-        return array_of(values, datatype, shape, self.name)
+        return array_of(values, datatype, shape, self.name), ()
 
     def of_values(self, datatype: str, shape: Sequence[int], values: list[Any]) -> Array:
         """Make a feed of values that are known to be of the datatype."""
@@ -107,72 +103,54 @@ class TensorPlan:
             self._seen = (list(shape), struct.Struct(f"<{len(values)}{PACK[datatype]}").pack)
         return feed
 
-    def of_bytes(self, datatype: str, shape: Sequence[int], raw: memoryview) -> Array:
-        """Make a feed of bytes."""
+    def of_bytes(self, datatype: str, shape: Sequence[int], raw: memoryview) -> Fed:
+        """Make a feed of bytes; what is not finite is refused, if the server was told to."""
         self._fit(datatype, shape)
         values = array_of_bytes(raw, datatype, self.name)
         _count(shape, len(values), self.name)
-        return values.reshape(shape)
-
-    def check(self, feed: Array) -> Sequence[str]:
-        """Refuse what is not finite, if the server was told to; a foreign graph has no other contract."""
-        if self._watched and not np.isfinite(feed).all():
+        if self._watched and not np.isfinite(values).all():
             raise WireError(400, f"input `{self.name}`: a number must be finite", fields=(self.name,))
-        return ()
+        return values.reshape(shape), ()
 
 
 class ColumnPlan:
-    """An input of a bundle: one column, shape [n] or [n, 1]; numbers of any width, texts, or truth values."""
+    """An input of a bundle: one column, shape [n] or [n, 1], of any datatype: what it holds are cells.
+
+    So a number may travel as text, and a code as a number; `ColumnReader` says what they mean.
+    """
 
     def __init__(self, spec: TensorSpec, column: Column) -> None:
         self.name, self.datatype, self.shape = spec.name, spec.datatype, spec.shape
-        self.column = column
-        self.numeric = column.type in NUMERIC
-        self.check = guard_of(column)
-        self._allowed = frozenset(NUMBERS if self.numeric else ("BYTES", "BOOL"))
+        self.reader = ColumnReader(column)
 
-    def _fit(self, datatype: str, shape: Sequence[int]) -> int:
+    def _fit(self, datatype: str, shape: Sequence[int]) -> None:
         name = self.name
-        if datatype not in self._allowed:
-            allowed = f"FP64 (or {', '.join(n for n in NUMBERS if n != 'FP64')})" if self.numeric else "BYTES or BOOL"
-            raise WireError(400, f"input `{name}`: datatype must be {allowed}", fields=(name,))
+        if datatype not in DTYPES:
+            raise WireError(
+                400, f"input `{name}`: datatype must be {self.datatype}, or one of {', '.join(DTYPES)}", fields=(name,)
+            )
         rank = len(shape)
-        n = shape[0] if rank == 1 or (rank == 2 and shape[1] == 1) else -1
-        if n < 0:
+        if (shape[0] if rank == 1 or (rank == 2 and shape[1] == 1) else -1) < 0:
             raise WireError(400, f"input `{name}`: shape must be [rows, 1] or [rows]", fields=(name,))
-        return n
 
-    def of_json(self, datatype: str, shape: Sequence[int], data: msgspec.Raw) -> Array:
+    def of_json(self, datatype: str, shape: Sequence[int], data: msgspec.Raw) -> Fed:
         """Make a feed of JSON; `null` is a missing value."""
         self._fit(datatype, shape)
-        return self._feed(shape, values_of(data, datatype, 2, self.name, nullable=True), datatype)
+        values = values_of(data, datatype, 2, self.name, nullable=True)
+        _count(shape, len(values), self.name)
+        if len(values) > 1 and datatype not in ("BYTES", "BOOL") and not self.reader.is_text:
+            try:
+                return self.reader.read_array(np.array(values, np.float64))  # null becomes NaN
+            except OverflowError:  # a number beyond all: the reader says so
+                pass
+        return self.reader.read(values)
 
-    def of_values(self, datatype: str, shape: Sequence[int], values: list[Any]) -> Array:
-        """Make a feed of values that are known to be of the datatype; None is a missing value."""
-        self._fit(datatype, shape)
-        return self._feed(shape, values, datatype)
-
-    def of_bytes(self, datatype: str, shape: Sequence[int], raw: memoryview) -> Array:
+    def of_bytes(self, datatype: str, shape: Sequence[int], raw: memoryview) -> Fed:
         """Make a feed of bytes; NaN and the empty text are missing values."""
-        n = self._fit(datatype, shape)
+        self._fit(datatype, shape)
         values = array_of_bytes(raw, datatype, self.name)
         _count(shape, len(values), self.name)
-        if self.numeric:
-            return values.astype(np.float64).reshape(n, 1)
-        return values.reshape(n, 1) if datatype == "BYTES" else self._feed(shape, values.tolist(), datatype)
-
-    def _feed(self, shape: Sequence[int], values: list[Any], datatype: str) -> Array:
-        _count(shape, len(values), self.name)
-        if self.numeric:
-            try:
-                return np.array(values, np.float64).reshape(-1, 1)  # None becomes NaN: a missing number
-            except (OverflowError, TypeError, ValueError):
-                raise not_of(datatype, self.name) from None
-        if datatype == "BOOL":
-            values = ["" if value is None else "true" if value else "false" for value in values]
-        elif None in values:
-            values = ["" if value is None else value for value in values]
-        return array_of(values, "BYTES", (len(values), 1), self.name)
+        return self.reader.read_array(values)
 
 
 def refuse_unservable(specs: Sequence[TensorSpec], what: str) -> str:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-import palio
+from palio.core.cells import carries_text
 from palio.core.records import Column, TensorSpec
+from palio.core.version import __version__
 from palio.model import input_name
-from palio.serve.protocols.guards import NUMERIC
 from palio.serve.protocols.schemas import example_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def form(served: Served, state: State) -> dict[str, Any]:
     about: dict[str, Any] = {
         "model": deployment.model,
         "version": deployment.version,
-        "palio": palio.__version__,
+        "palio": __version__,
         "trouble": state.trouble,
         "can_explain": served.explainer is not None,
     }
@@ -102,7 +102,7 @@ def _drawn(column: Column, values: Sequence[Any]) -> list[Any]:
     """Turn values of feeds into values of records; None is missing."""
     if column.type == "text":
         return [None] * len(values)
-    if column.type not in NUMERIC:
+    if carries_text(column):
         return [_truth(value) if column.type == "boolean" else value or None for value in values]
     present = [None if np.isnan(value) else value for value in values]
     if column.type == "datetime":
@@ -134,7 +134,7 @@ def _typical(column: Column, values: Sequence[Any]) -> Any:
     present = [value for value in values if value is not None]
     if not present or (len(present) * 2 < len(values) and column.missing_allowed):
         return None if column.missing_allowed or column.type == "text" else example_of(column)
-    if column.type in NUMERIC:
+    if not carries_text(column):
         return sorted(present)[len(present) // 2]
     return Counter(present).most_common(1)[0][0]
 
@@ -147,7 +147,7 @@ def _column_field(column: Column, values: Sequence[Any]) -> dict[str, Any]:
         "missing_allowed": column.missing_allowed,
         "note": column.note,
     }
-    if column.type in NUMERIC:
+    if not carries_text(column):
         ends: Sequence[Any] = (column.low, column.high)
         if column.type == "datetime":
             field["is_day"] = all(moment is None or "T" not in moment for moment in values)

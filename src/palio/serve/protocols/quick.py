@@ -1,7 +1,8 @@
 """Read the common form of a request in one pass: JSON only, flat data, everything as the metadata says.
 
-A quick reader gives the same feeds as the thorough one (`tensors.feeds_of`), or None where it is not sure: then the
-thorough one reads the request again, and says what is wrong with it if something is.
+A quick reader gives the same feeds as the thorough one (`tensors.feeds_of`, `RecordReader`), or None where it is not
+sure: then the thorough one reads the request again, and says what is wrong with it if something is. Of a bundle's cells
+it takes only those that the reader of cells calls plain (`CellReader.is_plain`): what they mean is decided there.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import numpy as np
 
+from palio.core.cells import Read
+from palio.model import ColumnReader
 from palio.serve.protocols.datatypes import SCALARS, Array
-from palio.serve.protocols.guards import is_usual
 from palio.serve.protocols.plans import ColumnPlan, TensorPlan
 from palio.serve.protocols.wire import WireError
 
@@ -80,9 +82,9 @@ def quick_tensors(plans: Mapping[str, TensorPlan]) -> Quick | None:
 
 
 def quick_row(plans: Sequence[ColumnPlan]) -> Quick:
-    """Make the quick reader of one row of a bundle whose cells are all usual: no flag, no refusal."""
+    """Make the quick reader of one row of a bundle whose cells are all plain: no flag, no refusal."""
     decode = msgspec.json.Decoder(CallOf[float | str | bool | None]).decode
-    cells = {plan.name: (plan.numeric, is_usual(plan.column)) for plan in plans}
+    cells = {plan.name: (plan.reader.is_text, plan.reader.is_plain) for plan in plans}
     find, n_inputs, feeds_of = cells.get, len(cells), _one_row(plans)
 
     def read(body: bytes) -> Found | None:
@@ -99,13 +101,13 @@ def quick_row(plans: Sequence[ColumnPlan]) -> Quick:
             if cell is None or len(data) != 1 or tensor.shape not in _ONE_ROW or tensor.parameters:
                 return None
             value = data[0]
-            numeric, usual = cell
-            if numeric:
-                if type(value) is not float or tensor.datatype not in _DECIMAL:
+            is_text, is_plain = cell
+            if is_text:
+                if type(value) is not str or tensor.datatype != "BYTES":
                     return None
-            elif type(value) is not str or tensor.datatype != "BYTES":
+            elif type(value) is not float or tensor.datatype not in _DECIMAL:
                 return None
-            if not usual(value):
+            if not is_plain(value):
                 return None
             row[name] = value
         return (call, feeds_of(row), 1) if len(row) == n_inputs else None
@@ -114,8 +116,8 @@ def quick_row(plans: Sequence[ColumnPlan]) -> Quick:
 
 
 def quick_record(plans: Sequence[ColumnPlan]) -> Callable[[Any], dict[str, Array] | None]:
-    """Make the quick reader of one record that holds every feature and nothing else, each cell usual."""
-    cells = [(p.column.name, p.name, p.numeric, p.column.type == "boolean", is_usual(p.column)) for p in plans]
+    """Make the quick reader of one record that holds every feature and nothing else, each cell plain."""
+    cells = [(p.reader.column.name, p.name, p.reader.is_text, p.reader.is_plain, _truths(p.reader)) for p in plans]
     n_inputs, feeds_of = len(cells), _one_row(plans)
 
     def read(record: Any) -> dict[str, Array] | None:
@@ -123,20 +125,18 @@ def quick_record(plans: Sequence[ColumnPlan]) -> Callable[[Any], dict[str, Array
             return None
         row: dict[str, Any] = {}
         try:
-            for column, name, numeric, boolean, usual in cells:
+            for column, name, is_text, is_plain, truths in cells:
                 value = record[column]
                 kind = type(value)
-                if numeric:
+                if not is_text:
                     value = float(value) if kind is int else value
                     if kind is not float and kind is not int:
                         return None
-                elif boolean:
-                    if kind is not bool:
-                        return None
-                    value = "true" if value else "false"
+                elif kind is bool:
+                    value = truths[value]
                 elif kind is not str:
                     return None
-                if not usual(value):
+                if not is_plain(value):
                     return None
                 row[name] = value
         except (KeyError, OverflowError):
@@ -146,10 +146,18 @@ def quick_record(plans: Sequence[ColumnPlan]) -> Callable[[Any], dict[str, Array
     return read
 
 
+def _truths(reader: ColumnReader) -> dict[bool, str]:
+    """Say what true and false mean in a column, where the reader takes them without a flag."""
+    found = {truth: reader.cells.read(truth) for truth in (True, False)}
+    return {
+        truth: str(read.value) for truth, read in found.items() if read.value is not None and read == Read(read.value)
+    }
+
+
 def _one_row(plans: Sequence[ColumnPlan]) -> Callable[[dict[str, Any]], dict[str, Array]]:
     """Make what turns one row, by input, into feeds: one array for all numbers and one for all texts, cut up."""
-    numbers = [plan.name for plan in plans if plan.numeric]
-    texts = [plan.name for plan in plans if not plan.numeric]
+    numbers = [plan.name for plan in plans if not plan.reader.is_text]
+    texts = [plan.name for plan in plans if plan.reader.is_text]
 
     def feeds_of(row: dict[str, Any]) -> dict[str, Array]:
         feeds: dict[str, Array] = {}

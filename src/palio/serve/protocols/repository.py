@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-import palio
+from palio.core.version import __version__
 from palio.serve.protocols.wire import Reply, WireError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def describe(method: str, parts: Sequence[str], models: Sequence[Served]) -> Rep
     match list(parts):
         case []:
             _allow(method, _READ)
-            return _json({"name": "palio", "version": palio.__version__, "extensions": EXTENSIONS})
+            return _json({"name": "palio", "version": __version__, "extensions": EXTENSIONS})
         case ["models", "stats"]:
             _allow(method, _READ)
             return _json({"model_stats": [_statistics(served) for served in models]})

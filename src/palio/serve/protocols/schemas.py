@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+from palio.core.cells import carries_text, marks_of
 from palio.core.records import Column, Manifest, Task, TensorSpec
+from palio.model import range_of
 from palio.serve.protocols.datatypes import DTYPES
-from palio.serve.protocols.guards import NUMERIC, range_of
 
 Schema = dict[str, Any]
 
@@ -123,7 +124,7 @@ def property_of(column: Column) -> Schema:
             described["examples"] = list(column.categories)
             notes.append(f"one of {len(column.categories)} known values; others are allowed")
     if not column.missing_allowed and "string" in types and "enum" not in described:
-        described["minLength"] = 1
+        described |= {"pattern": r"\S", "not": {"enum": sorted(marks_of(column))}}
     if notes:
         described["description"] = "; ".join(notes)
     return described
@@ -148,7 +149,7 @@ def example_of(column: Column) -> Any:
     if column.type == "boolean":
         known = column.categories or ("true",)
         return known[0] == "true" if known[0] in ("true", "false") else known[0]
-    if column.type in NUMERIC:
+    if not carries_text(column):
         low = column.low if column.low is not None else min(0.0, column.high or 0.0)
         high = column.high if column.high is not None else max(1.0, low + 1.0)
         middle = low + (high - low) / 2

@@ -14,6 +14,7 @@ import msgspec
 
 from palio.core.errors import ContractError
 from palio.serve.protocols.datatypes import DTYPES, Array
+from palio.serve.protocols.plans import Fed
 from palio.serve.protocols.quick import CallOf, TensorWanted
 from palio.serve.protocols.replies import Wanted, refuse_shared_memory, wanted_outputs
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
@@ -42,6 +43,8 @@ class InferRequest(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(InferRequest).decode
+Flags = Sequence[tuple[int, str]]
+"""Rows, and what is unusual about them."""
 
 
 def read(served: Served, request: Request, caps: Caps) -> Asked:
@@ -55,13 +58,12 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     quick = served.quick if request.header_length is None else None
     try:
         found = None if quick is None else quick(request.body)
+        flags: Flags = ()
         if found is not None:
             call, feeds, n_rows = found
-            flags: Sequence[str] = ()
         else:
-            call, feeds = _thorough(served, request)
+            call, feeds, flags = _thorough(served, request)
             n_rows = 0
-            flags = check(feeds, served)
         if call is None:
             call_id, wanted = None, served.writer.everything[True]
         else:
@@ -70,14 +72,25 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
         n_rows = n_rows or count_rows(feeds, served, caps)
     except ContractError as error:
         raise WireError.of(error, status=400) from None
-    return Asked(feeds, n_rows, flags, partial(_write, served, call_id, wanted, len(flags), request.encoding))
+    write = partial(_write, served, call_id, wanted, len(flags), request.encoding)
+    if not flags:
+        return Asked(feeds, n_rows, (), write)
+    return Asked(feeds, n_rows, [flag for _, flag in flags], write, None, _by_row(flags, n_rows))
 
 
-def _thorough(served: Served, request: Request) -> tuple[InferRequest | None, dict[str, Array]]:
+def _by_row(flags: Flags, n_rows: int) -> list[list[str]]:
+    of_rows: list[list[str]] = [[] for _ in range(n_rows)]
+    for row, flag in flags:
+        of_rows[row].append(flag)
+    return of_rows
+
+
+def _thorough(served: Served, request: Request) -> tuple[InferRequest | None, dict[str, Array], Flags]:
     if request.header_length == 0:
-        return None, _only_bytes(request.body, served)
+        name, (feed, flags) = _only_bytes(request.body, served)
+        return None, {name: feed}, flags
     call, rest = parse(request)
-    return call, feeds_of(call, rest, served)
+    return call, *feeds_of(call, rest, served)
 
 
 def _write(
@@ -111,13 +124,15 @@ def parse(request: Request) -> tuple[InferRequest, memoryview]:
         raise WireError(400, "the body is not JSON") from None
 
 
-def feeds_of(call: InferRequest, rest: memoryview, served: Served) -> dict[str, Array]:
-    """Turn the tensors of a request into the feeds of the graph.
+def feeds_of(call: InferRequest, rest: memoryview, served: Served) -> tuple[dict[str, Array], list[tuple[int, str]]]:
+    """Turn the tensors of a request into the feeds of the graph, and say which rows are unusual, and why.
 
     Raises:
         WireError: 400 for an unknown, double or absent input, a wrong datatype, shape or size; 501 for shared memory.
+        ContractError: a cell breaks the contract of its column.
     """
     feeds: dict[str, Array] = {}
+    flags: list[tuple[int, str]] = []
     for tensor in call.inputs:
         name, data = tensor.name, tensor.data
         plan = served.plans.get(name)
@@ -131,16 +146,17 @@ def feeds_of(call: InferRequest, rest: memoryview, served: Served) -> dict[str, 
             if type(size) is not int or not 0 <= size <= len(rest):
                 needs = "needs `data`, or `binary_data_size` bytes after the JSON"
                 raise WireError(400, f"input `{name}` {needs}", fields=(name,))
-            feeds[name] = plan.of_bytes(tensor.datatype, tensor.shape, rest[:size])
+            feeds[name], raised = plan.of_bytes(tensor.datatype, tensor.shape, rest[:size])
             rest = rest[size:]
         else:
             if (tensor.parameters or {}).get("binary_data_size"):
                 raise WireError(400, f"input `{name}`: either `data` or `binary_data_size`, not both", fields=(name,))
-            feeds[name] = plan.of_json(tensor.datatype, tensor.shape, data)
+            feeds[name], raised = plan.of_json(tensor.datatype, tensor.shape, data)
+        flags += raised
     if len(rest):
         raise WireError(400, "the body holds more bytes than its tensors")
     refuse_absent(feeds, served)
-    return feeds
+    return feeds, flags
 
 
 def refuse_absent(feeds: Mapping[str, Array], served: Served) -> None:
@@ -148,19 +164,6 @@ def refuse_absent(feeds: Mapping[str, Array], served: Served) -> None:
     if len(feeds) < len(served.plans):
         absent = tuple(name for name in served.plans if name not in feeds)
         raise WireError(400, f"{len(absent)} inputs are absent, first `{absent[0]}`", fields=absent)
-
-
-def check(feeds: Mapping[str, Array], served: Served) -> list[str]:
-    """Hold feeds to the schema, and return the flags that they raise.
-
-    Raises:
-        ContractError: a value breaks the contract of its column.
-        WireError: 400, a number is not finite.
-    """
-    flags: list[str] = []
-    for name, feed in feeds.items():
-        flags.extend(served.plans[name].check(feed))
-    return flags
 
 
 def count_rows(feeds: Mapping[str, Array], served: Served, caps: Caps) -> int:
@@ -183,7 +186,7 @@ def count_rows(feeds: Mapping[str, Array], served: Served, caps: Caps) -> int:
     return n_rows
 
 
-def _only_bytes(body: bytes, served: Served) -> dict[str, Array]:
+def _only_bytes(body: bytes, served: Served) -> tuple[str, Fed]:
     """Read a raw binary request: no JSON, the body is the one tensor of the model."""
     if len(served.plans) != 1:
         raise WireError(400, f"a body without JSON is for models of one input; this has {len(served.plans)}")
@@ -198,7 +201,7 @@ def _only_bytes(body: bytes, served: Served) -> dict[str, Array]:
         if not body or fixed == 0 or len(body) % fixed:
             raise WireError(400, f"input `{name}`: the body is no whole number of rows", fields=(name,))
         shape[shape.index(-1)] = len(body) // fixed
-    return {name: plan.of_bytes(plan.datatype, shape, memoryview(body))}
+    return name, plan.of_bytes(plan.datatype, shape, memoryview(body))
 
 
 def _lower(text: str) -> str:

@@ -25,6 +25,7 @@ from palio.train.family import (
     need_two_classes,
     value_outputs,
 )
+from palio.train.held_warnings import held_warnings
 
 N_TREES = 100
 TREES_A_STEP = 20
@@ -95,7 +96,8 @@ class Forest(FixedSettings):
         for n_trees in range(TREES_A_STEP, N_TREES + 1, TREES_A_STEP):
             check_time(deadline)
             estimator.set_params(n_estimators=n_trees)
-            estimator.fit(X, examples.target)  # warm start: adds trees to those that stand
+            with held_warnings():
+                estimator.fit(X, examples.target)  # warm start: adds trees to those that stand
 
         estimator.set_params(n_jobs=1)
 
@@ -122,7 +124,7 @@ def _in_blocks(answer: Callable[[Array], Array], features: Array) -> Array:
     """
     threads = n_threads()
     blocks = np.array_split(features, max(1, min(threads, len(features) // MIN_ROWS_A_THREAD)))
-    with ThreadPoolExecutor(threads) as pool:
+    with held_warnings(), ThreadPoolExecutor(threads) as pool:
         return np.concatenate(list(pool.map(answer, blocks)))
 
 

@@ -1,4 +1,7 @@
-"""Start a server from a project, an exported bundle or any ONNX file; imports no room that trains."""
+"""Wire a server to a project, an exported bundle or any ONNX file, and run it; imports no room that trains.
+
+Settings become a provider, caps, a journal and an admin port here; `serve` knows of none but its own objects.
+"""
 
 from __future__ import annotations
 

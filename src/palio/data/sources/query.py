@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import hashlib
 import re
 import tempfile
@@ -16,8 +17,9 @@ import pyarrow.ipc
 import sqlalchemy as sa
 
 from palio.core.errors import InputError, NotFoundError, RefusedError, UnavailableError, need
-from palio.data.json_lines import as_text
-from palio.data.source import Skipped, SourceOptions, check_names
+from palio.core.records import Form
+from palio.data.source import Skipped, SourceOptions
+from palio.data.sources import names
 
 _BATCH_ROWS = 20_000
 _COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
@@ -31,8 +33,7 @@ class QuerySource:
     """
 
     loose = True
-    decimal = "."
-    notes: tuple[str, ...] = ()
+    form = Form(kind="query")
 
     def __init__(self, url: str, options: SourceOptions) -> None:
         try:
@@ -46,23 +47,34 @@ class QuerySource:
         ).render_as_string()
         self.missing = options.missing
         self.skipped = Skipped()
+        self.passed_over: dict[str, str] = {}
         engine = _engine(parsed)
         self._spool = tempfile.TemporaryFile(suffix=".arrow")  # noqa: SIM115 — lives as long as the source
         weakref.finalize(self, self._spool.close)
         try:
-            self.columns, digest = self._ask(engine, options.query)
+            raw, digest = self._ask(engine, options.query)
         except BaseException:
             self._spool.close()
             raise
         finally:
             engine.dispose()
+        tidied = names.tidy(raw, "the query", target=options.target)
+        unread = {i: what for i, what in self._unread.items() if i in tidied.positions}
+        called = dict(zip(tidied.positions, tidied.columns, strict=True))
+        self.passed_over = {**{called[i]: what for i, what in unread.items()}, **tidied.passed_over}
+        names.refuse_if_passed_over(options.target, self.passed_over, "the query")
+        self._kept = [i for i in tidied.positions if i not in unread]
+        self.columns = tuple(called[i] for i in self._kept)
+        self.notes = (*tidied.notes, *names.about_passed_over(self.passed_over, "the query"))
         self.fingerprint = digest_of_answer(digest, options)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows as text."""
         self._spool.seek(0)
         with pa.ipc.open_stream(pa.PythonFile(self._spool, mode="r")) as reader:
-            yield from reader
+            for batch in reader:
+                kept = [batch.column(i) for i in self._kept]
+                yield pa.RecordBatch.from_arrays(kept, names=list(self.columns))
 
     def _ask(self, engine: sa.Engine, query: str) -> tuple[tuple[str, ...], str]:
         sha = hashlib.sha256()
@@ -71,31 +83,52 @@ class QuerySource:
                 _check(query, connection, self.name)
                 connection = connection.execution_options(stream_results=True, max_row_buffer=_BATCH_ROWS)
                 answer = connection.execute(sa.text(_COLON.sub(r"\\:", query)))
-                names = tuple(answer.keys())
-                check_names(names, "the query")
-                self._write(names, answer, sha)
+                raw = tuple(answer.keys())
+                self._write(raw, answer, sha)
         except sa.exc.NoSuchModuleError as error:
             raise UnavailableError(f"{self.name}: {error}", hint="use sqlite:/// or postgresql://") from None
         except sa.exc.ResourceClosedError:
             raise InputError(f"{self.name}: the statement gives no rows", hint="write a SELECT") from None
         except sa.exc.DBAPIError as error:
             raise _explain(error, self.name) from None
-        return names, sha.hexdigest()
+        return raw, sha.hexdigest()
 
-    def _write(self, names: tuple[str, ...], answer: Any, sha: Any) -> None:
-        schema = pa.schema([(name, pa.string()) for name in names])
+    def _write(self, raw: tuple[str, ...], answer: Any, sha: Any) -> None:
+        schema = pa.schema([(str(i), pa.string()) for i in range(len(raw))])
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        n_rows = 0
+        self._unread: dict[int, str] = {}
         with pa.ipc.new_stream(pa.PythonFile(self._spool, mode="w"), schema, options=options) as writer:
             for rows in answer.partitions(_BATCH_ROWS):
-                columns = [pa.array([_cell(v) for v in column], pa.string()) for column in zip(*rows, strict=True)]
+                columns = [
+                    pa.array([self._cell(v, i) for v in column], pa.string())
+                    for i, column in enumerate(zip(*rows, strict=True))
+                ]
                 for column in columns:
                     for buffer in column.buffers():
                         sha.update(buffer or b"\0")
                 writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-                n_rows += len(rows)
-        if n_rows == 0:
-            raise InputError(f"{self.name}: the query gives no rows", hint="check its conditions")
+
+    def _cell(self, value: Any, position: int) -> str | None:
+        """Write a cell as text, so that the same value has the same text from every source."""
+        if value is None or type(value) is str:
+            return value
+        if type(value) is bool:
+            return "true" if value else "false"
+        if isinstance(value, bytes | memoryview):
+            self._unread.setdefault(position, "it holds bytes")
+            return None
+        if isinstance(value, dict | list | tuple | set):
+            self._unread.setdefault(position, f"it holds {'objects' if isinstance(value, dict) else 'lists'}")
+            return None
+        if isinstance(value, dt.datetime):
+            return value.isoformat(sep=" ")
+        if isinstance(value, dt.date | dt.time):
+            return value.isoformat()
+        if isinstance(value, dt.timedelta):
+            return repr(value.total_seconds())
+        if isinstance(value, decimal.Decimal):
+            return format(value, "f") if value.is_finite() else str(value)
+        return repr(value) if type(value) in (int, float) else str(value)
 
 
 def digest_of_answer(digest: str, options: SourceOptions) -> str:
@@ -142,16 +175,6 @@ def _check(query: str, connection: sa.Connection, name: str) -> None:
             f"{name}: only one reading statement is allowed, this one begins with {word or 'nothing'}",
             hint="write a single SELECT",
         )
-
-
-def _cell(value: Any) -> str | None:
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
-    return as_text(value)
 
 
 def _explain(error: sa.exc.DBAPIError, name: str) -> Exception:
