@@ -11,6 +11,7 @@ import pytest
 from palio import data, measure
 from palio.core.records import Column, Schema
 from palio.measure import decode_description
+from palio.store import Store
 
 SCHEMA = Schema(
     columns=(
@@ -119,3 +120,19 @@ def test_the_pieces_in_which_rows_come_do_not_matter() -> None:
         assert one.counts == two.counts
         assert one.values == two.values
         assert one.mean == (None if two.mean is None else pytest.approx(two.mean, rel=1e-12))
+
+
+def test_every_category_that_appended_rows_bring_is_listed(tmp_path: Path, store: Store) -> None:
+    def rows(names: list[str]) -> pl.DataFrame:
+        return pl.DataFrame({"code": names, "y": [i % 2 for i in range(len(names))]})
+
+    known = [f"c{i}" for i in range(150)] * 4
+    rows(known).write_csv(tmp_path / "a.csv")
+    rows([f"new {i}" for i in range(30)]).write_csv(tmp_path / "b.csv")
+    schema = Schema(
+        columns=(Column(name="code", type="category"), Column(name="y", type="integer", feature=False)), target="y"
+    )
+    first = data.ingest(data.open_source(tmp_path / "a.csv"), store=store, schema=schema)
+    second = data.ingest(data.open_source(tmp_path / "b.csv"), store=store, parent=first)
+    listed = second.schema.column("code").categories
+    assert listed is not None and set(listed) == {*known, *(f"new {i}" for i in range(30))}

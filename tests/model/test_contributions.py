@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palio import measure
 from palio.core.errors import InputError
 from palio.core.records import Column, ColumnShape, Schema
 from palio.model import Graph, explainer
@@ -96,3 +97,10 @@ def test_of_many_columns_fewer_walks_are_walked_and_they_still_add_up() -> None:
     assert len(made.ranks) * 801 * 800 <= 4_000_000
     assert said.base + sum(said.values.values()) == pytest.approx(2 * sum(range(800)))
     assert said.values["x0"] == 0
+
+
+def test_typical_rows_hold_values_that_were_seen() -> None:
+    cells = {"size": [0.0, 1.0] * 50, "age": [2.0, 5.0] * 50, "noise": [7.0] * 100}
+    shapes = [measure.number_column(name, np.array(values)) for name, values in cells.items()]
+    made = explainer(graph({"size": 1.0}), SCHEMA, shapes, classes=(), target="price")
+    assert {name: set(made.typical[name].ravel()) for name in cells} == {name: set(v) for name, v in cells.items()}
