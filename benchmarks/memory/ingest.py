@@ -1,4 +1,4 @@
-"""Measure time and peak memory of survey, ingest and profile over generated rows × 10 columns.
+"""Measure time and peak memory of survey, ingest and description over generated rows × 10 columns.
 
     python benchmarks/memory/ingest.py --rows 2000000 [--format csv|parquet] [--limit-mb 1500]
 
@@ -124,7 +124,7 @@ def measure(path: Path, folder: Path, n_rows: int) -> dict[str, object]:
         note("survey", began)
         began = now()
         snapshot = data.ingest(source, store=store, schema=schema)
-        note("ingest and profile", began)
+        note("ingest and describe", began)
         assert snapshot.n_rows == n_rows
         size_mb = round(path.stat().st_size / 1e6)
     return {

@@ -15,7 +15,7 @@ def make_bundle(folder: Path) -> dict[str, Any]:
     import polars as pl
 
     from palio import model, store
-    from palio.core.records import Column, ColumnProfile, Profile, Schema, Task
+    from palio.core.records import Column, Schema, Task
 
     random = np.random.default_rng(0)
     n_rows = 4000
@@ -39,12 +39,11 @@ def make_bundle(folder: Path) -> dict[str, Any]:
     builder = model.GraphBuilder(schema)
     model.emit_lightgbm(builder, preprocessing.emit(builder), booster, task)
     graph = builder.build()
-    columns = tuple(ColumnProfile(name=c.name, type=c.type, n_rows=n_rows, n_missing=0) for c in schema.columns)
     with store.open_store(folder / "project") as opened:
         bundle = model.pack(
             opened,
             graph,
-            profile=Profile(n_rows=n_rows, columns=columns),
+            reference=model.make_reference(model.feeds_from_frame(frame, schema), schema, task),
             golden=model.make_golden(model.Graph(graph), frame, schema),
             task=task,
             schema=schema,

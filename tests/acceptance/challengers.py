@@ -27,7 +27,9 @@ def put_worse(folder: Path, spoil: Callable[[bytes], bytes]) -> str:
         graph, rows = spoil(bundle.members["model.onnx"]), bundle.golden().feeds
         golden = model.Golden(feeds=rows, outputs=model.Graph(graph).predict(rows))
         facts: dict[str, Any] = {name: getattr(bundle.manifest, name) for name in Facts.__annotations__}
-        identity = model.pack(store, graph, profile=bundle.profile(), golden=golden, **facts)
+        reference = bundle.reference()
+        assert reference is not None
+        identity = model.pack(store, graph, reference=reference, golden=golden, **facts)
         decision = make_decision(identity, champion.bundle)
         store.records.put(decision, key=decision.id)
     return identity

@@ -90,7 +90,6 @@ def trained(frame: pl.DataFrame, folder: Path, family: str) -> tuple[Bundle, pl.
         bundle = model.pack(
             store,
             graph,
-            profile=data.profile_of(rows, snapshot.schema),
             golden=model.make_golden(runner, rows, snapshot.schema),
             reference=model.make_reference(examples.feeds(), snapshot.schema, task, **known),
             reference_rows=model.sample_rows(examples.feeds(), snapshot.schema, task, **known),
@@ -164,7 +163,8 @@ def assert_served_as_told(bundle: Bundle, rows: pl.DataFrame) -> None:
 def assert_kept(bundle: Bundle, columns: list[str]) -> None:
     """Find every column under its own name in all that a bundle keeps."""
     assert [column.name for column in bundle.manifest.schema.columns] == [*columns, "y"]
-    assert [column.name for column in bundle.profile().columns] == [*columns, "y"]
+    cells = [one for one in bundle.shapes() if one.role == "feature" and not one.statistic]
+    assert [one.source for one in cells] == columns
     reference, rows = bundle.reference(), bundle.reference_rows()
     assert reference is not None and rows is not None
     assert {column.source for column in reference.columns if column.role == "feature"} == set(columns)

@@ -15,7 +15,6 @@ from palio.core.errors import ConflictError, ContractError, InputError, Integrit
 from palio.core.records import Column, Schema, Snapshot, Task
 from palio.data import chunks as module
 from palio.data.identity import snapshot_id
-from palio.data.snapshot import profile
 from palio.store import Store
 
 
@@ -118,7 +117,7 @@ def test_appending_gives_what_all_rows_at_once_give(tmp_path: Path, store: Store
     assert (second.version, second.parent, second.n_rows) == (2, first.id, 600)
     assert second.chunks[: len(first.chunks)] == first.chunks
     assert second.id == whole.id
-    assert profile(store, second).n_rows == 600
+    assert data.description(store, second).n_rows == 600
 
 
 def test_appended_rows_widen_ranges_and_categories(tmp_path: Path, store: Store) -> None:

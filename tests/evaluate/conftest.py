@@ -63,7 +63,7 @@ class Bench:
         identity = model.pack(
             self.store,
             graph,
-            profile=data.profile_of(frame, schema),
+            reference=model.make_reference(model.feeds_from_frame(frame, schema), schema, task),
             golden=model.make_golden(opened, frame.head(200), schema),
             task=task,
             schema=schema,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import msgspec
@@ -85,6 +86,22 @@ def test_scoring_a_file_gives_one_row_per_row_in_order(finished: Finished, tmp_p
 
     table = pl.read_parquet(tmp_path / "scores.parquet")
     assert table["prediction"].to_list() == [row["prediction"] for row in rows]
+    for name in ("scores.json", "scores.jsonl"):
+        project.predict(str(file), tmp_path / name)
+        text = (tmp_path / name).read_text("utf-8")
+        told = json.loads(text) if name.endswith(".json") else [json.loads(line) for line in text.splitlines()]
+        assert [row["prediction"] for row in told] == [row["prediction"] for row in rows]
+
+
+def test_a_file_without_rows_gives_a_file_without_rows(finished: Finished, tmp_path: Path) -> None:
+    project, _ = finished
+    header = write_bank(tmp_path / "new.csv", n_rows=1, skip=40_000).read_text("utf-8").splitlines()[0]
+    (tmp_path / "none.csv").write_text(header + "\n", "utf-8")
+    for name in ("o.csv", "o.parquet", "o.json", "o.jsonl"):
+        assert project.predict(str(tmp_path / "none.csv"), tmp_path / name).n_rows == 0
+    assert (tmp_path / "o.csv").read_text("utf-8") == "prediction,probability_no,probability_yes,problem\n"
+    assert json.loads((tmp_path / "o.json").read_text("utf-8")) == []
+    assert (tmp_path / "o.jsonl").read_text("utf-8") == ""
 
 
 def test_a_bundle_is_found_by_version_identity_or_its_start(finished: Finished) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from palio import measure
 from palio.measure.bins import EDGE_ROWS, N_CATEGORIES, N_FINE, decimals_of
+from palio.measure.statistics.texts import learn_vocabulary
 
 RNG = np.random.default_rng(5)
 
@@ -151,7 +152,7 @@ def test_rows_of_the_log_are_counted_by_the_columns_that_can_be_read() -> None:
 
 def test_statistics_of_a_text_are_counted_from_its_cells() -> None:
     messages = texts(["hello world", "hello there", ""])
-    vocabulary, share = measure.learn_vocabulary(messages, np.array([0, 1, 2]))
+    vocabulary, share = learn_vocabulary(messages, np.array([0, 1, 2]))
     columns = [
         measure.number_column("m.length", np.array([11.0, 11.0, np.nan]), source="m", statistic="length"),
         measure.number_column("m.unseen_tokens", share, source="m", statistic="unseen_tokens", vocabulary=vocabulary),

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from palio import model
-from palio.core.records import Column, ColumnProfile, Profile, Schema, Task
+from palio.core.records import Column, Schema, Task
 from palio.model import GraphBuilder, Outputs, Preprocessing
 
 
@@ -134,15 +134,6 @@ def _linear(
 _FITS = {"lightgbm": _lightgbm, "forest": _forest, "linear": _linear}
 
 
-def profile_for(frame: pl.DataFrame, schema: Schema) -> Profile:
-    """A profile with as much as a bundle needs."""
-    columns = tuple(
-        ColumnProfile(name=c.name, type=c.type, n_rows=frame.height, n_missing=frame.get_column(c.name).null_count())
-        for c in schema.columns
-    )
-    return Profile(n_rows=frame.height, columns=columns)
-
-
 @pytest.fixture(scope="session")
 def small_frame() -> pl.DataFrame:
     """A small made-up table with every type of column, and holes."""
@@ -203,7 +194,9 @@ def facts(champion: Trained) -> dict[str, Any]:
     """What `pack` wants to know about the champion."""
     graph = model.Graph(champion.graph)
     return {
-        "profile": profile_for(champion.frame, champion.schema),
+        "reference": model.make_reference(
+            model.feeds_from_frame(champion.frame, champion.schema), champion.schema, champion.task
+        ),
         "golden": model.make_golden(graph, champion.frame, champion.schema),
         "task": champion.task,
         "schema": champion.schema,

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palio.core.errors import InputError
-from palio.core.monitoring import Reference, ReferenceColumn
+from palio.core.monitoring import Reference
+from palio.core.records import ColumnShape
 from palio.monitor.timeline import Stretch, grid, joined, place, rows_of, segments_of
 
 HOUR = dt.timedelta(hours=1)
@@ -19,8 +20,8 @@ REFERENCE = Reference(
     n_scored=4,
     in_time_order=False,
     columns=(
-        ReferenceColumn(name="job", source="job", kind="category", values=("clerk", "cook"), counts=(2, 1, 0, 1)),
-        ReferenceColumn(name="age", source="age", kind="number", edges=(40.0,), counts=(2, 2, 0)),
+        ColumnShape(name="job", source="job", kind="category", values=("clerk", "cook"), counts=(2, 1, 0, 1)),
+        ColumnShape(name="age", source="age", kind="number", edges=(40.0,), counts=(2, 2, 0)),
     ),
 )
 

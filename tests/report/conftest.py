@@ -17,11 +17,12 @@ from palio.core.records import (
     Chunk,
     ClassScore,
     Column,
-    ColumnProfile,
+    ColumnShape,
     Comparison,
     Cost,
     Curve,
     Decision,
+    Description,
     Evaluation,
     Gap,
     Gate,
@@ -32,7 +33,6 @@ from palio.core.records import (
     Metric,
     Parity,
     Parts,
-    Profile,
     Promotion,
     Run,
     Schema,
@@ -71,25 +71,25 @@ def column(name: str, kind: str = "number", **more: Any) -> Column:
     return Column(name=name, type=kind, **more)
 
 
-def numeric_profile(name: str, low: float, high: float, *, n_rows: int, power: float = 1.0) -> ColumnProfile:
-    edges = tuple(low + (high - low) * (i / 10) ** power for i in range(11))
-    return ColumnProfile(
+def numeric_shape(name: str, low: float, high: float, *, n_rows: int, power: float = 1.0) -> ColumnShape:
+    return ColumnShape(
         name=name,
-        type="number",
-        n_rows=n_rows,
-        n_missing=n_rows // 90,
+        source=name,
+        kind="number",
         low=low,
         high=high,
         mean=(low + high) / 3,
         standard_deviation=(high - low) / 6,
-        edges=edges,
-        counts=(n_rows // 10,) * 10,
+        edges=tuple(low + (high - low) * (i / 10) ** power for i in range(1, 10)),
+        counts=(*(n_rows // 10,) * 10, n_rows // 90),
     )
 
 
-def category_profile(name: str, shares: dict[str, float], *, n_rows: int) -> ColumnProfile:
-    top = tuple((label, round(n_rows * share)) for label, share in shares.items())
-    return ColumnProfile(name=name, type="category", n_rows=n_rows, n_missing=0, n_distinct=len(top), top=top)
+def category_shape(name: str, shares: dict[str, float], *, n_rows: int) -> ColumnShape:
+    counts = tuple(round(n_rows * share) for share in shares.values())
+    return ColumnShape(
+        name=name, source=name, kind="category", values=tuple(shares), counts=(*counts, 0, 0), n_distinct=len(shares)
+    )
 
 
 def bank_schema() -> Schema:
@@ -426,23 +426,23 @@ def bank() -> ReportFacts:
     e = bank_evaluation()
     schema = bank_schema()
     snapshot = a_snapshot(schema, n_rows=45211, source="bank.csv")
-    profile = Profile(
+    description = Description(
         n_rows=45211,
         columns=(
-            numeric_profile("age", 18, 95, n_rows=45211, power=1.6),
-            numeric_profile("balance", -8019, 102127, n_rows=45211, power=3.0),
-            category_profile(
+            numeric_shape("age", 18, 95, n_rows=45211, power=1.6),
+            numeric_shape("balance", -8019, 102127, n_rows=45211, power=3.0),
+            category_shape(
                 "job", {"blue-collar": 0.215, "management": 0.209, "student": 0.02, "retired": 0.05}, n_rows=45211
             ),
-            category_profile("poutcome", {"unknown": 0.817, "failure": 0.108, "success": 0.033}, n_rows=45211),
-            category_profile("y", {"no": 0.883, "yes": 0.117}, n_rows=45211),
+            category_shape("poutcome", {"unknown": 0.817, "failure": 0.108, "success": 0.033}, n_rows=45211),
+            category_shape("y", {"no": 0.883, "yes": 0.117}, n_rows=45211),
         ),
     )
     return ReportFacts(
         project="term-deposit",
         generated_at=NOON,
         snapshot=snapshot,
-        profile=profile,
+        description=description,
         parts=some_parts(
             snapshot,
             n_duplicates_moved=12,
@@ -669,18 +669,18 @@ def flats() -> ReportFacts:
         time=("sold",),
     )
     snapshot = a_snapshot(schema, n_rows=20640, source="flats.csv")
-    profile = Profile(
+    description = Description(
         n_rows=20640,
         columns=(
-            numeric_profile("median_income", 0.5, 15.0, n_rows=20640, power=1.8),
-            numeric_profile("sold", 1.5e9, 1.6e9, n_rows=20640),
+            numeric_shape("median_income", 0.5, 15.0, n_rows=20640, power=1.8),
+            numeric_shape("sold", 1.5e9, 1.6e9, n_rows=20640),
         ),
     )
     return ReportFacts(
         project="flats",
         generated_at=NOON,
         snapshot=snapshot,
-        profile=profile,
+        description=description,
         parts=some_parts(snapshot, method="time"),
         task=task,
         evaluation=e,
@@ -755,8 +755,8 @@ def hostile(challenged: ReportFacts) -> ReportFacts:
         ),
         reasons=tuple(words),
     )
-    profile = Profile(
-        n_rows=100, columns=tuple(category_profile(w, dict.fromkeys(words, 0.1), n_rows=100) for w in words)
+    description = Description(
+        n_rows=100, columns=tuple(category_shape(w, dict.fromkeys(words, 0.1), n_rows=100) for w in words)
     )
     return r(
         challenged,
@@ -764,7 +764,7 @@ def hostile(challenged: ReportFacts) -> ReportFacts:
         task=task,
         evaluation=e,
         snapshot=a_snapshot(schema, n_rows=100, source=HOSTILE["script"] + LONG),
-        profile=profile,
+        description=description,
         parts=r(challenged.parts, warnings=tuple(words), class_counts={"test": dict.fromkeys(words, 3)}),
         search=r(challenged.search, runs=runs, reasons=tuple(words)),
         decision=decision,

@@ -179,7 +179,7 @@ def test_what_was_not_measured_is_left_out(bare: ReportFacts) -> None:
 
 @pytest.mark.parametrize(
     "field",
-    ["profile", "search", "manifest", "champion_evaluation", "comparison", "decision", "promotion", "looks_used"],
+    ["description", "search", "manifest", "champion_evaluation", "comparison", "decision", "promotion", "looks_used"],
 )
 def test_each_optional_record_may_be_missing(challenged: ReportFacts, field: str) -> None:
     import msgspec

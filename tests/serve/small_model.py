@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from palio.core.ids import digest, digest_of
-from palio.core.records import Column, ColumnProfile, Manifest, Profile, Schema, Task, TensorSpec
+from palio.core.records import Column, ColumnShape, Manifest, Schema, Task, TensorSpec
 from palio.model import Graph, Outputs
 
 JOBS = ("admin", "student", "retired")
@@ -138,17 +138,24 @@ class SmallBundle:
         rows = feeds()
         return SmallGolden(rows, self.graph.predict(rows))
 
-    def profile(self) -> Profile:
+    def shapes(self) -> tuple[ColumnShape, ...]:
         """What rows like those of `feeds` look like."""
-        seen: Any = {"n_rows": 4, "n_missing": 0}
-        age = ColumnProfile(name="age", type="integer", **seen, edges=(18, 40, 60, 90), counts=(1, 2, 1))
-        balance = ColumnProfile(
-            name="balance", type="number", n_rows=4, n_missing=1, edges=(-1000.0, 0.0, 612.345678), counts=(1, 2)
+
+        def category(name: str, **seen: int) -> ColumnShape:
+            return ColumnShape(
+                name=name, source=name, kind="category", values=tuple(seen), counts=(*seen.values(), 0, 0)
+            )
+
+        def number(name: str, low: float, edges: tuple[float, ...], counts: tuple[int, ...]) -> ColumnShape:
+            return ColumnShape(name=name, source=name, kind="number", low=low, edges=edges, counts=counts)
+
+        return (
+            number("age", 18.0, (40.0, 60.0), (1, 2, 1, 0)),
+            number("balance", -1000.0, (0.0,), (1, 2, 1)),
+            category("job", admin=2, student=1, retired=1),
+            category("level", low=3, high=1),
+            category("married", true=3, false=1),
         )
-        job = ColumnProfile(name="job", type="category", **seen, top=(("admin", 2), ("student", 1), ("retired", 1)))
-        level = ColumnProfile(name="level", type="category", **seen, top=(("low", 3), ("high", 1)))
-        married = ColumnProfile(name="married", type="boolean", **seen, top=(("true", 3), ("false", 1)))
-        return Profile(n_rows=4, columns=(age, balance, job, level, married))
 
     def fetch(self) -> SmallBundle:
         if self.trouble is not None:

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 
 from palio import model, serve
-from palio.data.profiles import profile_of
 from palio.serve.protocols.rows import MAX_EXPLAINED
 from palio.store import open_store
 from tests.flow.conftest import BANK
@@ -35,8 +34,9 @@ def trained(bank: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Ite
     graph = model.Graph(made.graph)
     with open_store(tmp_path_factory.mktemp("store")) as store:
         golden = model.make_golden(graph, bank, made.schema)
+        reference = model.make_reference(model.feeds_from_frame(bank, made.schema), made.schema, made.task)
         identity = model.pack(
-            store, made.graph, profile=profile_of(bank, made.schema), golden=golden,
+            store, made.graph, reference=reference, golden=golden,
             task=made.task, schema=made.schema, family="lightgbm", params={}, seed=0, n_parameters=1, snapshot="0" * 64,
             parts="0" * 64, trained_on=("train",), metrics={}, parity=(), versions={},
         )  # fmt: skip

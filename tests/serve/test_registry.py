@@ -14,11 +14,11 @@ import pytest
 
 from palio import model, serve, store
 from palio.core.errors import PalioError
-from palio.core.records import ColumnProfile, Profile
+from palio.core.monitoring import Reference
 from palio.serve.traffic.rules import ANONYMOUS
 from tests.serve.small_model import GOOD, SmallBundle, feeds, small_bundle
 
-PROFILE = Profile(n_rows=1, columns=(ColumnProfile(name="age", type="integer", n_rows=1, n_missing=0),))
+REFERENCE = Reference(n_rows=1, n_scored=0, in_time_order=False, columns=())
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def put(shelf: store.Store, small: SmallBundle) -> str:
         if name not in ("format", "inputs", "outputs", "files")
     }
     golden = model.Golden(feeds=rows, outputs=small.graph.predict(rows))
-    return model.pack(shelf, small.model, profile=PROFILE, golden=golden, **facts)
+    return model.pack(shelf, small.model, reference=REFERENCE, golden=golden, **facts)
 
 
 def promote(shelf: store.Store, bundle: str, *, expected: int | None, kind: Any = "promote") -> None:

@@ -77,7 +77,9 @@ def test_a_search_gives_a_bundle_that_beats_the_dummy(prepare: Prepare, name: st
 
 
 def test_the_same_search_twice_gives_the_same_bundle(prepare: Prepare) -> None:
-    first, second = search(prepare("cancer", "one")), search(prepare("cancer", "two"))
+    # enough for the whole plan on a busy machine: a search that the clock cuts may end otherwise
+    first, second = (search(prepare("cancer", name), budget_s=3 * BUDGET_S) for name in ("one", "two"))
+    assert first.stopped_by == second.stopped_by == "plan"
     assert first.bundle == second.bundle
     assert [run.params for run in first.runs] == [run.params for run in second.runs]
     assert [run.cv_score for run in first.runs] == [run.cv_score for run in second.runs]

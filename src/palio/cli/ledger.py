@@ -95,7 +95,7 @@ def verify(bundle: str, folder: Path, as_json: bool, trust: tuple[str, ...]) -> 
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @verb
 def export(bundle: str, output: Path, folder: Path, as_json: bool) -> None:
-    """Write a bundle as a folder: model.onnx, manifest, profile, golden rows, card, signatures."""
+    """Write a bundle as a folder: model.onnx, manifest, golden rows, card, reference, signatures."""
     from palio import flow
 
     with flow.Project.open(folder) as project:

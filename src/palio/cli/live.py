@@ -89,7 +89,7 @@ def _refuse_options_before(context: click.Context) -> None:
 @click.command()
 @click.argument("file")
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="Where to write: .csv, .parquet or .jsonl."
+    "--output", required=True, type=click.Path(path_type=Path), help="Where to write: .csv, .parquet, .json or .jsonl."
 )
 @click.option("--version", "version", type=int, help="Version of the model (default: the champion).")
 @click.option("--query", default="", help="Query, when FILE is a database URL.")

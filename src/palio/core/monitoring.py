@@ -11,48 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from palio.core.records import Metric, Record
+from palio.core.records import ColumnShape, Metric, Record
 
 # ── what the model was trained on ───────────────────────────────────────────────────────────────────────────────────
-
-
-class ReferenceColumn(Record, frozen=True, kw_only=True):
-    """The bins that a column of a window is counted into, and how full they were in the reference.
-
-    Cells are read as the graph takes them: numbers and moments as float64 with NaN for missing, all else as text with
-    the empty text for missing.
-    """
-
-    name: str
-    """`age`; a statistic of a text is `message.length`; the answers are `prediction` and `probability_<class>`."""
-    role: Literal["feature", "answer"] = "feature"
-    source: str
-    """Column that it is computed from."""
-    statistic: str = ""
-    """What is computed of a text (`length`, `unseen_tokens`, …); empty for the cells themselves."""
-    kind: Literal["number", "category"]
-    edges: tuple[float, ...] = ()
-    """Inner edges, increasing, at quantiles of the reference; a value on an edge belongs to the bin above it."""
-    values: tuple[str, ...] = ()
-    """Categories, most frequent first; the bin behind them holds the rest."""
-    counts: tuple[int, ...]
-    """Rows per bin: `len(edges) + 1` or `len(values) + 1`, and one more for missing."""
-    blocks: tuple[tuple[int, ...], ...] = ()
-    """`counts` of runs of the reference rows, in the order of time where the data has one: how much the world moves
-    by itself."""
-    own: tuple[int, ...] = ()
-    """Of an answer: `counts` of what the model itself answers on some of these rows, which it has learned from. It is
-    another fit than the ones that had not seen them, and answers a little otherwise."""
-    low: float | None = None
-    high: float | None = None
-    mean: float | None = None
-    standard_deviation: float | None = None
-    decimals: tuple[int, ...] = ()
-    """Of a number: values by digits behind the point, 0 to 6 and more, in a thinned sample."""
-    is_moment: bool = False
-    """Of a number: seconds since 1970 (UTC)."""
-    vocabulary: bytes = b""
-    """Of `unseen_tokens`: sorted 32-bit hashes of the tokens that were seen, little endian."""
 
 
 class Reference(Record, frozen=True, kw_only=True):
@@ -66,7 +27,7 @@ class Reference(Record, frozen=True, kw_only=True):
     """Rows with an answer of a fit that had not seen them: the validation part, or all rows out of fold."""
     in_time_order: bool
     """Whether blocks are runs of time; else they are runs of file order."""
-    columns: tuple[ReferenceColumn, ...]
+    columns: tuple[ColumnShape, ...]
     quality: dict[str, Metric] = msgspec.field(default_factory=dict)
     """Metrics on the rows with out-of-sample answers."""
 

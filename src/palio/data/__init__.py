@@ -1,4 +1,4 @@
-"""Rows come in: sources become a `Snapshot` (immutable, content-addressed) with a schema (its contract) and a profile.
+"""Rows come in: sources become a `Snapshot` (immutable, content-addressed) with its contract and its description.
 
 `open_source` names where rows come from, `survey` finds out what the columns are, `ingest` stores them. Everything
 streams: memory does not grow with the number of rows. Heavy libraries load on the first use of a name.
@@ -13,11 +13,11 @@ from palio.core.doors import door
 if TYPE_CHECKING:
     from palio.data.arrivals import scan as scan
     from palio.data.cells.frame import read_cells as read_cells
+    from palio.data.describing import description as description
     from palio.data.inference import Survey as Survey
     from palio.data.inference import survey as survey
     from palio.data.mixing import mix as mix
     from palio.data.opening import open_source as open_source
-    from palio.data.profiles import profile_of as profile_of
     from palio.data.row_ids import RowIds as RowIds
     from palio.data.schema_file import read_schema as read_schema
     from palio.data.schema_file import write_schema as write_schema
@@ -40,10 +40,10 @@ else:
         {
             "arrivals": "scan",
             "cells.frame": "read_cells",
+            "describing": "description",
             "inference": "Survey survey",
             "mixing": "mix",
             "opening": "open_source",
-            "profiles": "profile_of",
             "row_ids": "RowIds",
             "schema_file": "read_schema write_schema",
             "snapshot": "batches frames ingest read target_array",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,11 @@ import polars as pl
 
 from palio.core.errors import InputError
 from palio.core.ids import short
-from palio.core.records import Chunk, Column, Profile, Schema, Snapshot
+from palio.core.records import Chunk, Column, Description, Schema, Snapshot
 from palio.data.cells.scan import MAX_CATEGORIES
 from palio.data.contract import Checked
+from palio.data.describing import Describer
 from palio.data.identity import Digester
-from palio.data.profiles import Profiler
 from palio.data.row_ids import RowIds, repeats
 
 if TYPE_CHECKING:
@@ -50,11 +49,7 @@ class ChunkWriter:
         self._n_waiting = 0
         self._chunks: list[Chunk] = []
         self._digester = Digester(schema)
-        self._profiler = Profiler(list(schema.columns), target=schema.target)
-        # a person who makes a category of a column need not list its values
-        self._values: dict[str, Counter[str]] = {
-            c.name: Counter() for c in schema.columns if c.type in ("category", "boolean") and c.categories is None
-        }
+        self._describer = Describer(schema.columns, target=schema.target)
         if parent is not None:
             for frame in read_chunks(store, parent.chunks, None):
                 self._account(frame)
@@ -100,18 +95,20 @@ class ChunkWriter:
             if self._n_waiting == self._limit:
                 self._flush()
 
-    def finish(self) -> tuple[Schema, tuple[Chunk, ...], dict[str, str], Profile]:
+    def finish(self) -> tuple[Schema, tuple[Chunk, ...], dict[str, str], Description]:
         """Store what is left, and describe all rows."""
         self._flush()
-        chunks = tuple(self._chunks)
-        for frame in read_chunks(self.store, chunks, None):
-            self._profiler.fill(frame)
-        profile = self._profiler.finish()
-        schema = _widened(self.schema, profile) if self.parent is not None else self.schema
-        schema = _listed(schema, self._values)
+        chunks, uncounted = tuple(self._chunks), self._describer.uncounted
+        if uncounted:
+            for frame in read_chunks(self.store, chunks, uncounted):
+                self._describer.fill(frame)
+        description = self._describer.finish()
+        known = {c.name: self._describer.known(c.name) for c in self.schema.columns}
+        schema = _widened(self.schema, description, known) if self.parent is not None else self.schema
+        schema = _listed(schema, known)
         if self._id_repeats:
             schema = msgspec.structs.replace(schema, id=None)
-        return schema, chunks, self._digester.digests(), profile
+        return schema, chunks, self._digester.digests(), description
 
     def _flush(self) -> None:
         if not self._n_waiting:
@@ -129,33 +126,30 @@ class ChunkWriter:
         if self.schema.target is not None:
             self.n_unlabelled += frame[self.schema.target].null_count()
         self._digester.add(frame)
-        self._profiler.add(frame)
-        for name, counts in list(self._values.items()):
-            counts.update(dict(frame[name].drop_nulls().value_counts().iter_rows()))
-            if len(counts) > MAX_CATEGORIES:
-                del self._values[name]
+        self._describer.add(frame)
 
 
-def _listed(schema: Schema, values: Mapping[str, Counter[str]]) -> Schema:
-    """Write down the known values of columns, most frequent first."""
+def _listed(schema: Schema, known: Mapping[str, tuple[str, ...] | None]) -> Schema:
+    """Write down the values of categories that a person made without listing them, most frequent first."""
     columns = list(schema.columns)
     for i, column in enumerate(columns):
-        counts = values.get(column.name)
-        if counts:
-            ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-            columns[i] = msgspec.structs.replace(column, categories=tuple(value for value, _ in ranked))
+        if column.type in ("category", "boolean") and column.categories is None:
+            values = known[column.name]
+            if values and len(values) <= MAX_CATEGORIES:
+                columns[i] = msgspec.structs.replace(column, categories=values)
     return msgspec.structs.replace(schema, columns=tuple(columns))
 
 
-def _widened(schema: Schema, profile: Profile) -> Schema:
+def _widened(schema: Schema, description: Description, known: Mapping[str, tuple[str, ...] | None]) -> Schema:
     """Let ranges, categories and missing values cover all rows that were accepted."""
     columns: list[Column] = []
-    for column, seen in zip(schema.columns, profile.columns, strict=True):
+    for column, seen in zip(schema.columns, description.columns, strict=True):
         new = column
         if column.low is not None and column.high is not None and seen.low is not None and seen.high is not None:
             new = msgspec.structs.replace(new, low=min(column.low, seen.low), high=max(column.high, seen.high))
         if column.categories is not None:
-            fresh = sorted(value for value, _ in seen.top if value not in set(column.categories))
+            listed, values = set(column.categories), known[column.name] or seen.values
+            fresh = sorted(value for value in values if value not in listed)
             new = msgspec.structs.replace(new, categories=(*column.categories, *fresh))
         if column.on_missing == "flag" and seen.n_missing:
             new = msgspec.structs.replace(new, on_missing="accept")

@@ -14,7 +14,7 @@ from palio.core.cells import label
 from palio.core.errors import ConflictError, InputError, did_you_mean
 from palio.core.ids import canonical_json, short
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Profile, Schema, Snapshot, Task, Violation
+from palio.core.records import Schema, Snapshot, Task, Violation
 from palio.data.cells.plain import DTYPES
 from palio.data.chunks import ChunkWriter, read_chunks
 from palio.data.contract import Tally, check, check_columns, marked, ragged, read_batch, refusal, spoilt
@@ -124,7 +124,7 @@ def _stream(
 
 def _keep(source: Source, writer: ChunkWriter, tally: Tally, quarantine: Quarantine) -> Snapshot:
     store, parent = writer.store, writer.parent
-    schema, chunks, digests, profile = writer.finish()
+    schema, chunks, digests, description = writer.finish()
     known = store.records.get(Snapshot, identity := snapshot_id(schema, writer.n_rows, digests))
     if known is None:
         versions = [s.version for s in store.records.all(Snapshot)]
@@ -139,7 +139,7 @@ def _keep(source: Source, writer: ChunkWriter, tally: Tally, quarantine: Quarant
             n_quarantined=quarantine.n_rows,
             column_digests=digests,
             chunks=chunks,
-            profile=store.blobs.put(canonical_json(profile)),
+            profile=store.blobs.put(canonical_json(description)),
             violations=tally.violations,
             form=parent.form if parent else source.form,
         )
@@ -165,11 +165,6 @@ def _keep(source: Source, writer: ChunkWriter, tally: Tally, quarantine: Quarant
             },
         )
     return known
-
-
-def profile(store: Store, snapshot: Snapshot) -> Profile:
-    """Read the profile of a snapshot."""
-    return msgspec.json.decode(store.blobs.get(snapshot.profile), type=Profile)
 
 
 def frames(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from palio.core.errors import InputError
-from palio.core.records import Column, Profile, Snapshot, Task
+from palio.core.records import Column, Snapshot, Task
 from palio.core.words import counted
 from palio.data.classes import class_of_interest, look_alike, rare
+from palio.data.describing import description
 
 if TYPE_CHECKING:
     from palio.store import Store
@@ -41,10 +40,10 @@ class TaskFound(NamedTuple):
 def infer_task(
     store: Store, snapshot: Snapshot, *, kind: str = "auto", metric: str = "auto", positive: str = ""
 ) -> Task:
-    """Tell the task from the contract and the profile of a snapshot.
+    """Tell the task from the contract and the description of a snapshot.
 
     Args:
-        store: Holds the profile.
+        store: Holds the description.
         snapshot: Its schema names the target.
         kind: `classification` or `regression` if known, else `auto`.
         metric: What selects models; kept as given.
@@ -57,10 +56,9 @@ def infer_task(
     if schema.target is None:
         raise InputError("no target is named", hint="name it with --target COLUMN, or target = in schema.toml")
     column = schema.column(schema.target)
-    profile = msgspec.json.decode(store.blobs.get(snapshot.profile), type=Profile)
-    found = next(c for c in profile.columns if c.name == column.name)
+    found = next(c for c in description(store, snapshot).columns if c.name == column.name)
     counts = dict(found.top) if found.top and found.n_other == 0 else None
-    # values that are few enough to be classes are all in `top`; a number among them that has a fraction shows it
+    # values that are few enough to be classes are all in `values`; a number among them that has a fraction shows it
     has_fraction = column.type == "number" and not (counts and all(_is_whole(value) for value in counts))
     return task_from(
         column,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from palio import model, report, split
+from palio import data, model, report, split
 from palio.core.clock import utc_now
 from palio.core.errors import NotFoundError
 from palio.core.ids import short
-from palio.core.records import Decision, Evaluation, Parts, Profile, Search, Snapshot
+from palio.core.records import Decision, Evaluation, Parts, Search, Snapshot
 
 if TYPE_CHECKING:
     from palio.flow.opened import Opened
@@ -82,7 +80,7 @@ def gather(project: Opened, decision: Decision, search: Search | None = None) ->
         parts=parts,
         task=evaluation.task,
         evaluation=evaluation,
-        profile=msgspec.json.decode(project.store.blobs.get(snapshot.profile), type=Profile),
+        description=data.description(project.store, snapshot),
         search=search,
         manifest=model.load(project.store, decision.challenger).manifest,
         champion_evaluation=_champion_evaluation(project, decision, evaluation),

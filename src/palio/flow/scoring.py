@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from palio.flow.opened import Opened
     from palio.model import Bundle, Outputs
 
-OUTPUTS = (".csv", ".parquet", ".jsonl")
+OUTPUTS = (".csv", ".parquet", ".json", ".jsonl")
 PROBLEM = "problem"
 N_SHOWN = 3
 
@@ -66,7 +66,7 @@ def predict(
     Args:
         project: Whose champion answers.
         file: Where the rows come from.
-        output: Where they go: `.csv`, `.parquet` or `.jsonl`.
+        output: Where they go: `.csv`, `.parquet`, `.json` (a list of objects) or `.jsonl`.
         version: Of the model; None: the champion.
         query: What to ask, where `file` is a database.
         decimal: What stands before decimals in this file, if it is not what the contract says: `.` or `,`.
@@ -175,6 +175,7 @@ class _Writer:
         self._partial = path.with_name(f".{path.name}.partial")
         self._parquet: Any = None
         self._file: Any = None
+        self._n_rows = 0
 
     def __enter__(self) -> _Writer:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -192,12 +193,19 @@ class _Writer:
         first = self._file is None
         if first:
             self._file = self._partial.open("wb")
-        if self._path.suffix == ".jsonl":
+        if self._path.suffix == ".json":
+            lines = frame.write_ndjson().encode().splitlines()
+            start = b"[\n" if first else b",\n" if self._n_rows and lines else b""
+            self._file.write(start + b",\n".join(lines))
+            self._n_rows += len(lines)
+        elif self._path.suffix == ".jsonl":
             frame.write_ndjson(self._file)
         else:
             frame.write_csv(self._file, include_header=first)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._file is not None and self._path.suffix == ".json":
+            self._file.write(b"\n]\n")
         for handle in (self._parquet, self._file):
             if handle is not None:
                 handle.close()

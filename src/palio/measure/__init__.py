@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from palio.core.doors import door
 
 if TYPE_CHECKING:
+    from palio.measure.bins import N_CATEGORIES as N_CATEGORIES
     from palio.measure.bins import add_counts as add_counts
     from palio.measure.bins import bins_of as bins_of
-    from palio.measure.bins import category_column as category_column
     from palio.measure.bins import count as count
     from palio.measure.bins import count_rows as count_rows
     from palio.measure.bins import log_column as log_column
-    from palio.measure.bins import number_column as number_column
     from palio.measure.bins import thin_rows as thin_rows
     from palio.measure.coarse_bins import CoarseBins as CoarseBins
     from palio.measure.coarse_bins import fold as fold
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from palio.measure.metrics import METRICS as METRICS
     from palio.measure.multiple import benjamini_hochberg as benjamini_hochberg
     from palio.measure.multiple import two_sided_p as two_sided_p
+    from palio.measure.profiles import decode_description as decode_description
     from palio.measure.reliability import calibration_bins as calibration_bins
     from palio.measure.sample import Sample as Sample
     from palio.measure.sample import View as View
@@ -50,18 +50,23 @@ if TYPE_CHECKING:
     from palio.measure.scores import metric_names as metric_names
     from palio.measure.scores import row_losses as row_losses
     from palio.measure.scores import score as score
-    from palio.measure.texts import N_TEXT_BLOCKS as N_TEXT_BLOCKS
-    from palio.measure.texts import TEXT_STATISTICS as TEXT_STATISTICS
-    from palio.measure.texts import as_texts as as_texts
-    from palio.measure.texts import learn_vocabulary as learn_vocabulary
-    from palio.measure.texts import text_statistics as text_statistics
+    from palio.measure.shapes import MAX_DISTINCT as MAX_DISTINCT
+    from palio.measure.shapes import NumberDescriber as NumberDescriber
+    from palio.measure.shapes import ValueDescriber as ValueDescriber
+    from palio.measure.shapes import category_column as category_column
+    from palio.measure.shapes import number_column as number_column
+    from palio.measure.statistics import is_statistic as is_statistic
+    from palio.measure.statistics import learn_statistics as learn_statistics
+    from palio.measure.statistics import statistics_names as statistics_names
+    from palio.measure.statistics.texts import as_texts as as_texts
+    from palio.measure.statistics.texts import text_statistics as text_statistics
     from palio.measure.timing import TIMING_MARGIN as TIMING_MARGIN
     from palio.measure.timing import is_clearly_over as is_clearly_over
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
         {
-            "bins": "add_counts bins_of category_column count count_rows log_column number_column thin_rows",
+            "bins": "N_CATEGORIES add_counts bins_of count count_rows log_column thin_rows",
             "coarse_bins": "CoarseBins fold",
             "curves": "confusion pr_curve roc_curve",
             "differences": "paired",
@@ -71,10 +76,13 @@ else:
             "latencies": "LATENCY_EDGES bin_latencies latency_quantile",
             "metrics": "METRICS",
             "multiple": "benjamini_hochberg two_sided_p",
+            "profiles": "decode_description",
             "reliability": "calibration_bins",
             "sample": "Sample View positive_index",
             "scores": "default_metric higher_is_better is_defined metric_names row_losses score",
-            "texts": "N_TEXT_BLOCKS TEXT_STATISTICS as_texts learn_vocabulary text_statistics",
+            "shapes": "MAX_DISTINCT NumberDescriber ValueDescriber category_column number_column",
+            "statistics": "is_statistic learn_statistics statistics_names",
+            "statistics.texts": "as_texts text_statistics",
             "timing": "TIMING_MARGIN is_clearly_over",
         },
     )

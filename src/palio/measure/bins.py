@@ -1,25 +1,23 @@
-"""Count columns into the bins of what a model was trained on: the same code at training and at monitoring.
+"""Cut columns into bins and count cells into them: the same code when rows come in, at training and at monitoring.
 
 Cells come as a graph takes them: float64 with NaN for missing, texts (objects or `StringDType`) with "" for missing.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.monitoring import ColumnCounts, ReferenceColumn
-from palio.measure.texts import text_statistics
+from palio.core.monitoring import ColumnCounts
+from palio.core.records import ColumnShape
+from palio.measure.statistics import compute_statistics
 
 Array = npt.NDArray[Any]
-Rows = slice | Array
 
 N_FINE = 256
 """Bins of a number, at most; missing is one more."""
@@ -32,7 +30,7 @@ DECIMAL_ROWS = 1_024
 TEXT_ROWS = 4_096
 """Texts, evenly drawn, that statistics are computed of in one call."""
 MOST_DECIMALS = 6
-_AT_ONCE = 65_536
+AT_ONCE = 65_536
 """Values that are sorted together: they stay in the cache."""
 
 
@@ -60,7 +58,11 @@ def inner_edges(values: Array, *, n_bins: int = N_FINE) -> tuple[float, ...]:
         >>> inner_edges(np.array([1.0, 2.0, 2.0, 5.0, np.nan]))
         (1.5, 3.5)
     """
-    values = np.asarray(values, np.float64)[thin_rows(len(values), EDGE_ROWS)]
+    return cut(np.asarray(values, np.float64)[thin_rows(len(values), EDGE_ROWS)], n_bins=n_bins)[0]
+
+
+def cut(values: Array, *, n_bins: int = N_FINE) -> tuple[tuple[float, ...], Array]:
+    """Return the inner edges of all these numbers, and which different finite ones there are, increasing."""
     ranked = np.sort(values[np.isfinite(values)])
     different = ranked[np.r_[True, ranked[1:] > ranked[:-1]]] if len(ranked) else ranked
     if len(different) <= n_bins:
@@ -70,7 +72,7 @@ def inner_edges(values: Array, *, n_bins: int = N_FINE) -> tuple[float, ...]:
     else:
         found = np.unique(np.quantile(ranked, np.linspace(0, 1, n_bins + 1)[1:-1], method="lower"))
         found = found[found > ranked[0]]
-    return tuple(found.tolist())
+    return tuple(found.tolist()), different
 
 
 def most_frequent(values: Array, *, n_values: int = N_CATEGORIES) -> tuple[str, ...]:
@@ -80,16 +82,25 @@ def most_frequent(values: Array, *, n_values: int = N_CATEGORIES) -> tuple[str, 
         >>> most_frequent(np.array(["b", "a", "", "b"], object))
         ('b', 'a')
     """
+    return ranked(tally(values))[:n_values]
+
+
+def tally(values: Array) -> Counter[str]:
+    """Count texts, of many rows a thinned sample; missing is none."""
     counts = Counter(values[thin_rows(len(values), EDGE_ROWS)].tolist())
     counts.pop("", None)
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(value for value, _ in ranked[:n_values])
+    return counts
 
 
-def bins_of(column: ReferenceColumn, values: Array) -> Array:
+def ranked(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """List counted texts, the most frequent first; equally frequent ones by alphabet."""
+    return tuple(value for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def bins_of(column: ColumnShape, values: Array) -> Array:
     """Find the bin of each row, shape (n_rows,) int64; the last bin holds what is missing."""
     last = len(column.counts) - 1
-    if column.kind == "category":
+    if column.kind != "number":
         places: dict[str | None, int] = {value: place for place, value in enumerate(column.values)}
         places[""] = places[None] = last
         found = map(places.get, values.tolist(), repeat(len(column.values)))
@@ -100,38 +111,51 @@ def bins_of(column: ReferenceColumn, values: Array) -> Array:
     return place
 
 
-def count(column: ReferenceColumn, values: Array) -> ColumnCounts:
+def count(column: ColumnShape, values: Array) -> ColumnCounts:
     """Count cells into the bins of a column. Counts of other cells may be added to them.
 
     Costs about 40 ns a number and 60 ns a text, however many different ones there are (benchmarks/monitoring); some
     tens of thousands of cells in one call are best.
 
     Example:
+        >>> from palio.measure.shapes import number_column
         >>> ages = number_column("age", np.array([20.0, 30.0, 40.0]))
         >>> count(ages, np.array([25.0, 31.0, 99.0, np.nan])).counts
         (0, 2, 1, 1)
     """
     n_bins = len(column.counts)
-    if column.kind == "category":
+    if column.kind != "number":
         found = np.bincount(bins_of(column, values), minlength=n_bins)
         return ColumnCounts(name=column.name, counts=tuple(found.tolist()))
     numbers = np.asarray(values, np.float64)
-    marks = np.array([*column.edges, np.inf])
     low = -np.inf if column.low is None else column.low
     high = np.inf if column.high is None else column.high
-    below, n_low, n_high = np.zeros(n_bins, np.int64), 0, 0
-    for start in range(0, len(numbers), _AT_ONCE):  # sorted first, each edge is looked up once, not each value
-        ranked = np.sort(numbers[start : start + _AT_ONCE])  # missing ones last
-        n_known = int(np.searchsorted(ranked, np.nan))
-        known = ranked[:n_known]
+    counts, n_low, n_high = count_numbers(column.edges, numbers, low, high)
+    decimals = decimals_of(numbers) if column.decimals else ()
+    return ColumnCounts(name=column.name, counts=tuple(counts.tolist()), n_low=n_low, n_high=n_high, decimals=decimals)
+
+
+def count_numbers(
+    edges: Sequence[float], numbers: Array, low: float = -np.inf, high: float = np.inf
+) -> tuple[Array, int, int]:
+    """Count numbers between edges, those that are missing behind them; and how many lie below `low` and above `high`.
+
+    Example:
+        >>> count_numbers((2.0, 3.0), np.array([1.0, 2.0, 5.0, np.nan]), low=1.5)
+        (array([1, 1, 1, 1]), 1, 0)
+    """
+    marks = np.array([*edges, np.inf])
+    below, n_low, n_high = np.zeros(len(edges) + 2, np.int64), 0, 0
+    for start in range(0, len(numbers), AT_ONCE):  # sorted first, each edge is looked up once, not each value
+        ascending = np.sort(numbers[start : start + AT_ONCE])  # missing ones last
+        n_known = int(np.searchsorted(ascending, np.nan))
+        known = ascending[:n_known]
         below[:-1] += np.searchsorted(known, marks)
         below[-2] += n_known - int(np.searchsorted(known, np.inf))
-        below[-1] += len(ranked)
+        below[-1] += len(ascending)
         n_low += int(np.searchsorted(known, low))
         n_high += n_known - int(np.searchsorted(known, high, side="right"))
-    decimals = decimals_of(numbers) if column.decimals else ()
-    counts = np.diff(below, prepend=0)
-    return ColumnCounts(name=column.name, counts=tuple(counts.tolist()), n_low=n_low, n_high=n_high, decimals=decimals)
+    return np.diff(below, prepend=0), n_low, n_high
 
 
 def decimals_of(values: Array) -> tuple[int, ...]:
@@ -163,142 +187,40 @@ def add_counts(one: ColumnCounts, other: ColumnCounts) -> ColumnCounts:
     )
 
 
-def log_column(column: ReferenceColumn) -> str:
+def log_column(column: ColumnShape) -> str:
     """Name the column of the prediction log, and of the reference rows, that a reference column is computed from."""
     return f"input.{column.source}" if column.role == "feature" else column.source
 
 
-def count_rows(columns: Iterable[ReferenceColumn], cells: Mapping[str, Array]) -> tuple[ColumnCounts, ...]:
+def count_rows(columns: Iterable[ColumnShape], cells: Mapping[str, Array]) -> tuple[ColumnCounts, ...]:
     """Count rows as they stand in the prediction log: `input.<column>`, `prediction`, `probability_<class>`.
 
-    Statistics of texts are computed once for each text column, of a thinned sample. Columns that are not there, or were
-    redacted or hashed so that no number is left, are left out.
+    Statistics are computed once for each column that has some, of a thinned sample; its cells themselves are not
+    counted. Columns that are not there, or were redacted or hashed so that no number is left, are left out.
     """
-    found, texts = [], dict[str, dict[str, Array]]()
-    wanted = tuple(columns)
-    vocabularies = {c.source: c.vocabulary for c in wanted if c.statistic and c.vocabulary}
+    found, computed = [], dict[str, dict[str, Array]]()
+    wanted = [column for column in columns if column.kind != "text"]
+    kept: dict[str, dict[str, bytes]] = {}
+    for column in wanted:
+        if column.statistic:
+            kept.setdefault(column.source, {})[column.statistic] = column.vocabulary
     for column in wanted:
         key = log_column(column)
         if key not in cells:
             continue
         values = cells[key]
         if column.statistic:
-            if column.source not in texts:
+            if column.source not in computed:
                 some = values[thin_rows(len(values), TEXT_ROWS)]
-                is_text = not any(cell is None for cell in some.tolist())
-                vocabulary = np.frombuffer(vocabularies.get(column.source, b""), "<u4")
-                texts[column.source] = text_statistics(some, vocabulary) if is_text else {}
-            if column.statistic in texts[column.source]:
-                found.append(count(column, texts[column.source][column.statistic]))
+                computed[column.source] = compute_statistics(kept[column.source], some)
+            if column.statistic in computed[column.source]:
+                found.append(count(column, computed[column.source][column.statistic]))
         elif _is_readable(column, values):
             found.append(count(column, values))
     return tuple(found)
 
 
-def number_column(
-    name: str,
-    values: Array,
-    *,
-    blocks: Sequence[Rows] = (slice(None),),
-    source: str = "",
-    statistic: str = "",
-    role: Literal["feature", "answer"] = "feature",
-    is_moment: bool = False,
-    vocabulary: bytes = b"",
-) -> ReferenceColumn:
-    """Make the bins of a number and fill them.
-
-    Args:
-        name: Of the column.
-        values: Shape (n_rows,).
-        blocks: Runs of rows that are counted apart; together all rows, each once.
-        source: Column that it is computed from; empty is the column itself.
-        statistic: What is computed of it.
-        role: Whose column it is.
-        is_moment: Whether the numbers are seconds since 1970.
-        vocabulary: Of the statistic `unseen_tokens`.
-    """
-    numbers = np.asarray(values, np.float64)
-    edges = inner_edges(numbers)
-    low, high, mean, spread = _moments(numbers)
-    column = ReferenceColumn(
-        name=name,
-        role=role,
-        source=source or name,
-        statistic=statistic,
-        kind="number",
-        edges=edges,
-        counts=(0,) * (len(edges) + 2),
-        low=low,
-        high=high,
-        mean=mean,
-        standard_deviation=spread,
-        decimals=() if statistic or role == "answer" or is_moment else decimals_of(numbers),
-        is_moment=is_moment,
-        vocabulary=vocabulary,
-    )
-    return _filled(column, numbers, blocks)
-
-
-def category_column(
-    name: str,
-    values: Array,
-    *,
-    blocks: Sequence[Rows] = (slice(None),),
-    source: str = "",
-    role: Literal["feature", "answer"] = "feature",
-    known: Sequence[str] = (),
-) -> ReferenceColumn:
-    """Make the bins of a category and fill them; arguments as for numbers.
-
-    Args:
-        known: Values that have a bin even if no row holds them.
-    """
-    seen = most_frequent(values)
-    chosen = (*seen, *(value for value in known if value and value not in seen))[:N_CATEGORIES]
-    column = ReferenceColumn(
-        name=name,
-        role=role,
-        source=source or name,
-        kind="category",
-        values=chosen,
-        counts=(0,) * (len(chosen) + 2),
-    )
-    return _filled(column, values, blocks)
-
-
-def _filled(column: ReferenceColumn, values: Array, blocks: Sequence[Rows]) -> ReferenceColumn:
-    if column.kind == "category" or len(values) <= _AT_ONCE:  # few rows: looking all up at once costs least
-        places = bins_of(column, values)
-        found = [tuple(np.bincount(places[rows], minlength=len(column.counts)).tolist()) for rows in blocks]
-    else:
-        found = [count(column, values[rows]).counts for rows in blocks]
-    total: Array = np.asarray(found, np.int64).sum(axis=0)
-    return msgspec.structs.replace(column, counts=tuple(total.tolist()), blocks=tuple(found) if len(found) > 1 else ())
-
-
-def _moments(numbers: Array) -> tuple[float | None, float | None, float | None, float | None]:
-    """Return the smallest and largest finite number, mean and standard deviation; None where there is none."""
-
-    def finite() -> Iterator[Array]:
-        for start in range(0, len(numbers), _AT_ONCE):
-            some = numbers[start : start + _AT_ONCE]
-            yield some[np.isfinite(some)]
-
-    n = sum(len(some) for some in finite())
-    if not n:
-        return None, None, None, None
-    low = min(float(some.min()) for some in finite() if len(some))
-    high = max(float(some.max()) for some in finite() if len(some))
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = sum(float(some.sum()) for some in finite()) / n
-        spread = math.sqrt(sum(float(((some - mean) ** 2).sum()) for some in finite()) / (n - 1)) if n > 1 else None
-    if not math.isfinite(mean):
-        return low, high, None, None
-    return low, high, mean, spread if spread is not None and math.isfinite(spread) else None
-
-
-def _is_readable(column: ReferenceColumn, values: Array) -> bool:
+def _is_readable(column: ColumnShape, values: Array) -> bool:
     if column.kind == "number":
         return values.ndim == 1 and values.dtype.kind in "fiub"
     return values.ndim == 1 and values.dtype.kind in "OTU" and not all(v is None for v in values[:1].tolist())

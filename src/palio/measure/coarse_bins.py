@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.monitoring import ReferenceColumn
+from palio.core.records import ColumnShape
 
 Array = npt.NDArray[Any]
 
@@ -34,19 +34,19 @@ class CoarseBins:
         return np.bincount(self.places, counts, len(self.labels)).astype(np.int64)
 
 
-def fold(column: ReferenceColumn, *, n_bins: int = N_COARSE) -> CoarseBins:
+def fold(column: ColumnShape, *, n_bins: int = N_COARSE) -> CoarseBins:
     """Choose at most `n_bins` coarse bins that hold about equally many rows of the reference; the last is missing.
 
     Of a category the most frequent values keep their own bin, and the rest share one.
 
     Example:
-        >>> from palio.measure.bins import number_column
+        >>> from palio.measure.shapes import number_column
         >>> ages = number_column("age", np.array([20.0, 30.0, 30.0, 40.0, 50.0, 50.0]))
         >>> coarse = fold(ages, n_bins=3)
         >>> coarse.labels, coarse.of(ages.counts)
         (('up to 34', '35 and more', 'missing'), array([3, 3, 0]))
     """
-    if column.kind == "category":
+    if column.kind != "number":
         n_kept = min(len(column.values), n_bins - 2)
         places = np.minimum(np.arange(len(column.counts)), n_kept)
         places[-1] = n_kept + 1
@@ -61,7 +61,7 @@ def fold(column: ReferenceColumn, *, n_bins: int = N_COARSE) -> CoarseBins:
     return CoarseBins((*labels, MISSING), np.append(places, len(labels)))
 
 
-def _labels(column: ReferenceColumn, starts: Array) -> list[str]:
+def _labels(column: ColumnShape, starts: Array) -> list[str]:
     if not len(starts):
         return ["all values"]
     edges = np.asarray(column.edges)[starts - 1]

@@ -146,9 +146,12 @@ def _whole_rows(newest: Judged, trained: Trained | None) -> list[Finding]:
     subject, rows = newest.subject, newest.cell.whole()
     found: list[Finding] = []
     if subject.rows is not None and subject.reference is not None:
-        told = [f"input.{one.name}" for one in subject.reference.columns if one.role == "feature" and not one.statistic]
-        moments = {f"input.{one.name}" for one in subject.reference.columns if one.is_moment}  # time goes by: no drift
-        columns = [name for name in told if name not in moments and name in subject.rows]
+        columns = [
+            f"input.{one.name}"
+            for one in subject.reference.columns
+            if one.role == "feature" and one.kind != "text" and not one.statistic
+            if not one.is_moment and f"input.{one.name}" in subject.rows  # time goes by: that is no drift
+        ]
         joint = joint_drift(subject.rows, rows, columns=columns, in_time_order=subject.reference.in_time_order)
         found += joint_findings(newest.window, joint)
     if trained is not None and "key" in rows and (rows["key"] != "").any():

@@ -102,7 +102,7 @@ def segments_of(reference: Reference | None, columns: Iterable[str]) -> dict[str
         column = known.get(name)
         if column is None:
             raise InputError(f"[monitor] segments: the model has no column `{name}`", hint=did_you_mean(name, known))
-        if not column.values:
+        if column.kind != "category" or not column.values:
             raise InputError(
                 f"[monitor] segments: `{name}` is a {column.kind}, not a category",
                 hint="name columns with few values, such as a region",

@@ -14,12 +14,15 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from palio.core.records import CalibrationBin, ColumnProfile, Metric
+from palio.core.records import CalibrationBin, ColumnShape, Metric
+from palio.measure import fold
 from palio.report.rounding import clean, number, percent
 
 Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 340.0, 290.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 12.0, 44.0
+N_BARS = 64
+"""Of the histogram of a number, at most."""
 
 
 class Scale(NamedTuple):
@@ -150,8 +153,8 @@ def hundred(metric: Metric, *, title: str) -> Markup:
     return svg("".join(dots), title=title, description=said, view=(200, 50), css="hundred")
 
 
-def histogram(column: ColumnProfile) -> Markup | None:
-    """Draw how a column's values are spread, as small as a line of text; `None` if its profile does not say."""
+def histogram(column: ColumnShape) -> Markup | None:
+    """Draw how a column's values are spread, as small as a line of text; `None` if its shape does not say."""
     bars = _density_bars(column)
     said = f"From {number(column.low)} to {number(column.high)}, mean {number(column.mean)}."
     if column.top and not bars:
@@ -168,16 +171,17 @@ def histogram(column: ColumnProfile) -> Markup | None:
     return svg(marks, title=f"How {column.name} is spread", description=said, view=(90, 22), css="spark")
 
 
-def _density_bars(column: ColumnProfile) -> list[tuple[float, float, float]]:
+def _density_bars(column: ColumnShape) -> list[tuple[float, float, float]]:
     """Turn counts between quantile edges into bars whose area is the count; a spike is cut at four times the median."""
-    edges = list(column.edges)
-    if len(column.counts) == len(edges) + 1 and column.low is not None and column.high is not None:
-        edges = [min(column.low, *edges), *edges, max(column.high, *edges)] if edges else [column.low, column.high]
-    if len(column.counts) != len(edges) - 1 or len(edges) < 2 or not edges[-1] > edges[0]:
+    if column.kind != "number" or column.low is None or column.high is None or not column.high > column.low:
         return []
+    folded = fold(column, n_bins=N_BARS + 1)
+    places, counts = folded.places.tolist(), folded.of(column.counts)[:-1].tolist()
+    inner = [edge for edge, (one, other) in zip(column.edges, pairwise(places), strict=False) if one != other]
+    edges = [min(column.low, *inner), *inner, max(column.high, *inner)] if inner else [column.low, column.high]
     low, span = edges[0], edges[-1] - edges[0]
     least = span / 60
-    densities = [n / max(b - a, least) for (a, b), n in zip(pairwise(edges), column.counts, strict=True)]
+    densities = [n / max(b - a, least) for (a, b), n in zip(pairwise(edges), counts, strict=True)]
     positive = sorted(d for d in densities if d > 0)
     if not positive:
         return []

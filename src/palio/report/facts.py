@@ -7,10 +7,10 @@ import datetime as dt
 from palio.core.records import (
     Comparison,
     Decision,
+    Description,
     Evaluation,
     Manifest,
     Parts,
-    Profile,
     Promotion,
     Record,
     Run,
@@ -35,7 +35,8 @@ class ReportFacts(Record, frozen=True, kw_only=True):
     """The model that the report is about, on the sealed test part."""
     sources: tuple[tuple[str, int], ...] = ()
     """Where the rows came from and how many, oldest first; empty: all from the snapshot's own source."""
-    profile: Profile | None = None
+    description: Description | None = None
+    """Of all rows of the snapshot."""
     search: Search | None = None
     manifest: Manifest | None = None
     champion_evaluation: Evaluation | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from palio.core.records import ColumnProfile, Metric, Run
+from palio.core.records import ColumnShape, Metric, Run
 from palio.core.words import counted
 from palio.report import charts, words
 from palio.report.charts import scale_of
@@ -241,33 +241,33 @@ def _params(facts: ReportFacts) -> list[tuple[str, str]]:
 
 def _columns(facts: ReportFacts) -> list[dict[str, Any]]:
     schema = facts.snapshot.schema
-    profiles = {c.name: c for c in facts.profile.columns} if facts.profile else {}
+    shapes = {c.name: c for c in facts.description.columns} if facts.description else {}
     special = {schema.id: "id", schema.group: "group", schema.target: "target", facts.task.target: "target"}
     special |= {name: "time" for name in schema.time if name not in special}
     found = []
     for column in schema.columns[:MOST_COLUMNS]:
-        profile = profiles.get(column.name)
+        shape = shapes.get(column.name)
         use = special.get(column.name) or ("learned from" if column.feature else "set aside")
         found.append(
             {
                 "name": clean(column.name, limit=60),
                 "type": column.type,
                 "use": f"{use}, learned from" if use in ("time", "group") and column.feature else use,
-                "drawing": charts.histogram(profile) if profile else None,
-                "spread": _spread(profile) if profile else "",
-                "missing": percent(profile.n_missing / profile.n_rows) if profile and profile.n_rows else "",
+                "drawing": charts.histogram(shape) if shape else None,
+                "spread": _spread(shape) if shape else "",
+                "missing": percent(shape.n_missing / shape.n_rows) if shape and shape.n_rows else "",
                 "note": clean(column.note, limit=120),
             }
         )
     return found
 
 
-def _spread(profile: ColumnProfile) -> str:
-    if profile.top and profile.type not in ("number", "integer"):
-        distinct = counted(profile.n_distinct, "value") if profile.n_distinct is not None else "many values"
-        return f"{distinct}, most often {words.quoted(profile.top[0][0], limit=20)}"
-    if profile.low is None or profile.high is None:
+def _spread(shape: ColumnShape) -> str:
+    if shape.kind != "number":
+        if not shape.top:
+            return ""
+        distinct = counted(shape.n_distinct, "value") if shape.n_distinct is not None else "many values"
+        return f"{distinct}, most often {words.quoted(shape.top[0][0], limit=20)}"
+    if shape.low is None or shape.high is None or shape.is_moment:
         return ""
-    if profile.type == "datetime":
-        return ""
-    return f"{number(profile.low)} to {number(profile.high)}, mean {number(profile.mean)}"
+    return f"{number(shape.low)} to {number(shape.high)}, mean {number(shape.mean)}"

@@ -132,7 +132,7 @@ def _computing(compute_rows: Callable[[Mapping[str, Array]], dict[str, Array]]) 
 
 def _explainer(bundle: Bundle) -> Explainer:
     task, schema = bundle.manifest.task, bundle.manifest.schema
-    return models.explainer(bundle.graph, schema, bundle.profile(), classes=task.classes, target=task.target)
+    return models.explainer(bundle.graph, schema, bundle.shapes(), classes=task.classes, target=task.target)
 
 
 def _warm_up(bundle: Bundle) -> BatchPlan:

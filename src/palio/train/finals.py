@@ -268,7 +268,6 @@ def _champion(field: Field, run: Run, everything: Examples) -> str:
     return model.pack(
         field.store,
         graph,
-        profile=data.profile_of(rows.frame, rows.schema),
         golden=model.make_golden(runner, checked.frame, rows.schema),
         reference=reference,
         reference_rows=reference_rows,
@@ -293,15 +292,15 @@ def _champion(field: Field, run: Run, everything: Examples) -> str:
 
 def _reference(
     field: Field, run: Run, everything: Examples, runner: model.Graph
-) -> tuple[Reference | None, dict[str, Any] | None]:
+) -> tuple[Reference, dict[str, Any] | None]:
     """Describe what the champion learned from, and how the same settings did on rows that their fit had not seen."""
     found = unseen.get_answers(field.store, run.answers, field.terms.task)
+    n_train, like = len(field.train.target), data.description(field.store, field.snapshot).columns
     if found is None:
-        return None, None
-    n_train = len(field.train.target)
+        return model.make_reference(everything.feeds(), everything.schema, everything.task, like=like), None
     if len(field.validation.target):
         found = unseen.Unseen(found.rows + n_train, found.answers)
-    return unseen.reference_of(everything, found, n_train=n_train, seed=run.seed, runner=runner)
+    return unseen.reference_of(everything, found, n_train=n_train, seed=run.seed, runner=runner, like=like)
 
 
 def check(graph: bytes, fitted: Fitted, rows: Examples) -> tuple[Parity, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from palio import data, measure, model, split
 from palio.core.errors import NotFoundError
-from palio.core.records import Metric, Parts, Search, Snapshot, Task
+from palio.core.records import ColumnShape, Metric, Parts, Search, Snapshot, Task
 from palio.train.family import Array, Examples, class_outputs, value_outputs
 
 if TYPE_CHECKING:
@@ -75,7 +75,13 @@ def get_answers(store: Store, blob: str | None, task: Task) -> Unseen | None:
 
 
 def reference_of(
-    examples: Examples, unseen: Unseen, *, n_train: int, seed: int, runner: Graph | None = None
+    examples: Examples,
+    unseen: Unseen,
+    *,
+    n_train: int,
+    seed: int,
+    runner: Graph | None = None,
+    like: Sequence[ColumnShape] = (),
 ) -> tuple[Reference, dict[str, Array]]:
     """Make what the bundle holds of its training rows.
 
@@ -85,6 +91,7 @@ def reference_of(
         n_train: Rows of train.
         seed: Of intervals and sample.
         runner: The model that was fitted on all of them; its own answers are counted, too.
+        like: What the columns of the snapshot look like: features are counted into the same bins.
     """
     n_rows = len(examples.target)
     order = split.time_order(examples.frame, examples.schema)
@@ -106,7 +113,7 @@ def reference_of(
     if runner is not None:
         some = rows[:: -(-len(rows) // OWN_ROWS)]
         own = runner.predict({name: cells[some] for name, cells in feeds.items()})
-    reference = model.make_reference(feeds, schema, task, in_time_order=in_time_order, own=own, **how)
+    reference = model.make_reference(feeds, schema, task, in_time_order=in_time_order, own=own, like=like, **how)
     return reference, model.sample_rows(feeds, schema, task, **how)
 
 

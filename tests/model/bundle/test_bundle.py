@@ -28,7 +28,7 @@ def test_a_bundle_opens_as_it_was_packed(champion: Any, facts: dict[str, Any], s
     bundle = model.load(store, model.pack(store, champion.graph, **facts))
     assert bundle.manifest.task == champion.task
     assert bundle.manifest.schema == champion.schema
-    assert bundle.profile() == facts["profile"]
+    assert bundle.shapes() == facts["reference"].columns
     assert [spec.name for spec in bundle.manifest.outputs] == ["prediction", "probabilities"]
     assert bundle.card().startswith("# Predicts `answer`")
     golden = bundle.golden()
@@ -112,7 +112,7 @@ def test_a_rehashed_graph_with_other_inputs_is_refused(folder: Path, train: Any,
 def test_a_rehashed_graph_that_answers_otherwise_fails_its_golden_rows(folder: Path, champion: Any, train: Any) -> None:
     _replace(folder, "model.onnx", train(champion.frame, "answer", "lightgbm", n_trees=9).graph)
     checks = {check.name: check.passed for check in model.verify_folder(folder)}
-    assert checks == {"bytes": True, "signature": True, "golden rows": False}
+    assert checks == {"bytes": True, "signature": True, "golden rows": False, "reference": True}
 
 
 def _replace(folder: Path, member: str, data: bytes) -> None:

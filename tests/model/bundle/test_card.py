@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from palio.core.records import Column, Manifest, Parity, Profile, Schema, Task
+from palio.core.records import Column, Manifest, Parity, Schema, Task
 from palio.model.bundle.card import write_card
 
 
@@ -41,7 +41,7 @@ def manifest(**changes: Any) -> Manifest:
 
 
 def test_the_card_tells_task_data_metrics_columns_and_limits() -> None:
-    card = write_card(manifest(), Profile(n_rows=45211, columns=()))
+    card = write_card(manifest(), n_rows=45211)
     for text in (
         "# Predicts `y`",
         "class of interest is `yes`",
@@ -58,13 +58,13 @@ def test_the_card_tells_task_data_metrics_columns_and_limits() -> None:
 
 
 def test_a_regressor_answers_a_number() -> None:
-    card = write_card(manifest(task=Task(kind="regression", target="y"), metrics={}), Profile(n_rows=1, columns=()))
+    card = write_card(manifest(task=Task(kind="regression", target="y"), metrics={}), n_rows=1)
     assert "Answers a number." in card
 
 
 def test_names_from_the_data_cannot_break_the_table_or_write_html() -> None:
     schema = Schema(columns=(Column(name="a|b`\n<script>", type="category", categories=("<b>",)),))
-    card = write_card(manifest(schema=schema), Profile(n_rows=1, columns=()))
+    card = write_card(manifest(schema=schema), n_rows=1)
     assert "<script>" not in card
     assert "<b>" not in card
     assert all(line.count("|") == 5 for line in card.splitlines() if line.startswith("| a"))

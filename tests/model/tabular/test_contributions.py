@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palio import measure
 from palio.core.errors import InputError
-from palio.core.records import Column, ColumnProfile, Profile, Schema
+from palio.core.records import Column, ColumnShape, Schema
 from palio.model import Graph, explainer
 from palio.model.graph.builder import GraphBuilder
 
@@ -18,17 +19,16 @@ SCHEMA = Schema(
         Column(name="colour", type="category"),
     )
 )
-EDGES, QUARTERS = (0.0, 1.0, 2.0, 3.0, 4.0), (25,) * 4
-PROFILE = Profile(
-    n_rows=100,
-    columns=(
-        *(
-            ColumnProfile(name=name, type="number", n_rows=100, n_missing=0, edges=EDGES, counts=(25,) * 4)
-            for name in ("size", "age", "noise")
-        ),
-        ColumnProfile(name="colour", type="category", n_rows=100, n_missing=50, top=(("red", 40), ("green", 10))),
-    ),
-)
+
+
+def uniform(name: str) -> ColumnShape:
+    return ColumnShape(
+        name=name, source=name, kind="number", low=0.0, edges=(1.0, 2.0, 3.0), counts=(25, 25, 25, 25, 0)
+    )
+
+
+COLOUR = ColumnShape(name="colour", source="colour", kind="category", values=("red", "green"), counts=(40, 10, 0, 50))
+SHAPES = (*map(uniform, ("size", "age", "noise")), COLOUR)
 
 
 def graph(weights: dict[str, float], *, product: bool = False) -> Graph:
@@ -52,7 +52,7 @@ def row(size: float, age: float, noise: float = 1.0) -> dict[str, np.ndarray]:
 
 
 def test_a_sum_is_taken_apart_exactly() -> None:
-    made = explainer(graph({"size": 2.0, "age": -1.0, "noise": 0.0}), SCHEMA, PROFILE, classes=(), target="price")
+    made = explainer(graph({"size": 2.0, "age": -1.0, "noise": 0.0}), SCHEMA, SHAPES, classes=(), target="price")
     said = made.explain(row(10.0, 4.0))
     typical = 1.5  # mean of the lower edges 0, 1, 2, 3
     assert said.of == "price"
@@ -65,21 +65,21 @@ def test_a_sum_is_taken_apart_exactly() -> None:
 def test_base_and_contributions_add_up_to_the_answer_also_with_interactions() -> None:
     model = graph({"size": 1.0, "age": 1.0}, product=True)
     asked = row(5.0, 7.0)
-    said = explainer(model, SCHEMA, PROFILE, classes=(), target="price").explain(asked)
+    said = explainer(model, SCHEMA, SHAPES, classes=(), target="price").explain(asked)
     assert said.base + sum(said.values.values()) == pytest.approx(float(model.predict(asked).prediction[0]))
     assert said.values["age"] != pytest.approx(7 - 1.5, abs=1)  # the interaction is shared between the two
 
 
 def test_equal_inputs_give_equal_contributions() -> None:
     first, second = (
-        explainer(graph({"size": 1.0}, product=True), SCHEMA, PROFILE, classes=(), target="y").explain(row(5.0, 7.0))
+        explainer(graph({"size": 1.0}, product=True), SCHEMA, SHAPES, classes=(), target="y").explain(row(5.0, 7.0))
         for _ in range(2)
     )
     assert first == second
 
 
 def test_several_rows_at_once_are_refused() -> None:
-    made = explainer(graph({"size": 1.0}), SCHEMA, PROFILE, classes=(), target="y")
+    made = explainer(graph({"size": 1.0}), SCHEMA, SHAPES, classes=(), target="y")
     with pytest.raises(InputError, match="several rows"):
         made.explain({name: np.concatenate([value, value]) for name, value in row(1.0, 2.0).items()})
 
@@ -87,15 +87,20 @@ def test_several_rows_at_once_are_refused() -> None:
 def test_of_many_columns_fewer_walks_are_walked_and_they_still_add_up() -> None:
     names = [f"x{k}" for k in range(800)]
     schema = Schema(columns=tuple(Column(name=name, type="number") for name in names))
-    seen = tuple(
-        ColumnProfile(name=name, type="number", n_rows=100, n_missing=0, edges=EDGES, counts=QUARTERS) for name in names
-    )
+    seen = tuple(map(uniform, names))
     builder = GraphBuilder(schema)
     joined = builder.concat([builder.input(name) for name in names])
     total = builder.node("MatMul", joined, builder.constant(np.arange(800.0).reshape(-1, 1)))
     builder.output("prediction", builder.node("Reshape", total, builder.constant([-1], "int64")), "double", (None,))
-    made = explainer(Graph(builder.build()), schema, Profile(n_rows=100, columns=seen), classes=(), target="price")
+    made = explainer(Graph(builder.build()), schema, seen, classes=(), target="price")
     said = made.explain({name: np.array([[2.0]]) for name in names})
     assert len(made.ranks) * 801 * 800 <= 4_000_000
     assert said.base + sum(said.values.values()) == pytest.approx(2 * sum(range(800)))
     assert said.values["x0"] == 0
+
+
+def test_typical_rows_hold_values_that_were_seen() -> None:
+    cells = {"size": [0.0, 1.0] * 50, "age": [2.0, 5.0] * 50, "noise": [7.0] * 100}
+    shapes = [measure.number_column(name, np.array(values)) for name, values in cells.items()]
+    made = explainer(graph({"size": 1.0}), SCHEMA, shapes, classes=(), target="price")
+    assert {name: set(made.typical[name].ravel()) for name in cells} == {name: set(v) for name, v in cells.items()}

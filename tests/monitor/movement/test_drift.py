@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from palio.core.monitoring import ColumnDrift, Reference, ReferenceColumn
+from palio.core.monitoring import ColumnDrift, Reference
+from palio.core.records import ColumnShape
 from palio.measure import bins_of, count, number_column
 from palio.monitor.movement.drift import FLOOR, MODERATE, drift_findings, drift_of
 from tests.monitor import populations
@@ -228,7 +229,7 @@ def test_an_answer_has_moved_only_if_it_is_away_from_what_the_model_itself_answe
     scored, own, served = (chance.normal(shift, 1, 20_000) for shift in (0.0, 0.25, 0.25))
     column = number_column("prediction", scored, blocks=[slice(k, None, 16) for k in range(16)], role="answer")
 
-    def moved(column: ReferenceColumn, values: populations.Array) -> ColumnDrift:
+    def moved(column: ColumnShape, values: populations.Array) -> ColumnDrift:
         reference = Reference(n_rows=20_000, n_scored=20_000, in_time_order=False, columns=(column,))
         window = window_of(reference, {"prediction": bins_of(column, values)})
         return drift_of(reference, window, min_rows=200)[0]

@@ -18,9 +18,8 @@ from palio.data.cells.order import DayOrder, Order
 from palio.data.cells.uniqueness import Numbers, Uniqueness
 from palio.data.cells.words import Words
 from palio.data.classes import look_alike
+from palio.measure import MAX_DISTINCT
 
-MAX_DISTINCT = 10_000
-"""Distinct values are counted exactly up to here."""
 MAX_CATEGORIES = 1_000
 """A column with more known values has no list of them in its contract."""
 SAMPLE_CELLS = 20_000

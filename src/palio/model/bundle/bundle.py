@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from palio.core.errors import InputError, IntegrityError, NotFoundError
 from palio.core.ids import canonical_json, digest, is_digest, short
-from palio.core.records import Manifest, Parity, Profile, Schema, Task
+from palio.core.records import ColumnShape, Manifest, Parity, Schema, Task
+from palio.measure import decode_description
 from palio.model.bundle.card import write_card
 from palio.model.bundle.golden import Golden, decode_golden, encode_golden
 from palio.model.bundle.reference import REFERENCE, ROWS, decode_reference, decode_rows, encode_reference, encode_rows
@@ -36,11 +37,17 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 MANIFEST, GRAPH, PROFILE, GOLDEN, CARD = "manifest.json", "model.onnx", "profile.json", "golden.json", "card.md"
-MEMBERS = (GRAPH, PROFILE, GOLDEN, CARD)
-FORMATS = {1: MEMBERS, 2: (*MEMBERS, REFERENCE, ROWS)}
-"""Format of the manifest → its members. A bundle without a reference is of format 1."""
+MEMBERS = (GRAPH, GOLDEN, CARD, REFERENCE)
+FORMATS = {
+    1: (GRAPH, PROFILE, GOLDEN, CARD),
+    2: (GRAPH, PROFILE, GOLDEN, CARD, REFERENCE, ROWS),
+    3: (*MEMBERS, ROWS),
+}
+"""Format of the manifest → its members. Since format 3 the reference tells what the profile told."""
+OPTIONAL = {3: (ROWS,)}
+"""Members of a format that a bundle may lack: without rows it serves, but cannot be watched for drift."""
 _ON_DEMAND = (REFERENCE, ROWS)
-"""Checked when the bundle is opened, but not kept in memory: a server has no use for them."""
+"""Checked when the bundle is opened, but not kept in memory: a server reads the reference only to explain."""
 _MAX_BYTES = {
     GRAPH: 1 << 30,
     PROFILE: 1 << 26,
@@ -82,10 +89,14 @@ class Bundle:
         """Return the golden rows and their answers."""
         return decode_golden(self.members[GOLDEN])
 
-    def profile(self) -> Profile:
-        """Return what the training data looked like."""
-        profile: Profile = _decode(self.members[PROFILE], Profile, PROFILE)
-        return profile
+    def shapes(self) -> tuple[ColumnShape, ...]:
+        """Return what the columns of the training rows look like, and statistics and answers where they are known."""
+        if PROFILE not in self.members:
+            return decode_reference(self.members[REFERENCE]).columns
+        try:
+            return decode_description(self.members[PROFILE]).columns
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise _unreadable(PROFILE, error) from None
 
     def stages(self) -> Stages | None:
         """Take the graph apart where its columns first meet; None if it cannot be (needs the package `onnx`)."""
@@ -98,8 +109,8 @@ class Bundle:
         return self.members[CARD].decode("utf-8")
 
     def reference(self) -> Reference | None:
-        """Return what the model was trained on, in bins; None in a bundle that holds none (format 1)."""
-        if REFERENCE not in self.members:
+        """Return what the model was trained on, in bins; None in a bundle that cannot be watched: it lacks the rows."""
+        if ROWS not in self.members:
             return None
         return decode_reference(self.members[REFERENCE])
 
@@ -137,9 +148,8 @@ def pack(
     store: Store,
     graph: bytes,
     *,
-    profile: Profile,
     golden: Golden,
-    reference: Reference | None = None,
+    reference: Reference,
     reference_rows: Mapping[str, Array] | None = None,
     **facts: Unpack[Facts],
 ) -> str:
@@ -147,28 +157,24 @@ def pack(
 
     Args:
         graph: The ONNX file.
-        profile: What the training data looks like.
         golden: From `make_golden`.
-        reference: From `make_reference`; without it the model cannot be watched for drift.
-        reference_rows: From `sample_rows`; needed with `reference`.
+        reference: From `make_reference`; with answers, if the model is to be watched for drift.
+        reference_rows: From `sample_rows`; without them the model cannot be watched.
         facts: The fields of `Manifest` that the maker knows.
 
     Raises:
         IntegrityError: the graph is not plain, self-contained ONNX.
     """
     session = Graph(graph)
-    has_reference = reference is not None and reference_rows is not None
-    manifest = Manifest(
-        format=2 if has_reference else 1, inputs=session.inputs, outputs=session.outputs, files={}, **facts
-    )
+    manifest = Manifest(format=3, inputs=session.inputs, outputs=session.outputs, files={}, **facts)
     members = {
         GRAPH: graph,
-        PROFILE: canonical_json(profile),
         GOLDEN: encode_golden(golden),
-        CARD: write_card(manifest, profile).encode(),
+        CARD: write_card(manifest, n_rows=reference.n_rows).encode(),
+        REFERENCE: encode_reference(reference),
     }
-    if reference is not None and reference_rows is not None:
-        members |= {REFERENCE: encode_reference(reference), ROWS: encode_rows(reference_rows)}
+    if reference_rows is not None:
+        members[ROWS] = encode_rows(reference_rows)
     files = {name: store.blobs.put(data) for name, data in members.items()}
     return store.blobs.put(canonical_json(msgspec.structs.replace(manifest, files=files)))
 
@@ -257,7 +263,11 @@ def _open(data: bytes, identity: str, read: Any, threads: int, device: Device) -
             f"{MANIFEST}: format {manifest.format}, this version of Palio reads {min(FORMATS)} to {max(FORMATS)}",
             hint="open it with the version of Palio that made it",
         )
-    names = FORMATS[manifest.format]
+    names = [
+        name
+        for name in FORMATS[manifest.format]
+        if name in manifest.files or name not in OPTIONAL.get(manifest.format, ())
+    ]
     if set(manifest.files) != set(names) or not all(is_digest(value) for value in manifest.files.values()):
         raise IntegrityError(f"{MANIFEST}: it must name {', '.join(names)}, each with its SHA-256", hint=_RESTORE)
 
@@ -295,7 +305,11 @@ def _decode(data: bytes, kind: Any, name: str) -> Any:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise IntegrityError(f"{name}: not readable: {error}", hint=_RESTORE, facts={"member": name}) from None
+        raise _unreadable(name, error) from None
+
+
+def _unreadable(name: str, error: Exception) -> IntegrityError:
+    return IntegrityError(f"{name}: not readable: {error}", hint=_RESTORE, facts={"member": name})
 
 
 def _get(store: Store, identity: str, name: str, bundle: str) -> bytes:

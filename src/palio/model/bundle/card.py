@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 
 from palio.core.ids import short
-from palio.core.records import Column, Manifest, Profile
+from palio.core.records import Column, Manifest
 
 MAX_LISTED = 8
 
 
-def write_card(manifest: Manifest, profile: Profile) -> str:
-    """Return the card as Markdown; the same for the same arguments."""
+def write_card(manifest: Manifest, *, n_rows: int) -> str:
+    """Return the card of a model that learned from `n_rows` rows, as Markdown; the same for the same arguments."""
     task = manifest.task
     lines = [f"# Predicts `{_cell(task.target)}`", ""]
     if task.kind == "classification":
@@ -26,7 +26,7 @@ def write_card(manifest: Manifest, profile: Profile) -> str:
         lines.append("Answers a number.")
     lines += [
         "",
-        *_made_from(manifest, profile),
+        *_made_from(manifest, n_rows),
         "",
         *_metrics(manifest),
         "",
@@ -37,14 +37,14 @@ def write_card(manifest: Manifest, profile: Profile) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _made_from(manifest: Manifest, profile: Profile) -> list[str]:
+def _made_from(manifest: Manifest, n_rows: int) -> list[str]:
     parts = " and ".join(manifest.trained_on) or "no"
     return [
         "## How it was made",
         "",
         f"- Family: {manifest.family}, {manifest.n_parameters:,} learned numbers, seed {manifest.seed}.",
         f"- Learned from the {parts} rows of snapshot `{short(manifest.snapshot)}` "
-        f"({profile.n_rows:,} rows in all), cut as `{short(manifest.parts)}`.",
+        f"({n_rows:,} rows in all), cut as `{short(manifest.parts)}`.",
         "- One ONNX graph in float64, from raw columns to answers: operators of ONNX and ai.onnx.ml only.",
         "- Made with " + ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())) + ".",
     ]

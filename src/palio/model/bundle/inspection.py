@@ -121,7 +121,7 @@ def _signed(bundle: str, trust: Trust, signatures: tuple[Signature, ...]) -> Che
 def _reference(bundle: Bundle) -> Check:
     required = "bins of the columns, and rows with answers and truth"
     try:
-        reference, rows = bundle.reference(), bundle.reference_rows()
+        _, reference, rows = bundle.shapes(), bundle.reference(), bundle.reference_rows()
     except PalioError as error:
         return Check(name="reference", passed=False, observed=error.message, required=required, reason=error.message)
     columns = () if reference is None else reference.columns

@@ -19,8 +19,8 @@ from palio.core import seeds
 from palio.core.cells import KINDS, carries_text
 from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
-from palio.core.monitoring import Reference, ReferenceColumn
-from palio.core.records import Column, Schema, Task
+from palio.core.monitoring import Reference
+from palio.core.records import Column, ColumnShape, Schema, Task
 from palio.model.cells.names import PREDICTION, input_name
 from palio.model.graph.session import Outputs
 
@@ -50,12 +50,13 @@ def make_reference(
     schema: Schema,
     task: Task,
     *,
-    answers: Outputs,
-    truth: Array,
+    answers: Outputs | None = None,
+    truth: Array | None = None,
     rows: Array | None = None,
     order: Array | None = None,
     in_time_order: bool = False,
     own: Outputs | None = None,
+    like: Sequence[ColumnShape] = (),
     seed: int = 0,
 ) -> Reference:
     """Count what a model was trained on, and score it on rows that it had not seen.
@@ -64,22 +65,27 @@ def make_reference(
         feeds: All training rows as the graph takes them, shape (n_rows, 1) each.
         schema: Of the rows.
         task: What is predicted.
-        answers: Of a fit that had not seen the row, for `rows`.
-        truth: Class index or number, for `rows`.
+        answers: Of a fit that had not seen the row, for `rows`; None: nothing is known of answers.
+        truth: Class index or number, for `rows`; needed with `answers`.
         rows: Which of the training rows these are; None: all.
         order: All positions in the order of time, or of the file; None: as they come.
         in_time_order: Whether `order` is that of time.
         own: What the model itself answers on some of these rows; another fit answers a little otherwise.
+        like: What the columns of the snapshot look like: features are counted into the same bins.
         seed: Of the intervals.
     """
     n_rows = len(next(iter(feeds.values())))
     runs = np.array_split(np.arange(n_rows) if order is None else order, N_RUNS)
     taken = {"prediction", *(PROBABILITY + label for label in task.classes)}
-    columns: list[ReferenceColumn] = []
+    described = {shape.source: shape for shape in like}
+    columns: list[ColumnShape] = []
     for column in schema.features:
         if input_name(column.name) in feeds:
             name = _free_name(column, taken)
-            columns += _feature(column, name, feeds[input_name(column.name)][:, 0], runs)
+            cells = feeds[input_name(column.name)][:, 0]
+            columns += _feature(column, name, cells, runs, described.get(column.name))
+    if answers is None or truth is None:
+        return Reference(n_rows=n_rows, n_scored=0, in_time_order=in_time_order, columns=tuple(columns))
     places = _in_order(rows, order, n_rows)
     columns += _with_own(_answers(answers, task, np.array_split(places, N_RUNS)), own, task)
     return Reference(
@@ -196,43 +202,47 @@ def decode_rows(data: bytes, schema: Schema, task: Task) -> dict[str, Array]:
 
 def _free_name(column: Column, taken: set[str]) -> str:
     """Find a name that neither an answer nor an earlier column has: the column's own, or that behind `input.`."""
-    name, ends = column.name, [f".{one}" for one in measure.TEXT_STATISTICS] if column.type == "text" else [""]
+    name, ends = column.name, ["", *(f".{one}" for one in measure.statistics_names(column.type))]
     while any(name + end in taken for end in ends):
         name = f"input.{name}"
     taken.update(name + end for end in ends)
     return name
 
 
-def _feature(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:
-    if column.type == "text":
-        yield from _text(column, name, values, runs)
+def _feature(
+    column: Column, name: str, values: Array, runs: Sequence[Array], like: ColumnShape | None
+) -> Iterator[ColumnShape]:
+    how: dict[str, Any] = {"blocks": runs, "source": column.name}
+    if measure.statistics_names(column.type):
+        yield measure.category_column(name, values, kind="text", **how)
+        yield from _statistics(column, name, values, runs)
     elif column.type in KINDS and carries_text(column):
-        yield measure.category_column(name, values, blocks=runs, source=column.name, known=column.categories or ())
+        like = like if like is not None and like.kind == "category" else None
+        yield measure.category_column(name, values, known=column.categories or (), like=like, **how)
     elif column.type in KINDS:
-        yield measure.number_column(name, values, blocks=runs, source=column.name, is_moment=column.type == "datetime")
+        like = like if like is not None and like.kind == "number" else None
+        yield measure.number_column(name, values, is_moment=column.type == "datetime", like=like, **how)
 
 
-def _text(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:
-    """Describe a thinned sample of texts by their statistics."""
+def _statistics(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ColumnShape]:
+    """Describe a thinned sample of cells by their statistics."""
     n_each = max(1, TEXT_ROWS // len(runs))
     sampled = [run[measure.thin_rows(len(run), n_each)] for run in runs]
-    texts, ends = values[np.concatenate(sampled)], np.cumsum([len(run) for run in sampled])
+    some, ends = values[np.concatenate(sampled)], np.cumsum([len(run) for run in sampled])
     blocks = [slice(int(end) - len(run), int(end)) for end, run in zip(ends, sampled, strict=True)]
-    where = np.arange(len(texts)) * measure.N_TEXT_BLOCKS // max(1, len(texts))
-    vocabulary, unseen = measure.learn_vocabulary(texts, where)
-    found = measure.text_statistics(texts, np.frombuffer(vocabulary, "<u4")) | {"unseen_tokens": unseen}
-    for statistic in measure.TEXT_STATISTICS:
+    found, kept = measure.learn_statistics(column.type, some)
+    for statistic in measure.statistics_names(column.type):
         yield measure.number_column(
             f"{name}.{statistic}",
             found[statistic],
             blocks=blocks,
             source=column.name,
             statistic=statistic,
-            vocabulary=vocabulary if statistic == "unseen_tokens" else b"",
+            vocabulary=kept.get(statistic, b""),
         )
 
 
-def _answers(answers: Outputs, task: Task, runs: Sequence[Array]) -> Iterator[ReferenceColumn]:
+def _answers(answers: Outputs, task: Task, runs: Sequence[Array]) -> Iterator[ColumnShape]:
     """Describe answers: of two classes the probability of the class of interest says all."""
     if answers.probabilities is None:
         yield measure.number_column(PREDICTION, answers.prediction, blocks=runs, role="answer")
@@ -245,7 +255,7 @@ def _answers(answers: Outputs, task: Task, runs: Sequence[Array]) -> Iterator[Re
         yield measure.number_column(name, answers.probabilities[:, k], blocks=runs, role="answer")
 
 
-def _with_own(columns: Iterator[ReferenceColumn], own: Outputs | None, task: Task) -> Iterator[ReferenceColumn]:
+def _with_own(columns: Iterator[ColumnShape], own: Outputs | None, task: Task) -> Iterator[ColumnShape]:
     """Count what the model itself answers into the same bins."""
     for column in columns:
         if own is None:
@@ -293,15 +303,17 @@ def _size(values: Array) -> int:
     return sum(len(str(value).encode("utf-8", "replace")) + 4 for value in values.tolist())
 
 
-def _makes_sense(column: ReferenceColumn) -> bool:
+def _makes_sense(column: ColumnShape) -> bool:
     n_bins = (len(column.edges) if column.kind == "number" else len(column.values)) + 2
+    has_values = not column.values or column.kind != "number" or len(column.values) == n_bins - 1
     increases = all(low < high for low, high in itertools.pairwise(column.edges))
     counts = (column.counts, *column.blocks, *([column.own] if column.own else []))
     return (
         increases
+        and has_values
         and all(len(one) == n_bins and min(one) >= 0 for one in counts)
         and len(column.vocabulary) % 4 == 0
-        and column.statistic in ("", *measure.TEXT_STATISTICS)
+        and (not column.statistic or measure.is_statistic(column.statistic))
     )
 
 

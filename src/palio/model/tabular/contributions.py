@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from palio.core.cells import carries_text
 from palio.core.errors import InputError
-from palio.core.records import ColumnProfile, Profile, Record, Schema
+from palio.core.records import ColumnShape, Record, Schema
 from palio.core.seeds import derive
 from palio.model.cells.names import input_name
 from palio.model.graph.session import Graph, Outputs
@@ -95,18 +95,24 @@ class Explainer:
 
 
 def explainer(
-    graph: Graph, schema: Schema, profile: Profile, *, classes: tuple[str, ...], target: str, n_typical: int = N_TYPICAL
+    graph: Graph,
+    schema: Schema,
+    shapes: Sequence[ColumnShape],
+    *,
+    classes: tuple[str, ...],
+    target: str,
+    n_typical: int = N_TYPICAL,
 ) -> Explainer:
     """Work out in advance what every explanation needs.
 
     The contributions are Shapley values against typical rows, estimated by walking from each typical row to the
     explained one, column after column, in an order drawn at random and then in the opposite order. A typical row takes
-    each column independently, as often as the profile has seen it. Equal inputs give equal contributions.
+    each column independently, as often as it was seen. Equal inputs give equal contributions.
 
     Args:
         graph: The model.
         schema: Its columns.
-        profile: What the training rows looked like.
+        shapes: What the columns of the training rows look like.
         classes: Of the task; empty for a regression.
         target: Name of the target.
         n_typical: Rows to compare with; more are steadier and slower. Of many columns there are fewer, see `MAX_CELLS`.
@@ -117,7 +123,7 @@ def explainer(
     columns = tuple(column.name for column in schema.features)
     n_typical = max(1, min(n_typical, MAX_CELLS // (2 * len(columns) * (len(columns) + 1))))
     chance = np.random.default_rng(derive(0, "contributions", *columns))
-    known = {column.name: column for column in profile.columns}
+    known = {shape.source: shape for shape in shapes if shape.role == "feature" and not shape.statistic}
     typical = {}
     for column in schema.features:
         drawn = _draw(known.get(column.name), chance, n_typical, as_text=carries_text(column))
@@ -127,30 +133,28 @@ def explainer(
     return Explainer(graph=graph, typical=typical, ranks=both, columns=columns, classes=classes, target=target)
 
 
-def _draw(seen: ColumnProfile | None, chance: np.random.Generator, n: int, *, as_text: bool) -> Array:
+def _draw(seen: ColumnShape | None, chance: np.random.Generator, n: int, *, as_text: bool) -> Array:
     """Draw values of one column as often as they were seen; stratified, so that few are enough."""
     strata = chance.permutation((np.arange(n) + chance.random(n)) / n)
     empty = np.full(n, "", object) if as_text else np.full(n, np.nan)
     if seen is None or seen.n_rows == 0:
         return empty
+    values, counts = _values_of(seen, as_text=as_text)
+    if not counts.sum():
+        return empty
     share_missing = seen.n_missing / seen.n_rows
     present = strata >= share_missing
     level = np.clip((strata - share_missing) / max(1 - share_missing, 1e-12), 0, 1 - 1e-12)
-    if as_text:
-        if not seen.top:
-            return empty
-        counts = np.array([count for _, count in seen.top], float)
-        at = np.searchsorted(np.cumsum(counts) / counts.sum(), level, side="right")
-        values = np.array([value for value, _ in seen.top], object)[np.minimum(at, len(counts) - 1)]
-    else:
-        values = _quantile(seen, level)
-    return np.where(present, values, empty)
-
-
-def _quantile(seen: ColumnProfile, level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the lower edge of the bin that holds each level: a value that was seen, also of whole numbers."""
-    counts = np.array(seen.counts, float)
-    if counts.size == 0 or counts.sum() == 0:
-        return np.full(level.shape, np.nan)
     at = np.searchsorted(np.cumsum(counts) / counts.sum(), level, side="right")
-    return np.array(seen.edges, float)[np.minimum(at, counts.size - 1)]
+    return np.where(present, values[np.minimum(at, len(counts) - 1)], empty)
+
+
+def _values_of(seen: ColumnShape, *, as_text: bool) -> tuple[Array, npt.NDArray[np.float64]]:
+    """Return a value of each bin, one that was seen, and how many rows are in the bin."""
+    if as_text:
+        return np.array(seen.values, object), np.array(seen.counts[: len(seen.values)], float)
+    counts = np.array(seen.counts[:-1], float)
+    if seen.values:
+        return np.array(seen.values, float), counts
+    # an edge at a quantile is a value that was seen, the lowest of its bin
+    return np.array([np.nan if seen.low is None else seen.low, *seen.edges], float), counts

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.monitoring import ReferenceColumn
+from palio.core.records import ColumnShape
 from palio.measure import fold
 
 Array = npt.NDArray[Any]
@@ -20,7 +20,7 @@ _OFTEN = 100
 """… and those with fewer rows than this may have their bin by luck."""
 
 
-def cells_of(column: ReferenceColumn) -> Array:
+def cells_of(column: ColumnShape) -> Array:
     """Give each bin of a column its cell, shape (n_bins,); missing is the last cell.
 
     Of numbers about ten cells hold equally many rows. Of categories the frequent ones have their own cell, and the

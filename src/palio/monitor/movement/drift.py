@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.monitoring import ColumnCounts, ColumnDrift, Finding, Reference, ReferenceColumn, Window
+from palio.core.monitoring import ColumnCounts, ColumnDrift, Finding, Reference, Window
+from palio.core.records import ColumnShape
 from palio.measure import CoarseBins, benjamini_hochberg, fold
 from palio.monitor.findings import finding
 from palio.monitor.movement.cells import cells_of
@@ -26,7 +27,7 @@ MODERATE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    column: ReferenceColumn
+    column: ColumnShape
     n_rows: int
     p: float
     psi: float
@@ -86,7 +87,7 @@ def drift_of(reference: Reference, window: Window, *, min_rows: int, rate: float
     )
 
 
-def _judged(column: ReferenceColumn, counted: ColumnCounts, *, in_time_order: bool) -> _Judged:
+def _judged(column: ColumnShape, counted: ColumnCounts, *, in_time_order: bool) -> _Judged:
     """Judge a column; an answer has moved only if it is away from both: the fits that were scored, and the model.
 
     A model learns from more rows than those fits, and answers a little otherwise on the same rows: on `bank` with a
@@ -100,7 +101,7 @@ def _judged(column: ReferenceColumn, counted: ColumnCounts, *, in_time_order: bo
     return replace(min(found, own, key=lambda one: one.psi), p=max(found.p, own.p))
 
 
-def _compared(column: ReferenceColumn, fine: Array, counted: ColumnCounts, *, in_time_order: bool) -> _Judged:
+def _compared(column: ColumnShape, fine: Array, counted: ColumnCounts, *, in_time_order: bool) -> _Judged:
     now = np.asarray(counted.counts, float)
     cells = cells_of(column)
     rare = pooling(pooled(fine, cells), pooled(now, cells))[cells]
@@ -132,7 +133,7 @@ def _shares(shown: CoarseBins, counts: Array) -> tuple[float, ...]:
     return tuple((shown.of(counts) / counts.sum()).tolist())
 
 
-def _distance(column: ReferenceColumn, fine: Array, now: Array) -> float | None:
+def _distance(column: ColumnShape, fine: Array, now: Array) -> float | None:
     """Return Wasserstein-1 in standard deviations; values beyond the reference count as at its end."""
     if column.low is None or column.high is None or not column.standard_deviation:
         return None

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from palio.core.monitoring import ColumnCounts, Finding, Reference, ReferenceColumn, Window
+from palio.core.monitoring import ColumnCounts, Finding, Reference, Window
+from palio.core.records import ColumnShape
 from palio.monitor.findings import finding
 from palio.monitor.movement.units import changed_unit
 
@@ -61,9 +62,7 @@ def excess_p(before: float, n_before: float, now: float, n_now: float) -> float:
     return float(betainc(now, before + 1, n_now / (n_now + n_before))) if now else 1.0
 
 
-def _more(
-    column: ReferenceColumn, now: ColumnCounts, place: int, extra: int, rate: float
-) -> tuple[float, float] | None:
+def _more(column: ColumnShape, now: ColumnCounts, place: int, extra: int, rate: float) -> tuple[float, float] | None:
     """Compare the share of one bin; return the share and its limit if it is larger than it should be."""
     counts, total = column.counts, sum(column.counts)
     share, known = now.counts[place] / sum(now.counts), counts[place] / max(total, 1)
@@ -73,7 +72,7 @@ def _more(
     return (share, limit) if share > limit and p <= rate else None
 
 
-def _missing(window: Window, column: ReferenceColumn, now: ColumnCounts, rate: float) -> Finding | None:
+def _missing(window: Window, column: ColumnShape, now: ColumnCounts, rate: float) -> Finding | None:
     if column.statistic or column.role == "answer":
         return None
     more = _more(column, now, -1, 0, rate)
@@ -89,7 +88,7 @@ def _missing(window: Window, column: ReferenceColumn, now: ColumnCounts, rate: f
     )
 
 
-def _unseen(window: Window, column: ReferenceColumn, now: ColumnCounts, rate: float) -> Finding | None:
+def _unseen(window: Window, column: ColumnShape, now: ColumnCounts, rate: float) -> Finding | None:
     """Tell of categories that have no bin; as many again as were seen just once must be expected (Good 1953)."""
     if column.kind != "category":
         return None
@@ -105,7 +104,7 @@ def _unseen(window: Window, column: ReferenceColumn, now: ColumnCounts, rate: fl
     return _share_finding(window, "contract", column.name, *more, reason)
 
 
-def _out_of_range(window: Window, column: ReferenceColumn, now: ColumnCounts, rate: float) -> Finding | None:
+def _out_of_range(window: Window, column: ColumnShape, now: ColumnCounts, rate: float) -> Finding | None:
     if column.kind != "number" or column.is_moment or column.low is None or column.role == "answer":
         return None
     known, total = sum(now.counts[:-1]), sum(column.counts[:-1])
@@ -120,7 +119,7 @@ def _out_of_range(window: Window, column: ReferenceColumn, now: ColumnCounts, ra
     return _share_finding(window, "contract", column.name, share, FLOOR, reason)
 
 
-def _unit(window: Window, column: ReferenceColumn, now: ColumnCounts) -> Finding | None:
+def _unit(window: Window, column: ColumnShape, now: ColumnCounts) -> Finding | None:
     if column.kind != "number" or column.role == "answer" or column.statistic:
         return None
     change = changed_unit(column, now)
@@ -139,7 +138,7 @@ def _unit(window: Window, column: ReferenceColumn, now: ColumnCounts) -> Finding
     return _resolution(window, column, now)
 
 
-def _resolution(window: Window, column: ReferenceColumn, now: ColumnCounts) -> Finding | None:
+def _resolution(window: Window, column: ColumnShape, now: ColumnCounts) -> Finding | None:
     """Tell of a number that is rounded otherwise, by its digits behind the point."""
     before, after = np.asarray(column.decimals, float), np.asarray(now.decimals, float)
     if len(before) != len(after) or min(float(before.sum()), float(after.sum())) < _FEWEST_DECIMALS:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from palio.core.monitoring import ColumnCounts, ReferenceColumn
+from palio.core.monitoring import ColumnCounts
+from palio.core.records import ColumnShape
 from palio.monitor.windows import LEVELS
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -80,7 +81,7 @@ _DOMINANT = 0.3
 """A value that so many rows have stands for something (none, never), and rows that leave it change no unit."""
 
 
-def changed_unit(column: ReferenceColumn, counted: ColumnCounts) -> Change | None:
+def changed_unit(column: ColumnShape, counted: ColumnCounts) -> Change | None:
     """Say which change of unit turns the reference of a column into what was served; None if none does.
 
     The quantiles of the window are turned back by each known change and compared with the reference. If no change fits
@@ -111,7 +112,7 @@ def changed_unit(column: ReferenceColumn, counted: ColumnCounts) -> Change | Non
 class _Curve:
     """Shares of the reference below a value, as far as its bins tell."""
 
-    def __init__(self, column: ReferenceColumn) -> None:
+    def __init__(self, column: ColumnShape) -> None:
         counts = np.asarray(column.counts[:-1], float)
         self.edges = np.asarray(column.edges)
         self.low, self.high = float(column.low or 0.0), float(column.high or 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from palio import measure
-from palio.measure.texts import MAX_VOCABULARY, TEXT_STATISTICS, tokens
+from palio.measure.statistics.texts import MAX_VOCABULARY, NAMES, learn_vocabulary, tokens
 
 NOTHING = np.empty(0, "<u4")
 
@@ -20,7 +20,7 @@ def texts(*values: str) -> Any:
 
 def test_a_text_is_described_by_its_characters_and_words() -> None:
     found = measure.text_statistics(texts("Ab 12, c_d!", "", "!!!"), NOTHING)
-    assert tuple(found) == TEXT_STATISTICS
+    assert tuple(found) == NAMES
     np.testing.assert_array_equal(found["length"], [11, np.nan, 3])
     np.testing.assert_array_equal(found["n_tokens"], [3, np.nan, 0])
     np.testing.assert_allclose(found["digits"], [2 / 11, np.nan, 0])
@@ -78,7 +78,7 @@ def test_half_a_surrogate_pair_and_very_long_texts_are_no_trouble() -> None:
 
 
 def test_rows_that_a_vocabulary_was_made_of_are_judged_as_if_they_were_new() -> None:
-    vocabulary, share = measure.learn_vocabulary(texts("a b", "a c", "a b"), np.array([0, 0, 1]))
+    vocabulary, share = learn_vocabulary(texts("a b", "a c", "a b"), np.array([0, 0, 1]))
     assert share.tolist() == [0.0, 0.5, 0.0]  # `c` stands in one block only
     known = np.frombuffer(vocabulary, "<u4")
     assert (np.diff(known.astype(np.int64)) > 0).all()
@@ -92,7 +92,7 @@ def test_the_share_of_unseen_tokens_is_the_same_on_new_rows_as_in_the_reference(
     def some(n: int) -> Any:
         return texts(*[" ".join(words[np.minimum(rng.zipf(1.3, 20), 199_999)]) for _ in range(n)])
 
-    vocabulary, share = measure.learn_vocabulary(some(4_000), np.arange(4_000) * 64 // 4_000)
+    vocabulary, share = learn_vocabulary(some(4_000), np.arange(4_000) * 64 // 4_000)
     later = measure.text_statistics(some(4_000), np.frombuffer(vocabulary, "<u4"))["unseen_tokens"]
     assert share.mean() > 0.02
     assert later.mean() == pytest.approx(share.mean(), rel=0.1)
@@ -100,14 +100,14 @@ def test_the_share_of_unseen_tokens_is_the_same_on_new_rows_as_in_the_reference(
 
 def test_a_vocabulary_is_bounded_and_keeps_the_frequent_tokens() -> None:
     many = " ".join(f"t{i}" for i in range(MAX_VOCABULARY + 5_000))
-    vocabulary, _ = measure.learn_vocabulary(texts(many, "often often"), np.array([0, 1]))
+    vocabulary, _ = learn_vocabulary(texts(many, "often often"), np.array([0, 1]))
     assert len(vocabulary) == 4 * MAX_VOCABULARY
     known = np.frombuffer(vocabulary, "<u4")
     assert measure.text_statistics(texts("often"), known)["unseen_tokens"].tolist() == [0.0]
 
 
 def test_texts_without_any_token_teach_nothing() -> None:
-    vocabulary, share = measure.learn_vocabulary(texts("", "?"), np.array([0, 1]))
+    vocabulary, share = learn_vocabulary(texts("", "?"), np.array([0, 1]))
     assert vocabulary == b""
     assert np.isnan(share).all()
 

@@ -7,7 +7,7 @@ put no space between words (Chinese, Japanese, Thai, …) each character is one.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-TEXT_STATISTICS = ("length", "n_tokens", "digits", "uppercase", "punctuation", "unseen_tokens")
-N_TEXT_BLOCKS = 64
+NAMES = ("length", "n_tokens", "digits", "uppercase", "punctuation", "unseen_tokens")
+N_BLOCKS = 64
 """Blocks of texts that a vocabulary can be learned from."""
 MAX_VOCABULARY = 65_536
 """Hashes of tokens that are kept, the most frequent first: 256 kB."""
@@ -37,6 +37,19 @@ _LONGEST = 1_024
 """Characters of a token by which it is told from others; those behind count, but not their order."""
 _kinds = np.zeros(0x110000, np.uint8)
 _lower = np.zeros(0x110000, np.uint32)
+
+
+def learn(values: Array) -> tuple[dict[str, Array], dict[str, bytes]]:
+    """Compute the statistics of texts that a model learns from, and keep their vocabulary."""
+    where = np.arange(len(values)) * N_BLOCKS // max(1, len(values))
+    vocabulary, unseen = learn_vocabulary(values, where)
+    found = text_statistics(values, np.frombuffer(vocabulary, "<u4")) | {"unseen_tokens": unseen}
+    return found, {"unseen_tokens": vocabulary}
+
+
+def compute(values: Array, kept: Mapping[str, bytes]) -> dict[str, Array]:
+    """Compute the statistics of later texts, with the vocabulary of those that were learned from."""
+    return text_statistics(values, np.frombuffer(kept.get("unseen_tokens", b""), "<u4"))
 
 
 def as_texts(values: Array) -> Array:
@@ -70,7 +83,7 @@ def text_statistics(texts: Array, vocabulary: Array) -> dict[str, Array]:
         (array([13.]), array([3.]), array([1.]))
     """
     pieces = [_describe(some) for some in _by_characters(texts.tolist())]
-    found = {name: np.concatenate([np.empty(0), *(p[name] for p, _, _ in pieces)]) for name in TEXT_STATISTICS[:5]}
+    found = {name: np.concatenate([np.empty(0), *(p[name] for p, _, _ in pieces)]) for name in NAMES[:5]}
     unseen = [
         share_of_rows(~is_known(hashes, vocabulary), rows, len(described["length"]))
         for described, hashes, rows in pieces

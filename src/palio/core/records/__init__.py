@@ -1,0 +1,89 @@
+"""What one room hands to the next: frozen records, JSON-safe, one module a stage of the life cycle.
+
+Units live in the names; times are UTC; rates and probabilities are in [0, 1]. A record that has an `id` is named by
+the SHA-256 of its content, so equal content means equal id. Optional fields are `None`, never a magic value.
+"""
+
+from __future__ import annotations
+
+from palio.core.records.base import ColumnType, Modality, OnViolation, Part, Record, TaskKind
+from palio.core.records.cut import Parts, Stratum
+from palio.core.records.data import (
+    MANY,
+    Chunk,
+    Column,
+    ColumnReading,
+    ColumnShape,
+    Description,
+    Form,
+    Schema,
+    Snapshot,
+    Task,
+    Violation,
+)
+from palio.core.records.deployment import Deployment
+from palio.core.records.evaluation import (
+    CalibrationBin,
+    ClassScore,
+    Comparison,
+    Curve,
+    Evaluation,
+    Gap,
+    Importance,
+    Metric,
+    Reach,
+    Slice,
+    WorstRow,
+)
+from palio.core.records.model import Cost, Manifest, Parity, Signature, TensorSpec
+from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
+from palio.core.records.search import LearningCurve, LearningPoint, Run, Search
+
+__all__ = [
+    "MANY",
+    "CalibrationBin",
+    "Check",
+    "Chunk",
+    "ClassScore",
+    "Column",
+    "ColumnReading",
+    "ColumnShape",
+    "ColumnType",
+    "Comparison",
+    "Cost",
+    "Curve",
+    "Decision",
+    "Deployment",
+    "Description",
+    "Evaluation",
+    "Event",
+    "Form",
+    "Gap",
+    "Gate",
+    "Importance",
+    "LearningCurve",
+    "LearningPoint",
+    "Manifest",
+    "Metric",
+    "Modality",
+    "OnViolation",
+    "Parity",
+    "Part",
+    "Parts",
+    "Promotion",
+    "Reach",
+    "Record",
+    "Run",
+    "Schema",
+    "Search",
+    "Signature",
+    "Slice",
+    "Snapshot",
+    "Stratum",
+    "Task",
+    "TaskKind",
+    "TensorSpec",
+    "Value",
+    "Violation",
+    "WorstRow",
+]

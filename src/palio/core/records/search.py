@@ -1,0 +1,85 @@
+"""Candidates are made: runs, the search that made them, and what more rows would bring."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from palio.core.records.base import Record
+from palio.core.records.model import Cost
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """One candidate that was tried."""
+
+    id: str
+    parts: str
+    family: str
+    trial: int
+    params: dict[str, Any]
+    seed: int
+    metric: str
+    status: Literal["done", "pruned", "failed"]
+    reason: str = ""
+    fold_scores: tuple[float, ...] = ()
+    cv_score: float | None = None
+    """Mean of `fold_scores`, in the metric's own direction."""
+    cv_error: float | None = None
+    """Standard error of `cv_score`."""
+    tie_break: float | None = None
+    """Score that decides near-ties: macro F1 (classification) or R² (regression)."""
+    n_parameters: int | None = None
+    fit_s: float = 0.0
+    train: dict[str, float] = msgspec.field(default_factory=dict)
+    """Metrics on the training part, for finalists."""
+    validation: dict[str, float] = msgspec.field(default_factory=dict)
+    """Metrics on the validation part, for finalists; from a fit that did not see it."""
+    cost: Cost | None = None
+    """Measured on the exported bundle, for finalists."""
+    answers: str | None = None
+    """Blob of answers on rows that the fit had not seen, for runs that may be chosen; the bundle's reference."""
+    bundle: str | None = None
+    chosen: bool = False
+
+
+class LearningPoint(Record, frozen=True, kw_only=True):
+    """How well a candidate does when it learns from so many rows."""
+
+    n_rows: int
+    score: float
+    error: float | None = None
+    """Standard error of `score`."""
+
+
+class LearningCurve(Record, frozen=True, kw_only=True):
+    """What more rows to learn from have brought so far, and what twice as many may bring."""
+
+    points: tuple[LearningPoint, ...]
+    """A quarter, half and all of the rows that the fits of the search learned from; scored on the same rows."""
+    gain: float
+    """Improvement by the last doubling, so that positive is better whatever the metric."""
+    error: float
+    """Standard error of `gain`, paired by fold."""
+    verdict: Literal["rises", "flat", "unclear"]
+    """Whether the last doubling helped beyond chance, and by more than a trifle; `unclear`: chance could hide that."""
+    next_gain: float
+    """What one more doubling would bring if the curve goes on as a power law; 0 unless it rises."""
+
+
+class Search(Record, frozen=True, kw_only=True):
+    """The outcome of a search: every run, and the one chosen."""
+
+    id: str
+    parts: str
+    metric: str
+    runs: tuple[Run, ...]
+    """In the order of trials; the best of each family carries `validation`, `cost` and `bundle`."""
+    chosen: str
+    bundle: str
+    reasons: tuple[str, ...]
+    n_trials_planned: int
+    stopped_by: Literal["plan", "time", "interrupt"]
+    seconds: float
+    learning: LearningCurve | None = None
+    """Of the chosen candidate; None where the budget left no time for it. No part of any identity."""
