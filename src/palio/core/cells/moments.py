@@ -118,7 +118,7 @@ def read_moment(text: str, order: str = "") -> Moment | None:
         moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + clock - dt.timedelta(hours=zone or 0.0)
     except (ValueError, OverflowError):
         return None
-    seconds = ((moment - _START) // _MICROSECOND) / 1e6
+    seconds = ((moment - _START) // _MICROSECOND) / 1_000_000
     if not _FIRST <= seconds <= _LAST:
         return None
     return Moment(seconds, day.way, day.is_short, cut is not None, zone is not None)
@@ -366,7 +366,7 @@ def _by_format(text: str, form: str | None) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     try:
-        seconds = ((moment - _START) // _MICROSECOND) / 1e6
+        seconds = ((moment - _START) // _MICROSECOND) / 1_000_000
     except OverflowError:
         return None
     return seconds if _FIRST <= seconds <= _LAST else None
