@@ -235,3 +235,36 @@ def test_numbers_beside_an_unknown_mark_are_numbers_and_it_is_told(tmp_path: Pat
     assert "k.A." in (found.schema.column("size").missing or ())
     assert found.schema.column("grade").type == "category"
     assert [note for note in found.notes if note.startswith("`size`: `k.A.` beside numbers is read as missing")]
+
+
+def test_a_code_says_which_kind_of_digits_make_it_one(tmp_path: Path) -> None:
+    cells: dict[str, list[object]] = {
+        "zip": cycle(["01067", "10115"]),
+        "iban": cycle([10**19 + 7, 10**19 + 8]),
+        "y": cycle(["yes", "no"]),
+        "n": list(range(0, 600, 10)),
+    }
+    notes = "\n".join(survey(tmp_path, cells).notes)
+    assert "`zip`: digits with leading zeros" in notes
+    assert "`iban`: more digits than a number keeps" in notes
+
+
+def test_spellings_are_of_values_in_a_column_and_of_classes_in_the_target(tmp_path: Path) -> None:
+    cells: dict[str, list[object]] = {
+        "a": cycle(["x", "X", "z"]),
+        "n": cycle([1, 5, 9]),
+        "y": cycle(["yes", "Yes", "no"]),
+    }
+    notes = survey(tmp_path, cells).notes
+    assert any(
+        "`a`: `X` (20 rows) and `x` (20 rows)" in note and "3 values where 2 may be meant" in note for note in notes
+    )
+    assert any("`y`: `Yes`" in note and "3 classes where 2 may be meant" in note for note in notes)
+
+
+def test_a_table_without_features_says_of_each_column_why_it_is_none(tmp_path: Path) -> None:
+    cells: dict[str, list[object]] = {"row": list(range(60)), "same": [1] * 60, "y": cycle(["yes", "no"])}
+    with pytest.raises(InputError, match="`row`: counts the rows and `same`: the same in every row\nhint"):
+        survey(tmp_path, cells)
+    with pytest.raises(InputError, match="`y` is the only one"):
+        survey(tmp_path, {"y": cycle(["yes", "no"])})

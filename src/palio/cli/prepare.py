@@ -73,7 +73,7 @@ def init(file: str, folder: Path, as_json: bool, html: Path | None, **given: Any
     show(started, folder=folder, page=page)
 
 
-_SETTING = re.compile(r"\[(?:data|project)\] ([a-z_]+)")
+_SETTING = re.compile(r"\[(?:data|project)\] (?!in\b)([a-z_]+)")
 
 
 @contextmanager

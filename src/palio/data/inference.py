@@ -16,6 +16,7 @@ from palio.core.cells import MISSING
 from palio.core.errors import InputError, did_you_mean
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Column, ColumnReading, Schema, Task
+from palio.core.words import counted, listed
 from palio.data import roles
 from palio.data.cells.evidence import Votes, votes_of
 from palio.data.cells.frame import clean
@@ -103,11 +104,11 @@ def survey(
         if source.skipped.n_rows:
             line, n_cells, _ = source.skipped.rows[0]
             left_out = (
-                f"; {source.skipped.n_rows:,} more have another number of cells than the {len(names)} columns, "
-                f"the first in line {line:,} ({n_cells} cells)"
+                f"; {source.skipped.n_rows:,} more have another number of cells than the {counted(len(names), 'column')}, "
+                f"the first in line {line:,} ({counted(n_cells, 'cell')})"
             )
         raise InputError(
-            f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed{left_out}",
+            f"{source.name}: {counted(n_rows, 'row')}, at least {MIN_ROWS} are needed{left_out}",
             hint="check the separator and the header" if left_out else "add rows, or check that this is the right file",
             facts={"n_rows": n_rows, "skipped": source.skipped.n_rows},
         )
@@ -131,8 +132,10 @@ def survey(
     notes.extend(labels)
     notes.extend(_about_rows(source, scan, n_rows))
     if not schema.features:
+        dropped = [f"`{c.name}`: {c.note}" for c in schema.columns if c.name != chosen]
         raise InputError(
-            f"{source.name}: no column is left to learn from: {'; '.join(notes)[:300]}",
+            f"{source.name}: no column is left to learn from: "
+            f"{listed(dropped) if dropped else f'`{chosen}` is the only one'}",
             hint="add columns that say something about the target",
         )
     notes = [*source.notes, *notes]
@@ -156,8 +159,8 @@ def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
         line, n_cells, _ = source.skipped.rows[0]
         do = "row does" if source.skipped.n_rows == 1 else "rows do"
         notes.append(
-            f"{source.skipped.n_rows:,} {do} not have {len(source.columns)} cells, "
-            f"the first in line {line:,} ({n_cells} cells)"
+            f"{source.skipped.n_rows:,} {do} not have {counted(len(source.columns), 'cell')}, "
+            f"the first in line {line:,} ({counted(n_cells, 'cell')})"
         )
     return notes
 

@@ -49,7 +49,7 @@ def of_task(task: Task) -> str:
 
 def _form(form: Form, survey: data.Survey, n_columns: int, n_odd: int) -> dict[str, tuple[Any, str]]:
     if form.kind == "sheet":
-        whole = {"sheet": (form.sheet, "as found: the first that holds rows"), "range": (form.range, "as found")}
+        whole = {"sheet": (form.sheet, "as found"), "range": (form.range, "as found")}
         return {key: one for key, one in whole.items() if one[0]}
     if form.kind != "delimited":
         return {}

@@ -379,7 +379,7 @@ class ColumnScan:
         told = [f"`{self.name}`: {doubt}" for doubt in found]
         counts = self.label_counts() if self._guess.kind == "string" and not self._target else None
         if counts is not None and len(counts) <= MAX_CATEGORIES:  # of the target it is told with its classes
-            told += look_alike(self.name, counts)
+            told += look_alike(self.name, counts, what="value")
         return told
 
 

@@ -57,6 +57,8 @@ def _looks(guess: Guess, *, is_text: bool) -> list[str]:
     numbers, dates = guess.numbers, guess.dates
     if numbers is None or not numbers.n_cells or is_text:
         return []
+    if numbers.is_long:
+        return ["more digits than a number keeps, so read as a code, a category"]
     if numbers.is_code:
         return ["digits with leading zeros, so read as a code, a category"]
     if dates is not None and dates.n_read >= LOOKS_LIKE * numbers.n_cells:
