@@ -52,6 +52,12 @@ def test_other_names_of_columns_and_the_target_itself_are_found(finished: Finish
     assert {"17", "18"} <= set(store.latest_feedback(log_of(project), project.name)["key"])
 
 
+def test_truths_may_be_written_with_another_separator_than_the_data(finished: Finished, tmp_path: Path) -> None:
+    project, _ = finished
+    (tmp_path / "t.csv").write_text("customer;y\n27;yes\n28;no\n")
+    assert project.feedback(str(tmp_path / "t.csv"), key="customer").n_rows == 2
+
+
 @pytest.mark.parametrize(
     ("columns", "error", "match"),
     [

@@ -104,7 +104,8 @@ def survey(
         if source.skipped.n_rows:
             line, n_cells, _ = source.skipped.rows[0]
             left_out = (
-                f"; {source.skipped.n_rows:,} more have another number of cells than the {counted(len(names), 'column')}, "
+                f"; {source.skipped.n_rows:,} more have another number of cells "
+                f"than the {counted(len(names), 'column')}, "
                 f"the first in line {line:,} ({counted(n_cells, 'cell')})"
             )
         raise InputError(

@@ -102,7 +102,7 @@ def _stream(
     done = 0
     for batch in source.batches():
         cells = read_batch(batch, schema.columns)
-        checked = check(cells, schema, first_row=done, on_unread="flag" if refuse else "reject")
+        checked = check(cells, schema, first_row=done, skipped=source.skipped, on_unread="flag" if refuse else "reject")
         checked = writer.held_to_ids(checked, first_row=done)
         tally.add(checked.violations)
         accepted = checked.frame

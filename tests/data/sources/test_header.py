@@ -97,10 +97,10 @@ def test_names_of_rows_may_have_no_name(tmp_path: Path) -> None:
 
 
 def test_names_are_cleaned_and_the_longest_are_passed_over(tmp_path: Path) -> None:
-    source = opened(tmp_path, '"price\n(EUR)",\u200b b ,😀,' + "x" * 10_000 + "\n" + "1,2,3,4\n")
-    assert source.columns == ("price\n(EUR)", "b", "😀")
-    assert list(source.passed_over) == ["column_4"]
-    assert cells(source) == [("1", "2", "3")]
+    source = opened(tmp_path, '"price\n(EUR)",\u200b b ,😀,' + "x" * 10_000 + "," + "x" * 20_001 + "\n1,2,3,4,5\n")
+    assert source.columns == ("price\n(EUR)", "b", "😀", "x" * 10_000)
+    assert list(source.passed_over) == ["column_5"]
+    assert cells(source) == [("1", "2", "3", "4")]
 
 
 def test_a_target_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
