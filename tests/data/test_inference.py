@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from palio import data
 from palio.core.errors import InputError
 from palio.core.records import Column
 from palio.data.inference import resolve
+from palio.store import Store
 
 
 def survey(folder: Path, columns: dict[str, list[object]], **options: object) -> data.Survey:
@@ -268,3 +270,29 @@ def test_a_table_without_features_says_of_each_column_why_it_is_none(tmp_path: P
         survey(tmp_path, cells)
     with pytest.raises(InputError, match="`y` is the only one"):
         survey(tmp_path, {"y": cycle(["yes", "no"])})
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["-999", "20.5", "18.25", "21"], "`-999` (15 rows) lies far from all other values, 18.25 to 21"),
+        (["-99", "999", "3", "7", "5"], "`-99` (12 rows) and `999` (12 rows) lie far from all other values, 3 to 7"),
+        (["9999", "1", "NA", "3", "40"], 'write missing = ["9999", "NA"] in schema.toml'),
+        (["99", "100", "98", "1"], ""),
+        (["999", "500", "1200"], ""),
+        (["99.5", "1", "2"], ""),
+    ],
+)
+def test_nines_far_from_all_other_values_are_told(cells: list[object], told: str, tmp_path: Path) -> None:
+    columns: dict[str, list[object]] = {"x": cycle(cells), "n": cycle([1, 5, 9]), "y": cycle(["yes", "no"])}
+    notes = " ".join(survey(tmp_path, columns).notes)
+    assert told in notes if told else "lies far" not in notes
+
+
+def test_nines_that_are_named_are_missing(tmp_path: Path, store: Store) -> None:
+    columns = {"x": cycle(["-999", "20.5", "18.25"]), "n": cycle([1, 5, 9]), "y": cycle(["yes", "no"])}
+    found = survey(tmp_path, columns)
+    x = msgspec.structs.replace(found.schema.column("x"), missing=("-999",))
+    schema = msgspec.structs.replace(found.schema, columns=(x, *found.schema.columns[1:]))
+    snapshot = data.ingest(data.open_source(tmp_path / "t.csv"), store=store, schema=schema)
+    assert data.read(store, snapshot)["x"].to_list()[:3] == [None, 20.5, 18.25]

@@ -15,6 +15,7 @@ from palio.data.cells.dates import DateEvidence, date_evidence
 from palio.data.cells.evidence import MIXED_SHARE, Guess, NumberEvidence, Votes, guess, number_evidence, replace_column
 from palio.data.cells.frame import Cells, read_frame
 from palio.data.cells.order import DayOrder, Order
+from palio.data.cells.sentinels import Sentinels
 from palio.data.cells.uniqueness import Numbers, Uniqueness
 from palio.data.cells.words import Words
 from palio.data.classes import look_alike
@@ -53,6 +54,7 @@ class ColumnScan:
         self.has_fraction = self.has_huge = False
         self.order = Order()
         self.unique = Uniqueness()
+        self.sentinels = Sentinels()
         self.counts: Counter[Any] | None = Counter()
         self.wrong: dict[str, int] = {}
         self.examples: dict[str, str] = {}
@@ -256,6 +258,7 @@ class ColumnScan:
             numbers: Numbers = values.to_physical().to_numpy() / 1e6
         else:
             numbers = values.to_numpy()
+            self.sentinels.add(numbers)
         self._widen(numbers)
         if self._column.type != "number":
             self.order.add(numbers)
@@ -375,6 +378,7 @@ class ColumnScan:
         if self.kept:
             shown = " and ".join(f"`{mark}`" for mark in self.kept)
             found.append(f"{shown} is taken for a class, not for a missing value")
+        found += self.sentinels.doubts(self.words.marks)
         found += self.words.about_marks(self.n_rows, is_text=self._is_text)
         told = [f"`{self.name}`: {doubt}" for doubt in found]
         counts = self.label_counts() if self._guess.kind == "string" and not self._target else None
