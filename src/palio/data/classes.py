@@ -106,6 +106,20 @@ def look_alike(name: str, counts: Mapping[str, int], *, what: str = "class") -> 
     ]
 
 
+def together(counts: Mapping[str, int]) -> dict[str, int]:
+    """Add up the rows of labels that differ in case or blanks alone, under the most frequent of them.
+
+    Example:
+        >>> together({"yes": 8, "Yes": 2, "no": 9})
+        {'no': 9, 'yes': 10}
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for name, n in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
+        first, n_before = found.get(folded(name), (name, 0))
+        found[folded(name)] = first, n_before + n
+    return dict(found.values())
+
+
 def rare(name: str, counts: Mapping[str, int]) -> list[str]:
     """Say which classes have too few rows to be learned and judged."""
     said, each = [], sum(counts.values()) / max(len(counts), 1)

@@ -7,7 +7,7 @@ file, suggest; where too many later cells contradict, it is read again, so a sur
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import polars as pl
@@ -63,6 +63,7 @@ def survey(
     exclude: tuple[str, ...] = (),
     decimal: str = "",
     date_order: str = "",
+    fold: Collection[str] = (),
     progress: Progress = SILENT,
 ) -> Survey:
     """Infer types, roles and the task by reading every row of `source`; memory does not grow with the rows.
@@ -81,6 +82,7 @@ def survey(
         exclude: Columns that no model may read.
         decimal: What stands before decimals in numbers that are written as text, if known: `.` or `,`.
         date_order: What the numbers of a date mean, if known: `dmy`, `mdy` or `ymd`.
+        fold: Columns in which spellings that differ only in case or blanks are one value.
         progress: Told how many rows were read.
 
     Raises:
@@ -98,7 +100,7 @@ def survey(
         time=tuple(_column(name, source, "time") for name in time),
         exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
-    scans, clock, n_rows = _scan(source, chosen, Wishes(decimal, date_order), progress)
+    scans, clock, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, progress)
     if n_rows < MIN_ROWS:
         left_out = ""
         if source.skipped.n_rows:
@@ -212,13 +214,15 @@ def _column(wanted: str | int, source: Source, role: str) -> str:
 
 
 def _scan(
-    source: Source, target: str, wishes: Wishes, progress: Progress
+    source: Source, target: str, wishes: Wishes, fold: Collection[str], progress: Progress
 ) -> tuple[dict[str, ColumnScan], roles.Clock, int]:
     """Read the source until every column has kept its type for a whole pass."""
     own = None if not source.missing or set(source.missing) == set(MISSING) else tuple(source.missing)
     done: dict[str, ColumnScan] = {}
     pending = {
-        name: ColumnScan(Column(name=name, type="text", missing=own), target=name == target, wishes=wishes)
+        name: ColumnScan(
+            Column(name=name, type="text", missing=own, fold=name in fold), target=name == target, wishes=wishes
+        )
         for name in source.columns
     }
     clock = roles.Clock(source.columns)

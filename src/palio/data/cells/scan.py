@@ -18,7 +18,7 @@ from palio.data.cells.order import DayOrder, Order
 from palio.data.cells.sentinels import Sentinels
 from palio.data.cells.uniqueness import Numbers, Uniqueness
 from palio.data.cells.words import Words
-from palio.data.classes import look_alike
+from palio.data.classes import look_alike, together
 
 MAX_DISTINCT = 10_000
 """Distinct values are counted exactly up to here."""
@@ -109,7 +109,7 @@ class ColumnScan:
         labels: Counter[str] = Counter()
         for value, n in self.counts.items():
             labels[label(value)] += n
-        return dict(labels)
+        return together(labels) if self._column.fold else dict(labels)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
