@@ -296,3 +296,10 @@ def test_nines_that_are_named_are_missing(tmp_path: Path, store: Store) -> None:
     schema = msgspec.structs.replace(found.schema, columns=(x, *found.schema.columns[1:]))
     snapshot = data.ingest(data.open_source(tmp_path / "t.csv"), store=store, schema=schema)
     assert data.read(store, snapshot)["x"].to_list()[:3] == [None, 20.5, 18.25]
+
+
+def test_a_mark_beside_empty_cells_is_one_class_and_it_is_said_why(tmp_path: Path) -> None:
+    columns = {"x": cycle([1, 5, 9]), "y": cycle(["X", "", ""])}
+    with pytest.raises(InputError, match=r"every cell is `X`, or missing \(40 of 60 rows\)") as caught:
+        survey(tmp_path, columns)
+    assert "write a word" in str(caught.value.hint)

@@ -122,6 +122,7 @@ def survey(
         schema.column(chosen),
         counts=scan.label_counts(),
         n_labelled=scan.n_present,
+        n_missing=scan.n_missing,
         kind=kind,
         metric=metric,
         positive=positive,

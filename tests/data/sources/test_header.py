@@ -87,6 +87,14 @@ def test_cells_that_begin_like_comments_are_no_comments(tmp_path: Path) -> None:
     assert len(cells(opened(tmp_path, "a,b\n#1,2\n2,3\n", comment="none"))) == 2
 
 
+def test_the_lower_of_two_rows_of_names_is_the_header_where_it_has_the_target(tmp_path: Path) -> None:
+    text = "what,how,end\na,b,y\n" + BODY
+    source = opened(tmp_path, text, target="y")
+    assert (source.columns, cells(source)) == (("a", "b", "y"), ROWS)
+    assert opened(tmp_path, text, target="end").columns == ("what", "how", "end")
+    assert opened(tmp_path, "what,how,end\np,q,yes\na,b,y\nr,s,no\n", target="y").columns == ("what", "how", "end")
+
+
 def test_a_row_of_empty_cells_is_a_row(tmp_path: Path) -> None:
     assert cells(opened(tmp_path, "a,b,y\n" + BODY + ",,\n")) == [*ROWS, ("", "", "")]
 
