@@ -303,3 +303,32 @@ def test_a_mark_beside_empty_cells_is_one_class_and_it_is_said_why(tmp_path: Pat
     with pytest.raises(InputError, match=r"every cell is `X`, or missing \(40 of 60 rows\)") as caught:
         survey(tmp_path, columns)
     assert "write a word" in str(caught.value.hint)
+
+
+def test_years_of_two_digits_far_ahead_are_told(tmp_path: Path) -> None:
+    born = {"x": cycle(["08/10/61", "25/12/75", "03/04/99"]), "n": cycle([1, 5, 9]), "y": cycle(["yes", "no"])}
+    assert any(
+        "`x`: years of two digits below 69" in note and "2061-10-08" in note for note in survey(tmp_path, born).notes
+    )
+    born["x"] = cycle(["08/10/11", "25/12/75", "03/04/99"])
+    assert not any("two digits" in note for note in survey(tmp_path, born).notes)
+
+
+@pytest.mark.parametrize(
+    "cells", [["0:07:49", "12:10:00", "3:00:01"], ["08:15", "23:59", "7:00"], ["9:15 AM", "11:30 pm"]]
+)
+def test_times_of_day_are_told_to_be_categories(cells: list[object], tmp_path: Path) -> None:
+    found = survey(tmp_path, {"x": cycle(cells), "n": cycle([1, 5, 9]), "y": cycle(["yes", "no"])})
+    assert any("`x`: times of day or durations" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("word", "is_told"), [("Total", True), ("Summe:", True), ("all", False)])
+def test_sums_below_a_table_are_told(word: str, is_told: bool, tmp_path: Path) -> None:
+    cells: dict[str, list[object]] = {
+        "x": [*cycle(["N", "S", "W"]), word],
+        "n": [*cycle([1, 5, 9]), 300],
+        "y": [*cycle(["yes", "no"]), ""],
+    }
+    assert any("seems to hold sums" in note for note in survey(tmp_path, cells).notes) == is_told
+    cells["x"] = [*cycle(["N", "S", word]), word]
+    assert not any("seems to hold sums" in note for note in survey(tmp_path, cells).notes), "a value among others"

@@ -24,6 +24,7 @@ from palio.data.cells.scan import ColumnScan, Wishes
 from palio.data.source import Source
 from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
+from palio.data.totals import LastRows
 
 _ALIKE = "differ only in case or blanks"
 MIN_ROWS = 10
@@ -100,7 +101,7 @@ def survey(
         time=tuple(_column(name, source, "time") for name in time),
         exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
-    scans, clock, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, progress)
+    scans, clock, last, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, progress)
     if n_rows < MIN_ROWS:
         left_out = ""
         if source.skipped.n_rows:
@@ -135,6 +136,7 @@ def survey(
     labels = [note for note in found.notes if not (is_alike and _ALIKE in note)]
     notes.extend(labels)
     notes.extend(_about_rows(source, scan, n_rows))
+    notes.extend(f"{source.name}: {doubt}" for doubt in last.doubts(lambda name: scans[name].label_counts()))
     if not schema.features:
         dropped = [f"`{c.name}`: {c.note}" for c in schema.columns if c.name != chosen]
         raise InputError(
@@ -157,8 +159,8 @@ def survey(
 def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
     notes = []
     if target.n_missing:
-        have = "row has" if target.n_missing == 1 else "rows have"
-        notes.append(f"{target.n_missing:,} of {n_rows:,} {have} no `{target.name}`: kept, but not learned from")
+        have = "has" if target.n_missing == 1 else "have"
+        notes.append(f"{target.n_missing:,} of {n_rows:,} rows {have} no `{target.name}`: kept, but not learned from")
     if source.skipped.n_rows:
         line, n_cells, _ = source.skipped.rows[0]
         do = "row does" if source.skipped.n_rows == 1 else "rows do"
@@ -216,7 +218,7 @@ def _column(wanted: str | int, source: Source, role: str) -> str:
 
 def _scan(
     source: Source, target: str, wishes: Wishes, fold: Collection[str], progress: Progress
-) -> tuple[dict[str, ColumnScan], roles.Clock, int]:
+) -> tuple[dict[str, ColumnScan], roles.Clock, LastRows, int]:
     """Read the source until every column has kept its type for a whole pass."""
     own = None if not source.missing or set(source.missing) == set(MISSING) else tuple(source.missing)
     done: dict[str, ColumnScan] = {}
@@ -227,6 +229,7 @@ def _scan(
         for name in source.columns
     }
     clock = roles.Clock(source.columns)
+    last = LastRows()
     n_rows, votes = 0, Votes()
     while pending:
         seen = 0
@@ -241,6 +244,7 @@ def _scan(
                 scan.add(cells, seen, marks=marks.get(str(i)))
             if not done:
                 clock.add({name: frame[str(i)] for i, name in enumerate(pending) if name in clock.columns})
+                last.add(batch)
             seen += batch.num_rows
             progress.step("survey", seen, None)
         n_rows = seen
@@ -249,7 +253,7 @@ def _scan(
         _follow_others([*done.values(), *pending.values()])
         done.update((n, s) for n, s in pending.items() if not s.is_contradicted)
         pending = {n: s.wider() for n, s in pending.items() if s.is_contradicted}
-    return {name: done[name] for name in source.columns}, clock, n_rows
+    return {name: done[name] for name in source.columns}, clock, last, n_rows
 
 
 def _unmarked(frame: pl.DataFrame, marks: Sequence[str]) -> tuple[pl.DataFrame, dict[str, Counter[str]]]:

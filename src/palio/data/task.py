@@ -195,7 +195,7 @@ def _classes(
             raise InputError(
                 f"{where}: every cell is `{shown}`, or missing ({n_missing:,} of "
                 f"{counted(n_labelled + n_missing, 'row')}), at least two classes are needed",
-                hint=f"if an empty cell means that it is not `{shown}`, write a word for that there, or name another target",
+                hint=f"if an empty cell means not `{shown}`, write a word for that there; else name another target",
             )
         raise InputError(
             f"{where}: every row is `{shown}`, at least two classes are needed",

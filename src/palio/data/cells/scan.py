@@ -14,7 +14,7 @@ from palio.core.records import Column, ColumnType
 from palio.data.cells.dates import DateEvidence, date_evidence
 from palio.data.cells.evidence import MIXED_SHARE, Guess, NumberEvidence, Votes, guess, number_evidence, replace_column
 from palio.data.cells.frame import Cells, read_frame
-from palio.data.cells.order import DayOrder, Order
+from palio.data.cells.order import DayOrder, Order, about_short_years
 from palio.data.cells.sentinels import Sentinels
 from palio.data.cells.uniqueness import Numbers, Uniqueness
 from palio.data.cells.words import Words
@@ -372,7 +372,7 @@ class ColumnScan:
             return []
         found = list(self._guess.doubts)
         if self.days is not None:
-            found += self.days.doubts()
+            found += self.days.doubts() + about_short_years(self._column.format, self.high)
         if self._guess.kind == "string":
             found += self.words.doubts(self.label_counts(), self.n_present, self._guess)
         if self.kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -16,6 +17,10 @@ LOOKS_LIKE = 0.5
 """From this share of cells on that are numbers or moments, it is told that a column is none."""
 FREQUENT = 0.01
 """A mark for "missing" that stands in this share of the rows of a column of words may be one of its values."""
+
+
+_CLOCK = re.compile(r"-?\d{1,3}:[0-5]\d(:[0-5]\d([.,]\d+)?)?( ?[ap]\.?m\.?)?$", re.IGNORECASE)
+_SHOWN_VALUES = 200
 
 
 class Words:
@@ -40,7 +45,7 @@ class Words:
 
     def doubts(self, counts: Mapping[str, int] | None, n: int, guess: Guess) -> list[str]:
         """Say what the values look like beside what they are taken for."""
-        return _looks(guess, is_text=self.are_text(counts, n))
+        return _looks(guess, is_text=self.are_text(counts, n)) or _clocks(counts)
 
     def about_marks(self, n_rows: int, *, is_text: bool) -> list[str]:
         """Say which words were taken for "missing" where they may be values."""
@@ -67,6 +72,13 @@ def _looks(guess: Guess, *, is_text: bool) -> list[str]:
         others = " and ".join(f"`{word}`" for word, _ in numbers.others.most_common(2))
         return [_mostly("numbers", numbers.n_numbers, numbers.n_cells, others)]
     return []
+
+
+def _clocks(counts: Mapping[str, int] | None) -> list[str]:
+    some = sorted(counts or ())[:_SHOWN_VALUES]
+    if len(some) < 2 or not all(map(_CLOCK.match, some)):
+        return []
+    return [f"times of day or durations, as `{some[0]}`, are read as categories; for an order write them as numbers"]
 
 
 def _mostly(what: str, n: int, n_cells: int, others: str) -> str:
