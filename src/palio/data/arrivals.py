@@ -67,8 +67,8 @@ def scan(source: Source, schema: Schema, *, strict: bool = False, decimal: str =
     done, n_ragged = 0, 0
     for batch in source.batches():
         cells = read_batch(batch, wanted, for_model=True)
-        for one in watched:
-            one.hold(cells, source.name)
+        for watch in watched:
+            watch.hold(cells, source.name)
         checked = check(cells, mine, first_row=done, skipped=source.skipped)
         if strict:
             tally = Tally()

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from palio.core.words import counted
 from palio.data.cells.uniqueness import Numbers
 
 _NINES = frozenset(sign * float("9" * n) for n in range(2, 10) for sign in (1, -1))
@@ -60,7 +61,7 @@ class Sentinels:
         found = self.found()
         if not found:
             return []
-        shown = " and ".join(f"`{nines:.0f}` ({n:,} rows)" for nines, n in found.items())
+        shown = " and ".join(f"`{nines:.0f}` ({counted(n, 'row')})" for nines, n in found.items())
         own = [*(f"{nines:.0f}" for nines in found), *(mark for mark in sorted(marks) if mark)]
         listed = ", ".join(f'"{mark}"' for mark in own)
         return [

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from palio.core.words import counted
 from palio.data.cells.evidence import Guess
 
 TEXT_WORDS = 3.0
@@ -52,7 +53,9 @@ class Words:
         told = {mark: n for mark, n in self.marks.items() if is_text and mark and n > max(1, FREQUENT * n_rows)}
         if not told:
             return []
-        shown = ", ".join(f"`{mark}` ({n:,} rows)" for mark, n in sorted(told.items(), key=lambda one: -one[1])[:4])
+        shown = ", ".join(
+            f"`{mark}` ({counted(n, 'row')})" for mark, n in sorted(told.items(), key=lambda one: -one[1])[:4]
+        )
         return [
             f"{shown} {'is' if len(told) == 1 else 'are'} taken as missing; for a value of its own write missing = []"
         ]
