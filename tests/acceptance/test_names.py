@@ -42,7 +42,7 @@ STRANGE = (
     *("age", "raw age", 'a,"b"', "c:[d]{e}", "x\ty", "two\nlines", "\x01\x02", "\x7f", "../..", "<b>q</b>", "`tick`"),
     *("a|b", "%s", "{{7*7}}", "${x}", "\\n", "it's", "😀", "שלום", "‮abc", "价格", "Größe (m²)"),
     *("é", "e\u0301", "A", "a", "1", "2019", "-3.5e2", "nan", "None", "NULL", "true", "__proto__", "constructor"),
-    *("x" * 10_000, "&amp;", "]]>", "--", ";", "\u200b", "a\u00a0b"),
+    *("x" * 10_000, "&amp;", "]]>", "--", ";", "a\u200bb", "a\u00a0b"),
 )
 PATTERNS = ("^a.*$", "*", "^.*$", "^$", "a*", "[a-z]+")
 """Names that some libraries take for a pattern of names."""

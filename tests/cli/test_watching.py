@@ -131,7 +131,7 @@ def test_the_page_lands_in_the_reports_of_the_project_or_where_it_is_told(
     page = project / "reports" / "monitoring.html"
     assert page.read_text("utf-8").startswith("<!doctype html>")
     assert "CHF a day" in page.read_text("utf-8").replace("\u00a0", " ")
-    assert "page: " in " ".join(done.stdout.split())
+    assert f"page: {page}" in done.stdout.splitlines()  # in one line however long, so that it can be copied
     other = tmp_path / "elsewhere" / "page.html"
     assert json.loads(monitor(project, "--json", "--html", str(other)).stdout)["html"] == str(other)
     assert other.exists()

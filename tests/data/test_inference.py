@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from palio import data
 from palio.core.errors import InputError
 from palio.core.records import Column
 from palio.data.inference import resolve
+from palio.store import Store
 
 
 def survey(folder: Path, columns: dict[str, list[object]], **options: object) -> data.Survey:
@@ -235,3 +237,98 @@ def test_numbers_beside_an_unknown_mark_are_numbers_and_it_is_told(tmp_path: Pat
     assert "k.A." in (found.schema.column("size").missing or ())
     assert found.schema.column("grade").type == "category"
     assert [note for note in found.notes if note.startswith("`size`: `k.A.` beside numbers is read as missing")]
+
+
+def test_a_code_says_which_kind_of_digits_make_it_one(tmp_path: Path) -> None:
+    cells: dict[str, list[object]] = {
+        "zip": cycle(["01067", "10115"]),
+        "iban": cycle([10**19 + 7, 10**19 + 8]),
+        "y": cycle(["yes", "no"]),
+        "n": list(range(0, 600, 10)),
+    }
+    notes = "\n".join(survey(tmp_path, cells).notes)
+    assert "`zip`: digits with leading zeros" in notes
+    assert "`iban`: more digits than a number keeps" in notes
+
+
+def test_spellings_are_of_values_in_a_column_and_of_classes_in_the_target(tmp_path: Path) -> None:
+    cells: dict[str, list[object]] = {
+        "a": cycle(["x", "X", "z"]),
+        "n": cycle([1, 5, 9]),
+        "y": cycle(["yes", "Yes", "no"]),
+    }
+    notes = survey(tmp_path, cells).notes
+    assert any(
+        "`a`: `X` (20 rows) and `x` (20 rows)" in note and "3 values where 2 may be meant" in note for note in notes
+    )
+    assert any("`y`: `Yes`" in note and "3 classes where 2 may be meant" in note for note in notes)
+
+
+def test_a_table_without_features_says_of_each_column_why_it_is_none(tmp_path: Path) -> None:
+    cells: dict[str, list[object]] = {"row": list(range(60)), "same": [1] * 60, "y": cycle(["yes", "no"])}
+    with pytest.raises(InputError, match="`row`: counts the rows and `same`: the same in every row\nhint"):
+        survey(tmp_path, cells)
+    with pytest.raises(InputError, match="`y` is the only one"):
+        survey(tmp_path, {"y": cycle(["yes", "no"])})
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["-999", "20.5", "18.25", "21"], "`-999` (15 rows) lies far from all other values, 18.25 to 21"),
+        (["-99", "999", "3", "7", "5"], "`-99` (12 rows) and `999` (12 rows) lie far from all other values, 3 to 7"),
+        (["9999", "1", "NA", "3", "40"], 'write missing = ["9999", "NA"] in schema.toml'),
+        (["99", "100", "98", "1"], ""),
+        (["999", "500", "1200"], ""),
+        (["99.5", "1", "2"], ""),
+    ],
+)
+def test_nines_far_from_all_other_values_are_told(cells: list[object], told: str, tmp_path: Path) -> None:
+    columns: dict[str, list[object]] = {"x": cycle(cells), "n": cycle([1, 5, 9]), "y": cycle(["yes", "no"])}
+    notes = " ".join(survey(tmp_path, columns).notes)
+    assert told in notes if told else "lies far" not in notes
+
+
+def test_nines_that_are_named_are_missing(tmp_path: Path, store: Store) -> None:
+    columns = {"x": cycle(["-999", "20.5", "18.25"]), "n": cycle([1, 5, 9]), "y": cycle(["yes", "no"])}
+    found = survey(tmp_path, columns)
+    x = msgspec.structs.replace(found.schema.column("x"), missing=("-999",))
+    schema = msgspec.structs.replace(found.schema, columns=(x, *found.schema.columns[1:]))
+    snapshot = data.ingest(data.open_source(tmp_path / "t.csv"), store=store, schema=schema)
+    assert data.read(store, snapshot)["x"].to_list()[:3] == [None, 20.5, 18.25]
+
+
+def test_a_mark_beside_empty_cells_is_one_class_and_it_is_said_why(tmp_path: Path) -> None:
+    columns = {"x": cycle([1, 5, 9]), "y": cycle(["X", "", ""])}
+    with pytest.raises(InputError, match=r"every cell is `X`, or missing \(40 of 60 rows\)") as caught:
+        survey(tmp_path, columns)
+    assert "write a word" in str(caught.value.hint)
+
+
+def test_years_of_two_digits_far_ahead_are_told(tmp_path: Path) -> None:
+    born = {"x": cycle(["08/10/61", "25/12/75", "03/04/99"]), "n": cycle([1, 5, 9]), "y": cycle(["yes", "no"])}
+    assert any(
+        "`x`: years of two digits below 69" in note and "2061-10-08" in note for note in survey(tmp_path, born).notes
+    )
+    born["x"] = cycle(["08/10/11", "25/12/75", "03/04/99"])
+    assert not any("two digits" in note for note in survey(tmp_path, born).notes)
+
+
+@pytest.mark.parametrize(
+    "cells", [["0:07:49", "12:10:00", "3:00:01"], ["08:15", "23:59", "7:00"], ["9:15 AM", "11:30 pm"]]
+)
+def test_times_of_day_are_told_to_be_categories(cells: list[object], tmp_path: Path) -> None:
+    found = survey(tmp_path, {"x": cycle(cells), "n": cycle([1, 5, 9]), "y": cycle(["yes", "no"])})
+    assert any("`x`: times of day or durations" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("word", "is_told"), [("Total", True), ("Summe:", True), ("all", False)])
+def test_sums_below_a_table_are_told(word: str, is_told: bool, tmp_path: Path) -> None:
+    cells: dict[str, list[object]] = {
+        "x": [*cycle(["N", "S", "W"]), word],
+        "n": [*cycle([1, 5, 9]), 300],
+        "y": [*cycle(["yes", "no"]), ""],
+    }
+    assert any("seems to hold sums" in note for note in survey(tmp_path, cells).notes) == is_told
+    cells["x"] = [*cycle(["N", "S", word]), word]
+    assert not any("seems to hold sums" in note for note in survey(tmp_path, cells).notes), "a value among others"

@@ -240,7 +240,7 @@ def test_a_row_that_cannot_be_answered_keeps_its_place(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("\n".join([*lines, "3"]) + "\n")
     found = list(data.scan(data.open_source(tmp_path / "new.csv"), schema))
     problems = {i + 1: why for i, why in enumerate(why for one in found for why in one.problems) if why}
-    assert problems == {3: "2 cells, not 6", 6: "`x`: `oops` is not a finite number", 22: "1 cells, not 6"}
+    assert problems == {3: "2 cells, not 6", 6: "`x`: `oops` is not a finite number", 22: "1 cell, not 6"}
     whole = pl.concat([one.frame for one in found])
     expected = next(data.scan(csv(table(20), tmp_path / "whole.csv"), schema)).frame
     kept = [i for i in range(22) if i + 1 not in problems]
@@ -248,6 +248,18 @@ def test_a_row_that_cannot_be_answered_keeps_its_place(tmp_path: Path) -> None:
     for strict in (True,):
         with pytest.raises(ContractError):
             list(data.scan(data.open_source(tmp_path / "new.csv"), schema, strict=strict))
+
+
+def test_an_example_tells_its_row_with_those_counted_that_are_left_out(tmp_path: Path) -> None:
+    schema = data.survey(csv(table(), tmp_path / "t.csv"), target="y").schema
+    lines = table(20).write_csv().splitlines()
+    at = lines[0].split(",").index("code")
+    lines[7] = ",".join("new" if i == at else cell for i, cell in enumerate(lines[7].split(",")))
+    for place in (9, 5, 2):
+        lines.insert(place, "1,2")
+    (tmp_path / "new.csv").write_text("\n".join(lines) + "\n")
+    (found,) = data.scan(data.open_source(tmp_path / "new.csv"), schema)
+    assert found.examples["code", "unknown category"] == "new (row 9)"
 
 
 @pytest.mark.parametrize("name", ["bank.csv", "adult-train.csv", "beijing-pm25.csv", "telco-churn.csv"])

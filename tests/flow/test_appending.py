@@ -95,7 +95,9 @@ def test_rows_that_can_come_from_nowhere_stop_the_run_and_name_the_file(folder: 
     file.unlink()
     edit(folder, "extra", type="category", low=None, high=None)
     with (
-        pytest.raises(NotFoundError, match=r"may\.csv: 50 rows .* is gone.* `extra` was read as integer") as caught,
+        pytest.raises(
+            NotFoundError, match=r"may\.csv: 50 appended rows .* is gone.* `extra` was read as integer"
+        ) as caught,
         flow.Project.open(folder) as project,
     ):
         project.ingest()
@@ -134,7 +136,7 @@ def test_a_declared_id_is_refused_in_an_append_and_a_guessed_one_is_given_up(fol
     with flow.Project.open(folder) as project:
         assert project.ingest().schema.id == "key"
     with flow.Project.open(folder, flags={"data.id": "key"}) as project:
-        with pytest.raises(ContractError, match=r"`key`: 1 cells name rows .*a7 \(row 1\)"):
+        with pytest.raises(ContractError, match=r"`key`: 1 cell names rows .*a7 \(row 1\)"):
             project.ingest(append=twice)
         assert project.ingest().n_rows == 280
     with flow.Project.open(folder) as project:

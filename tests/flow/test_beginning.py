@@ -194,6 +194,29 @@ def test_edits_of_the_contract_are_kept_and_told(file: Path) -> None:
     assert not column(folder, "art").fold
 
 
+def test_spellings_that_a_person_calls_one_are_one_class_everywhere(tmp_path: Path) -> None:
+    file, folder = tmp_path / "t.csv", tmp_path / "project"
+    said = ["ja", "nein", "Nein", "ja", "nein ", "Ja"]
+    file.write_text("a;b;weg\n" + "".join(f"{i % 7};{i % 5};{said[i % 6]}\n" for i in range(60)), "utf-8")
+    started = flow.init(file, target="weg", folder=folder)
+    assert len(started.task.classes) == 4
+    path = folder / "schema.toml"
+    path.write_text(path.read_text("utf-8").replace('name = "weg"', 'name = "weg"\nfold = true'), "utf-8")
+
+    def stored() -> set[str]:
+        with flow.Project.open(folder) as project:
+            return set(data.read(project.store, project.ingest())["weg"])
+
+    assert stored() == {"ja", "nein"}, "with nothing but the edit"
+    for _ in range(2):
+        started = flow.init(folder=folder)
+        assert started.task.classes == ("ja", "nein")
+        assert column(folder, "weg").categories == ("ja", "nein")
+        doubts = next(row.doubts for row in started.readings if row.name == "weg")
+        assert not any("write fold = true" in doubt for doubt in doubts), "the advice is followed already"
+    assert stored() == {"ja", "nein"}
+
+
 def test_a_contract_that_cannot_be_read_is_named_or_replaced(file: Path) -> None:
     begin(file, target="gekauft")
     folder = file.parent / "project"

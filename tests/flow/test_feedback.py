@@ -52,6 +52,12 @@ def test_other_names_of_columns_and_the_target_itself_are_found(finished: Finish
     assert {"17", "18"} <= set(store.latest_feedback(log_of(project), project.name)["key"])
 
 
+def test_truths_may_be_written_with_another_separator_than_the_data(finished: Finished, tmp_path: Path) -> None:
+    project, _ = finished
+    (tmp_path / "t.csv").write_text("customer;y\n27;yes\n28;no\n")
+    assert project.feedback(str(tmp_path / "t.csv"), key="customer").n_rows == 2
+
+
 @pytest.mark.parametrize(
     ("columns", "error", "match"),
     [
@@ -78,7 +84,7 @@ def test_a_class_that_the_model_does_not_know_is_taken_and_named(finished: Finis
 def test_the_verb_says_how_many(finished: Finished, tmp_path: Path) -> None:
     pl.DataFrame({"prediction_id": ["b-1.0"], "label": ["yes"]}).write_csv(tmp_path / "t.csv")
     arguments = ["feedback", str(tmp_path / "t.csv"), "--dir", str(finished[0].folder)]
-    assert CliRunner().invoke(palio, arguments).output == "t.csv: 1 truths taken\n"
+    assert CliRunner().invoke(palio, arguments).output == "t.csv: 1 truth taken\n"
     told = msgspec.json.decode(CliRunner().invoke(palio, [*arguments, "--json"]).stdout)
     assert (told["n_rows"], told["n_skipped"]) == (1, 0)
     failed = CliRunner().invoke(palio, [*arguments, "--label", "labl"])

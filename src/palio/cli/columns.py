@@ -103,7 +103,7 @@ def _table(rows: Sequence[columns.Row], width: int) -> Iterator[Text]:
     cells = [(row.name, row.short, row.example, row.range, row.missing, row.part) for row in rows]
     # values of words are cut before a cell that is written otherwise than it is read
     least = [
-        *(min(_NAME, max(cell_len(line[0]) for line in cells)), 0),
+        *(min(_NAME, max(cell_len(line[0]) for line in ((heads[0],), *cells))), 0),
         *(max((cell_len(row.example) for row in rows if row.examples), default=0), 0, 0, 0),
     ]
     kept = [i for i in range(len(heads)) if i in (0, 1, 5) or any(line[i] for line in cells)]

@@ -11,6 +11,7 @@ import click
 from palio.cli.faces import print_json, verb
 from palio.cli.signing import is_exported, keygen, read_keys, sign, trusted
 from palio.core.errors import IntegrityError, NotFoundError, did_you_mean
+from palio.core.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +128,7 @@ def verify_store(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"lines": n_lines, "passed": True})
     else:
-        click.echo(f"{n_lines} lines, every hash fits the one before it")
+        click.echo(f"{counted(n_lines, 'line')}, every hash fits the one before it")
 
 
 @store.command()
@@ -154,7 +155,9 @@ def _show_manifest(identity: str, manifest: Manifest) -> None:
             continue
         click.echo(f"{part:17} " + "  ".join(f"{name} {value:.4f}" for name, value in sorted(metrics.items())))
     for parity in manifest.parity:
-        click.echo(f"parity    {parity.path}: {parity.rows:,} rows, largest difference {parity.max_abs_diff:.1e}")
+        click.echo(
+            f"parity    {parity.path}: {counted(parity.rows, 'row')}, largest difference {parity.max_abs_diff:.1e}"
+        )
     for spec in manifest.inputs:
         click.echo(f"input     {spec.name}: {spec.datatype} {list(spec.shape)}")
     for spec in manifest.outputs:

@@ -13,6 +13,7 @@ from palio.cli.serve_access import key, policy
 from palio.cli.serve_rollout import rollout
 from palio.cli.signing import trusted
 from palio.core.errors import InputError
+from palio.core.words import counted
 
 
 @click.group(invoke_without_command=True)
@@ -113,12 +114,12 @@ def predict(
     if as_json:
         print_json(scored)
         return
-    rows = "1 row" if scored.n_rows == 1 else f"{scored.n_rows:,} rows"
+    rows = counted(scored.n_rows, "row")
     click.echo(f"{scored.output}: {rows} by version {scored.version}")
     for note in scored.notes:
         click.echo(f"  {note}")
     for one in scored.unusual:
-        cells = "1 cell is" if one.n_rows == 1 else f"{one.n_rows:,} cells are"
+        cells = f"{counted(one.n_rows, 'cell')} {'is' if one.n_rows == 1 else 'are'}"
         click.echo(f"  `{one.column}`: {cells} {one.what}, e.g. {one.example}; answered all the same")
     if scored.n_problems:
         click.echo(f"  {scored.n_problems:,} of {rows} could not be answered; the column `problem` says why:")

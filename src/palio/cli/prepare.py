@@ -13,6 +13,7 @@ import msgspec
 
 from palio.cli.faces import listening, print_json, verb
 from palio.core.errors import PalioError
+from palio.core.words import counted
 
 if TYPE_CHECKING:
     from palio.flow import Started
@@ -73,7 +74,7 @@ def init(file: str, folder: Path, as_json: bool, html: Path | None, **given: Any
     show(started, folder=folder, page=page)
 
 
-_SETTING = re.compile(r"\[(?:data|project)\] ([a-z_]+)")
+_SETTING = re.compile(r"\[(?:data|project)\] (?!in\b)([a-z_]+)")
 
 
 @contextmanager
@@ -113,8 +114,9 @@ def ingest(folder: Path, as_json: bool, append: Path | None, quarantine: bool) -
         print_json(snapshot)
     else:
         click.echo(
-            f"snapshot {snapshot.id[:12]}, version {snapshot.version}: {snapshot.n_rows:,} rows, "
-            f"{len(snapshot.schema.features)} features, {snapshot.n_quarantined:,} rows in quarantine"
+            f"snapshot {snapshot.id[:12]}, version {snapshot.version}: {counted(snapshot.n_rows, 'row')}, "
+            f"{counted(len(snapshot.schema.features), 'feature')}, "
+            f"{counted(snapshot.n_quarantined, 'row')} in quarantine"
         )
 
 

@@ -33,7 +33,7 @@ def show(review: Review, *, name: str, currency: str, page: Path | None = None) 
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         for part in screen(review, name=name, currency=currency, page=page, draws=not plain):
-            console.print(part)
+            console.print(part, soft_wrap=isinstance(part, Text) and part.overflow == "ignore")
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
@@ -68,7 +68,7 @@ def screen(
     yield grid
     if page is not None:
         yield Text()
-        yield Text(f"page: {page}", overflow="fold")
+        yield Text(f"page: {page}", no_wrap=True, overflow="ignore")  # whole, so that it can be copied
 
 
 def _line(*parts: tuple[str, str]) -> Text:

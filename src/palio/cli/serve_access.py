@@ -17,6 +17,7 @@ from palio.core.durations import read_duration
 from palio.core.errors import InputError, need
 from palio.core.serving import Policy, Rule
 from palio.core.strict import read_file
+from palio.core.words import counted
 
 if TYPE_CHECKING:
     from palio.core.config import Config
@@ -191,7 +192,7 @@ def tell(rule: Rule) -> str:
             words.append(f"{name} {value}")
     words += [f"{name} {value:%Y-%m-%d %H:%M}" for name in ("since", "until") if (value := getattr(rule, name))]
     if rule.quota is not None:
-        words.append(f"{rule.quota:,} rows per {rule.per}")
+        words.append(f"{counted(rule.quota, 'row')} per {rule.per}")
     return ", ".join(words) + (f" ({rule.reason})" if rule.reason else "")
 
 

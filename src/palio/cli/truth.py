@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from palio.cli.faces import listening, print_json, verb
+from palio.core.words import counted
 
 
 @click.command()
@@ -41,7 +42,7 @@ def feedback(
         print_json(received)
     else:
         skipped = f", {received.n_skipped:,} without a label left out" if received.n_skipped else ""
-        click.echo(f"{received.file}: {received.n_rows:,} truths taken{skipped}")
+        click.echo(f"{received.file}: {counted(received.n_rows, 'truth')} taken{skipped}")
         if received.unknown:
-            told = ", ".join(f"`{label}` ({n:,} rows)" for label, n in received.unknown.items())
+            told = ", ".join(f"`{label}` ({counted(n, 'row')})" for label, n in received.unknown.items())
             click.echo(f"  the model does not know {told}: a new class, or a slip of the pen", err=True)

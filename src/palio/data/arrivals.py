@@ -11,7 +11,9 @@ import polars as pl
 
 from palio.core.cells import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, kind_of
 from palio.core.records import Column, Schema
+from palio.core.words import counted
 from palio.data.cells.decimals import DecimalMarks, with_decimal
+from palio.data.cells.later_days import LaterDays
 from palio.data.contract import Checked, Tally, check, check_columns, ragged, read_batch, refusal
 from palio.data.source import Source
 
@@ -45,7 +47,8 @@ def scan(source: Source, schema: Schema, *, strict: bool = False, decimal: str =
         decimal: What stands before decimals in this source, if it is not what the contract says.
 
     Raises:
-        ContractError: a feature is absent; the source has another mark before decimals; if `strict`, a row cannot be
+        ContractError: a feature is absent; the source has another mark before decimals, or day and month change
+            places in it; if `strict`, a row cannot be
             answered.
     """
     if decimal:
@@ -60,12 +63,13 @@ def scan(source: Source, schema: Schema, *, strict: bool = False, decimal: str =
         needed=frozenset(c.name for c in wanted),
         hint=f"the file must hold every column that the model reads: {features}",
     )
-    marks = DecimalMarks(wanted)
+    watched = DecimalMarks(wanted), LaterDays(wanted)
     done, n_ragged = 0, 0
     for batch in source.batches():
         cells = read_batch(batch, wanted, for_model=True)
-        marks.hold(cells, source.name)
-        checked = check(cells, mine, first_row=done)
+        for watch in watched:
+            watch.hold(cells, source.name)
+        checked = check(cells, mine, first_row=done, skipped=source.skipped)
         if strict:
             tally = Tally()
             tally.add([v for v in checked.violations if v.column != schema.id])
@@ -110,7 +114,10 @@ def _told(column: Column, rule: str, cell: object) -> str:
     if rule == "missing":
         return f"`{column.name}` is missing"
     if rule == "type":
-        return f"`{column.name}`: `{shown}` is not {kind_of(column).expected}"
+        kind = kind_of(column)
+        how = kind.describe(column)
+        more = f" (the column holds: {how})" if "," in how else ""  # it is written in a way of its own
+        return f"`{column.name}`: `{shown}` is not {kind.expected}{more}"
     return f"`{column.name}`: `{shown}` is {_SAID.get(rule, rule)}"
 
 
@@ -141,7 +148,9 @@ def _with_ragged(arrivals: Arrivals, skipped: Sequence[tuple[int, int]], first: 
     given = iter(range(arrivals.frame.height))
     rows = [None if i in cells else next(given, None) for i in range(n)]
     problems = [
-        f"{cells.get(i, 'another number of')} cells, not {n_columns}" if row is None else arrivals.problems[row]
+        (counted(cells[i], "cell") if i in cells else "another number of cells") + f", not {n_columns:,}"
+        if row is None
+        else arrivals.problems[row]
         for i, row in enumerate(rows)
     ]
     places = pl.Series(rows, dtype=pl.UInt32)

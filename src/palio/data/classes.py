@@ -80,8 +80,8 @@ def _bare(label: str) -> str:
     return label.strip("'\" \t").casefold().replace("_", " ")
 
 
-def look_alike(name: str, counts: Mapping[str, int]) -> list[str]:
-    """Say which labels differ in case or blanks alone, with their rows.
+def look_alike(name: str, counts: Mapping[str, int], *, what: str = "class") -> list[str]:
+    """Say which labels, or values of another column, differ in case or blanks alone, with their rows.
 
     Example:
         >>> look_alike("y", {"yes": 8, "Yes": 2, "no": 9})[0][:60]
@@ -91,7 +91,9 @@ def look_alike(name: str, counts: Mapping[str, int]) -> list[str]:
     for label in counts:
         alike[folded(label)].append(label)
     several = [
-        listed(f"`{label}` ({counted(counts[label], 'row')})" for label in sorted(labels, key=lambda c: -counts[c]))
+        listed(
+            f"`{label}` ({counted(counts[label], 'row')})" for label in sorted(labels, key=lambda c: (-counts[c], c))
+        )
         for labels in alike.values()
         if len(labels) > 1
     ]
@@ -99,9 +101,23 @@ def look_alike(name: str, counts: Mapping[str, int]) -> list[str]:
         return []
     return [
         f"`{name}`: {'; '.join(several[:5])}{'; …' if len(several) > 5 else ''} differ only in case or blanks, "
-        f"{counted(len(counts), 'class')} where {len(alike):,} may be meant: if so, write fold = true for `{name}` in "
+        f"{counted(len(counts), what)} where {len(alike):,} may be meant: if so, write fold = true for `{name}` in "
         "schema.toml"
     ]
+
+
+def together(counts: Mapping[str, int]) -> dict[str, int]:
+    """Add up the rows of labels that differ in case or blanks alone, under the most frequent of them.
+
+    Example:
+        >>> together({"yes": 8, "Yes": 2, "no": 9})
+        {'no': 9, 'yes': 10}
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for name, n in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
+        first, n_before = found.get(folded(name), (name, 0))
+        found[folded(name)] = first, n_before + n
+    return dict(found.values())
 
 
 def rare(name: str, counts: Mapping[str, int]) -> list[str]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from palio.core.cells import FORM, FRACTION, MISSING, kind_of
 from palio.core.errors import ContractError, did_you_mean
 from palio.core.records import Column, OnViolation, Schema, Violation
+from palio.core.words import counted
 from palio.data.cells.evidence import MIXED_SHARE
 from palio.data.cells.frame import Cells, clean, read_frame
 from palio.data.cells.plain import dtype_of
-from palio.data.source import Source
+from palio.data.source import Skipped, Source
 
 MAX_EXAMPLES = 5
+_ONE = {"are": "is", "have": "has", "name": "names", "their": "its"}
+_MANY = {word: word for word in _ONE}
 _RULES = {FORM: "form", FRACTION: "fraction"}
 """What a flag of the reader is called as a rule."""
 
@@ -88,7 +92,8 @@ def check_columns(
         near = did_you_mean(absent[0], [name for name in names if name not in known])
         hint = hint or "add them, or remove them from schema.toml"
         raise ContractError(
-            f"{where}: {len(absent)} of {len(schema.columns)} columns of the contract are absent: {shown}",
+            f"{where}: {len(absent):,} of {counted(len(schema.columns), 'column')} of the contract "
+            f"{'is' if len(absent) == 1 else 'are'} absent: {shown}",
             hint=f"{hint}; {near}" if near.startswith("did you mean") else hint,
             facts={"violations": msgspec.to_builtins(violations)},
         )
@@ -118,13 +123,21 @@ def read_batch(batch: pa.RecordBatch, columns: Sequence[Column], *, for_model: b
     return [read[c.name] for c in columns]
 
 
-def check(cells: Sequence[Cells], schema: Schema, *, first_row: int = 0, on_unread: OnViolation = "reject") -> Checked:
+def check(
+    cells: Sequence[Cells],
+    schema: Schema,
+    *,
+    first_row: int = 0,
+    skipped: Skipped | None = None,
+    on_unread: OnViolation = "reject",
+) -> Checked:
     """Find what breaks the contract.
 
     Args:
         cells: One for each column of the contract, in its order, as `read_batch` gives them.
         schema: The contract.
-        first_row: Position of the first row in its source, for the examples.
+        first_row: Position of the first row among those that its source yields, for the examples.
+        skipped: Rows that the source left out; the examples count them, too.
         on_unread: What becomes of a cell that cannot be read: its row is rejected, or it counts as missing.
     """
     found = [
@@ -137,7 +150,7 @@ def check(cells: Sequence[Cells], schema: Schema, *, first_row: int = 0, on_unre
     rejected = pl.repeat(value=False, n=len(cells[0].raw) if cells else 0, eager=True)
     for column, one, rule, action, mask in found:
         examples = ["" if cell is None else str(cell)[:80] for cell in _different(one.raw.filter(mask))]
-        where = mask.arg_true()[0] + first_row + 1
+        where = _place(mask.arg_true()[0] + first_row, skipped) + 1
         examples[0] = f"{examples[0] or 'missing'} (row {where:,})"
         n_rows = int(mask.sum())
         violations.append(
@@ -148,6 +161,14 @@ def check(cells: Sequence[Cells], schema: Schema, *, first_row: int = 0, on_unre
             reasons[f"{column.name}: {rule}"] = mask
     frame = pl.DataFrame([one.values.alias(c.name) for c, one in zip(schema.columns, cells, strict=True)])
     return Checked(frame=frame, rejected=rejected, reasons=reasons, violations=tuple(violations))
+
+
+def _place(row: int, skipped: Skipped | None) -> int:
+    """Return the place of a row among all that its source has, those that were left out included."""
+    if skipped is None or not skipped.places:
+        return row
+    places = np.sort(np.array([place for place, _ in skipped.places]))
+    return row + int(np.searchsorted(places - np.arange(len(places)), row, side="right"))
 
 
 def _different(cells: pl.Series) -> list[object]:
@@ -210,7 +231,7 @@ def ragged(source: Source) -> list[Violation]:
     skipped = source.skipped
     if not skipped.n_rows:
         return []
-    examples = tuple(f"line {line:,}: {n} cells" for line, n, _ in skipped.rows[:MAX_EXAMPLES])
+    examples = tuple(f"line {line:,}: {counted(n, 'cell')}" for line, n, _ in skipped.rows[:MAX_EXAMPLES])
     return [Violation(column="", rule="cells", n_rows=skipped.n_rows, examples=examples)]
 
 
@@ -219,19 +240,20 @@ def refusal(where: str, violations: Sequence[Violation]) -> ContractError:
     worst = violations[0]
     subject = f"column `{worst.column}`" if worst.column else "the rows"
     what = {
-        "type": "cannot be read as their type",
-        "missing": "are missing, but may not be",
-        "range": "are out of range",
-        "category": "are not among the known values",
-        "form": "are written in another way",
-        "fraction": "are not whole",
-        "id": "name rows that another row is called already",
-        "cells": "have another number of cells than there are columns",
+        "type": "cannot be read as {their} type",
+        "missing": "{are} missing, but may not be",
+        "range": "{are} out of range",
+        "category": "{are} not among the known values",
+        "form": "{are} written in another way",
+        "fraction": "{are} not whole",
+        "id": "{name} rows that another row is called already",
+        "cells": "{have} another number of cells than there are columns",
     }.get(worst.rule, worst.rule)
-    more = f"; {len(violations) - 1} more kinds" if len(violations) > 1 else ""
-    cells = "rows" if worst.rule == "cells" else "cells"
+    more = f"; {counted(len(violations) - 1, 'more kind')}" if len(violations) > 1 else ""
+    what = what.format_map(_ONE if worst.n_rows == 1 else _MANY)
+    cells = counted(worst.n_rows, "row" if worst.rule == "cells" else "cell")
     return ContractError(
-        f"{where}: {subject}: {worst.n_rows:,} {cells} {what}, e.g. {', '.join(worst.examples[:3])}{more}",
+        f"{where}: {subject}: {cells} {what}, e.g. {', '.join(worst.examples[:3])}{more}",
         hint=f'{_remedy(worst)}, or set [data] on_violation to "quarantine"',
         facts={"violations": msgspec.to_builtins(list(violations))},
     )

@@ -7,7 +7,7 @@ file, suggest; where too many later cells contradict, it is read again, so a sur
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import polars as pl
@@ -16,6 +16,7 @@ from palio.core.cells import MISSING
 from palio.core.errors import InputError, did_you_mean
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Column, ColumnReading, Schema, Task
+from palio.core.words import counted, listed
 from palio.data import roles
 from palio.data.cells.evidence import Votes, votes_of
 from palio.data.cells.frame import clean
@@ -23,6 +24,7 @@ from palio.data.cells.scan import ColumnScan, Wishes
 from palio.data.source import Source
 from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
+from palio.data.totals import LastRows
 
 _ALIKE = "differ only in case or blanks"
 MIN_ROWS = 10
@@ -62,6 +64,7 @@ def survey(
     exclude: tuple[str, ...] = (),
     decimal: str = "",
     date_order: str = "",
+    fold: Collection[str] = (),
     progress: Progress = SILENT,
 ) -> Survey:
     """Infer types, roles and the task by reading every row of `source`; memory does not grow with the rows.
@@ -80,6 +83,7 @@ def survey(
         exclude: Columns that no model may read.
         decimal: What stands before decimals in numbers that are written as text, if known: `.` or `,`.
         date_order: What the numbers of a date mean, if known: `dmy`, `mdy` or `ymd`.
+        fold: Columns in which spellings that differ only in case or blanks are one value.
         progress: Told how many rows were read.
 
     Raises:
@@ -97,17 +101,18 @@ def survey(
         time=tuple(_column(name, source, "time") for name in time),
         exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
-    scans, clock, n_rows = _scan(source, chosen, Wishes(decimal, date_order), progress)
+    scans, clock, last, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, progress)
     if n_rows < MIN_ROWS:
         left_out = ""
         if source.skipped.n_rows:
             line, n_cells, _ = source.skipped.rows[0]
             left_out = (
-                f"; {source.skipped.n_rows:,} more have another number of cells than the {len(names)} columns, "
-                f"the first in line {line:,} ({n_cells} cells)"
+                f"; {source.skipped.n_rows:,} more have another number of cells "
+                f"than the {counted(len(names), 'column')}, "
+                f"the first in line {line:,} ({counted(n_cells, 'cell')})"
             )
         raise InputError(
-            f"{source.name}: {n_rows} {'row' if n_rows == 1 else 'rows'}, at least {MIN_ROWS} are needed{left_out}",
+            f"{source.name}: {counted(n_rows, 'row')}, at least {MIN_ROWS} are needed{left_out}",
             hint="check the separator and the header" if left_out else "add rows, or check that this is the right file",
             facts={"n_rows": n_rows, "skipped": source.skipped.n_rows},
         )
@@ -118,6 +123,7 @@ def survey(
         schema.column(chosen),
         counts=scan.label_counts(),
         n_labelled=scan.n_present,
+        n_missing=scan.n_missing,
         kind=kind,
         metric=metric,
         positive=positive,
@@ -130,9 +136,12 @@ def survey(
     labels = [note for note in found.notes if not (is_alike and _ALIKE in note)]
     notes.extend(labels)
     notes.extend(_about_rows(source, scan, n_rows))
+    notes.extend(f"{source.name}: {doubt}" for doubt in last.doubts(lambda name: scans[name].label_counts()))
     if not schema.features:
+        dropped = [f"`{c.name}`: {c.note}" for c in schema.columns if c.name != chosen]
         raise InputError(
-            f"{source.name}: no column is left to learn from: {'; '.join(notes)[:300]}",
+            f"{source.name}: no column is left to learn from: "
+            f"{listed(dropped) if dropped else f'`{chosen}` is the only one'}",
             hint="add columns that say something about the target",
         )
     notes = [*source.notes, *notes]
@@ -150,14 +159,14 @@ def survey(
 def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
     notes = []
     if target.n_missing:
-        have = "row has" if target.n_missing == 1 else "rows have"
-        notes.append(f"{target.n_missing:,} of {n_rows:,} {have} no `{target.name}`: kept, but not learned from")
+        have = "has" if target.n_missing == 1 else "have"
+        notes.append(f"{target.n_missing:,} of {n_rows:,} rows {have} no `{target.name}`: kept, but not learned from")
     if source.skipped.n_rows:
         line, n_cells, _ = source.skipped.rows[0]
         do = "row does" if source.skipped.n_rows == 1 else "rows do"
         notes.append(
-            f"{source.skipped.n_rows:,} {do} not have {len(source.columns)} cells, "
-            f"the first in line {line:,} ({n_cells} cells)"
+            f"{source.skipped.n_rows:,} {do} not have {counted(len(source.columns), 'cell')}, "
+            f"the first in line {line:,} ({counted(n_cells, 'cell')})"
         )
     return notes
 
@@ -208,16 +217,19 @@ def _column(wanted: str | int, source: Source, role: str) -> str:
 
 
 def _scan(
-    source: Source, target: str, wishes: Wishes, progress: Progress
-) -> tuple[dict[str, ColumnScan], roles.Clock, int]:
+    source: Source, target: str, wishes: Wishes, fold: Collection[str], progress: Progress
+) -> tuple[dict[str, ColumnScan], roles.Clock, LastRows, int]:
     """Read the source until every column has kept its type for a whole pass."""
     own = None if not source.missing or set(source.missing) == set(MISSING) else tuple(source.missing)
     done: dict[str, ColumnScan] = {}
     pending = {
-        name: ColumnScan(Column(name=name, type="text", missing=own), target=name == target, wishes=wishes)
+        name: ColumnScan(
+            Column(name=name, type="text", missing=own, fold=name in fold), target=name == target, wishes=wishes
+        )
         for name in source.columns
     }
     clock = roles.Clock(source.columns)
+    last = LastRows()
     n_rows, votes = 0, Votes()
     while pending:
         seen = 0
@@ -232,6 +244,7 @@ def _scan(
                 scan.add(cells, seen, marks=marks.get(str(i)))
             if not done:
                 clock.add({name: frame[str(i)] for i, name in enumerate(pending) if name in clock.columns})
+                last.add(batch)
             seen += batch.num_rows
             progress.step("survey", seen, None)
         n_rows = seen
@@ -240,7 +253,7 @@ def _scan(
         _follow_others([*done.values(), *pending.values()])
         done.update((n, s) for n, s in pending.items() if not s.is_contradicted)
         pending = {n: s.wider() for n, s in pending.items() if s.is_contradicted}
-    return {name: done[name] for name in source.columns}, clock, n_rows
+    return {name: done[name] for name in source.columns}, clock, last, n_rows
 
 
 def _unmarked(frame: pl.DataFrame, marks: Sequence[str]) -> tuple[pl.DataFrame, dict[str, Counter[str]]]:

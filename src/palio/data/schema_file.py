@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from palio.core.cells import one_of_each
 from palio.core.errors import ConfigError, NotFoundError, did_you_mean
 from palio.core.records import Column, Schema
 
@@ -142,7 +143,10 @@ def _column(entry: dict[str, Any], place: int, where: str) -> Column:
         )
     if column.low is not None and column.high is not None and column.low > column.high:
         raise ConfigError(f"{where} column `{name}`: low {column.low} is above high {column.high}", hint="swap them")
-    return msgspec.structs.replace(column, **dict.fromkeys(_foreign(column)))
+    column = msgspec.structs.replace(column, **dict.fromkeys(_foreign(column)))
+    if column.fold and column.categories is not None:  # of spellings that are one value, the most frequent stands first
+        column = msgspec.structs.replace(column, categories=one_of_each(column.categories))
+    return column
 
 
 def _foreign(column: Column) -> list[str]:

@@ -15,6 +15,7 @@ from palio.core.errors import ConflictError, InputError, did_you_mean
 from palio.core.ids import canonical_json, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Schema, Snapshot, Task, Violation
+from palio.core.words import counted
 from palio.data.cells.plain import DTYPES
 from palio.data.chunks import ChunkWriter, read_chunks
 from palio.data.contract import Tally, check, check_columns, marked, ragged, read_batch, refusal, spoilt
@@ -102,7 +103,7 @@ def _stream(
     done = 0
     for batch in source.batches():
         cells = read_batch(batch, schema.columns)
-        checked = check(cells, schema, first_row=done, on_unread="flag" if refuse else "reject")
+        checked = check(cells, schema, first_row=done, skipped=source.skipped, on_unread="flag" if refuse else "reject")
         checked = writer.held_to_ids(checked, first_row=done)
         tally.add(checked.violations)
         accepted = checked.frame
@@ -152,8 +153,8 @@ def _keep(source: Source, writer: ChunkWriter, tally: Tally, quarantine: Quarant
         store.ledger.append(
             "data.ingest",
             known.id,
-            f"{'appended' if parent else 'ingested'} {writer.n_new:,} rows from {source.name}{held}: "
-            f"version {known.version}, {known.n_rows:,} rows, snapshot {short(known.id)}",
+            f"{'appended' if parent else 'ingested'} {counted(writer.n_new, 'row')} from {source.name}{held}: "
+            f"version {known.version}, {counted(known.n_rows, 'row')}, snapshot {short(known.id)}",
             payload={
                 "version": known.version,
                 "source": source.name,

@@ -35,7 +35,7 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
     comment: str = "auto"
     """What begins a line of a text file that is no row: some characters, `none`, or `auto`, which knows `#`."""
     sheet: str = ""
-    """Sheet of a spreadsheet; empty: the first that holds rows."""
+    """Sheet of a spreadsheet; empty: the first that holds the target, or rows."""
     range: str = ""
     """Cells of the sheet, as `B3:F200` or `B:F`; empty: all of them."""
     missing: tuple[str, ...] = DataTable().missing

@@ -64,6 +64,7 @@ def infer_task(
         column,
         counts=counts,
         n_labelled=found.n_rows - found.n_missing,
+        n_missing=found.n_missing,
         kind=kind,
         metric=metric,
         positive=positive,
@@ -76,12 +77,15 @@ def task_from(
     *,
     counts: dict[str, int] | None,
     n_labelled: int,
+    n_missing: int = 0,
     kind: str = "auto",
     metric: str = "auto",
     positive: str = "",
     has_fraction: bool = False,
 ) -> TaskFound:
     """Tell the task from the target's contract and the counts of its labels (None: too many to count).
+
+    Rows without a label count for nothing but in what is said where the labels are of no use.
 
     Raises:
         InputError: as `infer_task`.
@@ -100,7 +104,7 @@ def task_from(
         return TaskFound(_regression(column, counts, metric, where), f"regression of `{column.name}`: {why}", ())
     if kind != "classification":
         raise InputError(f"{where}: `{kind}` is no task of a table", hint="use classification or regression")
-    known = _classes(column, counts, n_labelled, where)
+    known = _classes(column, counts, n_labelled, n_missing, where)
     classes = tuple(sorted(known))
     positive_class, because = class_of_interest(classes, known, wanted=positive, where=where)
     notes = [*look_alike(column.name, known), *rare(column.name, known)]
@@ -169,7 +173,9 @@ def _falls(rows: list[int]) -> bool:
     return True
 
 
-def _classes(column: Column, counts: dict[str, int] | None, n_labelled: int, where: str) -> dict[str, int]:
+def _classes(
+    column: Column, counts: dict[str, int] | None, n_labelled: int, n_missing: int, where: str
+) -> dict[str, int]:
     """Return the classes with their rows, if there are as many as can be learned."""
     is_numeric = column.type in _NUMERIC
     if column.type in ("datetime", "image", "boxes"):
@@ -182,8 +188,15 @@ def _classes(column: Column, counts: dict[str, int] | None, n_labelled: int, whe
             hint=_instead(is_numeric=is_numeric, counts=counts, name=column.name),
         )
     if len(counts) == 1:
+        shown = next(iter(counts))
+        if n_missing:
+            raise InputError(
+                f"{where}: every cell is `{shown}`, or missing ({n_missing:,} of "
+                f"{counted(n_labelled + n_missing, 'row')}), at least two classes are needed",
+                hint=f"if an empty cell means not `{shown}`, write a word for that there; else name another target",
+            )
         raise InputError(
-            f"{where}: every row is `{next(iter(counts))}`, at least two classes are needed",
+            f"{where}: every row is `{shown}`, at least two classes are needed",
             hint="add rows of another class, or name another target",
         )
     return counts

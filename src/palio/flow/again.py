@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,9 @@ def look(folder: Path, *, forget: bool = False) -> Before:
 
 
 def remember(folder: Path, found: Findings, schema: Schema) -> None:
-    """Keep what was found for the next time."""
+    """Keep what was found for the next time; that spellings are one value is never found, but written by a person."""
+    columns = tuple(msgspec.structs.replace(column, fold=False) for column in schema.columns)
+    schema = msgspec.structs.replace(schema, columns=columns)
     settings = {room: {key: value for key, (value, _) in table.items()} for room, table in found.items()}
     path = folder / MEMORY
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +124,12 @@ def check_is_same_table(before: Before, source: data.Source) -> None:
         )
 
 
+def folded(before: Before) -> frozenset[str]:
+    """Name the columns of which a person wrote that spellings are one value."""
+    columns = before.schema.columns if before.schema is not None else ()
+    return frozenset(column.name for column in columns if column.fold)
+
+
 def with_edits(before: Before, new: Schema) -> tuple[Schema, dict[str, list[str]]]:
     """Carry what a person changed in `schema.toml` over to what was found anew.
 
@@ -164,7 +172,8 @@ def _edited(new: Column, mine: Column | None, base: Column | None) -> tuple[Colu
         new_as = _as_type(new, mine.type)
     else:
         new_as = new
-    told = [_said(f, value, getattr(new, f)) for f, value in edits.items() if value != getattr(new, f)]
+    found = msgspec.structs.replace(new, fold=False)
+    told = [_said(f, value, getattr(found, f)) for f, value in edits.items() if value != getattr(found, f)]
     if "on_missing" in edits:
         edits["missing_allowed"] = mine.missing_allowed
     return msgspec.structs.replace(new_as, **edits), told
@@ -179,7 +188,8 @@ def _as_type(column: Column, kind: str) -> Column:
 
 def _said(field: str, value: Any, found: Any) -> str:
     wrote, would = (json.dumps(one, ensure_ascii=False, default=str) for one in (value, found))
-    return f"{field} = {wrote} is kept as schema.toml had it, {would} was found; --force takes what was found"
+    beside = "" if found is None else f", {would} was found"
+    return f"{field} = {wrote} is kept as schema.toml had it{beside}; --force takes what was found"
 
 
 def shown(readings: tuple[ColumnReading, ...], schema: Schema, kept: Mapping[str, list[str]]) -> Any:
@@ -190,7 +200,12 @@ def shown(readings: tuple[ColumnReading, ...], schema: Schema, kept: Mapping[str
         else msgspec.structs.replace(
             row,
             reading=kind_of(schema.column(row.name)).describe(schema.column(row.name)),
-            doubts=(*row.doubts, *kept[row.name]),
+            doubts=(*(d for d in row.doubts if not _is_followed(d, kept[row.name])), *kept[row.name]),
         )
         for row in readings
     )
+
+
+def _is_followed(doubt: str, kept: Sequence[str]) -> bool:
+    """Tell whether a doubt advises to write what is written already."""
+    return any(f"write {edit.partition(' is kept')[0].partition(' = ')[0]} = " in doubt for edit in kept)

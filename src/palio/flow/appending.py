@@ -9,6 +9,7 @@ from palio import data
 from palio.core.errors import NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Record, Snapshot
+from palio.core.words import counted
 from palio.flow import sources
 from palio.flow.opened import Opened
 
@@ -129,7 +130,8 @@ def _again(opened: Opened, newest: Snapshot, one: Appended) -> tuple[Snapshot, s
         obstacle = "they are no longer in the store"
     if obstacle:
         raise NotFoundError(
-            f"{one.name}: {one.n_rows:,} rows that were appended are needed again, but {path} "
+            f"{one.name}: {counted(one.n_rows, 'appended row')} {'is' if one.n_rows == 1 else 'are'} needed again, "
+            f"but {path} "
             f"{'holds something else now' if path.is_file() else 'is gone'}, and the rows that version {kept.version} "
             f"keeps do not serve: {obstacle}",
             hint=f"put the file back there (its SHA-256 begins with {short(one.content)}), or undo the change",
@@ -164,7 +166,7 @@ def _holds(opened: Opened, first: Snapshot, one: Appended) -> bool:
 
 
 def _tell_that_it_is_in(opened: Opened, first: Snapshot, one: Appended) -> None:
-    text = f"the source itself holds the {one.n_rows:,} rows of {one.name} now: not appended again"
+    text = f"the source itself holds the {counted(one.n_rows, 'row')} of {one.name} now: not appended again"
     opened.store.ledger.append(
         "data.replay", first.id, text, payload={"file": one.path, "sha256": one.content, "n_rows": 0}
     )
@@ -173,11 +175,11 @@ def _tell_that_it_is_in(opened: Opened, first: Snapshot, one: Appended) -> None:
 
 def _tell(opened: Opened, snapshot: Snapshot, one: Appended, origin: str, n_rows: int, source_changed: bool) -> None:
     why = "changed" if source_changed else "is the same, its contract changed"
-    text = f"appended the {n_rows:,} rows of {one.name} again, {origin}: the source {why}"
+    text = f"appended the {counted(n_rows, 'row')} of {one.name} again, {origin}: the source {why}"
     opened.store.ledger.append_once(
         "data.replay",
         snapshot.id,
-        f"{text}: version {snapshot.version}, {snapshot.n_rows:,} rows",
+        f"{text}: version {snapshot.version}, {counted(snapshot.n_rows, 'row')}",
         payload={"file": one.path, "sha256": one.content, "origin": origin, "n_rows": n_rows},
     )
     opened.progress.say(f"ingest    {text}")

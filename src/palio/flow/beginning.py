@@ -113,7 +113,7 @@ def init(
     if not table.target:
         shown = ", ".join(f"`{column}`" for column in source.columns[:20]) + (" …" if len(source.columns) > 20 else "")
         raise InputError(f"no target is named, the columns are {shown}", hint="say --target COLUMN")
-    survey = _survey(source, config, progress)
+    survey = _survey(source, config, again.folded(before), progress)
     schema, kept = again.with_edits(before, survey.schema)
     found = findings.about(source, survey, schema, config)
     if before.text:
@@ -140,7 +140,7 @@ def init(
     )
 
 
-def _survey(source: data.Source, config: Config, progress: Progress) -> data.Survey:
+def _survey(source: data.Source, config: Config, fold: frozenset[str], progress: Progress) -> data.Survey:
     table = config.data
     return data.survey(
         source,
@@ -153,6 +153,7 @@ def _survey(source: data.Source, config: Config, progress: Progress) -> data.Sur
         exclude=table.exclude,
         decimal="" if table.decimal == "auto" else table.decimal,
         date_order="" if table.date_order == "auto" else table.date_order,
+        fold=fold,
         progress=progress,
     )
 

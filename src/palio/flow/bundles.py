@@ -10,6 +10,7 @@ from palio import model
 from palio.core.errors import NotFoundError
 from palio.core.ids import is_digest, short
 from palio.core.records import Check, Search, Signature
+from palio.core.words import counted
 
 if TYPE_CHECKING:
     from palio.flow.opened import Opened
@@ -38,7 +39,7 @@ def resolve(project: Opened, name: str) -> str:
     found = sorted(identity for identity in known if len(name) >= 6 and identity.startswith(name))
     if len(found) == 1:
         return found[0]
-    what = f"`{name}` fits {len(found)} bundles" if found else f"no bundle or version is called `{name}`"
+    what = f"`{name}` fits {counted(len(found), 'bundle')}" if found else f"no bundle or version is called `{name}`"
     known_versions = ", ".join(str(version) for version in sorted(versions)) or "none yet"
     raise NotFoundError(what, hint=f"give champion, a version ({known_versions}) or at least 6 digits of an identity")
 

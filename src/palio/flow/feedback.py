@@ -68,15 +68,17 @@ def take(
         NotFoundError: there is no champion whose answers these could be.
     """
     manifest = bundles.find(opened, "champion").manifest
-    source = sources.open_one(opened, file, query=query)
+    wanted = {
+        "prediction_id": [identity or "prediction_id"],
+        "key": [key] if key else ["key", manifest.schema.id or "key"],
+        "label": [label] if label else ["label", manifest.task.target],
+        "at": [at or "at"],
+    }
+    expected = [name for names in (*wanted.values(), values) for name in names]
+    source = sources.open_one(opened, file, query=query, expected=expected)
     columns = _columns(
         source.columns,
-        {
-            "prediction_id": [identity or "prediction_id"],
-            "key": [key] if key else ["key", manifest.schema.id or "key"],
-            "label": [label] if label else ["label", manifest.task.target],
-            "at": [at or "at"],
-        },
+        wanted,
         named={"prediction_id": identity, "key": key, "at": at},
         values=values,
         file=file,

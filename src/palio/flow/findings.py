@@ -8,6 +8,7 @@ from palio import data
 from palio.core.cells.moments import order_of
 from palio.core.config import Config, DataTable
 from palio.core.records import Form, Schema, Task
+from palio.core.words import counted
 
 Findings = dict[str, dict[str, tuple[Any, str]]]
 """Table of `palio.toml` → key → value and reason."""
@@ -43,18 +44,18 @@ def of_task(task: Task) -> str:
     """Say in a few words what is predicted."""
     if task.kind == "classification":
         shown = ", ".join(task.classes[:6]) + (" …" if len(task.classes) > 6 else "")
-        return f"{len(task.classes)} classes: {shown}"
+        return f"{counted(len(task.classes), 'class')}: {shown}"
     return "a number is predicted"
 
 
 def _form(form: Form, survey: data.Survey, n_columns: int, n_odd: int) -> dict[str, tuple[Any, str]]:
     if form.kind == "sheet":
-        whole = {"sheet": (form.sheet, "as found: the first that holds rows"), "range": (form.range, "as found")}
+        whole = {"sheet": (form.sheet, "as found"), "range": (form.range, "as found")}
         return {key: one for key, one in whole.items() if one[0]}
     if form.kind != "delimited":
         return {}
     n_rows = survey.n_rows + n_odd
-    cells = "1 cell" if n_columns == 1 else f"{n_columns:,} cells"
+    cells = counted(n_columns, "cell")
     header = "the first line names the columns" if form.header else "the first line holds values already"
     quote = "what encloses cells, where one does" if form.quote else "quotes are ordinary characters"
     found = {
@@ -64,7 +65,7 @@ def _form(form: Form, survey: data.Survey, n_columns: int, n_odd: int) -> dict[s
     }
     if n_columns > 1:  # a column alone is parted by nothing
         name = {"\t": "tab"}.get(form.separator, form.separator)
-        found["separator"] = (name, f"as found: {survey.n_rows:,} of {n_rows:,} rows have {cells}")
+        found["separator"] = (name, f"as found: {survey.n_rows:,} of {counted(n_rows, 'row')} have {cells}")
     if form.comment:
         found["comment"] = (form.comment, "as found: lines that begin so are passed over")
     order = ("separator", "header", "quote", "comment", "encoding")

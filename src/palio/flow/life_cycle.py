@@ -8,6 +8,7 @@ from palio import evaluate as judging
 from palio import measure
 from palio.core.ids import short
 from palio.core.records import Evaluation
+from palio.core.words import counted
 from palio.flow import bundles, reporting, steps
 from palio.flow.opened import Opened
 from palio.flow.summary import RunSummary, champion_of, summarise
@@ -25,7 +26,10 @@ def run(opened: Opened) -> RunSummary:
     say = opened.progress.say
 
     snapshot = steps.ingest(opened)
-    say(f"ingest    {snapshot.n_rows:,} rows, {len(snapshot.schema.features)} features, snapshot {short(snapshot.id)}")
+    say(
+        f"ingest    {counted(snapshot.n_rows, 'row')}, {counted(len(snapshot.schema.features), 'feature')}, "
+        f"snapshot {short(snapshot.id)}"
+    )
 
     parts = steps.split(opened, snapshot)
     counts = parts.counts

@@ -13,6 +13,7 @@ from palio.core.config import DataTable
 from palio.core.errors import NotFoundError, UnavailableError
 from palio.core.ids import digest_of, short
 from palio.core.records import Snapshot
+from palio.core.words import counted
 from palio.flow import appending, sources
 from palio.flow.opened import Opened
 
@@ -77,7 +78,7 @@ def _newest(
     made = f" of {lines[0].at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC" if lines else ""
     text = (
         f"the source cannot be reached ({error.message}), so this goes on with the newest snapshot of it: "
-        f"{short(snapshot.id)}, version {snapshot.version}{made}, {snapshot.n_rows:,} rows"
+        f"{short(snapshot.id)}, version {snapshot.version}{made}, {counted(snapshot.n_rows, 'row')}"
     )
     opened.store.ledger.append_once(UNREACHABLE, snapshot.id, text, payload={"source": first.source})
     opened.warn(text)

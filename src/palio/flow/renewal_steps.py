@@ -16,6 +16,7 @@ from palio.core.errors import PalioError, RefusedError
 from palio.core.ids import short
 from palio.core.records import Decision, Search, Snapshot
 from palio.core.renewal import Renewal
+from palio.core.words import counted
 from palio.flow import collecting, newest, steps
 from palio.flow.opened import Opened
 
@@ -49,11 +50,12 @@ def collect(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew
         (rows.n_repeated, "have an id that the data holds already"),
     ]
     told = [f"{n:,} {why}" for n, why in left if n]
-    text = f"Added {added.n_rows:,} labelled rows to the data for renewal {found.request.id}."
+    text = f"Added {counted(added.n_rows, 'labelled row')} to the data for renewal {found.request.id}."
     if told:
         text += f" Left out: {', '.join(told)}."
     if rows.n_corrected:
-        text += f" {rows.n_corrected:,} labels that were learned from have changed since; the data keeps the old ones."
+        labels = counted(rows.n_corrected, "label")
+        text += f" Learned from before, {labels} changed since; the data keeps what it had."
     return renewal, " ".join([text, *rows.notes]), "collect"
 
 
@@ -73,7 +75,7 @@ def _train(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.
     renewal = msgspec.structs.replace(found.renewal, status="trained", search=search.id)
     run = next(run for run in search.runs if run.chosen)
     text = (
-        f"Trained for renewal {request.id}: {n_tried} candidates in {seconds:,.0f} s; "
+        f"Trained for renewal {request.id}: {counted(n_tried, 'candidate')} in {seconds:,.0f} s; "
         f"the best is {run.family}, bundle {short(search.bundle)}.{said}"
     )
     return renewal, text, "train"

@@ -20,6 +20,7 @@ from palio import train as training
 from palio.core.errors import ConfigError, NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Cost, Decision, Gate, Parity, Parts, Promotion, Search, Snapshot, Task
+from palio.core.words import counted
 from palio.flow import appending, reading
 from palio.flow.opened import Opened
 
@@ -121,7 +122,7 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
         opened.store.ledger.append_once(
             "train.search",
             search.id,
-            f"Tried {len(search.runs)} candidates and chose {_chosen_family(search)}: {search.reasons[0]}",
+            f"Tried {counted(len(search.runs), 'candidate')} and chose {_chosen_family(search)}: {search.reasons[0]}",
             payload={"bundle": search.bundle, "parts": parts.id, "stopped_by": search.stopped_by},
         )
         return search

@@ -19,13 +19,13 @@ class Day(float):
     """A number that the sheet shows as a date."""
 
 
-def write_xlsx(path: Path, sheets: Sheets) -> Path:
+def write_xlsx(path: Path, sheets: Sheets, *, packed: bool = False) -> Path:
     relations = [
         f'<Relationship Id="r{i}" Type="{_OFFICE}/worksheet" Target="worksheets/s{i}.xml"/>' for i in range(len(sheets))
     ]
     relations.append(f'<Relationship Id="styles" Type="{_OFFICE}/styles" Target="styles.xml"/>')
     listed = "".join(f'<sheet name="{escape(n)}" sheetId="{i + 1}" r:id="r{i}"/>' for i, n in enumerate(sheets))
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
         archive.writestr(
             "[Content_Types].xml",
             f'<Types xmlns="{_PACKAGE}/content-types">'

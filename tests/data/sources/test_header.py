@@ -87,6 +87,14 @@ def test_cells_that_begin_like_comments_are_no_comments(tmp_path: Path) -> None:
     assert len(cells(opened(tmp_path, "a,b\n#1,2\n2,3\n", comment="none"))) == 2
 
 
+def test_the_lower_of_two_rows_of_names_is_the_header_where_it_has_the_target(tmp_path: Path) -> None:
+    text = "what,how,end\na,b,y\n" + BODY
+    source = opened(tmp_path, text, target="y")
+    assert (source.columns, cells(source)) == (("a", "b", "y"), ROWS)
+    assert opened(tmp_path, text, target="end").columns == ("what", "how", "end")
+    assert opened(tmp_path, "what,how,end\np,q,yes\na,b,y\nr,s,no\n", target="y").columns == ("what", "how", "end")
+
+
 def test_a_row_of_empty_cells_is_a_row(tmp_path: Path) -> None:
     assert cells(opened(tmp_path, "a,b,y\n" + BODY + ",,\n")) == [*ROWS, ("", "", "")]
 
@@ -97,10 +105,10 @@ def test_names_of_rows_may_have_no_name(tmp_path: Path) -> None:
 
 
 def test_names_are_cleaned_and_the_longest_are_passed_over(tmp_path: Path) -> None:
-    source = opened(tmp_path, '"price\n(EUR)",\u200b b ,😀,' + "x" * 10_000 + "\n" + "1,2,3,4\n")
-    assert source.columns == ("price\n(EUR)", "b", "😀")
-    assert list(source.passed_over) == ["column_4"]
-    assert cells(source) == [("1", "2", "3")]
+    source = opened(tmp_path, '"price\n(EUR)",\u200b b ,😀,' + "x" * 10_000 + "," + "x" * 20_001 + "\n1,2,3,4,5\n")
+    assert source.columns == ("price\n(EUR)", "b", "😀", "x" * 10_000)
+    assert list(source.passed_over) == ["column_5"]
+    assert cells(source) == [("1", "2", "3", "4")]
 
 
 def test_a_target_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,23 @@ def test_text_called_a_spreadsheet_is_read_as_text(tmp_path: Path) -> None:
     source = data.open_source(tmp_path / "t.xls")
     assert cells(source) == [("1", "yes")]
     assert "the content is text" in source.notes[0]
+
+
+def test_the_sheet_that_holds_the_target_is_read(tmp_path: Path) -> None:
+    sheets: Sheets = {"Cover": [["Report of May"], [], ["by hand"]], "Other": [["a", "b"], [1, 2]], "Data": TABLE}
+    assert opened(tmp_path, sheets, target="y").form.sheet == "Data"
+    assert opened(tmp_path, sheets, target="-1").form.sheet == "Cover"
+    assert opened(tmp_path, sheets, target="nowhere").form.sheet == "Cover"
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_a_sheet_that_is_broken_inside_is_refused_with_a_hint(at: int, tmp_path: Path) -> None:
+    rng = random.Random(at)
+    rows = [["n", "y"], *[[rng.random(), "no"] for _ in range(200)]]
+    whole = write_xlsx(tmp_path / "t.xlsx", {"Data": rows}, packed=True).read_bytes()
+    start = whole.index(b"xl/worksheets/s0.xml") + 20
+    places = {start + 40 * k + at for k in range(30)}
+    (tmp_path / "t.xlsx").write_bytes(bytes(b ^ 0x55 if i in places else b for i, b in enumerate(whole)))
+    with pytest.raises(InputError) as caught:
+        list(data.open_source(tmp_path / "t.xlsx").batches())
+    assert caught.value.hint

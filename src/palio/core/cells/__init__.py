@@ -9,7 +9,7 @@ such cells by themselves as are plain, and leave the others to it.
 from __future__ import annotations
 
 from palio.core.cells.booleans import Boolean, truth_of
-from palio.core.cells.categories import Category, Text, folded, label
+from palio.core.cells.categories import Category, Text, folded, label, one_of_each
 from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Plain, Problem, Read
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
@@ -44,5 +44,6 @@ __all__ = [
     "marks_of",
     "missing_in",
     "numbers_in",
+    "one_of_each",
     "truth_of",
 ]

@@ -35,6 +35,19 @@ def folded(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
+def one_of_each(values: Iterable[str]) -> tuple[str, ...]:
+    """Keep the first of the spellings that differ only in case or blanks.
+
+    Example:
+        >>> one_of_each(["no", "yes", "No", "new  york", "New York"])
+        ('no', 'yes', 'new  york')
+    """
+    found: dict[str, str] = {}
+    for value in values:
+        found.setdefault(folded(value), value)
+    return tuple(found.values())
+
+
 def _by_value(known: Iterable[str]) -> dict[float, str]:
     """Map the number that a code writes to the code, where no two codes write the same."""
     found: dict[float, list[str]] = {}

@@ -256,6 +256,7 @@ def order_of(form: str | None) -> str:
     return order if order in ("dmy", "mdy", "ymd") else ""
 
 
+_BETWEEN = re.compile(r"%[dm]([-/. ])%[dm]")
 _STRICT = {"%Y%m%d%H%M%S": 14, "%Y%m%d%H%M": 12, "%Y%m%d": 8, "%Y%m": 6, "%Y": 4}
 
 
@@ -273,6 +274,7 @@ class DateTime:
         """
         form, order = column.format, order_of(column.format)
         usual = _usual_way(form)
+        between = _BETWEEN.search(form or "")
 
         def parse(cell: Any) -> Parsed | None:
             if isinstance(cell, bool) or not isinstance(cell, str | int | float):
@@ -290,7 +292,11 @@ class DateTime:
             if found is None:
                 seconds = _by_format(cell, form)
                 return None if seconds is None else Parsed(seconds)
-            return Parsed(found.seconds, "" if found.way in usual else FORM)
+            is_usual = found.way in usual and not (
+                # a point or a dash where the column has a slash may stand for the other order
+                found.way in ("dmy", "mdy") and between is not None and between[1] not in cell[:6]
+            )
+            return Parsed(found.seconds, "" if is_usual else FORM)
 
         return parse
 

@@ -53,6 +53,8 @@ class NumberEvidence:
     open_cell: str
     """A cell that is read differently by decimal point and by decimal comma; empty: there is none."""
     is_code: bool
+    is_long: bool
+    """Whether most have more digits than a number keeps."""
     others: Counter[str]
     """Cells that are no number."""
     n_different: int
@@ -96,6 +98,7 @@ def number_evidence(sample: Sample, name: str = "") -> NumberEvidence:
         commas=commas,
         open_cell=open_cell,
         is_code=is_code or n_long > n_numbers / 2,  # nothing is measured to nineteen digits: these are names
+        is_long=n_long > n_numbers / 2,
         others=others,
         n_different=n_different,
     )

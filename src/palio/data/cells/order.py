@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from palio.core.cells.moments import read_moment
+from palio.core.cells.moments import PIVOT, read_moment
+from palio.core.clock import utc_now
 from palio.core.records import Column
 from palio.data.cells.dates import DateEvidence
 from palio.data.cells.frame import read_frame, seconds
 from palio.data.cells.uniqueness import Numbers
 
+_FAR = 10 * 365.25 * 86_400
+"""So many seconds from now on, a year of two digits is doubtful."""
 _PARTS = r"^\D{0,12}(\d{1,2})[-/. ](\d{1,2})[-/. ]"
 
 
@@ -124,6 +127,22 @@ class DayOrder:
             f"`{self._open}` is read as {days[0]}, {taken} ({why}); if it is {days[-1]}, {rival}, "
             f"say --date-order {self._orders[1]}"
         ]
+
+
+def about_short_years(form: str | None, high: float | None) -> list[str]:
+    """Say of years of two digits that some of them lie far ahead: a year of birth may be meant.
+
+    Args:
+        form: How the moments are written.
+        high: The last of them.
+    """
+    if not form or "%y" not in form or high is None or high < utc_now().timestamp() + _FAR:
+        return []
+    last = str(np.datetime64(int(high), "s"))[:10]
+    return [
+        f"years of two digits below {PIVOT} are read as 20…, the last moment as {last}; "
+        "if the last century is meant, write years with four digits"
+    ]
 
 
 def _said(order: str) -> str:

@@ -14,10 +14,11 @@ from palio.core.records import Column, ColumnType
 from palio.data.cells.dates import DateEvidence, date_evidence
 from palio.data.cells.evidence import MIXED_SHARE, Guess, NumberEvidence, Votes, guess, number_evidence, replace_column
 from palio.data.cells.frame import Cells, read_frame
-from palio.data.cells.order import DayOrder, Order
+from palio.data.cells.order import DayOrder, Order, about_short_years
+from palio.data.cells.sentinels import Sentinels
 from palio.data.cells.uniqueness import Numbers, Uniqueness
 from palio.data.cells.words import Words
-from palio.data.classes import look_alike
+from palio.data.classes import look_alike, together
 from palio.measure import MAX_DISTINCT
 
 MAX_CATEGORIES = 1_000
@@ -52,6 +53,7 @@ class ColumnScan:
         self.has_fraction = self.has_huge = False
         self.order = Order()
         self.unique = Uniqueness()
+        self.sentinels = Sentinels()
         self.counts: Counter[Any] | None = Counter()
         self.wrong: dict[str, int] = {}
         self.examples: dict[str, str] = {}
@@ -106,7 +108,7 @@ class ColumnScan:
         labels: Counter[str] = Counter()
         for value, n in self.counts.items():
             labels[label(value)] += n
-        return dict(labels)
+        return together(labels) if self._column.fold else dict(labels)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -255,6 +257,7 @@ class ColumnScan:
             numbers: Numbers = values.to_physical().to_numpy() / 1e6
         else:
             numbers = values.to_numpy()
+            self.sentinels.add(numbers)
         self._widen(numbers)
         if self._column.type != "number":
             self.order.add(numbers)
@@ -368,17 +371,18 @@ class ColumnScan:
             return []
         found = list(self._guess.doubts)
         if self.days is not None:
-            found += self.days.doubts()
+            found += self.days.doubts() + about_short_years(self._column.format, self.high)
         if self._guess.kind == "string":
             found += self.words.doubts(self.label_counts(), self.n_present, self._guess)
         if self.kept:
             shown = " and ".join(f"`{mark}`" for mark in self.kept)
             found.append(f"{shown} is taken for a class, not for a missing value")
+        found += self.sentinels.doubts(self.words.marks)
         found += self.words.about_marks(self.n_rows, is_text=self._is_text)
         told = [f"`{self.name}`: {doubt}" for doubt in found]
         counts = self.label_counts() if self._guess.kind == "string" and not self._target else None
         if counts is not None and len(counts) <= MAX_CATEGORIES:  # of the target it is told with its classes
-            told += look_alike(self.name, counts)
+            told += look_alike(self.name, counts, what="value")
         return told
 
 

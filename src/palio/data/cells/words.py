@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
 import polars as pl
 
+from palio.core.words import counted
 from palio.data.cells.evidence import Guess
 
 TEXT_WORDS = 3.0
@@ -16,6 +18,10 @@ LOOKS_LIKE = 0.5
 """From this share of cells on that are numbers or moments, it is told that a column is none."""
 FREQUENT = 0.01
 """A mark for "missing" that stands in this share of the rows of a column of words may be one of its values."""
+
+
+_CLOCK = re.compile(r"-?\d{1,3}:[0-5]\d(:[0-5]\d([.,]\d+)?)?( ?[ap]\.?m\.?)?$", re.IGNORECASE)
+_SHOWN_VALUES = 200
 
 
 class Words:
@@ -40,14 +46,16 @@ class Words:
 
     def doubts(self, counts: Mapping[str, int] | None, n: int, guess: Guess) -> list[str]:
         """Say what the values look like beside what they are taken for."""
-        return _looks(guess, is_text=self.are_text(counts, n))
+        return _looks(guess, is_text=self.are_text(counts, n)) or _clocks(counts)
 
     def about_marks(self, n_rows: int, *, is_text: bool) -> list[str]:
         """Say which words were taken for "missing" where they may be values."""
         told = {mark: n for mark, n in self.marks.items() if is_text and mark and n > max(1, FREQUENT * n_rows)}
         if not told:
             return []
-        shown = ", ".join(f"`{mark}` ({n:,} rows)" for mark, n in sorted(told.items(), key=lambda one: -one[1])[:4])
+        shown = ", ".join(
+            f"`{mark}` ({counted(n, 'row')})" for mark, n in sorted(told.items(), key=lambda one: -one[1])[:4]
+        )
         return [
             f"{shown} {'is' if len(told) == 1 else 'are'} taken as missing; for a value of its own write missing = []"
         ]
@@ -57,6 +65,8 @@ def _looks(guess: Guess, *, is_text: bool) -> list[str]:
     numbers, dates = guess.numbers, guess.dates
     if numbers is None or not numbers.n_cells or is_text:
         return []
+    if numbers.is_long:
+        return ["more digits than a number keeps, so read as a code, a category"]
     if numbers.is_code:
         return ["digits with leading zeros, so read as a code, a category"]
     if dates is not None and dates.n_read >= LOOKS_LIKE * numbers.n_cells:
@@ -65,6 +75,13 @@ def _looks(guess: Guess, *, is_text: bool) -> list[str]:
         others = " and ".join(f"`{word}`" for word, _ in numbers.others.most_common(2))
         return [_mostly("numbers", numbers.n_numbers, numbers.n_cells, others)]
     return []
+
+
+def _clocks(counts: Mapping[str, int] | None) -> list[str]:
+    some = sorted(counts or ())[:_SHOWN_VALUES]
+    if len(some) < 2 or not all(map(_CLOCK.match, some)):
+        return []
+    return [f"times of day or durations, as `{some[0]}`, are read as categories; for an order write them as numbers"]
 
 
 def _mostly(what: str, n: int, n_cells: int, others: str) -> str:

@@ -11,6 +11,8 @@ import msgspec
 from palio.data.sources.rows import Row, is_plain, usual_width
 
 _LOOK_AT_ROWS = 50
+_MAX_HEADERS = 4
+"""Rows of names that a table has at most."""
 _YEAR = re.compile(r"(1[89]|20)\d\d$")
 
 
@@ -118,14 +120,27 @@ def _are_names(odd: list[str], columns: list[list[str]], marks: frozenset[str]) 
 
 
 def _named(rows: Sequence[Row], names: frozenset[str]) -> int | None:
-    """Find the row that holds the names that are asked for, below nothing but rows that are emptier."""
+    """Find the row that holds the names that are asked for, below nothing but rows that are emptier, or headers too."""
     best, most, filled_before = None, 0, 0
     for i, row in enumerate(rows[:_LOOK_AT_ROWS]):
         n = len(names.intersection(row.cells))
-        if n > most and (not i or row.n_filled > filled_before):
+        if n > most and (not i or row.n_filled > filled_before or _are_headers(rows, i)):
             best, most = i, n
         filled_before = max(filled_before, row.n_filled)
     return best
+
+
+def _are_headers(rows: Sequence[Row], last: int) -> bool:
+    """Tell whether the rows down to `last` are all names, of groups above those of columns: words above numbers."""
+    heads = rows[: last + 1]
+    if last > _MAX_HEADERS - 1 or any(is_plain(cell) for row in heads for cell in row.cells):
+        return False
+    below = [row.cells for row in rows[last + 1 :]]
+    return any(
+        cells and all(map(is_plain, cells))
+        for i in range(len(rows[last].cells))
+        if (cells := [row[i] for row in below if len(row) > i and row[i]])
+    )
 
 
 def _below_titles(rows: Sequence[Row], full: int) -> int:

@@ -11,7 +11,7 @@ from palio.core.errors import InputError
 
 MAX_COLUMNS = 20_000
 """More columns than this are refused: every column costs a graph input, a profile and a line of the schema."""
-MAX_LENGTH = 1_000
+MAX_LENGTH = 20_000
 """Characters of a name; a longer one is a text that slipped into the header."""
 _HALF = re.compile("[\ud800-\udfff]")
 _EDGE = "\ufeff\u200b\u2060 \t\r\n\f\v\u00a0"

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -50,7 +51,8 @@ class SheetSource:
         path = content.on_disk()
         book = _opened(path, self.name)
         area = area_of(options.range)
-        sheet, table, doubts = _agreed(book, options, area, self.name)
+        with _readable(self.name):
+            sheet, table, doubts = _agreed(book, options, area, self.name)
         self._data, self.columns = table.cells, table.names.columns
         self.passed_over = table.names.passed_over
         names.refuse_if_passed_over(options.target, self.passed_over, self.name)
@@ -117,9 +119,18 @@ def _opened(path: Any, name: str) -> Any:
     except ImportError as error:
         raise need("train", error) from None
     logging.getLogger("fastexcel").setLevel(logging.ERROR)  # it tells of every empty column
-    try:
+    with _readable(name):
         return fastexcel.read_excel(path)
-    except fastexcel.FastExcelError as error:
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Say of a spreadsheet that cannot be read that it cannot: it may be whole at first sight and broken inside."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_reader(error):
+            raise
         reason = str(error).splitlines()[0][:160]
         locked = "password" in str(error).lower() or "encrypt" in str(error).lower()
         what = "the spreadsheet is locked by a password" if locked else f"not a readable spreadsheet: {reason}"
@@ -129,8 +140,12 @@ def _opened(path: Any, name: str) -> Any:
         ) from None
 
 
+def _is_of_reader(error: Exception) -> bool:
+    return type(error).__module__.split(".")[0] in ("fastexcel", "_fastexcel")
+
+
 def _agreed(book: Any, options: SourceOptions, area: Area, name: str) -> tuple[str, Table, tuple[str, ...]]:
-    """Find the sheet: the one that is named, else the first with rows that has a column that is expected."""
+    """Find the sheet: the one that is named, else the first with rows that has the target, or a column expected."""
     wanted = options.sheet
     expected = set(options.expected)
     sheets = list(book.sheet_names)
@@ -147,24 +162,33 @@ def _agreed(book: Any, options: SourceOptions, area: Area, name: str) -> tuple[s
         table = _read(book, sheet, options, area, name)
         if found is None:
             found = sheet, table
-        if not expected or expected.intersection((*table.names.columns, *table.names.passed_over)):
+        there = {*table.names.columns, *table.names.passed_over}
+        asked = {options.target} if header.is_evidence(options.target, len(there)) else set()
+        if not (expected or asked) or there & (expected or asked):
             found = sheet, table
             break
     else:
+        assert found is not None  # noqa: S101 — at least one sheet was read
+        if not expected:
+            return found[0], found[1], _about_sheets(name, found[0], filled, doubts)
         shown = ", ".join(f"`{column}`" for column in options.expected[:8])
         raise InputError(
             f"{name}: none of the expected columns {shown} is in {', '.join(f'`{s}`' for s in filled[:8])}",
             hint="name the columns in a first line, or check that this is the right file and [data] sheet",
             facts={
                 "expected": list(options.expected[:100]),
-                "found": list(found[1].names.columns[:100]) if found else [],
+                "found": list(found[1].names.columns[:100]),
             },
         )
-    others = [s for s in filled if s != found[0]]
-    if others or doubts:
-        beside = f", others with rows are {', '.join(f'`{s}`' for s in others[:6])}" if others else ""
-        doubts = (*doubts, f"{name}: the sheet `{found[0]}` is read{beside}")
-    return found[0], found[1], doubts
+    return found[0], found[1], _about_sheets(name, found[0], filled, doubts)
+
+
+def _about_sheets(name: str, taken: str, filled: list[str], doubts: tuple[str, ...]) -> tuple[str, ...]:
+    others = [sheet for sheet in filled if sheet != taken]
+    if not others and not doubts:
+        return ()
+    beside = f", others with rows are {', '.join(f'`{s}`' for s in others[:6])}" if others else ""
+    return (*doubts, f"{name}: the sheet `{taken}` is read{beside}")
 
 
 def _height(book: Any, sheet: str) -> int:
@@ -222,7 +246,7 @@ def _cells(book: Any, sheet: str, columns: list[int], start: int, area: Area) ->
     try:
         batch = book.load_sheet(sheet, schema_sample_rows=None, **how).to_arrow()
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("fastexcel", "_fastexcel"):
+        if not _is_of_reader(error):
             raise
         batch = book.load_sheet(sheet, dtypes="string", **how).to_arrow()
     arrays = []
