@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+LIMIT = 1.15
 HERE = Path(__file__).resolve().parents[2]
 
 
@@ -89,6 +90,8 @@ def main() -> None:
         here, other = least[checkouts[0]], least[checkouts[1]]
         print("here ÷ other: " + ", ".join(f"{step} {here[step] / other[step]:.2f}" for step in here))
     print(f"snapshot {name}")
+    if given.against and here["all"] > LIMIT * other["all"]:
+        sys.exit(f"over the limit of {LIMIT} times")
 
 
 if __name__ == "__main__":
