@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -14,6 +14,9 @@ from palio.cli.serve_rollout import rollout
 from palio.cli.signing import trusted
 from palio.core.errors import InputError
 from palio.core.words import counted
+
+if TYPE_CHECKING:
+    from palio.flow import Unusual
 
 
 @click.group(invoke_without_command=True)
@@ -118,13 +121,19 @@ def predict(
     click.echo(f"{scored.output}: {rows} by version {scored.version}")
     for note in scored.notes:
         click.echo(f"  {note}")
-    for one in scored.unusual:
-        cells = f"{counted(one.n_rows, 'cell')} {'is' if one.n_rows == 1 else 'are'}"
-        click.echo(f"  `{one.column}`: {cells} {one.what}, e.g. {one.example}; answered all the same")
+    for column, n in scored.flags.items():
+        told = "; ".join(_unusual(one, n) for one in scored.unusual if one.column == column)
+        click.echo(f"  {column}: {counted(n, 'row')} with something unusual: {told}")
     if scored.n_problems:
         click.echo(f"  {scored.n_problems:,} of {rows} could not be answered; the column `problem` says why:")
         for why in scored.problems:
             click.echo(f"    {why}")
+
+
+def _unusual(one: Unusual, n_rows: int) -> str:
+    """Say what is unusual, in how many cells where these are not all of the rows, and for example where."""
+    what = one.what if one.n_cells == n_rows else f"{one.what} ({one.n_cells:,})"
+    return one.example if one.example.startswith(what) else f"{what}, e.g. {one.example}"
 
 
 @click.command()

@@ -29,7 +29,9 @@ class Arrivals:
     problems: list[str]
     """Why a row cannot be answered; empty: it can."""
     flags: Counter[tuple[str, str]]
-    """Column and what is unusual in it → rows that are answered all the same."""
+    """Column and what is unusual in it → cells."""
+    flagged: Counter[str]
+    """Column → rows in which something is unusual in it."""
     examples: dict[tuple[str, str], str]
     """For each of these a cell as it is written."""
 
@@ -91,7 +93,7 @@ def scan(source: Source, schema: Schema, *, strict: bool = False, decimal: str =
             raise refusal(source.name, tuple(ragged(source)))
         empty = pl.DataFrame(schema={c.name: pl.Float64 if not kind_of(c).carries_text else pl.String for c in wanted})
         new = source.skipped.places[n_ragged:]
-        yield _with_ragged(Arrivals(empty, [], Counter(), {}), new, done + n_ragged, len(source.columns))
+        yield _with_ragged(Arrivals(empty, [], Counter(), Counter(), {}), new, done + n_ragged, len(source.columns))
 
 
 def _problems(checked: Checked, raw: list[pl.Series], schema: Schema) -> list[str]:
@@ -121,7 +123,9 @@ def _told(column: Column, rule: str, cell: object) -> str:
     return f"`{column.name}`: `{shown}` is {_SAID.get(rule, rule)}"
 
 
-def _unusual(checked: Checked, schema: Schema) -> tuple[Counter[tuple[str, str]], dict[tuple[str, str], str]]:
+def _unusual(
+    checked: Checked, schema: Schema
+) -> tuple[Counter[tuple[str, str]], Counter[str], dict[tuple[str, str], str]]:
     flags: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], str] = {}
     for violation in checked.violations:
@@ -129,7 +133,8 @@ def _unusual(checked: Checked, schema: Schema) -> tuple[Counter[tuple[str, str]]
             key = violation.column, _SAID.get(violation.rule, violation.rule)
             flags[key] += violation.n_rows
             examples.setdefault(key, violation.examples[0] if violation.examples else "")
-    return flags, examples
+    rows = Counter({name: int(mask.sum()) for name, mask in checked.flagged.items() if name != schema.id})
+    return flags, rows, examples
 
 
 def _with_ragged(arrivals: Arrivals, skipped: Sequence[tuple[int, int]], first: int, n_columns: int) -> Arrivals:
@@ -155,4 +160,4 @@ def _with_ragged(arrivals: Arrivals, skipped: Sequence[tuple[int, int]], first: 
     ]
     places = pl.Series(rows, dtype=pl.UInt32)
     frame = arrivals.frame.select(pl.all().gather(places)) if arrivals.frame.height else arrivals.frame.clear(n)
-    return Arrivals(frame, problems, arrivals.flags, arrivals.examples)
+    return Arrivals(frame, problems, arrivals.flags, arrivals.flagged, arrivals.examples)

@@ -34,6 +34,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows must not be taken."""
     reasons: dict[str, pl.Series]
     """`column: rule` → which rows, for the rules that reject."""
+    flagged: dict[str, pl.Series] = msgspec.field(default_factory=dict)
+    """Column → which rows have something unusual in it, for the rules that flag."""
     violations: tuple[Violation, ...]
 
 
@@ -147,6 +149,7 @@ def check(
     ]
     violations: list[Violation] = []
     reasons: dict[str, pl.Series] = {}
+    flagged: dict[str, pl.Series] = {}
     rejected = pl.repeat(value=False, n=len(cells[0].raw) if cells else 0, eager=True)
     for column, one, rule, action, mask in found:
         examples = ["" if cell is None else str(cell)[:80] for cell in _different(one.raw.filter(mask))]
@@ -159,8 +162,11 @@ def check(
         if action == "reject":
             rejected = rejected | mask
             reasons[f"{column.name}: {rule}"] = mask
+        elif action == "flag":
+            before = flagged.get(column.name)
+            flagged[column.name] = mask if before is None else before | mask
     frame = pl.DataFrame([one.values.alias(c.name) for c, one in zip(schema.columns, cells, strict=True)])
-    return Checked(frame=frame, rejected=rejected, reasons=reasons, violations=tuple(violations))
+    return Checked(frame=frame, rejected=rejected, reasons=reasons, flagged=flagged, violations=tuple(violations))
 
 
 def _place(row: int, skipped: Skipped | None) -> int:

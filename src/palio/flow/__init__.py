@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from palio.flow.beginning import init as init
     from palio.flow.project import Project as Project
     from palio.flow.project import upgrade_store as upgrade_store
+    from palio.flow.scoring import Unusual as Unusual
     from palio.flow.serving import serve_bundle as serve_bundle
     from palio.flow.serving import serve_onnx as serve_onnx
     from palio.flow.serving import serve_project as serve_project
@@ -26,6 +27,7 @@ else:
         {
             "beginning": "Started init",
             "project": "Project upgrade_store",
+            "scoring": "Unusual",
             "serving": "serve_bundle serve_onnx serve_project",
             "summary": "CandidateSummary RunSummary leaderboard",
         },

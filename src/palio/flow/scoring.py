@@ -28,7 +28,7 @@ class Unusual(Record, frozen=True, kw_only=True):
     column: str
     what: str
     """`unknown category`, `out of range`, `missing`, `not whole` or `unusual form`."""
-    n_rows: int
+    n_cells: int
     example: str
     """A cell as it is written, with its row."""
 
@@ -41,7 +41,7 @@ class Scored(Record, frozen=True, kw_only=True):
     version: int | None
     bundle: str
     flags: dict[str, int]
-    """Column → how many of its cells were unusual."""
+    """Column → rows in which something was unusual in it."""
     unusual: tuple[Unusual, ...] = ()
     n_problems: int = 0
     """Rows that could not be answered; their reasons stand in the column `problem`."""
@@ -87,6 +87,7 @@ def predict(
     schema = bundle.manifest.schema
     source = sources.open_one(project, file, query=query, expected=[column.name for column in schema.features])
     flags: Counter[tuple[str, str]] = Counter()
+    flagged: Counter[str] = Counter()
     examples: dict[tuple[str, str], str] = {}
     problems: list[str] = []
     n_rows = n_problems = 0
@@ -94,23 +95,21 @@ def predict(
         writer.write(score_frame(bundle, empty_frame(schema), []))
         for arrivals in data.scan(source, schema, strict=strict, decimal=decimal):
             flags.update(arrivals.flags)
+            flagged.update(arrivals.flagged)
             examples = {**arrivals.examples, **examples}
             writer.write(score_frame(bundle, arrivals.frame, arrivals.problems))
             found = [(n_rows + i + 1, why) for i, why in enumerate(arrivals.problems) if why]
             problems += [f"row {row:,}: {why}" for row, why in found[: N_SHOWN - len(problems)]]
             n_rows, n_problems = n_rows + arrivals.frame.height, n_problems + len(found)
             project.progress.step("predict", n_rows)
-    by_column: Counter[str] = Counter()
-    for (column, _), n in flags.items():
-        by_column[column] += n
     return Scored(
         output=str(output),
         n_rows=n_rows,
         version=live if version is None else version,
         bundle=bundle.id,
-        flags=dict(by_column),
+        flags=dict(flagged.most_common()),
         unusual=tuple(
-            Unusual(column=column, what=what, n_rows=n, example=examples.get((column, what), ""))
+            Unusual(column=column, what=what, n_cells=n, example=examples.get((column, what), ""))
             for (column, what), n in flags.most_common()
         ),
         n_problems=n_problems,
