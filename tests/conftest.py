@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from hypothesis import settings
 
 from palio.testing.postgres import Server, find_binaries, throwaway_server
 
-settings.register_profile("untimed", deadline=None)  # how fast a test is depends on who else is at work
-settings.load_profile("untimed")
+# How fast a test is depends on who else is at work. The same examples each time: what is taken in must pass again;
+# HYPOTHESIS_PROFILE=hunt looks for new ones.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("hunt", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

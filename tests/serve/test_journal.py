@@ -250,7 +250,7 @@ def test_under_fsync_many_requests_share_a_commit(tmp_path: Path) -> None:
         assert store.log_frame(tmp_path, MODEL).height == 200
         return journal.figures().commits
 
-    assert run(tmp_path, work) < 20
+    assert run(tmp_path, work) < 50  # a quiet machine needs a handful; a commit each would be 200
 
 
 @alone

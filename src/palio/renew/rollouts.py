@@ -170,8 +170,8 @@ def start(
             f"bundle {short(decision.challenger)}: it is not in {store.blobs.where}",
             hint="train again, or restore the blob from a backup",
         )
-    event = store.ledger.newest(KIND, model)
-    after, now = 0 if event is None else event.sequence, clock()
+    # what was looked at is what must still hold when it is written: another may start in between
+    after, now = 0 if before is None else before.line, clock()
     known = [line.version for line in store.promotions.history(model) if line.bundle == decision.challenger]
     rollout = Rollout(
         id="",
