@@ -18,6 +18,7 @@ from palio import data, flow, model, serve, split
 from palio.model import Bundle
 from palio.store import open_store
 from palio.train import Examples
+from palio.train.family import graph_of
 from palio.train.finals import check
 from palio.train.table import load_family
 
@@ -82,7 +83,7 @@ def trained(frame: pl.DataFrame, folder: Path, family: str) -> tuple[Bundle, pl.
         learner = load_family(family)
         params = dict(learner.defaults(examples.shape, task)[0]) | ({"n_estimators": 5} if family == "lightgbm" else {})
         fitted = learner.fit(examples, params=params, seed=0)
-        graph = fitted.graph()
+        graph = graph_of(fitted, examples.schema, task)
         assert all(one.passed for one in check(graph, fitted, examples))
         runner = model.Graph(graph)
         answers = runner.predict(examples.feeds())

@@ -57,7 +57,7 @@ class Bench:
             steps.transform(frame), truth, categorical_feature=list(steps.categorical), free_raw_data=False
         )
         booster = lightgbm.train(settings, train_set, num_boost_round=n_rounds)
-        model.emit_lightgbm(builder, features, booster, task)
+        model.emit_answers(builder, model.emit_lightgbm(builder, features, booster, task), task)
         graph = builder.build()
         opened = model.Graph(graph)
         identity = model.pack(

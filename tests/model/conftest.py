@@ -100,7 +100,7 @@ def _lightgbm(
         settings["num_class"] = len(task.classes)
     data = lightgbm.Dataset(X, y, categorical_feature=list(prep.categorical), params={"verbose": -1})
     booster = lightgbm.train(settings, data, n_trees)
-    model.emit_lightgbm(builder, tensor, booster, task)
+    model.emit_answers(builder, model.emit_lightgbm(builder, tensor, booster, task), task)
     return lambda features: booster.predict(features, num_threads=1)
 
 
@@ -111,7 +111,7 @@ def _forest(
 
     kind = params.pop("estimator", "RandomForest") + ("Regressor" if task.kind == "regression" else "Classifier")
     forest = getattr(ensemble, kind)(**{"n_estimators": 15, "random_state": 0, **params}).fit(X, y)
-    model.emit_forest(builder, tensor, forest, task)
+    model.emit_answers(builder, model.emit_forest(builder, tensor, forest, task), task)
     if task.kind == "regression":
         return forest.predict
     return forest.predict_proba
@@ -124,10 +124,10 @@ def _linear(
 
     if task.kind == "regression":
         ridge = Ridge().fit(X, y)
-        model.emit_linear(builder, tensor, ridge.coef_, ridge.intercept_, task)
+        model.emit_answers(builder, model.emit_linear(builder, tensor, ridge.coef_, ridge.intercept_, task), task)
         return ridge.predict
     logistic = LogisticRegression(max_iter=2000, tol=1e-3).fit(X, y)
-    model.emit_linear(builder, tensor, logistic.coef_, logistic.intercept_, task)
+    model.emit_answers(builder, model.emit_linear(builder, tensor, logistic.coef_, logistic.intercept_, task), task)
     return logistic.predict_proba
 
 

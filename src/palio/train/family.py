@@ -155,8 +155,15 @@ class Fitted(Protocol):
     def reference(self, rows: Examples | Feeds) -> Outputs:
         """Return the library's own answer, which the graph is held against."""
 
-    def graph(self) -> bytes:
-        """Export from raw columns to answers as one ONNX graph."""
+    def emit(self, builder: GraphBuilder) -> str:
+        """Add all nodes from raw columns on; return probabilities (n, n_classes) or values (n, 1)."""
+
+
+def graph_of(fitted: Fitted, schema: Schema, task: Task) -> bytes:
+    """Export what was learned, from raw columns to answers, as one ONNX graph."""
+    builder = model.GraphBuilder(schema)
+    model.emit_answers(builder, fitted.emit(builder), task)
+    return builder.build()
 
 
 class FixedSettings:
@@ -248,8 +255,8 @@ class TabularFitted:
     preprocessing: Preprocessing
     answer: Callable[[Array], Outputs]
     """Feature matrix (n_rows, n_features) → answers."""
-    emit: Callable[[GraphBuilder, str], None]
-    """Add the model's nodes and outputs, reading the feature tensor of the given name."""
+    add: Callable[[GraphBuilder, str], str]
+    """Add the model's nodes, reading the feature tensor of the given name; return probabilities or values."""
     n_parameters: int
     learned: Mapping[str, float] = field(default_factory=dict)
 
@@ -259,11 +266,9 @@ class TabularFitted:
             return self.answer(rows.matrix(self.preprocessing))
         return self.answer(self.preprocessing.transform(rows))
 
-    def graph(self) -> bytes:
-        """Export from raw columns to answers as one ONNX graph."""
-        builder = model.GraphBuilder(self.preprocessing.schema)
-        self.emit(builder, self.preprocessing.emit(builder))
-        return builder.build()
+    def emit(self, builder: GraphBuilder) -> str:
+        """Add all nodes from raw columns on; return probabilities (n, n_classes) or values (n, 1)."""
+        return self.add(builder, self.preprocessing.emit(builder))
 
 
 def class_outputs(probabilities: Array, task: Task) -> Outputs:

@@ -19,7 +19,7 @@ from palio.core.records import Cost, Parity, Run, Snapshot
 from palio.core.words import counted
 from palio.train import unseen
 from palio.train.choice import Limits, choose
-from palio.train.family import Examples, Family, Fitted, OutOfTime
+from palio.train.family import Examples, Family, Fitted, OutOfTime, graph_of
 from palio.train.trial import UNDEFINED, WANT_OF_ROWS, Terms, score
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _measured(field: Field, run: Run) -> Run:
     started = time.perf_counter()
     fitted = _fit(field, run, field.train)
     fit_s = time.perf_counter() - started
-    graph = model.Graph(fitted.graph())
+    graph = model.Graph(graph_of(fitted, field.train.schema, field.terms.task))
     feeds = field.train.take(np.arange(min(COST_ROWS, len(field.train.target)))).feeds()
     seen = field.train.take(_thinned(len(field.train.target)))
     held_out, n_held_out, answers = None, len(field.validation.target), run.answers
@@ -250,7 +250,7 @@ def _champion(field: Field, run: Run, everything: Examples) -> str:
     """Fit on train and validation, check the graph against the library, and pack the bundle."""
     field.progress.say(f"Fitting {run.family} on {counted(len(everything.target), 'row')} of train and validation.")
     fitted = _fit(field, run, everything)
-    graph = fitted.graph()
+    graph = graph_of(fitted, everything.schema, field.terms.task)
     checked = field.validation if len(field.validation.target) else field.train
     parity = check(graph, fitted, checked)
     failed = [one for one in parity if not one.passed]

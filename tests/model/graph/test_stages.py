@@ -12,19 +12,22 @@ from palio.core.records import Column, Schema, Task
 from palio.model import Graph, GraphBuilder
 from palio.model.graph.stages import stages_of
 from palio.testing.family import TASKS, examples_of
+from palio.train.family import graph_of
 from palio.train.table import FAMILIES, load_family
 
+VALUE = Task(kind="regression", target="y")
 
-def graph_of(family: str, task: Task) -> tuple[bytes, Any]:
+
+def learned(family: str, task: Task) -> tuple[bytes, Any]:
     examples, learner = examples_of(task), load_family(family)
     params = dict(learner.defaults(examples.shape, task)[0]) | ({"n_estimators": 20} if family == "lightgbm" else {})
-    return learner.fit(examples, params=params, seed=0).graph(), examples
+    return graph_of(learner.fit(examples, params=params, seed=0), examples.schema, examples.task), examples
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_features_and_head_answer_as_the_whole_graph(family: str, task: Task) -> None:
-    graph, examples = graph_of(family, task)
+    graph, examples = learned(family, task)
     stages = stages_of(graph)
     assert stages is not None
     for feeds in (examples.feeds(), model.stress_feeds(examples.frame, examples.schema, graph)):
@@ -36,7 +39,7 @@ def test_features_and_head_answer_as_the_whole_graph(family: str, task: Task) ->
 
 @pytest.mark.parametrize("family", ["linear", "lightgbm", "forest"])
 def test_a_column_acts_through_its_own_features_alone(family: str) -> None:
-    graph, examples = graph_of(family, TASKS["two classes"])
+    graph, examples = learned(family, TASKS["two classes"])
     stages = stages_of(graph)
     assert stages is not None
     before = stages.features(examples.feeds())
@@ -59,7 +62,11 @@ def test_columns_that_no_tree_splits_on_are_not_read() -> None:
     schema = Schema(columns=tuple(Column(name=f"x{k}", type="number") for k in range(30)))
     builder = GraphBuilder(schema)
     features = builder.concat([builder.input(column.name) for column in schema.columns])
-    model.emit_lightgbm(builder, features, booster, Task(kind="regression", target="y"))
+    model.emit_answers(
+        builder,
+        model.emit_lightgbm(builder, features, booster, Task(kind="regression", target="y")),
+        Task(kind="regression", target="y"),
+    )
     stages = stages_of(builder.build())
     assert stages is not None
     assert stages.read == {"x3"}

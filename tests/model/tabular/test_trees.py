@@ -17,6 +17,8 @@ from palio.core.errors import InputError
 from palio.core.records import Column, Schema, Task
 from palio.model import Graph, GraphBuilder, check_parity, feeds_from_frame, stress_feeds
 
+VALUE = Task(kind="regression", target="y")
+
 Tables = Callable[[str], pl.DataFrame]
 Train = Callable[..., Any]
 
@@ -93,7 +95,7 @@ def test_a_class_that_the_rows_of_a_forest_lacked_gets_probability_zero() -> Non
     X = np.random.default_rng(0).normal(size=(60, 2))
     forest = RandomForestClassifier(5, random_state=0).fit(X, np.where(X[:, 0] > 0, 2, 0))
     builder = GraphBuilder(schema)
-    model.emit_forest(builder, builder.concat(["x0", "x1"]), forest, task)
+    model.emit_answers(builder, model.emit_forest(builder, builder.concat(["x0", "x1"]), forest, task), task)
     outputs = Graph(builder.build()).predict({"x0": X[:, :1], "x1": X[:, 1:]})
     assert outputs.probabilities is not None
     np.testing.assert_allclose(outputs.probabilities[:, [0, 2]], forest.predict_proba(X), atol=1e-12)
@@ -109,7 +111,11 @@ def test_a_forest_that_was_trained_with_missing_values_sends_them_the_same_way()
     X[rng.random(X.shape) < 0.3] = np.nan
     forest = RandomForestRegressor(5, random_state=0).fit(X, y)
     builder = GraphBuilder(_numbers(2))
-    model.emit_forest(builder, builder.concat(["x0", "x1"]), forest, Task(kind="regression", target="y"))
+    model.emit_answers(
+        builder,
+        model.emit_forest(builder, builder.concat(["x0", "x1"]), forest, Task(kind="regression", target="y")),
+        Task(kind="regression", target="y"),
+    )
     outputs = Graph(builder.build()).predict({"x0": X[:, :1], "x1": X[:, 1:]})
     np.testing.assert_allclose(outputs.prediction, forest.predict(X), atol=1e-12)
 
@@ -124,7 +130,11 @@ def test_codes_of_many_categories_never_seen_negative_or_missing_go_the_same_way
         20,
     )
     builder = GraphBuilder(_numbers(2))
-    model.emit_lightgbm(builder, builder.concat(["x0", "x1"]), booster, Task(kind="regression", target="y"))
+    model.emit_answers(
+        builder,
+        model.emit_lightgbm(builder, builder.concat(["x0", "x1"]), booster, Task(kind="regression", target="y")),
+        Task(kind="regression", target="y"),
+    )
     codes = np.concatenate([np.arange(-5.0, 400.0), [np.nan, 2.0**31 - 1, -(2.0**31)]])
     X = np.column_stack([codes, np.zeros(len(codes))])
     outputs = Graph(builder.build()).predict({"x0": X[:, :1], "x1": X[:, 1:]})
@@ -149,7 +159,13 @@ def _booster(missing: bool, zero: bool) -> tuple[lightgbm.Booster, Graph, list[f
         params = {"objective": "regression", "verbose": -1, "num_threads": 1, "zero_as_missing": zero}
         booster = lightgbm.train(params, lightgbm.Dataset(X, y), 20)
         builder = GraphBuilder(_numbers(3))
-        model.emit_lightgbm(builder, builder.concat(["x0", "x1", "x2"]), booster, Task(kind="regression", target="y"))
+        model.emit_answers(
+            builder,
+            model.emit_lightgbm(
+                builder, builder.concat(["x0", "x1", "x2"]), booster, Task(kind="regression", target="y")
+            ),
+            Task(kind="regression", target="y"),
+        )
         graph = builder.build()
         from palio.model.cells.stress import neighbours, tree_thresholds
 
@@ -191,5 +207,9 @@ def test_what_cannot_be_exported_is_refused_with_a_hint(params: dict[str, Any], 
     booster = lightgbm.train(settings_, lightgbm.Dataset(X, (X[:, 0] > 0).astype(float)), 3)
     builder = GraphBuilder(_numbers(2))
     with pytest.raises(InputError, match=match) as caught:
-        model.emit_lightgbm(builder, builder.concat(["x0", "x1"]), booster, Task(kind="regression", target="y"))
+        model.emit_answers(
+            builder,
+            model.emit_lightgbm(builder, builder.concat(["x0", "x1"]), booster, Task(kind="regression", target="y")),
+            Task(kind="regression", target="y"),
+        )
     assert caught.value.hint

@@ -1,4 +1,4 @@
-"""The end of every graph: from scores to the outputs `prediction` and `probabilities`."""
+"""The end of every graph: from what a model has found to the outputs `prediction` and `probabilities`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.builder import GraphBuilder
 
 
-def emit_classes(builder: GraphBuilder, probabilities: str, task: Task) -> None:
-    """End a classifier: `probabilities` (n, n_classes) in the order of `task.classes`, and the likeliest label.
+def both_classes(builder: GraphBuilder, second: str) -> str:
+    """Return the probabilities of two classes, shape (n, 2), from that of the second, shape (n, 1)."""
+    return builder.concat([builder.node("Sub", builder.constant(1.0), second), second])
+
+
+def emit_answers(builder: GraphBuilder, found: str, task: Task) -> None:
+    """End a graph: declare the outputs that everybody reads.
 
     Of classes that are equally likely the first in `task.classes` is the prediction, as with numpy's argmax.
+
+    Args:
+        builder: Takes the nodes.
+        found: Probabilities (n, n_classes) in the order of `task.classes`, or values (n, 1).
+        task: What is predicted.
+
+    Raises:
+        InputError: a classifier of fewer than two classes.
     """
+    if task.kind == "regression":
+        flat = builder.node("Reshape", found, builder.constant([-1], "int64"))
+        builder.output(PREDICTION, flat, "double", (None,))
+        return
     if len(task.classes) < 2:
         raise InputError(
             f"task: {len(task.classes)} classes, a classifier needs at least two", hint="check the target column"
         )
-    best = builder.node("ArgMax", probabilities, axis=1, keepdims=0)
+    best = builder.node("ArgMax", found, axis=1, keepdims=0)
     label = builder.node("Gather", builder.constant(list(task.classes), "object"), best)
     builder.output(PREDICTION, label, "string", (None,))
-    builder.output(PROBABILITIES, probabilities, "double", (None, len(task.classes)))
-
-
-def emit_two_classes(builder: GraphBuilder, second: str, task: Task) -> None:
-    """End a two-class classifier from the probability of `task.classes[1]`, shape (n, 1)."""
-    first = builder.node("Sub", builder.constant(1.0), second)
-    emit_classes(builder, builder.concat([first, second]), task)
-
-
-def emit_value(builder: GraphBuilder, value: str) -> None:
-    """End a regressor from `value`, shape (n, 1)."""
-    flat = builder.node("Reshape", value, builder.constant([-1], "int64"))
-    builder.output(PREDICTION, flat, "double", (None,))
+    builder.output(PROBABILITIES, found, "double", (None, len(task.classes)))

@@ -8,13 +8,13 @@ import numpy.typing as npt
 from palio.core.errors import InputError
 from palio.core.records import Task
 from palio.model.graph.builder import GraphBuilder
-from palio.model.graph.heads import emit_classes, emit_two_classes, emit_value
+from palio.model.graph.heads import both_classes
 
 
 def emit_linear(
     builder: GraphBuilder, features: str, coefficients: npt.ArrayLike, intercepts: npt.ArrayLike, task: Task
-) -> None:
-    """Add a linear model and the final outputs: sigmoid for two classes, softmax for more, the sum for a value.
+) -> str:
+    """Add a linear model; return its probabilities (sigmoid or softmax), or its values.
 
     Args:
         features: Tensor of shape (n, n_features).
@@ -39,15 +39,14 @@ def emit_linear(
     product = builder.node("MatMul", features, builder.constant(np.ascontiguousarray(weights.T)))
     score = builder.node("Add", product, builder.constant(offsets))
     if task.kind == "regression":
-        emit_value(builder, score)
-    elif n_scores == 1:
-        emit_two_classes(builder, builder.node("Sigmoid", score), task)
-    else:
-        emit_classes(builder, builder.node("Softmax", score, axis=1), task)
+        return score
+    if n_scores == 1:
+        return both_classes(builder, builder.node("Sigmoid", score))
+    return builder.node("Softmax", score, axis=1)
 
 
-def emit_constant(builder: GraphBuilder, value: npt.ArrayLike, task: Task) -> None:
-    """Add a model that looks at nothing and the final outputs.
+def emit_constant(builder: GraphBuilder, value: npt.ArrayLike, task: Task) -> str:
+    """Add a model that looks at nothing; return its probabilities, or its value, for each row.
 
     Args:
         value: The probability of each class in the order of `task.classes`, or one number for regression.
@@ -59,8 +58,4 @@ def emit_constant(builder: GraphBuilder, value: npt.ArrayLike, task: Task) -> No
     wanted = len(task.classes) if task.kind == "classification" else 1
     if constant.shape != (wanted,):
         raise InputError(f"constant model: {constant.size} numbers, the task needs {wanted}", hint="give one per class")
-    repeated = builder.node("Mul", builder.ones(), builder.constant(constant))
-    if task.kind == "regression":
-        emit_value(builder, repeated)
-    else:
-        emit_classes(builder, repeated, task)
+    return builder.node("Mul", builder.ones(), builder.constant(constant))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from palio.core.errors import InputError
 from palio.core.records import Task
 from palio.model.graph.builder import ML, GraphBuilder
-from palio.model.graph.heads import emit_classes, emit_two_classes, emit_value
+from palio.model.graph.heads import both_classes
 
 LESS_OR_EQUAL, MEMBER = 0, 6
 SUM = 1
@@ -97,8 +97,8 @@ class _Ensemble:
 # ── LightGBM ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def emit_lightgbm(builder: GraphBuilder, features: str, booster: Any, task: Task) -> None:
-    """Add a LightGBM model and the final outputs, equal to `booster.predict` on the same features.
+def emit_lightgbm(builder: GraphBuilder, features: str, booster: Any, task: Task) -> str:
+    """Add a LightGBM model; return probabilities or values, equal to `booster.predict` on the same features.
 
     Trees up to `booster.best_iteration` are used (all if there is none). Codes of categories are whole numbers.
 
@@ -124,7 +124,7 @@ def emit_lightgbm(builder: GraphBuilder, features: str, booster: Any, task: Task
         features = _zero_is_missing(builder, features, zero_features, int(model["max_feature_idx"]) + 1)
     scores = ensemble.emit(builder, features, n_scores)
     options = dict(setting.split(":", 1) for setting in settings if ":" in setting)
-    _lightgbm_head(builder, scores, objective, options, "sqrt" in settings, task)
+    return _lightgbm_head(builder, scores, objective, options, "sqrt" in settings, task)
 
 
 def _add_lightgbm(ensemble: _Ensemble, root: dict[str, Any], target: int, scale: float, zero_features: set[int]) -> int:
@@ -176,26 +176,24 @@ def _zero_is_missing(builder: GraphBuilder, features: str, columns: set[int], n_
 
 def _lightgbm_head(
     builder: GraphBuilder, scores: str, objective: str, options: dict[str, str], is_root: bool, task: Task
-) -> None:
+) -> str:
     if task.kind == "classification":
         wanted = ("binary", "cross_entropy", "xentropy") if len(task.classes) == 2 else ("multiclass",)
         if objective not in wanted:
             raise _wrong_objective(objective, wanted)
         if objective == "multiclass":
-            emit_classes(builder, builder.node("Softmax", scores, axis=1), task)
-            return
+            return builder.node("Softmax", scores, axis=1)
         slope = float(options.get("sigmoid", "1"))
         if slope != 1.0:
             scores = builder.node("Mul", scores, builder.constant(slope))
-        emit_two_classes(builder, builder.node("Sigmoid", scores), task)
-        return
+        return both_classes(builder, builder.node("Sigmoid", scores))
     if objective in ("poisson", "gamma", "tweedie"):
         scores = builder.node("Exp", scores)
     elif objective not in _PLAIN_OBJECTIVES:
         raise _wrong_objective(objective, (*_PLAIN_OBJECTIVES, "poisson", "gamma", "tweedie"))
     if is_root:  # reg_sqrt: the trees learned sign(y)·√|y|
         scores = builder.node("Mul", scores, builder.node("Abs", scores))
-    emit_value(builder, scores)
+    return scores
 
 
 _PLAIN_OBJECTIVES = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
@@ -211,8 +209,8 @@ def _wrong_objective(objective: str, wanted: tuple[str, ...]) -> InputError:
 # ── scikit-learn ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def emit_forest(builder: GraphBuilder, features: str, estimator: Any, task: Task) -> None:
-    """Add a forest (or one tree) of scikit-learn and the final outputs.
+def emit_forest(builder: GraphBuilder, features: str, estimator: Any, task: Task) -> str:
+    """Add a forest (or one tree) of scikit-learn; return its probabilities, or its values.
 
     Features are read as float32, as scikit-learn does, and compared with float64 thresholds.
 
@@ -230,15 +228,13 @@ def emit_forest(builder: GraphBuilder, features: str, estimator: Any, task: Task
     rounded = builder.cast(builder.cast(features, "float"), "double")
     if task.kind == "regression":
         sums = _emit_sums(builder, rounded, [(tree, tree.value[:, 0, 0]) for tree in members])
-        emit_value(builder, _mean(builder, sums, len(members)))
-        return
+        return _mean(builder, sums, len(members))
     seen = [int(label) for label in estimator.classes_]
     shares = [_shares(tree, seen, len(task.classes)) for tree in members]
     if len(task.classes) == 2:
         sums = _emit_sums(builder, rounded, [(t, share[:, 1]) for t, share in zip(members, shares, strict=True)])
-        emit_two_classes(builder, _mean(builder, sums, len(members)), task)
-    else:
-        emit_classes(builder, _emit_shares(builder, rounded, members, shares), task)
+        return both_classes(builder, _mean(builder, sums, len(members)))
+    return _emit_shares(builder, rounded, members, shares)
 
 
 def _shares(tree: Any, seen: list[int], n_classes: int) -> npt.NDArray[np.float64]:

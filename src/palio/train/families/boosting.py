@@ -157,7 +157,7 @@ def _fitted(booster: Any, rounds: int, preprocessing: model.Preprocessing, task:
     return TabularFitted(
         preprocessing=preprocessing,
         answer=answer,
-        emit=lambda builder, name: model.emit_lightgbm(builder, name, booster, task),
+        add=lambda builder, name: model.emit_lightgbm(builder, name, booster, task),
         n_parameters=sum(2 * int(leaves) - 1 for leaves in re.findall(r"^num_leaves=(\d+)$", text, re.MULTILINE)),
         learned={"n_estimators": float(rounds)},
     )

@@ -34,11 +34,9 @@ class DummyFitted:
             return value_outputs(np.repeat(self.constant, n_rows))
         return class_outputs(np.tile(self.constant, (n_rows, 1)), self.examples.task)
 
-    def graph(self) -> bytes:
-        """Export as one ONNX graph, which takes the same inputs as any other family's."""
-        builder = model.GraphBuilder(self.examples.schema)
-        model.emit_constant(builder, self.constant, self.examples.task)
-        return builder.build()
+    def emit(self, builder: model.GraphBuilder) -> str:
+        """Add the constant for every row."""
+        return model.emit_constant(builder, self.constant, self.examples.task)
 
 
 class Dummy(FixedSettings):

@@ -111,7 +111,7 @@ class Forest(FixedSettings):
         return TabularFitted(
             preprocessing=preprocessing,
             answer=answer,
-            emit=lambda builder, name: model.emit_forest(builder, name, estimator, task),
+            add=lambda builder, name: model.emit_forest(builder, name, estimator, task),
             n_parameters=sum(_n_numbers(tree.tree_) for tree in estimator.estimators_),
         )
 

@@ -87,7 +87,7 @@ class Linear(FixedSettings):
         return TabularFitted(
             preprocessing=preprocessing,
             answer=answer,
-            emit=lambda builder, name: model.emit_linear(builder, name, coefficients, intercepts, examples.task),
+            add=lambda builder, name: model.emit_linear(builder, name, coefficients, intercepts, examples.task),
             n_parameters=int(coefficients.size + intercepts.size),
         )
 
