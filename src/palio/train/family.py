@@ -47,7 +47,10 @@ def calm_threads() -> None:
 
 
 def n_threads() -> int:
-    """Count the threads a fit may use: the cores this process may run on, at most eight."""
+    """Count the threads a fit may use: what `OMP_NUM_THREADS` says, else the cores of this process, at most eight."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if said.isdecimal() and int(said) > 0:
+        return int(said)
     try:
         return max(1, min(8, len(os.sched_getaffinity(0))))
     except AttributeError:  # not on this platform
@@ -149,8 +152,11 @@ class Fitted(Protocol):
         """How many numbers were learned: the measure of simplicity among candidates."""
 
     @property
-    def learned(self) -> Mapping[str, float]:
-        """Settings that the fit itself has found, e.g. `n_estimators`; `Family.settle` reads them."""
+    def curve(self) -> Array | None:
+        """Loss on the watched rows after each round, shape (n_rounds,); None if it does not learn in rounds."""
+
+    def at(self, rounds: int) -> Fitted:
+        """Return the model as it was after so many rounds; itself if it does not learn in rounds or has no more."""
 
     def reference(self, rows: Examples | Feeds) -> Outputs:
         """Return the library's own answer, which the graph is held against."""
@@ -167,16 +173,16 @@ def graph_of(fitted: Fitted, schema: Schema, task: Task) -> bytes:
 
 
 class FixedSettings:
-    """Base of a family whose fits teach nothing about its settings: they stay, with other rows too."""
+    """Base of a family that does not learn in rounds."""
 
-    needs_watch = False
-
-    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
-        """Return the settings as they are."""
-        return params
+    rounds = ""
 
     def grow(self, params: Params, growth: float) -> Params:
-        """Return the settings as they are."""
+        """Return the settings as they are: they suit other numbers of rows, too."""
+        return params
+
+    def hurry(self, params: Params, share: float) -> Params:
+        """Return the settings as they are: a fit cannot be cut short."""
         return params
 
 
@@ -206,11 +212,18 @@ class Family(Protocol):
         """How many settings are worth a search; 0: one trial says it all."""
 
     @property
-    def needs_watch(self) -> bool:
-        """Whether a fit stops by what it sees on watched rows, which are then cut out of those it learns from."""
+    def rounds(self) -> str:
+        """Setting that says how many rounds a fit may take, e.g. `n_estimators`; empty if it does not learn in rounds.
 
-    def seconds(self, shape: Shape) -> float:
-        """Estimate, on the slow side, the seconds of one fit on two cores; depends on nothing but `shape`."""
+        A fit in rounds is given rows to watch, tells its loss on them round by round, may stop when they gain no more,
+        and can go back to any round: the search takes the round that is best over all folds.
+        """
+
+    def seconds(self, shape: Shape, params: Params) -> float:
+        """Say what a fit costs, in seconds of some machine; the search measures how fast this one is, and multiplies.
+
+        It must rise with rows, columns, classes and rounds as the fit does; depends on nothing but its arguments.
+        """
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return well-chosen settings to try first, best guess first; each lies in the space of `suggest`."""
@@ -218,11 +231,11 @@ class Family(Protocol):
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw settings from an Optuna trial: numbers, strings and booleans by name, no conditional ones."""
 
-    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
-        """Add what the fits on all folds have found, so that a fit can do without rows to watch."""
-
     def grow(self, params: Params, growth: float) -> Params:
-        """Adapt settled settings to `growth` times the rows that the folds had."""
+        """Adapt settings (and rounds) that were found on the rows of a fold to `growth` times as many."""
+
+    def hurry(self, params: Params, share: float) -> Params:
+        """Return settings that cost about `share` (0 to 1) of these: fewer rounds, each of which learns more."""
 
     def fit(
         self,
@@ -233,17 +246,18 @@ class Family(Protocol):
         deadline: float | None = None,
         watch: Examples | None = None,
     ) -> Fitted:
-        """Learn from `examples`; the same arguments give the same model.
+        """Learn from `examples`; the same arguments give the same model, whatever the number of threads.
 
         Args:
             examples: What to learn from.
-            params: From `defaults`, `suggest` or `settle`.
+            params: From `defaults`, `suggest`, `grow` or `hurry`; with a number of rounds or, beside `watch`, without.
             seed: Fixes every use of chance.
-            deadline: Moment on `time.monotonic` at which to give up.
-            watch: Rows on which an iterative fit may judge when to stop.
+            deadline: Moment on `time.monotonic`: a fit in rounds ends with what it has learned by then, any other
+                gives up.
+            watch: Rows that a fit in rounds judges itself on, and stops when they gain no more.
 
         Raises:
-            OutOfTime: the deadline has come.
+            OutOfTime: the deadline has come, and there is nothing to show.
             InputError: the examples cannot be learned from.
         """
 
@@ -258,7 +272,14 @@ class TabularFitted:
     add: Callable[[GraphBuilder, str], str]
     """Add the model's nodes, reading the feature tensor of the given name; return probabilities or values."""
     n_parameters: int
-    learned: Mapping[str, float] = field(default_factory=dict)
+    curve: Array | None = None
+    """Loss on the watched rows after each round."""
+    back_to: Callable[[int], TabularFitted] | None = None
+    """Number of rounds → the model as it was then."""
+
+    def at(self, rounds: int) -> TabularFitted:
+        """Return the model as it was after so many rounds."""
+        return self if self.back_to is None else self.back_to(rounds)
 
     def reference(self, rows: Examples | Feeds) -> Outputs:
         """Return the library's own answer on rows, or on feeds of the graph."""
