@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = dict[str, Array]
 Params = dict[str, Any]
+Objective = Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"]
 
 
 class OutOfTime(Exception):  # noqa: N818  # not a fault: the budget is spent
@@ -82,6 +83,10 @@ class Examples:
     target: Array
     schema: Schema
     task: Task
+    weights: Array | None = None
+    """What each row counts, shape (n_rows,), mean 1; None: all the same."""
+    objective: Objective = "auto"
+    """What a fit makes small; `auto`: what suits the metric (see `objective_of`). A family that cannot takes its own."""
     _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
     _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
     _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)
@@ -126,7 +131,9 @@ class _Taken(Examples):
         if isinstance(whole, _Taken):
             rows = whole._rows[rows]
             whole = whole._whole
+        weights = None if whole.weights is None else whole.weights[rows]
         known = {"target": whole.target[rows], "schema": whole.schema, "task": whole.task}
+        known |= {"weights": weights, "objective": whole.objective}
         for name, value in {**known, "_whole": whole, "_rows": rows, "_fitted": {}, "_matrices": {}}.items():
             object.__setattr__(self, name, value)
 
@@ -142,6 +149,23 @@ class _Taken(Examples):
     if TYPE_CHECKING:
         _whole: Examples
         _rows: Array
+
+
+def objective_of(examples: Examples) -> Objective:
+    """Return what a fit on `examples` makes small: what was asked for, else what suits the metric.
+
+    Example:
+        >>> import polars as pl
+        >>> from palio.core.records import Schema
+        >>> task = Task(kind="regression", target="y", metric="mae")
+        >>> objective_of(Examples(pl.DataFrame(), np.zeros(0), Schema(columns=()), task))
+        'absolute'
+    """
+    if examples.objective != "auto":
+        return examples.objective
+    if examples.task.kind == "classification":
+        return "log_loss"
+    return "absolute" if examples.task.metric in ("mae", "median_absolute_error") else "squared"
 
 
 class Fitted(Protocol):
