@@ -22,7 +22,7 @@ class Table:
     """One table.
 
     Attributes:
-        source: "arff", "promise" or "mlr" (folders of files, see tables.py), "keel" or "r" (packages that bundle tables).
+        source: "arff", "promise" or "mlr" (folders of files, see tables.py), "keel" or "r" (packages).
         path: File of the source, or `package/item` of an R package.
         target: Name of the column to predict.
         drop: Columns left out: numbers of rows, and what is known only with the answer.
@@ -44,9 +44,7 @@ class Table:
 
 
 def _classes(name: str, path: str, target: str, licence: str, *drop: str, source: str = "arff") -> Table:
-    return Table(
-        name=name, source=source, path=path, task="classification", target=target, licence=licence, drop=drop
-    )
+    return Table(name=name, source=source, path=path, task="classification", target=target, licence=licence, drop=drop)
 
 
 def _values(name: str, path: str, target: str, licence: str, *drop: str, source: str = "arff") -> Table:
@@ -102,9 +100,7 @@ TABLES: tuple[Table, ...] = (
     _classes("taxi", "modeldata/taxi", "tip", "modeldata, MIT", source="r"),
     _classes("caravan", "ISLR/Caravan", "Purchase", "ISLR, GPL-2", source="r"),
     _classes("orange-juice", "ISLR/OJ", "Purchase", "ISLR, GPL-2", source="r"),
-    _classes(
-        "crashes", "DAAG/nassCDS", "dead", "DAAG, GPL-3", "caseid", "injSeverity", "weight", source="r"
-    ),
+    _classes("crashes", "DAAG/nassCDS", "dead", "DAAG, GPL-3", "caseid", "injSeverity", "weight", source="r"),
     _classes("hmda", "AER/HMDA", "deny", "AER, GPL-2 or GPL-3", source="r"),
     _classes("email", "openintro/email", "spam", "openintro, GPL-3", "time", source="r"),
     _classes("chile-vote", "carData/Chile", "vote", "carData, GPL", source="r"),
@@ -154,5 +150,7 @@ TABLES: tuple[Table, ...] = (
         *(f"r{place}" for place in range(1, 11)),
         source="r",
     ),
-    _values("loans", "openintro/loans_full_schema", "interest_rate", "openintro, GPL-3", "grade", "sub_grade", source="r"),
-)  # fmt: skip
+    _values(
+        "loans", "openintro/loans_full_schema", "interest_rate", "openintro, GPL-3", "grade", "sub_grade", source="r"
+    ),
+)

