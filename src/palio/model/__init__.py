@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from palio.model.cells.stress import stress_feeds as stress_feeds
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
     from palio.model.graph.heads import emit_answers as emit_answers
+    from palio.model.graph.joining import join as join
+    from palio.model.graph.joining import take_in as take_in
     from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
     from palio.model.graph.session import Graph as Graph
     from palio.model.graph.session import Outputs as Outputs
@@ -79,6 +81,7 @@ else:
             "cells.stress": "stress_feeds",
             "graph.builder": "GraphBuilder",
             "graph.heads": "emit_answers",
+            "graph.joining": "join take_in",
             "graph.session": "Graph MAX_RUN_S Outputs",
             "graph.stages": "Stages",
             "graph.watchdog": "end_watched_runs",

@@ -37,7 +37,7 @@ from palio.core.records.evaluation import (
 )
 from palio.core.records.model import Cost, Manifest, Parity, Signature, TensorSpec
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
-from palio.core.records.search import LearningCurve, LearningPoint, Run, Search
+from palio.core.records.search import LearningCurve, LearningPoint, Member, Run, Search, SearchPlan, Step
 
 __all__ = [
     "MANY",
@@ -64,6 +64,7 @@ __all__ = [
     "LearningCurve",
     "LearningPoint",
     "Manifest",
+    "Member",
     "Metric",
     "Modality",
     "OnViolation",
@@ -76,9 +77,11 @@ __all__ = [
     "Run",
     "Schema",
     "Search",
+    "SearchPlan",
     "Signature",
     "Slice",
     "Snapshot",
+    "Step",
     "Stratum",
     "Task",
     "TaskKind",
