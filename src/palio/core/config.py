@@ -76,7 +76,9 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     budget_s: float = 300.0
     metric: str = "auto"
     seed: int = 0
-    engine: str = "local"
+    engine: Literal["local", "inline"] = "local"
+    prefer: Literal["best", "simple"] = "best"
+    trials: Annotated[int, msgspec.Meta(ge=0)] = 0
     families: tuple[str, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,6 +17,11 @@ from palio.core.records import Promotion, Record
 from palio.store import Store, open_store
 
 T = TypeVar("T", bound=Record)
+
+AFTER_SHARE, LEAST_AFTER_S, MOST_AFTER_S = 0.12, 3.0, 60.0
+"""Of the budget of a whole run so much is left to what follows the search: evaluation, the gate's replay, the report."""
+LAST_S = 2.0
+"""Of these, so much to what follows the evaluation."""
 
 
 class Opened:
@@ -33,6 +39,8 @@ class Opened:
         """Steps whose inputs had not changed."""
         self.warnings: list[str] = []
         """What a person must know who trusts the result, one sentence each."""
+        self.ends: float | None = None
+        """Moment on `time.monotonic` at which the whole run is to be over; None: each step has its own budget."""
 
     @classmethod
     def open(
@@ -74,6 +82,23 @@ class Opened:
         table = msgspec.structs.replace(self.config.train, budget_s=budget_s)
         config = msgspec.structs.replace(self.config, train=table)
         return Opened(self.folder, config, self.store, progress=self.progress)
+
+    def begin(self, started: float | None = None) -> None:
+        """Let the budget be that of the whole run, from `started` on."""
+        self.ends = (time.monotonic() if started is None else started) + self.config.train.budget_s
+
+    @property
+    def search_ends(self) -> float | None:
+        """Moment at which a search is to be over; None: when its budget is."""
+        if self.ends is None:
+            return None
+        budget = self.config.train.budget_s
+        return self.ends - min(max(AFTER_SHARE * budget, LEAST_AFTER_S), MOST_AFTER_S, 0.4 * budget)
+
+    @property
+    def evaluation_s(self) -> float | None:
+        """Seconds that are left for an evaluation; None: what it is used to."""
+        return None if self.ends is None else max(0.0, self.ends - LAST_S - time.monotonic())
 
     def skip(self, step: str) -> None:
         """Remember that a step had nothing to do."""

@@ -57,6 +57,7 @@ def search(
     *,
     task: Task,
     budget_s: float = 300.0,
+    ends: float | None = None,
     metric: str = "auto",
     seed: int = 0,
     families: Sequence[str | Family] = (),
@@ -84,7 +85,8 @@ def search(
         snapshot: The data.
         parts: How the data is cut.
         task: What is to be predicted.
-        budget_s: Seconds it may take.
+        budget_s: Seconds it may take; part of what the search is known by.
+        ends: Moment on `time.monotonic` at which it must be over, where that is not `budget_s` from now.
         metric: What to aim at; `auto`: the task's own, or the usual one of its kind.
         seed: Fixes every use of chance.
         families: Names, or objects that fit `Family`; empty: all that fit task and data.
@@ -123,7 +125,7 @@ def search(
         progress.say(f"The search of {counted(len(known.runs), 'trial')} is already done.")
         return known
     progress.say(_announced(entrants, cut))
-    clock = None if trials else _clock(started + budget_s, cut)
+    clock = None if trials else _clock(started + budget_s if ends is None else ends, cut)
     with _engine_of(engine, entrants, cut.lesson) as (hands, n_workers):
         if clock is not None:
             clock.n_workers = n_workers
