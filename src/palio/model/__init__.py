@@ -60,8 +60,11 @@ if TYPE_CHECKING:
     from palio.model.tabular.options import Style as Style
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
-    from palio.model.tabular.trees import emit_forest as emit_forest
-    from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
+    from palio.model.tabular.trees.forest import emit_forest as emit_forest
+    from palio.model.tabular.trees.lightgbm import emit_lightgbm as emit_lightgbm
+    from palio.model.tabular.trees.xgboost import MAX_FLOAT32 as MAX_FLOAT32
+    from palio.model.tabular.trees.xgboost import XgboostModel as XgboostModel
+    from palio.model.tabular.trees.xgboost import emit_xgboost as emit_xgboost
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
@@ -90,6 +93,8 @@ else:
             "tabular.linear": "emit_constant emit_linear",
             "tabular.options": "PreprocessingOptions Style",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
-            "tabular.trees": "emit_forest emit_lightgbm",
+            "tabular.trees.forest": "emit_forest",
+            "tabular.trees.lightgbm": "emit_lightgbm",
+            "tabular.trees.xgboost": "MAX_FLOAT32 XgboostModel emit_xgboost",
         },
     )

@@ -15,6 +15,7 @@ FAMILIES: dict[str, str] = {
     "linear": "palio.train.families.linear:FAMILY",
     "lightgbm": "palio.train.families.boosting:FAMILY",
     "forest": "palio.train.families.forest:FAMILY",
+    "xgboost": "palio.train.families.xgboost:FAMILY",
 }
 """Name → `module:attribute`, in the order in which they are tried: a model is always at hand, the costly come last."""
 
