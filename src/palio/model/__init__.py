@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.linear import emit_linear as emit_linear
     from palio.model.tabular.options import PreprocessingOptions as PreprocessingOptions
     from palio.model.tabular.options import Style as Style
+    from palio.model.tabular.perceptron import Perceptrons as Perceptrons
+    from palio.model.tabular.perceptron import emit_perceptrons as emit_perceptrons
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
@@ -92,6 +94,7 @@ else:
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.linear": "emit_constant emit_linear",
             "tabular.options": "PreprocessingOptions Style",
+            "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
             "tabular.trees.forest": "emit_forest",
             "tabular.trees.lightgbm": "emit_lightgbm",
