@@ -18,8 +18,8 @@ from palio.store import Store, open_store
 
 T = TypeVar("T", bound=Record)
 
-AFTER_SHARE, LEAST_AFTER_S, MOST_AFTER_S = 0.12, 3.0, 60.0
-"""Of the budget of a whole run so much is left to what follows the search: evaluation, the gate's replay, the report."""
+AFTER_SHARE, LEAST_AFTER_S, MOST_AFTER_S = 0.05, 2.0, 30.0
+"""Of the budget of a whole run so much is left to what follows the search: evaluation, replay at the gate, report."""
 LAST_S = 2.0
 """Of these, so much to what follows the evaluation."""
 
@@ -88,12 +88,10 @@ class Opened:
         self.ends = (time.monotonic() if started is None else started) + self.config.train.budget_s
 
     @property
-    def search_ends(self) -> float | None:
-        """Moment at which a search is to be over; None: when its budget is."""
-        if self.ends is None:
-            return None
+    def after_s(self) -> float:
+        """Seconds on a quiet machine that are to be left when a search ends; 0 where it stands alone."""
         budget = self.config.train.budget_s
-        return self.ends - min(max(AFTER_SHARE * budget, LEAST_AFTER_S), MOST_AFTER_S, 0.4 * budget)
+        return 0.0 if self.ends is None else min(max(AFTER_SHARE * budget, LEAST_AFTER_S), MOST_AFTER_S, 0.3 * budget)
 
     @property
     def evaluation_s(self) -> float | None:

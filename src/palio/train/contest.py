@@ -1,4 +1,4 @@
-"""Let the families compete: steps within a budget, each saved as it ends, then the choice among candidates and a mix."""
+"""Let the families compete: steps within a budget, each saved as it ends, then the choice among them and a mix."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ REPEATED = ((250, 4), (700, 3), (2_000, 2))
 """Rows up to which cross-validation is repeated, and how often it is made."""
 WHOLE_CELLS = 60_000
 """Up to so many cells every candidate is fitted on all folds at once: there is nothing to save."""
+GLANCE_S = 0.03
+"""Seconds of CPU that it takes to see how busy the machine is."""
 OVERHEAD_S, OVERHEAD_A_ROW_S = 0.7, 1.5e-5
 """What export, checks and packing take: at least, and for each row."""
 _PARTS: tuple[Part, Part] = ("train", "validation")
@@ -58,6 +60,7 @@ def search(
     task: Task,
     budget_s: float = 300.0,
     ends: float | None = None,
+    after_s: float = 0.0,
     metric: str = "auto",
     seed: int = 0,
     families: Sequence[str | Family] = (),
@@ -87,6 +90,7 @@ def search(
         task: What is to be predicted.
         budget_s: Seconds it may take; part of what the search is known by.
         ends: Moment on `time.monotonic` at which it must be over, where that is not `budget_s` from now.
+        after_s: What the caller does before `ends` when the search is over: seconds on a quiet machine.
         metric: What to aim at; `auto`: the task's own, or the usual one of its kind.
         seed: Fixes every use of chance.
         families: Names, or objects that fit `Family`; empty: all that fit task and data.
@@ -125,7 +129,7 @@ def search(
         progress.say(f"The search of {counted(len(known.runs), 'trial')} is already done.")
         return known
     progress.say(_announced(entrants, cut))
-    clock = None if trials else _clock(started + budget_s if ends is None else ends, cut)
+    clock = None if trials else _clock(started + budget_s if ends is None else ends, cut, after_s)
     with _engine_of(engine, entrants, cut.lesson) as (hands, n_workers):
         if clock is not None:
             clock.n_workers = n_workers
@@ -260,15 +264,17 @@ def _both(train: Examples, validation: Examples) -> Examples:
     return Examples(frame, np.concatenate([train.target, validation.target]), train.schema, train.task)
 
 
-def _clock(end: float, cut: _Cut) -> Clock:
+def _clock(ends: float, cut: _Cut, after_s: float) -> Clock:
     n_rows = len(cut.lesson.examples.target)
     learned = [len(rows) for key, rows in cut.lesson.rows.items() if key.startswith("learn ")]
     return Clock(
-        end=end,
+        ends=ends,
+        quiet_after_s=after_s,
+        slowness=_slowness(),
         n_workers=1,
         n_rows_a_fold=float(np.mean(learned)),
         n_rows=n_rows,
-        overhead_s=OVERHEAD_S + OVERHEAD_A_ROW_S * min(n_rows, 200_000),
+        quiet_overhead_s=OVERHEAD_S + OVERHEAD_A_ROW_S * min(n_rows, 200_000),
     )
 
 
@@ -276,6 +282,14 @@ def _race(entrants: Sequence[Family], cut: _Cut, terms: Terms) -> Race:
     shape = cut.lesson.take("learn 0").shape
     screens = shape.n_rows * shape.n_features * max(1, shape.n_classes) > WHOLE_CELLS
     return Race(entrants, shape, terms, n_folds=cut.lesson.n_folds, screens=screens)
+
+
+def _slowness() -> float:
+    """Measure how many seconds a second of CPU takes here just now."""
+    started, cpu = time.perf_counter(), time.thread_time()
+    while time.thread_time() - cpu < GLANCE_S:
+        pass
+    return max(1.0, (time.perf_counter() - started) / (time.thread_time() - cpu))
 
 
 @contextlib.contextmanager

@@ -31,10 +31,13 @@ SHORTEST_S = 1.0
 """No fold is given less."""
 LEAST_LEFT_S = 0.3
 """With less time left than this no step is begun."""
+LEAST_CPU_S = 0.05
+"""A fit that takes less says nothing of the machine."""
+MAX_SLOWNESS = 10.0
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
-GRACE = 1.5
-"""A fit that takes so many times its limit, and two seconds, is ended from outside."""
+GRACE, WARM_UP_S = 1.5, 3.0
+"""A fit that takes so many times its limit, and some seconds to load its library, is ended from outside."""
 TOO_MANY_SKIPPED = 6
 """After so many steps in a row for which there was no time, the race is over."""
 
@@ -43,14 +46,35 @@ TOO_MANY_SKIPPED = 6
 class Clock:
     """How much time there is."""
 
-    end: float
-    """Moment on `time.monotonic` at which everything must be done."""
+    ends: float
+    """Moment on `time.monotonic` at which everything must be done, what follows the search too."""
     n_workers: int
     n_rows_a_fold: float
     n_rows: int
-    overhead_s: float
-    """What export, checks and packing take."""
+    quiet_overhead_s: float
+    """What export, checks and packing take on a quiet machine."""
+    quiet_after_s: float = 0.0
+    """What follows the search takes on a quiet machine."""
+    slowness: float = 1.0
+    """How many times slower than a quiet one this machine is: seconds for each second of CPU."""
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def end(self) -> float:
+        """Moment at which the search must be over."""
+        most = 0.5 * (self.ends - self.started)
+        return self.ends - min(self.quiet_after_s * self.slowness, most)
+
+    @property
+    def overhead_s(self) -> float:
+        """What export, checks and packing take as the machine is."""
+        return min(self.quiet_overhead_s * self.slowness, 0.3 * (self.ends - self.started))
+
+    def take_in(self, outcome: Outcome) -> None:
+        """Learn from a fit how busy the machine is with other things."""
+        if outcome.cpu_s > LEAST_CPU_S:
+            seen = min(MAX_SLOWNESS, max(1.0, outcome.seconds / outcome.cpu_s))
+            self.slowness += 0.3 * (seen - self.slowness)
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits need: the best candidates, on all rows."""
@@ -171,7 +195,7 @@ class Drive:
         if self.clock is None:
             return None
         end = self.clock.end - time.monotonic()
-        return end if order.limit_s is None else min(end, GRACE * order.limit_s + 2.0)
+        return end if order.limit_s is None else min(end, GRACE * order.limit_s + WARM_UP_S * self.clock.slowness)
 
     def _wait_s(self) -> float:
         return 1.0 if self.clock is None else float(np.clip(self.clock.left_s(self.candidates), 0.05, 1.0))
@@ -186,6 +210,8 @@ class Drive:
 
     def _take_in(self, step: Step, outcome: Outcome) -> None:
         candidate = self.candidates[step.candidate]
+        if self.clock is not None:
+            self.clock.take_in(outcome)
         trial.take_in(candidate, step, outcome)
         candidate.is_whole = len(candidate.scores) == self.n_folds
         self._note(step)

@@ -52,6 +52,8 @@ class Outcome:
     curves: tuple[Array, ...] = ()
     n_parameters: int = 0
     seconds: float = 0.0
+    cpu_s: float = 0.0
+    """Of the process: where it is much less than `seconds`, others keep the machine busy."""
     graph: bytes = b""
     """Of the last fold's model, or of the one that learned from everything."""
     cost: Cost | None = None

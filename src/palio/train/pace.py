@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import numpy as np
 
 from palio.train.family import Examples, Family, OutOfTime, Params
+from palio.train.lessons import Lesson
 
+WARM_ROWS = 60
+"""Rows of the fit that only loads what a family needs."""
 FEW_ROUNDS = 4
 """Rounds of a first fit of a family that learns in rounds."""
 FEWEST_ROWS, PART = 400, 16
@@ -28,6 +32,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._found: dict[str, float] = {}
+        self._warm: set[str] = set()
 
     def of(self, family: str) -> float | None:
         """Return the factor of a family; None if it was not fitted yet."""
@@ -37,6 +42,17 @@ class Pace:
         """Take in what a fit took."""
         if expected > 0:
             self._found[family.name] = seconds / expected
+
+    def warm_up(self, family: Family, lesson: Lesson) -> None:
+        """Load what a family needs, by a fit on a few rows: that is no part of what its fits cost."""
+        if family.name in self._warm:
+            return
+        self._warm.add(family.name)
+        examples = lesson.examples
+        some = examples.take(np.arange(min(WARM_ROWS, len(examples.target))))
+        params = dict(family.defaults(some.shape, some.task)[0])
+        with contextlib.suppress(Exception):  # what is wrong with it is told by the fit that was asked for
+            family.fit(some, params=params | ({family.rounds: 1} if family.rounds else {}), seed=0)
 
     def fit_into(self, family: Family, params: Params, examples: Examples, limit_s: float, *, seed: int) -> Params:
         """Return settings whose fit on `examples` ends within `limit_s`: those given, or cheaper ones.

@@ -20,6 +20,8 @@ from palio.train.proposal import propose
 if TYPE_CHECKING:
     from palio.train.terms import Terms
 
+N_SOON = 3
+"""Steps that take one fold whatever the size of the data: there is a model soon."""
 LAG = 4
 """A step knows what came of the steps that are at least so many before it."""
 N_WHOLE_FIRST = 3
@@ -140,16 +142,16 @@ class Race:
             params = propose(
                 family, past, shape=self._shape, task=terms.task, seed=terms.seed, trial=number, sign=terms.sign
             )
-        folds = self._folds[:1] if self._screens else self._folds
+        folds = self._folds[:1] if self._screens or number < N_SOON else self._folds
+        if folds == self._folds:
+            self._promoted.add(number)
         return Step(number, number, name, params, seeds.derive(terms.seed, "trial", name, number), folds)
 
     def _promote(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Take the most promising candidate to the folds that it has not seen."""
-        if not self._screens:
-            return None
         ranked = self._ranked(known)
         best = ranked[0].screen if ranked else None
-        simplest = next((one.screen for one in ranked if one.family == "dummy"), None)
+        simplest = self._simplest(ranked)
         n_whole = dict.fromkeys(self._families, 0)
         for one in ranked:
             n_whole[one.family] += one.number in self._promoted
@@ -166,7 +168,7 @@ class Race:
 
     def _has_fresh(self, ranked: Sequence[Candidate], n_whole: Mapping[str, int]) -> bool:
         best = ranked[0].screen
-        simplest = next((one.screen for one in ranked if one.family == "dummy"), None)
+        simplest = self._simplest(ranked)
         return any(
             not n_whole[one.family] and not _is_hopeless(one.screen, best, simplest, sign=self._terms.sign)
             for one in ranked
@@ -174,13 +176,19 @@ class Race:
 
     def _explore(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Try new settings of one of the families that did best."""
-        families = list(dict.fromkeys(one.family for one in self._ranked(known)))
+        ranked = self._ranked(known)
+        best, simplest = (ranked[0].screen if ranked else None), self._simplest(ranked)
+        fair = [one for one in ranked if not _is_hopeless(one.screen, best, simplest, sign=self._terms.sign)]
+        families = list(dict.fromkeys(one.family for one in fair))
         open_to = [name for name in families if self._is_open(name)]
         if not open_to:
             return None
         place = EXPLORED[self._explored % len(EXPLORED)]
         self._explored += 1
         return self._new(number, open_to[min(place, len(open_to) - 1)], known)
+
+    def _simplest(self, ranked: Sequence[Candidate]) -> float | None:
+        return next((one.screen for one in ranked if one.family == "dummy"), None)
 
     def _is_open(self, name: str) -> bool:
         family, tried = self._families[name], self._n_tried[name]

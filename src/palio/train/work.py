@@ -35,7 +35,9 @@ def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outco
         KeyboardInterrupt: passed on.
         MemoryError: passed on: whoever runs the worker knows what to say of it.
     """
-    started = time.perf_counter()
+    if order.limit_s is not None:
+        pace.warm_up(family, lesson)
+    started, cpu = time.perf_counter(), time.process_time()
     deadline = None if order.limit_s is None else time.monotonic() + order.limit_s
     try:
         done = (
@@ -49,7 +51,7 @@ def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outco
         done = Outcome(number=order.number, status="late", reason=str(error) or "its time was over")
     except Exception as error:  # noqa: BLE001 - a family may be foreign code; its fault must not end the search
         done = Outcome(number=order.number, status="failed", reason=line_of(error))
-    return replace(done, seconds=time.perf_counter() - started)
+    return replace(done, seconds=time.perf_counter() - started, cpu_s=time.process_time() - cpu)
 
 
 def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline: float | None) -> Outcome:

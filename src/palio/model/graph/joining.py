@@ -49,8 +49,8 @@ def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
         for name in node.input:
             if name not in names:
                 names[name] = builder.share_constant(constants[name])
-        for name, made in zip(node.output, builder.share_node(node, [names[n] for n in node.input]), strict=True):
-            names[name] = made
+        made = builder.share_node(node, [names[name] for name in node.input])
+        names |= dict(zip(node.output, made, strict=True))
     answer = names[wanted]
     if task.kind == "regression":
         return builder.node("Reshape", answer, builder.constant([-1, 1], "int64"))
