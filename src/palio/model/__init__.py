@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from palio.model.cells.rows import RecordReader as RecordReader
     from palio.model.cells.stress import stress_feeds as stress_feeds
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
+    from palio.model.graph.calibrating import calibrated as calibrated
+    from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
     from palio.model.graph.heads import emit_answers as emit_answers
     from palio.model.graph.joining import join as join
     from palio.model.graph.joining import take_in as take_in
@@ -85,6 +87,7 @@ else:
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
             "graph.builder": "GraphBuilder",
+            "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",
             "graph.joining": "join take_in",
             "graph.session": "Graph MAX_RUN_S Outputs",

@@ -19,6 +19,15 @@ class Member(Record, frozen=True, kw_only=True):
     weight: float
 
 
+class Calibration(Record, frozen=True, kw_only=True):
+    """How probabilities are corrected, so that they mean what they say."""
+
+    kind: Literal["none", "temperature", "platt", "isotonic"]
+    numbers: tuple[float, ...]
+    """`temperature`: the factor on log probabilities; `platt`: slope and offset of the log odds; `isotonic`: place and
+    value of each knot."""
+
+
 class Run(Record, frozen=True, kw_only=True):
     """One candidate that was tried."""
 
@@ -52,6 +61,8 @@ class Run(Record, frozen=True, kw_only=True):
     chosen: bool = False
     members: tuple[Member, ...] = ()
     """Of an ensemble: whose answers it averages."""
+    calibration: Calibration | None = None
+    """How its probabilities are corrected; None where they are not."""
 
 
 class LearningPoint(Record, frozen=True, kw_only=True):

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from palio.core.errors import InputError
-from palio.core.records import Schema, Task
+from palio.core.records import Calibration, Schema, Task
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.builder import GraphBuilder
+from palio.model.graph.calibrating import emit_calibrated
 from palio.model.graph.heads import emit_answers
 
 
-def join(models: Sequence[bytes], weights: Sequence[float], *, schema: Schema, task: Task) -> bytes:
+def join(
+    models: Sequence[bytes],
+    weights: Sequence[float],
+    *,
+    schema: Schema,
+    task: Task,
+    calibration: Calibration | None = None,
+) -> bytes:
     """Return one graph that answers the weighted mean of what `models` answer.
 
     Nodes that compute the same from the same columns stand in it once, e.g. the features of two members.
@@ -22,6 +30,7 @@ def join(models: Sequence[bytes], weights: Sequence[float], *, schema: Schema, t
         weights: One for each.
         schema: The contract.
         task: What is predicted.
+        calibration: How the mean is corrected at the end.
 
     Raises:
         InputError: no model, or not one weight for each.
@@ -31,8 +40,12 @@ def join(models: Sequence[bytes], weights: Sequence[float], *, schema: Schema, t
     builder = GraphBuilder(schema)
     total = ""
     for model, weight in zip(models, weights, strict=True):
-        answer = builder.node("Mul", take_in(builder, model, task), builder.constant(float(weight)))
+        answer = take_in(builder, model, task)
+        if weight != 1.0:
+            answer = builder.node("Mul", answer, builder.constant(float(weight)))
         total = builder.node("Add", total, answer) if total else answer
+    if calibration is not None:
+        total = emit_calibrated(builder, total, calibration)
     emit_answers(builder, total, task)
     return builder.build()
 
