@@ -45,6 +45,7 @@ class DataTable(_Table, frozen=True, kw_only=True):
     positive: str = ""
     id: str = ""
     group: str = ""
+    weight: str = ""
     time: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     images: str = ""
@@ -79,6 +80,8 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     engine: Literal["local", "inline"] = "local"
     prefer: Literal["best", "simple"] = "best"
     trials: Annotated[int, msgspec.Meta(ge=0)] = 0
+    objective: Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"] = "auto"
+    imbalance: Literal["none", "balanced"] = "none"
     families: tuple[str, ...] = ()
 
 

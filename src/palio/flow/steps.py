@@ -112,6 +112,9 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             after_s=opened.after_s,
             prefer=table.prefer,
             trials=table.trials,
+            objective=table.objective,
+            weight=opened.config.data.weight,
+            imbalance=table.imbalance,
             engine=table.engine,
             seed=table.seed,
             families=table.families,
@@ -150,6 +153,7 @@ def _search_inputs(opened: Opened, parts: Parts, task: Task) -> dict[str, Any]:
         "task": task,
         "train": config.train,
         "limits": config.limits,
+        "weight": config.data.weight,
         "versions": model.versions(),
     }
 

@@ -7,7 +7,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,19 +14,20 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 import numpy as np
 
-from palio import data, measure, model, split
-from palio.core import ids, seeds
+from palio import measure, model, split
+from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Part, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
+from palio.core.records import Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
 from palio.train import finals, learning
 from palio.train.choice import Limits, Prefer
+from palio.train.cutting import Cut, How, cut_rows
 from palio.train.drive import Clock, Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Array, Examples, Family, calm_threads
+from palio.train.family import Family, Objective, calm_threads
 from palio.train.lessons import Lesson
 from palio.train.race import Race
 from palio.train.table import FAMILIES, load_family
@@ -36,19 +36,14 @@ from palio.train.terms import Terms
 if TYPE_CHECKING:
     from palio.store import Store
 
-HOLDOUT_ROWS = 100_000
-"""From so many training rows on, one fit that is scored on the validation part replaces cross-validation."""
-N_BLOCKS = 10
-"""Blocks of rows that one large holdout is scored in, so that scores have a spread."""
-REPEATED = ((250, 4), (700, 3), (2_000, 2))
-"""Rows up to which cross-validation is repeated, and how often it is made."""
 WHOLE_CELLS = 60_000
 """Up to so many cells every candidate is fitted on all folds at once: there is nothing to save."""
 GLANCE_S = 0.03
 """Seconds of CPU that it takes to see how busy the machine is."""
 OVERHEAD_S, OVERHEAD_A_ROW_S = 0.7, 1.5e-5
 """What export, checks and packing take: at least, and for each row."""
-_PARTS: tuple[Part, Part] = ("train", "validation")
+CLASS_OBJECTIVES = ("log_loss", "focal")
+VALUE_OBJECTIVES = ("squared", "absolute", "huber", "quantile", "poisson")
 Kept = TypeVar("Kept", Search, SearchPlan)
 
 
@@ -69,6 +64,9 @@ def search(
     prefer: Prefer = "best",
     trials: int = 0,
     engine: str = "local",
+    objective: Objective = "auto",
+    weight: str = "",
+    imbalance: str = "none",
     progress: Progress = SILENT,
 ) -> Search:
     """Train candidates and choose the one to send to the gate.
@@ -99,6 +97,9 @@ def search(
         prefer: `best`: quality first; `simple`: the simplest within one standard error of the best.
         trials: Candidates to try, whatever the clock says; 0: as many as the budget allows.
         engine: `local`: worker processes of this machine; `inline`: this process.
+        objective: What fits make small; `auto`: what suits the metric.
+        weight: Column that says what each row counts when fits learn; scores count every row once.
+        imbalance: `balanced`: rows of rare classes count more, so that all classes weigh the same.
         progress: Who listens.
 
     Returns:
@@ -118,8 +119,10 @@ def search(
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
     entrants = _entrants(families, task, snapshot.schema)
     split.check_metric(store, snapshot, parts, task)
-    cut = _cut(store, snapshot, parts, task)
-    terms = _terms(snapshot, parts, task, seed, entrants, cut)
+    _check_objective(objective, task)
+    how = How(objective, weight, imbalance == "balanced")
+    cut = cut_rows(store, snapshot, parts, task, how)
+    terms = _terms(snapshot, parts, task, seed, entrants, cut, how)
     limits = Limits(latency_ms_p99, size_mb, prefer)
     identity = ids.digest_of(
         {"inputs": terms.inputs, "budget_s": 0.0 if trials else budget_s, "trials": trials, "limits": limits.facts()}
@@ -202,69 +205,16 @@ def _when_it_ended(runs: Sequence[Run], budget_s: float) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """The rows, and how they are cut for scoring."""
-
-    lesson: Lesson
-    n_train: int
-    n_blocks: int
-    """Blocks that a fold is scored in; more than one: a holdout."""
-    n_distinct: int
-    """Folds of one cross-validation; `lesson` holds those of its repetitions, too."""
+def _check_objective(objective: str, task: Task) -> None:
+    fits = CLASS_OBJECTIVES if task.kind == "classification" else VALUE_OBJECTIVES
+    if objective not in ("auto", *fits):
+        raise InputError(
+            f"[train] objective: got `{objective}`, for {task.kind} allowed are auto, {', '.join(fits)}",
+            hint="leave it at auto to aim at what suits the metric",
+        )
 
 
-def _cut(store: Store, snapshot: Snapshot, parts: Parts, task: Task) -> _Cut:
-    train, validation = (_examples(store, snapshot, parts, task, part) for part in _PARTS)
-    n_train, n_validation = len(train.target), len(validation.target)
-    if not n_train:
-        raise InputError("train: the training part has no rows", hint="bring more labelled rows")
-    everything = _both(train, validation)
-    if n_train >= HOLDOUT_ROWS and n_validation:
-        rows = np.arange(n_train + n_validation)
-        held = {"learn 0": rows[:n_train], "score 0": rows[n_train:]}
-        return _Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1)
-    n_rows = n_train + n_validation
-    n_repeats = 1 if parts.method == "time" else next((n for most, n in REPEATED if n_rows <= most), 1)
-    found: dict[str, Array] = {}
-    n_distinct = 0
-    for repeat in range(n_repeats):
-        how = parts if not repeat else msgspec.structs.replace(parts, seed=seeds.derive(parts.seed, "repeat", repeat))
-        pairs = split.folds(everything.frame, how, task, schema=everything.schema)
-        n_distinct = n_distinct or len(pairs)
-        for learned, scored in pairs:
-            number = len(found) // 2
-            found |= {f"learn {number}": learned, f"score {number}": scored}
-    return _Cut(Lesson(everything, found | _parts_of(everything, found, n_distinct, parts)), n_train, 1, n_distinct)
-
-
-def _parts_of(everything: Examples, held: dict[str, Array], n_folds: int, parts: Parts) -> dict[str, Array]:
-    """Return a quarter and a half of what each fold learns from, for the learning curve."""
-    found: dict[str, Array] = {}
-    for fold in range(n_folds):
-        cut = learning.nested(everything, held[f"learn {fold}"], parts)
-        if cut is None:
-            return {}
-        found |= {f"quarter {fold}": cut[0], f"half {fold}": cut[1]}
-    return found
-
-
-def _examples(store: Store, snapshot: Snapshot, parts: Parts, task: Task, part: Part) -> Examples:
-    frame = split.read(store, snapshot, parts, part)
-    return Examples(frame, data.target_array(frame, task), snapshot.schema, task)
-
-
-def _both(train: Examples, validation: Examples) -> Examples:
-    """Return training and validation rows together."""
-    import polars
-
-    if not len(validation.target):
-        return train
-    frame = polars.concat([train.frame, validation.frame]).rechunk()
-    return Examples(frame, np.concatenate([train.target, validation.target]), train.schema, train.task)
-
-
-def _clock(ends: float, cut: _Cut, after_s: float) -> Clock:
+def _clock(ends: float, cut: Cut, after_s: float) -> Clock:
     n_rows = len(cut.lesson.examples.target)
     learned = [len(rows) for key, rows in cut.lesson.rows.items() if key.startswith("learn ")]
     return Clock(
@@ -278,7 +228,7 @@ def _clock(ends: float, cut: _Cut, after_s: float) -> Clock:
     )
 
 
-def _race(entrants: Sequence[Family], cut: _Cut, terms: Terms) -> Race:
+def _race(entrants: Sequence[Family], cut: Cut, terms: Terms) -> Race:
     shape = cut.lesson.take("learn 0").shape
     screens = shape.n_rows * shape.n_features * max(1, shape.n_classes) > WHOLE_CELLS
     return Race(entrants, shape, terms, n_folds=cut.lesson.n_folds, screens=screens)
@@ -310,7 +260,7 @@ def _engine_of(name: str, entrants: Sequence[Family], lesson: Lesson) -> Iterato
             engine.close()
 
 
-def _announced(entrants: Sequence[Family], cut: _Cut) -> str:
+def _announced(entrants: Sequence[Family], cut: Cut) -> str:
     """Say what is going to be tried, and how it is scored."""
     names = listed([family.name for family in entrants], at_most=12)
     if cut.n_blocks > 1:
@@ -349,12 +299,15 @@ def _unread(schema: Schema) -> InputError:
     )
 
 
-def _terms(snapshot: Snapshot, parts: Parts, task: Task, seed: int, entrants: Sequence[Family], cut: _Cut) -> Terms:
+def _terms(
+    snapshot: Snapshot, parts: Parts, task: Task, seed: int, entrants: Sequence[Family], cut: Cut, how: How
+) -> Terms:
     inputs = {
         "snapshot": snapshot.id,
         "parts": parts.id,
         "task": task,
         "seed": seed,
+        "how": how,
         "families": [family.name for family in entrants],
         "folds": [cut.lesson.n_folds, cut.n_distinct, cut.n_blocks],
         "versions": model.versions() | {"optuna": metadata.version("optuna")},

@@ -92,8 +92,9 @@ class Clock:
         return self.end - self.reserve_s(candidates) - time.monotonic()
 
     def fold_limit_s(self) -> float:
-        """Return the seconds that one fold of a new candidate may take."""
-        return max(SHORTEST_S, (self.end - self.started) * self.n_workers / STEPS_IN_BUDGET)
+        """Return the seconds that one fold of a new candidate may take: more of the budget where all is slow."""
+        share = self.slowness**0.5 / STEPS_IN_BUDGET
+        return max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share)
 
 
 @dataclass
