@@ -52,6 +52,11 @@ class How(msgspec.Struct, frozen=True):
 
 
 def cut_rows(store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: How) -> Cut:
+    """Read train and validation, and cut them for cross-validation, repeated where there are few; or for one holdout.
+
+    Raises:
+        InputError: there are no rows to train on, or the weights of rows are no weights.
+    """
     train, validation = (_examples(store, snapshot, parts, task, part) for part in _PARTS)
     n_train, n_validation = len(train.target), len(validation.target)
     if not n_train:
