@@ -25,3 +25,8 @@ class TestForest(FamilyContract):
 class TestLightgbm(FamilyContract):
     def family(self) -> Family:
         return load_family("lightgbm")
+
+
+class TestXgboost(FamilyContract):
+    def family(self) -> Family:
+        return load_family("xgboost")
