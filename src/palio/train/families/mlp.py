@@ -196,7 +196,7 @@ class _Course:
 
     def __init__(self, layout: Layout, loss: Loss, inputs: _Inputs, deadline: float | None) -> None:
         self._layout, self._loss, self._inputs, self._deadline = layout, loss, inputs, deadline
-        self._watched: tuple[Array, Array] | None = None
+        self._watched: tuple[Array, Array, Array | None] | None = None
         self._kept: dict[int, Array] = {}
         self._losses: list[float] = []
         self.n_rounds = 0
@@ -206,7 +206,8 @@ class _Course:
         if watch is not None and len(watch.target):
             rows = np.arange(0, len(watch.target), -(-len(watch.target) // MAX_WATCHED))
             features = watch.matrix(preprocessing)[rows]
-            self._watched = (self._inputs(features).astype(np.float32), watch.target[rows])
+            weights = None if watch.weights is None else watch.weights[rows]
+            self._watched = (self._inputs(features).astype(np.float32), watch.target[rows], weights)
 
     def run(
         self, rows: Array, target: Array, weights: Array | None, params: Params, rng: np.random.Generator, epochs: int
@@ -254,8 +255,9 @@ class _Course:
         if len(self._kept) * weights.nbytes > MAX_KEPT_BYTES:
             del self._kept[min(self._kept)]
         if self._watched is not None:
-            rows, target = self._watched
-            self._losses.append(self._loss.score(_found(self._layout, self._loss, weights, rows), target))
+            rows, target, counts = self._watched
+            found = _found(self._layout, self._loss, weights, rows)
+            self._losses.append(self._loss.score(found, target, counts))
 
     def _is_stuck(self) -> bool:
         return bool(self._losses) and len(self._losses) - 1 - int(np.argmin(self._losses)) >= PATIENCE

@@ -78,7 +78,7 @@ class Layout:
             elif name.startswith("bias"):
                 weight[...] = scores if last else 0.3 * rng.standard_normal(weight.shape)
             else:
-                spread = {"frequency": 0.2 * np.pi, "embed": self.waves**-0.5}.get(name)
+                spread = {"frequency": 0.2 * np.pi, "embed": max(1, self.waves) ** -0.5}.get(name)
                 if spread is None:
                     spread = (0.1 if last else 2.0**0.5) * weight.shape[1] ** -0.5
                 weight[...] = spread * rng.standard_normal(weight.shape)
@@ -120,7 +120,7 @@ def forward(layout: Layout, weights: Weights, rows: Array, drop: Drop | None = N
     for layer in range(len(layout.widths)):
         kept[f"values{layer}"] = values
         before = values @ weights[f"weight{layer}"] + weights[f"bias{layer}"]
-        gate = 1 / (1 + np.exp(-before))
+        gate = 0.5 + 0.5 * np.tanh(0.5 * before)
         values = before * gate  # SiLU
         if drop is not None:
             kept[f"slope{layer}"] = gate * (1 + before - values)
