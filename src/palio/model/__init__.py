@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from palio.model.tabular.contributions import explainer as explainer
     from palio.model.tabular.linear import emit_constant as emit_constant
     from palio.model.tabular.linear import emit_linear as emit_linear
+    from palio.model.tabular.options import Derived as Derived
     from palio.model.tabular.options import PreprocessingOptions as PreprocessingOptions
     from palio.model.tabular.options import Style as Style
     from palio.model.tabular.perceptron import Perceptrons as Perceptrons
@@ -96,7 +97,7 @@ else:
             "graph.zipmap": "without_zipmap",
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.linear": "emit_constant emit_linear",
-            "tabular.options": "PreprocessingOptions Style",
+            "tabular.options": "Derived PreprocessingOptions Style",
             "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
             "tabular.trees.forest": "emit_forest",
