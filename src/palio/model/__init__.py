@@ -60,6 +60,10 @@ if TYPE_CHECKING:
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
     from palio.model.tabular.trees import emit_forest as emit_forest
     from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
+    from palio.model.text.vocabulary import count_entries as count_entries
+    from palio.model.text.vocabulary import learn_reading as learn_reading
+    from palio.model.text.weighing import Weighing as Weighing
+    from palio.model.text.weighing import fit_weighing as fit_weighing
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
@@ -88,5 +92,7 @@ else:
             "tabular.options": "PreprocessingOptions Style",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
             "tabular.trees": "emit_forest emit_lightgbm",
+            "text.vocabulary": "count_entries learn_reading",
+            "text.weighing": "Weighing fit_weighing",
         },
     )

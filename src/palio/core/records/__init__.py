@@ -35,7 +35,7 @@ from palio.core.records.evaluation import (
     Slice,
     WorstRow,
 )
-from palio.core.records.model import Cost, Manifest, Parity, Signature, TensorSpec
+from palio.core.records.model import Cost, Manifest, Parity, Reading, Signature, TensorSpec
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
 from palio.core.records.search import LearningCurve, LearningPoint, Run, Search
 
@@ -72,6 +72,7 @@ __all__ = [
     "Parts",
     "Promotion",
     "Reach",
+    "Reading",
     "Record",
     "Run",
     "Schema",
