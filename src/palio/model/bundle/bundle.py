@@ -167,9 +167,7 @@ def pack(
     """
     session = Graph(graph)
     rules = tuple(msgspec.structs.replace(one, word_entries=(), piece_entries=()) for one in session.readings)
-    manifest = Manifest(
-        format=3, inputs=session.inputs, outputs=session.outputs, files={}, readings=rules, **facts
-    )
+    manifest = Manifest(format=3, inputs=session.inputs, outputs=session.outputs, files={}, readings=rules, **facts)
     members = {
         GRAPH: graph,
         GOLDEN: encode_golden(golden),

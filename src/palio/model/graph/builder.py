@@ -166,7 +166,7 @@ class GraphBuilder:
         return bytes(model.SerializeToString(deterministic=True))
 
     def _taken_inputs(self) -> list[Any]:
-        """List the inputs in the order of the columns; a text that is read is no string any more, unless a node asks."""
+        """List the inputs in the order of the columns; a text that is read is no string, unless a node asks for it."""
         found = []
         for value in self._inputs:
             mine = [reading for reading in self._readings.values() if reading.input == value.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from math import log1p
 from typing import Any
 
@@ -28,8 +29,8 @@ MAX_CHARACTERS = 10_000_000
 _MOST_KNOWN = 50_000
 """Words whose pieces a reader remembers; most words of a text were met before."""
 
-Row = tuple[Sequence[int], Sequence[int], Sequence[float]]
-"""Ids, counts and facts of one text."""
+Row = tuple[Array, Array, Sequence[float]]
+"""Ids (int64), counts (float64) and facts of one text."""
 
 
 class Reader:
@@ -62,7 +63,9 @@ class Reader:
                 found = known.get(run)
                 ids += self._of_pieces(run) if found is None else found
         counts = Counter(ids)
-        return list(counts), list(counts.values()), _facts(text, len(words)) if reading.facts else ()
+        n = len(counts)
+        facts = _facts(text, len(words)) if reading.facts else ()
+        return np.fromiter(counts, np.int64, n), np.fromiter(counts.values(), np.float64, n), facts
 
     def _of_words(self, words: Sequence[str]) -> list[int]:
         if not self._words:
@@ -70,7 +73,7 @@ class Reader:
         place_of, (low, high) = self._words.get, self.reading.words
         found = list(map(place_of, words)) if low <= 1 else []
         if low <= 2 <= high:
-            found += [place_of(f"{first} {second}") for first, second in zip(words, words[1:], strict=False)]
+            found += [place_of(f"{first} {second}") for first, second in pairwise(words)]
         for n in range(max(3, low), high + 1):
             found += [place_of(" ".join(words[at : at + n])) for at in range(len(words) - n + 1)]
         return [place for place in found if place is not None]
@@ -85,11 +88,14 @@ class Reader:
 
     def feeds(self, rows: Sequence[Row]) -> dict[str, Array]:
         """Lay rows side by side as the tensors of the graph, padded to the longest."""
-        longest = max(1, max((len(ids) for ids, _, _ in rows), default=1))
-        ids, counts = np.zeros((len(rows), longest), np.int64), np.zeros((len(rows), longest))
-        for place, (found, how_often, _) in enumerate(rows):
-            ids[place, : len(found)] = found
-            counts[place, : len(found)] = how_often
+        if len(rows) == 1 and len(rows[0][0]):
+            ids, counts = rows[0][0].reshape(1, -1), rows[0][1].reshape(1, -1)
+        else:
+            longest = max(1, max((len(ids) for ids, _, _ in rows), default=1))
+            ids, counts = np.zeros((len(rows), longest), np.int64), np.zeros((len(rows), longest))
+            for place, (found, how_often, _) in enumerate(rows):
+                ids[place, : len(found)] = found
+                counts[place, : len(found)] = how_often
         tensor = self.reading.tensor
         tensors = {f"{tensor}.ids": ids, f"{tensor}.counts": counts}
         if self.reading.facts:

@@ -26,9 +26,7 @@ _MARKS = (
 )
 """Marks that belong to the letter before them, in blocks; they are no letters, but do not end a word."""
 _UNSEEN = "\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff"
-_SPACELESS = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
+_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PIECES = re.compile(rf"[\w{_MARKS}]+|[^\w\s{_UNSEEN}]")
 _WORDS = re.compile(rf"[{_SPACELESS}]|[^{_SPACELESS}]+")
 _SPACELESS_AT_ALL = re.compile(rf"[{_SPACELESS}]")

@@ -84,8 +84,8 @@ def count_entries(reading: Reading, texts: Sequence[str]) -> Any:
     reader = Reader(reading)
     rows = [reader.row(text) for text in texts]
     ends = np.cumsum([0, *(len(ids) for ids, _, _ in rows)])
-    ids = np.fromiter(chain.from_iterable(ids for ids, _, _ in rows), np.int64, ends[-1])
-    counts = np.fromiter(chain.from_iterable(counts for _, counts, _ in rows), np.float64, ends[-1])
+    ids = np.concatenate([np.empty(0, np.int64), *(ids for ids, _, _ in rows)])
+    counts = np.concatenate([np.empty(0), *(counts for _, counts, _ in rows)])
     found = sparse.csr_matrix((counts, ids, ends), shape=(len(rows), reading.n_entries))
     found.sort_indices()
     return found
