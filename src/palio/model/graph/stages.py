@@ -6,7 +6,7 @@ no longer grows with the square of the columns. Needs the package `onnx`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from palio.core.errors import IntegrityError
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.session import Feeds, Graph, Outputs
+from palio.model.reading.reader import METADATA, Readers, decode_readings
 
 Array = npt.NDArray[Any]
 Origin = npt.NDArray[np.int64]
@@ -67,9 +68,12 @@ def stages_of(model: bytes, *, threads: int = 1) -> Stages | None:
     whole = onnx.load_model_from_string(model)
     graph = whole.graph
     constants = {value.name: value for value in graph.initializer}
+    metadata = {prop.key: prop.value for prop in whole.metadata_props}
+    column_of = Readers(decode_readings(metadata.get(METADATA, "[]"))).column_of
     inputs = [value.name for value in graph.input]
     walk = _Walk(
         inputs,
+        column_of,
         {value.name for value in graph.output},
         {name: numpy_helper.to_array(value) for name, value in constants.items()},
     )
@@ -81,7 +85,7 @@ def stages_of(model: bytes, *, threads: int = 1) -> Stages | None:
     origin = walk.origin[meeting]
     joint = helper.make_tensor_value_info(meeting, onnx.TensorProto.DOUBLE, ["n", len(origin)])
 
-    def part(nodes: list[Any], takes: Iterable[Any], gives: Iterable[Any]) -> Graph:
+    def part(nodes: list[Any], takes: Iterable[Any], gives: Iterable[Any], props: Mapping[str, str]) -> Graph:
         used = {name for node in nodes for name in node.input}
         kept = [value for name, value in constants.items() if name in used]
         made = helper.make_model(
@@ -89,21 +93,30 @@ def stages_of(model: bytes, *, threads: int = 1) -> Stages | None:
             opset_imports=whole.opset_import,
             ir_version=whole.ir_version,
         )
+        helper.set_model_props(made, dict(props))
         return Graph(made.SerializeToString(deterministic=True), threads)
 
     try:
-        front = part(_needed(walk.columnwise, meeting), graph.input, [joint])
-        head = part(walk.joint, [joint], graph.output)
+        front = part(_needed(walk.columnwise, meeting), graph.input, [joint], metadata)
+        head = part(walk.joint, [joint], graph.output, {})
     except IntegrityError:  # e.g. the features are not float64
         return None
-    return Stages(front, head, tuple(inputs[index] for index in origin.tolist()), walk.is_read(meeting))
+    names = [column_of.get(name, name) for name in inputs]
+    return Stages(front, head, tuple(names[index] for index in origin.tolist()), walk.is_read(meeting))
 
 
 class _Walk:
     """Follow the nodes of a graph in their order, and tell apart those that compute column by column."""
 
-    def __init__(self, inputs: list[str], outputs: set[str], constants: dict[str, Array]) -> None:
-        self.origin: dict[str, Origin] = {name: np.array([index]) for index, name in enumerate(inputs)}
+    def __init__(
+        self, inputs: list[str], column_of: Mapping[str, str], outputs: set[str], constants: dict[str, Array]
+    ) -> None:
+        self.origin: dict[str, Origin] = {
+            name: np.array([index]) for index, name in enumerate(inputs) if name not in column_of
+        }
+        self.of_text: dict[str, str] = {name: column_of[name] for name in inputs if name in column_of}
+        """Tensor of any shape that is computed from one text column alone → that column."""
+        self._place = {column: inputs.index(name) for name, column in reversed(self.of_text.items())}
         self.columnwise: list[Any] = []
         self.joint: list[Any] = []
         self._outputs = outputs
@@ -114,10 +127,14 @@ class _Walk:
     @property
     def meeting(self) -> str | None:
         """The one tensor from which all that is joint is computed; None if there are several."""
-        return next(iter(self._met)) if len(self._met) == 1 else None
+        met = next(iter(self._met)) if len(self._met) == 1 else None
+        return met if met in self.origin else None
 
     def take(self, node: Any) -> None:
         """Follow one node."""
+        if self._stays_in_text(node):
+            self.columnwise.append(node)
+            return
         found = self._of(node)
         if found is not None:
             self.columnwise.append(node)
@@ -125,8 +142,23 @@ class _Walk:
             return
         self.joint.append(node)
         for name in node.input:
-            if name in self.origin:
+            if name in self.origin or name in self.of_text:
                 self._met.setdefault(name, []).append(node)
+
+    def _stays_in_text(self, node: Any) -> bool:
+        """Follow a node that computes from one text column alone; reshaped to rows, what it computes are features."""
+        columns = {self.of_text[name] for name in node.input if name in self.of_text}
+        is_alone = len(columns) == 1 and not any(name in self.origin for name in node.input)
+        is_known = all(name in self.of_text or name in self._constants or not name for name in node.input)
+        if not (is_alone and is_known) or len(node.output) != 1 or node.output[0] in self._outputs:
+            return False
+        (column,) = columns
+        shape = self._constants.get(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is not None and len(shape) == 2 and shape[0] == -1 and shape[1] > 0:
+            self.origin[node.output[0]] = np.full(int(shape[1]), self._place[column])
+        else:
+            self.of_text[node.output[0]] = column
+        return True
 
     def is_read(self, meeting: str) -> npt.NDArray[np.bool_]:
         """Tell which features the nodes that mix them look at."""

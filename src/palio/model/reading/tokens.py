@@ -2,7 +2,7 @@
 
 A word is a run of letters, marks, digits and `_`; any other sign that is seen is a token of its own. In scripts that
 put no space between words (Chinese, Japanese, Thai, …) each character is a word, and pieces run across them. Case is
-folded as Unicode says, and forms that look alike become one (NFKC). Control characters and marks of direction count
+folded as Unicode says, and forms that look alike become one (NFKC). Control characters, marks of direction and halves of characters count
 as blanks.
 
 Source: Unicode Standard, section 3.13 (case folding) and Annex 15 (normalisation forms).
@@ -25,7 +25,7 @@ _MARKS = (
     "\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f"
 )
 """Marks that belong to the letter before them, in blocks; they are no letters, but do not end a word."""
-_UNSEEN = "\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff"
+_UNSEEN = "\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\ud800-\udfff"
 _SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PIECES = re.compile(rf"[\w{_MARKS}]+|[^\w\s{_UNSEEN}]")
 _WORDS = re.compile(rf"[{_SPACELESS}]|[^{_SPACELESS}]+")
