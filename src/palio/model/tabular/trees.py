@@ -97,19 +97,20 @@ class _Ensemble:
 # ── LightGBM ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def emit_lightgbm(builder: GraphBuilder, features: str, booster: Any, task: Task) -> str:
+def emit_lightgbm(builder: GraphBuilder, features: str, booster: Any, task: Task, *, rounds: int | None = None) -> str:
     """Add a LightGBM model; return probabilities or values, equal to `booster.predict` on the same features.
 
-    Trees up to `booster.best_iteration` are used (all if there is none). Codes of categories are whole numbers.
+    Codes of categories are whole numbers.
 
     Args:
         features: Tensor of shape (n, n_features), in the order the booster was trained on.
         booster: A `lightgbm.Booster` trained on class indices in the order of `task.classes`, or on values.
+        rounds: Use the trees of the first ones; None: up to `booster.best_iteration`, all if there is none.
 
     Raises:
         InputError: an objective that does not fit the task, linear trees.
     """
-    model = booster.dump_model()
+    model = booster.dump_model(num_iteration=rounds)
     objective, *settings = str(model.get("objective", "none")).split(" ")
     n_scores = int(model["num_tree_per_iteration"])
     trees = model["tree_info"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,16 +52,18 @@ class Forest(FixedSettings):
     modalities: tuple[Modality, ...] = ("tabular",)
     n_settings = 4
 
-    def seconds(self, shape: Shape) -> float:
+    def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: rows × their logarithm × the features looked at, for each tree (LOG.md: cost of a fit)."""
         rows = min(shape.n_rows, MAX_SAMPLE)
-        share = 1.0 if shape.n_classes == 0 else 0.6
-        return 0.3 + 1.2e-8 * N_TREES * rows * max(8.0, math.log2(rows + 2)) * (shape.n_features * share)
+        looked_at = shape.n_features * float(params["max_features"]) * (0.4 if params["extra"] else 1.0)
+        depth = min(math.log2(rows + 2), math.log2(params["max_leaf_nodes"]) + 4)
+        return 0.1 + 1e-6 * shape.n_rows + 1e-8 * N_TREES * rows * depth * (3 + looked_at)
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
-        """Return a random forest with small leaves."""
+        """Return a random forest with small leaves, then extra trees, which look at more features."""
         share = 0.5 if task.kind == "regression" else 0.3
-        return [{"extra": False, "min_samples_leaf": 3, "max_features": share, "max_leaf_nodes": 1024}]
+        forest = {"extra": False, "min_samples_leaf": 3, "max_features": share, "max_leaf_nodes": 1024}
+        return [forest, forest | {"extra": True, "max_features": 2 * share}]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the kind of tree, its size, and how many features it looks at."""
@@ -97,23 +100,30 @@ class Forest(FixedSettings):
             check_time(deadline)
             estimator.set_params(n_estimators=n_trees)
             with held_warnings():
-                estimator.fit(X, examples.target)  # warm start: adds trees to those that stand
+                estimator.fit(
+                    X, examples.target, sample_weight=examples.weights
+                )  # warm start: adds trees to those that stand
 
         estimator.set_params(n_jobs=1)
 
-        def answer(features: Array) -> model.Outputs:
-            if task.kind == "regression":
-                return value_outputs(_in_blocks(estimator.predict, features))
-            probabilities = np.zeros((len(features), len(task.classes)))
-            probabilities[:, estimator.classes_] = _in_blocks(estimator.predict_proba, features)
-            return class_outputs(probabilities, task)
-
         return TabularFitted(
             preprocessing=preprocessing,
-            answer=answer,
-            add=lambda builder, name: model.emit_forest(builder, name, estimator, task),
+            answer=partial(_answer, estimator, task),
+            add=partial(_add, estimator, task),
             n_parameters=sum(_n_numbers(tree.tree_) for tree in estimator.estimators_),
         )
+
+
+def _answer(estimator: Any, task: Task, features: Array) -> model.Outputs:
+    if task.kind == "regression":
+        return value_outputs(_in_blocks(estimator.predict, features))
+    probabilities = np.zeros((len(features), len(task.classes)))
+    probabilities[:, estimator.classes_] = _in_blocks(estimator.predict_proba, features)
+    return class_outputs(probabilities, task)
+
+
+def _add(estimator: Any, task: Task, builder: model.GraphBuilder, features: str) -> str:
+    return model.emit_forest(builder, features, estimator, task)
 
 
 def _in_blocks(answer: Callable[[Array], Array], features: Array) -> Array:

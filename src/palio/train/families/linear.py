@@ -35,7 +35,7 @@ class Linear(FixedSettings):
     modalities: tuple[Modality, ...] = ("tabular",)
     n_settings = 1
 
-    def seconds(self, shape: Shape) -> float:
+    def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: about 100 passes over some four columns for each feature (LOG.md: cost of a fit)."""
         passes = 100 * max(1, shape.n_classes - 1) if shape.n_classes else 4
         return 0.1 + 4e-9 * shape.n_rows * (4 * shape.n_features) * passes
@@ -73,9 +73,9 @@ class Linear(FixedSettings):
         with threadpoolctl.threadpool_limits(1, user_api="blas"):  # sums must not depend on the machine's load
             penalty = float(params["penalty"])
             if examples.task.kind == "regression":
-                coefficients, intercepts = _ridge(features, examples.target, penalty)
+                coefficients, intercepts = _ridge(features, examples.target, penalty, examples.weights)
             else:
-                coefficients, intercepts = _logistic(features, examples.target, penalty, examples.task)
+                coefficients, intercepts = _logistic(features, examples, penalty)
 
         def answer(X: Array) -> model.Outputs:
             with threadpoolctl.threadpool_limits(1, user_api="blas"):  # as above
@@ -92,28 +92,29 @@ class Linear(FixedSettings):
         )
 
 
-def _ridge(X: Array, y: Array, penalty: float) -> tuple[Array, Array]:
+def _ridge(X: Array, y: Array, penalty: float, weights: Array | None) -> tuple[Array, Array]:
     """Return coefficients (1, n_features) and intercept (1,), fitted on the standardised target."""
     from sklearn.linear_model import Ridge
 
     middle, spread = float(y.mean()), float(y.std()) or 1.0
-    ridge = Ridge(alpha=penalty, solver="cholesky").fit(X, (y - middle) / spread)
+    ridge = Ridge(alpha=penalty, solver="cholesky").fit(X, (y - middle) / spread, sample_weight=weights)
     return ridge.coef_.reshape(1, -1) * spread, np.array([float(ridge.intercept_) * spread + middle])
 
 
-def _logistic(X: Array, y: Array, penalty: float, task: Task) -> tuple[Array, Array]:
+def _logistic(X: Array, examples: Examples, penalty: float) -> tuple[Array, Array]:
     """Return coefficients and intercepts: one row of them for two classes, else one for each class."""
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
+    y, task = examples.target, examples.task
     present = np.unique(y)
     if len(present) < 2:
         raise InputError("linear: only one class has examples", hint="bring rows of at least two classes")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # 300 steps are enough to rank and to calibrate
-        fitted = LogisticRegression(C=1.0 / penalty, max_iter=300).fit(X, y)
+        fitted = LogisticRegression(C=1.0 / penalty, max_iter=300).fit(X, y, sample_weight=examples.weights)
     n_classes = len(task.classes)
     if n_classes == 2:
         return np.asarray(fitted.coef_, np.float64), np.asarray(fitted.intercept_, np.float64)
