@@ -67,6 +67,11 @@ class Reader:
         facts = _facts(text, len(words)) if reading.facts else ()
         return np.fromiter(counts, np.int64, n), np.fromiter(counts.values(), np.float64, n), facts
 
+    def facts(self, text: str) -> Sequence[float]:
+        """Return the facts of one text alone, in the order of `Reading.FACTS`."""
+        text = text[: self.reading.most_characters]
+        return _facts(text, len(words_of(runs_of(folded(text)))))
+
     def _of_words(self, words: Sequence[str]) -> list[int]:
         if not self._words:
             return []

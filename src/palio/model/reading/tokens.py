@@ -2,8 +2,8 @@
 
 A word is a run of letters, marks, digits and `_`; any other sign that is seen is a token of its own. In scripts that
 put no space between words (Chinese, Japanese, Thai, …) each character is a word, and pieces run across them. Case is
-folded as Unicode says, and forms that look alike become one (NFKC). Control characters, marks of direction and halves of characters count
-as blanks.
+folded as Unicode says, and forms that look alike become one (NFKC). Control characters, marks of direction and halves
+of characters count as blanks.
 
 Source: Unicode Standard, section 3.13 (case folding) and Annex 15 (normalisation forms).
 """

@@ -71,7 +71,7 @@ class WordsFitted:
         scores = self.intercepts + sum(block.add(feeds[block.weighing.reading.input]) for block in self.blocks)
         if self.preprocessing is not None:
             features = (
-                rows.matrix(self.preprocessing) if isinstance(rows, Examples) else self.preprocessing.transform(feeds)
+                rows.features(self.preprocessing) if isinstance(rows, Examples) else self.preprocessing.transform(feeds)
             )
             scores = scores + features @ self.coefficients.T
         if self.task.kind == "regression":
@@ -110,13 +110,13 @@ class Words(FixedSettings):
         return 0.05 + shape.n_rows * (cutting + passes)
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
-        """Return a light penalty, a lighter and a firmer one; with pieces of words."""
-        return [{"penalty": penalty, "pieces": True} for penalty in (0.1, 0.03, 0.3)]
+        """Return a light penalty, a firm and a lighter one; with pieces of words."""
+        return [{"penalty": penalty, "pieces": True} for penalty in (0.1, 1.0, 0.03)]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the weight of the squared penalty, and whether pieces of words count."""
         return {
-            "penalty": trial.suggest_float("penalty", 1e-3, 10.0, log=True),
+            "penalty": trial.suggest_float("penalty", 1e-3, 100.0, log=True),
             "pieces": trial.suggest_categorical("pieces", [True, False]),
         }
 
@@ -190,7 +190,7 @@ def _others(examples: Examples) -> model.Preprocessing | None:
     if all(column.type == "text" for column in examples.schema.features):
         return None
     try:
-        return examples.preprocessing("linear")
+        return examples.preprocessing("linear", model.PreprocessingOptions(texts=False))
     except InputError:  # none of them differs between rows
         return None
 
