@@ -70,6 +70,10 @@ if TYPE_CHECKING:
     from palio.model.tabular.trees.xgboost import MAX_FLOAT32 as MAX_FLOAT32
     from palio.model.tabular.trees.xgboost import XgboostModel as XgboostModel
     from palio.model.tabular.trees.xgboost import emit_xgboost as emit_xgboost
+    from palio.model.text.vocabulary import count_entries as count_entries
+    from palio.model.text.vocabulary import learn_reading as learn_reading
+    from palio.model.text.weighing import Weighing as Weighing
+    from palio.model.text.weighing import fit_weighing as fit_weighing
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
@@ -103,5 +107,7 @@ else:
             "tabular.trees.forest": "emit_forest",
             "tabular.trees.lightgbm": "emit_lightgbm",
             "tabular.trees.xgboost": "MAX_FLOAT32 XgboostModel emit_xgboost",
+            "text.vocabulary": "count_entries learn_reading",
+            "text.weighing": "Weighing fit_weighing",
         },
     )

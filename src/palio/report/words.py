@@ -47,6 +47,7 @@ TERMS = {
 FAMILIES = {
     "dummy": "rule of thumb",
     "linear": "linear model",
+    "words": "linear model of words",
     "forest": "random forest",
     "lightgbm": "boosted trees (LightGBM)",
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FAMILIES: dict[str, str] = {
     "dummy": "palio.train.families.dummy:FAMILY",
     "linear": "palio.train.families.linear:FAMILY",
+    "words": "palio.train.families.words:FAMILY",
     "lightgbm": "palio.train.families.boosting:FAMILY",
     "mlp": "palio.train.families.mlp:FAMILY",
     "forest": "palio.train.families.forest:FAMILY",

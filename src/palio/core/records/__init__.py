@@ -35,7 +35,7 @@ from palio.core.records.evaluation import (
     Slice,
     WorstRow,
 )
-from palio.core.records.model import Cost, Manifest, Parity, Signature, TensorSpec
+from palio.core.records.model import Cost, Manifest, Parity, Reading, Signature, TensorSpec
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
 from palio.core.records.search import Calibration, LearningCurve, LearningPoint, Member, Run, Search, SearchPlan, Step
 
@@ -74,6 +74,7 @@ __all__ = [
     "Parts",
     "Promotion",
     "Reach",
+    "Reading",
     "Record",
     "Run",
     "Schema",

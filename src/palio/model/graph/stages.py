@@ -6,7 +6,7 @@ no longer grows with the square of the columns. Needs the package `onnx`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from palio.core.errors import IntegrityError
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.session import Feeds, Graph, Outputs
+from palio.model.reading.reader import METADATA, Readers, decode_readings
 
 Array = npt.NDArray[Any]
 Origin = npt.NDArray[np.int64]
@@ -72,11 +73,13 @@ def stages_of(model: bytes, *, threads: int = 1) -> Stages | None:
     graph = whole.graph
     constants = {value.name: value for value in graph.initializer}
     known = {name: numpy_helper.to_array(value) for name, value in constants.items()}
+    metadata = {prop.key: prop.value for prop in whole.metadata_props}
+    column_of = Readers(decode_readings(metadata.get(METADATA, "[]"))).column_of
     inputs, outputs = [value.name for value in graph.input], [value.name for value in graph.output]
-    walk = _Walk(inputs, set(outputs), known)
+    walk = _Walk(inputs, column_of, set(outputs), known)
     for node in graph.node:
         walk.take(node)
-    if not walk.met:
+    if not walk.met or any(name not in walk.origin for name in walk.met):
         return None
     met, joint = list(walk.met), next(iter(walk.met))
     origins = [walk.origin[name] for name in met]
@@ -89,7 +92,7 @@ def stages_of(model: bytes, *, threads: int = 1) -> Stages | None:
     origin = np.concatenate(origins)
     between = helper.make_tensor_value_info(joint, onnx.TensorProto.DOUBLE, ["n", len(origin)])
 
-    def part(nodes: list[Any], takes: Iterable[Any], gives: Iterable[Any]) -> Graph:
+    def part(nodes: list[Any], takes: Iterable[Any], gives: Iterable[Any], props: Mapping[str, str]) -> Graph:
         used = {name for node in nodes for name in node.input}
         kept = [value for value in (*graph.initializer, sizes) if value.name in used]
         made = helper.make_model(
@@ -97,14 +100,17 @@ def stages_of(model: bytes, *, threads: int = 1) -> Stages | None:
             opset_imports=whole.opset_import,
             ir_version=whole.ir_version,
         )
+        helper.set_model_props(made, dict(props))
         return Graph(made.SerializeToString(deterministic=True), threads)
 
     try:
-        front, head = part(front_nodes, graph.input, [between]), part(head_nodes, [between], graph.output)
+        front = part(front_nodes, graph.input, [between], metadata)
+        head = part(head_nodes, [between], graph.output, {})
     except IntegrityError:  # e.g. the features are not float64
         return None
     is_read = _reads(walk.joint, dict(zip(met, map(len, origins), strict=True)), known, outputs)
-    return Stages(front, head, tuple(inputs[index] for index in origin.tolist()), is_read)
+    names = [column_of.get(name, name) for name in inputs]
+    return Stages(front, head, tuple(names[index] for index in origin.tolist()), is_read)
 
 
 def _unused(name: str, graph: Any) -> str:
@@ -118,8 +124,15 @@ def _unused(name: str, graph: Any) -> str:
 class _Walk:
     """Follow the nodes of a graph in their order, and tell apart those that compute column by column."""
 
-    def __init__(self, inputs: list[str], outputs: set[str], constants: dict[str, Array]) -> None:
-        self.origin: dict[str, Origin] = {name: np.array([index]) for index, name in enumerate(inputs)}
+    def __init__(
+        self, inputs: list[str], column_of: Mapping[str, str], outputs: set[str], constants: dict[str, Array]
+    ) -> None:
+        self.origin: dict[str, Origin] = {
+            name: np.array([index]) for index, name in enumerate(inputs) if name not in column_of
+        }
+        self.of_text: dict[str, str] = {name: column_of[name] for name in inputs if name in column_of}
+        """Tensor of any shape that is computed from one text column alone → that column."""
+        self._place = {column: inputs.index(name) for name, column in reversed(self.of_text.items())}
         self.columnwise: list[Any] = []
         self.joint: list[Any] = []
         self._outputs = outputs
@@ -129,6 +142,9 @@ class _Walk:
 
     def take(self, node: Any) -> None:
         """Follow one node."""
+        if self._stays_in_text(node):
+            self.columnwise.append(node)
+            return
         found = self._of(node)
         if found is not None:
             self.columnwise.append(node)
@@ -136,8 +152,23 @@ class _Walk:
             return
         self.joint.append(node)
         for name in node.input:
-            if name in self.origin:
+            if name in self.origin or name in self.of_text:
                 self.met[name] = None
+
+    def _stays_in_text(self, node: Any) -> bool:
+        """Follow a node that computes from one text column alone; reshaped to rows, what it computes are features."""
+        columns = {self.of_text[name] for name in node.input if name in self.of_text}
+        is_alone = len(columns) == 1 and not any(name in self.origin for name in node.input)
+        is_known = all(name in self.of_text or name in self._constants or not name for name in node.input)
+        if not (is_alone and is_known) or len(node.output) != 1 or node.output[0] in self._outputs:
+            return False
+        (column,) = columns
+        shape = self._constants.get(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is not None and len(shape) == 2 and shape[0] == -1 and shape[1] > 0:
+            self.origin[node.output[0]] = np.full(int(shape[1]), self._place[column])
+        else:
+            self.of_text[node.output[0]] = column
+        return True
 
     def _of(self, node: Any) -> Origin | None:
         """Return where the columns of a node's output come from; None if it mixes columns, or is the answer."""

@@ -52,3 +52,5 @@ class PreprocessingOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     """Categories of more values than this are encoded."""
     derived: tuple[Derived, ...] = ()
     """Numbers to make of several columns."""
+    texts: bool = True
+    """Texts become numbers: directions, scores and facts (see `palio.model.text.features`)."""

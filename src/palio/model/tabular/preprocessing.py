@@ -22,9 +22,10 @@ from palio.model.graph.session import Feeds, Graph
 from palio.model.tabular.categories import CategorySpec, emit_categories, fit_category
 from palio.model.tabular.dates import LINEAR_PARTS, TREE_PARTS
 from palio.model.tabular.derived import DerivedSpec, emit_derived, fit_derived, raw_derived
-from palio.model.tabular.encodings import EncodingSpec, emit_encodings, fit_encoding, signals_of
+from palio.model.tabular.encodings import EncodingSpec, Signals, emit_encodings, fit_encoding, signals_of
 from palio.model.tabular.numbers import NumberSpec, emit_numbers, emit_raw, fit_number, names_of
 from palio.model.tabular.options import PreprocessingOptions, Style
+from palio.model.text.features import TextSpec, emit_texts, fit_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,15 +44,19 @@ class Preprocessing:
     categories: tuple[CategorySpec, ...]
     derived: tuple[DerivedSpec, ...] = ()
     encodings: tuple[EncodingSpec, ...] = ()
+    texts: tuple[TextSpec, ...] = ()
     held_out: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
-    """What the rows that this was fitted on may know of `encodings`, shape (n_rows, n_encoded): see `to_learn_from`."""
+    """What the rows that this was fitted on may know of `encodings` and of the scores of `texts`, the last features:
+    see `to_learn_from`."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns of the matrix, e.g. `age`, `age is missing`, `job=student`, `price / area`."""
         plain = (*names_of(self.numbers), *(name for s in self.categories for name in s.feature_names))
         made = names_of(tuple(s.number for s in self.derived))
-        return (*plain, *made, *(name for s in self.encodings for name in s.names))
+        texts = (name for s in self.texts for name in s.plain_names)
+        encoded = (name for s in self.encodings for name in s.names)
+        return (*plain, *made, *texts, *encoded, *(name for s in self.texts for name in s.score_names))
 
     @property
     def categorical(self) -> tuple[int, ...]:
@@ -64,14 +69,16 @@ class Preprocessing:
     def emit(self, builder: GraphBuilder) -> str:
         """Add the nodes to `builder`; return the tensor of features, float64 (n, n_features)."""
         blocks = emit_numbers(builder, self.numbers, self.style) + emit_categories(builder, self.categories)
-        blocks += emit_derived(builder, self.derived, self.style) + emit_encodings(builder, self.encodings)
+        texts, scores = emit_texts(builder, self.texts)
+        blocks += emit_derived(builder, self.derived, self.style) + texts
+        blocks += emit_encodings(builder, self.encodings) + scores
         return builder.concat(blocks)
 
     def to_learn_from(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Take what tells of a row's own truth out of the features of the rows that this was fitted on, in their order.
 
-        Encodings by the target are replaced by those that the other folds make; without any, `features` are returned
-        as they are.
+        Encodings by the target and scores of texts are replaced by those that the other folds make; without any,
+        `features` are returned as they are.
         """
         if self.held_out is None:
             return features
@@ -139,7 +146,9 @@ def fit_preprocessing(
         for spec in categories
     ]
     encodings = [found for found in encoded if found is not None]
-    if not numbers and not categories:
+    texts = _fit_texts(schema, feeds, signals, style) if options.texts else []
+    held_out = [*(rows for _, rows in encodings), *(scores for _, scores in texts if scores.size)]
+    if not numbers and not categories and not texts:
         raise InputError(
             "preprocessing: no feature column holds two different values",
             hint="check the source, or let more columns be features",
@@ -151,7 +160,8 @@ def fit_preprocessing(
         categories=categories,
         derived=derived,
         encodings=tuple(spec for spec, _ in encodings),
-        held_out=np.hstack([rows for _, rows in encodings]) if encodings else None,
+        texts=tuple(spec for spec, _ in texts),
+        held_out=np.hstack(held_out) if held_out else None,
     )
 
 
@@ -182,6 +192,26 @@ def _fit_derived(
     builder = GraphBuilder(schema)
     builder.result(raw_derived(builder, options.derived), "double", (None, len(options.derived)))
     return fit_derived(options.derived, _run(builder.build(), feeds, 2), style=style, options=options)
+
+
+def _fit_texts(
+    schema: Schema, feeds: dict[str, npt.NDArray[Any]], signals: Signals | None, style: Style
+) -> list[tuple[TextSpec, npt.NDArray[np.float64]]]:
+    found = []
+    for column in schema.features:
+        if column.type == "text":
+            name = input_name(column.name)
+            fitted = fit_text(
+                column.name,
+                name,
+                feeds[name].ravel().tolist(),
+                signals=None if signals is None else signals.rows,
+                signal_names=() if signals is None else signals.names,
+                weights=None if signals is None else signals.weights,
+                standardised=style == "linear",
+            )
+            found += [] if fitted is None else [fitted]
+    return found
 
 
 def _signal(task: Task, target: npt.NDArray[Any] | None) -> npt.NDArray[np.float64] | None:
