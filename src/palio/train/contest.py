@@ -274,9 +274,17 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
     """Return the families that compete, the dummy first."""
     names = list(wanted) or list(FAMILIES)
     families = [load_family(name) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and schema.modality in f.modalities]
+    types = {column.type for column in schema.features}
+    reads = {schema.modality} | ({"tabular"} if schema.modality == "text" else set())  # texts become numbers, too
+    fit = [
+        family
+        for family in families
+        if task.kind in family.tasks
+        and not reads.isdisjoint(family.modalities)
+        and (not family.needs or types.intersection(family.needs))
+    ]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
-    if schema.modality != "tabular" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
+    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
         raise _unread(schema)
     if not fit:
         raise InputError(
@@ -289,12 +297,11 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
 
 def _unread(schema: Schema) -> InputError:
     """Say that no family reads what the features are, before anything is tried."""
-    what = {"text": "free text", "image": "images"}[schema.modality]
     names = listed(f"`{column.name}`" for column in schema.features)
     return InputError(
-        f"train: every feature is {what} ({names}), and no family reads that: nothing was tried, and no look was spent",
-        hint="add columns of numbers or categories"
-        + ('; a text of few different values may be type = "category" in schema.toml' if what == "free text" else ""),
+        f"train: every feature is an image ({names}), and no family reads that: nothing was tried, and no look was "
+        "spent",
+        hint="add columns of numbers or categories",
         facts={"modality": schema.modality},
     )
 

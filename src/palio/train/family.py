@@ -239,6 +239,7 @@ class FixedSettings:
     """Base of a family that does not learn in rounds."""
 
     rounds = ""
+    needs: tuple[str, ...] = ()
 
     def grow(self, params: Params, growth: float) -> Params:
         """Return the settings as they are: they suit other numbers of rows, too."""
@@ -269,6 +270,10 @@ class Family(Protocol):
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Kinds of rows it can read."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Types of column of which one must be there for it to have something to read, e.g. `text`; none: any will do."""
 
     @property
     def n_settings(self) -> int:

@@ -55,6 +55,7 @@ class Mlp:
     name = "mlp"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
     modalities: tuple[Modality, ...] = ("tabular",)
+    needs: tuple[str, ...] = ()
     n_settings = 6
     rounds = "epochs"
 

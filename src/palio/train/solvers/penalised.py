@@ -142,9 +142,7 @@ def choose(
     inside, truth = features[rows], targets[rows]
     best, losses, path = None, [], []
     for penalty in np.sort(penalties)[::-1]:
-        best = descend(
-            inside, loss, truth, of, 0.8 * float(penalty), start=best, steps=steps // 2, deadline=deadline
-        )
+        best = descend(inside, loss, truth, of, 0.8 * float(penalty), start=best, steps=steps // 2, deadline=deadline)
         path.append((best, float(penalty)))
         values = loss.value(best.scores(features[held]), targets[held])
         losses.append(float(np.average(values, weights=None if weights is None else weights[held])))
