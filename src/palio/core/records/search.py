@@ -100,14 +100,24 @@ class Step(Record, frozen=True, kw_only=True):
     """As used: where time was short, cheaper than proposed."""
     folds: tuple[int, ...]
     skipped: bool = False
-    """There was no time for it."""
+    """Nothing came of it for want of time or memory."""
+    lengths: tuple[int, ...] = ()
+    """Rounds of each fold's fit, where the clock ended one of them."""
+    latency_ms: tuple[float, float] | None = None
+    """What one row took, half and 99 of 100 times: the price of a candidate decides whether a mix can afford it."""
 
 
 class SearchPlan(Record, frozen=True, kw_only=True):
     """The steps that a search took, as the costs that it measured allowed; a rerun follows them and ends the same."""
 
     id: str
+    """Made of the inputs and the budget, so that a rerun finds it."""
     steps: tuple[Step, ...]
+    """In the order of their numbers."""
+    chosen: str
+    """Identity of the run that was packed."""
+    kept: tuple[int, ...] = ()
+    """Members that stayed as a fold's rows taught them."""
     seconds: float
 
 
