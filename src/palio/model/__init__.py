@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.contributions import Contributions as Contributions
     from palio.model.tabular.contributions import Explainer as Explainer
     from palio.model.tabular.contributions import explainer as explainer
+    from palio.model.tabular.kernel import KernelSum as KernelSum
+    from palio.model.tabular.kernel import emit_kernel as emit_kernel
     from palio.model.tabular.linear import emit_constant as emit_constant
     from palio.model.tabular.linear import emit_linear as emit_linear
     from palio.model.tabular.options import PreprocessingOptions as PreprocessingOptions
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.perceptron import emit_perceptrons as emit_perceptrons
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
+    from palio.model.tabular.scores import BentInputs as BentInputs
+    from palio.model.tabular.scores import Head as Head
     from palio.model.tabular.trees import emit_forest as emit_forest
     from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
 else:
@@ -86,10 +90,12 @@ else:
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",
             "tabular.contributions": "Contributions Explainer explainer",
+            "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",
             "tabular.options": "PreprocessingOptions Style",
             "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
+            "tabular.scores": "BentInputs Head",
             "tabular.trees": "emit_forest emit_lightgbm",
         },
     )
