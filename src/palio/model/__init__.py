@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.contributions import Contributions as Contributions
     from palio.model.tabular.contributions import Explainer as Explainer
     from palio.model.tabular.contributions import explainer as explainer
+    from palio.model.tabular.kernel import KernelSum as KernelSum
+    from palio.model.tabular.kernel import emit_kernel as emit_kernel
     from palio.model.tabular.linear import emit_constant as emit_constant
     from palio.model.tabular.linear import emit_linear as emit_linear
     from palio.model.tabular.options import Derived as Derived
@@ -65,6 +67,10 @@ if TYPE_CHECKING:
     from palio.model.tabular.perceptron import emit_perceptrons as emit_perceptrons
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
+    from palio.model.tabular.scores import BentInputs as BentInputs
+    from palio.model.tabular.scores import Head as Head
+    from palio.model.tabular.trees import emit_forest as emit_forest
+    from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
     from palio.model.tabular.trees.lightgbm import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.xgboost import MAX_FLOAT32 as MAX_FLOAT32
@@ -100,6 +106,7 @@ else:
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",
             "tabular.contributions": "Contributions Explainer explainer",
+            "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",
             "tabular.options": "Derived PreprocessingOptions Style",
             "tabular.perceptron": "Perceptrons emit_perceptrons",
@@ -109,5 +116,7 @@ else:
             "tabular.trees.xgboost": "MAX_FLOAT32 XgboostModel emit_xgboost",
             "text.vocabulary": "count_entries learn_reading",
             "text.weighing": "Weighing fit_weighing",
+            "tabular.scores": "BentInputs Head",
+            "tabular.trees": "emit_forest emit_lightgbm",
         },
     )

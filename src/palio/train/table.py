@@ -15,6 +15,7 @@ FAMILIES: dict[str, str] = {
     "linear": "palio.train.families.linear:FAMILY",
     "words": "palio.train.families.words:FAMILY",
     "lightgbm": "palio.train.families.boosting:FAMILY",
+    "svm": "palio.train.families.svm:FAMILY",
     "mlp": "palio.train.families.mlp:FAMILY",
     "forest": "palio.train.families.forest:FAMILY",
     "xgboost": "palio.train.families.xgboost:FAMILY",

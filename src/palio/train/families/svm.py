@@ -1,0 +1,235 @@
+"""Compare rows with landmarks: kernel machines, with log loss or least squares in place of the hinge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from palio import model
+from palio.core.records import Modality, Task, TaskKind
+from palio.train.family import (
+    Array,
+    Examples,
+    FixedSettings,
+    Params,
+    Shape,
+    TabularFitted,
+    calm_threads,
+    check_time,
+    class_outputs,
+    value_outputs,
+)
+from palio.train.solvers.inputs import Inputs, inputs_of, some
+from palio.train.solvers.kernels import Landmarks, choose_landmarks, middle_distance
+from palio.train.solvers.losses import Loss, loss_of
+from palio.train.solvers.penalised import Weighed, choose, ridge
+
+MAX_SAMPLE = 30_000
+"""Rows that are learned from; of more, a random part is."""
+MAX_LANDMARKS = 1_000
+MAX_NUMBERS = 500_000
+"""Landmarks × (inputs + scores), so that a graph stays below some 4 MB."""
+METRIC_ROWS, METRIC_LANDMARKS = 3_000, 400
+"""What an estimate of which inputs count looks at."""
+PENALTIES = np.logspace(-7, 2, 19)
+_BLOCK = 2048
+
+
+class Svm(FixedSettings):
+    """Kernel machines on landmarks. Each of `iterations` measures how steep the answer is along each input, and
+    stretches those that count.
+
+    The loss is the log loss, so that probabilities need no second fit (LOG.md: kernels), or what the objective says.
+
+    Source: Williams and Seeger 2000 (landmarks); Zhu and Hastie 2005 (kernel logistic regression); Radhakrishnan,
+        Beaglehole, Pandit and Belkin 2024 (which inputs count).
+    """
+
+    name = "svm"
+    tasks: tuple[TaskKind, ...] = ("classification", "regression")
+    modalities: tuple[Modality, ...] = ("tabular",)
+    n_settings = 4
+
+    def seconds(self, shape: Shape, params: Params) -> float:
+        """Estimate one fit: likenesses of all rows, and passes over them for each penalty and class."""
+        rows = min(shape.n_rows, MAX_SAMPLE)
+        n_inputs, scores = 1.5 * shape.n_features, max(1, shape.n_classes)
+        marks = min(rows, _most(n_inputs, scores))
+        few, small = min(rows, METRIC_ROWS), min(marks, METRIC_LANDMARKS)
+        metric = few * small * (n_inputs * (1 + min(scores, 8)) + small)
+        passes = 400 * scores if shape.n_classes else 4 * marks
+        work = int(params["iterations"]) * metric + rows * marks * (n_inputs + 2 * marks + passes)
+        return 0.1 + 1e-7 * shape.n_rows * shape.n_features + 5e-11 * work
+
+    def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
+        """Return a smooth kernel whose inputs are stretched, then one in which far rows count."""
+        first = {"kernel": "gaussian", "width": 1.0, "penalty": 1.0, "iterations": 2}
+        return [first, first | {"kernel": "rational", "width": 0.5, "iterations": 0}]
+
+    def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
+        """Draw the kernel, its width in median distances, and the penalty in parts of the one that seems best."""
+        return {
+            "kernel": trial.suggest_categorical("kernel", ["gaussian", "rational", "polynomial"]),
+            "width": trial.suggest_float("width", 0.05, 20.0, log=True),
+            "penalty": trial.suggest_float("penalty", 0.1, 10.0, log=True),
+            "iterations": trial.suggest_int("iterations", 0, 3),
+        }
+
+    def fit(
+        self,
+        examples: Examples,
+        *,
+        params: Params,
+        seed: int,
+        deadline: float | None = None,
+        watch: Examples | None = None,
+    ) -> TabularFitted:
+        """Choose landmarks and a penalty, and fit; one thread, so that sums are always the same.
+
+        Raises:
+            OutOfTime: the deadline has come.
+            InputError: fewer than two classes have examples, or values that do not suit the objective.
+        """
+        calm_threads()
+        import threadpoolctl
+
+        check_time(deadline)
+        loss = loss_of(examples, self.name)
+        preprocessing = examples.preprocessing("linear")
+        rng = np.random.default_rng(seed)
+        chosen = some(len(examples.target), MAX_SAMPLE, rng)
+        features = examples.matrix(preprocessing)[chosen]
+        inputs = inputs_of(features)
+        weights = None if examples.weights is None else examples.weights[chosen]
+        learner = _Learner(loss, params, loss.targets(examples.target[chosen]), weights, deadline, rng)
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            factors, landmarks, weighed = learner.run(inputs(features))
+        machine = _Machine(inputs, factors, landmarks, weighed, loss, examples.task)
+        return TabularFitted(
+            preprocessing=preprocessing,
+            answer=machine.answer,
+            add=machine.add,
+            n_parameters=int(weighed.coefficients.size + weighed.intercepts.size),
+        )
+
+
+def _most(n_inputs: float, n_scores: int) -> int:
+    return int(max(20, min(MAX_LANDMARKS, MAX_NUMBERS / (n_inputs + n_scores))))
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """One fit."""
+
+    loss: Loss
+    params: Params
+    targets: Array
+    weights: Array | None
+    deadline: float | None
+    rng: np.random.Generator
+
+    def run(self, inputs: Array) -> tuple[Array, Landmarks, Weighed]:
+        """Return how much each input counts, the landmarks, and their coefficients."""
+        factors = np.ones(inputs.shape[1])
+        for _ in range(int(self.params["iterations"])):
+            factors = self._stretched(inputs, factors)
+        inputs = inputs * factors
+        most = _most(inputs.shape[1], self.loss.n_scores)
+        landmarks, triangle = self._landmarks(inputs, min(most, len(inputs)))
+        alike = _blocks(landmarks, triangle, inputs)
+        if self.loss.objective == "squared":
+            weighed = ridge(alike, self.targets, self.weights, PENALTIES, deadline=self.deadline)
+            if self.params["penalty"] != 1.0:
+                one = np.array([weighed.penalty * self.params["penalty"]])
+                weighed = ridge(alike, self.targets, self.weights, one, deadline=self.deadline)
+        else:
+            scale = float(self.params["penalty"])
+            penalties = scale * np.logspace(-3, 1, 7)
+            weighed = choose(
+                alike, self.loss, self.targets, self.weights, penalties, self.rng, deadline=self.deadline
+            )
+        return factors, landmarks, _on_landmarks(weighed, triangle)
+
+    def _stretched(self, inputs: Array, factors: Array) -> Array:
+        """Return factors by how steep a least-squares fit on some rows is along each input."""
+        rows = some(len(inputs), METRIC_ROWS, self.rng)
+        part, targets = inputs[rows] * factors, self.targets[rows]
+        weights = None if self.weights is None else self.weights[rows]
+        landmarks, triangle = self._landmarks(part, min(METRIC_LANDMARKS, len(part)))
+        alike = _blocks(landmarks, triangle, part)
+        weighed = _on_landmarks(ridge(alike, targets, weights, PENALTIES, deadline=self.deadline), triangle)
+        common = np.argsort(-targets.sum(axis=0), kind="stable")[:8]
+        slopes = np.sqrt(landmarks.slopes(part, weighed.coefficients[:, common])) * factors
+        if not slopes.max(initial=0.0) > 0:
+            return factors
+        return np.asarray(slopes / slopes.max() + 0.01)
+
+    def _landmarks(self, inputs: Array, n_landmarks: int) -> tuple[Landmarks, Array]:
+        few = inputs[some(len(inputs), 4 * MAX_LANDMARKS, self.rng)]
+        width = float(self.params["width"]) * middle_distance(few, self.rng)
+        kernel = self.params["kernel"]
+        return choose_landmarks(kernel, few, width, n_landmarks, self.rng, self.deadline)
+
+
+def _blocks(landmarks: Landmarks, triangle: Array, inputs: Array) -> Array:
+    """Return features whose products are the likenesses of rows, as far as the landmarks say them."""
+    from scipy.linalg import solve_triangular
+
+    kind = np.float64 if len(inputs) * len(triangle) <= 5_000_000 else np.float32
+    blocks = [
+        solve_triangular(triangle, landmarks.likeness(inputs[start : start + _BLOCK]).T, lower=True).T.astype(kind)
+        for start in range(0, len(inputs), _BLOCK)
+    ]
+    return np.concatenate(blocks)
+
+
+def _on_landmarks(weighed: Weighed, triangle: Array) -> Weighed:
+    """Return the same sum, of likenesses."""
+    from scipy.linalg import solve_triangular
+
+    coefficients = solve_triangular(triangle, weighed.coefficients, lower=True, trans="T")
+    return Weighed(np.asarray(coefficients), weighed.intercepts, weighed.penalty)
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """A kernel machine that has learned."""
+
+    inputs: Inputs
+    factors: Array
+    landmarks: Landmarks
+    weighed: Weighed
+    loss: Loss
+    task: Task
+
+    def answer(self, features: Array) -> model.Outputs:
+        """Answer rows of features."""
+        import threadpoolctl
+
+        blocks = []
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            for start in range(0, max(1, len(features)), _BLOCK):
+                rows = self.inputs(features[start : start + _BLOCK]) * self.factors
+                blocks.append(self.loss.spread_out(self.loss.found(self.weighed.scores(self.landmarks.likeness(rows)))))
+        found = np.concatenate(blocks)
+        return value_outputs(found) if self.task.kind == "regression" else class_outputs(found, self.task)
+
+    def add(self, builder: model.GraphBuilder, features: str) -> str:
+        """Add the nodes of the machine."""
+        machine = model.KernelSum(
+            inputs=self.inputs.spec,
+            factors=self.factors,
+            kernel=self.landmarks.kernel,
+            landmarks=self.landmarks.rows,
+            width=self.landmarks.width,
+            coefficients=self.weighed.coefficients,
+            intercepts=self.weighed.intercepts,
+            head=self.loss.head,
+        )
+        return model.emit_kernel(builder, features, machine, self.task)
+
+
+FAMILY = Svm()
