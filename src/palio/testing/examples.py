@@ -54,7 +54,21 @@ def text_examples(task: Task, *, n_rows: int = 400, seed: int = 0, alone: bool =
     rows = examples_of(task, n_rows=n_rows, seed=seed)
     rng = np.random.default_rng(seed + 1)
     level = (rows.target - rows.target.mean()) / rows.target.std() + rng.normal(scale=0.8, size=n_rows)
-    filler = ["the", "flat", "is", "2nd", "floor", "İstanbul", "straße", "東京", "£100", "😀", "really", "so-so", "a1b2"]
+    filler = [
+        "the",
+        "flat",
+        "is",
+        "2nd",
+        "floor",
+        "İstanbul",
+        "straße",
+        "東京",
+        "£100",
+        "😀",
+        "really",
+        "so-so",
+        "a1b2",
+    ]
     texts: list[str | None] = []
     for one in level.tolist():
         said = ["bright", "lovely"] if one > 0.6 else ["dark", "damp"] if one < -0.6 else ["plain"]
