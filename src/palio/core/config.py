@@ -45,6 +45,7 @@ class DataTable(_Table, frozen=True, kw_only=True):
     positive: str = ""
     id: str = ""
     group: str = ""
+    weight: str = ""
     time: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     images: str = ""
@@ -76,7 +77,11 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     budget_s: float = 300.0
     metric: str = "auto"
     seed: int = 0
-    engine: str = "local"
+    engine: Literal["local", "inline"] = "local"
+    prefer: Literal["best", "simple"] = "best"
+    trials: Annotated[int, msgspec.Meta(ge=0)] = 0
+    objective: Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"] = "auto"
+    imbalance: Literal["none", "balanced"] = "none"
     families: tuple[str, ...] = ()
 
 

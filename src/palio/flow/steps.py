@@ -17,7 +17,7 @@ from palio import evaluate as judging
 from palio import promote as promoting
 from palio import split as splitting
 from palio import train as training
-from palio.core.errors import ConfigError, NotFoundError
+from palio.core.errors import NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Cost, Decision, Gate, Parity, Parts, Promotion, Search, Snapshot, Task
 from palio.core.words import counted
@@ -99,11 +99,6 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
     snapshot = opened.store.records.require(Snapshot, parts.snapshot)
     task = task_of(opened, snapshot)
     table, limits = opened.config.train, opened.config.limits
-    if table.engine != "local":
-        raise ConfigError(
-            f"palio.toml [train]: `engine`: got `{table.engine}`, this version has `local`",
-            hint='write engine = "local"',
-        )
     inputs = _search_inputs(opened, parts, task)
 
     def make() -> Search:
@@ -113,6 +108,14 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             parts,
             task=task,
             budget_s=table.budget_s,
+            ends=opened.ends,
+            after_s=opened.after_s,
+            prefer=table.prefer,
+            trials=table.trials,
+            objective=table.objective,
+            weight=opened.config.data.weight,
+            imbalance=table.imbalance,
+            engine=table.engine,
             seed=table.seed,
             families=table.families,
             latency_ms_p99=limits.latency_ms_p99,
@@ -150,6 +153,7 @@ def _search_inputs(opened: Opened, parts: Parts, task: Task) -> dict[str, Any]:
         "task": task,
         "train": config.train,
         "limits": config.limits,
+        "weight": config.data.weight,
         "versions": model.versions(),
     }
 
@@ -187,7 +191,9 @@ def assess(
             champion=model.load(opened.store, rival) if rival else None,
             newest_from=newest_from,
             why=why,
-            budget_s=judging.evaluation_budget(opened.config.train.budget_s),
+            budget_s=judging.evaluation_budget(opened.config.train.budget_s)
+            if opened.evaluation_s is None
+            else opened.evaluation_s,
             progress=opened.progress,
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -87,7 +87,7 @@ class Examples:
     weights: Array | None = None
     """What each row counts, shape (n_rows,), mean 1; None: all the same."""
     objective: Objective = "auto"
-    """What a fit makes small; `auto`: what suits the metric (see `objective_of`). A family that cannot takes its own."""
+    """What a fit makes small; `auto`: what suits the metric (`objective_of`). A family that cannot takes its own."""
     _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
     _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
     _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)

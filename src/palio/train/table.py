@@ -15,7 +15,9 @@ FAMILIES: dict[str, str] = {
     "linear": "palio.train.families.linear:FAMILY",
     "words": "palio.train.families.words:FAMILY",
     "lightgbm": "palio.train.families.boosting:FAMILY",
+    "mlp": "palio.train.families.mlp:FAMILY",
     "forest": "palio.train.families.forest:FAMILY",
+    "xgboost": "palio.train.families.xgboost:FAMILY",
 }
 """Name → `module:attribute`, in the order in which they are tried: a model is always at hand, the costly come last."""
 

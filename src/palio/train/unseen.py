@@ -40,23 +40,22 @@ class Unseen:
     answers: Outputs
 
 
-def put_answers(store: Store, answers: Sequence[tuple[Array, Outputs]], *, n_rows: int) -> str:
+def put_answers(store: Store, rows: Array, numbers: Array, *, n_rows: int) -> str:
     """Put answers into the store, a thinned sample if they are many, and return the identity of the blob.
 
     Args:
         store: Where to.
-        answers: Positions of rows and the answers on them.
+        rows: Positions, shape (n,); the answers to a row that stands several times are averaged.
+        numbers: Probabilities (n, n_classes), or values (n, 1).
         n_rows: Rows that there are in all.
     """
-    first = _numbers(answers[0][1])
-    step = max(1, -(-n_rows // max(1, min(MAX_ROWS, MAX_CELLS // first.shape[1]))))
-    table = np.full((-(-n_rows // step), 1 + first.shape[1]), np.nan)
-    for rows, outputs in answers:
-        kept = rows % step == 0
-        table[rows[kept] // step, 0] = rows[kept]
-        table[rows[kept] // step, 1:] = _numbers(outputs)[kept]
+    step = max(1, -(-n_rows // max(1, min(MAX_ROWS, MAX_CELLS // numbers.shape[1]))))
+    kept = rows % step == 0
+    known, place = np.unique(rows[kept], return_inverse=True)
+    total = np.zeros((len(known), numbers.shape[1]))
+    np.add.at(total, place, numbers[kept])
     file = io.BytesIO()
-    np.save(file, table[~np.isnan(table[:, 0])], allow_pickle=False)
+    np.save(file, np.column_stack([known, total / np.bincount(place)[:, None]]), allow_pickle=False)
     return store.blobs.put(file.getvalue())
 
 
@@ -117,12 +116,6 @@ def reference_of(
     return reference, model.sample_rows(feeds, schema, task, **how)
 
 
-def _numbers(outputs: Outputs) -> Array:
-    if outputs.probabilities is not None:
-        return outputs.probabilities
-    return np.asarray(outputs.prediction, np.float64).reshape(-1, 1)
-
-
 def score_unseen(
     store: Store, snapshot: Snapshot, parts: Parts, search: Search, *, task: Task, first_row: int
 ) -> Metric | None:
@@ -143,12 +136,12 @@ def score_unseen(
     found = get_answers(store, run.answers, task)
     if found is None:
         return None
-    part = "validation" if parts.counts["validation"] else "train"
-    newest = split.part_places(store, parts, part)[found.rows] >= first_row
+    places = np.concatenate([split.part_places(store, parts, part) for part in ("train", "validation")])
+    newest = places[found.rows] >= first_row
     if newest.sum() < FEWEST_ROWS:
         return None
-    frame = split.read(store, snapshot, parts, part, columns=[task.target])
-    truth = data.target_array(frame, task)[found.rows]
+    read = [split.read(store, snapshot, parts, part, columns=[task.target]) for part in ("train", "validation")]
+    truth = np.concatenate([data.target_array(frame, task) for frame in read])[found.rows]
     said, p = found.answers.prediction[newest], found.answers.probabilities
     if p is not None:
         p = p[newest]

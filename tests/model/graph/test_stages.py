@@ -72,10 +72,36 @@ def test_columns_that_no_tree_splits_on_are_not_read() -> None:
     assert stages.read == {"x3"}
 
 
-def test_a_graph_whose_columns_meet_in_several_places_is_left_whole() -> None:
-    schema = Schema(columns=(Column(name="a", type="number"), Column(name="b", type="number")))
-    builder = GraphBuilder(schema)
-    a, b = builder.input("a"), builder.input("b")
-    flat = builder.node("Reshape", builder.node("Add", a, b), builder.constant([-1], "int64"))
+def four_numbers() -> tuple[GraphBuilder, dict[str, np.ndarray]]:
+    builder = GraphBuilder(Schema(columns=tuple(Column(name=name, type="number") for name in "abcd")))
+    return builder, {name: np.random.default_rng(place).normal(size=(50, 1)) for place, name in enumerate("abcd")}
+
+
+def test_a_graph_whose_columns_meet_in_several_places_is_taken_apart_at_all_of_them() -> None:
+    builder, feeds = four_numbers()
+    a, b, c = (builder.input(name) for name in "abc")
+    ratio = builder.node("Div", builder.node("Neg", a), builder.node("Abs", b))
+    features = builder.concat([ratio, builder.concat([a, c, builder.input("d")]), builder.node("Sub", c, a)])
+    weights = builder.constant(np.array([[2.0], [0.0], [3.0], [0.0], [0.0]]))
+    flat = builder.node("Reshape", builder.node("MatMul", features, weights), builder.constant([-1], "int64"))
     builder.output("prediction", flat, "double", (None,))
+    graph = builder.build()
+    stages = stages_of(graph)
+    assert stages is not None
+    assert stages.read == {"a", "b", "c"}
+    whole = Graph(graph).predict(feeds).prediction
+    np.testing.assert_array_equal(whole, stages.answer(stages.features(feeds)).prediction)
+    before = stages.features(feeds)
+    for name, cells in feeds.items():
+        mine = np.array(stages.column_of) == name
+        after = before.copy()
+        after[:, mine] = before[::-1][:, mine]
+        expected = Graph(graph).predict({**feeds, name: cells[::-1]}).prediction
+        np.testing.assert_array_equal(stages.answer(after).prediction, expected)
+
+
+def test_a_graph_whose_columns_meet_as_texts_is_left_whole() -> None:
+    builder = GraphBuilder(Schema(columns=(Column(name="a", type="category"), Column(name="b", type="category"))))
+    both = builder.node("Cast", builder.node("Equal", builder.input("a"), builder.input("b")), to=11)
+    builder.output("prediction", builder.node("Reshape", both, builder.constant([-1], "int64")), "double", (None,))
     assert stages_of(builder.build()) is None

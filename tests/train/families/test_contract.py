@@ -43,3 +43,8 @@ class TestWordsAlone(FamilyContract):
 
     def examples(self, task: Task) -> Examples:
         return text_examples(task, alone=True)
+
+
+class TestXgboost(FamilyContract):
+    def family(self) -> Family:
+        return load_family("xgboost")

@@ -37,10 +37,11 @@ from palio.core.records.evaluation import (
 )
 from palio.core.records.model import Cost, Manifest, Parity, Reading, Signature, TensorSpec
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
-from palio.core.records.search import LearningCurve, LearningPoint, Run, Search
+from palio.core.records.search import Calibration, LearningCurve, LearningPoint, Member, Run, Search, SearchPlan, Step
 
 __all__ = [
     "MANY",
+    "Calibration",
     "CalibrationBin",
     "Check",
     "Chunk",
@@ -64,6 +65,7 @@ __all__ = [
     "LearningCurve",
     "LearningPoint",
     "Manifest",
+    "Member",
     "Metric",
     "Modality",
     "OnViolation",
@@ -77,9 +79,11 @@ __all__ = [
     "Run",
     "Schema",
     "Search",
+    "SearchPlan",
     "Signature",
     "Slice",
     "Snapshot",
+    "Step",
     "Stratum",
     "Task",
     "TaskKind",

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from palio.core.cells import KINDS, carries_text
@@ -57,6 +58,7 @@ class GraphBuilder:
         self._initializers: list[Any] = []
         self._outputs: list[Any] = []
         self._counter = 0
+        self._shared: dict[tuple[Any, ...], list[str]] = {}
         self._taken = {value.name for value in self._inputs}
         self._readings: dict[Reading, Reading] = {}
         self._asked: set[str] = set()
@@ -109,6 +111,25 @@ class GraphBuilder:
         }
         self._nodes.append(helper.make_node(op, list(inputs), [name], domain=domain, **values))
         return name
+
+    def share_constant(self, value: Any) -> str:
+        """Return a tensor that holds what an initializer of another graph does; equal ones are stored once."""
+        return self.constant(numpy_helper.to_array(value), str(numpy_helper.to_array(value).dtype))
+
+    def share_node(self, node: Any, inputs: list[str]) -> list[str]:
+        """Add a node of another graph on these inputs, or find the one that is there; return its outputs."""
+        attributes = tuple(sorted(one.SerializeToString(deterministic=True) for one in node.attribute))
+        key = (node.op_type, node.domain, tuple(inputs), len(node.output), attributes)
+        if key not in self._shared:
+            made = onnx.NodeProto()
+            made.CopyFrom(node)
+            self._shared[key] = names = [self._name() for _ in node.output]
+            del made.input[:], made.output[:]
+            made.input.extend(inputs)
+            made.output.extend(names)
+            made.name = ""
+            self._nodes.append(made)
+        return self._shared[key]
 
     def cast(self, tensor: str, to: str) -> str:
         """Add a Cast to `double`, `float` or `int64`."""

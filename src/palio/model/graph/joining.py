@@ -1,0 +1,80 @@
+"""Join graphs over the same columns into one: the weighted mean of their answers, and what they share only once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from palio.core.errors import InputError
+from palio.core.records import Calibration, Schema, Task
+from palio.model.cells.names import PREDICTION, PROBABILITIES
+from palio.model.graph.builder import GraphBuilder
+from palio.model.graph.calibrating import emit_calibrated
+from palio.model.graph.heads import emit_answers
+
+
+def join(
+    models: Sequence[bytes],
+    weights: Sequence[float],
+    *,
+    schema: Schema,
+    task: Task,
+    calibration: Calibration | None = None,
+) -> bytes:
+    """Return one graph that answers the weighted mean of what `models` answer.
+
+    Nodes that compute the same from the same columns stand in it once, e.g. the features of two members.
+
+    Args:
+        models: Graphs that Palio made, over the features of `schema`, for `task`.
+        weights: One for each.
+        schema: The contract.
+        task: What is predicted.
+        calibration: How the mean is corrected at the end.
+
+    Raises:
+        InputError: no model, or not one weight for each.
+    """
+    if not models or len(models) != len(weights):
+        raise InputError(f"join: {len(models)} graphs and {len(weights)} weights", hint="give one weight for each")
+    builder = GraphBuilder(schema)
+    total = ""
+    for model, weight in zip(models, weights, strict=True):
+        answer = take_in(builder, model, task)
+        if weight != 1.0:
+            answer = builder.node("Mul", answer, builder.constant(float(weight)))
+        total = builder.node("Add", total, answer) if total else answer
+    if calibration is not None:
+        total = emit_calibrated(builder, total, calibration)
+    emit_answers(builder, total, task)
+    return builder.build()
+
+
+def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
+    """Add the nodes of a finished graph; return its probabilities (n, n_classes), or its values (n, 1)."""
+    import onnx
+
+    graph = onnx.load_model_from_string(model).graph
+    wanted = PREDICTION if task.kind == "regression" else PROBABILITIES
+    names: dict[str, str] = {value.name: value.name for value in graph.input} | {"": ""}
+    constants = {value.name: value for value in graph.initializer}
+    for node in _needed(graph.node, wanted):
+        for name in node.input:
+            if name not in names:
+                names[name] = builder.share_constant(constants[name])
+        made = builder.share_node(node, [names[name] for name in node.input])
+        names |= dict(zip(node.output, made, strict=True))
+    answer = names[wanted]
+    if task.kind == "regression":
+        return builder.node("Reshape", answer, builder.constant([-1, 1], "int64"))
+    return answer
+
+
+def _needed(nodes: Any, output: str) -> list[Any]:
+    """Keep the nodes that `output` is computed by, in their order."""
+    wanted, kept = {output}, []
+    for node in reversed(nodes):
+        if any(name in wanted for name in node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]

@@ -1,0 +1,97 @@
+"""Emit the forests of scikit-learn.
+
+Source: scikit-learn `tree/_tree.pyx` (`_apply_dense`: rows are float32, thresholds float64).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.errors import InputError
+from palio.core.records import Task
+from palio.model.graph.builder import GraphBuilder
+from palio.model.graph.heads import both_classes
+from palio.model.tabular.trees.ensemble import Ensemble
+
+
+def emit_forest(builder: GraphBuilder, features: str, estimator: Any, task: Task) -> str:
+    """Add a forest (or one tree) of scikit-learn; return its probabilities, or its values.
+
+    Features are read as float32, as scikit-learn does, and compared with float64 thresholds.
+
+    Args:
+        features: Tensor of shape (n, n_features).
+        estimator: A fitted RandomForest, ExtraTrees or DecisionTree, trained on class indices in the order of
+            `task.classes` (a class that its rows lacked gets probability 0), or on values.
+
+    Raises:
+        InputError: more than one target.
+    """
+    members = [tree.tree_ for tree in getattr(estimator, "estimators_", [estimator])]
+    if any(tree.n_outputs != 1 for tree in members):
+        raise InputError("forest: more than one target cannot be exported", hint="train one forest per target")
+    rounded = builder.cast(builder.cast(features, "float"), "double")
+    if task.kind == "regression":
+        sums = _emit_sums(builder, rounded, [(tree, tree.value[:, 0, 0]) for tree in members])
+        return _mean(builder, sums, len(members))
+    seen = [int(label) for label in estimator.classes_]
+    shares = [_shares(tree, seen, len(task.classes)) for tree in members]
+    if len(task.classes) == 2:
+        sums = _emit_sums(builder, rounded, [(t, share[:, 1]) for t, share in zip(members, shares, strict=True)])
+        return both_classes(builder, _mean(builder, sums, len(members)))
+    return _emit_shares(builder, rounded, members, shares)
+
+
+def _shares(tree: Any, seen: list[int], n_classes: int) -> npt.NDArray[np.float64]:
+    """Return class probabilities per node, shape (n_nodes, n_classes)."""
+    counts = tree.value[:, 0, :]
+    shares = np.zeros((counts.shape[0], n_classes))
+    shares[:, seen] = counts / counts.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _mean(builder: GraphBuilder, sums: str, n_trees: int) -> str:
+    return builder.node("Div", sums, builder.constant(float(n_trees)))
+
+
+def _emit_sums(builder: GraphBuilder, features: str, trees: list[tuple[Any, npt.NDArray[np.float64]]]) -> str:
+    """Sum one number per leaf over all trees, shape (n, 1)."""
+    ensemble = Ensemble()
+    for tree, weights in trees:
+        _add_sklearn(ensemble, tree, weights, 0)
+    return ensemble.emit(builder, features, 1)
+
+
+def _emit_shares(builder: GraphBuilder, features: str, trees: list[Any], shares: list[npt.NDArray[np.float64]]) -> str:
+    """Average the class probabilities of the leaves, shape (n, n_classes).
+
+    A leaf holds one number, so each tree (a target of its own) gives the row of a table that holds its probabilities:
+    the trees are walked once, however many classes there are.
+    """
+    ensemble = Ensemble()
+    start = 0
+    for target, tree in enumerate(trees):
+        _add_sklearn(ensemble, tree, np.arange(start, start + tree.node_count, dtype=np.float64), target)
+        start += tree.node_count
+    rows = builder.cast(ensemble.emit(builder, features, len(trees)), "int64")
+    picked = builder.node("Gather", builder.constant(np.concatenate(shares)), rows)
+    return builder.node("ReduceMean", picked, builder.constant([1], "int64"), keepdims=0)
+
+
+def _add_sklearn(ensemble: Ensemble, tree: Any, weights: npt.NDArray[np.float64], target: int) -> None:
+    left, right = tree.children_left.tolist(), tree.children_right.tolist()
+    features, thresholds = tree.feature.tolist(), tree.threshold.tolist()
+    missing_left = np.asarray(tree.missing_go_to_left).tolist()
+    numbers = [
+        ensemble.leaf(target, float(weights[node]))
+        if left[node] < 0
+        else ensemble.split(features[node], thresholds[node], missing_true=bool(missing_left[node]))
+        for node in range(tree.node_count)
+    ]
+    for node, number in enumerate(numbers):
+        if number >= 0:
+            ensemble.children[number] = [numbers[left[node]], numbers[right[node]]]
+    ensemble.root(numbers[0])

@@ -1,0 +1,218 @@
+"""Carry out orders in worker processes of this machine, with limits on time, threads and memory."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from palio.core.errors import UnavailableError
+from palio.train.family import Family, n_threads
+from palio.train.orders import Order, Outcome
+
+MAX_WORKERS = 4
+"""More would each see less of what the others found: a step knows what was found four steps before."""
+MAX_STILLBORN = 3
+"""Workers that ended before they were ready, after which no other is started."""
+LOOK_S = 0.2
+"""Seconds between two looks at the memory and the clock."""
+MEMORY_SHARE = 0.8
+"""Share of the free memory that all workers together may take."""
+
+
+@dataclass(eq=False)
+class _Worker:
+    """One process, and what it is at."""
+
+    process: subprocess.Popen[bytes]
+    pipe: Connection
+    errors: Any
+    is_ready: bool = False
+    order: Order | None = None
+    began: float = 0.0
+    kill_after_s: float | None = None
+    knows: set[str] = field(default_factory=set)
+
+
+class LocalEngine:
+    """Workers of this machine. Each has its share of the cores; one that dies is replaced.
+
+    Args:
+        folder: Holds a written lesson.
+        families: Name → family. They must survive `pickle`.
+        n_workers: How many at a time; None: as the cores allow, at most four.
+
+    Raises:
+        pickle.PicklingError, TypeError, AttributeError: a family cannot be sent to another process.
+    """
+
+    def __init__(self, folder: Path, families: Mapping[str, Family], *, n_workers: int | None = None) -> None:
+        for family in families.values():
+            pickle.dumps(family)
+        cores = n_threads()
+        self.n_workers = n_workers or max(1, min(MAX_WORKERS, cores))
+        self.threads = max(1, cores // self.n_workers)
+        self._folder = folder
+        self._families = families
+        self._memory = int(MEMORY_SHARE * _free_memory() / self.n_workers)
+        self._n_stillborn = 0
+        self._workers = [self._start() for _ in range(self.n_workers)]
+
+    @property
+    def n_free(self) -> int:
+        """How many workers have nothing to do."""
+        return sum(worker.order is None for worker in self._workers)
+
+    @property
+    def n_running(self) -> int:
+        """How many orders are under way."""
+        return sum(worker.order is not None for worker in self._workers)
+
+    def submit(self, order: Order, *, kill_after_s: float | None = None) -> None:
+        """Give an order to a free worker."""
+        worker = next(worker for worker in self._workers if worker.order is None)
+        worker.order, worker.began, worker.kill_after_s = order, time.monotonic(), kill_after_s
+        if worker.is_ready:
+            self._send(worker)
+
+    def wait(self, timeout_s: float) -> list[Outcome]:
+        """Return what is done; what takes too long or too much is ended, and its outcome says so."""
+        end = time.monotonic() + timeout_s
+        while True:
+            done = self._collect(max(0.0, min(LOOK_S, end - time.monotonic())))
+            done += [outcome for worker in list(self._workers) if (outcome := self._judged(worker)) is not None]
+            if done or time.monotonic() >= end:
+                return done
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            _end(worker)
+        self._workers = []
+
+    def _start(self) -> _Worker:
+        ours, theirs = Pipe()
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        command = [sys.executable, "-m", "palio.train.engine.worker", str(theirs.fileno())]
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
+        env |= {"OMP_NUM_THREADS": str(self.threads), "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2"}
+        process = subprocess.Popen(
+            command, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
+        )
+        theirs.close()
+        ours.send(str(self._folder))
+        return _Worker(process, ours, errors)
+
+    def _send(self, worker: _Worker) -> None:
+        order = worker.order
+        if order is None:
+            return
+        worker.began = time.monotonic()
+        family = None if order.family in worker.knows else self._families[order.family]
+        worker.knows.add(order.family)
+        try:
+            worker.pipe.send((order, family))
+        except OSError:  # it is gone: the next look says so
+            return
+
+    def _collect(self, timeout_s: float) -> list[Outcome]:
+        done = []
+        ready = wait([worker.pipe for worker in self._workers], timeout_s)
+        for worker in list(self._workers):
+            if worker.pipe not in ready:
+                continue
+            try:
+                said = worker.pipe.recv()
+            except (EOFError, OSError):
+                done += self._replaced(worker, _death(worker))
+                continue
+            except Exception as error:  # noqa: BLE001 - e.g. an outcome that cannot be read here
+                done += self._replaced(worker, f"what its worker said could not be read ({type(error).__name__})")
+                continue
+            if isinstance(said, Outcome):
+                worker.order = None
+                done.append(said)
+            else:
+                worker.is_ready = True
+                self._send(worker)
+        return done
+
+    def _judged(self, worker: _Worker) -> Outcome | None:
+        """End a worker that takes too long or too much; None if it does not."""
+        if worker.order is None or not worker.is_ready:
+            return None
+        took = time.monotonic() - worker.began
+        reason = ""
+        if worker.kill_after_s is not None and took > worker.kill_after_s:
+            reason = f"it was still at it after {took:.3g} s and was ended"
+        elif (size := _resident(worker.process.pid)) > self._memory:
+            reason = f"it took {size / 1e6:,.0f} MB of the {self._memory / 1e6:,.0f} MB that a worker may take"
+        return self._replaced(worker, reason)[0] if reason else None
+
+    def _replaced(self, worker: _Worker, reason: str) -> list[Outcome]:
+        """Put a new worker in the place of one, and say what became of its order.
+
+        Raises:
+            UnavailableError: workers end before they begin.
+        """
+        _end(worker)
+        if not worker.is_ready:
+            self._n_stillborn += 1
+            if self._n_stillborn >= MAX_STILLBORN:
+                raise UnavailableError(f"train: no worker process can be started: {reason}", hint="see [train] engine")
+        self._workers[self._workers.index(worker)] = self._start()
+        return [] if worker.order is None else [Outcome(number=worker.order.number, status="killed", reason=reason)]
+
+
+def _death(worker: _Worker) -> str:
+    """Say how a worker ended."""
+    code = worker.process.wait()
+    if code < 0:
+        name = {9: "killed, perhaps for want of memory", 11: "a crash in a library", 6: "a crash in a library"}
+        return f"its worker ended with signal {-code} ({name.get(-code, 'from outside')})"
+    worker.errors.seek(0)
+    said = [line for line in worker.errors.read().decode(errors="replace").splitlines() if line.strip()]
+    return f"its worker ended with code {code}" + (f" ({said[-1].strip()[:200]})" if said else "")
+
+
+def _end(worker: _Worker) -> None:
+    worker.process.kill()
+    worker.process.wait()
+    worker.pipe.close()
+    worker.errors.close()
+
+
+def _free_memory() -> float:
+    """Return the bytes that this process and its children may still take."""
+    found = [1e18]
+    for path, name in (("/proc/meminfo", "MemAvailable:"),):
+        try:
+            lines = Path(path).read_text().splitlines()
+        except OSError:
+            continue
+        found += [1024.0 * float(line.split()[1]) for line in lines if line.startswith(name)]
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+        if limit.isdecimal():
+            found.append(float(limit) - float(used))
+    except (OSError, ValueError):
+        pass
+    return min(found)
+
+
+def _resident(pid: int) -> int:
+    """Return the bytes of memory that a process holds; 0 where that cannot be told."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -1,0 +1,198 @@
+"""Mix candidates: weights are found greedily on answers out of fold, and judged on folds that they had not seen.
+
+Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, ICML (ensemble selection from libraries of models).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from palio.core.records import Task
+from palio.train.family import Array
+from palio.train.work import score_numbers
+
+MAX_MEMBERS = 6
+"""Each costs time to fit, to answer and to carry about; a seventh hardly ever brings anything (LOG.md)."""
+N_PICKS = 30
+"""Picks of one member each; its weight is how often it was picked."""
+MAX_ROWS = 20_000
+"""Rows on which weights are found; more cost time and change them by little."""
+LEAST_GAIN = 1e-6
+"""A pick that makes the loss smaller by a smaller share than this ends the search for weights."""
+TINY = 1e-15
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Rows that fits did not learn from, fold after fold; of repeated folds, a row as often as it was scored."""
+
+    rows: Array
+    """Positions among all rows of the lesson, shape (n,)."""
+    fold: Array
+    """Shape (n,)."""
+    truth: Array
+    block: Array
+    """Block of its fold that a row is scored in, shape (n,)."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Members and their weights."""
+
+    weights: Mapping[int, float]
+    """Number of the candidate → weight; they add up to 1."""
+    scores: tuple[float, ...]
+    """Score of each block of each fold, with weights that were found on the other folds."""
+    ties: tuple[float, ...]
+    answers: Array
+    """On all rows of `Unseen`, with weights that were found on the other folds."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one member costs."""
+
+    latency_ms: float = 0.0
+    size_mb: float = 0.0
+
+
+def mix(
+    answers: Mapping[int, Array],
+    unseen: Unseen,
+    *,
+    task: Task,
+    metrics: tuple[str, str],
+    prices: Mapping[int, Price] | None = None,
+    most: Price | None = None,
+) -> Mix | None:
+    """Find weights that suit the metric; None if no mix is better than the best member alone.
+
+    Args:
+        answers: Number of the candidate → its answers on the rows of `unseen`, shape (n, n_classes) or (n, 1).
+        unseen: The rows.
+        task: What is predicted.
+        metrics: The metric of the search and the one for near-ties.
+        prices: What each member costs.
+        most: What all members together may cost.
+    """
+    numbers = sorted(answers)
+    if len(numbers) < 2:
+        return None
+    loss = loss_of(task, metrics[0])
+    picked = _weights(answers, unseen, np.ones(len(unseen.rows), dtype=bool), loss, prices, most)
+    if len(picked) < 2:
+        return None
+    mixed = np.empty_like(answers[numbers[0]], dtype=np.float64)
+    folds = np.unique(unseen.fold)
+    for fold in folds:
+        here = unseen.fold == fold
+        found = _weights(answers, unseen, ~here, loss, prices, most) if len(folds) > 1 else picked
+        mixed[here] = sum(weight * answers[number][here] for number, weight in found.items())
+    scores, ties = score_blocks(mixed, unseen, task=task, metrics=metrics)
+    return Mix(picked, scores, ties, mixed)
+
+
+def score_blocks(
+    answers: Array, unseen: Unseen, *, task: Task, metrics: tuple[str, str]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the two metrics on each block of each fold."""
+    scores, ties = [], []
+    for fold in np.unique(unseen.fold):
+        in_fold = unseen.fold == fold
+        for block in np.unique(unseen.block[in_fold]):
+            here = in_fold & (unseen.block == block)
+            found = score_numbers(task, unseen.truth[here], answers[here], names=metrics)
+            scores.append(found.get(metrics[0], np.nan))
+            ties.append(found.get(metrics[1], np.nan))
+    return tuple(scores), tuple(ties)
+
+
+def _weights(
+    answers: Mapping[int, Array],
+    unseen: Unseen,
+    rows: Array,
+    loss: Callable[[Array, Array], float],
+    prices: Mapping[int, Price] | None,
+    most: Price | None,
+) -> dict[int, float]:
+    """Pick members one at a time, each time the one that makes the loss of the mean smallest."""
+    places = np.flatnonzero(rows)
+    places = places[:: max(1, -(-len(places) // MAX_ROWS))]
+    truth = unseen.truth[places]
+    table = {number: np.asarray(answers[number][places], np.float64) for number in sorted(answers)}
+    picks: dict[int, int] = {}
+    total = np.zeros_like(next(iter(table.values())))
+    best = np.inf
+    for n_picked in range(N_PICKS):
+        open_to = [number for number in table if number in picks or _is_affordable(number, picks, prices, most)]
+        losses = {number: loss(truth, (total + table[number]) / (n_picked + 1)) for number in open_to}
+        number = min(losses, key=lambda one: (losses[one], one))
+        if n_picked and not losses[number] < best - LEAST_GAIN * abs(best):
+            break
+        best = losses[number]
+        picks[number] = picks.get(number, 0) + 1
+        total = total + table[number]
+    n_picks = sum(picks.values())
+    return {number: count / n_picks for number, count in sorted(picks.items())}
+
+
+def _is_affordable(
+    number: int, picks: Mapping[int, int], prices: Mapping[int, Price] | None, most: Price | None
+) -> bool:
+    if len(picks) >= MAX_MEMBERS:
+        return False
+    if prices is None or most is None or not picks:
+        return True
+    all_of = [prices.get(one, Price()) for one in (*picks, number)]
+    return (
+        sum(one.latency_ms for one in all_of) <= most.latency_ms and sum(one.size_mb for one in all_of) <= most.size_mb
+    )
+
+
+def loss_of(task: Task, metric: str) -> Callable[[Array, Array], float]:
+    """Return what weights make small for a metric: itself where it is quick and smooth, else a proper relative."""
+    if task.kind == "regression":
+        return _absolute if metric in ("mae", "median_absolute_error") else _squared
+    if metric == "roc_auc" and len(task.classes) == 2:
+        return _not_ranked
+    if metric == "brier":
+        return _brier
+    return _log_loss
+
+
+def _squared(truth: Array, answers: Array) -> float:
+    return float(np.mean((answers[:, 0] - truth) ** 2))
+
+
+def _absolute(truth: Array, answers: Array) -> float:
+    return float(np.mean(np.abs(answers[:, 0] - truth)))
+
+
+def _log_loss(truth: Array, answers: Array) -> float:
+    return float(-np.mean(np.log(np.maximum(answers[np.arange(len(truth)), truth], TINY))))
+
+
+def _brier(truth: Array, answers: Array) -> float:
+    return float(np.mean((answers**2).sum(axis=1) - 2 * answers[np.arange(len(truth)), truth] + 1))
+
+
+def _not_ranked(truth: Array, answers: Array) -> float:
+    """Return 1 - ROC AUC."""
+    order = np.argsort(answers[:, 1], kind="stable")
+    values, is_second = answers[order, 1], truth[order] == 1
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+    ends = np.r_[starts[1:], len(values)]
+    ranks = np.repeat((starts + ends + 1) / 2, ends - starts)
+    n_second = int(is_second.sum())
+    n_first = len(values) - n_second
+    if not n_first or not n_second:
+        return 1.0
+    return float(1.0 - (ranks[is_second].sum() - n_second * (n_second + 1) / 2) / (n_first * n_second))
+
+
+def rivals(scores: Mapping[int, float], *, most: int, sign: float) -> Sequence[int]:
+    """Return the numbers of the best candidates, the best first."""
+    return sorted(scores, key=lambda number: (-sign * scores[number], number))[:most]

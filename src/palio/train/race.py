@@ -1,0 +1,208 @@
+"""Say what is tried next: every family once, then the promising ones on all folds, and settings that may be better.
+
+A step depends on what was found at least four steps before it, never on who ended first: with the same findings the
+same steps follow, on one worker and on four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from palio.core import seeds
+from palio.core.records import Cost, Parity
+from palio.train.family import Array, Family, Params, Shape
+from palio.train.proposal import propose
+
+if TYPE_CHECKING:
+    from palio.train.terms import Terms
+
+N_SOON = 3
+"""Steps that take one fold whatever the size of the data: there is a model soon."""
+LAG = 4
+"""A step knows what came of the steps that are at least so many before it."""
+N_WHOLE_FIRST = 3
+"""Candidates that are taken to all folds before new settings are tried."""
+MAX_WHOLE_A_FAMILY = 4
+"""Candidates of one family that are taken to all folds, unless one is the best of all."""
+PATTERN = "pee"
+"""Then: one candidate to all folds, two with new settings, and so on."""
+EXPLORED = (0, 1, 0, 2)
+"""Whose settings are searched, by rank of the families, in turn."""
+HOPELESS_SHARE = 0.1
+"""A candidate that loses this share of what the best one gains over the constant answer is not gone on with."""
+TRIALS_A_SETTING = 4
+"""Candidates of a family for each of its settings, at most."""
+MAX_STEPS = 400
+
+
+@dataclass
+class Candidate:
+    """Settings of a family, and what is known of them so far."""
+
+    number: int
+    """The step that first tried it."""
+    family: str
+    asked: Params
+    """As proposed."""
+    seed: int
+    params: Params = field(default_factory=dict)
+    """As used."""
+    rounds: int = 0
+    scores: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    """Fold → score of each of its blocks."""
+    ties: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    answers: dict[int, Array] = field(default_factory=dict)
+    curves: dict[int, Array] = field(default_factory=dict)
+    seconds: float = 0.0
+    n_parameters: int = 0
+    graph: bytes = b""
+    cost: Cost | None = None
+    parity: tuple[Parity, ...] = ()
+    screen: float | None = None
+    """Mean score of the folds of its first step: what candidates are compared by before all folds are done."""
+    reason: str = ""
+    """Why it was not gone on with."""
+    failed: bool = False
+    is_whole: bool = False
+    """It was scored on all folds."""
+    was_ended: bool = False
+    """By the clock, or for the memory that it took."""
+
+    @property
+    def fit_s(self) -> float:
+        """Seconds that one fold took."""
+        return self.seconds / max(1, len(self.scores))
+
+    def mean(self) -> float | None:
+        """Return the mean score of all folds so far; folds on which the metric is not defined are left out."""
+        known = [one for scores in self.scores.values() for one in scores if not np.isnan(one)]
+        return float(np.mean(known)) if known else None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is tried."""
+
+    number: int
+    candidate: int
+    """Number of the step that first tried it: this one for a new candidate."""
+    family: str
+    params: Params
+    seed: int
+    folds: tuple[int, ...]
+
+
+class Race:
+    """The order of steps of one search."""
+
+    def __init__(self, families: Sequence[Family], shape: Shape, terms: Terms, *, n_folds: int, screens: bool) -> None:
+        self._families = {family.name: family for family in families}
+        self._shape = shape
+        self._terms = terms
+        self._folds = tuple(range(n_folds))
+        self._screens = screens and n_folds > 1
+        self._defaults = {f.name: [dict(one) for one in f.defaults(shape, terms.task)] for f in families}
+        self._lap = [family.name for family in families]
+        self._n_tried = dict.fromkeys(self._families, 0)
+        self._promoted: set[int] = set()
+        self._turn = 0
+        self._explored = 0
+
+    def next(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
+        """Return step `number`; None if nothing is left that is worth a try.
+
+        Args:
+            number: Steps are asked for in turn, from 0 on.
+            known: Candidates by number, with all that was found up to step `number - LAG`.
+        """
+        if number >= MAX_STEPS:
+            return None
+        if self._lap:
+            return self._new(number, self._lap.pop(0), known)
+        wants_new = len(self._promoted) >= N_WHOLE_FIRST and PATTERN[self._turn % len(PATTERN)] == "e"
+        self._turn += len(self._promoted) >= N_WHOLE_FIRST
+        for new in (wants_new, not wants_new):
+            step = self._explore(number, known) if new else self._promote(number, known)
+            if step is not None:
+                return step
+        return None
+
+    def _new(self, number: int, name: str, known: Mapping[int, Candidate]) -> Step:
+        family, terms = self._families[name], self._terms
+        tried = self._n_tried[name]
+        self._n_tried[name] += 1
+        if tried < len(self._defaults[name]):
+            params = dict(self._defaults[name][tried])
+        else:
+            past = [(one.asked, one.screen) for one in known.values() if one.family == name]
+            params = propose(
+                family, past, shape=self._shape, task=terms.task, seed=terms.seed, trial=number, sign=terms.sign
+            )
+        folds = self._folds[:1] if self._screens or number < N_SOON else self._folds
+        if folds == self._folds:
+            self._promoted.add(number)
+        return Step(number, number, name, params, seeds.derive(terms.seed, "trial", name, number), folds)
+
+    def _promote(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
+        """Take the most promising candidate to the folds that it has not seen."""
+        ranked = self._ranked(known)
+        best = ranked[0].screen if ranked else None
+        simplest = self._simplest(ranked)
+        n_whole = dict.fromkeys(self._families, 0)
+        for one in ranked:
+            n_whole[one.family] += one.number in self._promoted
+        for one in ranked:
+            if one.number in self._promoted or (n_whole[one.family] >= MAX_WHOLE_A_FAMILY and one is not ranked[0]):
+                continue
+            if self._promoted and _is_hopeless(one.screen, best, simplest, sign=self._terms.sign):
+                continue
+            if n_whole[one.family] and len(self._promoted) < N_WHOLE_FIRST and self._has_fresh(ranked, n_whole):
+                continue  # first the best of each family
+            self._promoted.add(one.number)
+            return Step(number, one.number, one.family, one.params, one.seed, self._folds[1:])
+        return None
+
+    def _has_fresh(self, ranked: Sequence[Candidate], n_whole: Mapping[str, int]) -> bool:
+        best = ranked[0].screen
+        simplest = self._simplest(ranked)
+        return any(
+            not n_whole[one.family] and not _is_hopeless(one.screen, best, simplest, sign=self._terms.sign)
+            for one in ranked
+        )
+
+    def _explore(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
+        """Try new settings of one of the families that did best."""
+        ranked = self._ranked(known)
+        best, simplest = (ranked[0].screen if ranked else None), self._simplest(ranked)
+        fair = [one for one in ranked if not _is_hopeless(one.screen, best, simplest, sign=self._terms.sign)]
+        families = list(dict.fromkeys(one.family for one in fair))
+        open_to = [name for name in families if self._is_open(name)]
+        if not open_to:
+            return None
+        place = EXPLORED[self._explored % len(EXPLORED)]
+        self._explored += 1
+        return self._new(number, open_to[min(place, len(open_to) - 1)], known)
+
+    def _simplest(self, ranked: Sequence[Candidate]) -> float | None:
+        return next((one.screen for one in ranked if one.family == "dummy"), None)
+
+    def _is_open(self, name: str) -> bool:
+        family, tried = self._families[name], self._n_tried[name]
+        return tried < max(len(self._defaults[name]), TRIALS_A_SETTING * family.n_settings)
+
+    def _ranked(self, known: Mapping[int, Candidate]) -> list[Candidate]:
+        """Return the candidates by the score of the first fold, the best first."""
+        scored = [one for one in known.values() if one.screen is not None and np.isfinite(one.screen)]
+        return sorted(scored, key=lambda one: (-self._terms.sign * (one.screen or 0.0), one.number))
+
+
+def _is_hopeless(score: float | None, best: float | None, simplest: float | None, *, sign: float) -> bool:
+    """Tell whether a score loses too much of what the best gains over the constant answer."""
+    if score is None or best is None or simplest is None:
+        return score is None
+    gain = sign * (best - simplest)
+    return sign * (best - score) > HOPELESS_SHARE * max(gain, 0.0)
