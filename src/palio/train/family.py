@@ -330,6 +330,15 @@ class Family(Protocol):
         """
 
 
+def reads(family: Family, schema: Schema) -> bool:
+    """Tell whether a family can learn from such columns: their modality, and the types that it cannot do without.
+
+    A family that cannot do without a type of column names it in `needs`, e.g. `("text",)`.
+    """
+    types = {column.type for column in schema.features}
+    return schema.modality in family.modalities and types.issuperset(getattr(family, "needs", ()))
+
+
 @dataclass(frozen=True)
 class TabularFitted:
     """A model on a feature matrix: preprocessing, the library's answer, and its nodes of the graph."""
