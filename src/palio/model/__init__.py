@@ -69,8 +69,6 @@ if TYPE_CHECKING:
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
     from palio.model.tabular.scores import BentInputs as BentInputs
     from palio.model.tabular.scores import Head as Head
-    from palio.model.tabular.trees import emit_forest as emit_forest
-    from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
     from palio.model.tabular.trees.lightgbm import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.xgboost import MAX_FLOAT32 as MAX_FLOAT32
@@ -117,6 +115,5 @@ else:
             "text.vocabulary": "count_entries learn_reading",
             "text.weighing": "Weighing fit_weighing",
             "tabular.scores": "BentInputs Head",
-            "tabular.trees": "emit_forest emit_lightgbm",
         },
     )
