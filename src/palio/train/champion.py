@@ -70,7 +70,7 @@ class Champion:
         cost = self._cost(graph, examples)
         if not breach(finalist.run.cost, field.limits) and (over := breach(cost, field.limits)):
             raise PalioError(f"fitted on all rows {over}", hint="raise [limits]")
-        seen = next(iter(fitted.values())).seen or self._seen(runner) if len(fitted) == 1 else self._seen(runner)
+        seen = self._seen(runner)
         run = msgspec.structs.replace(
             finalist.run,
             train=seen,
@@ -183,12 +183,14 @@ class Champion:
     def _joined(self, fitted: Mapping[int, Outcome], rows: Examples) -> tuple[bytes, tuple[Parity, ...]]:
         """Return one graph, and how far it is from the libraries of its members."""
         field, weights = self._field, self._finalist.weights
-        if len(fitted) == 1:
+        how = self._finalist.calibration
+        if len(fitted) == 1 and how is None:
             (outcome,) = fitted.values()
             return outcome.graph, outcome.parity
         schema, task = rows.schema, field.terms.task
         graphs = [outcome.graph for outcome in fitted.values()]
-        graph = model.join(graphs, [weights[number] for number in fitted], schema=schema, task=task)
+        shares = [weights[number] for number in fitted]
+        graph = model.join(graphs, shares, schema=schema, task=task, calibration=how)
         runner = model.Graph(graph)
         members = [model.Graph(one) for one in graphs]
 
@@ -197,7 +199,7 @@ class Champion:
             for number, member, numbers in zip(fitted, members, known, strict=True):
                 answers = numbers if numbers is not None else numbers_of(member.predict(feeds))
                 total = total + weights[number] * answers
-            return field.outputs(total)
+            return field.outputs(total if how is None else model.calibrated(total, how))
 
         feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph)
         libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])

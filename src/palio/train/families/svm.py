@@ -148,9 +148,7 @@ class _Learner:
         else:
             scale = float(self.params["penalty"])
             penalties = scale * np.logspace(-3, 1, 7)
-            weighed = choose(
-                alike, self.loss, self.targets, self.weights, penalties, self.rng, deadline=self.deadline
-            )
+            weighed = choose(alike, self.loss, self.targets, self.weights, penalties, self.rng, deadline=self.deadline)
         return factors, landmarks, _on_landmarks(weighed, triangle)
 
     def _stretched(self, inputs: Array, factors: Array) -> Array:
