@@ -21,7 +21,6 @@ from palio.train.field import Field, Finalist
 from palio.train.orders import Order, Outcome
 from palio.train.pace import Pace
 from palio.train.race import Candidate
-from palio.train.terms import Terms
 from palio.train.work import carry_out, checked_rows, numbers_of, score_numbers, thinned
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Champion:
             parity=parity,
             versions=model.versions(),
         )
-        reasons = _generalises(run, terms)
+        reasons: list[str] = []
         if kept:
             names = counted(len(kept), "member")
             reasons.append(f"There was no time to fit {names} on all rows: what a fold's rows taught stays in use.")
@@ -271,14 +270,3 @@ def timed(measure_once: Callable[[], Cost], *, limit_ms: float | None) -> Cost:
             n_timings=n_timings,
         )
     return best
-
-
-def _generalises(run: Run, terms: Terms) -> list[str]:
-    """Say how the score on rows that were learned from compares with the one on rows that were not."""
-    seen = run.train.get(terms.metric)
-    if seen is None or run.cv_score is None:
-        return []
-    return [
-        f"On the rows it learned from {run.family} scores {measure.figure(seen)}, on rows it had not seen "
-        f"{measure.figure(run.cv_score)}."
-    ]

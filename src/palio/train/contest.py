@@ -19,9 +19,9 @@ from palio import measure, model, split
 from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
+from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import finals, learning
+from palio.train import explaining, finals, learning
 from palio.train.choice import Limits, Prefer
 from palio.train.cutting import Cut, How, cut_rows
 from palio.train.drive import Clock, Drive
@@ -186,6 +186,7 @@ def search(
         reasons.append(_when_it_ended(outcome.runs, budget_s))
     if curve is not None:
         reasons.append(learning.sentence(curve, terms.metric))
+    reasons += _explained(drive, outcome, curve, seconds=time.monotonic() - started)
     seconds = round(time.monotonic() - started, 3)
     if plan is None:
         steps = tuple(sorted(drive.steps, key=lambda step: step.number))
@@ -206,8 +207,19 @@ def search(
             seconds=seconds,
             learning=curve,
             plan=plan.id,
+            gains=tuple(drive.gains),
         ),
     )
+
+
+def _explained(drive: Drive, outcome: finals.Final, curve: LearningCurve | None, *, seconds: float) -> list[str]:
+    """Say whether the winner fits well, and what a longer budget would probably bring."""
+    terms = drive.terms
+    chosen = next(run for run in outcome.runs if run.id == outcome.chosen)
+    simplest = next((one.mean() for one in drive.candidates.values() if one.family == "dummy"), None)
+    told = explaining.fit_told(chosen, simplest=simplest, curve=curve, sign=terms.sign)
+    course = explaining.Course(tuple(drive.gains), seconds, terms.sign)
+    return told + explaining.course_told(course, terms.metric, simplest=simplest)
 
 
 def _when_it_ended(runs: Sequence[Run], budget_s: float) -> str:

@@ -115,6 +115,8 @@ class Drive:
     """What the search is known by; 0: none."""
     candidates: dict[int, Candidate] = field(default_factory=dict)
     steps: list[records.Step] = field(default_factory=list)
+    gains: list[records.Gain] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
     is_cut: bool = False
     """The clock ended it before the plan did."""
 
@@ -231,9 +233,17 @@ class Drive:
         if step.planned is not None and step.planned.latency_ms and candidate.cost is not None:
             p50, p99 = step.planned.latency_ms
             candidate.cost = msgspec.structs.replace(candidate.cost, latency_ms_p50=p50, latency_ms_p99=p99)
+        self._notice(candidate)
         trial.forget(self.candidates.values(), sign=self.terms.sign)
         self._note(step, skipped=outcome.status in ("late", "killed"), lengths=outcome.lengths)
         self.progress.say(self._sentence(candidate))
+
+    def _notice(self, candidate: Candidate) -> None:
+        """Write down when a candidate was the best so far."""
+        mean = candidate.mean() if candidate.is_whole and candidate.family != "dummy" else None
+        if mean is not None and (not self.gains or self.terms.sign * (mean - self.gains[-1].score) > 0):
+            seconds = round(time.monotonic() - self.started, 3)
+            self.gains.append(records.Gain(seconds=seconds, score=mean, family=candidate.family))
 
     def _note(self, step: Step, *, skipped: bool = False, lengths: tuple[int, ...] = ()) -> None:
         candidate = self.candidates[step.candidate]

@@ -50,6 +50,11 @@ class Field:
         return self.n_blocks > 1
 
     @property
+    def n_rows(self) -> int:
+        """Rows of train and validation."""
+        return len(self.lesson.examples.target)
+
+    @property
     def growth(self) -> float:
         """How many times the rows of a fold all rows are."""
         sizes = [len(rows) for key, rows in self.lesson.rows.items() if key.startswith("learn ")]

@@ -15,6 +15,7 @@ from palio.core.words import counted
 from palio.train import calibration, ensemble, failures
 from palio.train.champion import Champion, Made, params_of
 from palio.train.choice import Choice, Limits, choose, resampled_error
+from palio.train.explaining import criteria_of
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
 from palio.train.race import Candidate
@@ -115,7 +116,7 @@ def _run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) ->
     elif not one.is_whole:
         status = "pruned"
         reason = one.reason or f"others promised more after {counted(len(one.scores), 'fold')}"
-    return Run(
+    run = Run(
         id=ids.digest_of({"inputs": terms.inputs, "family": one.family, "trial": one.number, "params": one.asked}),
         parts=terms.parts,
         family=one.family,
@@ -131,8 +132,10 @@ def _run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) ->
         tie_break=float(np.mean(ties)) if ties and np.isfinite(ties).all() else None,
         n_parameters=one.n_parameters if scores else None,
         fit_s=round(one.seconds, 3),
+        train=one.seen,
         cost=None if one.cost is None else msgspec.structs.replace(one.cost, fit_s=round(one.fit_s, 3)),
     )
+    return msgspec.structs.replace(run, criteria=criteria_of(run, round(field.n_rows / field.growth)))
 
 
 def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finalist]:
