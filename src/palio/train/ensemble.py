@@ -88,9 +88,10 @@ def mix(
         prices: What each member costs.
         most: What all members together may cost.
     """
-    numbers = sorted(answers)
+    numbers = sorted(number for number in answers if _is_within(_sum_of([number], prices), most))
     if len(numbers) < 2:
         return None
+    answers = {number: answers[number] for number in numbers}
     loss = loss_of(task, metrics[0])
     picked = _weights(answers, unseen, np.ones(len(unseen.rows), dtype=bool), loss, prices, most)
     if len(picked) < 2:
@@ -152,12 +153,16 @@ def _is_affordable(
 ) -> bool:
     if len(picks) >= MAX_MEMBERS:
         return False
-    if prices is None or most is None or not picks:
-        return True
-    all_of = [prices.get(one, Price()) for one in (*picks, number)]
-    return (
-        sum(one.latency_ms for one in all_of) <= most.latency_ms and sum(one.size_mb for one in all_of) <= most.size_mb
-    )
+    return _is_within(_sum_of([*picks, number], prices), most)
+
+
+def _sum_of(numbers: Sequence[int], prices: Mapping[int, Price] | None) -> Price:
+    all_of = [(prices or {}).get(number, Price()) for number in numbers]
+    return Price(sum(one.latency_ms for one in all_of), sum(one.size_mb for one in all_of))
+
+
+def _is_within(price: Price, most: Price | None) -> bool:
+    return most is None or (price.latency_ms <= most.latency_ms and price.size_mb <= most.size_mb)
 
 
 @dataclass(frozen=True)

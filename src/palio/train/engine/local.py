@@ -155,7 +155,7 @@ class LocalEngine:
         done = []
         ready = wait([worker.pipe for worker in self._workers], timeout_s)
         for worker in list(self._workers):
-            if worker.pipe not in ready:
+            if worker.pipe not in ready or worker not in self._workers:  # all may have been given up meanwhile
                 continue
             try:
                 said = worker.pipe.recv()
@@ -175,6 +175,8 @@ class LocalEngine:
 
     def _judged(self, worker: _Worker) -> Outcome | None:
         """End a worker that takes too long or too much; None if it does not."""
+        if worker not in self._workers:
+            return None
         took = time.monotonic() - worker.began
         if not worker.is_ready and took > START_S:
             return next(iter(self._replaced(worker, f"it was not ready after {took:.3g} s")), None)
