@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.options import Style as Style
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
+    from palio.model.tabular.trees.catboost import CatboostModel as CatboostModel
+    from palio.model.tabular.trees.catboost import emit_catboost as emit_catboost
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
     from palio.model.tabular.trees.lightgbm import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.xgboost import MAX_FLOAT32 as MAX_FLOAT32
@@ -90,6 +92,7 @@ else:
             "tabular.linear": "emit_constant emit_linear",
             "tabular.options": "PreprocessingOptions Style",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
+            "tabular.trees.catboost": "CatboostModel emit_catboost",
             "tabular.trees.forest": "emit_forest",
             "tabular.trees.lightgbm": "emit_lightgbm",
             "tabular.trees.xgboost": "MAX_FLOAT32 XgboostModel emit_xgboost",

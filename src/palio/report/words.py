@@ -49,6 +49,8 @@ FAMILIES = {
     "linear": "linear model",
     "forest": "random forest",
     "lightgbm": "boosted trees (LightGBM)",
+    "xgboost": "boosted trees (XGBoost)",
+    "catboost": "boosted trees (CatBoost)",
 }
 VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",

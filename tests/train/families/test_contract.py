@@ -30,3 +30,8 @@ class TestLightgbm(FamilyContract):
 class TestXgboost(FamilyContract):
     def family(self) -> Family:
         return load_family("xgboost")
+
+
+class TestCatboost(FamilyContract):
+    def family(self) -> Family:
+        return load_family("catboost")
