@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
     from palio.model.tabular.scores import BentInputs as BentInputs
     from palio.model.tabular.scores import Head as Head
+    from palio.model.tabular.trees.catboost import CatboostModel as CatboostModel
+    from palio.model.tabular.trees.catboost import emit_catboost as emit_catboost
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
     from palio.model.tabular.trees.lightgbm import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.xgboost import MAX_FLOAT32 as MAX_FLOAT32
@@ -109,6 +111,7 @@ else:
             "tabular.options": "Derived PreprocessingOptions Style",
             "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
+            "tabular.trees.catboost": "CatboostModel emit_catboost",
             "tabular.trees.forest": "emit_forest",
             "tabular.trees.lightgbm": "emit_lightgbm",
             "tabular.trees.xgboost": "MAX_FLOAT32 XgboostModel emit_xgboost",

@@ -50,6 +50,8 @@ FAMILIES = {
     "words": "linear model of words",
     "forest": "random forest",
     "lightgbm": "boosted trees (LightGBM)",
+    "xgboost": "boosted trees (XGBoost)",
+    "catboost": "boosted trees (CatBoost)",
 }
 VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",

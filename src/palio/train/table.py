@@ -19,6 +19,7 @@ FAMILIES: dict[str, str] = {
     "mlp": "palio.train.families.mlp:FAMILY",
     "forest": "palio.train.families.forest:FAMILY",
     "xgboost": "palio.train.families.xgboost:FAMILY",
+    "catboost": "palio.train.families.catboost:FAMILY",
 }
 """Name → `module:attribute`, in the order in which they are tried: a model is always at hand, the costly come last."""
 

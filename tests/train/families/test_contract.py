@@ -48,3 +48,8 @@ class TestWordsAlone(FamilyContract):
 class TestXgboost(FamilyContract):
     def family(self) -> Family:
         return load_family("xgboost")
+
+
+class TestCatboost(FamilyContract):
+    def family(self) -> Family:
+        return load_family("catboost")
