@@ -34,7 +34,9 @@ MAX_NUMBERS = 500_000
 """Landmarks × (inputs + scores), so that a graph stays below some 4 MB."""
 METRIC_ROWS, METRIC_LANDMARKS = 3_000, 400
 """What an estimate of which inputs count looks at."""
-PENALTIES = np.logspace(-7, 2, 19)
+MAX_SUM = 1e5
+"""Largest sum of coefficients: beyond it what they cancel of each other is lost in rounding."""
+PENALTIES = np.logspace(-5, 2, 15)
 _BLOCK = 2048
 
 
@@ -57,17 +59,17 @@ class Svm(FixedSettings):
         """Estimate one fit: likenesses of all rows, and passes over them for each penalty and class."""
         rows = min(shape.n_rows, MAX_SAMPLE)
         n_inputs, scores = 1.5 * shape.n_features, max(1, shape.n_classes)
-        marks = min(rows, _most(n_inputs, scores))
-        few, small = min(rows, METRIC_ROWS), min(marks, METRIC_LANDMARKS)
+        marks = min(rows, MAX_LANDMARKS)
+        few, small = min(rows, METRIC_ROWS), min(rows, METRIC_LANDMARKS)
         metric = few * small * (n_inputs * (1 + min(scores, 8)) + small)
-        passes = 400 * scores if shape.n_classes else 4 * marks
+        passes = 8_000 + 1_000 * scores if shape.n_classes else 4 * marks
         work = int(params["iterations"]) * metric + rows * marks * (n_inputs + 2 * marks + passes)
         return 0.1 + 1e-7 * shape.n_rows * shape.n_features + 5e-11 * work
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return a smooth kernel whose inputs are stretched, then one in which far rows count."""
         first = {"kernel": "gaussian", "width": 1.0, "penalty": 1.0, "iterations": 2}
-        return [first, first | {"kernel": "rational", "width": 0.5, "iterations": 0}]
+        return [first, first | {"kernel": "rational", "width": 0.5}]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the kernel, its width in median distances, and the penalty in parts of the one that seems best."""
@@ -140,18 +142,25 @@ class _Learner:
         most = _most(inputs.shape[1], self.loss.n_scores)
         landmarks, triangle = self._landmarks(inputs, min(most, len(inputs)))
         alike = _blocks(landmarks, triangle, inputs)
-        if self.loss.objective == "squared":
-            weighed = ridge(alike, self.targets, self.weights, PENALTIES, deadline=self.deadline)
-            if self.params["penalty"] != 1.0:
-                one = np.array([weighed.penalty * self.params["penalty"]])
-                weighed = ridge(alike, self.targets, self.weights, one, deadline=self.deadline)
-        else:
-            scale = float(self.params["penalty"])
-            penalties = scale * np.logspace(-3, 1, 7)
-            weighed = choose(
-                alike, self.loss, self.targets, self.weights, penalties, self.rng, deadline=self.deadline
-            )
-        return factors, landmarks, _on_landmarks(weighed, triangle)
+        weighed = self._weighed(alike, None)
+        while True:
+            found = _on_landmarks(weighed, triangle)
+            if not np.abs(found.coefficients).sum(axis=0).max() > MAX_SUM:
+                return factors, landmarks, found
+            weighed = self._weighed(alike, 10 * weighed.penalty)
+
+    def _weighed(self, alike: Array, penalty: float | None) -> Weighed:
+        """Fit with `penalty`, or with the one that seems best times what was asked for."""
+        asked = float(self.params["penalty"])
+        fixed = None if penalty is None else np.array([penalty])
+        if self.loss.objective != "squared":
+            penalties = asked * np.logspace(-3, 1, 7) if fixed is None else fixed
+            return choose(alike, self.loss, self.targets, self.weights, penalties, self.rng, deadline=self.deadline)
+        penalties = PENALTIES if fixed is None else fixed
+        weighed = ridge(alike, self.targets, self.weights, penalties, deadline=self.deadline)
+        if fixed is not None or asked == 1.0:
+            return weighed
+        return ridge(alike, self.targets, self.weights, np.array([weighed.penalty * asked]), deadline=self.deadline)
 
     def _stretched(self, inputs: Array, factors: Array) -> Array:
         """Return factors by how steep a least-squares fit on some rows is along each input."""

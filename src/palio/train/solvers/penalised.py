@@ -70,7 +70,7 @@ def ridge(
             shrunk = values / (values + penalty)
             fitted = part @ (projected / np.sqrt(values) * shrunk).T
             leverage = share @ shrunk + counts[::step] / counts.sum()
-            losses.append(float((((seen - fitted) / (1 - np.minimum(leverage, 0.9999))[:, None]) ** 2).mean()))
+            losses.append(float((((seen - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]) ** 2).mean()))
         best = penalties[int(np.argmin(losses))]
     coefficients = right @ (projected / (values + best)).T
     return Weighed(coefficients, middle - center @ coefficients, float(best))
@@ -139,11 +139,11 @@ def choose(
     rows = np.flatnonzero(fold != 0)[: 4 * LOO_ROWS]
     held = np.flatnonzero(fold == 0)[:LOO_ROWS]
     of = None if weights is None else weights[rows]
-    inside, truth = features[rows], targets[rows]
+    inside, truth = features[rows].astype(np.float32), targets[rows]
     best, losses, path = None, [], []
     for penalty in np.sort(penalties)[::-1]:
         best = descend(
-            inside, loss, truth, of, 0.8 * float(penalty), start=best, steps=steps // 2, deadline=deadline
+            inside, loss, truth, of, 0.8 * float(penalty), start=best, steps=steps // 3, deadline=deadline
         )
         path.append((best, float(penalty)))
         values = loss.value(best.scores(features[held]), targets[held])
