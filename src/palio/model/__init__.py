@@ -62,8 +62,11 @@ if TYPE_CHECKING:
     from palio.model.tabular.perceptron import emit_perceptrons as emit_perceptrons
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
+    from palio.model.tabular.ramps import Ramps as Ramps
+    from palio.model.tabular.ramps import fit_ramps as fit_ramps
     from palio.model.tabular.scores import BentInputs as BentInputs
     from palio.model.tabular.scores import Head as Head
+    from palio.model.tabular.scores import emit_head as emit_head
     from palio.model.tabular.trees import emit_forest as emit_forest
     from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
 else:
@@ -95,7 +98,8 @@ else:
             "tabular.options": "PreprocessingOptions Style",
             "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
-            "tabular.scores": "BentInputs Head",
+            "tabular.ramps": "Ramps fit_ramps",
+            "tabular.scores": "BentInputs Head emit_head",
             "tabular.trees": "emit_forest emit_lightgbm",
         },
     )

@@ -25,6 +25,7 @@ from palio.train.family import (
 from palio.train.solvers.inputs import Inputs, inputs_of, some
 from palio.train.solvers.kernels import Landmarks, choose_landmarks, middle_distance
 from palio.train.solvers.losses import Loss, loss_of
+from palio.train.solvers.metric import METRIC_LANDMARKS, METRIC_ROWS, PENALTIES, on_landmarks, stretched, unrelated
 from palio.train.solvers.penalised import Weighed, choose, ridge
 
 MAX_SAMPLE = 30_000
@@ -32,11 +33,8 @@ MAX_SAMPLE = 30_000
 MAX_LANDMARKS = 1_000
 MAX_NUMBERS = 500_000
 """Landmarks × (inputs + scores), so that a graph stays below some 4 MB."""
-METRIC_ROWS, METRIC_LANDMARKS = 3_000, 400
-"""What an estimate of which inputs count looks at."""
-MAX_SUM = 1e5
-"""Largest sum of coefficients: beyond it what they cancel of each other is lost in rounding."""
-PENALTIES = np.logspace(-5, 2, 15)
+MAX_LENGTH = 1e5
+"""Largest root of the sum of squared coefficients: beyond it what they cancel of each other is lost in rounding."""
 _BLOCK = 2048
 
 
@@ -106,7 +104,11 @@ class Svm(FixedSettings):
         features = examples.matrix(preprocessing)[chosen]
         inputs = inputs_of(features)
         weights = None if examples.weights is None else examples.weights[chosen]
-        learner = _Learner(loss, params, loss.targets(examples.target[chosen]), weights, deadline, rng)
+        target = examples.target[chosen]
+        longest = MAX_LENGTH
+        if not loss.n_classes:  # graph and library have to agree on small values, too
+            longest *= max(1.0, float(np.quantile(np.abs(target), 0.01))) / max(1.0, loss.spread)
+        learner = _Learner(loss, params, loss.targets(target), weights, deadline, rng, longest)
         with threadpoolctl.threadpool_limits(1, user_api="blas"):
             factors, landmarks, weighed = learner.run(inputs(features))
         machine = _Machine(inputs, factors, landmarks, weighed, loss, examples.task)
@@ -132,22 +134,24 @@ class _Learner:
     weights: Array | None
     deadline: float | None
     rng: np.random.Generator
+    longest: float
+    """Largest length of coefficients."""
 
     def run(self, inputs: Array) -> tuple[Array, Landmarks, Weighed]:
         """Return how much each input counts, the landmarks, and their coefficients."""
         factors = np.ones(inputs.shape[1])
         for _ in range(int(self.params["iterations"])):
-            factors = self._stretched(inputs, factors)
+            factors = stretched(inputs, factors, self.targets, self.weights, self._landmarks, self.rng, self.deadline)
         inputs = inputs * factors
         most = _most(inputs.shape[1], self.loss.n_scores)
         landmarks, triangle = self._landmarks(inputs, min(most, len(inputs)))
-        alike = _blocks(landmarks, triangle, inputs)
+        alike = unrelated(landmarks, triangle, inputs)
         weighed = self._weighed(alike, None)
         while True:
-            found = _on_landmarks(weighed, triangle)
-            if not np.abs(found.coefficients).sum(axis=0).max() > MAX_SUM:
+            found = on_landmarks(weighed, triangle)
+            if not np.linalg.norm(found.coefficients, axis=0).max() > self.longest:
                 return factors, landmarks, found
-            weighed = self._weighed(alike, 10 * weighed.penalty)
+            weighed = self._weighed(alike, 3 * weighed.penalty)
 
     def _weighed(self, alike: Array, penalty: float | None) -> Weighed:
         """Fit with `penalty`, or with the one that seems best times what was asked for."""
@@ -162,45 +166,11 @@ class _Learner:
             return weighed
         return ridge(alike, self.targets, self.weights, np.array([weighed.penalty * asked]), deadline=self.deadline)
 
-    def _stretched(self, inputs: Array, factors: Array) -> Array:
-        """Return factors by how steep a least-squares fit on some rows is along each input."""
-        rows = some(len(inputs), METRIC_ROWS, self.rng)
-        part, targets = inputs[rows] * factors, self.targets[rows]
-        weights = None if self.weights is None else self.weights[rows]
-        landmarks, triangle = self._landmarks(part, min(METRIC_LANDMARKS, len(part)))
-        alike = _blocks(landmarks, triangle, part)
-        weighed = _on_landmarks(ridge(alike, targets, weights, PENALTIES, deadline=self.deadline), triangle)
-        common = np.argsort(-targets.sum(axis=0), kind="stable")[:8]
-        slopes = np.sqrt(landmarks.slopes(part, weighed.coefficients[:, common])) * factors
-        if not slopes.max(initial=0.0) > 0:
-            return factors
-        return np.asarray(slopes / slopes.max() + 0.01)
-
     def _landmarks(self, inputs: Array, n_landmarks: int) -> tuple[Landmarks, Array]:
         few = inputs[some(len(inputs), 4 * MAX_LANDMARKS, self.rng)]
         width = float(self.params["width"]) * middle_distance(few, self.rng)
         kernel = self.params["kernel"]
         return choose_landmarks(kernel, few, width, n_landmarks, self.rng, self.deadline)
-
-
-def _blocks(landmarks: Landmarks, triangle: Array, inputs: Array) -> Array:
-    """Return features whose products are the likenesses of rows, as far as the landmarks say them."""
-    from scipy.linalg import solve_triangular
-
-    kind = np.float64 if len(inputs) * len(triangle) <= 5_000_000 else np.float32
-    blocks = [
-        solve_triangular(triangle, landmarks.likeness(inputs[start : start + _BLOCK]).T, lower=True).T.astype(kind)
-        for start in range(0, len(inputs), _BLOCK)
-    ]
-    return np.concatenate(blocks)
-
-
-def _on_landmarks(weighed: Weighed, triangle: Array) -> Weighed:
-    """Return the same sum, of likenesses."""
-    from scipy.linalg import solve_triangular
-
-    coefficients = solve_triangular(triangle, weighed.coefficients, lower=True, trans="T")
-    return Weighed(np.asarray(coefficients), weighed.intercepts, weighed.penalty)
 
 
 @dataclass(frozen=True)
