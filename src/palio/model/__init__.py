@@ -67,8 +67,13 @@ if TYPE_CHECKING:
     from palio.model.tabular.perceptron import emit_perceptrons as emit_perceptrons
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
+    from palio.model.tabular.ramps import Ramps as Ramps
+    from palio.model.tabular.ramps import fit_ramps as fit_ramps
     from palio.model.tabular.scores import BentInputs as BentInputs
     from palio.model.tabular.scores import Head as Head
+    from palio.model.tabular.scores import emit_head as emit_head
+    from palio.model.tabular.trees import emit_forest as emit_forest
+    from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.catboost import CatboostModel as CatboostModel
     from palio.model.tabular.trees.catboost import emit_catboost as emit_catboost
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
@@ -118,5 +123,8 @@ else:
             "text.vocabulary": "count_entries learn_reading",
             "text.weighing": "Weighing fit_weighing",
             "tabular.scores": "BentInputs Head",
+            "tabular.ramps": "Ramps fit_ramps",
+            "tabular.scores": "BentInputs Head emit_head",
+            "tabular.trees": "emit_forest emit_lightgbm",
         },
     )

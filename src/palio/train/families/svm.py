@@ -25,6 +25,7 @@ from palio.train.family import (
 from palio.train.solvers.inputs import Inputs, inputs_of, some
 from palio.train.solvers.kernels import Landmarks, choose_landmarks, middle_distance
 from palio.train.solvers.losses import Loss, loss_of
+from palio.train.solvers.metric import METRIC_LANDMARKS, METRIC_ROWS, PENALTIES, on_landmarks, stretched, unrelated
 from palio.train.solvers.penalised import Weighed, choose, ridge
 
 MAX_SAMPLE = 30_000
@@ -32,9 +33,8 @@ MAX_SAMPLE = 30_000
 MAX_LANDMARKS = 1_000
 MAX_NUMBERS = 500_000
 """Landmarks × (inputs + scores), so that a graph stays below some 4 MB."""
-METRIC_ROWS, METRIC_LANDMARKS = 3_000, 400
-"""What an estimate of which inputs count looks at."""
-PENALTIES = np.logspace(-7, 2, 19)
+MAX_LENGTH = 1e5
+"""Largest root of the sum of squared coefficients: beyond it what they cancel of each other is lost in rounding."""
 _BLOCK = 2048
 
 
@@ -57,17 +57,17 @@ class Svm(FixedSettings):
         """Estimate one fit: likenesses of all rows, and passes over them for each penalty and class."""
         rows = min(shape.n_rows, MAX_SAMPLE)
         n_inputs, scores = 1.5 * shape.n_features, max(1, shape.n_classes)
-        marks = min(rows, _most(n_inputs, scores))
-        few, small = min(rows, METRIC_ROWS), min(marks, METRIC_LANDMARKS)
+        marks = min(rows, MAX_LANDMARKS)
+        few, small = min(rows, METRIC_ROWS), min(rows, METRIC_LANDMARKS)
         metric = few * small * (n_inputs * (1 + min(scores, 8)) + small)
-        passes = 400 * scores if shape.n_classes else 4 * marks
+        passes = 8_000 + 1_000 * scores if shape.n_classes else 4 * marks
         work = int(params["iterations"]) * metric + rows * marks * (n_inputs + 2 * marks + passes)
         return 0.1 + 1e-7 * shape.n_rows * shape.n_features + 5e-11 * work
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return a smooth kernel whose inputs are stretched, then one in which far rows count."""
         first = {"kernel": "gaussian", "width": 1.0, "penalty": 1.0, "iterations": 2}
-        return [first, first | {"kernel": "rational", "width": 0.5, "iterations": 0}]
+        return [first, first | {"kernel": "rational", "width": 0.5}]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the kernel, its width in median distances, and the penalty in parts of the one that seems best."""
@@ -104,7 +104,11 @@ class Svm(FixedSettings):
         features = examples.matrix(preprocessing)[chosen]
         inputs = inputs_of(features)
         weights = None if examples.weights is None else examples.weights[chosen]
-        learner = _Learner(loss, params, loss.targets(examples.target[chosen]), weights, deadline, rng)
+        target = examples.target[chosen]
+        longest = MAX_LENGTH
+        if not loss.n_classes:  # graph and library have to agree on small values, too
+            longest *= max(1.0, float(np.quantile(np.abs(target), 0.01))) / max(1.0, loss.spread)
+        learner = _Learner(loss, params, loss.targets(target), weights, deadline, rng, longest)
         with threadpoolctl.threadpool_limits(1, user_api="blas"):
             factors, landmarks, weighed = learner.run(inputs(features))
         machine = _Machine(inputs, factors, landmarks, weighed, loss, examples.task)
@@ -130,66 +134,43 @@ class _Learner:
     weights: Array | None
     deadline: float | None
     rng: np.random.Generator
+    longest: float
+    """Largest length of coefficients."""
 
     def run(self, inputs: Array) -> tuple[Array, Landmarks, Weighed]:
         """Return how much each input counts, the landmarks, and their coefficients."""
         factors = np.ones(inputs.shape[1])
         for _ in range(int(self.params["iterations"])):
-            factors = self._stretched(inputs, factors)
+            factors = stretched(inputs, factors, self.targets, self.weights, self._landmarks, self.rng, self.deadline)
         inputs = inputs * factors
         most = _most(inputs.shape[1], self.loss.n_scores)
         landmarks, triangle = self._landmarks(inputs, min(most, len(inputs)))
-        alike = _blocks(landmarks, triangle, inputs)
-        if self.loss.objective == "squared":
-            weighed = ridge(alike, self.targets, self.weights, PENALTIES, deadline=self.deadline)
-            if self.params["penalty"] != 1.0:
-                one = np.array([weighed.penalty * self.params["penalty"]])
-                weighed = ridge(alike, self.targets, self.weights, one, deadline=self.deadline)
-        else:
-            scale = float(self.params["penalty"])
-            penalties = scale * np.logspace(-3, 1, 7)
-            weighed = choose(alike, self.loss, self.targets, self.weights, penalties, self.rng, deadline=self.deadline)
-        return factors, landmarks, _on_landmarks(weighed, triangle)
+        alike = unrelated(landmarks, triangle, inputs)
+        weighed = self._weighed(alike, None)
+        while True:
+            found = on_landmarks(weighed, triangle)
+            if not np.linalg.norm(found.coefficients, axis=0).max() > self.longest:
+                return factors, landmarks, found
+            weighed = self._weighed(alike, 3 * weighed.penalty)
 
-    def _stretched(self, inputs: Array, factors: Array) -> Array:
-        """Return factors by how steep a least-squares fit on some rows is along each input."""
-        rows = some(len(inputs), METRIC_ROWS, self.rng)
-        part, targets = inputs[rows] * factors, self.targets[rows]
-        weights = None if self.weights is None else self.weights[rows]
-        landmarks, triangle = self._landmarks(part, min(METRIC_LANDMARKS, len(part)))
-        alike = _blocks(landmarks, triangle, part)
-        weighed = _on_landmarks(ridge(alike, targets, weights, PENALTIES, deadline=self.deadline), triangle)
-        common = np.argsort(-targets.sum(axis=0), kind="stable")[:8]
-        slopes = np.sqrt(landmarks.slopes(part, weighed.coefficients[:, common])) * factors
-        if not slopes.max(initial=0.0) > 0:
-            return factors
-        return np.asarray(slopes / slopes.max() + 0.01)
+    def _weighed(self, alike: Array, penalty: float | None) -> Weighed:
+        """Fit with `penalty`, or with the one that seems best times what was asked for."""
+        asked = float(self.params["penalty"])
+        fixed = None if penalty is None else np.array([penalty])
+        if self.loss.objective != "squared":
+            penalties = asked * np.logspace(-3, 1, 7) if fixed is None else fixed
+            return choose(alike, self.loss, self.targets, self.weights, penalties, self.rng, deadline=self.deadline)
+        penalties = PENALTIES if fixed is None else fixed
+        weighed = ridge(alike, self.targets, self.weights, penalties, deadline=self.deadline)
+        if fixed is not None or asked == 1.0:
+            return weighed
+        return ridge(alike, self.targets, self.weights, np.array([weighed.penalty * asked]), deadline=self.deadline)
 
     def _landmarks(self, inputs: Array, n_landmarks: int) -> tuple[Landmarks, Array]:
         few = inputs[some(len(inputs), 4 * MAX_LANDMARKS, self.rng)]
         width = float(self.params["width"]) * middle_distance(few, self.rng)
         kernel = self.params["kernel"]
         return choose_landmarks(kernel, few, width, n_landmarks, self.rng, self.deadline)
-
-
-def _blocks(landmarks: Landmarks, triangle: Array, inputs: Array) -> Array:
-    """Return features whose products are the likenesses of rows, as far as the landmarks say them."""
-    from scipy.linalg import solve_triangular
-
-    kind = np.float64 if len(inputs) * len(triangle) <= 5_000_000 else np.float32
-    blocks = [
-        solve_triangular(triangle, landmarks.likeness(inputs[start : start + _BLOCK]).T, lower=True).T.astype(kind)
-        for start in range(0, len(inputs), _BLOCK)
-    ]
-    return np.concatenate(blocks)
-
-
-def _on_landmarks(weighed: Weighed, triangle: Array) -> Weighed:
-    """Return the same sum, of likenesses."""
-    from scipy.linalg import solve_triangular
-
-    coefficients = solve_triangular(triangle, weighed.coefficients, lower=True, trans="T")
-    return Weighed(np.asarray(coefficients), weighed.intercepts, weighed.penalty)
 
 
 @dataclass(frozen=True)
