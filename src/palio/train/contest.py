@@ -27,7 +27,7 @@ from palio.train.drive import Clock, Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, Objective, calm_threads
+from palio.train.family import Family, Objective, calm_threads, reads
 from palio.train.lessons import Lesson
 from palio.train.race import Race
 from palio.train.table import FAMILIES, load_family
@@ -274,7 +274,7 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
     """Return the families that compete, the dummy first."""
     names = list(wanted) or list(FAMILIES)
     families = [load_family(name) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and schema.modality in f.modalities]
+    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
     if schema.modality != "tabular" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
         raise _unread(schema)

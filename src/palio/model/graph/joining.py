@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from palio.core.errors import InputError
 from palio.core.records import Calibration, Schema, Task
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.builder import GraphBuilder
 from palio.model.graph.calibrating import emit_calibrated
 from palio.model.graph.heads import emit_answers
+from palio.model.reading.reader import METADATA, decode_readings, tensors_of
 
 
 def join(
@@ -54,9 +57,13 @@ def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
     """Add the nodes of a finished graph; return its probabilities (n, n_classes), or its values (n, 1)."""
     import onnx
 
-    graph = onnx.load_model_from_string(model).graph
+    whole = onnx.load_model_from_string(model)
+    graph = whole.graph
     wanted = PREDICTION if task.kind == "regression" else PROBABILITIES
     names: dict[str, str] = {value.name: value.name for value in graph.input} | {"": ""}
+    for reading in decode_readings(next((one.value for one in whole.metadata_props if one.key == METADATA), "[]")):
+        mine = builder.reading(msgspec.structs.replace(reading, tensor=""))
+        names |= dict(zip(tensors_of(reading), tensors_of(mine), strict=True))
     constants = {value.name: value for value in graph.initializer}
     for node in _needed(graph.node, wanted):
         for name in node.input:

@@ -54,7 +54,7 @@ class Mlp:
 
     name = "mlp"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 6
     rounds = "epochs"
 
