@@ -72,8 +72,6 @@ if TYPE_CHECKING:
     from palio.model.tabular.scores import BentInputs as BentInputs
     from palio.model.tabular.scores import Head as Head
     from palio.model.tabular.scores import emit_head as emit_head
-    from palio.model.tabular.trees import emit_forest as emit_forest
-    from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.catboost import CatboostModel as CatboostModel
     from palio.model.tabular.trees.catboost import emit_catboost as emit_catboost
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
@@ -122,9 +120,7 @@ else:
             "tabular.trees.xgboost": "MAX_FLOAT32 XgboostModel emit_xgboost",
             "text.vocabulary": "count_entries learn_reading",
             "text.weighing": "Weighing fit_weighing",
-            "tabular.scores": "BentInputs Head",
             "tabular.ramps": "Ramps fit_ramps",
             "tabular.scores": "BentInputs Head emit_head",
-            "tabular.trees": "emit_forest emit_lightgbm",
         },
     )

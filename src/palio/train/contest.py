@@ -28,7 +28,7 @@ from palio.train.drive import Clock, Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, Objective, calm_threads
+from palio.train.family import Family, Objective, calm_threads, reads
 from palio.train.field import Field
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
@@ -297,15 +297,7 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
     """Return the families that compete, the dummy first."""
     names = list(wanted) or list(FAMILIES)
     families = [load_family(name) if isinstance(name, str) else name for name in names]
-    types = {column.type for column in schema.features}
-    reads = {schema.modality} | ({"tabular"} if schema.modality == "text" else set())  # texts become numbers, too
-    fit = [
-        family
-        for family in families
-        if task.kind in family.tasks
-        and not reads.isdisjoint(family.modalities)
-        and (not family.needs or types.intersection(family.needs))
-    ]
+    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
     if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
         raise _unread(schema)

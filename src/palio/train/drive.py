@@ -33,6 +33,8 @@ LEAST_LEFT_S = 0.3
 LEAST_CPU_S = 0.05
 """A fit that takes less says nothing of the machine."""
 MAX_SLOWNESS = 10.0
+MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
+"""Shares of the budget that what follows the search, and export and checks, may take at most."""
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
 GRACE, WARM_UP_S = 1.5, 3.0
@@ -61,13 +63,13 @@ class Clock:
     @property
     def end(self) -> float:
         """Moment at which the search must be over."""
-        most = 0.5 * (self.ends - self.started)
+        most = MOST_AFTER * (self.ends - self.started)
         return self.ends - min(self.quiet_after_s * self.slowness, most)
 
     @property
     def overhead_s(self) -> float:
         """What export, checks and packing take as the machine is."""
-        return min(self.quiet_overhead_s * self.slowness, 0.3 * (self.ends - self.started))
+        return min(self.quiet_overhead_s * self.slowness, MOST_OVERHEAD * (self.ends - self.started))
 
     def take_in(self, outcome: Outcome) -> None:
         """Learn from a fit how busy the machine is with other things."""

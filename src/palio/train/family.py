@@ -273,7 +273,7 @@ class Family(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Types of column of which one must be there for it to have something to read, e.g. `text`; none: any will do."""
+        """Types of column that it cannot do without, e.g. `text`."""
 
     @property
     def n_settings(self) -> int:
@@ -336,7 +336,7 @@ def reads(family: Family, schema: Schema) -> bool:
     A family that cannot do without a type of column names it in `needs`, e.g. `("text",)`.
     """
     types = {column.type for column in schema.features}
-    return schema.modality in family.modalities and types.issuperset(getattr(family, "needs", ()))
+    return schema.modality in family.modalities and types.issuperset(family.needs)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[str, str] = {
     "dummy": "palio.train.families.dummy:FAMILY",
-    "linear": "palio.train.families.linear:FAMILY",
     "words": "palio.train.families.words:FAMILY",
+    "linear": "palio.train.families.linear:FAMILY",
     "lightgbm": "palio.train.families.boosting:FAMILY",
     "svm": "palio.train.families.svm:FAMILY",
     "mlp": "palio.train.families.mlp:FAMILY",

@@ -11,7 +11,7 @@ import pytest
 
 from palio import model
 from palio.core.errors import InputError, IntegrityError
-from palio.core.records import Column, Reading, Schema, TensorSpec
+from palio.core.records import Column, Reading, Schema, Task, TensorSpec
 from palio.model import Graph, GraphBuilder
 from palio.model.reading.reader import METADATA, encode_readings
 
@@ -167,3 +167,27 @@ def test_ids_beyond_the_table_are_refused_without_a_crash() -> None:
     longer = msgspec.structs.replace(named, word_entries=more, n_entries=len(more) + len(named.piece_entries))
     with pytest.raises(InputError, match="the graph cannot take them"):
         Graph(with_readings(graph, [longer])).run(feeds_of(["word4999"], "note"))
+
+
+def test_joined_graphs_read_each_text_as_each_of_them_did() -> None:
+    task = Task(kind="regression", target="y")
+    schema = schema_of("note", "other")
+    members = []
+    for size in (10, 400):
+        builder = GraphBuilder(schema)
+        reading, counts = model.learn_reading("note", TEXTS[:-1] * 2, most_words=size, most_pieces=size)
+        sums = np.random.default_rng(size).normal(size=(reading.n_entries, 1)).astype(np.float32)
+        model.emit_answers(builder, model.fit_weighing(reading, counts).emit(builder, sums), task)
+        members.append(builder.build())
+    builder = GraphBuilder(schema)
+    model.emit_answers(builder, model.emit_constant(builder, 7.0, task), task)
+    members.append(builder.build())
+    joined = Graph(model.join([*members, members[0]], [0.2, 0.3, 0.1, 0.4], schema=schema, task=task))
+    feeds = feeds_of(TEXTS[:-1], "note", "other")
+    expected = sum(
+        weight * Graph(one).predict(feeds).prediction
+        for one, weight in zip([*members, members[0]], [0.2, 0.3, 0.1, 0.4], strict=True)
+    )
+    assert len(joined.readings) == 3  # two, and one of no words for the constant
+    assert [spec.name for spec in joined.inputs] == ["note", "other"]
+    np.testing.assert_allclose(joined.predict(feeds).prediction, expected, rtol=1e-12)

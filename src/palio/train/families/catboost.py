@@ -48,7 +48,7 @@ class Catboost(InRounds):
 
     name = "catboost"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 6
 
     def seconds(self, shape: Shape, params: Params) -> float:

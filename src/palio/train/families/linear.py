@@ -43,7 +43,7 @@ class Linear(FixedSettings):
 
     name = "linear"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 3
 
     def seconds(self, shape: Shape, params: Params) -> float:

@@ -55,7 +55,7 @@ class Mlp:
 
     name = "mlp"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     needs: tuple[str, ...] = ()
     n_settings = 6
     rounds = "epochs"

@@ -50,7 +50,7 @@ class Svm(FixedSettings):
 
     name = "svm"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 4
 
     def seconds(self, shape: Shape, params: Params) -> float:
