@@ -96,7 +96,7 @@ class Told:
     error: float
     true: float
     flattery: float
-    """(said - true) / error, positive where the search promised too much; 0 where it gave no error (constant answer)."""
+    """(said - true) / error, positive where the search promised too much; 0 without an error (constant answer)."""
 
 
 def look(seed: int, budget_s: float, **changes: Any) -> Told:
