@@ -117,8 +117,9 @@ def look(seed: int, budget_s: float, **changes: Any) -> Told:
             bundle = model.load(store, found.bundle)
             fresh = evaluate.score(bundle, made.draw(N_FRESH, 1), part="test")
     said, error, true = chosen.cv_score, chosen.cv_error, fresh.metrics[found.metric].value
-    if said is None or error is None:
+    if said is None:
         raise SystemExit(f"table {seed}: the chosen {chosen.family} has no cross-validated score")
+    error = error or 0.0
     sign = 1.0 if measure.higher_is_better(found.metric) else -1.0
     flattery = sign * (said - true) / error if error > 0 else 0.0
     return Told(seed, made.kind, made.noise, made.n_rows, chosen.family, found.metric, said, error, true, flattery)
