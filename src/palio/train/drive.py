@@ -35,6 +35,8 @@ LEAST_CPU_S = 0.05
 MAX_SLOWNESS = 10.0
 MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 """Shares of the budget that what follows the search, and export and checks, may take at most."""
+LAST_SHARE = 0.2
+"""Share of the budget that is left to pack a model and to judge it, if there was none before."""
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
 GRACE, WARM_UP_S = 1.5, 3.0
@@ -67,6 +69,11 @@ class Clock:
         return self.ends - min(self.quiet_after_s * self.slowness, most)
 
     @property
+    def last(self) -> float:
+        """Moment until which a search waits for the first model that learned something: nothing is worth more."""
+        return self.ends - LAST_SHARE * (self.ends - self.started)
+
+    @property
     def overhead_s(self) -> float:
         """What export, checks and packing take as the machine is."""
         return min(self.quiet_overhead_s * self.slowness, MOST_OVERHEAD * (self.ends - self.started))
@@ -79,7 +86,7 @@ class Clock:
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits need: the best candidates, on all rows."""
-        growth = float((self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
+        growth: float = (self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3
         fits = sorted((one.fit_s * growth for one in candidates.values() if one.is_whole), reverse=True)[:4]
         if not fits:
             fits = sorted((one.fit_s * growth for one in candidates.values() if one.scores), reverse=True)[:1]
@@ -223,7 +230,7 @@ class Drive:
         if self.clock is None:
             return False
         if not any(one.scores and one.family != "dummy" for one in self.candidates.values()):
-            return time.monotonic() >= self.clock.end - self.clock.overhead_s
+            return time.monotonic() >= self.clock.last
         return self.clock.left_s(self.candidates) <= 0
 
     def _take_in(self, step: Step, outcome: Outcome) -> None:

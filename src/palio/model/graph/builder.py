@@ -73,11 +73,6 @@ class GraphBuilder:
         """Return the tensor that carries `column`, shape (n, 1)."""
         return input_name(column)
 
-    def take_input(self, name: str) -> str:
-        """Return the tensor of an input by its own name, for nodes of another graph over the same columns."""
-        self._asked.add(name)
-        return name
-
     def reading(self, reading: Reading) -> Reading:
         """Let a text column enter as ids and counts; return the reading with the names of its tensors.
 

@@ -60,14 +60,11 @@ def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
     whole = onnx.load_model_from_string(model)
     graph = whole.graph
     wanted = PREDICTION if task.kind == "regression" else PROBABILITIES
-    inputs = {value.name for value in graph.input}
-    names = {"": ""} | _read(builder, whole)
+    names = {"": ""} | {value.name: value.name for value in graph.input} | _read(builder, whole)
     constants = {value.name: value for value in graph.initializer}
     for node in _needed(graph.node, wanted):
         for name in node.input:
-            if name in inputs and name not in names:
-                names[name] = builder.take_input(name)
-            elif name not in names:
+            if name not in names:
                 names[name] = builder.share_constant(constants[name])
         made = builder.share_node(node, [names[name] for name in node.input])
         names |= dict(zip(node.output, made, strict=True))
