@@ -86,7 +86,7 @@ class Clock:
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits need: the best candidates, on all rows."""
-        growth: float = (self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3
+        growth = max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3
         fits = sorted((one.fit_s * growth for one in candidates.values() if one.is_whole), reverse=True)[:4]
         if not fits:
             fits = sorted((one.fit_s * growth for one in candidates.values() if one.scores), reverse=True)[:1]
@@ -195,7 +195,7 @@ class Drive:
             return None
         limit = None
         if self.clock is not None and step.number >= N_ALWAYS:
-            left = self.clock.left_s(self.candidates)
+            left = self._left_s(self.clock)
             if is_new:
                 limit = min(self.clock.fold_limit_s() * len(step.folds), left)
             else:
@@ -219,19 +219,22 @@ class Drive:
     def _patience(self, order: Order) -> float | None:
         if self.clock is None:
             return None
-        end = max(0.05, self.clock.end - time.monotonic())
+        end = max(0.05, (self.clock.end if self._has_learned() else self.clock.last) - time.monotonic())
         return end if order.limit_s is None else min(end, GRACE * order.limit_s + WARM_UP_S * self.clock.slowness)
 
     def _wait_s(self) -> float:
-        return 1.0 if self.clock is None else float(np.clip(self.clock.left_s(self.candidates), 0.05, 1.0))
+        return 1.0 if self.clock is None else float(np.clip(self._left_s(self.clock), 0.05, 1.0))
 
     def _is_late(self) -> bool:
         """Tell whether it is time to end; as long as nothing has learned, only the very end is."""
-        if self.clock is None:
-            return False
-        if not any(one.scores and one.family != "dummy" for one in self.candidates.values()):
-            return time.monotonic() >= self.clock.last
-        return self.clock.left_s(self.candidates) <= 0
+        return self.clock is not None and self._left_s(self.clock) <= 0
+
+    def _has_learned(self) -> bool:
+        return any(one.scores and one.family != "dummy" for one in self.candidates.values())
+
+    def _left_s(self, clock: Clock) -> float:
+        """Return the seconds that are left for steps."""
+        return clock.left_s(self.candidates) if self._has_learned() else clock.last - time.monotonic()
 
     def _take_in(self, step: Step, outcome: Outcome) -> None:
         candidate = self.candidates[step.candidate]
