@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from palio.model.cells.names import input_name as input_name
     from palio.model.cells.rows import RecordReader as RecordReader
     from palio.model.cells.stress import stress_feeds as stress_feeds
+    from palio.model.graph.answers import answers_of as answers_of
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
     from palio.model.graph.heads import emit_answers as emit_answers
     from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
@@ -77,6 +78,7 @@ else:
             "cells.names": "input_name",
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
+            "graph.answers": "answers_of",
             "graph.builder": "GraphBuilder",
             "graph.heads": "emit_answers",
             "graph.session": "Graph MAX_RUN_S Outputs",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from palio import measure
+from palio import measure, model
 from palio.core import ids, seeds
 from palio.core.errors import PalioError
 from palio.core.records import Parts, Run, Task
@@ -56,7 +56,7 @@ class Terms:
     @property
     def tie_break(self) -> str:
         """The metric that decides near-ties."""
-        return "r2" if self.task.kind == "regression" else "f1_macro"
+        return measure.questions.of(self.task).tie_break
 
 
 @dataclass(frozen=True)
@@ -205,10 +205,7 @@ def score(
     task: Task, truth: Array, outputs: Any, *, rows: slice | Array = slice(None), names: Sequence[str] | None = None
 ) -> dict[str, float]:
     """Compute point metrics of `outputs` on some rows: those named, or all of the task."""
-    if task.kind == "regression":
-        return measure.score(task, truth[rows], outputs.prediction[rows], names=names)
-    probabilities = outputs.probabilities[rows]
-    return measure.score(task, truth[rows], probabilities.argmax(axis=1), probabilities, names=names)
+    return measure.score(task, truth[rows], model.answers_of(outputs, task).take(rows), names=names)
 
 
 def _blocks(n_rows: int, n_blocks: int) -> list[slice]:
