@@ -173,7 +173,9 @@ def test_only_a_trial_that_is_the_best_of_its_family_keeps_its_answers() -> None
     (answers,) = kept
     truth = np.concatenate([examples.target[rows] for rows, _ in answers])
     probabilities = np.concatenate([one.probabilities for _, one in answers])
-    scored = measure.score(task, truth, probabilities.argmax(axis=1), probabilities, names=("roc_auc",))
+    scored = measure.score(
+        task, truth, measure.Answers(probabilities.argmax(axis=1), probabilities), names=("roc_auc",)
+    )
     assert scored["roc_auc"] == pytest.approx(run.cv_score, abs=0.05)
     better = (0.999999,) * 3
     again = try_out(family, {"penalty": 1.0}, cut, **how, bar=Bar(best=(0.5,) * 3, own=better, dummy=(0.5,) * 3))

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from palio.model.cells.names import input_name as input_name
     from palio.model.cells.rows import RecordReader as RecordReader
     from palio.model.cells.stress import stress_feeds as stress_feeds
+    from palio.model.graph.answers import answers_of as answers_of
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
     from palio.model.graph.calibrating import calibrated as calibrated
     from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
@@ -100,6 +101,7 @@ else:
             "cells.names": "input_name",
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
+            "graph.answers": "answers_of",
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",

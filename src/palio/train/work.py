@@ -183,10 +183,10 @@ def score(
 
 
 def score_numbers(task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None) -> dict[str, float]:
-    """Compute point metrics of answers that are given as numbers."""
+    """Compute point metrics of answers that are given as numbers; the likeliest class is the one that is said."""
     if task.kind == "regression":
-        return measure.score(task, truth, numbers[:, 0], names=names)
-    return measure.score(task, truth, numbers.argmax(axis=1), numbers, names=names)
+        return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
+    return measure.score(task, truth, measure.questions.Answers(numbers.argmax(axis=1), numbers), names=names)
 
 
 def thinned(n_rows: int, most: int) -> Array:
