@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
+from pickle import PickleError
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -18,18 +19,19 @@ from palio import measure, model, split
 from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
+from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import finals, learning
+from palio.train import explaining, finals, learning
 from palio.train.choice import Limits, Prefer
 from palio.train.cutting import Cut, How, cut_rows
 from palio.train.drive import Clock, Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, Objective, calm_threads
+from palio.train.family import Family, Objective, calm_threads, reads
+from palio.train.field import Field
 from palio.train.lessons import Lesson
-from palio.train.race import Race
+from palio.train.race import Race, Rerun
 from palio.train.table import FAMILIES, load_family
 from palio.train.terms import Terms
 
@@ -132,22 +134,25 @@ def search(
         progress.say(f"The search of {counted(len(known.runs), 'trial')} is already done.")
         return known
     progress.say(_announced(entrants, cut))
-    clock = None if trials else _clock(started + budget_s if ends is None else ends, cut, after_s)
-    with _engine_of(engine, entrants, cut.lesson) as (hands, n_workers):
+    plan_id = ids.digest_of({"plan of": identity})
+    plan = store.records.get(SearchPlan, plan_id)
+    clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s)
+    with _engine_of(engine, entrants, cut.lesson) as (hands, spare):
         if clock is not None:
-            clock.n_workers = n_workers
+            clock.n_workers = hands.n_workers
         drive = Drive(
             store=store,
             terms=terms,
-            race=_race(entrants, cut, terms),
+            race=_race(entrants, cut, terms, trials) if plan is None else Rerun(plan, terms),
             engine=hands,
+            spare=spare,
             n_folds=cut.lesson.n_folds,
             n_blocks=cut.n_blocks,
             clock=clock,
             progress=progress,
-            n_steps=trials or 10**9,
+            budget_s=0.0 if trials else budget_s,
         )
-        field = finals.Field(
+        field = Field(
             store=store,
             terms=terms,
             snapshot=snapshot,
@@ -160,6 +165,7 @@ def search(
             clock=clock,
             progress=progress,
             limits=limits,
+            plan=plan,
         )
         try:
             with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
@@ -170,15 +176,22 @@ def search(
         except KeyboardInterrupt:
             progress.say("Interrupted. What is finished is saved: run the same command again to go on from there.")
             raise
-    is_cut = drive.is_cut or outcome.cut
+    is_cut = drive.is_cut or bool(outcome.kept)
     reasons = list(outcome.reasons)
+    if hands.fault:
+        reasons.append(f"Warning: {hands.fault}.")
+    if plan is not None:
+        reasons.append(f"The steps are those of an earlier run, which took {plan.seconds:.3g} s.")
     if is_cut and clock is not None:
         reasons.append(_when_it_ended(outcome.runs, budget_s))
     if curve is not None:
         reasons.append(learning.sentence(curve, terms.metric))
+    reasons += _explained(drive, outcome, curve, seconds=time.monotonic() - started)
     seconds = round(time.monotonic() - started, 3)
-    steps = tuple(drive.steps)
-    plan = SearchPlan(id=ids.digest_of({"search": identity, "steps": steps}), steps=steps, seconds=seconds)
+    if plan is None:
+        steps = tuple(sorted(drive.steps, key=lambda step: step.number))
+        made = SearchPlan(id=plan_id, steps=steps, chosen=outcome.chosen, kept=outcome.kept, seconds=seconds)
+        plan = _keep(store, made)
     return _keep(
         store,
         Search(
@@ -193,9 +206,20 @@ def search(
             stopped_by="time" if is_cut else "plan",
             seconds=seconds,
             learning=curve,
-            plan=_keep(store, plan).id,
+            plan=plan.id,
+            gains=tuple(drive.gains),
         ),
     )
+
+
+def _explained(drive: Drive, outcome: finals.Final, curve: LearningCurve | None, *, seconds: float) -> list[str]:
+    """Say whether the winner fits well, and what a longer budget would probably bring."""
+    terms = drive.terms
+    chosen = next(run for run in outcome.runs if run.id == outcome.chosen)
+    simplest = next((one.mean() for one in drive.candidates.values() if one.family == "dummy"), None)
+    told = explaining.fit_told(chosen, simplest=simplest, curve=curve, sign=terms.sign)
+    course = explaining.Course(tuple(drive.gains), seconds, terms.sign)
+    return told + explaining.course_told(course, terms.metric, simplest=simplest)
 
 
 def _when_it_ended(runs: Sequence[Run], budget_s: float) -> str:
@@ -228,10 +252,10 @@ def _clock(ends: float, cut: Cut, after_s: float) -> Clock:
     )
 
 
-def _race(entrants: Sequence[Family], cut: Cut, terms: Terms) -> Race:
+def _race(entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int) -> Race:
     shape = cut.lesson.take("learn 0").shape
     screens = shape.n_rows * shape.n_features * max(1, shape.n_classes) > WHOLE_CELLS
-    return Race(entrants, shape, terms, n_folds=cut.lesson.n_folds, screens=screens)
+    return Race(entrants, shape, terms, n_folds=cut.lesson.n_folds, screens=screens, most=trials or None)
 
 
 def _slowness() -> float:
@@ -243,21 +267,20 @@ def _slowness() -> float:
 
 
 @contextlib.contextmanager
-def _engine_of(name: str, entrants: Sequence[Family], lesson: Lesson) -> Iterator[tuple[Engine, int]]:
-    """Open an engine: workers where they can be had, else this process."""
+def _engine_of(name: str, entrants: Sequence[Family], lesson: Lesson) -> Iterator[tuple[Engine, Engine]]:
+    """Open an engine, and one of this process beside it: workers where they can be had, else this process for all."""
     families = {family.name: family for family in entrants}
-    with tempfile.TemporaryDirectory(prefix="palio-") as folder:
-        engine: Engine = InlineEngine(lesson, families)
-        n_workers = 1
+    spare = InlineEngine(lesson, families)
+    with tempfile.TemporaryDirectory(prefix="palio-", ignore_cleanup_errors=True) as folder:
+        hands: Engine = spare
         if name == "local":
-            with contextlib.suppress(Exception):  # a family that cannot be sent is fitted here
+            with contextlib.suppress(PickleError, TypeError, AttributeError, OSError):
                 lesson.write(Path(folder))
-                local = LocalEngine(Path(folder), families)
-                engine, n_workers = local, local.n_workers
+                hands = LocalEngine(Path(folder), families, spare=spare)
         try:
-            yield engine, n_workers
+            yield hands, spare
         finally:
-            engine.close()
+            hands.close()
 
 
 def _announced(entrants: Sequence[Family], cut: Cut) -> str:
@@ -274,9 +297,9 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
     """Return the families that compete, the dummy first."""
     names = list(wanted) or list(FAMILIES)
     families = [load_family(name) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and schema.modality in f.modalities]
+    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
-    if schema.modality != "tabular" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
+    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
         raise _unread(schema)
     if not fit:
         raise InputError(
@@ -289,12 +312,11 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
 
 def _unread(schema: Schema) -> InputError:
     """Say that no family reads what the features are, before anything is tried."""
-    what = {"text": "free text", "image": "images"}[schema.modality]
     names = listed(f"`{column.name}`" for column in schema.features)
     return InputError(
-        f"train: every feature is {what} ({names}), and no family reads that: nothing was tried, and no look was spent",
-        hint="add columns of numbers or categories"
-        + ('; a text of few different values may be type = "category" in schema.toml' if what == "free text" else ""),
+        f"train: every feature is an image ({names}), and no family reads that: nothing was tried, and no look was "
+        "spent",
+        hint="add columns of numbers or categories",
         facts={"modality": schema.modality},
     )
 

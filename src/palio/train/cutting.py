@@ -74,6 +74,8 @@ def cut_rows(store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: Ho
         cut = parts if not repeat else msgspec.structs.replace(parts, seed=seeds.derive(parts.seed, "repeat", repeat))
         pairs = split.folds(everything.frame, cut, task, schema=everything.schema)
         n_distinct = n_distinct or len(pairs)
+        if task.kind == "classification":  # the first fold judges alone for a while: there the metric is to be defined
+            pairs = sorted(pairs, key=lambda pair: -len(np.unique(everything.target[pair[1]])))
         for learned, scored in pairs:
             number = len(found) // 2
             found |= {f"learn {number}": learned, f"score {number}": scored}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from palio import measure
@@ -15,14 +16,12 @@ from palio.core.progress import Progress
 from palio.train import trial
 from palio.train.engine.base import Engine
 from palio.train.orders import Order, Outcome
-from palio.train.race import LAG, Candidate, Race, Step
+from palio.train.race import LAG, N_ALWAYS, Candidate, Race, Rerun, Step
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
     from palio.store import Store
 
-N_ALWAYS = 2
-"""Steps that may take all the time there is: the constant answer, and the first family that learns."""
 N_WITH_GRAPH = 3
 """Steps whose model is exported at once, so that there is one whatever comes."""
 STEPS_IN_BUDGET = 20
@@ -34,6 +33,8 @@ LEAST_LEFT_S = 0.3
 LEAST_CPU_S = 0.05
 """A fit that takes less says nothing of the machine."""
 MAX_SLOWNESS = 10.0
+MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
+"""Shares of the budget that what follows the search, and export and checks, may take at most."""
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
 GRACE, WARM_UP_S = 1.5, 3.0
@@ -62,13 +63,13 @@ class Clock:
     @property
     def end(self) -> float:
         """Moment at which the search must be over."""
-        most = 0.5 * (self.ends - self.started)
+        most = MOST_AFTER * (self.ends - self.started)
         return self.ends - min(self.quiet_after_s * self.slowness, most)
 
     @property
     def overhead_s(self) -> float:
         """What export, checks and packing take as the machine is."""
-        return min(self.quiet_overhead_s * self.slowness, 0.3 * (self.ends - self.started))
+        return min(self.quiet_overhead_s * self.slowness, MOST_OVERHEAD * (self.ends - self.started))
 
     def take_in(self, outcome: Outcome) -> None:
         """Learn from a fit how busy the machine is with other things."""
@@ -103,17 +104,21 @@ class Drive:
 
     store: Store
     terms: Terms
-    race: Race
+    race: Race | Rerun
     engine: Engine
+    spare: Engine
+    """Carries out in this process what must not fail: the constant answer."""
     n_folds: int
     n_blocks: int
     clock: Clock | None
     """None: the plan ends by count, not by time."""
     progress: Progress
-    n_steps: int = 10**9
-    """Candidates that are tried at most."""
+    budget_s: float = 0.0
+    """What the search is known by; 0: none."""
     candidates: dict[int, Candidate] = field(default_factory=dict)
     steps: list[records.Step] = field(default_factory=list)
+    gains: list[records.Gain] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
     is_cut: bool = False
     """The clock ended it before the plan did."""
 
@@ -130,7 +135,11 @@ class Drive:
                     is_over = n_passed > LAG
                     continue
                 n_passed = 0
-                known = trial.recall(self.store, self.terms, step)
+                known = trial.recall(self.store, self.terms, step, budget_s=self.budget_s)
+                if step.planned is not None and step.planned.skipped:
+                    self._note(step, skipped=True)
+                    self.is_cut = True
+                    continue
                 if known is not None:
                     self._take_in(step, known)
                     continue
@@ -142,21 +151,28 @@ class Drive:
                     self._note(step, skipped=True)
                     continue
                 n_skipped = 0
+                if step.family == "dummy":
+                    self.spare.submit(order)
+                    self._hear(step, *self.spare.wait(0.0))
+                    continue
                 self.engine.submit(order, kill_after_s=self._patience(order))
                 waiting[step.number] = step
             if not waiting:
                 return
             for outcome in self.engine.wait(self._wait_s()):
-                step = waiting.pop(outcome.number)
-                trial.keep(self.store, self.terms, step, outcome)
-                self._take_in(step, outcome)
+                self._hear(waiting.pop(outcome.number), outcome)
             if waiting and self._is_late():
                 self.is_cut = True
+                self.engine.drop()
+                for step in waiting.values():
+                    self._note(step, skipped=True)
                 return
 
+    def _hear(self, step: Step, outcome: Outcome) -> None:
+        trial.keep(self.store, self.terms, step, outcome, budget_s=self.budget_s)
+        self._take_in(step, outcome)
+
     def _next(self, number: int) -> Step | None:
-        if sum(one.number == one.candidate for one in self.steps) >= self.n_steps:
-            return None
         self.progress.step("trials", number)
         known = {one.number: one for one in self.candidates.values() if one.number <= number - LAG}
         step = self.race.next(number, known)
@@ -186,6 +202,7 @@ class Drive:
             seed=step.seed,
             folds=step.folds,
             curves=() if is_new else tuple(candidate.curves.values()),
+            lengths=() if step.planned is None else step.planned.lengths,
             metrics=self.terms.metrics,
             n_blocks=self.n_blocks,
             limit_s=limit if is_new or limit is None else 2 * limit + 1,
@@ -195,7 +212,7 @@ class Drive:
     def _patience(self, order: Order) -> float | None:
         if self.clock is None:
             return None
-        end = self.clock.end - time.monotonic()
+        end = max(0.05, self.clock.end - time.monotonic())
         return end if order.limit_s is None else min(end, GRACE * order.limit_s + WARM_UP_S * self.clock.slowness)
 
     def _wait_s(self) -> float:
@@ -215,22 +232,36 @@ class Drive:
             self.clock.take_in(outcome)
         trial.take_in(candidate, step, outcome)
         candidate.is_whole = len(candidate.scores) == self.n_folds
-        self._note(step)
+        if step.planned is not None and step.planned.latency_ms and candidate.cost is not None:
+            p50, p99 = step.planned.latency_ms
+            candidate.cost = msgspec.structs.replace(candidate.cost, latency_ms_p50=p50, latency_ms_p99=p99)
+        self._notice(candidate)
+        trial.forget(self.candidates.values(), sign=self.terms.sign)
+        self._note(step, skipped=outcome.status in ("late", "killed"), lengths=outcome.lengths)
         self.progress.say(self._sentence(candidate))
 
-    def _note(self, step: Step, *, skipped: bool = False) -> None:
+    def _notice(self, candidate: Candidate) -> None:
+        """Write down when a candidate was the best so far."""
+        mean = candidate.mean() if candidate.is_whole and candidate.family != "dummy" else None
+        if mean is not None and (not self.gains or self.terms.sign * (mean - self.gains[-1].score) > 0):
+            seconds = round(time.monotonic() - self.started, 3)
+            self.gains.append(records.Gain(seconds=seconds, score=mean, family=candidate.family))
+
+    def _note(self, step: Step, *, skipped: bool = False, lengths: tuple[int, ...] = ()) -> None:
         candidate = self.candidates[step.candidate]
-        if skipped and not candidate.scores:
+        if skipped and not candidate.scores and not candidate.reason:
             candidate.reason, candidate.was_ended = "there was no time for it", True
-        used = candidate.params or step.params
+        cost = candidate.cost
         self.steps.append(
             records.Step(
                 number=step.number,
                 candidate=step.candidate,
                 family=step.family,
-                params=used,
+                params=candidate.params or step.params,
                 folds=step.folds,
                 skipped=skipped,
+                lengths=lengths,
+                latency_ms=None if cost is None else (cost.latency_ms_p50, cost.latency_ms_p99),
             )
         )
 

@@ -5,7 +5,7 @@ Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, ICML (ensemble selection
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,16 @@ class Unseen:
     truth: Array
     block: Array
     """Block of its fold that a row is scored in, shape (n,)."""
+
+    def apart(self) -> Iterator[tuple[Array, Array]]:
+        """Yield the rows of one fold after the other (of one block, where there is one fold), and all rows but those.
+
+        Of repeated folds, a row that stands in others too is left out there. Both are masks of shape (n,).
+        """
+        part = self.fold if self.fold.max() > self.fold.min() else self.block
+        for one in np.unique(part):
+            here = part == one
+            yield here, ~np.isin(self.rows, self.rows[here])
 
 
 @dataclass(frozen=True)
@@ -78,18 +88,17 @@ def mix(
         prices: What each member costs.
         most: What all members together may cost.
     """
-    numbers = sorted(answers)
+    numbers = sorted(number for number in answers if _is_within(_sum_of([number], prices), most))
     if len(numbers) < 2:
         return None
+    answers = {number: answers[number] for number in numbers}
     loss = loss_of(task, metrics[0])
     picked = _weights(answers, unseen, np.ones(len(unseen.rows), dtype=bool), loss, prices, most)
     if len(picked) < 2:
         return None
     mixed = np.empty_like(answers[numbers[0]], dtype=np.float64)
-    folds = np.unique(unseen.fold)
-    for fold in folds:
-        here = unseen.fold == fold
-        found = _weights(answers, unseen, ~here, loss, prices, most) if len(folds) > 1 else picked
+    for here, others in unseen.apart():
+        found = _weights(answers, unseen, others, loss, prices, most) if others.any() else picked
         mixed[here] = sum(weight * answers[number][here] for number, weight in found.items())
     scores, ties = score_blocks(mixed, unseen, task=task, metrics=metrics)
     return Mix(picked, scores, ties, mixed)
@@ -114,7 +123,7 @@ def _weights(
     answers: Mapping[int, Array],
     unseen: Unseen,
     rows: Array,
-    loss: Callable[[Array, Array], float],
+    loss: Loss,
     prices: Mapping[int, Price] | None,
     most: Price | None,
 ) -> dict[int, float]:
@@ -122,13 +131,13 @@ def _weights(
     places = np.flatnonzero(rows)
     places = places[:: max(1, -(-len(places) // MAX_ROWS))]
     truth = unseen.truth[places]
-    table = {number: np.asarray(answers[number][places], np.float64) for number in sorted(answers)}
+    table = {number: loss.reduce(truth, answers[number][places]) for number in sorted(answers)}
     picks: dict[int, int] = {}
     total = np.zeros_like(next(iter(table.values())))
     best = np.inf
     for n_picked in range(N_PICKS):
         open_to = [number for number in table if number in picks or _is_affordable(number, picks, prices, most)]
-        losses = {number: loss(truth, (total + table[number]) / (n_picked + 1)) for number in open_to}
+        losses = {number: loss.of(truth, (total + table[number]) / (n_picked + 1)) for number in open_to}
         number = min(losses, key=lambda one: (losses[one], one))
         if n_picked and not losses[number] < best - LEAST_GAIN * abs(best):
             break
@@ -144,45 +153,75 @@ def _is_affordable(
 ) -> bool:
     if len(picks) >= MAX_MEMBERS:
         return False
-    if prices is None or most is None or not picks:
-        return True
-    all_of = [prices.get(one, Price()) for one in (*picks, number)]
-    return (
-        sum(one.latency_ms for one in all_of) <= most.latency_ms and sum(one.size_mb for one in all_of) <= most.size_mb
-    )
+    return _is_within(_sum_of([*picks, number], prices), most)
 
 
-def loss_of(task: Task, metric: str) -> Callable[[Array, Array], float]:
+def _sum_of(numbers: Sequence[int], prices: Mapping[int, Price] | None) -> Price:
+    all_of = [(prices or {}).get(number, Price()) for number in numbers]
+    return Price(sum(one.latency_ms for one in all_of), sum(one.size_mb for one in all_of))
+
+
+def _is_within(price: Price, most: Price | None) -> bool:
+    return most is None or (price.latency_ms <= most.latency_ms and price.size_mb <= most.size_mb)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What weights make small. It reads a few columns of the answers only: with 200 classes all would take minutes."""
+
+    reduce: Callable[[Array, Array], Array]
+    """Truth and answers → the columns of the answers that count, shape (n, k) or (n,)."""
+    of: Callable[[Array, Array], float]
+    """Truth and those columns, of a mix the mean of its members' → loss."""
+
+
+def loss_of(task: Task, metric: str) -> Loss:
     """Return what weights make small for a metric: itself where it is quick and smooth, else a proper relative."""
     if task.kind == "regression":
-        return _absolute if metric in ("mae", "median_absolute_error") else _squared
+        return Loss(_values, _absolute if metric in ("mae", "median_absolute_error") else _squared)
     if metric == "roc_auc" and len(task.classes) == 2:
-        return _not_ranked
+        return Loss(_second, _not_ranked)
     if metric == "brier":
-        return _brier
-    return _log_loss
+        return Loss(_all, _brier)
+    return Loss(_of_the_truth, _log_loss)
 
 
-def _squared(truth: Array, answers: Array) -> float:
-    return float(np.mean((answers[:, 0] - truth) ** 2))
+def _values(truth: Array, answers: Array) -> Array:  # noqa: ARG001
+    return np.asarray(answers[:, 0], np.float64)
 
 
-def _absolute(truth: Array, answers: Array) -> float:
-    return float(np.mean(np.abs(answers[:, 0] - truth)))
+def _second(truth: Array, answers: Array) -> Array:  # noqa: ARG001
+    return np.asarray(answers[:, 1], np.float64)
 
 
-def _log_loss(truth: Array, answers: Array) -> float:
-    return float(-np.mean(np.log(np.maximum(answers[np.arange(len(truth)), truth], TINY))))
+def _all(truth: Array, answers: Array) -> Array:  # noqa: ARG001
+    return np.asarray(answers, np.float64)
+
+
+def _of_the_truth(truth: Array, answers: Array) -> Array:
+    return np.asarray(answers[np.arange(len(truth)), truth], np.float64)
+
+
+def _squared(truth: Array, values: Array) -> float:
+    return float(np.mean((values - truth) ** 2))
+
+
+def _absolute(truth: Array, values: Array) -> float:
+    return float(np.mean(np.abs(values - truth)))
+
+
+def _log_loss(truth: Array, shares: Array) -> float:  # noqa: ARG001
+    return float(-np.mean(np.log(np.maximum(shares, TINY))))
 
 
 def _brier(truth: Array, answers: Array) -> float:
     return float(np.mean((answers**2).sum(axis=1) - 2 * answers[np.arange(len(truth)), truth] + 1))
 
 
-def _not_ranked(truth: Array, answers: Array) -> float:
+def _not_ranked(truth: Array, shares: Array) -> float:
     """Return 1 - ROC AUC."""
-    order = np.argsort(answers[:, 1], kind="stable")
-    values, is_second = answers[order, 1], truth[order] == 1
+    order = np.argsort(shares, kind="stable")
+    values, is_second = shares[order], truth[order] == 1
     starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
     ends = np.r_[starts[1:], len(values)]
     ranks = np.repeat((starts + ends + 1) / 2, ends - starts)

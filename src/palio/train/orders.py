@@ -24,6 +24,8 @@ class Order:
     """Which rows of a fold are learned from: `learn`, `half` or `quarter`."""
     curves: tuple[Array, ...] = ()
     """Losses round by round of folds that were done before: the best round is sought over all of them."""
+    lengths: tuple[int, ...] = ()
+    """Of each fold: rounds that count, of those that are fitted; empty: all."""
     metrics: tuple[str, str] = ("", "")
     """The metric of the search, and the one that decides near-ties."""
     n_blocks: int = 1
@@ -50,6 +52,10 @@ class Outcome:
     answers: tuple[Array, ...] = ()
     """Per fold: probabilities (n_scored, n_classes), or values (n_scored, 1)."""
     curves: tuple[Array, ...] = ()
+    lengths: tuple[int, ...] = ()
+    """Rounds of each fold's fit, where not all were done for want of time."""
+    is_short: bool = False
+    """With more time it would have been another outcome."""
     n_parameters: int = 0
     seconds: float = 0.0
     cpu_s: float = 0.0
@@ -62,4 +68,4 @@ class Outcome:
     checked: Array | None = None
     """The library's answers on `work.checked_rows`, of a model that learned from everything."""
     seen: dict[str, float] = field(default_factory=dict)
-    """Metrics on rows that were learned from."""
+    """Metrics on the rows that the last fold's model learned from."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palio.core import seeds
+from palio.core import records, seeds
 from palio.core.records import Cost, Parity
 from palio.train.family import Array, Family, Params, Shape
 from palio.train.proposal import propose
@@ -20,6 +20,8 @@ from palio.train.proposal import propose
 if TYPE_CHECKING:
     from palio.train.terms import Terms
 
+N_ALWAYS = 2
+"""Steps that may take all the time there is: the constant answer, and the first family that learns."""
 N_SOON = 3
 """Steps that take one fold whatever the size of the data: there is a model soon."""
 LAG = 4
@@ -62,6 +64,8 @@ class Candidate:
     graph: bytes = b""
     cost: Cost | None = None
     parity: tuple[Parity, ...] = ()
+    seen: dict[str, float] = field(default_factory=dict)
+    """Metrics on rows that the model of `graph` learned from."""
     screen: float | None = None
     """Mean score of the folds of its first step: what candidates are compared by before all folds are done."""
     reason: str = ""
@@ -77,10 +81,15 @@ class Candidate:
         """Seconds that one fold took."""
         return self.seconds / max(1, len(self.scores))
 
-    def mean(self) -> float | None:
-        """Return the mean score of all folds so far; folds on which the metric is not defined are left out."""
-        known = [one for scores in self.scores.values() for one in scores if not np.isnan(one)]
+    def mean(self, folds: Sequence[int] | None = None) -> float | None:
+        """Return the mean score of some folds, or of all so far; where the metric is not defined is left out."""
+        scored = self.scores if folds is None else [fold for fold in folds if fold in self.scores]
+        known = [one for fold in scored for one in self.scores[fold] if not np.isnan(one)]
         return float(np.mean(known)) if known else None
+
+    def defined(self) -> list[tuple[int, int]]:
+        """Return the blocks of folds on which the metric is defined."""
+        return [(k, b) for k, blocks in self.scores.items() for b, one in enumerate(blocks) if not np.isnan(one)]
 
 
 @dataclass(frozen=True)
@@ -94,12 +103,44 @@ class Step:
     params: Params
     seed: int
     folds: tuple[int, ...]
+    planned: records.Step | None = None
+    """What is known of it from an earlier run."""
+
+
+def seed_of(terms: Terms, family: str, number: int) -> int:
+    """Return the seed of a candidate."""
+    return seeds.derive(terms.seed, "trial", family, number)
+
+
+class Rerun:
+    """The steps of a plan, as they were taken before."""
+
+    def __init__(self, plan: records.SearchPlan, terms: Terms) -> None:
+        self._steps = {one.number: one for one in plan.steps}
+        self._terms = terms
+
+    def next(self, number: int, known: Mapping[int, Candidate]) -> Step | None:  # noqa: ARG002
+        """Return step `number`; None if there was none."""
+        one = self._steps.get(number)
+        if one is None:
+            return None
+        seed = seed_of(self._terms, one.family, one.candidate)
+        return Step(number, one.candidate, one.family, dict(one.params), seed, one.folds, one)
 
 
 class Race:
     """The order of steps of one search."""
 
-    def __init__(self, families: Sequence[Family], shape: Shape, terms: Terms, *, n_folds: int, screens: bool) -> None:
+    def __init__(
+        self,
+        families: Sequence[Family],
+        shape: Shape,
+        terms: Terms,
+        *,
+        n_folds: int,
+        screens: bool,
+        most: int | None = None,
+    ) -> None:
         self._families = {family.name: family for family in families}
         self._shape = shape
         self._terms = terms
@@ -108,6 +149,7 @@ class Race:
         self._defaults = {f.name: [dict(one) for one in f.defaults(shape, terms.task)] for f in families}
         self._lap = [family.name for family in families]
         self._n_tried = dict.fromkeys(self._families, 0)
+        self._most = MAX_STEPS if most is None else max(most, N_ALWAYS)
         self._promoted: set[int] = set()
         self._turn = 0
         self._explored = 0
@@ -121,7 +163,7 @@ class Race:
         """
         if number >= MAX_STEPS:
             return None
-        if self._lap:
+        if self._lap and self._may_be_new():
             return self._new(number, self._lap.pop(0), known)
         wants_new = len(self._promoted) >= N_WHOLE_FIRST and PATTERN[self._turn % len(PATTERN)] == "e"
         self._turn += len(self._promoted) >= N_WHOLE_FIRST
@@ -130,6 +172,9 @@ class Race:
             if step is not None:
                 return step
         return None
+
+    def _may_be_new(self) -> bool:
+        return sum(self._n_tried.values()) < self._most
 
     def _new(self, number: int, name: str, known: Mapping[int, Candidate]) -> Step:
         family, terms = self._families[name], self._terms
@@ -145,7 +190,7 @@ class Race:
         folds = self._folds[:1] if self._screens or number < N_SOON else self._folds
         if folds == self._folds:
             self._promoted.add(number)
-        return Step(number, number, name, params, seeds.derive(terms.seed, "trial", name, number), folds)
+        return Step(number, number, name, params, seed_of(terms, name, number), folds)
 
     def _promote(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Take the most promising candidate to the folds that it has not seen."""
@@ -176,6 +221,8 @@ class Race:
 
     def _explore(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Try new settings of one of the families that did best."""
+        if not self._may_be_new():
+            return None
         ranked = self._ranked(known)
         best, simplest = (ranked[0].screen if ranked else None), self._simplest(ranked)
         fair = [one for one in ranked if not _is_hopeless(one.screen, best, simplest, sign=self._terms.sign)]

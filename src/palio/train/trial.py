@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +19,11 @@ from palio.train.terms import Terms
 if TYPE_CHECKING:
     from palio.store import Store
 
+MAX_KEPT, FEWEST_KEPT = 24, 6
+"""Candidates whose answers are kept, at most and at least."""
+KEPT_BYTES = 400_000_000
+"""What their answers may take in memory."""
+
 
 class Trial(Record, frozen=True, kw_only=True):
     """What came of one step of a search."""
@@ -29,34 +35,41 @@ class Trial(Record, frozen=True, kw_only=True):
     rounds: int
     scores: tuple[float | None, ...]
     ties: tuple[float | None, ...]
+    lengths: tuple[int, ...]
+    is_short: bool
     n_parameters: int
     seconds: float
     cost: Cost | None
     parity: tuple[Parity, ...]
+    seen: dict[str, float]
     arrays: str
     """Blob of answers, curves and graph."""
 
 
-def trial_id(terms: Terms, step: Step) -> str:
-    """Name a step by everything that its outcome depends on, but for the time that it was given."""
+def trial_id(terms: Terms, step: Step, *, budget_s: float | None = None) -> str:
+    """Name a step by everything that its outcome depends on; by the budget, too, where it had too little time."""
     what = {"family": step.family, "trial": step.number, "params": step.params, "folds": step.folds}
-    return ids.digest_of({"inputs": terms.inputs} | what)
+    return ids.digest_of({"inputs": terms.inputs, "budget_s": budget_s} | what)
 
 
-def keep(store: Store, terms: Terms, step: Step, outcome: Outcome) -> None:
-    """Save what came of a step."""
+def keep(store: Store, terms: Terms, step: Step, outcome: Outcome, *, budget_s: float) -> None:
+    """Save what came of a step: for every search on these terms, or for those of this budget if it was too small."""
+    is_short = outcome.is_short or outcome.status in ("late", "killed")
     trial = Trial(
-        id=trial_id(terms, step),
+        id=trial_id(terms, step, budget_s=budget_s if is_short else None),
         status=outcome.status,
         reason=outcome.reason,
         params=outcome.params,
         rounds=outcome.rounds,
         scores=tuple(None if np.isnan(one) else one for one in outcome.scores),
         ties=tuple(None if np.isnan(one) else one for one in outcome.ties),
+        lengths=outcome.lengths,
+        is_short=outcome.is_short,
         n_parameters=outcome.n_parameters,
         seconds=outcome.seconds,
         cost=outcome.cost,
         parity=outcome.parity,
+        seen=outcome.seen,
         arrays=_put_arrays(store, outcome) if outcome.answers else "",
     )
     try:
@@ -65,10 +78,11 @@ def keep(store: Store, terms: Terms, step: Step, outcome: Outcome) -> None:
         return
 
 
-def recall(store: Store, terms: Terms, step: Step) -> Outcome | None:
-    """Return what came of a step in an earlier run of the same search; None if it was not taken or not to its end."""
-    trial = store.records.get(Trial, trial_id(terms, step))
-    if trial is None or trial.status in ("late", "killed"):
+def recall(store: Store, terms: Terms, step: Step, *, budget_s: float) -> Outcome | None:
+    """Return what came of a step in an earlier run; None if it was not taken, or with another budget and too short."""
+    trial = store.records.get(Trial, trial_id(terms, step, budget_s=budget_s))
+    trial = trial or store.records.get(Trial, trial_id(terms, step))
+    if trial is None:
         return None
     found: dict[str, Any] = {}
     if trial.arrays:
@@ -84,10 +98,13 @@ def recall(store: Store, terms: Terms, step: Step) -> Outcome | None:
         rounds=trial.rounds,
         scores=tuple(np.nan if one is None else one for one in trial.scores),
         ties=tuple(np.nan if one is None else one for one in trial.ties),
+        lengths=trial.lengths,
+        is_short=trial.is_short,
         n_parameters=trial.n_parameters,
         seconds=trial.seconds,
         cost=trial.cost,
         parity=trial.parity,
+        seen=trial.seen,
         **found,
     )
 
@@ -126,11 +143,30 @@ def take_in(candidate: Candidate, step: Step, outcome: Outcome) -> None:
             candidate.curves[fold] = outcome.curves[place]
     if outcome.graph:
         candidate.graph, candidate.cost, candidate.parity = outcome.graph, outcome.cost, outcome.parity
+        candidate.seen = outcome.seen
     if candidate.screen is None:
         known = [one for one in outcome.scores if not np.isnan(one)]
         candidate.screen = float(np.mean(known)) if known else None
         if not known:
             candidate.failed, candidate.reason = True, UNDEFINED
+
+
+def forget(candidates: Iterable[Candidate], *, sign: float) -> None:
+    """Let go of the answers of candidates that no mix will need: with many rows and classes they fill the memory.
+
+    The best of all, and the best of each family, are kept, so that it makes no difference when the others are let go.
+    """
+    whole = [one for one in candidates if one.is_whole and one.answers and one.mean() is not None]
+    ranked = sorted(whole, key=lambda one: (-sign * (one.mean() or 0.0), one.number))
+    if not ranked:
+        return
+    n_bytes = sum(answers.nbytes for answers in ranked[0].answers.values())
+    n_kept = int(min(MAX_KEPT, max(FEWEST_KEPT, KEPT_BYTES // max(1, n_bytes))))
+    families: set[str] = set()
+    for place, one in enumerate(ranked):
+        if place >= n_kept and one.family in families:
+            one.answers = {}
+        families.add(one.family)
 
 
 UNDEFINED = "the metric is undefined on every fold"

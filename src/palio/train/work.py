@@ -24,17 +24,12 @@ MAX_CHECKED_ROWS = 20_000
 """Rows that a graph is held against its library on, at most."""
 N_GLANCED = 1_000
 """Rows that the graph of a fold's model is held against its library on."""
-MAX_SEEN_ROWS = 50_000
+MAX_SEEN_ROWS = 10_000
 """Rows that the score on what was learned is computed on, at most."""
 
 
 def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outcome:
-    """Do what an order says; whatever goes wrong in a family is told in the outcome.
-
-    Raises:
-        KeyboardInterrupt: passed on.
-        MemoryError: passed on: whoever runs the worker knows what to say of it.
-    """
+    """Do what an order says; whatever goes wrong in a family is told in the outcome."""
     if order.limit_s is not None:
         pace.warm_up(family, lesson)
     started, cpu = time.perf_counter(), time.process_time()
@@ -45,8 +40,8 @@ def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outco
             if order.folds
             else _on_everything(order, family, lesson, deadline)
         )
-    except (KeyboardInterrupt, MemoryError):
-        raise
+    except MemoryError as error:
+        done = Outcome(number=order.number, status="failed", reason=f"there was not enough memory ({line_of(error)})")
     except OutOfTime as error:
         done = Outcome(number=order.number, status="late", reason=str(error) or "its time was over")
     except Exception as error:  # noqa: BLE001 - a family may be foreign code; its fault must not end the search
@@ -60,18 +55,23 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         first = lesson.take(f"{order.rows} {order.folds[0]}")
         params = pace.fit_into(family, params, first, order.limit_s / len(order.folds), seed=order.seed)
     found: list[Fitted] = []
+    was_cut = False
+    is_watched = bool(family.rounds) and order.rows == "learn"
     for place, fold in enumerate(order.folds):
         learned, scored = lesson.take(f"{order.rows} {fold}"), lesson.take(f"score {fold}")
         started = time.perf_counter()
         by = None if deadline is None else _share_of(deadline, len(order.folds) - place)
-        is_watched = bool(family.rounds) and order.rows == "learn"
         found.append(
             family.fit(learned, params=params, seed=order.seed, deadline=by, watch=scored if is_watched else None)
         )
+        was_cut |= bool(family.rounds) and by is not None and time.monotonic() >= by
         pace.learn(family, family.seconds(learned.shape, params), time.perf_counter() - started)
     curves = tuple(np.asarray(one.curve) for one in found if one.curve is not None)
+    if order.lengths and curves:
+        curves = tuple(curve[:length] for curve, length in zip(curves, order.lengths, strict=True))
     rounds = best_round([*order.curves, *curves]) if curves else 0
-    found = [one.at(rounds) for one in found] if rounds else found
+    if rounds:
+        found = [one.at(min(rounds, len(curve))) for one, curve in zip(found, curves, strict=True)]
     task = lesson.examples.task
     scores: list[float] = []
     ties: list[float] = []
@@ -84,11 +84,12 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
             part = score(task, scored.target, outputs, rows=block, names=order.metrics)
             scores.append(part.get(order.metrics[0], math.nan))
             ties.append(part.get(order.metrics[1], math.nan))
-    graph, cost, parity = b"", None, tuple[Parity, ...]()
+    graph, cost, parity, seen = b"", None, tuple[Parity, ...](), dict[str, float]()
     if order.wants_graph:
         graph = graph_of(found[-1], lesson.examples.schema, task)
         some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][:N_GLANCED])
         parity = check(graph, found[-1], some, n_hard=N_GLANCED)
+        seen = _seen(found[-1], lesson.take(f"{order.rows} {order.folds[-1]}"))
         cost = model.measure_cost(
             model.Graph(graph), _some_feeds(lesson.examples, COST_ROWS), n_calls=200, time_limit_s=0.3
         )
@@ -101,20 +102,30 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         ties=tuple(ties),
         answers=tuple(answers),
         curves=curves,
+        lengths=order.lengths or (tuple(len(curve) for curve in curves) if was_cut else ()),
+        is_short=was_cut or bool(order.lengths) or params != order.params,
         n_parameters=int(np.mean([one.n_parameters for one in found])),
         graph=graph,
         cost=cost,
         parity=parity,
+        seen=seen,
     )
+
+
+def _seen(fitted: Fitted, learned: Examples) -> dict[str, float]:
+    """Score a model on the rows that it learned from."""
+    some = learned.take(thinned(len(learned.target), MAX_SEEN_ROWS))
+    return score(learned.task, some.target, fitted.reference(some))
 
 
 def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float | None) -> Outcome:
     examples = lesson.take("everything")
     fitted = family.fit(examples, params=order.params, seed=order.seed, deadline=deadline)
+    if family.rounds and deadline is not None and time.monotonic() >= deadline:
+        raise OutOfTime("its last fit was cut short")  # how much it learned would depend on the clock
     graph = graph_of(fitted, examples.schema, examples.task)
     some = checked_rows(examples)
     reference = fitted.reference(some)
-    seen = examples.take(thinned(len(examples.target), MAX_SEEN_ROWS))
     return Outcome(
         number=order.number,
         status="done",
@@ -123,7 +134,6 @@ def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float
         graph=graph,
         parity=check(graph, fitted, some, reference),
         checked=numbers_of(reference),
-        seen=score(examples.task, seen.target, fitted.reference(seen)),
     )
 
 

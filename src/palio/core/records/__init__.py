@@ -35,11 +35,13 @@ from palio.core.records.evaluation import (
     Slice,
     WorstRow,
 )
-from palio.core.records.model import Cost, Manifest, Parity, Signature, TensorSpec
+from palio.core.records.model import Cost, Manifest, Parity, Reading, Signature, TensorSpec
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
-from palio.core.records.search import Calibration, LearningCurve, LearningPoint, Member, Run, Search, SearchPlan, Step
+from palio.core.records.search import Calibration, Criteria, Gain, LearningCurve, LearningPoint, Member, Run, Search, SearchPlan, Step
 
 __all__ = [
+    "Criteria",
+    "Gain",
     "MANY",
     "Calibration",
     "CalibrationBin",
@@ -74,6 +76,7 @@ __all__ = [
     "Parts",
     "Promotion",
     "Reach",
+    "Reading",
     "Record",
     "Run",
     "Schema",

@@ -28,6 +28,23 @@ class Calibration(Record, frozen=True, kw_only=True):
     value of each knot."""
 
 
+class Criteria(Record, frozen=True, kw_only=True):
+    """What a likelihood says of a model and its number of parameters: less is better, among models of the same rows."""
+
+    aic: float
+    bic: float
+    n_rows: int
+
+
+class Gain(Record, frozen=True, kw_only=True):
+    """A candidate that was better than all before it."""
+
+    seconds: float
+    """Since the search began."""
+    score: float
+    family: str
+
+
 class Run(Record, frozen=True, kw_only=True):
     """One candidate that was tried."""
 
@@ -63,6 +80,8 @@ class Run(Record, frozen=True, kw_only=True):
     """Of an ensemble: whose answers it averages."""
     calibration: Calibration | None = None
     """How its probabilities are corrected; None where they are not."""
+    criteria: Criteria | None = None
+    """AIC and BIC, where a likelihood exists."""
 
 
 class LearningPoint(Record, frozen=True, kw_only=True):
@@ -100,14 +119,24 @@ class Step(Record, frozen=True, kw_only=True):
     """As used: where time was short, cheaper than proposed."""
     folds: tuple[int, ...]
     skipped: bool = False
-    """There was no time for it."""
+    """Nothing came of it for want of time or memory."""
+    lengths: tuple[int, ...] = ()
+    """Rounds of each fold's fit, where the clock ended one of them."""
+    latency_ms: tuple[float, float] | None = None
+    """What one row took, half and 99 of 100 times: the price of a candidate decides whether a mix can afford it."""
 
 
 class SearchPlan(Record, frozen=True, kw_only=True):
     """The steps that a search took, as the costs that it measured allowed; a rerun follows them and ends the same."""
 
     id: str
+    """Made of the inputs and the budget, so that a rerun finds it."""
     steps: tuple[Step, ...]
+    """In the order of their numbers."""
+    chosen: str
+    """Identity of the run that was packed."""
+    kept: tuple[int, ...] = ()
+    """Members that stayed as a fold's rows taught them."""
     seconds: float
 
 
@@ -129,3 +158,5 @@ class Search(Record, frozen=True, kw_only=True):
     """Of the chosen candidate; None where the budget left no time for it. No part of any identity."""
     plan: str = ""
     """Identity of the `SearchPlan` that was followed."""
+    gains: tuple[Gain, ...] = ()
+    """The single candidates that were each the best so far, in the order of time."""

@@ -117,11 +117,20 @@ def emit_raw(builder: GraphBuilder, sources: list[tuple[str, str]]) -> str:
     return builder.concat(blocks)
 
 
+def names_of(specs: tuple[NumberSpec, ...]) -> tuple[str, ...]:
+    """Name the features of `specs`: values, then twins, then indicators of missing values."""
+    twins = (spec.twin_name for spec in specs if spec.twin)
+    missing = (spec.indicator_name for spec in specs if spec.indicator)
+    return (*(spec.feature_name for spec in specs), *twins, *missing)
+
+
 def emit_numbers(builder: GraphBuilder, specs: tuple[NumberSpec, ...], style: str) -> list[str]:
     """Add the nodes of `specs`; return blocks of features: values, then twins, then indicators of missing values."""
-    if not specs:
-        return []
-    raw = emit_raw(builder, [(s.column, s.part) for s in specs])
+    return emit_known(builder, emit_raw(builder, [(s.column, s.part) for s in specs]), specs, style) if specs else []
+
+
+def emit_known(builder: GraphBuilder, raw: str, specs: tuple[NumberSpec, ...], style: str) -> list[str]:
+    """Do the same for numbers that stand in a tensor, float64 (n, len(specs)), NaN where missing."""
     if style == "tree":
         return [raw]
     is_missing = builder.node("IsNaN", raw)

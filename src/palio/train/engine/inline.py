@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from palio.train.family import Family
+from palio.train.family import Family, n_threads
 from palio.train.lessons import Lesson
 from palio.train.orders import Order, Outcome
 from palio.train.pace import Pace
@@ -14,7 +14,11 @@ from palio.train.work import carry_out
 class InlineEngine:
     """An engine without workers. It cannot end a fit that does not look at its deadline."""
 
-    def __init__(self, lesson: Lesson, families: Mapping[str, Family]) -> None:
+    n_workers = 1
+
+    def __init__(self, lesson: Lesson, families: Mapping[str, Family], *, fault: str = "") -> None:
+        self.fault = fault
+        self.threads = n_threads()
         self._lesson = lesson
         self._families = families
         self._pace = Pace()
@@ -38,6 +42,10 @@ class InlineEngine:
         """Carry out what was submitted."""
         orders, self._waiting = self._waiting, []
         return [carry_out(order, self._families[order.family], self._lesson, self._pace) for order in orders]
+
+    def drop(self) -> None:
+        """Forget what was not begun."""
+        self._waiting = []
 
     def close(self) -> None:
         """Forget what was not begun."""

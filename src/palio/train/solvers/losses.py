@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palio import model
 from palio.core.errors import InputError
 from palio.train.family import Array, Examples, Objective, objective_of
 
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al. 2017)."""
-QUANTILE = 0.5
-"""Which quantile: the middle one, as nothing says otherwise."""
+_CORNERS: dict[str, float] = {"huber": 0.5, "absolute": 0.05, "quantile": 0.05}
+"""Error, in parts of the spread, from which on these losses rise in a straight line. The quantile is the middle one."""
 _LARGEST_LOG = 30.0
+"""Scores of counts are cut to this; see also `palio.model.tabular.scores`."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class Loss:
     def n_scores(self) -> int:
         """How many scores a row has."""
         return len(self.present) or 1
+
+    @property
+    def head(self) -> model.Head:
+        """How the graph ends."""
+        present = tuple(int(c) for c in self.present)
+        return model.Head(
+            present=present, is_exponential=self.objective == "poisson", center=self.center, spread=self.spread
+        )
 
     def targets(self, target: Array) -> Array:
         """Return what the scores of rows should say, shape (n_rows, n_scores)."""
@@ -63,11 +73,23 @@ class Loss:
         if self.objective == "focal":
             right = np.clip((found * targets).sum(axis=-1, keepdims=True), 1e-7, 1.0)
             gap = gap * ((1 - right) ** FOCUS - FOCUS * right * (1 - right) ** (FOCUS - 1) * np.log(right))
-        elif self.objective == "huber":
-            gap = np.clip(gap, -0.5, 0.5)
-        elif self.objective in ("absolute", "quantile"):
-            gap = np.clip(gap / 0.05, -1.0, 1.0) * 0.5 + (0.5 - QUANTILE)
+        elif self.objective in _CORNERS:
+            corner = _CORNERS[self.objective]
+            gap = np.clip(gap, -corner, corner) / corner
         return gap
+
+    def value(self, scores: Array, targets: Array) -> Array:
+        """Return the loss of each row, shape (…, n_rows), whose slope is `gradient`."""
+        if self.n_classes:
+            right = np.clip((self.found(scores) * targets).sum(axis=-1), 1e-15, 1.0)
+            return np.asarray(-np.log(right) * ((1 - right) ** FOCUS if self.objective == "focal" else 1.0))
+        if self.objective == "poisson":
+            return np.asarray((self.found(scores) - targets * scores)[..., 0])
+        gap = (scores - targets)[..., 0]
+        if self.objective in _CORNERS:
+            corner, size = _CORNERS[self.objective], np.abs(gap)
+            return np.where(size <= corner, gap * gap / (2 * corner), size - corner / 2)
+        return np.asarray(gap * gap / 2)
 
     def spread_out(self, found: Array) -> Array:
         """Return probabilities of all classes, shape (n_rows, n_classes), or values (n_rows,), in the target's units."""
@@ -77,20 +99,22 @@ class Loss:
         out[:, self.present] = found
         return out
 
-    def score(self, answers: Array, target: Array) -> float:
-        """Return the loss of answers in the target's units: log loss, squared error, or what the objective says."""
+    def score(self, answers: Array, target: Array, weights: Array | None = None) -> float:
+        """Return the mean loss of answers in the target's units: log loss, or what the objective says of values."""
+        return float(np.average(self._losses(answers, target), weights=weights))
+
+    def _losses(self, answers: Array, target: Array) -> Array:
         if self.n_classes:
-            return float(-np.log(np.clip(answers[np.arange(len(target)), target], 1e-15, 1.0)).mean())
+            return np.asarray(-np.log(np.clip(answers[np.arange(len(target)), target], 1e-15, 1.0)))
         gap = answers - target
         if self.objective in ("absolute", "quantile"):
-            return float(np.abs(gap).mean())
+            return np.asarray(np.abs(gap))
         if self.objective == "huber":
-            bend = 0.5 * self.spread
-            size = np.abs(gap)
-            return float(np.where(size <= bend, gap * gap / 2, bend * (size - bend / 2)).mean())
+            bend, size = _CORNERS["huber"] * self.spread, np.abs(gap)
+            return np.where(size <= bend, gap * gap / 2, bend * (size - bend / 2))
         if self.objective == "poisson":
-            return float((answers - target * np.log(np.maximum(answers, 1e-300))).mean())
-        return float((gap * gap).mean())
+            return np.asarray(answers - target * np.log(np.maximum(answers, 1e-300)))
+        return np.asarray(gap * gap)
 
 
 def loss_of(examples: Examples, family: str) -> Loss:
@@ -108,7 +132,7 @@ def loss_of(examples: Examples, family: str) -> Loss:
         return Loss("focal" if objective == "focal" else "log_loss", present, len(examples.task.classes))
     none = np.zeros(0, dtype=np.int64)
     if objective == "poisson":
-        low, mean = float(target.min()), float(target.mean())
+        low, mean = float(target.min()), float(np.average(target, weights=examples.weights))
         if low < 0 or mean <= 0:
             raise InputError(
                 f"{family}: objective `poisson` got values from {low:g} to {target.max():g}, it takes counts (0 or "
@@ -119,7 +143,9 @@ def loss_of(examples: Examples, family: str) -> Loss:
     if objective in ("log_loss", "focal"):
         objective = "squared"
     if objective == "squared":
-        return Loss(objective, none, 0, float(target.mean()), _positive(float(target.std())))
+        center = float(np.average(target, weights=examples.weights))
+        spread = float(np.sqrt(np.average((target - center) ** 2, weights=examples.weights)))
+        return Loss(objective, none, 0, center, _positive(spread))
     q1, middle, q3 = (float(q) for q in np.quantile(target, [0.25, 0.5, 0.75]))
     return Loss(objective, none, 0, middle, (q3 - q1) / 1.35 or _positive(float(target.std())))
 

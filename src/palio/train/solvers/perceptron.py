@@ -10,8 +10,6 @@ import numpy as np
 from palio.train.family import Array
 
 Weights = dict[str, Array]
-REACH = 3.0
-"""Inputs are bent so that none is larger than this: x / √(1 + (x / 3)²)."""
 MOMENTUM, MEMORY, TINY = 0.9, 0.95, 1e-8
 """How much of the mean is in the point where gradients are taken; how slowly their squares are forgotten."""
 
@@ -78,7 +76,7 @@ class Layout:
             elif name.startswith("bias"):
                 weight[...] = scores if last else 0.3 * rng.standard_normal(weight.shape)
             else:
-                spread = {"frequency": 0.2 * np.pi, "embed": self.waves**-0.5}.get(name)
+                spread = {"frequency": 0.2 * np.pi, "embed": max(1, self.waves) ** -0.5}.get(name)
                 if spread is None:
                     spread = (0.1 if last else 2.0**0.5) * weight.shape[1] ** -0.5
                 weight[...] = spread * rng.standard_normal(weight.shape)
@@ -120,7 +118,7 @@ def forward(layout: Layout, weights: Weights, rows: Array, drop: Drop | None = N
     for layer in range(len(layout.widths)):
         kept[f"values{layer}"] = values
         before = values @ weights[f"weight{layer}"] + weights[f"bias{layer}"]
-        gate = 1 / (1 + np.exp(-before))
+        gate = 0.5 + 0.5 * np.tanh(0.5 * before)
         values = before * gate  # SiLU
         if drop is not None:
             kept[f"slope{layer}"] = gate * (1 + before - values)
@@ -197,10 +195,3 @@ class Descent:
         self.mean += np.float32(share * share / self._total) * (self._front - self.mean)
         np.multiply(self.mean, np.float32(MOMENTUM), out=self.point)
         self.point += np.float32(1 - MOMENTUM) * self._front
-
-
-def bend(rows: Array, centers: Array, scales: Array) -> Array:
-    """Return inputs of a network, none larger than `REACH`, from features of the same shape (n_rows, n_inputs)."""
-    moved = (rows - centers) / scales
-    bent: Array = moved / np.sqrt(1 + (moved / REACH) ** 2)
-    return bent
