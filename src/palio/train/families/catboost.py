@@ -56,7 +56,9 @@ class Catboost(InRounds):
         depth, n_scores = int(params["depth"]), trees_a_round(shape)
         looked_at = shape.n_features * float(params["rsm"])
         cells = shape.n_rows * (4 + looked_at)
-        round_s: float = 1e-3 + depth * 1.2e-8 * cells * (1 + 0.5 * (n_scores - 1)) + 2e-7 * 2**depth * looked_at * n_scores
+        round_s: float = (
+            1e-3 + depth * 1.2e-8 * cells * (1 + 0.5 * (n_scores - 1)) + 2e-7 * 2**depth * looked_at * n_scores
+        )
         return 0.2 + 1e-7 * shape.n_rows * shape.n_features + expected_rounds(params) * round_s
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
