@@ -20,11 +20,11 @@ from palio.train.pace import Pace
 
 COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
-MAX_CHECKED_ROWS = 20_000
+MAX_CHECKED_ROWS = 5_000
 """Rows that a graph is held against its library on, at most."""
 N_GLANCED = 1_000
 """Rows that the graph of a fold's model is held against its library on."""
-MAX_SEEN_ROWS = 10_000
+MAX_SEEN_ROWS = 5_000
 """Rows that the score on what was learned is computed on, at most."""
 
 
