@@ -36,7 +36,7 @@ from sets import JUDGES, SETS, AbsentError, Written, write_set
 PALIO = "palio"
 GOALS = {"one_row_ms": 1.0, "mb": 10.0, "over": 1.05, "over_s": 2.0}
 EXPECTED = {"adult": 0.928, "friedman1": 1.035, "digits": 0.045, "gen20k": 0.927}
-"""At 60 seconds."""
+"""At 60 seconds; of gen20k: on a table made alike, where CatBoost's defaults reached .9237 (on this one .920)."""
 
 
 def measure(name: str, written: Written, options: argparse.Namespace) -> dict[str, Any]:

@@ -4,9 +4,10 @@
 
 Made tables from fixed seeds: two classes, three classes, values; 150 to 2,000 rows, 4 to 30 columns, easy to hopeless.
 Each goes through `data.ingest`, `split.cut` and `train.search`. Then the cross-validated score of the chosen candidate
-is held against the score of its bundle on fresh rows of the same kind, in units of the standard error that the search
-gave it: positive where the search said more than is true. Exit status 1 if the mean over all tables is further from 0
-than half a standard error.
+is held against the score of its bundle on fresh rows of the same kind: positive where the search said more than is
+true. Units are standard errors: of the score over as many rows as the search could score (that of the fresh rows,
+scaled; what the goal is about), and that which the search gave, where it gave one. Exit status 1 if the mean over all
+tables is further from 0 than half a standard error.
 """
 
 from __future__ import annotations
@@ -93,10 +94,15 @@ class Told:
     family: str
     metric: str
     said: float
-    error: float
+    error: float | None
+    """Standard error that the search gave."""
     true: float
+    row_error: float
+    """Standard error of a score on the rows of the training part."""
     flattery: float
-    """(said - true) / error, positive where the search promised too much; 0 where it gave no error (constant answer)."""
+    """(said - true) / row_error, positive where the search promised too much; 0 where every row tells the same."""
+    own_flattery: float | None
+    """(said - true) / error; None where the search gave no error, or none above 0."""
 
 
 def look(seed: int, budget_s: float, **changes: Any) -> Told:
@@ -116,17 +122,34 @@ def look(seed: int, budget_s: float, **changes: Any) -> Told:
             chosen = next(run for run in found.runs if run.id == found.chosen)
             bundle = model.load(store, found.bundle)
             fresh = evaluate.score(bundle, made.draw(N_FRESH, 1), part="test")
-    said, error, true = chosen.cv_score, chosen.cv_error, fresh.metrics[found.metric].value
-    if said is None or error is None:
+    said, error, true = chosen.cv_score, chosen.cv_error, fresh.metrics[found.metric]
+    if said is None:
         raise SystemExit(f"table {seed}: the chosen {chosen.family} has no cross-validated score")
+    row_error = (true.high - true.low) / (2 * 1.96) * math.sqrt(N_FRESH / parts.counts["train"])
     sign = 1.0 if measure.higher_is_better(found.metric) else -1.0
-    flattery = sign * (said - true) / error if error > 0 else 0.0
-    return Told(seed, made.kind, made.noise, made.n_rows, chosen.family, found.metric, said, error, true, flattery)
+    more = sign * (said - true.value)
+    return Told(
+        seed=seed,
+        kind=made.kind,
+        noise=made.noise,
+        n_rows=made.n_rows,
+        family=chosen.family,
+        metric=found.metric,
+        said=said,
+        error=error,
+        true=true.value,
+        row_error=row_error,
+        flattery=more / row_error if row_error > 0 else 0.0,
+        own_flattery=more / error if error else None,
+    )
 
 
 def table(told: list[Told]) -> str:
     """Write means over all tables, by kind and by noise."""
-    lines = ["| tables | n | mean, standard errors | of the mean | median |", "|---|---|---|---|---|"]
+    lines = [
+        "| tables | n | mean, standard errors | of the mean | median | in the search's own errors | without one |",
+        "|---|---|---|---|---|---|---|",
+    ]
     groups = {"all": told}
     groups |= {kind: [one for one in told if one.kind == kind] for kind in KINDS}
     groups |= {noise: [one for one in told if one.noise == noise] for noise in NOISE}
@@ -137,7 +160,12 @@ def table(told: list[Told]) -> str:
             continue
         spread = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
         mean = statistics.mean(values)
-        lines.append(f"| {name} | {len(values)} | {mean:+.2f} | ± {spread:.2f} | {statistics.median(values):+.2f} |")
+        own = [one.own_flattery for one in group if one.own_flattery is not None]
+        own_mean = f"{statistics.mean(own):+.2f}" if own else ""
+        lines.append(
+            f"| {name} | {len(values)} | {mean:+.2f} | ± {spread:.2f} | {statistics.median(values):+.2f} "
+            f"| {own_mean} | {len(values) - len(own)} |"
+        )
     return "\n".join(lines)
 
 

@@ -127,7 +127,18 @@ def call(command: list[str], environment: dict[str, str], limit_s: float) -> tup
     return time.perf_counter() - began, process.returncode, said
 
 
-def last_line(said: str) -> str:
+def reason(said: str) -> str:
+    """Find what a learner complains of: the error of Palio's JSON, or the last line of anybody else."""
+    start, end = said.find("{"), said.rfind("}")
+    if start >= 0:
+        try:
+            told = json.loads(said[start : end + 1])
+        except json.JSONDecodeError:
+            told = {}
+        if words := told.get("error"):
+            return str(words)[:300]
+        if decision := told.get("decision"):
+            return f"refused: {' '.join(decision['reasons'])[:300]}"
     lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
     return lines[-1][:200] if lines else "no reason given"
 
@@ -162,7 +173,7 @@ def ask_peer(name: str, written: Written, *, work: Path, budget_s: float, n_thre
         command = [python, str(LEARNERS / peer.script), str(scratch / "order.json")]
         took, code, said = call(command, clean_environment(n_threads), limit_of(budget_s))
         if code:
-            raise PeerError(f"{step}: {last_line(said)}")
+            raise PeerError(f"{step}: {reason(said)}")
         seconds = took if step == "learn" else seconds
     told = json.loads((scratch / "answers.json").read_text())
     shutil.rmtree(scratch)
@@ -190,10 +201,10 @@ def ask_palio(command: list[str], written: Written, *, work: Path, budget_s: flo
     limit_s = limit_of(budget_s)
     init_s, code, said = call([*command, "init", *source, *where], environment, limit_s)
     if code:
-        raise PeerError(f"init: {last_line(said)}")
+        raise PeerError(f"init: {reason(said)}")
     run_s, code, said = call([*command, "run", "--budget", str(budget_s), *where, "--json"], environment, limit_s)
     if code:
-        raise PeerError(f"run: exit code {code}, {last_line(said)}")
+        raise PeerError(f"run: exit code {code}, {reason(said)}")
     told = json.loads(said)
     (work / "palio").mkdir(exist_ok=True)
     (work / "palio" / f"{written.name}-{written.seed}-{budget_s:g}.json").write_text(said)
@@ -201,7 +212,7 @@ def ask_palio(command: list[str], written: Written, *, work: Path, budget_s: flo
     test = str(written.folder / "test.csv")
     _, code, said = call([*command, "predict", test, *where, "--output", str(output)], environment, limit_s)
     if code:
-        raise PeerError(f"predict: {last_line(said)}")
+        raise PeerError(f"predict: {reason(said)}")
     classes, answers = read_answers(output, written.task)
     chosen = next((one for one in told["candidates"] if one["chosen"]), {})
     shutil.rmtree(scratch)

@@ -138,7 +138,7 @@ def gen20k(_: Path, seed: int) -> Parts:
         n_redundant=6,
         n_clusters_per_class=4,
         weights=[0.9],
-        flip_y=0.02,
+        flip_y=0.01,
         class_sep=0.8,
         random_state=0,
     )

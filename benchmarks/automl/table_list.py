@@ -151,6 +151,12 @@ TABLES: tuple[Table, ...] = (
         source="r",
     ),
     _values(
-        "loans", "openintro/loans_full_schema", "interest_rate", "openintro, GPL-3", "grade", "sub_grade", source="r"
+        "loans",
+        "openintro/loans_full_schema",
+        "interest_rate",
+        "openintro, GPL-3",
+        *("grade", "sub_grade", "installment", "loan_status", "balance"),
+        *("paid_total", "paid_principal", "paid_interest", "paid_late_fees"),
+        source="r",
     ),
 )

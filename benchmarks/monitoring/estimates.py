@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from palio.core.records import Task
-from palio.measure import score
+from palio.measure import questions, score
 from palio.monitor import Estimator
 
 LIMITS = {"car_loan": {"roc_auc": 0.003, "f1": 0.003, "accuracy": 0.004}}
@@ -78,12 +78,8 @@ def measure(task: Task, reference: Rows, windows: list[Rows]) -> dict[str, Any]:
 
 def real_figures(task: Task, rows: Rows) -> dict[str, float]:
     """Score a window by its labels."""
-    if task.kind == "regression":
-        return score(task, rows["truth"], rows["prediction"])
-    index = {label: place for place, label in enumerate(task.classes)}
-    truth, said = (np.array([index[label] for label in rows[name]]) for name in ("truth", "prediction"))
-    p = np.stack([rows[f"probability_{label}"] for label in task.classes], axis=1)
-    return score(task, truth, said, p / p.sum(1, keepdims=True))
+    question = questions.of(task)
+    return score(task, question.truth_in(rows), question.answers(rows))
 
 
 def car_loan(data: Path) -> tuple[Task, Rows, list[Rows]]:

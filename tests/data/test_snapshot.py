@@ -215,7 +215,7 @@ def test_the_task_of_a_snapshot_is_that_of_the_survey(tmp_path: Path, store: Sto
 def test_the_truth_is_an_index_or_a_number() -> None:
     task = Task(kind="classification", target="y", classes=("0", "1"))
     for cells in ([1, None, 0, 7], [1.0, None, 0.0, 7.0], ["1", None, "0", "7"]):
-        assert data.target_array(pl.DataFrame({"y": cells}), task).tolist() == [1, -1, 0, -1]
+        assert data.target_array(pl.DataFrame({"y": cells}), task).tolist() == [1, -1, 0, -2]
     numbers = data.target_array(pl.DataFrame({"y": [1, None]}), Task(kind="regression", target="y"))
     assert numbers.dtype == np.float64
     assert np.isnan(numbers).tolist() == [False, True]

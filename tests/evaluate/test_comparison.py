@@ -7,8 +7,8 @@ import pytest
 from palio import evaluate, measure
 from palio.core.errors import InputError
 from palio.core.records import Comparison, Task
-from palio.evaluate.answers import Answers
 from palio.evaluate.comparison import in_time
+from palio.measure import Answers
 
 
 def test_the_better_challenger_wins_on_the_same_rows(bench, good):

@@ -7,8 +7,8 @@ import pytest
 from palio import measure
 from palio.core.records import Column, Schema, Task
 from palio.evaluate import slices as module
-from palio.evaluate.answers import Answers
 from palio.evaluate.slices import can_rank, find_slices
+from palio.measure import Answers
 
 TASK = Task(kind="regression", target="y")
 
@@ -24,7 +24,7 @@ def made(seed, n_rows=2000, *, bad=1.0):
 
 def found(seed, **how):
     frame, truth, answers, schema = made(seed, **how)
-    whole = measure.score_with_intervals(TASK, truth, answers.prediction, names=["rmse"])["rmse"]
+    whole = measure.score_with_intervals(TASK, truth, answers, names=["rmse"])["rmse"]
     return find_slices(frame, truth, answers, task=TASK, schema=schema, primary="rmse", whole=whole)
 
 

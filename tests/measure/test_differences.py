@@ -11,23 +11,23 @@ from palio.measure.differences import mcnemar
 
 def test_equal_answers_differ_by_nothing_for_certain(draw):
     a = draw["two"](1, 500)
-    for metric, better in measure.paired(a.task, a.truth, a, a, seed=0, n_resamples=200).values():
+    for metric, better in measure.paired(a.task, a.truth, a.answers, a.answers, seed=0, n_resamples=200).values():
         assert (metric.value, metric.low, metric.high, better) == (0.0, 0.0, 0.0, 0.5)
 
 
 def test_positive_is_better_whatever_the_metric(draw):
     worse, better = draw["two"](1, 3000, noise=2.0), draw["two"](1, 3000, noise=0.3)
     assert (worse.truth == better.truth).all()
-    for name, (metric, share) in measure.paired(worse.task, worse.truth, worse, better, seed=0).items():
+    for name, (metric, share) in measure.paired(worse.task, worse.truth, worse.answers, better.answers, seed=0).items():
         assert metric.low > 0 and share > 0.99, name
-    for name, (metric, share) in measure.paired(worse.task, worse.truth, better, worse, seed=0).items():
+    for name, (metric, share) in measure.paired(worse.task, worse.truth, better.answers, worse.answers, seed=0).items():
         assert metric.high < 0 and share < 0.01, name
 
 
 def test_pairing_is_sharper_than_comparing_two_intervals(draw):
     a = draw["numbers"](1, 1000)
     b = type(a)(a.task, a.truth, a.prediction + np.random.default_rng(1).normal(0, 0.1, 1000))
-    metric, _ = measure.paired(a.task, a.truth, a, b, seed=0)["mae"]
+    metric, _ = measure.paired(a.task, a.truth, a.answers, b.answers, seed=0)["mae"]
     alone = measure.score_with_intervals(*a.all)["mae"]
     assert metric.high - metric.low < (alone.high - alone.low) / 3
 
@@ -44,7 +44,7 @@ def test_the_interval_of_the_difference_holds_the_truth_in_88_to_99_percent_of_t
     held = dict.fromkeys(("accuracy", "f1", "roc_auc", "pr_auc", "log_loss", "brier"), 0)
     for trial in range(200):
         a, b = pair(trial, 300)
-        got = measure.paired(a.task, a.truth, a, b, seed=trial, n_resamples=300, names=tuple(held))
+        got = measure.paired(a.task, a.truth, a.answers, b.answers, seed=trial, n_resamples=300, names=tuple(held))
         for name in held:
             sign = 1 if measure.higher_is_better(name) else -1
             held[name] += got[name][0].low <= sign * (two[name] - one[name]) <= got[name][0].high
@@ -54,14 +54,14 @@ def test_the_interval_of_the_difference_holds_the_truth_in_88_to_99_percent_of_t
 def test_the_same_mistakes_with_other_forecasts_leave_room_for_doubt(draw):
     a = draw["two"](1, 100)
     b = type(a)(a.task, a.truth, a.prediction, np.roll(a.probabilities, 1, axis=0))
-    metric, better = measure.paired(a.task, a.truth, a, b, seed=0)["accuracy"]
+    metric, better = measure.paired(a.task, a.truth, a.answers, b.answers, seed=0)["accuracy"]
     assert metric.value == 0 and metric.low < 0 < metric.high and better == 0.5
 
 
 def test_models_that_answered_other_rows_are_refused(draw):
     with pytest.raises(InputError, match="100 and 99 rows"):
         a = draw["two"](1, 100)
-        measure.paired(a.task, a.truth, a, draw["two"](1, 99), seed=0)
+        measure.paired(a.task, a.truth, a.answers, draw["two"](1, 99).answers, seed=0)
 
 
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (5, 5), (1, 9), (300, 351), (4000, 4400)])

@@ -6,6 +6,7 @@ import pytest
 from palio import measure
 from palio.core.errors import InputError
 from palio.core.records import Task
+from palio.measure import Answers
 
 N_TRIALS = 200
 
@@ -57,7 +58,7 @@ def test_equal_seeds_give_equal_intervals_and_blocks_do_not_matter(draw):
 def test_a_perfect_answer_is_not_taken_for_certain(draw):
     a = draw["two"](1, 60)
     sure = np.eye(2)[a.truth]
-    got = measure.score_with_intervals(a.task, a.truth, a.truth, sure)
+    got = measure.score_with_intervals(a.task, a.truth, Answers(a.truth, sure))
     n_positive = int(a.truth.sum())
     for name in ("accuracy", "balanced_accuracy", "f1", "roc_auc", "pr_auc", "recall", "precision"):
         assert got[name].value == got[name].high == 1.0
@@ -99,7 +100,7 @@ def test_the_ranking_by_one_answer_for_all_rows_is_known_exactly(n_classes):
     task = Task(kind="classification", target="y", classes=tuple("abc"[:n_classes]))
     truth = np.arange(60) % n_classes
     shares = np.tile(np.bincount(truth) / len(truth), (len(truth), 1))
-    got = measure.score_with_intervals(task, truth, np.zeros(len(truth), int), shares)
+    got = measure.score_with_intervals(task, truth, Answers(np.zeros(len(truth), int), shares))
     for name, value in (("roc_auc", 0.5), ("balanced_accuracy", 1 / n_classes)):
         assert (got[name].low, got[name].value, got[name].high) == pytest.approx((value, value, value)), name
     assert got["accuracy"].low < got["accuracy"].value < got["accuracy"].high
@@ -108,6 +109,6 @@ def test_the_ranking_by_one_answer_for_all_rows_is_known_exactly(n_classes):
 def test_a_perfect_ranking_is_not_known_exactly():
     task = Task(kind="classification", target="y", classes=("a", "b"))
     truth = np.arange(60) % 2
-    got = measure.score_with_intervals(task, truth, truth, np.stack([1.0 - truth, truth], axis=1))
+    got = measure.score_with_intervals(task, truth, Answers(truth, np.stack([1.0 - truth, truth], axis=1)))
     assert got["roc_auc"].high == 1.0
     assert got["roc_auc"].low < 0.95

@@ -8,6 +8,7 @@ from sklearn import metrics as sk
 
 from palio import measure
 from palio.core.records import Task
+from palio.measure import Answers
 
 
 @pytest.mark.parametrize("decimals", [6, 1])
@@ -61,7 +62,7 @@ def test_regression_metrics_agree_with_scikit_learn(draw):
         "mape": sk.mean_absolute_percentage_error(a.truth, a.prediction),
     }
     assert measure.score(*a.all) == pytest.approx(wanted, rel=1e-12)
-    even = measure.score(a.task, a.truth[1:], a.prediction[1:])["median_absolute_error"]
+    even = measure.score(a.task, a.truth[1:], a.answers.take(slice(1, None)))["median_absolute_error"]
     assert even == pytest.approx(sk.median_absolute_error(a.truth[1:], a.prediction[1:]))
 
 
@@ -70,9 +71,9 @@ def test_a_weight_of_two_is_the_same_as_the_row_twice(draw, kind):
     a = draw[kind](4, 300)
     weights = np.random.default_rng(0).integers(0, 4, 300)
     rows = np.repeat(np.arange(300), weights)
-    sample = measure.Sample(*a.all)
+    sample = measure.questions.of(a.task).sample(a.truth, a.answers)
     for spec in measure.METRICS.values():
-        if spec.kind != a.task.kind or spec.name == "calibration_error":  # its bins are fixed by the plain sample
+        if spec.kind != a.task.kind or spec.name in ("calibration_error", "huber"):  # the plain sample fixes their bins
             continue
         from palio.measure.sample import View
 
@@ -86,9 +87,9 @@ def test_a_forecast_that_means_what_it_says_has_next_to_no_calibration_error():
     p = rng.random(200_000)
     truth = (rng.random(200_000) < p).astype(np.int64)
     task = Task(kind="classification", target="y", classes=("0", "1"))
-    honest = measure.score(task, truth, truth, np.stack([1 - p, p], axis=1))["calibration_error"]
+    honest = measure.score(task, truth, Answers(truth, np.stack([1 - p, p], axis=1)))["calibration_error"]
     shifted = np.clip(p + 0.1, 0, 1)
-    boaster = measure.score(task, truth, truth, np.stack([1 - shifted, shifted], axis=1))["calibration_error"]
+    boaster = measure.score(task, truth, Answers(truth, np.stack([1 - shifted, shifted], axis=1)))["calibration_error"]
     assert honest < 0.005
     assert boaster == pytest.approx(0.0955, abs=0.005)
 
@@ -96,6 +97,63 @@ def test_a_forecast_that_means_what_it_says_has_next_to_no_calibration_error():
 def test_the_named_positive_class_counts_even_when_it_comes_first(draw):
     a = draw["two"](6, 500)
     flipped = Task(kind="classification", target="y", classes=("no", "yes"), positive="no")
-    got = measure.score(flipped, a.truth, a.prediction, a.probabilities)
+    got = measure.score(flipped, a.truth, a.answers)
     assert got["recall"] == pytest.approx(sk.recall_score(a.truth, a.prediction, pos_label=0))
     assert got["pr_auc"] == pytest.approx(sk.average_precision_score(a.truth == 0, a.probabilities[:, 0]))
+
+
+def named(metric: str) -> Task:
+    return Task(kind="regression", target="y", metric=metric)
+
+
+def test_metrics_of_objectives_agree_with_scikit_learn(draw):
+    a = draw["numbers"](3, 2001)
+    for metric, level in (("pinball_10", 0.1), ("pinball_90", 0.9)):
+        wanted = sk.mean_pinball_loss(a.truth, a.prediction, alpha=level)
+        assert measure.score(named(metric), a.truth, a.answers)[metric] == pytest.approx(wanted)
+    counts, rates = np.floor(np.abs(a.truth - 8)), np.abs(a.prediction)
+    assert (counts == 0).any()
+    got = measure.score(named("poisson_deviance"), counts, Answers(rates))["poisson_deviance"]
+    assert got == pytest.approx(sk.mean_poisson_deviance(counts, rates))
+
+
+def test_a_forecast_of_a_quantile_is_best_by_its_own_pinball_loss():
+    truth = np.random.default_rng(0).exponential(size=5000)
+    for metric, level in (("pinball_10", 0.1), ("pinball_90", 0.9)):
+        losses = [
+            measure.score(named(metric), truth, Answers(np.full(5000, np.quantile(truth, q))))[metric]
+            for q in (0.05, 0.1, 0.5, 0.9, 0.95)
+        ]
+        assert int(np.argmin(losses)) == {0.1: 1, 0.9: 3}[level]
+
+
+def test_counts_below_zero_and_rates_not_above_it_have_no_deviance():
+    task, ones = named("poisson_deviance"), np.ones(3)
+    assert "poisson_deviance" not in measure.score(task, np.array([-1.0, 1, 2]), Answers(ones))
+    assert "poisson_deviance" not in measure.score(task, ones, Answers(np.array([0.0, 1, 1])))
+    assert measure.score(task, ones, Answers(ones))["poisson_deviance"] == 0.0
+
+
+def test_the_huber_loss_is_the_square_of_small_errors_and_a_line_of_large_ones():
+    truth = np.random.default_rng(1).normal(size=4001)
+    width = measure.questions.of(named("huber")).sample(truth, Answers(truth)).huber_width
+    assert width == pytest.approx(1.345, abs=0.1)
+    for off, wanted in ((0.0, 0.0), (width / 2, width / 8), (width, width / 2), (9 * width, 8.5 * width)):
+        assert measure.score(named("huber"), truth, Answers(truth + off))["huber"] == pytest.approx(wanted)
+    scaled = measure.score(named("huber"), 100 * truth, Answers(100 * truth + 50))["huber"]
+    assert scaled == pytest.approx(100 * measure.score(named("huber"), truth, Answers(truth + 0.5))["huber"])
+
+
+def test_a_metric_of_an_objective_is_computed_where_it_is_asked_for(draw):
+    a = draw["numbers"](3, 200)
+    always = set(measure.score(*a.all))
+    assert "huber" not in always and "huber" in measure.METRICS
+    assert set(measure.score(named("huber"), a.truth, a.answers)) == always | {"huber"}
+    assert set(measure.score_with_intervals(named("huber"), a.truth, a.answers, n_resamples=50)) == always | {"huber"}
+
+
+def test_every_metric_has_words_and_a_direction():
+    for name, spec in measure.METRICS.items():
+        assert spec.name == name and spec.title and spec.meaning
+        assert spec.function.__doc__
+        assert not (spec.bounded and spec.in_unit)

@@ -29,7 +29,7 @@ def test_the_positive_class_is_the_named_one_else_the_second():
 def test_taking_rows_is_scoring_those_rows(draw):
     a = draw["three"](1, 200)
     rows = np.arange(0, 200, 3)
-    part = measure.Sample(*a.all).take(rows)
+    part = measure.questions.of(a.task).sample(a.truth, a.answers).take(rows)
     assert part.n_rows == len(rows) and (part.truth == a.truth[rows]).all()
     with pytest.raises(InputError, match="no rows"):
         part.take(np.array([], dtype=int))

@@ -9,7 +9,7 @@ import numpy as np
 
 from palio.core.monitoring import Window
 from palio.core.records import Task
-from palio.measure import score
+from palio.measure import questions, score
 
 Rows = dict[str, Any]
 TWO = Task(kind="classification", target="y", classes=("no", "yes"), positive="yes")
@@ -54,11 +54,8 @@ def texts(index: Any, task: Task) -> Any:
 
 
 def real(task: Task, rows: Rows) -> dict[str, float]:
-    if task.kind == "regression":
-        return score(task, rows["truth"], rows["prediction"])
-    index = {label: place for place, label in enumerate(task.classes)}
-    truth, said = (np.array([index[label] for label in rows[name]]) for name in ("truth", "prediction"))
-    return score(task, truth, said, np.stack([rows[f"probability_{label}"] for label in task.classes], axis=1))
+    question = questions.of(task)
+    return score(task, question.truth_in(rows), question.answers(rows))
 
 
 def without_inputs(rows: Rows) -> Rows:

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from palio.core.cells import label
 from palio.core.errors import ConflictError, InputError, did_you_mean
 from palio.core.ids import canonical_json, short
 from palio.core.progress import SILENT, Progress
@@ -23,6 +22,7 @@ from palio.data.identity import snapshot_id
 from palio.data.inference import resolve, survey
 from palio.data.quarantine import Quarantine
 from palio.data.source import Source
+from palio.measure import questions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -233,21 +233,19 @@ def read(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = No
 
 
 def target_array(frame: pl.DataFrame, task: Task) -> np.ndarray[Any, Any]:
-    """Return the truth of each row: the index in `task.classes` (int64, -1: missing or no such class), or the value.
+    """Return the truth of each row: the index in `task.classes` (negative: missing or no such class), or the value.
 
     Example:
         >>> task = Task(kind="classification", target="y", classes=("no", "yes"))
         >>> target_array(pl.DataFrame({"y": ["yes", None, "no"]}), task).tolist()
         [1, -1, 0]
     """
-    cells = frame[task.target]
-    if task.kind == "regression":
-        return cells.cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
-    places = {name: i for i, name in enumerate(task.classes)}
-    values = cells.unique().drop_nulls().to_list()
-    old = pl.Series(values, dtype=cells.dtype)
-    new = pl.Series([places.get(label(value), -1) for value in values], dtype=pl.Int64)
-    return cells.replace_strict(old, new, default=-1, return_dtype=pl.Int64).to_numpy().copy()
+    cells, question = frame[task.target], questions.of(task)
+    if cells.dtype.is_float():
+        return question.truth(cells.fill_null(float("nan")).to_numpy())
+    held = cells.unique().drop_nulls()
+    truth, missing = pl.Series(question.truth(held.to_list())), question.truth([None])[0]
+    return cells.replace_strict(held, truth, default=missing, return_dtype=truth.dtype).to_numpy().copy()
 
 
 def _known(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str] | None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from palio import data, measure, model
@@ -14,6 +11,7 @@ from palio.core.errors import InputError
 from palio.core.ids import short
 from palio.core.records import Task
 from palio.core.words import counted
+from palio.measure import Answers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,20 +21,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 ROWS_AT_ONCE = 50_000
 """Rows turned into feeds at once: text cells are Python objects, so this bounds memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Answers to some rows."""
-
-    prediction: Array
-    """Shape (n_rows,): class index in the task's order, or number."""
-    probabilities: Array | None = None
-    """Shape (n_rows, n_classes) in the task's order; None for regression."""
-
-    def take(self, rows: Array) -> Answers:
-        """Return the answers to the rows given by mask or index."""
-        return Answers(self.prediction[rows], None if self.probabilities is None else self.probabilities[rows])
 
 
 def answer(bundle: Bundle, frame: pl.DataFrame, *, task: Task | None = None) -> Answers:
@@ -49,34 +33,31 @@ def answer(bundle: Bundle, frame: pl.DataFrame, *, task: Task | None = None) -> 
 
     Raises:
         ContractError: the frame lacks a feature of the bundle, or holds it in another type.
-        InputError: the bundle answers a class that the task does not have, or a number that is not finite.
+        InputError: the bundle answers what the task does not know: a class of its own, or a number that is not finite.
     """
-    chunks = [
-        bundle.graph.predict(model.feeds_from_frame(frame.slice(start, ROWS_AT_ONCE), bundle.manifest.schema))
-        for start in range(0, max(frame.height, 1), ROWS_AT_ONCE)
+    schema = bundle.manifest.schema
+    parts = [
+        answers_of(bundle, bundle.graph.predict(model.feeds_from_frame(rows, schema)), task=task)
+        for rows in (frame.slice(start, ROWS_AT_ONCE) for start in range(0, max(frame.height, 1), ROWS_AT_ONCE))
     ]
-    return answers_of(bundle, chunks, task=task)
+    return Answers.joined(parts)
 
 
-def answers_of(bundle: Bundle, chunks: Sequence[Outputs], *, task: Task | None = None) -> Answers:
-    """Put what a bundle's graph said to rows, piece by piece, into the words of measurement; arguments as for `answer`.
+def answers_of(bundle: Bundle, outputs: Outputs, *, task: Task | None = None) -> Answers:
+    """Put what a bundle's graph said to rows into the words of measurement; arguments as for `answer`.
 
     Raises:
         InputError: as `answer`.
     """
     mine: Task = bundle.manifest.task
-    task = task or mine
-    said = np.concatenate([np.ravel(chunk.prediction) for chunk in chunks])
-    if task.kind == "regression":
-        numbers = said.astype(np.float64)
-        if not np.isfinite(numbers).all():
-            n_rows = int((~np.isfinite(numbers)).sum())
-            raise InputError(
-                f"bundle {short(bundle.id)}: answers {counted(n_rows, 'row')} with no finite number",
-                hint="look at these rows with palio predict, then train again",
-            )
-        return Answers(numbers)
-    return Answers(_indices(bundle, said, task), _probabilities(chunks, mine, task))
+    answers = model.answers_of(outputs, mine, asked=task)
+    if (strange := ~measure.questions.of(task or mine).known(answers.prediction)).any():
+        said, n_rows = outputs.prediction[strange][0], counted(int(strange.sum()), "row")
+        raise InputError(
+            f"bundle {short(bundle.id)}: answers {n_rows} with `{said}`, which is none of the task's",
+            hint="look at these rows with palio predict, then train again on this data",
+        )
+    return answers
 
 
 def known_rows(frame: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, Array]:
@@ -86,7 +67,7 @@ def known_rows(frame: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, Array]:
         InputError: there is no such row.
     """
     truth = data.target_array(frame, task)
-    known = _is_known(truth, task)
+    known = measure.questions.of(task).known(truth)
     if not known.any():
         raise InputError(
             f"`{task.target}`: none of {counted(frame.height, 'row')} has a known answer",
@@ -99,30 +80,4 @@ def known_rows(frame: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, Array]:
 
 def has_truth(frame: pl.DataFrame, task: Task) -> Array:
     """Tell which rows `known_rows` keeps."""
-    return _is_known(data.target_array(frame, task), task)
-
-
-def _is_known(truth: Array, task: Task) -> Array:
-    known: Array = truth >= 0 if task.kind == "classification" else np.isfinite(truth)
-    return known
-
-
-def _indices(bundle: Bundle, said: Array, task: Task) -> Array:
-    labels, where = np.unique(measure.as_texts(said), return_inverse=True)
-    order = {label: index for index, label in enumerate(task.classes)}
-    strange = [str(label) for label in labels if label not in order]
-    if strange:
-        raise InputError(
-            f"bundle {short(bundle.id)}: answers class `{strange[0]}`, which is none of the task's",
-            hint="train again on this data",
-        )
-    return np.array([order[str(label)] for label in labels], dtype=np.int64)[where]
-
-
-def _probabilities(chunks: Sequence[Outputs], mine: Task, task: Task) -> Array | None:
-    if chunks[0].probabilities is None:
-        return None
-    stacked: Array = np.concatenate([np.asarray(chunk.probabilities, np.float64) for chunk in chunks])
-    if mine.classes == task.classes:
-        return stacked
-    return stacked[:, [mine.classes.index(label) for label in task.classes]]
+    return measure.questions.of(task).known(data.target_array(frame, task))

@@ -12,10 +12,11 @@ from palio.core.errors import InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Comparison, Metric, Part, Schema, Slice, Task
 from palio.core.words import counted
-from palio.evaluate.answers import Answers, Array, answer, known_rows
+from palio.evaluate.answers import Array, answer, known_rows
 from palio.evaluate.scoring import SEED
 from palio.evaluate.segmenting import segments
 from palio.evaluate.slices import SPREAD_RESAMPLES, SPREAD_ROWS, can_rank, sampled_rows
+from palio.measure import Answers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -102,7 +103,7 @@ def compare_answers(
         p_better=p_better,
         differences={name: metric for name, (metric, _) in found.items()},
         slices=_worse(frame, truth, both, task=task, schema=bundles[1].manifest.schema, progress=progress),
-        n_changed=_changed(both, task),
+        n_changed=int(measure.questions.of(task).differ(*both).sum()),
     )
 
 
@@ -113,18 +114,12 @@ def in_time(comparison: Comparison, truth: Array, both: tuple[Answers, Answers],
     or absolute errors): by as much as `measure.loss_gain` is wider than it would be for independent rows, the interval
     is widened.
     """
-    a, b = (_errors(answers, truth, task) for answers in both)
+    a, b = (measure.questions.of(task).errors(truth, answers) for answers in both)
     independent = SURELY * float(np.std(a - b)) / float(np.sqrt(len(truth)))
     gain = measure.loss_gain(a, b, level=0.9)
     factor = max(1.0, (gain.high - gain.low) / 2 / independent) if independent > 0 else 1.0
     d = comparison.difference
     return msgspec.structs.replace(comparison, surely=d.value - (d.value - d.low) * SURELY / measure.Z95 * factor)
-
-
-def _errors(answers: Answers, truth: Array, task: Task) -> Array:
-    is_number = task.kind == "regression"
-    errors: Array = np.abs(answers.prediction - truth) if is_number else answers.prediction != truth
-    return errors.astype(np.float64)
 
 
 def _worse(
@@ -155,7 +150,7 @@ def _worse(
             continue
         gain = paired[primary][0]
         p.append(measure.two_sided_p(gain.value, (gain.high - gain.low) / (2 * measure.Z95)))
-        value = measure.score(task, here, inside[1].prediction, inside[1].probabilities, names=[primary])[primary]
+        value = measure.score(task, here, inside[1], names=[primary])[primary]
         found.append(
             Slice(
                 column=segment.column,
@@ -170,10 +165,3 @@ def _worse(
     alarms = measure.benjamini_hochberg(np.array(p))
     worse = [s for s, alarm in zip(found, alarms, strict=True) if alarm and s.worse]
     return tuple(sorted(worse, key=lambda s: s.difference.value))
-
-
-def _changed(both: tuple[Answers, Answers], task: Task) -> int:
-    first, second = both[0].prediction, both[1].prediction
-    if task.kind == "regression":
-        return int((~np.isclose(first, second, rtol=1e-6, atol=0.0)).sum())
-    return int((first != second).sum())

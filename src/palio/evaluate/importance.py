@@ -14,7 +14,8 @@ from palio import measure, model
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Importance, Metric, Reach, Task
 from palio.core.seeds import derive
-from palio.evaluate.answers import Answers, Array, answers_of, known_rows
+from palio.evaluate.answers import Array, answers_of, known_rows
+from palio.measure import Answers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,7 +76,7 @@ def permutation_importance(
     n_shuffles = N_REPEATS * min(len(read), MAX_MEASURED) + (len(read) if len(read) > MAX_MEASURED else 0)
     frame, truth = _chosen(*known_rows(frame, task), n_shuffles=n_shuffles, seed=seed)
     feeds = model.feeds_from_frame(frame, bundle.manifest.schema)
-    before = answers_of(bundle, [bundle.graph.predict(feeds)], task=task)
+    before = answers_of(bundle, bundle.graph.predict(feeds), task=task)
     value = _score(task, truth, before)
     if value is None:
         return (), Reach(n_read=len(read), n_seen=0, n_measured=0)
@@ -139,7 +140,7 @@ class _Trial:
 
 def _score(task: Task, truth: Array, answers: Answers) -> float | None:
     metric = measure.default_metric(task)
-    return measure.score(task, truth, answers.prediction, answers.probabilities, names=[metric]).get(metric)
+    return measure.score(task, truth, answers, names=[metric]).get(metric)
 
 
 def _promising(
@@ -168,7 +169,7 @@ def _shuffles(
 
         def whole(name: str, order: Array) -> Answers:
             tensor = model.input_name(name)
-            return answers_of(bundle, [bundle.graph.predict({**feeds, tensor: feeds[tensor][order]})], task=task)
+            return answers_of(bundle, bundle.graph.predict({**feeds, tensor: feeds[tensor][order]}), task=task)
 
         return whole
     features = stages.features(feeds)
@@ -181,7 +182,7 @@ def _shuffles(
         kept = features[:, mine]
         features[:, mine] = kept[order]
         try:
-            return answers_of(bundle, [stages.answer(features)], task=task)
+            return answers_of(bundle, stages.answer(features), task=task)
         finally:
             features[:, mine] = kept
 

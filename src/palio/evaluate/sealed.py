@@ -16,11 +16,12 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import Comparison, Evaluation, Gap, Metric, Part, Parts, Record, Snapshot, Task
 from palio.core.seeds import derive
 from palio.core.words import counted
-from palio.evaluate.answers import Answers, Array, answer, has_truth, known_rows
+from palio.evaluate.answers import Array, answer, has_truth, known_rows
 from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
 from palio.evaluate.scoring import SEED, judge, named
+from palio.measure import Answers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -117,7 +118,7 @@ def assess(
     split.check_metric(store, snapshot, parts, task)
     seen = _seen_parts(store, snapshot, parts, challenger)
     learned = [seen[part][1] for part in ("train", "validation") if part in seen and part in _learned_from(challenger)]
-    baseline = _known_of_training(np.concatenate(learned), task)
+    baseline = measure.questions.of(task).constant(np.concatenate(learned))
     look = split.open_test(store, snapshot, parts, candidate=challenger.id, why=why, actor=actor, will_close=True)
     left = split.looks_left(store, parts)
     progress.say(
@@ -181,15 +182,6 @@ def _learned_from(bundle: Bundle) -> tuple[str, ...]:
     return ("train", *bundle.manifest.trained_on)
 
 
-def _known_of_training(truth: Array, task: Task) -> Sequence[float]:
-    """Return the constant answer that is best in itself: the share of each class, the mean, or for mae the median."""
-    if task.kind == "regression":
-        absolute = task.metric in ("mae", "median_absolute_error")
-        return (float(np.median(truth) if absolute else truth.mean()),)
-    counts = np.bincount(truth, minlength=len(task.classes))
-    return tuple((counts / counts.sum()).tolist())
-
-
 def _gap(evaluation: Evaluation, bundle: Bundle, seen: dict[Part, Labelled]) -> Gap:
     """Judge the gap between the parts."""
     primary = evaluation.primary
@@ -212,9 +204,7 @@ def _again(bundle: Bundle, rows: Labelled, primary: str) -> Metric | None:
         frame, truth = frame[picked], truth[picked]
     task = bundle.manifest.task
     said = answer(bundle, frame, task=task)
-    found = measure.score_with_intervals(
-        task, truth, said.prediction, said.probabilities, seed=SEED, n_resamples=300, names=[primary]
-    )
+    found = measure.score_with_intervals(task, truth, said, seed=SEED, n_resamples=300, names=[primary])
     return found.get(primary)
 
 

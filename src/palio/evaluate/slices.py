@@ -10,8 +10,9 @@ from palio import measure
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Metric, Schema, Slice, Task
 from palio.core.seeds import derive
-from palio.evaluate.answers import Answers, Array
+from palio.evaluate.answers import Array
 from palio.evaluate.segmenting import segments
+from palio.measure import Answers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,7 +61,8 @@ def find_slices(
         if not can_rank(truth[segment.rows], task) or not can_rank(truth[~segment.rows], task):
             continue
         inside = _spread(task, truth, answers, segment.rows, primary)
-        outside = measure.score(task, *_picked(truth, answers, ~segment.rows), names=[primary]).get(primary)
+        rest = ~segment.rows
+        outside = measure.score(task, truth[rest], answers.take(rest), names=[primary]).get(primary)
         if inside is None or outside is None:
             continue
         rest_error = _error(whole) * np.sqrt(whole.n_rows / (len(truth) - inside.n_rows))
@@ -98,26 +100,19 @@ def sampled_rows(n_rows: int) -> Array | None:
 
 def can_rank(truth: Array, task: Task) -> bool:
     """Tell whether rows hold enough of at least two classes to be told apart (always, for numbers)."""
-    if task.kind != "classification":
-        return True
-    counts = np.bincount(truth, minlength=len(task.classes))
-    return int((counts >= MIN_PER_CLASS).sum()) >= 2 and not (len(task.classes) == 2 and counts.min() < MIN_PER_CLASS)
+    return measure.questions.of(task).holds(truth, MIN_PER_CLASS)
 
 
 def _spread(task: Task, truth: Array, answers: Answers, rows: Array, primary: str) -> Metric | None:
     metrics = measure.score_with_intervals(
         task,
-        *_picked(truth, answers, rows),
+        truth[rows],
+        answers.take(rows),
         n_resamples=SPREAD_RESAMPLES,
         names=[primary],
         max_rows=SPREAD_ROWS,
     )
     return metrics.get(primary)
-
-
-def _picked(truth: Array, answers: Answers, rows: Array) -> tuple[Array, Array, Array | None]:
-    part = answers.take(rows)
-    return truth[rows], part.prediction, part.probabilities
 
 
 def _error(metric: Metric) -> float:

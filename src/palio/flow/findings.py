@@ -42,7 +42,7 @@ def about(source: data.Source, survey: data.Survey, schema: Schema, config: Conf
 
 def of_task(task: Task) -> str:
     """Say in a few words what is predicted."""
-    if task.kind == "classification":
+    if task.classes:
         shown = ", ".join(task.classes[:6]) + (" …" if len(task.classes) > 6 else "")
         return f"{counted(len(task.classes), 'class')}: {shown}"
     return "a number is predicted"

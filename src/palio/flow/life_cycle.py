@@ -6,6 +6,7 @@ import time
 
 from palio import evaluate as judging
 from palio import measure
+from palio import train as training
 from palio.core.ids import short
 from palio.core.records import Evaluation
 from palio.core.words import counted
@@ -23,6 +24,15 @@ def run(opened: Opened, *, started: float | None = None) -> RunSummary:
     """
     started = time.monotonic() if started is None else started
     opened.begin(started)
+    if opened.config.train.engine == "local":
+        training.prepare()
+    try:
+        return _run(opened, started)
+    finally:
+        training.let_go()
+
+
+def _run(opened: Opened, started: float) -> RunSummary:
     opened.skipped.clear()
     opened.warnings.clear()
     say = opened.progress.say

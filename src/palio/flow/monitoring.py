@@ -126,7 +126,7 @@ def _subjects(project: Opened) -> list[monitor.Subject]:
                 raise
             continue  # an old champion that was tidied away, or damaged: what is live is watched all the same
         rows, task = opened.reference_rows(), opened.manifest.task
-        estimator = None if rows is None or task.kind == "detection" else _estimator(opened, rows, hidden)
+        estimator = None if rows is None else _estimator(opened, rows, hidden)
         found.append(monitor.Subject(deployment, task, _readable(project, opened.reference()), rows, estimator))
     return found
 

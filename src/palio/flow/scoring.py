@@ -10,12 +10,13 @@ from palio import data, model
 from palio.core.errors import InputError, did_you_mean
 from palio.core.records import Record, Schema
 from palio.flow import bundles, sources
+from palio.measure import questions
 
 if TYPE_CHECKING:
     import polars as pl
 
     from palio.flow.opened import Opened
-    from palio.model import Bundle, Outputs
+    from palio.model import Bundle
 
 OUTPUTS = (".csv", ".parquet", ".json", ".jsonl")
 PROBLEM = "problem"
@@ -134,13 +135,13 @@ def score_frame(bundle: Bundle, frame: pl.DataFrame, problems: list[str] | None 
     columns: dict[str, Any] = {}
     if schema.id is not None and schema.id in frame.columns:
         columns[_free_name(schema.id, bundle)] = frame[schema.id]
-    columns |= _answers(bundle, frame)
+    answered = _answers(bundle, frame)
+    columns |= answered
     if problems is None:
         return pl.DataFrame(columns)
     wrong = pl.Series([bool(why) for why in problems], dtype=pl.Boolean)
     if wrong.any():
-        told = [name for name in columns if name == "prediction" or name.startswith("probability_")]
-        columns |= {name: pl.select(pl.when(~wrong).then(pl.Series(columns[name]))).to_series() for name in told}
+        columns |= {name: pl.select(pl.when(~wrong).then(pl.Series(a))).to_series() for name, a in answered.items()}
     columns[PROBLEM] = pl.Series([why or None for why in problems], dtype=pl.String)
     return pl.DataFrame(columns)
 
@@ -148,21 +149,19 @@ def score_frame(bundle: Bundle, frame: pl.DataFrame, problems: list[str] | None 
 def _answers(bundle: Bundle, frame: pl.DataFrame) -> dict[str, Any]:
     import polars as pl
 
-    task = bundle.manifest.task
-    names = [f"probability_{label}" for label in task.classes]
+    question = questions.of(bundle.manifest.task)
     if not frame.height:
-        kind = pl.String if task.kind == "classification" else pl.Float64
-        return {"prediction": pl.Series([], dtype=kind)} | {name: pl.Series([], dtype=pl.Float64) for name in names}
-    outputs: Outputs = bundle.graph.predict(model.feeds_from_frame(frame, bundle.manifest.schema))
-    columns: dict[str, Any] = {"prediction": outputs.prediction}
-    if outputs.probabilities is not None:
-        columns |= {name: outputs.probabilities[:, i] for i, name in enumerate(names)}
-    return columns
+        kinds: dict[str, Any] = dict.fromkeys(question.names, pl.Float64)
+        if question.text:
+            kinds[questions.PREDICTION] = pl.String
+        return {name: pl.Series([], dtype=kind) for name, kind in kinds.items()}
+    outputs = bundle.graph.predict(model.feeds_from_frame(frame, bundle.manifest.schema))
+    return question.columns(model.answers_of(outputs, question.task))
 
 
 def _free_name(name: str, bundle: Bundle) -> str:
     """Return what the id is called in the output: its own name, unless an answer has it."""
-    taken = {"prediction", PROBLEM, *(f"probability_{label}" for label in bundle.manifest.task.classes)}
+    taken = {PROBLEM, *questions.of(bundle.manifest.task).names}
     return f"input:{name}" if name in taken else name
 
 

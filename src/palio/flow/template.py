@@ -88,7 +88,7 @@ def render(
         "",
         "[report]",
         line("cases", "cases", "what one row is, in the plural: customers, flats, hours"),
-        *([line("unit", "", "of the target: USD, kWh")] if task.kind == "regression" else []),
+        *([line("unit", "", "of the target: USD, kWh")] if not task.classes else []),
         "",
         "[serve]",
         line("port", 8080, "of palio serve"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from palio.core.doors import door
 
 if TYPE_CHECKING:
+    from palio.measure import questions as questions
     from palio.measure.bins import N_CATEGORIES as N_CATEGORIES
     from palio.measure.bins import add_counts as add_counts
     from palio.measure.bins import bins_of as bins_of
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from palio.measure.multiple import benjamini_hochberg as benjamini_hochberg
     from palio.measure.multiple import two_sided_p as two_sided_p
     from palio.measure.profiles import decode_description as decode_description
+    from palio.measure.questions import Answers as Answers
+    from palio.measure.questions import Question as Question
     from palio.measure.reliability import calibration_bins as calibration_bins
     from palio.measure.sample import Sample as Sample
     from palio.measure.sample import View as View
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
     from palio.measure.scores import higher_is_better as higher_is_better
     from palio.measure.scores import is_defined as is_defined
     from palio.measure.scores import metric_names as metric_names
-    from palio.measure.scores import row_losses as row_losses
     from palio.measure.scores import score as score
     from palio.measure.shapes import MAX_DISTINCT as MAX_DISTINCT
     from palio.measure.shapes import NumberDescriber as NumberDescriber
@@ -66,6 +68,7 @@ else:
     __getattr__, __dir__, __all__ = door(
         __name__,
         {
+            "": "questions",
             "bins": "N_CATEGORIES add_counts bins_of count count_rows log_column thin_rows",
             "coarse_bins": "CoarseBins fold",
             "curves": "confusion pr_curve roc_curve",
@@ -77,9 +80,10 @@ else:
             "metrics": "METRICS",
             "multiple": "benjamini_hochberg two_sided_p",
             "profiles": "decode_description",
+            "questions": "Answers Question",
             "reliability": "calibration_bins",
             "sample": "Sample View positive_index",
-            "scores": "default_metric higher_is_better is_defined metric_names row_losses score",
+            "scores": "default_metric higher_is_better is_defined metric_names score",
             "shapes": "MAX_DISTINCT NumberDescriber ValueDescriber category_column number_column",
             "statistics": "is_statistic learn_statistics statistics_names",
             "statistics.texts": "as_texts text_statistics",

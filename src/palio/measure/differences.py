@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from palio.core.errors import InputError
 from palio.core.records import Metric, Task
+from palio.measure import questions
 from palio.measure.intervals import MAX_ROWS, cost_of, resampled_weights, subset, wilson
 from palio.measure.metrics import MetricSpec
+from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
-
-
-class Answers(Protocol):
-    """What a model said: labels as class index (or numbers), and probabilities if it has them."""
-
-    @property
-    def prediction(self) -> Array:
-        """Shape (n_rows,)."""
-
-    @property
-    def probabilities(self) -> Array | None:
-        """Shape (n_rows, n_classes), or None."""
 
 
 def paired(
@@ -42,7 +30,7 @@ def paired(
     Args:
         task: What was asked.
         truth: Shape (n_rows,): class index, or number.
-        first: Answers of the first model (`prediction` as class index or number, `probabilities`).
+        first: Answers of the first model.
         second: Answers of the second model to the same rows.
         seed: Equal seeds give equal intervals.
         n_resamples: At most so many resamples; fewer for many rows (see `intervals`).
@@ -54,13 +42,14 @@ def paired(
         half). Positive is better whatever the metric. Metrics that both do not define are left out.
 
     Raises:
-        InputError: see `Sample`.
+        InputError: see `Question.sample`.
 
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 10 (paired resampling).
     """
-    if len(first.prediction) != len(second.prediction):
-        raise InputError(f"the models answered {len(first.prediction)} and {len(second.prediction)} rows")
-    both = [Sample(task, truth, one.prediction, one.probabilities) for one in (first, second)]
+    if len(first) != len(second):
+        raise InputError(f"the models answered {len(first)} and {len(second)} rows")
+    question = questions.of(task)
+    both = [question.sample(truth, one) for one in (first, second)]
     values = [values_of(sample, specs_for(sample, names)) for sample in both]
     specs = [s for s in specs_for(both[0], names) if s.name in values[0] and s.name in values[1]]
     rows, shrink = subset(both[0].n_rows, seed, cost=cost_of(both[0]), max_rows=max_rows)

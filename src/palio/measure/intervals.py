@@ -16,7 +16,9 @@ import numpy as np
 from palio.core.errors import InputError
 from palio.core.records import Metric, Task
 from palio.core.seeds import derive
+from palio.measure import questions
 from palio.measure.metrics import MetricSpec
+from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
 
@@ -60,8 +62,7 @@ def wilson(hits: float, n_rows: float) -> tuple[float, float]:
 def score_with_intervals(
     task: Task,
     truth: Array,
-    prediction: Array,
-    probabilities: Array | None = None,
+    answers: Answers,
     *,
     seed: int = 0,
     n_resamples: int = 1000,
@@ -74,16 +75,16 @@ def score_with_intervals(
     Above `max_rows` rows the spread, but not the value, is measured on a random subset.
 
     Raises:
-        InputError: see `Sample`; or a name is unknown.
+        InputError: see `Question.sample`; or a name is unknown.
 
     Example:
         >>> task = Task(kind="classification", target="y", classes=("no", "yes"))
-        >>> answers = np.array([0, 1] * 50)
-        >>> metric = score_with_intervals(task, answers, answers)["accuracy"]
+        >>> truth = np.array([0, 1] * 50)
+        >>> metric = score_with_intervals(task, truth, Answers(truth))["accuracy"]
         >>> metric.value, round(metric.low, 3), metric.high
         (1.0, 0.963, 1.0)
     """
-    sample = Sample(task, truth, prediction, probabilities)
+    sample = questions.of(task).sample(truth, answers)
     specs = specs_for(sample, names)
     values = values_of(sample, specs)
     specs = tuple(s for s in specs if s.name in values)
@@ -177,8 +178,6 @@ def _block(rng: np.random.Generator, n_rows: int, n_resamples: int) -> Array:
 
 def _proportion(sample: Sample, spec: MetricSpec) -> tuple[float, float] | None:
     """Bound the metrics that are a plain share of rows by Wilson's interval."""
-    if not sample.is_classification:
-        return None
     hit = sample.truth == sample.prediction
     if spec.name == "accuracy":
         return wilson(int(hit.sum()), sample.n_rows)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from palio.measure.sample import N_BINS, Array, View, divide
+
+Needs = Literal["probability", "label", "value"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,14 +20,20 @@ class MetricSpec:
     name: str
     kind: Literal["classification", "regression"]
     higher_is_better: bool
-    needs: Literal["probability", "label", "value"]
+    needs: Needs
     function: Callable[[View], Array]
+    title: str
+    """What it is called in reports …"""
+    meaning: str
+    """… and how it is explained, in half a sentence."""
     bounded: bool = False
     """Lies in [0, 1]."""
+    in_unit: bool = False
+    """Is in the unit of the target."""
+    always: bool = True
+    """Is computed for every task of its kind; if not, only for one that names it."""
     interval: Literal["percentile", "basic"] = "percentile"
     """`basic` for a metric that is biased upward in small samples (calibration error)."""
-    decimals: int = 3
-    """Digits worth showing."""
 
 
 # ── labels ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +140,7 @@ def brier(view: View) -> Array:
 
 
 def calibration_error(view: View) -> Array:
-    """Mean distance of forecast and frequency over bins of equal mass (of the top class above two classes).
+    """Mean distance of forecast and frequency over bins of equal mass (of the predicted class above two classes).
 
     Source: Naeini et al. 2015, AAAI (ECE); equal mass after Nixon et al. 2019, CVPR workshops.
     """
@@ -183,30 +191,139 @@ def mape(view: View) -> Array:
     return view.mean(np.abs((truth - view.sample.prediction) / truth))
 
 
-def _spec(
-    function: Callable[[View], Array], needs: Literal["probability", "label", "value"], **more: object
-) -> MetricSpec:
+def huber(view: View) -> Array:
+    """Mean squared error of small errors and absolute error of large ones, in the unit of the target.
+
+    Errors are small up to `Sample.huber_width`; beyond it the loss goes on as a line, and is less than the absolute
+    error. Compare it on the same rows only: the width is that of their truth.
+
+    Source: Huber 1964, Annals of Mathematical Statistics 35(1), divided by the width.
+    """
+    errors, width = np.abs(view.sample.truth - view.sample.prediction), view.sample.huber_width
+    return view.mean(np.where(errors <= width, errors**2 / (2 * width), errors - width / 2))
+
+
+def pinball_10(view: View) -> Array:
+    """Loss of a forecast that one truth in ten is to be below, in the unit of the target. See `pinball_90`."""
+    return _pinball(view, 0.1)
+
+
+def pinball_90(view: View) -> Array:
+    """Loss of a forecast that nine truths in ten are to be below: too low costs .9 per unit of error, too high .1.
+
+    Source: Koenker & Bassett 1978, Econometrica 46(1).
+    """
+    return _pinball(view, 0.9)
+
+
+def _pinball(view: View, level: float) -> Array:
+    above = view.sample.truth - view.sample.prediction
+    return view.mean(np.maximum(level * above, (level - 1) * above))
+
+
+def poisson_deviance(view: View) -> Array:
+    """Mean deviance of counts; 0 is perfect. Not defined where a truth is below zero or a prediction not above it.
+
+    Source: McCullagh & Nelder 1989, Generalized Linear Models, section 2.3.
+    """
+    truth, said = view.sample.truth, view.sample.prediction
+    if truth.min() < 0 or said.min() <= 0:
+        return np.full(len(view.weights), np.nan)
+    ratio = np.where(truth > 0, truth, said) / said
+    return view.mean(2 * (truth * np.log(ratio) - (truth - said)))
+
+
+def _spec(function: Callable[[View], Array], needs: Needs, title: str, meaning: str, **more: Any) -> MetricSpec:
     kind: Literal["classification", "regression"] = "regression" if needs == "value" else "classification"
-    return MetricSpec(name=function.__name__, kind=kind, needs=needs, function=function, **more)  # type: ignore[arg-type]
+    named: dict[str, Any] = {"name": function.__name__, "kind": kind, "needs": needs, "function": function}
+    return MetricSpec(title=title, meaning=meaning, **named, **more)
 
 
+_SHARE: dict[str, Any] = {"bounded": True, "higher_is_better": True}
+_LOSS: dict[str, Any] = {"higher_is_better": False}
+_ERROR: dict[str, Any] = {"higher_is_better": False, "in_unit": True}
+_CALIBRATION: dict[str, Any] = {"higher_is_better": False, "bounded": True, "interval": "basic"}
 _ALL = (
-    _spec(accuracy, "label", higher_is_better=True, bounded=True),
-    _spec(balanced_accuracy, "label", higher_is_better=True, bounded=True),
-    _spec(precision, "label", higher_is_better=True, bounded=True),
-    _spec(recall, "label", higher_is_better=True, bounded=True),
-    _spec(f1, "label", higher_is_better=True, bounded=True),
-    _spec(f1_macro, "label", higher_is_better=True, bounded=True),
-    _spec(roc_auc, "probability", higher_is_better=True, bounded=True),
-    _spec(pr_auc, "probability", higher_is_better=True, bounded=True),
-    _spec(log_loss, "probability", higher_is_better=False),
-    _spec(brier, "probability", higher_is_better=False),
-    _spec(calibration_error, "probability", higher_is_better=False, bounded=True, interval="basic"),
-    _spec(rmse, "value", higher_is_better=False),
-    _spec(mae, "value", higher_is_better=False),
-    _spec(r2, "value", higher_is_better=True),
-    _spec(median_absolute_error, "value", higher_is_better=False),
-    _spec(mape, "value", higher_is_better=False),
+    _spec(accuracy, "label", "Right answers", "share of the cases that get the right answer", **_SHARE),
+    _spec(
+        balanced_accuracy,
+        "label",
+        "Right answers, each class alike",
+        "mean over the classes of the share recognised",
+        **_SHARE,
+    ),
+    _spec(precision, "label", "Precision", "how many of the flagged cases are real", **_SHARE),
+    _spec(recall, "label", "Recall", "how many of the real cases are found", **_SHARE),
+    _spec(f1, "label", "F1", "balance of precision and recall; 1 is perfect", **_SHARE),
+    _spec(f1_macro, "label", "F1, each class alike", "mean F1 over the classes; 1 is perfect", **_SHARE),
+    _spec(
+        roc_auc,
+        "probability",
+        "Ranking (ROC AUC)",
+        "chance that of two cases the right one is ranked first; 0.5 is a coin",
+        **_SHARE,
+    ),
+    _spec(
+        pr_auc,
+        "probability",
+        "Ranking of the rare (PR AUC)",
+        "mean precision over all thresholds; a blind pick gets the base rate",
+        **_SHARE,
+    ),
+    _spec(
+        log_loss, "probability", "Log loss", "how surprised the probabilities are by the truth; 0 is perfect", **_LOSS
+    ),
+    _spec(brier, "probability", "Brier score", "mean squared error of the probabilities; 0 is perfect", **_LOSS),
+    _spec(
+        calibration_error,
+        "probability",
+        "Calibration error",
+        "how far probabilities are from what happens, on average",
+        **_CALIBRATION,
+    ),
+    _spec(rmse, "value", "Typical error, large ones weighted (RMSE)", "root of the mean squared error", **_ERROR),
+    _spec(mae, "value", "Average error (MAE)", "mean distance between prediction and truth", **_ERROR),
+    _spec(
+        r2,
+        "value",
+        "Explained (R²)",
+        "share of the differences between cases that is explained; 1 is perfect",
+        higher_is_better=True,
+    ),
+    _spec(median_absolute_error, "value", "Middle error", "half of the predictions are closer than this", **_ERROR),
+    _spec(mape, "value", "Average error in percent (MAPE)", "mean distance relative to the truth", **_LOSS),
+    _spec(
+        huber,
+        "value",
+        "Average error, small ones forgiven (Huber)",
+        "mean error in which small ones count by their square, large ones as they are",
+        always=False,
+        **_ERROR,
+    ),
+    _spec(
+        pinball_10,
+        "value",
+        "Loss of the lower tenth (pinball)",
+        "error of a forecast that one case in ten is to be below",
+        always=False,
+        **_ERROR,
+    ),
+    _spec(
+        pinball_90,
+        "value",
+        "Loss of the upper tenth (pinball)",
+        "error of a forecast that nine cases in ten are to be below",
+        always=False,
+        **_ERROR,
+    ),
+    _spec(
+        poisson_deviance,
+        "value",
+        "Deviance of counts (Poisson)",
+        "how surprising the counts are; 0 is perfect",
+        always=False,
+        **_LOSS,
+    ),
 )
 METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in _ALL}
 """Every metric by name, in the order in which they are shown."""

@@ -5,27 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from palio.core.records import CalibrationBin, Task
+from palio.measure import questions
 from palio.measure.intervals import wilson
-from palio.measure.sample import N_BINS, Array, Sample
+from palio.measure.questions import Answers
+from palio.measure.sample import N_BINS, Array
 
 
-def calibration_bins(task: Task, truth: Array, probabilities: Array) -> tuple[CalibrationBin, ...]:
+def calibration_bins(task: Task, truth: Array, answers: Answers) -> tuple[CalibrationBin, ...]:
     """Group rows by forecast and set what was said against what came.
 
     Bins hold equally many rows (up to ten bins; rows with equal forecasts stay together). Two classes: the forecast of
-    the positive class; more: the confidence in the top class and how often it was right. Bounds are Wilson's.
+    the positive class; more: the confidence in the predicted class and how often it was right. Bounds are Wilson's.
 
     Args:
         task: A classification task.
         truth: Shape (n_rows,), class index.
-        probabilities: Shape (n_rows, n_classes).
+        answers: To the same rows; none without probabilities have bins.
 
     Raises:
-        InputError: see `Sample`.
+        InputError: see `Question.sample`.
 
     Source: Bröcker & Smith 2007, Weather and Forecasting 22(3).
     """
-    sample = Sample(task, truth, truth, probabilities)
+    if answers.probabilities is None:
+        return ()
+    sample = questions.of(task).sample(truth, answers)
     forecast, outcome = sample.forecast
     rows = np.bincount(sample.bins, minlength=N_BINS)
     said = np.bincount(sample.bins, forecast, N_BINS)

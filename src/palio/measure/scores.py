@@ -8,7 +8,9 @@ import numpy as np
 
 from palio.core.errors import InputError, did_you_mean
 from palio.core.records import Task
+from palio.measure import questions
 from palio.measure.metrics import METRICS, MetricSpec
+from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 
 
@@ -22,11 +24,7 @@ def default_metric(task: Task) -> str:
     Raises:
         InputError: the task names a metric that is unknown or of another kind of task.
     """
-    if task.metric != "auto":
-        return _spec(task.metric, task).name
-    if task.kind == "regression":
-        return "rmse"
-    return "roc_auc" if len(task.classes) == 2 else "log_loss"
+    return questions.of(task).default_metric if task.metric == "auto" else _spec(task.metric, task).name
 
 
 def higher_is_better(name: str) -> bool:
@@ -44,39 +42,33 @@ def metric_names(task: Task, *, with_probabilities: bool = True) -> tuple[str, .
     return tuple(
         spec.name
         for spec in METRICS.values()
-        if spec.kind == task.kind and (with_probabilities or spec.needs != "probability")
+        if spec.kind == task.kind
+        and (spec.always or spec.name == task.metric)
+        and (with_probabilities or spec.needs != "probability")
     )
 
 
-def score(
-    task: Task,
-    truth: Array,
-    prediction: Array,
-    probabilities: Array | None = None,
-    *,
-    names: Iterable[str] | None = None,
-) -> dict[str, float]:
+def score(task: Task, truth: Array, answers: Answers, *, names: Iterable[str] | None = None) -> dict[str, float]:
     """Score answers against the truth with every metric of the task.
 
     Args:
         task: What was asked.
         truth: Shape (n_rows,): class index, or number.
-        prediction: Shape (n_rows,): class index, or number.
-        probabilities: Shape (n_rows, n_classes), or None: then metrics that need them are left out.
+        answers: To the same rows; without probabilities, metrics that need them are left out.
         names: Only these metrics.
 
     Returns:
         Metric → value. Metrics that are not defined on these rows (ROC AUC with one class) are left out.
 
     Raises:
-        InputError: see `Sample`; or a name is unknown.
+        InputError: see `Question.sample`; or a name is unknown.
 
     Example:
         >>> task = Task(kind="regression", target="price")
-        >>> score(task, np.array([1.0, 3.0]), np.array([1.0, 1.0]))["mae"]
+        >>> score(task, np.array([1.0, 3.0]), Answers(np.array([1.0, 1.0])))["mae"]
         1.0
     """
-    sample = Sample(task, truth, prediction, probabilities)
+    sample = questions.of(task).sample(truth, answers)
     return values_of(sample, specs_for(sample, names))
 
 
@@ -95,11 +87,8 @@ def is_defined(task: Task, truth: Array, *, metric: str = "auto") -> bool:
     name = default_metric(task) if metric == "auto" else metric
     if not len(truth):
         return False
-    if task.kind == "regression":
-        return bool(score(task, truth, np.zeros(len(truth)), names=[name]))
-    held = np.unique(truth)  # which classes there are decides, not how often
-    evenly = np.full((len(held), len(task.classes)), 1.0 / len(task.classes))
-    return bool(score(task, held, held, evenly, names=[name]))
+    question, held = questions.of(task), np.unique(truth)  # what there is decides, not how often
+    return bool(score(task, held, question.always(question.constant(held), len(held)), names=[name]))
 
 
 def specs_for(sample: Sample, names: Iterable[str] | None = None) -> tuple[MetricSpec, ...]:
@@ -114,22 +103,6 @@ def values_of(sample: Sample, specs: Iterable[MetricSpec]) -> dict[str, float]:
     view = View(sample, np.ones((1, sample.n_rows)))
     values = {spec.name: float(spec.function(view)[0]) for spec in specs}
     return {name: value for name, value in values.items() if np.isfinite(value)}
-
-
-def row_losses(task: Task, truth: Array, prediction: Array, probabilities: Array | None = None) -> Array:
-    """Say how wrong each row is: negative log-likelihood, 0 or 1 without probabilities, or the absolute error.
-
-    Returns:
-        Shape (n_rows,), not negative.
-    """
-    sample = Sample(task, truth, prediction, probabilities)
-    if not sample.is_classification:
-        losses: Array = np.abs(sample.truth - sample.prediction)
-    elif probabilities is None:
-        losses = (sample.truth != sample.prediction).astype(np.float64)
-    else:
-        losses = sample.log_losses
-    return losses
 
 
 def _spec(name: str, task: Task | None = None) -> MetricSpec:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from palio.model.cells.names import input_name as input_name
     from palio.model.cells.rows import RecordReader as RecordReader
     from palio.model.cells.stress import stress_feeds as stress_feeds
+    from palio.model.graph.answers import answers_of as answers_of
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
     from palio.model.graph.calibrating import calibrated as calibrated
     from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.contributions import Contributions as Contributions
     from palio.model.tabular.contributions import Explainer as Explainer
     from palio.model.tabular.contributions import explainer as explainer
+    from palio.model.tabular.kernel import KernelSum as KernelSum
+    from palio.model.tabular.kernel import emit_kernel as emit_kernel
     from palio.model.tabular.linear import emit_constant as emit_constant
     from palio.model.tabular.linear import emit_linear as emit_linear
     from palio.model.tabular.options import Derived as Derived
@@ -65,6 +68,13 @@ if TYPE_CHECKING:
     from palio.model.tabular.perceptron import emit_perceptrons as emit_perceptrons
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
+    from palio.model.tabular.ramps import Ramps as Ramps
+    from palio.model.tabular.ramps import fit_ramps as fit_ramps
+    from palio.model.tabular.scores import BentInputs as BentInputs
+    from palio.model.tabular.scores import Head as Head
+    from palio.model.tabular.scores import emit_head as emit_head
+    from palio.model.tabular.trees.catboost import CatboostModel as CatboostModel
+    from palio.model.tabular.trees.catboost import emit_catboost as emit_catboost
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
     from palio.model.tabular.trees.lightgbm import emit_lightgbm as emit_lightgbm
     from palio.model.tabular.trees.xgboost import MAX_FLOAT32 as MAX_FLOAT32
@@ -91,6 +101,7 @@ else:
             "cells.names": "input_name",
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
+            "graph.answers": "answers_of",
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",
@@ -100,14 +111,18 @@ else:
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",
             "tabular.contributions": "Contributions Explainer explainer",
+            "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",
             "tabular.options": "Derived PreprocessingOptions Style",
             "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
+            "tabular.trees.catboost": "CatboostModel emit_catboost",
             "tabular.trees.forest": "emit_forest",
             "tabular.trees.lightgbm": "emit_lightgbm",
             "tabular.trees.xgboost": "MAX_FLOAT32 XgboostModel emit_xgboost",
             "text.vocabulary": "count_entries learn_reading",
             "text.weighing": "Weighing fit_weighing",
+            "tabular.ramps": "Ramps fit_ramps",
+            "tabular.scores": "BentInputs Head emit_head",
         },
     )

@@ -12,6 +12,7 @@ import numpy as np
 from palio import truth
 from palio.core.monitoring import Reference, Window
 from palio.core.records import Deployment, Task
+from palio.measure import questions
 from palio.monitor.chosen import ChosenRows
 from palio.monitor.quality.estimates import Estimator
 from palio.monitor.thinning import RowSample
@@ -105,7 +106,7 @@ class Cell:
         if self.estimator is not None and first < n_rows:
             few = slice(first, None, self._stride)
             self.estimator.add(batch if self._stride == 1 else ChosenRows(batch, few))
-        answered = {name: batch[name] for name in batch if name == "prediction" or name.startswith("probability_")}
+        answered = {name: batch[name] for name in batch if questions.is_answer(name)}
         if self._answered is None:
             self._answered = RowSample([*answered, "known"], limit=SAMPLE_ROWS)
             self._labelled = RowSample([*answered, "at", *truth.columns_of(labels)], limit=self._most_labelled)

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-import numpy as np
 
 from palio import measure
 from palio.core.monitoring import ColumnDrift, Estimate, Finding, Kpi, KpiValue, Outcome, Window, WindowReview
 from palio.core.records import Task
+from palio.measure import questions
 from palio.monitor.counting import Cell, Subject
 from palio.monitor.movement.drift import drift_findings, drift_of
 from palio.monitor.movement.inputs import input_findings
-from palio.monitor.quality.answers import Array, Batch
 from palio.monitor.quality.estimates import judge_errors, judge_estimates, with_errors
+from palio.monitor.quality.features import Batch
 from palio.monitor.quality.kpis import Worth, judge_kpis, kpi_values, worth_of
 from palio.monitor.quality.outcomes import judge_classes, judge_labels, judge_outcomes, outcomes_of, standards_from
 from palio.monitor.quality.standards import Standard
@@ -43,14 +43,10 @@ class Yardstick:
         )
         rows = subject.rows
         self.worth: dict[str, Worth] = {} if rows is None else worth_of(kpis, subject.task, rows)
-        self.class_counts = {} if rows is None else _class_counts(subject.task, rows["truth"])
-
-
-def _class_counts(task: Task, truth: Array) -> dict[str, int]:
-    if task.kind != "classification":
-        return {}
-    names, counts = np.unique(measure.as_texts(truth), return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+        self.class_counts: dict[str, int] = {}
+        if rows is not None:
+            question = questions.of(subject.task)
+            self.class_counts = question.counts(question.truth_in(rows))
 
 
 @dataclass

@@ -26,7 +26,7 @@ from palio.monitor.movement.joint import RATE as JOINT_RATE
 from palio.monitor.movement.joint import joint_drift, joint_findings
 from palio.monitor.movement.skew import skew_findings
 from palio.monitor.movement.traffic import traffic_findings
-from palio.monitor.quality.answers import Array
+from palio.monitor.quality.features import Array
 from palio.monitor.quality.outcomes import label_delay_s
 from palio.monitor.timeline import grid
 
@@ -169,7 +169,7 @@ def _stream(mine: Sequence[Judged], yardstick: Yardstick) -> StreamReview | None
     if losses is None:
         return None
     unit = 1.0
-    if task.kind == "regression":
+    if not task.classes:
         standard = yardstick.standards.get("mae")
         if standard is None or standard.value.value <= 0:
             return None

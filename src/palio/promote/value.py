@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from palio.core.records import Comparison, Evaluation, Metric, Value
+from palio.measure import higher_is_better, questions
 
 
 def appraise(
@@ -41,15 +42,15 @@ def appraise(
     """
     if not (error_cost > 0 and requests_per_day > 0):
         return None
-    is_regression = evaluation.task.kind == "regression"
-    gain = _gain(evaluation, comparison, "mae" if is_regression else "accuracy")
+    question = questions.of(evaluation.task)
+    gain = _gain(evaluation, comparison, question.error_metric)
     if gain is None:
         return None
     scale = error_cost * requests_per_day
     per_day = Metric(value=gain.value * scale, low=gain.low * scale, high=gain.high * scale, n_rows=gain.n_rows)
-    per_point = scale if is_regression else scale / 100
+    step, unit = question.error_step
+    per_point = scale * step
     rival = "the champion" if comparison is not None else "the simplest guess"
-    unit = "unit of mean absolute error" if is_regression else "percentage point of accuracy"
     text = f"{_worth(per_day, rival, currency)} One more {unit} is worth {per_point:,.0f} {currency} a day."
     return Value(currency=currency, per_day=per_day, per_point=per_point, text=text)
 
@@ -63,7 +64,7 @@ def _gain(evaluation: Evaluation, comparison: Comparison | None, name: str) -> M
     if found is None or dummy is None:
         return None
     ends = (found.low - dummy.value, found.high - dummy.value)
-    if name == "mae":
+    if not higher_is_better(name):
         return Metric(value=dummy.value - found.value, low=-ends[1], high=-ends[0], n_rows=found.n_rows)
     return Metric(value=found.value - dummy.value, low=ends[0], high=ends[1], n_rows=found.n_rows)
 

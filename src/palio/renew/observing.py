@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from palio import measure, store
+from palio.core.cells import label
 from palio.core.records import Metric
 from palio.core.serving import Observations, Pairs, Seen
 from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds
@@ -102,9 +103,9 @@ class _Truth:
         labels = feedback["label"].tolist()
         numbers = feedback["number"].tolist() if "number" in feedback else [float("nan")] * len(labels)
         keys = feedback["key"].tolist() if "key" in feedback else [""] * len(labels)
-        for identity, key, label, number in zip(feedback["id"].tolist(), keys, labels, numbers, strict=True):
+        for identity, key, said, number in zip(feedback["id"].tolist(), keys, labels, numbers, strict=True):
             where, name = (self.by_id, identity) if identity else (self._by_key, key)
-            where[name] = label if number != number else number
+            where[name] = said if number != number else number
 
     def meet(self, batch: Batch) -> None:
         """Find the rows whose truth came by key."""
@@ -244,13 +245,8 @@ def _scores(rows: tuple[Array, Array], labels: Mapping[str, Any]) -> tuple[Array
         values = np.array([_number(truth) for truth in truths], float)
         is_number = np.isfinite(values)
         return ids[is_number], -np.abs(predictions.astype(float) - values)[is_number]
-    hits = [_word(truth) == _word(said) for truth, said in zip(truths, predictions.tolist(), strict=True)]
+    hits = [label(truth) == label(said) for truth, said in zip(truths, predictions.tolist(), strict=True)]
     return ids, np.array(hits, float)
-
-
-def _word(label: Any) -> str:
-    """Write a label as a class is written: the class `1` may come back as the number 1.0."""
-    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def _number(truth: Any) -> float:

@@ -62,9 +62,9 @@ class ReportFacts(Record, frozen=True, kw_only=True):
     @property
     def is_regression(self) -> bool:
         """Whether the answer is a number."""
-        return self.task.kind == "regression"
+        return not self.task.classes
 
     @property
     def is_binary(self) -> bool:
         """Whether there are two classes and one of them is of interest."""
-        return self.task.kind == "classification" and len(self.task.classes) == 2 and self.task.positive is not None
+        return len(self.task.classes) == 2 and self.task.positive is not None

@@ -268,15 +268,14 @@ def certainty(facts: ReportFacts) -> dict[str, Any]:
     primary = e.metrics.get(e.primary)
     binary = facts.is_binary
     drawings = []
-    if not facts.is_regression:
-        what = words.quoted(facts.task.positive, limit=20) if binary else "right"
-        drawing = charts.calibration(
-            e.calibration,
-            x_title=f"Probability given to {what}" if binary else "How sure it says it is",
-            y_title=f"How often it was {what}",
-        )
-        doubt = "says 30 %, does it happen" if binary else "is 70 % sure, is it right"
-        drawings.append((f"When it {doubt} {30 if binary else 70} % of the time?", drawing))
+    what = words.quoted(facts.task.positive, limit=20) if binary else "right"
+    drawing = charts.calibration(
+        e.calibration,
+        x_title=f"Probability given to {what}" if binary else "How sure it says it is",
+        y_title=f"How often it was {what}",
+    )
+    doubt = "says 30 %, does it happen" if binary else "is 70 % sure, is it right"
+    drawings.append((f"When it {doubt} {30 if binary else 70} % of the time?", drawing))
     for curve in e.curves:
         points = list(zip(curve.x, curve.y, strict=False))
         if curve.name == "predicted_actual":
@@ -292,7 +291,7 @@ def certainty(facts: ReportFacts) -> dict[str, Any]:
     return {
         "n_rows": count(e.n_rows),
         "example": _example(e, primary),
-        "calibration": words.calibration(e.calibration, facts.task) if not facts.is_regression else [],
+        "calibration": words.calibration(e.calibration, facts.task),
         "drawings": [(title, drawing) for title, drawing in drawings if drawing is not None],
         "is_regression": facts.is_regression,
     }

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from palio.core.monitoring import ColumnDrift, Estimate, Finding, KpiValue, Outcome, Review, WindowReview
 from palio.core.records import Metric
 from palio.core.words import counted
+from palio.measure import METRICS
 from palio.report import words
 from palio.report.rounding import clean, count, fixed, number, percent, with_margin
 
@@ -326,7 +327,7 @@ def effect(finding: Finding) -> str:
     measure = {"psi": "PSI", "share": "of the rows", "factor": "times"}.get(
         finding.measure, clean(finding.measure, limit=24)
     )
-    if finding.measure in words.TERMS:
+    if finding.measure in METRICS:
         measure = ""
     shown = percent(finding.effect) if finding.measure == "share" else number(finding.effect, digits=2)
     if finding.measure == "psi":

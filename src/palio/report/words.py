@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from palio.core.records import CalibrationBin, Comparison, Evaluation, LearningCurve, Metric, Parts, Slice, Task
 from palio.core.words import counted, listed
+from palio.measure import METRICS
 from palio.report import rounding
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, of_hundred, percent, with_margin
@@ -19,37 +20,18 @@ class Term(NamedTuple):
     """How a metric is called and explained."""
 
     title: str
-    meaning: str
+    meaning: str = ""
     higher_is_better: bool = True
 
 
-TERMS = {
-    "accuracy": Term("Right answers", "share of the cases that get the right answer"),
-    "balanced_accuracy": Term("Right answers, each class alike", "mean over the classes of the share recognised"),
-    "f1": Term("F1", "balance of precision and recall; 1 is perfect"),
-    "f1_macro": Term("F1, each class alike", "mean F1 over the classes; 1 is perfect"),
-    "precision": Term("Precision", "how many of the flagged cases are real"),
-    "recall": Term("Recall", "how many of the real cases are found"),
-    "roc_auc": Term("Ranking (ROC AUC)", "chance that of two cases the right one is ranked first; 0.5 is a coin"),
-    "pr_auc": Term(
-        "Ranking of the rare (PR AUC)", "mean precision over all thresholds; a blind pick gets the base rate"
-    ),
-    "log_loss": Term("Log loss", "how surprised the probabilities are by the truth; 0 is perfect", False),
-    "brier": Term("Brier score", "mean squared error of the probabilities; 0 is perfect", False),
-    "calibration_error": Term("Calibration error", "how far probabilities are from what happens, on average", False),
-    "rmse": Term("Typical error, large ones weighted (RMSE)", "root of the mean squared error", False),
-    "mae": Term("Average error (MAE)", "mean distance between prediction and truth", False),
-    "median_absolute_error": Term("Middle error", "half of the predictions are closer than this", False),
-    "r2": Term("Explained (R²)", "share of the differences between cases that is explained; 1 is perfect"),
-    "mape": Term("Average error in percent (MAPE)", "mean distance relative to the truth", False),
-    "mean_absolute_percentage_error": Term("Average error in percent", "mean distance relative to the truth", False),
-}
 FAMILIES = {
     "dummy": "rule of thumb",
     "linear": "linear model",
     "words": "linear model of words",
     "forest": "random forest",
     "lightgbm": "boosted trees (LightGBM)",
+    "xgboost": "boosted trees (XGBoost)",
+    "catboost": "boosted trees (CatBoost)",
 }
 VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",
@@ -61,8 +43,11 @@ VERDICTS = {
 
 
 def term(metric: str) -> Term:
-    """Return how a metric is called; one that is not in the table is called by its name."""
-    return TERMS.get(metric) or Term(clean(metric.replace("_", " ")).capitalize(), "")
+    """Return how a metric is called; one that is no longer known is called by its name."""
+    spec = METRICS.get(metric)
+    if spec is None:
+        return Term(clean(metric.replace("_", " ")).capitalize())
+    return Term(spec.title, spec.meaning, spec.higher_is_better)
 
 
 def family(name: str) -> str:
@@ -178,7 +163,7 @@ def against_champion(comparison: Comparison, champion: str = "the one in use") -
 def question(task: Task, cases: str) -> str:
     """Say what was asked."""
     target = quoted(task.target)
-    if task.kind == "regression":
+    if not task.classes:
         return f"How large is {target}?"
     if task.positive is not None and len(task.classes) == 2:
         return f"For which {clean(cases)} is {target} equal to {quoted(task.positive)}?"
@@ -272,7 +257,7 @@ def difference(metric: str, d: Metric, unit: str = "") -> str:
     """Say how far a score is from the rest, as a signed amount: `0.04 ± 0.01 lower`."""
     way = "higher" if d.value > 0 else "lower"
     mirrored = Metric(value=abs(d.value), low=abs(d.value) - rounding.margin(d), high=abs(d.value), n_rows=d.n_rows)
-    in_unit = unit if metric in ("rmse", "mae", "median_absolute_error") else ""
+    in_unit = unit if metric in METRICS and METRICS[metric].in_unit else ""
     return f"{amount(mirrored, in_unit)} {way}" if d.value else "no different"
 
 

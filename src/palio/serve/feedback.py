@@ -18,6 +18,7 @@ from palio.core.cells.numbers import read_text
 from palio.core.errors import ContractError, PalioError
 from palio.core.records import Column, Manifest, Task
 from palio.core.serving import Feedback
+from palio.measure import questions
 from palio.serve.protocols.wire import Caps, Reply, WireError
 from palio.store import FeedbackLog
 
@@ -62,7 +63,7 @@ class Truths:
 
     def __init__(self, task: Task | None, column: Column | None = None) -> None:
         self._classes = frozenset(task.classes) if task is not None else frozenset()
-        self._is_number = task is not None and task.kind == "regression"
+        self._is_number = task is not None and not questions.of(task).text
         self._reader = None if column is None else CellReader(column)
         self._decimal = column.decimal if column is not None else "."
 

@@ -14,6 +14,7 @@ import numpy as np
 from palio import store
 from palio.core.errors import InputError
 from palio.core.records import Deployment, Manifest, TensorSpec
+from palio.measure import questions
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Variant = Literal["all", "hash", "none", "failures"]
@@ -109,8 +110,7 @@ def origin_of(
     for spec in outputs:
         tensor = _tensor(spec, spec.name if manifest else f"output.{spec.name}")
         if manifest and spec.name == "probabilities" and tensor.width == len(classes) > 0:
-            names = tuple(f"probability_{label}" for label in classes)
-            tensor = Tensor(spec.name, names, tensor.kind, tensor.width)
+            tensor = Tensor(spec.name, questions.probability_names(classes), tensor.kind, tensor.width)
         named.append(tensor)
     return Origin(
         model=deployment.model,

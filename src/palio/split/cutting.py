@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from palio import measure
 from palio.core.errors import InputError
 from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
@@ -99,7 +100,7 @@ def _plan(schema: Schema, task: Task, *, policy: str, method: str, seed: int, pr
         raise InputError(f"split policy: got `{policy}`, allowed are auto, {', '.join(SHARES)}", hint="use auto")
     if method not in ("auto", "random", "grouped", "time"):
         raise InputError(f"split method: got `{method}`, allowed are auto, random, grouped, time", hint="use auto")
-    if task.kind not in ("classification", "regression"):
+    if not measure.questions.is_asked(task.kind):
         raise InputError(f"split: task `{task.kind}` cannot be cut yet", hint="use classification or regression")
     names = {column.name for column in schema.columns}
     if previous is not None and (
@@ -291,13 +292,10 @@ def _equal(n_rows: int) -> str:
 
 
 def _class_counts(parts: Assignment, seen: Scan, task: Task) -> dict[str, dict[str, int]]:
-    if task.kind != "classification":
+    if not task.classes:
         return {}
-    counts = {}
-    for name, code in PART_CODES.items():
-        per_class = np.bincount(seen.target[parts == code], minlength=len(task.classes))
-        counts[name] = dict(zip(task.classes, per_class.tolist(), strict=True))
-    return counts
+    question = measure.questions.of(task)
+    return {name: question.counts(seen.target[parts == code]) for name, code in PART_CODES.items()}
 
 
 def _n_folds(plan: _Plan, parts: Assignment, seen: Scan, task: Task) -> int:
@@ -309,7 +307,7 @@ def _n_folds(plan: _Plan, parts: Assignment, seen: Scan, task: Task) -> int:
         most, of_class = groups.keys.size, grouping.n_groups_a_class(groups, task)
     else:
         most = target.size // 2
-        of_class = np.bincount(target, minlength=1) if task.kind == "classification" else np.empty(0, np.int64)
+        of_class = np.array(list(measure.questions.of(task).counts(target).values()), np.int64)
     return max(2, min(wanted, most, int(of_class[of_class > 1].min(initial=wanted))))
 
 

@@ -53,7 +53,7 @@ def scan(
     same = feature_columns == sorted(key_columns)
     keys = np.empty(n_rows, np.uint64)
     features = keys if same else np.empty(n_rows, np.uint64)
-    target = np.empty(n_rows, np.int32 if task.kind == "classification" else np.float64)
+    target = np.empty(n_rows, np.int32 if task.classes else np.float64)
     when = np.empty(n_rows, np.float64) if in_time else None
     wanted = dict.fromkeys([*key_columns, *feature_columns, *(schema.time if in_time else ()), task.target])
     without = np.zeros(n_rows, bool)

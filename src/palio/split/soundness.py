@@ -64,13 +64,11 @@ def rare_classes(
     if groups is not None and n_without:
         have = "row has" if n_without == 1 else "rows have"
         said.append(f"{n_without:,} {have} no `{key[0]}`: each is cut as a group of its own")
-    if task.kind != "classification":
-        return said
-    of, found = "row", np.bincount(target[target >= 0], minlength=len(task.classes))
+    of, found = "row", [*measure.questions.of(task).counts(target).values()]
     if groups is not None:
-        of, found = f"group by `{key[0]}`", n_groups_a_class(groups, task)
+        of, found = f"group by `{key[0]}`", n_groups_a_class(groups, task).tolist()
     many = "rows" if groups is None else f"groups by `{key[0]}`"
-    rare = [(label, int(n)) for label, n in zip(task.classes, found, strict=True) if 0 < n < _FEW]
+    rare = [(label, n) for label, n in zip(task.classes, found, strict=True) if 0 < n < _FEW]
     if rare:
         shown = listed(f"`{label}` ({counted(n, of, many)})" for label, n in rare)
         said.append(f"too few {many} to be in every part: {shown}")
@@ -136,7 +134,7 @@ def check_metric(store: Store, snapshot: Snapshot, parts: Parts, task: Task) -> 
     """
     places = np.flatnonzero(np.frombuffer(store.blobs.get(parts.assignment), np.uint8) == PART_CODES["test"])
     truth = data.target_array(data.read(store, snapshot, columns=[task.target], rows=places), task)
-    truth = truth[truth >= 0] if task.kind == "classification" else truth[np.isfinite(truth)]
+    truth = truth[measure.questions.of(task).known(truth)]
     if measure.is_defined(task, truth):
         return
     metric = measure.default_metric(task)

@@ -49,6 +49,38 @@ def examples_of(task: Task, *, n_rows: int = 400, seed: int = 0) -> Examples:
     return Examples(frame, target, schema, task)
 
 
+def text_examples(task: Task, *, n_rows: int = 400, seed: int = 0, alone: bool = False) -> Examples:
+    """Make rows with a text that tells something of the truth, some of them missing; alone, or beside other columns."""
+    rows = examples_of(task, n_rows=n_rows, seed=seed)
+    rng = np.random.default_rng(seed + 1)
+    level = (rows.target - rows.target.mean()) / rows.target.std() + rng.normal(scale=0.8, size=n_rows)
+    filler = [
+        "the",
+        "flat",
+        "is",
+        "2nd",
+        "floor",
+        "İstanbul",
+        "straße",
+        "東京",
+        "£100",
+        "😀",
+        "really",
+        "so-so",
+        "a1b2",
+    ]
+    texts: list[str | None] = []
+    for one in level.tolist():
+        said = ["bright", "lovely"] if one > 0.6 else ["dark", "damp"] if one < -0.6 else ["plain"]
+        words = [*rng.choice(filler, rng.integers(0, 9)), *rng.choice(said, rng.integers(1, 3))]
+        texts.append(None if rng.random() < 0.05 else " ".join(rng.permutation(words).tolist()))
+    note = pl.Series("note", texts, dtype=pl.String)
+    frame = pl.DataFrame([note]) if alone else rows.frame.with_columns(note)
+    column = Column(name="note", type="text")
+    columns = (column,) if alone else (*rows.schema.columns, column)
+    return Examples(frame, rows.target, Schema(columns=columns, target="y"), task)
+
+
 def plain_examples(task: Task, *, n_rows: int, n_columns: int, seed: int = 0) -> Examples:
     """Make rows of numbers, of which the first tells most and the second is always the same."""
     rng = np.random.default_rng(seed)

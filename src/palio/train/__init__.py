@@ -12,6 +12,8 @@ from palio.core.doors import door
 
 if TYPE_CHECKING:
     from palio.train.contest import search as search
+    from palio.train.engine.waiting import let_go as let_go
+    from palio.train.engine.waiting import prepare as prepare
     from palio.train.family import Examples as Examples
     from palio.train.family import Family as Family
     from palio.train.family import Fitted as Fitted
@@ -24,6 +26,7 @@ else:
         __name__,
         {
             "contest": "search",
+            "engine.waiting": "let_go prepare",
             "family": "Examples Family Fitted OutOfTime",
             "newest": "is_enough prefer",
             "table": "FAMILIES",

@@ -19,6 +19,8 @@ FEWEST_ROWS = 200
 """Fewer rows cannot tell which correction is better."""
 ISOTONIC_ROWS = 2_000
 """An isotonic one follows chance on fewer."""
+MAX_ROWS = 20_000
+"""Rows that a correction is fitted on, at most."""
 MAX_KNOTS = 33
 TINY = 1e-15
 
@@ -34,15 +36,15 @@ def correct(answers: Array, unseen: Unseen, *, keeps_order: bool) -> tuple[Calib
     Returns:
         The correction, and the corrected answers: those of each fold by a correction that was found on the others.
     """
-    if len(answers) < FEWEST_ROWS or len(np.unique(unseen.fold)) < 2:
+    cuts = list(unseen.apart())
+    if len(answers) < FEWEST_ROWS or not all(others.any() for _, others in cuts):
         return NONE, answers
     plain = _losses(answers, unseen.truth)
     best, found = NONE, answers
     for kind in _kinds(answers, keeps_order=keeps_order):
         tried = np.empty_like(answers)
-        for fold in np.unique(unseen.fold):
-            here = unseen.fold == fold
-            tried[here] = model.calibrated(answers[here], _fitted(kind, answers[~here], unseen.truth[~here]))
+        for here, others in cuts:
+            tried[here] = model.calibrated(answers[here], _fitted(kind, answers[others], unseen.truth[others]))
         gains = _losses(found, unseen.truth) - _losses(tried, unseen.truth)
         over_none = plain - _losses(tried, unseen.truth)
         if gains.mean() > 0 and over_none.mean() > SURE * over_none.std(ddof=1) / np.sqrt(len(over_none)):
@@ -62,6 +64,8 @@ def _losses(answers: Array, truth: Array) -> Array:
 
 
 def _fitted(kind: str, answers: Array, truth: Array) -> Calibration:
+    step = max(1, len(truth) // MAX_ROWS)
+    answers, truth = answers[::step], truth[::step]
     if kind == "temperature":
         return Calibration(kind="temperature", numbers=(_temperature(answers, truth),))
     if kind == "platt":

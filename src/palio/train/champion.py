@@ -21,7 +21,6 @@ from palio.train.field import Field, Finalist
 from palio.train.orders import Order, Outcome
 from palio.train.pace import Pace
 from palio.train.race import Candidate
-from palio.train.terms import Terms
 from palio.train.work import carry_out, checked_rows, numbers_of, score_numbers, thinned
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class Champion:
         cost = self._cost(graph, examples)
         if not breach(finalist.run.cost, field.limits) and (over := breach(cost, field.limits)):
             raise PalioError(f"fitted on all rows {over}", hint="raise [limits]")
-        seen = next(iter(fitted.values())).seen or self._seen(runner) if len(fitted) == 1 else self._seen(runner)
+        seen = self._seen(runner)
         run = msgspec.structs.replace(
             finalist.run,
             train=seen,
@@ -104,7 +103,7 @@ class Champion:
             parity=parity,
             versions=model.versions(),
         )
-        reasons = _generalises(run, terms)
+        reasons: list[str] = []
         if kept:
             names = counted(len(kept), "member")
             reasons.append(f"There was no time to fit {names} on all rows: what a fold's rows taught stays in use.")
@@ -183,12 +182,14 @@ class Champion:
     def _joined(self, fitted: Mapping[int, Outcome], rows: Examples) -> tuple[bytes, tuple[Parity, ...]]:
         """Return one graph, and how far it is from the libraries of its members."""
         field, weights = self._field, self._finalist.weights
-        if len(fitted) == 1:
+        how = self._finalist.calibration
+        if len(fitted) == 1 and how is None:
             (outcome,) = fitted.values()
             return outcome.graph, outcome.parity
         schema, task = rows.schema, field.terms.task
         graphs = [outcome.graph for outcome in fitted.values()]
-        graph = model.join(graphs, [weights[number] for number in fitted], schema=schema, task=task)
+        shares = [weights[number] for number in fitted]
+        graph = model.join(graphs, shares, schema=schema, task=task, calibration=how)
         runner = model.Graph(graph)
         members = [model.Graph(one) for one in graphs]
 
@@ -197,7 +198,7 @@ class Champion:
             for number, member, numbers in zip(fitted, members, known, strict=True):
                 answers = numbers if numbers is not None else numbers_of(member.predict(feeds))
                 total = total + weights[number] * answers
-            return field.outputs(total)
+            return field.outputs(total if how is None else model.calibrated(total, how))
 
         feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph)
         libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])
@@ -269,14 +270,3 @@ def timed(measure_once: Callable[[], Cost], *, limit_ms: float | None) -> Cost:
             n_timings=n_timings,
         )
     return best
-
-
-def _generalises(run: Run, terms: Terms) -> list[str]:
-    """Say how the score on rows that were learned from compares with the one on rows that were not."""
-    seen = run.train.get(terms.metric)
-    if seen is None or run.cv_score is None:
-        return []
-    return [
-        f"On the rows it learned from {run.family} scores {measure.figure(seen)}, on rows it had not seen "
-        f"{measure.figure(run.cv_score)}."
-    ]

@@ -19,16 +19,16 @@ from palio import measure, model, split
 from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
+from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import finals, learning
+from palio.train import explaining, finals, learning
 from palio.train.choice import Limits, Prefer
 from palio.train.cutting import Cut, How, cut_rows
 from palio.train.drive import Clock, Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, Objective, calm_threads
+from palio.train.family import Family, Objective, calm_threads, reads
 from palio.train.field import Field
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
@@ -186,6 +186,7 @@ def search(
         reasons.append(_when_it_ended(outcome.runs, budget_s))
     if curve is not None:
         reasons.append(learning.sentence(curve, terms.metric))
+    reasons += _explained(drive, outcome, curve, seconds=time.monotonic() - started)
     seconds = round(time.monotonic() - started, 3)
     if plan is None:
         steps = tuple(sorted(drive.steps, key=lambda step: step.number))
@@ -206,8 +207,19 @@ def search(
             seconds=seconds,
             learning=curve,
             plan=plan.id,
+            gains=tuple(drive.gains),
         ),
     )
+
+
+def _explained(drive: Drive, outcome: finals.Final, curve: LearningCurve | None, *, seconds: float) -> list[str]:
+    """Say whether the winner fits well, and what a longer budget would probably bring."""
+    terms = drive.terms
+    chosen = next(run for run in outcome.runs if run.id == outcome.chosen)
+    simplest = next((one.mean() for one in drive.candidates.values() if one.family == "dummy"), None)
+    told = explaining.fit_told(chosen, simplest=simplest, curve=curve, sign=terms.sign)
+    course = explaining.Course(tuple(drive.gains), seconds, terms.sign)
+    return told + explaining.course_told(course, terms.metric, simplest=simplest)
 
 
 def _when_it_ended(runs: Sequence[Run], budget_s: float) -> str:
@@ -285,9 +297,9 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
     """Return the families that compete, the dummy first."""
     names = list(wanted) or list(FAMILIES)
     families = [load_family(name) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and schema.modality in f.modalities]
+    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
-    if schema.modality != "tabular" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
+    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
         raise _unread(schema)
     if not fit:
         raise InputError(
@@ -300,12 +312,11 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
 
 def _unread(schema: Schema) -> InputError:
     """Say that no family reads what the features are, before anything is tried."""
-    what = {"text": "free text", "image": "images"}[schema.modality]
     names = listed(f"`{column.name}`" for column in schema.features)
     return InputError(
-        f"train: every feature is {what} ({names}), and no family reads that: nothing was tried, and no look was spent",
-        hint="add columns of numbers or categories"
-        + ('; a text of few different values may be type = "category" in schema.toml' if what == "free text" else ""),
+        f"train: every feature is an image ({names}), and no family reads that: nothing was tried, and no look was "
+        "spent",
+        hint="add columns of numbers or categories",
         facts={"modality": schema.modality},
     )
 

@@ -33,6 +33,10 @@ LEAST_LEFT_S = 0.3
 LEAST_CPU_S = 0.05
 """A fit that takes less says nothing of the machine."""
 MAX_SLOWNESS = 10.0
+MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
+"""Shares of the budget that what follows the search, and export and checks, may take at most."""
+LAST_SHARE = 0.2
+"""Share of the budget that is left to pack a model and to judge it, if there was none before."""
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
 GRACE, WARM_UP_S = 1.5, 3.0
@@ -61,13 +65,18 @@ class Clock:
     @property
     def end(self) -> float:
         """Moment at which the search must be over."""
-        most = 0.5 * (self.ends - self.started)
+        most = MOST_AFTER * (self.ends - self.started)
         return self.ends - min(self.quiet_after_s * self.slowness, most)
+
+    @property
+    def last(self) -> float:
+        """Moment until which a search waits for the first model that learned something: nothing is worth more."""
+        return self.ends - LAST_SHARE * (self.ends - self.started)
 
     @property
     def overhead_s(self) -> float:
         """What export, checks and packing take as the machine is."""
-        return min(self.quiet_overhead_s * self.slowness, 0.3 * (self.ends - self.started))
+        return min(self.quiet_overhead_s * self.slowness, MOST_OVERHEAD * (self.ends - self.started))
 
     def take_in(self, outcome: Outcome) -> None:
         """Learn from a fit how busy the machine is with other things."""
@@ -77,7 +86,7 @@ class Clock:
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits need: the best candidates, on all rows."""
-        growth = float((self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
+        growth = max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3
         fits = sorted((one.fit_s * growth for one in candidates.values() if one.is_whole), reverse=True)[:4]
         if not fits:
             fits = sorted((one.fit_s * growth for one in candidates.values() if one.scores), reverse=True)[:1]
@@ -115,6 +124,8 @@ class Drive:
     """What the search is known by; 0: none."""
     candidates: dict[int, Candidate] = field(default_factory=dict)
     steps: list[records.Step] = field(default_factory=list)
+    gains: list[records.Gain] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
     is_cut: bool = False
     """The clock ended it before the plan did."""
 
@@ -184,7 +195,7 @@ class Drive:
             return None
         limit = None
         if self.clock is not None and step.number >= N_ALWAYS:
-            left = self.clock.left_s(self.candidates)
+            left = self._left_s(self.clock)
             if is_new:
                 limit = min(self.clock.fold_limit_s() * len(step.folds), left)
             else:
@@ -208,19 +219,22 @@ class Drive:
     def _patience(self, order: Order) -> float | None:
         if self.clock is None:
             return None
-        end = max(0.05, self.clock.end - time.monotonic())
+        end = max(0.05, (self.clock.end if self._has_learned() else self.clock.last) - time.monotonic())
         return end if order.limit_s is None else min(end, GRACE * order.limit_s + WARM_UP_S * self.clock.slowness)
 
     def _wait_s(self) -> float:
-        return 1.0 if self.clock is None else float(np.clip(self.clock.left_s(self.candidates), 0.05, 1.0))
+        return 1.0 if self.clock is None else float(np.clip(self._left_s(self.clock), 0.05, 1.0))
 
     def _is_late(self) -> bool:
         """Tell whether it is time to end; as long as nothing has learned, only the very end is."""
-        if self.clock is None:
-            return False
-        if not any(one.scores and one.family != "dummy" for one in self.candidates.values()):
-            return time.monotonic() >= self.clock.end - self.clock.overhead_s
-        return self.clock.left_s(self.candidates) <= 0
+        return self.clock is not None and self._left_s(self.clock) <= 0
+
+    def _has_learned(self) -> bool:
+        return any(one.scores and one.family != "dummy" for one in self.candidates.values())
+
+    def _left_s(self, clock: Clock) -> float:
+        """Return the seconds that are left for steps."""
+        return clock.left_s(self.candidates) if self._has_learned() else clock.last - time.monotonic()
 
     def _take_in(self, step: Step, outcome: Outcome) -> None:
         candidate = self.candidates[step.candidate]
@@ -232,9 +246,17 @@ class Drive:
         if step.planned is not None and step.planned.latency_ms and candidate.cost is not None:
             p50, p99 = step.planned.latency_ms
             candidate.cost = msgspec.structs.replace(candidate.cost, latency_ms_p50=p50, latency_ms_p99=p99)
+        self._notice(candidate)
         trial.forget(self.candidates.values(), sign=self.terms.sign)
         self._note(step, skipped=outcome.status in ("late", "killed"), lengths=outcome.lengths)
         self.progress.say(self._sentence(candidate))
+
+    def _notice(self, candidate: Candidate) -> None:
+        """Write down when a candidate was the best so far."""
+        mean = candidate.mean() if candidate.is_whole and candidate.family != "dummy" else None
+        if mean is not None and (not self.gains or self.terms.sign * (mean - self.gains[-1].score) > 0):
+            seconds = round(time.monotonic() - self.started, 3)
+            self.gains.append(records.Gain(seconds=seconds, score=mean, family=candidate.family))
 
     def _note(self, step: Step, *, skipped: bool = False, lengths: tuple[int, ...] = ()) -> None:
         candidate = self.candidates[step.candidate]

@@ -5,7 +5,7 @@ Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, ICML (ensemble selection
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,16 @@ class Unseen:
     truth: Array
     block: Array
     """Block of its fold that a row is scored in, shape (n,)."""
+
+    def apart(self) -> Iterator[tuple[Array, Array]]:
+        """Yield the rows of one fold after the other (of one block, where there is one fold), and all rows but those.
+
+        Of repeated folds, a row that stands in others too is left out there. Both are masks of shape (n,).
+        """
+        part = self.fold if self.fold.max() > self.fold.min() else self.block
+        for one in np.unique(part):
+            here = part == one
+            yield here, ~np.isin(self.rows, self.rows[here])
 
 
 @dataclass(frozen=True)
@@ -87,10 +97,7 @@ def mix(
     if len(picked) < 2:
         return None
     mixed = np.empty_like(answers[numbers[0]], dtype=np.float64)
-    part = unseen.fold if unseen.fold.max() > unseen.fold.min() else unseen.block
-    for one in np.unique(part):
-        here = part == one
-        others = ~np.isin(unseen.rows, unseen.rows[here])  # of repeated folds, a row stands in others, too
+    for here, others in unseen.apart():
         found = _weights(answers, unseen, others, loss, prices, most) if others.any() else picked
         mixed[here] = sum(weight * answers[number][here] for number, weight in found.items())
     scores, ties = score_blocks(mixed, unseen, task=task, metrics=metrics)

@@ -239,6 +239,7 @@ class FixedSettings:
     """Base of a family that does not learn in rounds."""
 
     rounds = ""
+    needs: tuple[str, ...] = ()
 
     def grow(self, params: Params, growth: float) -> Params:
         """Return the settings as they are: they suit other numbers of rows, too."""
@@ -269,6 +270,10 @@ class Family(Protocol):
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Kinds of rows it can read."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Types of column that it cannot do without, e.g. `text`."""
 
     @property
     def n_settings(self) -> int:
@@ -323,6 +328,15 @@ class Family(Protocol):
             OutOfTime: the deadline has come, and there is nothing to show.
             InputError: the examples cannot be learned from.
         """
+
+
+def reads(family: Family, schema: Schema) -> bool:
+    """Tell whether a family can learn from such columns: their modality, and the types that it cannot do without.
+
+    A family that cannot do without a type of column names it in `needs`, e.g. `("text",)`.
+    """
+    types = {column.type for column in schema.features}
+    return schema.modality in family.modalities and types.issuperset(family.needs)
 
 
 @dataclass(frozen=True)

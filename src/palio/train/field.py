@@ -10,7 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.core.progress import Progress
-from palio.core.records import Run, SearchPlan, Snapshot
+from palio.core.records import Calibration, Run, SearchPlan, Snapshot
 from palio.train import ensemble
 from palio.train.choice import Limits
 from palio.train.drive import Clock
@@ -50,6 +50,11 @@ class Field:
         return self.n_blocks > 1
 
     @property
+    def n_rows(self) -> int:
+        """Rows of train and validation."""
+        return len(self.lesson.examples.target)
+
+    @property
     def growth(self) -> float:
         """How many times the rows of a fold all rows are."""
         sizes = [len(rows) for key, rows in self.lesson.rows.items() if key.startswith("learn ")]
@@ -80,3 +85,5 @@ class Finalist:
     answers: Array
     """On all rows of `Unseen`; of those that were scored, for one that was not scored on all folds."""
     rows: Array
+    calibration: Calibration | None = None
+    """How its probabilities are corrected; `answers` are corrected so."""

@@ -12,9 +12,10 @@ from palio.core import ids
 from palio.core.errors import PalioError
 from palio.core.records import Cost, Member, Run
 from palio.core.words import counted
-from palio.train import ensemble, failures
+from palio.train import calibration, ensemble, failures
 from palio.train.champion import Champion, Made, params_of
 from palio.train.choice import Choice, Limits, choose, resampled_error
+from palio.train.explaining import criteria_of
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
 from palio.train.race import Candidate
@@ -25,6 +26,10 @@ MIX = "ensemble"
 """Family of a mix of candidates."""
 MIX_MOST = ensemble.Price(latency_ms=0.9, size_mb=9.0)
 """What all members of a mix may cost for one row: beyond it quality is bought too dear."""
+N_CORRECTED = 3
+"""Finalists whose probabilities are corrected, if that helps: the best."""
+PROBABILITY_METRICS = ("log_loss", "brier", "calibration_error")
+"""Metrics of probabilities as such; the others look at their order, or at the class."""
 MAX_MIXED = 24
 """Candidates that weights are sought for, at most: the best."""
 
@@ -111,7 +116,7 @@ def _run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) ->
     elif not one.is_whole:
         status = "pruned"
         reason = one.reason or f"others promised more after {counted(len(one.scores), 'fold')}"
-    return Run(
+    run = Run(
         id=ids.digest_of({"inputs": terms.inputs, "family": one.family, "trial": one.number, "params": one.asked}),
         parts=terms.parts,
         family=one.family,
@@ -127,8 +132,10 @@ def _run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) ->
         tie_break=float(np.mean(ties)) if ties and np.isfinite(ties).all() else None,
         n_parameters=one.n_parameters if scores else None,
         fit_s=round(one.seconds, 3),
+        train=one.seen,
         cost=None if one.cost is None else msgspec.structs.replace(one.cost, fit_s=round(one.fit_s, 3)),
     )
+    return msgspec.structs.replace(run, criteria=criteria_of(run, round(field.n_rows / field.growth)))
 
 
 def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finalist]:
@@ -149,7 +156,36 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
         best.setdefault(one.family, one)
     found = [_single(field, one, folds) for one in best.values() if one.mean(folds) is not None]
     mixed = _mixed(field, [one for one in whole if one.is_whole and one.family != "dummy"])
-    return found if mixed is None else [*found, mixed]
+    if mixed is not None:
+        found.append(mixed)
+    if field.terms.task.kind != "classification" or len(folds) < field.lesson.n_folds:
+        return found
+    found.sort(key=lambda one: (-sign * (one.run.cv_score or 0.0), one.run.trial))
+    return [_corrected(field, one) for one in found[:N_CORRECTED]] + found[N_CORRECTED:]
+
+
+def _corrected(field: Field, one: Finalist) -> Finalist:
+    """Correct the probabilities of a finalist where that makes their log loss smaller, and its metric no worse."""
+    terms, seen = field.terms, field.unseen()
+    is_rank = terms.metric not in PROBABILITY_METRICS
+    how, answers = calibration.correct(one.answers, seen, keeps_order=is_rank)
+    if how.kind == "none" or one.run.family == "dummy":
+        return one
+    blocks, ties = ensemble.score_blocks(answers, seen, task=terms.task, metrics=terms.metrics)
+    scores = [score for score in blocks if not np.isnan(score)]
+    if terms.sign * (float(np.mean(scores)) - (one.run.cv_score or 0.0)) < 0:
+        return one
+    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
+    run = msgspec.structs.replace(
+        one.run,
+        fold_scores=tuple(scores),
+        cv_score=float(np.mean(scores)),
+        cv_error=spread if np.isfinite(spread) else None,
+        tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
+        validation=_validation(field, one.rows, answers),
+        calibration=how,
+    )
+    return Finalist(run, one.weights, answers, one.rows, how)
 
 
 def _defined_alike(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -68,4 +68,4 @@ class Outcome:
     checked: Array | None = None
     """The library's answers on `work.checked_rows`, of a model that learned from everything."""
     seen: dict[str, float] = field(default_factory=dict)
-    """Metrics on rows that were learned from."""
+    """Metrics on the rows that the last fold's model learned from."""

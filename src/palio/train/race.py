@@ -64,6 +64,8 @@ class Candidate:
     graph: bytes = b""
     cost: Cost | None = None
     parity: tuple[Parity, ...] = ()
+    seen: dict[str, float] = field(default_factory=dict)
+    """Metrics on rows that the model of `graph` learned from."""
     screen: float | None = None
     """Mean score of the folds of its first step: what candidates are compared by before all folds are done."""
     reason: str = ""

@@ -27,7 +27,7 @@ class Terms:
     @property
     def tie_break(self) -> str:
         """The metric that decides near-ties."""
-        return "r2" if self.task.kind == "regression" else "f1_macro"
+        return measure.questions.of(self.task).tie_break
 
     @property
     def metrics(self) -> tuple[str, str]:

@@ -41,6 +41,7 @@ class Trial(Record, frozen=True, kw_only=True):
     seconds: float
     cost: Cost | None
     parity: tuple[Parity, ...]
+    seen: dict[str, float]
     arrays: str
     """Blob of answers, curves and graph."""
 
@@ -68,6 +69,7 @@ def keep(store: Store, terms: Terms, step: Step, outcome: Outcome, *, budget_s: 
         seconds=outcome.seconds,
         cost=outcome.cost,
         parity=outcome.parity,
+        seen=outcome.seen,
         arrays=_put_arrays(store, outcome) if outcome.answers else "",
     )
     try:
@@ -102,6 +104,7 @@ def recall(store: Store, terms: Terms, step: Step, *, budget_s: float) -> Outcom
         seconds=trial.seconds,
         cost=trial.cost,
         parity=trial.parity,
+        seen=trial.seen,
         **found,
     )
 
@@ -140,6 +143,7 @@ def take_in(candidate: Candidate, step: Step, outcome: Outcome) -> None:
             candidate.curves[fold] = outcome.curves[place]
     if outcome.graph:
         candidate.graph, candidate.cost, candidate.parity = outcome.graph, outcome.cost, outcome.parity
+        candidate.seen = outcome.seen
     if candidate.screen is None:
         known = [one for one in outcome.scores if not np.isnan(one)]
         candidate.screen = float(np.mean(known)) if known else None

@@ -142,9 +142,6 @@ def score_unseen(
         return None
     read = [split.read(store, snapshot, parts, part, columns=[task.target]) for part in ("train", "validation")]
     truth = np.concatenate([data.target_array(frame, task) for frame in read])[found.rows]
-    said, p = found.answers.prediction[newest], found.answers.probabilities
-    if p is not None:
-        p = p[newest]
-        said = p.argmax(axis=1)
-    told = measure.score_with_intervals(task, truth[newest], said, p, names=[search.metric], seed=0, n_resamples=200)
+    said = model.answers_of(found.answers, task).take(newest)
+    told = measure.score_with_intervals(task, truth[newest], said, names=[search.metric], seed=0, n_resamples=200)
     return told[search.metric]

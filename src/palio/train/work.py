@@ -24,7 +24,7 @@ MAX_CHECKED_ROWS = 20_000
 """Rows that a graph is held against its library on, at most."""
 N_GLANCED = 1_000
 """Rows that the graph of a fold's model is held against its library on."""
-MAX_SEEN_ROWS = 50_000
+MAX_SEEN_ROWS = 10_000
 """Rows that the score on what was learned is computed on, at most."""
 
 
@@ -84,11 +84,12 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
             part = score(task, scored.target, outputs, rows=block, names=order.metrics)
             scores.append(part.get(order.metrics[0], math.nan))
             ties.append(part.get(order.metrics[1], math.nan))
-    graph, cost, parity = b"", None, tuple[Parity, ...]()
+    graph, cost, parity, seen = b"", None, tuple[Parity, ...](), dict[str, float]()
     if order.wants_graph:
         graph = graph_of(found[-1], lesson.examples.schema, task)
         some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][:N_GLANCED])
         parity = check(graph, found[-1], some, n_hard=N_GLANCED)
+        seen = _seen(found[-1], lesson.take(f"{order.rows} {order.folds[-1]}"))
         cost = model.measure_cost(
             model.Graph(graph), _some_feeds(lesson.examples, COST_ROWS), n_calls=200, time_limit_s=0.3
         )
@@ -107,7 +108,14 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         graph=graph,
         cost=cost,
         parity=parity,
+        seen=seen,
     )
+
+
+def _seen(fitted: Fitted, learned: Examples) -> dict[str, float]:
+    """Score a model on the rows that it learned from."""
+    some = learned.take(thinned(len(learned.target), MAX_SEEN_ROWS))
+    return score(learned.task, some.target, fitted.reference(some))
 
 
 def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float | None) -> Outcome:
@@ -118,7 +126,6 @@ def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float
     graph = graph_of(fitted, examples.schema, examples.task)
     some = checked_rows(examples)
     reference = fitted.reference(some)
-    seen = examples.take(thinned(len(examples.target), MAX_SEEN_ROWS))
     return Outcome(
         number=order.number,
         status="done",
@@ -127,7 +134,6 @@ def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float
         graph=graph,
         parity=check(graph, fitted, some, reference),
         checked=numbers_of(reference),
-        seen=score(examples.task, seen.target, fitted.reference(seen)),
     )
 
 
@@ -177,10 +183,10 @@ def score(
 
 
 def score_numbers(task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None) -> dict[str, float]:
-    """Compute point metrics of answers that are given as numbers."""
+    """Compute point metrics of answers that are given as numbers; the likeliest class is the one that is said."""
     if task.kind == "regression":
-        return measure.score(task, truth, numbers[:, 0], names=names)
-    return measure.score(task, truth, numbers.argmax(axis=1), numbers, names=names)
+        return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
+    return measure.score(task, truth, measure.questions.Answers(numbers.argmax(axis=1), numbers), names=names)
 
 
 def thinned(n_rows: int, most: int) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 from palio import data
 from palio.core.cells import label
 from palio.core.records import Column, Schema, Task
+from palio.measure import questions
 from palio.truth.ripening import labelled
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Gatherer:
         holds_keys: bool = True,
     ) -> None:
         self._log = folder, model
-        self._schema, self._is_number = schema, task.kind == "regression"
+        self._schema, self._question = schema, questions.of(task)
         self._ids, self._learned, self._holds_keys = ids, learned or Learned(), holds_keys
         self.n_fit = 0
         """Rows that can be added."""
@@ -148,8 +149,8 @@ class Gatherer:
             pairs = np.stack([_hashes(batch["id"].tolist()), _hashes(labels)], axis=1)
             fresh, n_corrected = self._learned.meet(pairs)
             self.n_corrected += n_corrected
-            if self._is_number:
-                fresh &= np.isfinite(batch["truth_number"])  # a class is no truth about a number
+            if not self._question.text:
+                fresh &= self._question.known(self._question.truth_in(batch))  # a class is no truth about a number
             if not fresh.any():
                 continue
             if not self._holds_all_inputs(batch):
@@ -180,7 +181,7 @@ class Gatherer:
 
     def _labels_of(self, batch: dict[str, Array]) -> list[Any]:
         numbers: list[Any] = batch["truth_number"].tolist()
-        if self._is_number:
+        if not self._question.text:
             return numbers
         return [
             text or (label(number) if number == number else "")
@@ -222,7 +223,7 @@ class Gatherer:
                 held.add(name)
         if schema.group is not None and schema.group not in held:
             columns.append(pl.Series(schema.group, [None] * len(labels), pl.String))
-        kind = pl.Float64 if self._is_number else pl.String
+        kind = pl.String if self._question.text else pl.Float64
         target = pl.Series(str(schema.target), [label if label != "" else None for label in labels], kind)
         return pl.DataFrame([*columns, target])
 

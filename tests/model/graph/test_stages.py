@@ -1,4 +1,4 @@
-"""A graph that is taken apart where its columns meet answers as the whole, bit for bit."""
+"""A graph that is taken apart where its columns meet answers as the whole, up to the last bit of a sum."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from palio import model
 from palio.core.records import Column, Schema, Task
 from palio.model import Graph, GraphBuilder
 from palio.model.graph.stages import stages_of
-from palio.testing.family import TASKS, examples_of
+from palio.testing.examples import TASKS, text_examples
 from palio.train.family import graph_of
 from palio.train.table import FAMILIES, load_family
 
@@ -19,13 +19,13 @@ VALUE = Task(kind="regression", target="y")
 
 
 def learned(family: str, task: Task) -> tuple[bytes, Any]:
-    examples, learner = examples_of(task), load_family(family)
+    examples, learner = text_examples(task), load_family(family)
     params = dict(learner.defaults(examples.shape, task)[0]) | ({"n_estimators": 20} if family == "lightgbm" else {})
     return graph_of(learner.fit(examples, params=params, seed=0), examples.schema, examples.task), examples
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [name for name in FAMILIES if not load_family(name).needs])
 def test_features_and_head_answer_as_the_whole_graph(family: str, task: Task) -> None:
     graph, examples = learned(family, task)
     stages = stages_of(graph)
@@ -34,10 +34,10 @@ def test_features_and_head_answer_as_the_whole_graph(family: str, task: Task) ->
         whole, parts = Graph(graph).predict(feeds), stages.answer(stages.features(feeds))
         assert (whole.prediction == parts.prediction).all()
         if whole.probabilities is not None:
-            assert np.array_equal(whole.probabilities, parts.probabilities, equal_nan=True)
+            np.testing.assert_allclose(whole.probabilities, parts.probabilities, rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize("family", ["linear", "lightgbm", "forest"])
+@pytest.mark.parametrize("family", ["linear", "words", "lightgbm", "forest"])
 def test_a_column_acts_through_its_own_features_alone(family: str) -> None:
     graph, examples = learned(family, TASKS["two classes"])
     stages = stages_of(graph)

@@ -79,7 +79,7 @@ def test_two_cells_a_row_are_refused() -> None:
 
 def test_no_rows_are_read_as_no_rows() -> None:
     (part,) = Readers([reading(facts=True)]).chunks({"note": np.empty((0, 1), object)}, frozenset())
-    assert [value.shape for value in part.values()] == [(0, 1), (0, 1), (0, 5)]
+    assert [value.shape for value in part.values()] == [(0, 16), (0, 16), (0, 5)]
 
 
 def test_readings_survive_being_written() -> None:

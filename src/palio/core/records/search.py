@@ -28,6 +28,23 @@ class Calibration(Record, frozen=True, kw_only=True):
     value of each knot."""
 
 
+class Criteria(Record, frozen=True, kw_only=True):
+    """What a likelihood says of a model and its number of parameters: less is better, among models of the same rows."""
+
+    aic: float
+    bic: float
+    n_rows: int
+
+
+class Gain(Record, frozen=True, kw_only=True):
+    """A candidate that was better than all before it."""
+
+    seconds: float
+    """Since the search began."""
+    score: float
+    family: str
+
+
 class Run(Record, frozen=True, kw_only=True):
     """One candidate that was tried."""
 
@@ -63,6 +80,8 @@ class Run(Record, frozen=True, kw_only=True):
     """Of an ensemble: whose answers it averages."""
     calibration: Calibration | None = None
     """How its probabilities are corrected; None where they are not."""
+    criteria: Criteria | None = None
+    """AIC and BIC, where a likelihood exists."""
 
 
 class LearningPoint(Record, frozen=True, kw_only=True):
@@ -139,3 +158,5 @@ class Search(Record, frozen=True, kw_only=True):
     """Of the chosen candidate; None where the budget left no time for it. No part of any identity."""
     plan: str = ""
     """Identity of the `SearchPlan` that was followed."""
+    gains: tuple[Gain, ...] = ()
+    """The single candidates that were each the best so far, in the order of time."""

@@ -17,7 +17,7 @@ def write_card(manifest: Manifest, *, n_rows: int) -> str:
     """Return the card of a model that learned from `n_rows` rows, as Markdown; the same for the same arguments."""
     task = manifest.task
     lines = [f"# Predicts `{_cell(task.target)}`", ""]
-    if task.kind == "classification":
+    if task.classes:
         named = ", ".join(f"`{_cell(label)}`" for label in task.classes)
         lines.append(f"Answers one of {named}, with a probability for each.")
         if task.positive:

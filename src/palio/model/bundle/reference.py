@@ -21,7 +21,9 @@ from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
 from palio.core.monitoring import Reference
 from palio.core.records import Column, ColumnShape, Schema, Task
-from palio.model.cells.names import PREDICTION, input_name
+from palio.measure import Answers, Question, questions
+from palio.model.cells.names import input_name
+from palio.model.graph.answers import answers_of
 from palio.model.graph.session import Outputs
 
 Array = npt.NDArray[Any]
@@ -41,7 +43,7 @@ MAX_PROBABILITIES = 32
 """Classes, the most frequent first, whose probability has bins."""
 N_RESAMPLES = 300
 """For the intervals of the metrics: as wide as those of 1,000 resamples within a tenth."""
-TRUTH, BLOCK, PROBABILITY = "truth", "block", "probability_"
+BLOCK = "block"
 _RESTORE = "restore the bundle from the store or a backup"
 
 
@@ -76,7 +78,8 @@ def make_reference(
     """
     n_rows = len(next(iter(feeds.values())))
     runs = np.array_split(np.arange(n_rows) if order is None else order, N_RUNS)
-    taken = {"prediction", *(PROBABILITY + label for label in task.classes)}
+    question = questions.of(task)
+    taken = set(question.names)
     described = {shape.source: shape for shape in like}
     columns: list[ColumnShape] = []
     for column in schema.features:
@@ -87,14 +90,15 @@ def make_reference(
     if answers is None or truth is None:
         return Reference(n_rows=n_rows, n_scored=0, in_time_order=in_time_order, columns=tuple(columns))
     places = _in_order(rows, order, n_rows)
-    columns += _with_own(_answers(answers, task, np.array_split(places, N_RUNS)), own, task)
+    said = answers_of(answers, task)
+    columns += _with_own(_answers(said, question, np.array_split(places, N_RUNS)), own, question)
     return Reference(
         n_rows=n_rows,
         n_scored=len(truth),
         in_time_order=in_time_order,
         columns=tuple(columns),
         quality=measure.score_with_intervals(
-            task, truth, *_indices(answers), seed=seeds.derive(seed, "reference"), n_resamples=N_RESAMPLES
+            task, truth, said, seed=seeds.derive(seed, "reference"), n_resamples=N_RESAMPLES
         ),
     )
 
@@ -118,6 +122,7 @@ def sample_rows(
     """
     n_rows = len(next(iter(feeds.values())))
     places = _in_order(rows, order, n_rows)
+    question, said = questions.of(task), answers_of(answers, task)
     block = np.repeat(np.arange(N_BLOCKS), [len(run) for run in np.array_split(places, N_BLOCKS)])
     chance = np.random.default_rng(seeds.derive(seed, "reference rows"))
     chosen = np.sort(chance.choice(len(places), min(MAX_ROWS, len(places)), replace=False))
@@ -129,12 +134,8 @@ def sample_rows(
             for column in schema.features
             if input_name(column.name) in feeds
         }
-        found[PREDICTION] = answers.prediction[at]
-        if answers.probabilities is not None:
-            for k, label in enumerate(task.classes):
-                found[PROBABILITY + label] = answers.probabilities[at, k]
-        labels = np.array(task.classes, dtype=object)
-        found[TRUTH] = labels[truth[at]] if task.kind == "classification" else truth[at]
+        found |= question.columns(said.take(at))
+        found[questions.TRUTH] = question.labels(truth[at])
         found[BLOCK] = block[some]
         return found
 
@@ -242,29 +243,29 @@ def _statistics(column: Column, name: str, values: Array, runs: Sequence[Array])
         )
 
 
-def _answers(answers: Outputs, task: Task, runs: Sequence[Array]) -> Iterator[ColumnShape]:
+def _answers(answers: Answers, question: Question, runs: Sequence[Array]) -> Iterator[ColumnShape]:
     """Describe answers: of two classes the probability of the class of interest says all."""
-    if answers.probabilities is None:
-        yield measure.number_column(PREDICTION, answers.prediction, blocks=runs, role="answer")
-        return
-    yield measure.category_column(PREDICTION, answers.prediction, blocks=runs, role="answer", known=task.classes)
-    shares = answers.probabilities.mean(axis=0)
-    several = np.argsort(-shares, kind="stable")[:MAX_PROBABILITIES].tolist()
-    for k in [measure.positive_index(task)] if len(task.classes) == 2 else sorted(several):
-        name = PROBABILITY + task.classes[k]
-        yield measure.number_column(name, answers.probabilities[:, k], blocks=runs, role="answer")
+    found, classes = question.columns(answers), question.task.classes
+    how: dict[str, Any] = {"blocks": runs, "role": "answer"}
+    prediction, *probabilities = found
+    if question.text:
+        yield measure.category_column(prediction, found[prediction], known=classes, **how)
+    else:
+        yield measure.number_column(prediction, found[prediction], **how)
+    if len(classes) == 2 and probabilities:
+        probabilities = [probabilities[measure.positive_index(question.task)]]
+    most = sorted(probabilities, key=lambda name: -float(found[name].mean()))[:MAX_PROBABILITIES]
+    for name in probabilities:
+        if name in most:
+            yield measure.number_column(name, found[name], **how)
 
 
-def _with_own(columns: Iterator[ColumnShape], own: Outputs | None, task: Task) -> Iterator[ColumnShape]:
+def _with_own(columns: Iterator[ColumnShape], own: Outputs | None, question: Question) -> Iterator[ColumnShape]:
     """Count what the model itself answers into the same bins."""
+    found = {} if own is None else question.columns(answers_of(own, question.task))
     for column in columns:
-        if own is None:
-            yield column
-        elif column.name == PREDICTION or own.probabilities is None:
-            yield msgspec.structs.replace(column, own=measure.count(column, own.prediction).counts)
-        else:
-            place = task.classes.index(column.name.removeprefix(PROBABILITY))
-            yield msgspec.structs.replace(column, own=measure.count(column, own.probabilities[:, place]).counts)
+        mine = measure.count(column, found[column.name]).counts if found else None
+        yield column if mine is None else msgspec.structs.replace(column, own=mine)
 
 
 def _in_order(rows: Array | None, order: Array | None, n_rows: int) -> Array:
@@ -278,17 +279,12 @@ def _in_order(rows: Array | None, order: Array | None, n_rows: int) -> Array:
     return np.argsort(rank[rows], kind="stable")
 
 
-def _indices(answers: Outputs) -> tuple[Array, Array | None]:
-    p = answers.probabilities
-    return (answers.prediction, None) if p is None else (p.argmax(axis=1), p)
-
-
 def _expected(schema: Schema, task: Task) -> dict[str, str]:
     found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type in KINDS}
-    answer = "text" if task.kind == "classification" else "float64"
-    found[PREDICTION] = answer
-    found |= {PROBABILITY + label: "float64" for label in task.classes}
-    return found | {TRUTH: answer, BLOCK: "int8"}
+    question = questions.of(task)
+    answer = "text" if question.text else "float64"
+    found |= dict.fromkeys(question.names, "float64") | {questions.PREDICTION: answer}
+    return found | {questions.TRUTH: answer, BLOCK: "int8"}
 
 
 def _kind(values: Array) -> str:

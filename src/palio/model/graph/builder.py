@@ -61,7 +61,6 @@ class GraphBuilder:
         self._shared: dict[tuple[Any, ...], list[str]] = {}
         self._taken = {value.name for value in self._inputs}
         self._readings: dict[Reading, Reading] = {}
-        self._asked: set[str] = set()
 
     def _name(self) -> str:
         while True:
@@ -72,7 +71,6 @@ class GraphBuilder:
 
     def input(self, column: str) -> str:
         """Return the tensor that carries `column`, shape (n, 1)."""
-        self._asked.add(input_name(column))
         return input_name(column)
 
     def reading(self, reading: Reading) -> Reading:
@@ -157,10 +155,12 @@ class GraphBuilder:
     def ones(self) -> str:
         """Return a tensor of ones, shape (n, 1), for a graph that looks at no column."""
         column = next((c for c in self.schema.features if not carries_text(c)), self.schema.features[0])
-        value = self.input(column.name)
+        value, one = self.input(column.name), self.constant(1.0)
+        if column.type == "text":  # read as no words at all: a text itself may not be fit to be fed
+            counts = f"{self.reading(Reading(input=value, words=(0, 0), pieces=(0, 0))).tensor}.counts"
+            return self.node("Add", self.node("ReduceSum", counts, self.constant([1], "int64"), keepdims=1), one)
         if carries_text(column):
             return self.labels(value, [""], [1.0], 1.0)
-        one = self.constant(1.0)
         return self.node("Where", self.node("IsNaN", value), one, one)
 
     def result(self, tensor: str, kind: str, shape: tuple[int | None, ...]) -> None:
@@ -189,9 +189,10 @@ class GraphBuilder:
     def _taken_inputs(self) -> list[Any]:
         """List the inputs in the order of the columns; a text that is read is no string, unless a node asks for it."""
         found = []
+        asked = {name for node in self._nodes for name in node.input}
         for value in self._inputs:
             mine = [reading for reading in self._readings.values() if reading.input == value.name]
-            if not mine or value.name in self._asked:
+            if not mine or value.name in asked:
                 found.append(value)
             for name in (name for reading in mine for name in tensors_of(reading)):
                 kind = TensorProto.INT64 if name.endswith(".ids") else TensorProto.DOUBLE

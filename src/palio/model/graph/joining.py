@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from palio.core.errors import InputError
 from palio.core.records import Calibration, Schema, Task
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.builder import GraphBuilder
 from palio.model.graph.calibrating import emit_calibrated
 from palio.model.graph.heads import emit_answers
+from palio.model.reading.reader import METADATA, decode_readings, tensors_of
 
 
 def join(
@@ -54,9 +57,10 @@ def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
     """Add the nodes of a finished graph; return its probabilities (n, n_classes), or its values (n, 1)."""
     import onnx
 
-    graph = onnx.load_model_from_string(model).graph
+    whole = onnx.load_model_from_string(model)
+    graph = whole.graph
     wanted = PREDICTION if task.kind == "regression" else PROBABILITIES
-    names: dict[str, str] = {value.name: value.name for value in graph.input} | {"": ""}
+    names = {"": ""} | {value.name: value.name for value in graph.input} | _read(builder, whole)
     constants = {value.name: value for value in graph.initializer}
     for node in _needed(graph.node, wanted):
         for name in node.input:
@@ -68,6 +72,16 @@ def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
     if task.kind == "regression":
         return builder.node("Reshape", answer, builder.constant([-1, 1], "int64"))
     return answer
+
+
+def _read(builder: GraphBuilder, whole: Any) -> dict[str, str]:
+    """Let the texts that a graph reads as ids and counts enter so; return its tensors' names → those of `builder`."""
+    metadata = {prop.key: prop.value for prop in whole.metadata_props}
+    names: dict[str, str] = {}
+    for own in decode_readings(metadata.get(METADATA, "[]")):
+        here = builder.reading(msgspec.structs.replace(own, tensor=""))
+        names |= dict(zip(tensors_of(own), tensors_of(here), strict=True))
+    return names
 
 
 def _needed(nodes: Any, output: str) -> list[Any]:

@@ -23,6 +23,8 @@ METADATA = "palio.readings"
 """Key of the readings in the metadata of an ONNX file."""
 CELLS_AT_ONCE = 1 << 18
 """Rows × entries of the longest that go through the graph together: one long text must not widen all others."""
+WIDTH = 16
+"""Rows are padded to a multiple of it: then sums over a row are the same to the last bit, whatever rows are beside."""
 MAX_N = 8
 """Most words in a row, or characters of a piece, that a reading may ask for."""
 MAX_CHARACTERS = 10_000_000
@@ -93,14 +95,12 @@ class Reader:
 
     def feeds(self, rows: Sequence[Row]) -> dict[str, Array]:
         """Lay rows side by side as the tensors of the graph, padded to the longest."""
-        if len(rows) == 1 and len(rows[0][0]):
-            ids, counts = rows[0][0].reshape(1, -1), rows[0][1].reshape(1, -1)
-        else:
-            longest = max(1, max((len(ids) for ids, _, _ in rows), default=1))
-            ids, counts = np.zeros((len(rows), longest), np.int64), np.zeros((len(rows), longest))
-            for place, (found, how_often, _) in enumerate(rows):
-                ids[place, : len(found)] = found
-                counts[place, : len(found)] = how_often
+        longest = max((len(ids) for ids, _, _ in rows), default=0)
+        width = max(1, -(-longest // WIDTH)) * WIDTH
+        ids, counts = np.zeros((len(rows), width), np.int64), np.zeros((len(rows), width))
+        for place, (found, how_often, _) in enumerate(rows):
+            ids[place, : len(found)] = found
+            counts[place, : len(found)] = how_often
         tensor = self.reading.tensor
         tensors = {f"{tensor}.ids": ids, f"{tensor}.counts": counts}
         if self.reading.facts:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from palio.core.errors import InputError
 from palio.core.records import Task
 from palio.model.graph.builder import GraphBuilder
+from palio.model.tabular.scores import BentInputs, Head, emit_bent, emit_head
 
 Numbers = npt.NDArray[np.float64]
 
@@ -22,22 +23,12 @@ class Perceptrons:
     A layer is `weight0`, `bias0`, …, (n_networks, before, after) and (n_networks, 1, after), with SiLU between them.
     """
 
-    order: tuple[int, ...]
-    """Features in the order in which the networks take them: numbers first."""
-    centers: Numbers
-    scales: Numbers
-    reach: float
-    """Inputs are bent to be smaller than this: x / √(1 + (x / reach)²)."""
+    inputs: BentInputs
     n_numbers: int
+    """The first inputs are numbers."""
     layers: Mapping[str, Numbers]
     """Weights by name; `frequency`, `phase`, `embed` and `embed_bias` if waves are made of the numbers."""
-    present: tuple[int, ...]
-    """Classes that the scores stand for; empty for values."""
-    is_exponential: bool
-    """A value is the exponential of its score."""
-    center: float
-    spread: float
-    """A value is this many times what was found, plus the center."""
+    head: Head
 
 
 def emit_perceptrons(builder: GraphBuilder, features: str, networks: Perceptrons, task: Task) -> str:
@@ -48,37 +39,8 @@ def emit_perceptrons(builder: GraphBuilder, features: str, networks: Perceptrons
     """
     if not all(np.isfinite(weight).all() for weight in networks.layers.values()):
         raise InputError("network: a weight is not finite", hint="fit again with a smaller learning rate")
-    scores = _scores(builder, _inputs(builder, features, networks), networks)
-    first = builder.constant([0], "int64")
-    if task.kind == "classification":
-        found = builder.node("ReduceMean", builder.node("Softmax", scores, axis=-1), first, keepdims=0)
-        return all_classes(builder, found, networks.present, len(task.classes))
-    if networks.is_exponential:
-        scores = builder.node("Exp", builder.node("Min", scores, builder.constant(30.0)))
-    mean = builder.node("ReduceMean", scores, first, keepdims=0)
-    scaled = builder.node("Mul", mean, builder.constant(networks.spread))
-    return builder.node("Add", scaled, builder.constant(networks.center))
-
-
-def all_classes(builder: GraphBuilder, found: str, present: tuple[int, ...], n_classes: int) -> str:
-    """Return probabilities of all classes from those of the classes that are present."""
-    if len(present) == n_classes:
-        return found
-    places = np.zeros((len(present), n_classes))
-    places[np.arange(len(present)), list(present)] = 1.0
-    return builder.node("MatMul", found, builder.constant(places))
-
-
-def _inputs(builder: GraphBuilder, features: str, networks: Perceptrons) -> str:
-    chosen = features
-    if networks.order != tuple(range(len(networks.order))):
-        chosen = builder.columns(features, list(networks.order))
-    moved = builder.node("Sub", chosen, builder.constant(networks.centers))
-    moved = builder.node("Div", moved, builder.constant(networks.scales))
-    part = builder.node("Div", moved, builder.constant([networks.reach] * len(networks.order)))
-    size = builder.node("Sqrt", builder.node("Add", builder.constant(1.0), builder.node("Mul", part, part)))
-    bent = builder.node("Div", moved, size)
-    return builder.node("Unsqueeze", bent, builder.constant([0], "int64"))  # (1, n, n_inputs)
+    rows = builder.node("Unsqueeze", emit_bent(builder, features, networks.inputs), builder.constant([0], "int64"))
+    return emit_head(builder, _scores(builder, rows, networks), networks.head, task, is_mean=True)
 
 
 def _scores(builder: GraphBuilder, rows: str, networks: Perceptrons) -> str:
@@ -86,7 +48,7 @@ def _scores(builder: GraphBuilder, rows: str, networks: Perceptrons) -> str:
     layers = networks.layers
     n_layers = sum(name.startswith("weight") for name in layers)
     first = layers["weight0"] * layers["scale"].transpose(0, 2, 1)
-    n_inputs = len(networks.order)
+    n_inputs = len(networks.inputs.order)
     before = builder.node("MatMul", rows, builder.constant(np.ascontiguousarray(first[:, :n_inputs])))
     if "frequency" in layers:
         summed = _embedded(builder, rows, networks)
@@ -105,7 +67,7 @@ def _embedded(builder: GraphBuilder, rows: str, networks: Perceptrons) -> str:
     layers = networks.layers
     embed = layers["embed"]
     numbers = rows
-    if networks.n_numbers < len(networks.order):
+    if networks.n_numbers < len(networks.inputs.order):
         numbers = builder.node("Gather", rows, builder.constant(list(range(networks.n_numbers)), "int64"), axis=2)
     turned = builder.node("Transpose", numbers, perm=[0, 2, 1])
     column = builder.node("Unsqueeze", turned, builder.constant([3], "int64"))  # (1, n_numbers, n, 1)

@@ -10,8 +10,9 @@ import numpy as np
 from palio import measure
 from palio.core.monitoring import Change, Finding, Outcome, StreamReview, Window
 from palio.core.records import Task
+from palio.measure import Answers, questions
 from palio.monitor.findings import finding
-from palio.monitor.quality.answers import NO_LABEL, Array, Batch, answers_of, truths_of
+from palio.monitor.quality.features import Array, Batch
 
 MOST_ROWS = 100_000
 """Labelled rows that the detectors read: 4 s of one core."""
@@ -34,18 +35,17 @@ def losses_of(task: Task, labelled: Sequence[Batch]) -> tuple[Array, Array, Arra
     parts = [rows for rows in labelled if "prediction" in rows]
     if not parts:
         return None
-    said = np.concatenate([answers_of(task, rows).prediction for rows in parts])
-    truth = np.concatenate([truths_of(task, rows) for rows in parts])
+    question = questions.of(task)
+    answers = Answers.joined([question.answers(rows) for rows in parts])
+    truth = np.concatenate([question.truth_in(rows) for rows in parts])
     at = np.concatenate([np.asarray(rows["at"]).astype("datetime64[us]") for rows in parts])
-    known = np.isfinite(said) & np.isfinite(truth) if task.kind == "regression" else (said >= 0) & (truth != NO_LABEL)
+    known = question.known(answers.prediction) & question.labelled(truth)
     order = np.flatnonzero(known)[np.argsort(at[known], kind="stable")][-MOST_ROWS:]
     if not len(order):
         return None
-    said, truth = said[order], truth[order]
-    last = np.r_[truth[:1], truth[:-1]]
-    if task.kind == "regression":
-        return np.abs(said - truth), at[order], np.abs(last - truth)
-    return (said != truth).astype(float), at[order], (last != truth).astype(float)
+    truth = truth[order]
+    last = Answers(np.r_[truth[:1], truth[:-1]])
+    return question.errors(truth, answers.take(order)), at[order], question.errors(truth, last)
 
 
 def concept_findings(window: Window, stream: StreamReview, *, outcomes: Iterable[Outcome] = ()) -> tuple[Finding, ...]:

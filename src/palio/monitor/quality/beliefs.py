@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from palio.core.seeds import derive
-from palio.monitor.quality.answers import Array
 from palio.monitor.quality.calibration import Calibrator, best_kind, log_loss_of
+from palio.monitor.quality.features import Array
 
 N_FOLDS = 5
 MAX_LEARNT = 30_000

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from palio.monitor.quality.answers import Array
+from palio.monitor.quality.features import Array
 
 Kind = Literal["isotonic", "platt"]
 _N_BINS = 1_000

@@ -12,7 +12,7 @@ import numpy as np
 
 from palio.core.records import Task
 from palio.measure import positive_index
-from palio.monitor.quality.answers import Array
+from palio.monitor.quality.features import Array
 
 _GRID = 500
 """Bins of equal width that scores are ranked in; as many hold equally many rows of the reference."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from palio.core.seeds import derive
-from palio.monitor.quality.answers import Array
 from palio.monitor.quality.beliefs import N_FOLDS, share_of, thinned
+from palio.monitor.quality.features import Array
 
 _N_BINS = 20
 _LEAST_LEARNT = 500

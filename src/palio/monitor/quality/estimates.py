@@ -11,19 +11,22 @@ from palio.core.errors import InputError
 from palio.core.monitoring import Estimate, Finding, Outcome, Window
 from palio.core.records import Metric, Task
 from palio.core.seeds import derive
-from palio.measure import METRICS
+from palio.measure import questions
 from palio.monitor.findings import finding
-from palio.monitor.quality import cbpe
-from palio.monitor.quality.answers import Answers, Array, Batch, Features, answers_of, truths_of, usable
-from palio.monitor.quality.beliefs import N_FOLDS, Beliefs, folds_of
-from palio.monitor.quality.dle import Losses, LossSums
-from palio.monitor.quality.intervals import interval, label_variance
+from palio.monitor.quality.beliefs import folds_of
+from palio.monitor.quality.classes import OfClasses
+from palio.monitor.quality.craft import Craft, Lesson
+from palio.monitor.quality.features import Array, Batch, Features
 from palio.monitor.quality.kept import Kept
+from palio.monitor.quality.numbers import OfNumbers
 from palio.monitor.quality.standards import Standard, error_of, judged_names, margin_of, standards_of, worse
 from palio.monitor.quality.weighting import MAX_ROWS, density_ratio, weighted_metrics
 
 LEAST_REFERENCE = 200
 """Rows of the reference below which nothing is estimated."""
+
+
+_CRAFTS: dict[str, type[Craft]] = {"classification": OfClasses, "regression": OfNumbers}
 
 
 class Estimator:
@@ -67,8 +70,6 @@ class Estimator:
         self.task, self._seed = task, seed
         self.standards: dict[str, Standard] = standards_of(task, reference_rows, seed=seed)
         """Metrics of the reference."""
-        self.class_counts: dict[str, int] = _class_counts(task, reference_rows)
-        """Class → rows of the reference."""
         self._features = Features(reference_rows, columns)
         self._more = _only_weighted(task, names)
         self._n_fresh = [0]
@@ -84,33 +85,25 @@ class Estimator:
             self._learn_alone(rows)
 
     def _learn_alone(self, rows: Batch) -> None:
-        answers, truth = answers_of(self.task, rows), truths_of(self.task, rows)
-        known = usable(self.task, answers) & (np.isfinite(truth) if self._is_number else truth >= 0)
-        self._beliefs: Beliefs | None = None
-        self._losses: Losses | None = None
+        question = questions.of(self.task)
+        answers, truth = question.answers(rows), question.truth_in(rows)
+        known = question.usable(answers) & question.known(truth)
+        self._craft: Craft | None = None
         self._has_probabilities = answers.probabilities is not None
         if known.sum() < LEAST_REFERENCE:
             return
-        features, truth = self._features.of(rows)[0][known], truth[known]
-        said, scores = answers.prediction[known], _scores(self.task, answers)[known]
+        features, truth, answers = self._features.of(rows)[0][known], truth[known], answers.take(known)
         blocks = np.asarray(rows["block"])[known] if "block" in rows else None
         folds = folds_of(len(truth), blocks, self._seed)
-        if self._is_number:
-            self._losses = Losses(said, features, self._features.is_category, truth, folds, seed=self._seed)
-        else:
-            learnt = Beliefs(scores, features, self._features.is_category, truth, folds, seed=self._seed)
-            self._beliefs, self._sums = learnt, cbpe.Sums(self.task, scores, N_FOLDS)
+        self._craft = _CRAFTS[self.task.kind](
+            self.task, Lesson(answers, features, self._features.is_category, truth, folds, self._seed)
+        )
         few = np.random.default_rng(derive(self._seed, "few")).permutation(len(truth))[:MAX_ROWS]
-        self._few = {"truth": truth[few], "prediction": said[few], "scores": scores[few], "features": features[few]}
-
-    @property
-    def _is_number(self) -> bool:
-        return self.task.kind == "regression"
+        self._few, self._few_truth, self._few_features = answers.take(few), truth[few], features[few]
 
     def _empty(self) -> None:
-        if self._beliefs is not None:
-            self._sums = self._sums.fresh()
-        self._loss_sums = LossSums()
+        if self._craft is not None:
+            self._craft = self._craft.fresh()
         self._n_fresh[0] += 1
         self._kept = Kept(MAX_ROWS, np.random.default_rng(derive(self._seed, "kept", self._n_fresh[0])))
 
@@ -125,89 +118,59 @@ class Estimator:
 
         Rows without their inputs are estimated by the answer alone.
         """
-        if self._beliefs is None and self._losses is None:
+        if self._craft is None:
             return
-        answers = answers_of(self.task, batch)
+        question = questions.of(self.task)
+        answers = question.answers(batch)
         if self._has_probabilities and answers.probabilities is None:
             return
-        rows = usable(self.task, answers)
+        rows = question.usable(answers)
         features, complete = (values[rows] for values in self._features.of(batch))
-        said, scores = answers.prediction[rows], _scores(self.task, answers)[rows]
-        if not len(said):
+        answers = answers.take(rows)
+        if not len(answers):
             return
         with self._threads.limit(limits=1):
-            self._count(said, scores, features, complete)
-
-    def _count(self, said: Array, scores: Array, features: Array, complete: Array) -> None:
-        columns = {"prediction": said, "features": features, "scores": scores}
-        if self._losses is not None:
-            self._loss_sums.add(self._losses.of(said, features, complete), self._losses.tail)
-        elif self._beliefs is not None:
-            chances = self._beliefs.of(scores, features, complete)
-            self._sums.add(scores, said, chances)
-            columns["chances"] = chances.mean(0)
-        self._kept.add(columns)
+            columns = self._craft.add(answers, features, complete)
+        columns |= {"prediction": answers.prediction, "features": features}
+        self._kept.add(columns | {"scores": self._craft.scores(self.task, answers)})
 
     def merge(self, other: Estimator) -> None:
         """Add what another estimator counted; both must come from the same one by `fresh`."""
-        if self._beliefs is not None:
-            self._sums.merge(other._sums)
-        self._loss_sums.merge(other._loss_sums)
+        if self._craft is not None and other._craft is not None:
+            self._craft.merge(other._craft)
         self._kept.merge(other._kept)
 
     @property
     def n_rows(self) -> int:
         """Rows counted."""
-        return self._sums.n_rows if self._beliefs is not None else self._loss_sums.n_rows
+        return 0 if self._craft is None else self._craft.n_rows
 
     def finish(self) -> tuple[Estimate, ...]:
         """Return what the metrics of the counted rows probably are; empty if nothing can be said.
 
         The intervals hold the real figure of these rows with 95 %, as long as the concept has not changed.
         """
-        if not self.n_rows:
+        if self._craft is None or not self.n_rows:
             return ()
-        figures = self._of_numbers() if self._is_number else self._of_classes()
-        method = "dle" if self._is_number else "cbpe"
+        found = (self._craft.metrics(self._kept.columns), self._craft.method), (self._weighted(self._craft), "weighted")
         return tuple(
             Estimate(metric=name, value=value, reference=self.standards[name].value.value, method=how)  # type: ignore[arg-type]
-            for some, how in ((figures, method), (self._weighted(), "weighted"))
+            for some, how in found
             for name, value in some.items()
             if name in self.standards
         )
 
-    def _of_numbers(self) -> dict[str, Metric]:
-        return {
-            name: interval(value, by_fit, chance, self.n_rows, low=0.0)
-            for name, (value, by_fit, chance) in self._loss_sums.metrics().items()
-        }
-
-    def _of_classes(self) -> dict[str, Metric]:
-        kept, out = self._kept.columns, {}
-        for name, values in cbpe.metrics_of(self._sums).items():
-            spec = METRICS[name]
-            if spec.needs == "probability" and not self._has_probabilities:
-                continue
-            pulls = cbpe.pulls_of(self._sums, name, kept["scores"], kept["prediction"])
-            chance = label_variance(pulls, kept["chances"]) / self.n_rows
-            top = 1.0 if spec.bounded else np.inf
-            out[name] = interval(float(values[-1]), values[:-1], chance, self.n_rows, low=0.0, high=top)
-        return out
-
-    def _weighted(self) -> dict[str, Metric]:
+    def _weighted(self, craft: Craft) -> dict[str, Metric]:
         if not self._more or len(self._kept) < LEAST_REFERENCE:
             return {}
-        few, now = self._few, self._kept.columns
-        said = [few["prediction"], now["prediction"]] if self._is_number else [few["scores"], now["scores"]]
-        before, after = (
-            np.column_stack([one, two]) for one, two in zip((few["features"], now["features"]), said, strict=True)
-        )
-        categories = self._features.is_category + [False] * (before.shape[1] - len(self._features.is_category))
+        now, few = self._kept.columns, craft.scores(self.task, self._few)
+        before = np.column_stack([self._few_features, few])
+        after = np.column_stack([now["features"], now["scores"]])
+        categories = self._features.is_category + [False] * few.shape[1]
         with self._threads.limit(limits=1):
             ratio = density_ratio(before, after, categories, seed=self._seed)
-        p = few["scores"] if self._has_probabilities else None
         return weighted_metrics(
-            self.task, few["truth"], few["prediction"], p, ratio, self._more, n_rows=self.n_rows, seed=self._seed
+            self.task, self._few_truth, self._few, ratio, self._more, n_rows=self.n_rows, seed=self._seed
         )
 
     def total(self, values: Array) -> Metric | None:
@@ -220,17 +183,9 @@ class Estimator:
         Returns:
             The sum with its 95 % interval, or None if nothing can be said.
         """
-        n = self.n_rows
-        if not n:
+        if self._craft is None or not self.n_rows:
             return None
-        if self._is_number:
-            sums = self._loss_sums
-            by_fit, chance = sums.losses[:, 0] * float(values), float(sums.variance[0]) * float(values) ** 2
-        else:
-            by_fit = (self._sums.cells * values).sum((1, 2))
-            pulls = values.T[self._kept.columns["prediction"]]
-            chance = label_variance(pulls, self._kept.columns["chances"]) * n
-        return interval(float(by_fit.mean()), by_fit, chance, n)
+        return self._craft.total(values, self._kept.columns)
 
 
 def judge_estimates(
@@ -295,32 +250,14 @@ def judge_errors(
 
 
 def _check(task: Task, rows: Batch) -> None:
-    if task.kind == "detection":
-        raise InputError("the quality of a detector cannot be estimated without labels", hint="send feedback")
+    if task.kind not in _CRAFTS:
+        raise InputError(f"the quality of a {task.kind} cannot be estimated without labels", hint="send feedback")
     for name in ("prediction", "truth"):
         if name not in rows:
             raise InputError(f"the rows of the reference have no column `{name}`", hint="train the model anew")
 
 
-def _scores(task: Task, answers: Answers) -> Array:
-    """Return what chances are calibrated from: the probabilities, or else the answer as a certainty."""
-    if answers.probabilities is not None:
-        return answers.probabilities
-    if task.kind == "regression":
-        return answers.prediction[:, None]
-    out: Array = np.eye(len(task.classes))[np.maximum(answers.prediction, 0)]
-    return out
-
-
-def _class_counts(task: Task, rows: Batch) -> dict[str, int]:
-    if task.kind != "classification":
-        return {}
-    truth = truths_of(task, rows)
-    return {label: int((truth == place).sum()) for place, label in enumerate(task.classes)}
-
-
 def _only_weighted(task: Task, names: Iterable[str]) -> tuple[str, ...]:
     wanted = [*names, *([] if task.metric == "auto" else [task.metric])]
-    told = {"mae", "rmse"} if task.kind == "regression" else set(cbpe.KNOWN)
-    never = {"calibration_error"}
-    return tuple(dict.fromkeys(name for name in wanted if name not in told | never))
+    never = _CRAFTS[task.kind].told | {"calibration_error"}
+    return tuple(dict.fromkeys(name for name in wanted if name not in never))

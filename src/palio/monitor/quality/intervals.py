@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from palio.core.records import Metric
-from palio.monitor.quality.answers import Array
+from palio.monitor.quality.features import Array
 
 
 def interval(

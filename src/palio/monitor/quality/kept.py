@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from palio.monitor.quality.answers import Array
+from palio.monitor.quality.features import Array
 
 
 class Kept:

@@ -13,10 +13,10 @@ import numpy as np
 from palio.core.errors import ConfigError, did_you_mean
 from palio.core.monitoring import Finding, Kpi, KpiValue, Window
 from palio.core.records import Metric, Record, Task
-from palio.measure import amount
+from palio.measure import amount, questions
 from palio.monitor.findings import finding
-from palio.monitor.quality.answers import NO_LABEL, Array, Batch, answers_of, truths_of, usable
 from palio.monitor.quality.estimates import Estimator
+from palio.monitor.quality.features import Array, Batch
 from palio.monitor.quality.standards import FALSE_ALARM, error_of
 
 LEAST_LABELS = 50
@@ -74,9 +74,9 @@ def _check(kpi: Kpi, task: Task) -> None:
     numbers = [*kpi.cells.values(), *([] if kpi.per_error is None else [kpi.per_error])]
     if not all(math.isfinite(number) for number in numbers):
         raise ConfigError(f"{where}: a value is not finite", hint="write a plain number")
-    if task.kind == "detection" and not kpi.column:
-        raise ConfigError(f"{where}: `{given[0]}` does not fit a detection", hint="name a `column` of the feedback")
-    if kpi.cells and task.kind != "classification":
+    if not (kpi.column or questions.is_asked(task.kind)):
+        raise ConfigError(f"{where}: `{given[0]}` does not fit a {task.kind}", hint="name a `column` of the feedback")
+    if kpi.cells and not task.classes:
         raise ConfigError(f"{where}: `cells` need classes, the task is {task.kind}", hint="use `per_error`")
     for cell in kpi.cells:
         _classes_of(cell, task, where)
@@ -99,12 +99,10 @@ def values_of(kpi: Kpi, task: Task) -> Array | None:
     """Return the worth of a row by truth and answer (of numbers: of one unit of error); None for a feedback column."""
     if kpi.column:
         return None
-    if task.kind == "regression":
-        return np.asarray(kpi.per_error)
-    n = len(task.classes)
+    mistakes = questions.of(task).mistakes
     if kpi.per_error is not None:
-        return kpi.per_error * (1 - np.eye(n))
-    out = np.zeros((n, n))
+        return np.asarray(kpi.per_error * mistakes)
+    out = np.zeros_like(mistakes)
     for cell, value in kpi.cells.items():
         out[_classes_of(cell, task, f"{_WHERE} `{kpi.name}`")] = value
     return out
@@ -218,14 +216,15 @@ def _row_worth(kpi: Kpi, task: Task, rows: Batch) -> Array:
     """Return what each row was worth; NaN where that is not known."""
     if kpi.column:
         return _feedback(rows, kpi.column)
-    answers, truth = answers_of(task, rows), truths_of(task, rows)
-    said, table = answers.prediction, values_of(kpi, task)
-    if task.kind == "regression":
-        return np.asarray(np.abs(truth - said) * table)
-    known = usable(task, answers) & (truth != NO_LABEL)
-    inside = known & (truth >= 0)
+    question = questions.of(task)
+    answers, truth = question.answers(rows), question.truth_in(rows)
+    table = np.asarray(values_of(kpi, task))
+    if not table.ndim:
+        return np.asarray(question.errors(truth, answers) * table)
+    known = question.usable(answers) & question.labelled(truth)
+    inside = known & question.known(truth)
     out = np.where(known, kpi.per_error or 0.0, np.nan)  # a class that the model does not know: an error, of no cell
-    out[inside] = np.asarray(table)[truth[inside], said[inside]]
+    out[inside] = table[truth[inside], answers.prediction[inside]]
     return out
 
 

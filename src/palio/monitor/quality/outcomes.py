@@ -9,10 +9,10 @@ import numpy as np
 
 from palio.core.monitoring import Finding, Outcome, Window
 from palio.core.records import Metric, Task
-from palio.measure import figure, positive_index, score_with_intervals, wilson
+from palio.measure import Answers, Question, figure, positive_index, questions, score_with_intervals, wilson
 from palio.monitor.findings import finding
 from palio.monitor.movement.distances import chi2_test, pooled, pooling, psi
-from palio.monitor.quality.answers import UNKNOWN, Array, Batch, answers_of, truths_of, usable
+from palio.monitor.quality.features import Array, Batch
 from palio.monitor.quality.standards import Standard, judged_names, worse
 
 LEAST_LABELS = 50
@@ -46,13 +46,13 @@ def outcomes_of(
     """
     if "prediction" not in labelled:
         return ()
-    answers, truth = answers_of(task, labelled), truths_of(task, labelled)
-    known = usable(task, answers) & (np.isfinite(truth) if task.kind == "regression" else truth >= 0)
+    question = questions.of(task)
+    answers, truth = question.answers(labelled), question.truth_in(labelled)
+    known = question.usable(answers) & question.known(truth)
     if known.sum() < LEAST_LABELS:
         return ()
-    p = None if answers.probabilities is None else answers.probabilities[known]
     figures = score_with_intervals(
-        task, truth[known], answers.prediction[known], p, seed=seed, n_resamples=200, max_rows=_MAX_ROWS
+        task, truth[known], answers.take(known), seed=seed, n_resamples=200, max_rows=_MAX_ROWS
     )
     return tuple(
         Outcome(metric=name, value=value, reference=reference[name].value.value)
@@ -124,11 +124,12 @@ def judge_labels(window: Window, answered: Batch, task: Task) -> tuple[Finding, 
     """
     if "prediction" not in answered:
         return ()
-    answers = answers_of(task, answered)
-    rows, known = usable(task, answers), np.asarray(answered["known"], bool)
+    question = questions.of(task)
+    answers = question.answers(answered)
+    rows, known = question.usable(answers), np.asarray(answered["known"], bool)
     if min((rows & known).sum(), (rows & ~known).sum()) < LEAST_EACH:
         return ()
-    places = _places(task, answers.prediction[rows], None if (p := answers.probabilities) is None else p[rows])
+    places = _places(question, answers.take(rows))
     n_places = int(places.max()) + 1
     left, right = (np.bincount(places[known[rows] == which], minlength=n_places) for which in (True, False))
     group = pooling(left, right)
@@ -144,16 +145,15 @@ def judge_labels(window: Window, answered: Batch, task: Task) -> tuple[Finding, 
     return (finding(window, "selective_labels", task.target, severity="warn", **facts),)
 
 
-def _places(task: Task, prediction: Array, probabilities: Array | None) -> Array:
+def _places(question: Question, answers: Answers) -> Array:
     """Put rows into cells by their answer: tenths of the number or chance, or the class and how sure it was."""
-    if task.kind == "regression":
-        return _tenths(prediction)
-    if probabilities is None:
-        return prediction
-    if len(task.classes) == 2:
-        return _tenths(probabilities[:, positive_index(task)])
-    top = probabilities.max(1)
-    return np.asarray(2 * prediction + (top > np.median(top)), np.int64)
+    said, p = answers.prediction, answers.probabilities
+    if p is None:
+        return said if question.task.classes else _tenths(said)
+    if p.shape[1] == 2:
+        return _tenths(p[:, positive_index(question.task)])
+    sure = p[np.arange(len(said)), said]
+    return np.asarray(2 * said + (sure > np.median(sure)), np.int64)
 
 
 def _tenths(values: Array) -> Array:
@@ -173,15 +173,16 @@ def judge_classes(window: Window, labelled: Batch, task: Task, class_counts: Map
         task: What was asked.
         class_counts: Class → rows of the reference.
     """
-    if task.kind != "classification" or "truth" not in labelled:
+    if not task.classes or "truth" not in labelled:
         return ()
-    index = truths_of(task, labelled)
-    n_labels = int((index != -1).sum())
+    question = questions.of(task)
+    index = question.truth_in(labelled)
+    n_labels = int(question.labelled(index).sum())
     return (*_strange(window, labelled, index, n_labels), *_vanished(window, index, n_labels, task, class_counts))
 
 
 def _strange(window: Window, labelled: Batch, index: Array, n_labels: int) -> list[Finding]:
-    texts = [str(text) for text in np.asarray(labelled["truth"])[index == UNKNOWN].tolist()]
+    texts = [str(text) for text in np.asarray(labelled["truth"])[index == questions.UNKNOWN].tolist()]
     ranked = sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
     out = []
     for text, count in ranked[:_SHOWN]:

@@ -9,9 +9,18 @@ import numpy as np
 
 from palio.core.monitoring import Finding, FindingKind, Window
 from palio.core.records import Metric, Record, Task
-from palio.measure import Z95, default_metric, figure, higher_is_better, score, score_with_intervals
+from palio.measure import (
+    Z95,
+    Answers,
+    default_metric,
+    figure,
+    higher_is_better,
+    questions,
+    score,
+    score_with_intervals,
+)
 from palio.monitor.findings import finding
-from palio.monitor.quality.answers import Array, Batch, answers_of, truths_of, usable
+from palio.monitor.quality.features import Array, Batch
 
 FALSE_ALARM = 0.01
 """Chance of a finding where nothing is worse, over all metrics that are judged, before the margin."""
@@ -20,7 +29,6 @@ _MAX_ROWS = 5_000
 _BLOCKS = 4
 _SHARE = 0.1
 _MOST = 0.01
-_BOUNDED = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "f1_macro", "roc_auc", "pr_auc", "r2")
 
 
 class Standard(Record, frozen=True, kw_only=True):
@@ -43,29 +51,29 @@ def standards_of(task: Task, rows: Batch, *, names: Iterable[str] | None = None,
     Returns:
         Metric → standard; empty if no row can be scored.
     """
-    answers, truth = answers_of(task, rows), truths_of(task, rows)
-    known = usable(task, answers) & (np.isfinite(truth) if task.kind == "regression" else truth >= 0)
+    question = questions.of(task)
+    answers, truth = question.answers(rows), question.truth_in(rows)
+    known = question.usable(answers) & question.known(truth)
     if not known.any():
         return {}
-    p = None if answers.probabilities is None else answers.probabilities[known]
-    said, truth = answers.prediction[known], truth[known]
-    values = score_with_intervals(task, truth, said, p, names=names, seed=seed, n_resamples=200, max_rows=_MAX_ROWS)
+    answers, truth = answers.take(known), truth[known]
+    values = score_with_intervals(task, truth, answers, names=names, seed=seed, n_resamples=200, max_rows=_MAX_ROWS)
     blocks = np.asarray(rows["block"])[known] if "block" in rows else np.zeros(len(truth))
-    spread = _spread(task, truth, said, p, blocks, values)
+    spread = _spread(task, truth, answers, blocks, values)
     return {name: Standard(value=value, spread=spread.get(name, 0.0)) for name, value in values.items()}
 
 
 def margin_of(metric: str, reference: float) -> float:
     """Say how much worse is worth a finding.
 
-    A twentieth more of a loss. Of a share a tenth of what is missing to 1, but not more than a hundredth: retraining on
-    another sample of the same rows moves a metric as far.
+    A twentieth more of a loss. Of what is best at 1 a tenth of what is missing to it, but not more than a hundredth:
+    retraining on another sample of the same rows moves a metric as far.
 
     Example:
         >>> round(margin_of("roc_auc", 0.97), 4), margin_of("accuracy", 0.8), margin_of("rmse", 200.0)
         (0.003, 0.01, 10.0)
     """
-    if metric in _BOUNDED:
+    if higher_is_better(metric):
         return min(_MOST, _SHARE * max(0.0, 1.0 - reference))
     return 0.05 * abs(reference)
 
@@ -123,9 +131,7 @@ def worse(
     return tuple(out)
 
 
-def _spread(
-    task: Task, truth: Array, said: Array, p: Array | None, blocks: Array, values: dict[str, Metric]
-) -> dict[str, float]:
+def _spread(task: Task, truth: Array, answers: Answers, blocks: Array, values: dict[str, Metric]) -> dict[str, float]:
     """Estimate the deviation between blocks beyond chance: their variance less the one that sampling gives."""
     found = np.unique(blocks)
     if len(found) < _BLOCKS:
@@ -133,7 +139,7 @@ def _spread(
     scored = []
     for block in found:
         rows = blocks == block
-        scored.append(score(task, truth[rows], said[rows], None if p is None else p[rows], names=values))
+        scored.append(score(task, truth[rows], answers.take(rows), names=values))
     out = {}
     for name, value in values.items():
         each = np.array([one[name] for one in scored if name in one])
@@ -145,5 +151,5 @@ def _spread(
 
 def judged_names(task: Task) -> tuple[str, ...]:
     """List the metrics that findings are made of: the one that matters, and the share of right answers."""
-    names = (default_metric(task), "accuracy") if task.kind == "classification" else (default_metric(task),)
-    return tuple(dict.fromkeys(names))
+    question = questions.of(task)
+    return tuple(dict.fromkeys((default_metric(task), *([question.error_metric] if task.classes else []))))

@@ -6,8 +6,8 @@ import numpy as np
 
 from palio.core.records import Metric, Task
 from palio.core.seeds import derive
-from palio.measure import METRICS, Z95, Sample, View
-from palio.monitor.quality.answers import Array
+from palio.measure import METRICS, Z95, Answers, View, questions
+from palio.monitor.quality.features import Array
 
 LEAST_ROWS = 500
 LEAST_SHARE = 0.05
@@ -63,8 +63,7 @@ def effective_rows(weights: Array) -> float:
 def weighted_metrics(
     task: Task,
     truth: Array,
-    prediction: Array,
-    probabilities: Array | None,
+    answers: Answers,
     weights: Array,
     names: tuple[str, ...],
     *,
@@ -76,8 +75,7 @@ def weighted_metrics(
     Args:
         task: What was asked.
         truth: Shape (n_rows,).
-        prediction: Shape (n_rows,).
-        probabilities: Shape (n_rows, n_classes), or None.
+        answers: To the same rows.
         weights: Shape (n_rows,).
         names: Metrics.
         n_rows: Rows of the window.
@@ -86,8 +84,9 @@ def weighted_metrics(
     effective = effective_rows(weights)
     if effective < max(LEAST_ROWS, LEAST_SHARE * len(weights)):
         return {}
-    sample = Sample(task, truth, prediction, probabilities)
-    specs = [METRICS[name] for name in names if METRICS[name].needs != "probability" or probabilities is not None]
+    sample = questions.of(task).sample(truth, answers)
+    can = sample.probabilities is not None
+    specs = [METRICS[name] for name in names if can or METRICS[name].needs != "probability"]
     rng = np.random.default_rng(derive(seed, "draws"))
     drawn = rng.multinomial(len(weights), np.full(len(weights), 1 / len(weights)), _N_DRAWS) * weights
     out = {}

@@ -6,23 +6,19 @@ import contextlib
 import os
 import pickle
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from palio.train.engine import waiting
 from palio.train.engine.base import Engine
 from palio.train.family import Family, n_threads
 from palio.train.orders import Order, Outcome
 from palio.train.work import line_of
 
-MAX_WORKERS = 4
-"""More would each see less of what the others found: a step knows what was found four steps before."""
 MAX_STILLBORN = 3
 """Workers that ended before they were ready, after which no other is started."""
 LOOK_S = 0.2
@@ -74,7 +70,7 @@ class LocalEngine:
     ) -> None:
         self._families = {name: _packed(family) for name, family in families.items()}
         cores = n_threads()
-        self.n_workers = n_workers or max(1, min(MAX_WORKERS, cores))
+        self.n_workers = n_workers or waiting.n_workers()
         self.threads = max(1, cores // self.n_workers)
         self.fault = ""
         self._folder = folder
@@ -139,24 +135,10 @@ class LocalEngine:
         self._workers = []
 
     def _start(self) -> _Worker:
-        ours, theirs = Pipe()
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        command = [sys.executable, "-m", "palio.train.engine.worker", str(theirs.fileno())]
-        env = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-        env |= {"OMP_NUM_THREADS": str(self.threads), "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2"}
-        try:
-            process = subprocess.Popen(
-                command, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
-            )
-        except OSError:
-            ours.close()
-            errors.close()
-            raise
-        finally:
-            theirs.close()
-        worker = _Worker(process, ours, errors)
+        blank = waiting.take()
+        worker = _Worker(blank.process, blank.pipe, blank.errors)
         with contextlib.suppress(OSError):  # it is gone already: the next look says so
-            ours.send(str(self._folder))
+            worker.pipe.send(str(self._folder))
         return worker
 
     def _send(self, worker: _Worker) -> None:

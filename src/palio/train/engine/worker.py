@@ -6,6 +6,8 @@ that process and by nobody else, so that it may be unpickled.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import pickle
 import shutil
@@ -25,6 +27,10 @@ LOOK_S = 1.0
 """Seconds between two looks at whether the parent still is."""
 
 
+LIBRARIES = ("polars", "onnx", "lightgbm", "sklearn.linear_model", "palio.measure.scores")
+"""Loaded before a worker knows what to do. Some take a second."""
+
+
 def main() -> None:
     """Serve one engine until it hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine decides when to end
@@ -32,6 +38,7 @@ def main() -> None:
     calm_threads()
     pipe = Connection(int(sys.argv[1]))
     try:
+        _load()
         folder = Path(pipe.recv())
         _end_with(parent, folder)
         families: dict[str, Family] = {}
@@ -52,6 +59,13 @@ def main() -> None:
                 pipe.send(carry_out(order, family, lesson, pace))
     except (EOFError, OSError):
         os._exit(0)
+
+
+def _load() -> None:
+    """Load what most families need, while there is nothing else to do."""
+    for name in LIBRARIES:
+        with contextlib.suppress(Exception):  # who needs it will say so
+            importlib.import_module(name)
 
 
 def _end_with(parent: int, folder: Path) -> None:

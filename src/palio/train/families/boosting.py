@@ -46,7 +46,7 @@ class Boosting(InRounds):
 
     name = "lightgbm"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 9
 
     def seconds(self, shape: Shape, params: Params) -> float:

@@ -49,7 +49,7 @@ class Forest(FixedSettings):
 
     name = "forest"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 4
 
     def seconds(self, shape: Shape, params: Params) -> float:

@@ -23,8 +23,9 @@ from palio.train.family import (
     class_outputs,
     value_outputs,
 )
+from palio.train.solvers.inputs import Inputs, inputs_of, some
 from palio.train.solvers.losses import Loss, loss_of
-from palio.train.solvers.perceptron import REACH, Descent, Drop, Layout, backward, bend, forward
+from palio.train.solvers.perceptron import Descent, Drop, Layout, backward, forward
 
 MAX_SAMPLE = 500_000
 """Rows that are learned from; of more, a random part is."""
@@ -54,7 +55,8 @@ class Mlp:
 
     name = "mlp"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
+    needs: tuple[str, ...] = ()
     n_settings = 6
     rounds = "epochs"
 
@@ -125,9 +127,9 @@ class Mlp:
         loss = loss_of(examples, self.name)
         preprocessing = examples.preprocessing("linear")
         rng = np.random.default_rng(seed)
-        chosen = _some(len(examples.target), MAX_SAMPLE, rng)
+        chosen = some(len(examples.target), MAX_SAMPLE, rng)
         features = examples.matrix(preprocessing)[chosen]
-        inputs = _inputs_of(features)
+        inputs = inputs_of(features)
         layout = _layout(params, inputs, loss)
         check_time(deadline)
         with threadpoolctl.threadpool_limits(1, user_api="blas"):
@@ -138,31 +140,7 @@ class Mlp:
         return course.fitted(preprocessing, examples.task, course.n_rounds)
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """Which features are numbers, and how all are scaled."""
-
-    order: tuple[int, ...]
-    n_numbers: int
-    centers: Array
-    scales: Array
-
-    def __call__(self, features: Array) -> Array:
-        return bend(features[:, list(self.order)], self.centers, self.scales)
-
-
-def _inputs_of(features: Array) -> _Inputs:
-    """Put numbers first, each measured from its median in quarters of its rows; marks stay as they are."""
-    low, q1, middle, q3, high = np.quantile(features, [0.0, 0.25, 0.5, 0.75, 1.0], axis=0)
-    is_number = ~((features == low) | (features == high)).all(axis=0)
-    order = np.concatenate([np.flatnonzero(is_number), np.flatnonzero(~is_number)])
-    scales = np.where(q3 > q1, q3 - q1, (high - low) / 2)
-    scales = np.where(is_number & (scales > 0), scales, 1.0)
-    centers = np.where(is_number, middle, 0.0)
-    return _Inputs(tuple(int(i) for i in order), int(is_number.sum()), centers[order], scales[order])
-
-
-def _layout(params: Params, inputs: _Inputs, loss: Loss) -> Layout:
+def _layout(params: Params, inputs: Inputs, loss: Loss) -> Layout:
     members, has_waves = int(params["members"]), bool(params["waves"]) and inputs.n_numbers > 0
     n_inputs = len(inputs.order) + inputs.n_numbers * EMBEDDED * has_waves
     width = max(8, int(min(params["width"], _widest(n_inputs + loss.n_scores, members))))
@@ -187,14 +165,10 @@ def _batch(n_rows: int) -> int:
     return max(8, min(128, n_rows // 10))
 
 
-def _some(n_rows: int, most: int, rng: np.random.Generator) -> Any:
-    return slice(None) if n_rows <= most else np.sort(rng.choice(n_rows, most, replace=False))
-
-
 class _Course:
     """One fit: the weights after each epoch, and the loss on the watched rows."""
 
-    def __init__(self, layout: Layout, loss: Loss, inputs: _Inputs, deadline: float | None) -> None:
+    def __init__(self, layout: Layout, loss: Loss, inputs: Inputs, deadline: float | None) -> None:
         self._layout, self._loss, self._inputs, self._deadline = layout, loss, inputs, deadline
         self._watched: tuple[Array, Array, Array | None] | None = None
         self._kept: dict[int, Array] = {}
@@ -302,7 +276,7 @@ class _Networks:
 
     layout: Layout
     loss: Loss
-    inputs: _Inputs
+    inputs: Inputs
     weights: Array
     """Shape (n_weights,), float64."""
     task: Task
@@ -318,16 +292,10 @@ class _Networks:
     def add(self, builder: model.GraphBuilder, features: str) -> str:
         """Add the nodes of the networks."""
         networks = model.Perceptrons(
-            order=self.inputs.order,
-            centers=self.inputs.centers,
-            scales=self.inputs.scales,
-            reach=REACH,
+            inputs=self.inputs.spec,
             n_numbers=self.inputs.n_numbers,
             layers=self.layout.views(self.weights),
-            present=tuple(int(c) for c in self.loss.present),
-            is_exponential=self.loss.objective == "poisson",
-            center=self.loss.center,
-            spread=self.loss.spread,
+            head=self.loss.head,
         )
         return model.emit_perceptrons(builder, features, networks, self.task)
 

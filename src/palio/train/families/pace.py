@@ -72,6 +72,7 @@ class InRounds:
     """Base of a family that adds trees round by round, each weighed with `learning_rate`."""
 
     rounds = ROUNDS
+    needs: tuple[str, ...] = ()
 
     def grow(self, params: Params, growth: float) -> Params:
         """Boost longer on more rows: by the square root of `growth`."""

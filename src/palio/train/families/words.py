@@ -99,7 +99,7 @@ class Words(FixedSettings):
     name = "words"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
     modalities: tuple[Modality, ...] = ("tabular", "text")
-    needs = ("text",)
+    needs: tuple[str, ...] = ("text",)
     """Types of which a column must be there."""
     n_settings = 2
 

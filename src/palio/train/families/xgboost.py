@@ -49,7 +49,7 @@ class Xgboost(InRounds):
 
     name = "xgboost"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 8
 
     def seconds(self, shape: Shape, params: Params) -> float:

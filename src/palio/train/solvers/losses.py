@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palio import model
 from palio.core.errors import InputError
 from palio.train.family import Array, Examples, Objective, objective_of
 
@@ -14,6 +15,7 @@ FOCUS = 2.0
 _CORNERS: dict[str, float] = {"huber": 0.5, "absolute": 0.05, "quantile": 0.05}
 """Error, in parts of the spread, from which on these losses rise in a straight line. The quantile is the middle one."""
 _LARGEST_LOG = 30.0
+"""Scores of counts are cut to this; see also `palio.model.tabular.scores`."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class Loss:
     def n_scores(self) -> int:
         """How many scores a row has."""
         return len(self.present) or 1
+
+    @property
+    def head(self) -> model.Head:
+        """How the graph ends."""
+        present = tuple(int(c) for c in self.present)
+        return model.Head(
+            present=present, is_exponential=self.objective == "poisson", center=self.center, spread=self.spread
+        )
 
     def targets(self, target: Array) -> Array:
         """Return what the scores of rows should say, shape (n_rows, n_scores)."""

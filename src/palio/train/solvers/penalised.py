@@ -10,8 +10,6 @@ import numpy as np
 from palio.train.family import Array, check_time
 from palio.train.solvers.losses import Loss
 
-MOST_NUMBERS = 40_000_000
-"""Features × rows that a fit looks at; of more rows, a random part is."""
 LOO_ROWS = 20_000
 """Rows on which penalties are compared."""
 
@@ -70,7 +68,7 @@ def ridge(
             shrunk = values / (values + penalty)
             fitted = part @ (projected / np.sqrt(values) * shrunk).T
             leverage = share @ shrunk + counts[::step] / counts.sum()
-            losses.append(float((((seen - fitted) / (1 - np.minimum(leverage, 0.9999))[:, None]) ** 2).mean()))
+            losses.append(float((((seen - fitted) / np.maximum(1 - leverage, 1e-9)[:, None]) ** 2).mean()))
         best = penalties[int(np.argmin(losses))]
     coefficients = right @ (projected / (values + best)).T
     return Weighed(coefficients, middle - center @ coefficients, float(best))
@@ -83,13 +81,16 @@ def descend(
     weights: Array | None,
     penalty: float,
     *,
+    mix: float = 0.0,
     start: Weighed | None = None,
     steps: int = 200,
     deadline: float | None = None,
 ) -> Weighed:
-    """Make mean loss + penalty / (2 · rows) · squares as small as `steps` of L-BFGS do.
+    """Make mean loss + penalty / rows · (mix · sizes + (1 - mix) / 2 · squares) as small as `steps` of L-BFGS do.
 
-    Source: Zhu, Byrd, Lu and Nocedal 1997.
+    With a `mix`, each coefficient is one that is not negative less another, so that many end at exactly 0.
+
+    Source: Zhu, Byrd, Lu and Nocedal 1997; Zou and Hastie 2005 (elastic net).
     """
     from scipy.optimize import minimize
 
@@ -97,28 +98,53 @@ def descend(
     n_scores = targets.shape[1]
     share = (np.ones(n_rows) if weights is None else weights)[:, None].astype(features.dtype)
     targets = targets.astype(features.dtype)
+    ridge_part, size_part = penalty * (1 - mix) / n_rows, penalty * mix / n_rows
     first = np.zeros((n_features + 1, n_scores))
     if start is None:
         first[-1] = loss.start(targets, weights)
     else:
         first[:-1], first[-1] = start.coefficients, start.intercepts
 
-    def slope(flat: Array) -> tuple[float, Array]:
+    def slope(both: Array) -> tuple[float, Array]:
         check_time(deadline)
-        both = flat.reshape(n_features + 1, n_scores)
         small = both.astype(features.dtype)
         scores = features @ small[:-1] + small[-1]
         value = float((loss.value(scores, targets) * share[:, 0]).mean(dtype=np.float64))
         gap = loss.gradient(scores, targets) * share
         gradient = np.empty_like(both)
-        gradient[:-1] = (features.T @ gap) / n_rows + penalty / n_rows * both[:-1]
+        gradient[:-1] = (features.T @ gap) / n_rows + ridge_part * both[:-1]
         gradient[-1] = gap.mean(axis=0, dtype=np.float64)
-        return value + penalty / (2 * n_rows) * float((both[:-1] ** 2).sum()), gradient.ravel()
+        return value + ridge_part / 2 * float((both[:-1] ** 2).sum()), gradient
+
+    def plain(flat: Array) -> tuple[float, Array]:
+        value, gradient = slope(flat.reshape(first.shape))
+        return value, gradient.ravel()
+
+    def parted(flat: Array) -> tuple[float, Array]:
+        up, down, intercepts = _parts(flat, n_features, n_scores)
+        value, gradient = slope(np.vstack([up - down, intercepts]))
+        sides = [gradient[:-1] + size_part, -gradient[:-1] + size_part, gradient[-1:]]
+        return value + size_part * float(up.sum() + down.sum()), np.concatenate([side.ravel() for side in sides])
 
     options: dict[str, Any] = {"maxiter": steps, "maxcor": 20, "ftol": 1e-7, "gtol": 1e-5}
-    found = minimize(slope, first.ravel(), jac=True, method="L-BFGS-B", options=options).x
-    both = found.reshape(n_features + 1, n_scores)
+    if mix == 0.0:
+        both = minimize(plain, first.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(first.shape)
+    else:
+        begin = np.concatenate([np.maximum(first[:-1], 0).ravel(), np.maximum(-first[:-1], 0).ravel(), first[-1]])
+        bounds = [(0.0, None)] * (2 * n_features * n_scores) + [(None, None)] * n_scores
+        found = minimize(parted, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+        up, down, intercepts = _parts(found, n_features, n_scores)
+        both = np.vstack([up - down, intercepts])
     return Weighed(both[:-1].copy(), both[-1].copy(), penalty)
+
+
+def _parts(flat: Array, n_features: int, n_scores: int) -> tuple[Array, Array, Array]:
+    size = n_features * n_scores
+    return (
+        flat[:size].reshape(n_features, n_scores),
+        flat[size : 2 * size].reshape(n_features, n_scores),
+        flat[2 * size :].reshape(1, n_scores),
+    )
 
 
 def choose(
@@ -129,21 +155,22 @@ def choose(
     penalties: Array,
     rng: np.random.Generator,
     *,
+    mix: float = 0.0,
     steps: int = 200,
     deadline: float | None = None,
 ) -> Weighed:
     """Fit with the penalty that is best on a fifth of the rows, from the largest down, each from the last one's end."""
     if len(penalties) == 1:
-        return descend(features, loss, targets, weights, float(penalties[0]), steps=steps, deadline=deadline)
+        return descend(features, loss, targets, weights, float(penalties[0]), mix=mix, steps=steps, deadline=deadline)
     fold = _fifths(targets, rng)
     rows = np.flatnonzero(fold != 0)[: 4 * LOO_ROWS]
     held = np.flatnonzero(fold == 0)[:LOO_ROWS]
     of = None if weights is None else weights[rows]
-    inside, truth = features[rows], targets[rows]
+    inside, truth = features[rows].astype(np.float32), targets[rows]
     best, losses, path = None, [], []
     for penalty in np.sort(penalties)[::-1]:
         best = descend(
-            inside, loss, truth, of, 0.8 * float(penalty), start=best, steps=steps // 2, deadline=deadline
+            inside, loss, truth, of, 0.8 * float(penalty), mix=mix, start=best, steps=steps // 3, deadline=deadline
         )
         path.append((best, float(penalty)))
         values = loss.value(best.scores(features[held]), targets[held])
@@ -151,7 +178,7 @@ def choose(
         if len(losses) - 1 - int(np.argmin(losses)) >= 2:
             break
     start, penalty = path[int(np.argmin(losses))]
-    return descend(features, loss, targets, weights, penalty, start=start, steps=steps, deadline=deadline)
+    return descend(features, loss, targets, weights, penalty, mix=mix, start=start, steps=steps, deadline=deadline)
 
 
 def _fifths(targets: Array, rng: np.random.Generator) -> Array:

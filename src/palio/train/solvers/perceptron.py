@@ -10,8 +10,6 @@ import numpy as np
 from palio.train.family import Array
 
 Weights = dict[str, Array]
-REACH = 3.0
-"""Inputs are bent so that none is larger than this: x / √(1 + (x / 3)²)."""
 MOMENTUM, MEMORY, TINY = 0.9, 0.95, 1e-8
 """How much of the mean is in the point where gradients are taken; how slowly their squares are forgotten."""
 
@@ -197,10 +195,3 @@ class Descent:
         self.mean += np.float32(share * share / self._total) * (self._front - self.mean)
         np.multiply(self.mean, np.float32(MOMENTUM), out=self.point)
         self.point += np.float32(1 - MOMENTUM) * self._front
-
-
-def bend(rows: Array, centers: Array, scales: Array) -> Array:
-    """Return inputs of a network, none larger than `REACH`, from features of the same shape (n_rows, n_inputs)."""
-    moved = (rows - centers) / scales
-    bent: Array = moved / np.sqrt(1 + (moved / REACH) ** 2)
-    return bent

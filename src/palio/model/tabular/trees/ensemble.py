@@ -5,12 +5,17 @@ Source: ai.onnx.ml 5 `TreeEnsemble`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from palio.model.graph.builder import ML, GraphBuilder
 
 LESS_OR_EQUAL, MEMBER = 0, 6
 SUM = 1
+NUMBERS_A_ROW = 2_000
+"""Numbers that are gathered for one row together: bounds the memory of many trees with many classes."""
 NO_TRANSFORM = 0
 
 
@@ -84,3 +89,36 @@ class Ensemble:
             post_transform=NO_TRANSFORM,
             **members,
         )
+
+
+AddTree = Callable[[Ensemble, npt.NDArray[np.float64], int], None]
+"""Add a tree to an ensemble: one number per leaf (or node), and the target that they add to."""
+
+
+def emit_row_sums(
+    builder: GraphBuilder, features: str, trees: Sequence[AddTree], tables: Sequence[npt.NDArray[np.float64]]
+) -> str:
+    """Sum a row of numbers per tree; return them, float64 (n, n_numbers).
+
+    A leaf holds one number, so each tree (a target of its own) tells which row of a table is meant: the trees are
+    walked once, however many classes there are. Equal rows are stored once.
+
+    Args:
+        tables: For each tree the rows of its leaves (or nodes), shape (n_leaves, n_numbers).
+    """
+    step = max(1, NUMBERS_A_ROW // tables[0].shape[1])
+    total = ""
+    for start in range(0, len(trees), step):
+        some = tables[start : start + step]
+        table, places = np.unique(np.concatenate(some), axis=0, return_inverse=True)
+        ends = np.cumsum([len(one) for one in some])
+        ensemble = Ensemble()
+        for target, (add, place) in enumerate(
+            zip(trees[start : start + step], np.split(places.reshape(-1), ends[:-1]), strict=True)
+        ):
+            add(ensemble, place.astype(np.float64), target)
+        rows = builder.cast(ensemble.emit(builder, features, len(some)), "int64")
+        picked = builder.node("Gather", builder.constant(table), rows)
+        summed = builder.node("ReduceSum", picked, builder.constant([1], "int64"), keepdims=0)
+        total = builder.node("Add", total, summed) if total else summed
+    return total

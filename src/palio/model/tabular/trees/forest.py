@@ -5,6 +5,7 @@ Source: scikit-learn `tree/_tree.pyx` (`_apply_dense`: rows are float32, thresho
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from palio.core.errors import InputError
 from palio.core.records import Task
 from palio.model.graph.builder import GraphBuilder
 from palio.model.graph.heads import both_classes
-from palio.model.tabular.trees.ensemble import Ensemble
+from palio.model.tabular.trees.ensemble import Ensemble, emit_row_sums
 
 
 def emit_forest(builder: GraphBuilder, features: str, estimator: Any, task: Task) -> str:
@@ -42,14 +43,16 @@ def emit_forest(builder: GraphBuilder, features: str, estimator: Any, task: Task
     if len(task.classes) == 2:
         sums = _emit_sums(builder, rounded, [(t, share[:, 1]) for t, share in zip(members, shares, strict=True)])
         return both_classes(builder, _mean(builder, sums, len(members)))
-    return _emit_shares(builder, rounded, members, shares)
+    add = [partial(_add_sklearn, tree) for tree in members]
+    return _mean(builder, emit_row_sums(builder, rounded, add, shares), len(members))
 
 
 def _shares(tree: Any, seen: list[int], n_classes: int) -> npt.NDArray[np.float64]:
-    """Return class probabilities per node, shape (n_nodes, n_classes)."""
+    """Return class probabilities per node, shape (n_nodes, n_classes); those of forks, which nobody asks for, are 0."""
     counts = tree.value[:, 0, :]
     shares = np.zeros((counts.shape[0], n_classes))
-    shares[:, seen] = counts / counts.sum(axis=1, keepdims=True)
+    leaves = tree.children_left < 0
+    shares[np.ix_(leaves, seen)] = counts[leaves] / counts[leaves].sum(axis=1, keepdims=True)
     return shares
 
 
@@ -61,27 +64,11 @@ def _emit_sums(builder: GraphBuilder, features: str, trees: list[tuple[Any, npt.
     """Sum one number per leaf over all trees, shape (n, 1)."""
     ensemble = Ensemble()
     for tree, weights in trees:
-        _add_sklearn(ensemble, tree, weights, 0)
+        _add_sklearn(tree, ensemble, weights, 0)
     return ensemble.emit(builder, features, 1)
 
 
-def _emit_shares(builder: GraphBuilder, features: str, trees: list[Any], shares: list[npt.NDArray[np.float64]]) -> str:
-    """Average the class probabilities of the leaves, shape (n, n_classes).
-
-    A leaf holds one number, so each tree (a target of its own) gives the row of a table that holds its probabilities:
-    the trees are walked once, however many classes there are.
-    """
-    ensemble = Ensemble()
-    start = 0
-    for target, tree in enumerate(trees):
-        _add_sklearn(ensemble, tree, np.arange(start, start + tree.node_count, dtype=np.float64), target)
-        start += tree.node_count
-    rows = builder.cast(ensemble.emit(builder, features, len(trees)), "int64")
-    picked = builder.node("Gather", builder.constant(np.concatenate(shares)), rows)
-    return builder.node("ReduceMean", picked, builder.constant([1], "int64"), keepdims=0)
-
-
-def _add_sklearn(ensemble: Ensemble, tree: Any, weights: npt.NDArray[np.float64], target: int) -> None:
+def _add_sklearn(tree: Any, ensemble: Ensemble, weights: npt.NDArray[np.float64], target: int) -> None:
     left, right = tree.children_left.tolist(), tree.children_right.tolist()
     features, thresholds = tree.feature.tolist(), tree.threshold.tolist()
     missing_left = np.asarray(tree.missing_go_to_left).tolist()

@@ -1,74 +1,21 @@
-"""Read answers and truths of a batch: classes as index, numbers as they are, features as columns of numbers."""
+"""Read the inputs of a batch as columns of numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.records import Task
-
 Array = npt.NDArray[Any]
 Batch = Mapping[str, Array]
-NO_LABEL = -1
-"""Index of a row without a label …"""
-UNKNOWN = -2
-"""… and of one whose class the model does not know."""
 _N_CATEGORIES = 30
 _N_VALUES = 1_000
 """A text column with more values than this holds names or sentences, not categories."""
 _LEAST_KNOWN = 0.5
-
-
-class Answers(NamedTuple):
-    """What the model said, one entry per row."""
-
-    prediction: Array
-    """Class index (`UNKNOWN` if it is none of the task's), or number."""
-    probabilities: Array | None
-    """Shape (n_rows, n_classes), or None; each row adds up to 1."""
-
-
-def answers_of(task: Task, batch: Batch) -> Answers:
-    """Read what the model said in a batch of the log."""
-    if task.kind == "regression":
-        return Answers(np.asarray(batch["prediction"], np.float64), None)
-    prediction = class_index(task, batch["prediction"])
-    names = [f"probability_{label}" for label in task.classes]
-    if any(name not in batch for name in names):
-        return Answers(prediction, None)
-    p = np.stack([np.asarray(batch[name], np.float64) for name in names], axis=1)
-    total = p.sum(axis=1, keepdims=True)
-    return Answers(prediction, np.divide(p, total, out=np.full_like(p, np.nan), where=total > 0))
-
-
-def usable(task: Task, answers: Answers) -> Array:
-    """Tell which rows can be judged: with an answer that the task knows, and all its probabilities."""
-    if task.kind == "regression":
-        return np.isfinite(answers.prediction)
-    fine = answers.prediction >= 0
-    if answers.probabilities is not None:
-        p = answers.probabilities
-        fine = fine & np.isfinite(p).all(axis=1) & (p >= 0).all(axis=1)
-    return np.asarray(fine, bool)
-
-
-def truths_of(task: Task, batch: Batch) -> Array:
-    """Read the labels of a batch: class index with `NO_LABEL` and `UNKNOWN`, or numbers with NaN for no label."""
-    if task.kind == "regression":
-        values = batch["truth_number"] if "truth_number" in batch else batch["truth"]
-        return np.asarray(values, np.float64)
-    return class_index(task, batch["truth"])
-
-
-def class_index(task: Task, labels: Array) -> Array:
-    """Turn labels into the index of their class; empty is `NO_LABEL`, other texts are `UNKNOWN`."""
-    table = {label: place for place, label in enumerate(task.classes)} | {"": NO_LABEL}
-    return np.fromiter(map(table.get, _texts(np.asarray(labels)), repeat(UNKNOWN)), np.int64, len(labels))
 
 
 class Features:
