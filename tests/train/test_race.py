@@ -52,6 +52,8 @@ def run(started: Any, score: Score, *, n_workers: int = 1, n_steps: int = 40) ->
             if found is not None:
                 one.screen = found if one.screen is None else one.screen
                 one.scores |= dict.fromkeys(done.folds, (found,))
+                if len(one.scores) == 5:
+                    one.whole_at = done.number
     return steps
 
 
@@ -84,6 +86,7 @@ def test_a_step_knows_nothing_of_the_last_few() -> None:
         if step is not None and step.number == step.candidate:
             steps.append(step)
             known[number] = Candidate(number, step.family, step.params, step.seed, screen=by_family(step))
+            known[number].scores = {0: (by_family(step) or 0.0,)}
     assert len(steps) > 4
 
 
@@ -111,6 +114,20 @@ def test_no_candidate_goes_to_all_folds_twice() -> None:
 def test_small_tables_are_fitted_on_all_folds_at_once() -> None:
     steps = run(race(screens=False), by_family)
     assert all(step.folds == (0, 1, 2, 3, 4) for step in steps if step.number == step.candidate and step.number >= 3)
+
+
+def test_one_fold_of_a_small_table_leaves_nobody_behind() -> None:
+    def odd_fold(step: Step) -> float:
+        return 0.3 if step.folds == (0,) and step.family != "dummy" else by_family(step) or 0.0
+
+    steps = run(race(screens=False, most=None), odd_fold)
+    taken = {step.family for step in steps if step.folds == (1, 2, 3, 4)}
+    assert taken == {"dummy", "linear", "lightgbm"}  # the others learned from all folds at once
+
+
+def test_where_the_first_fold_shows_no_gain_all_folds_are_asked() -> None:
+    steps = run(race(most=None), lambda step: 0.5 if step.family == "dummy" else 0.4)
+    assert {"linear", "lightgbm", "forest"} <= {step.family for step in steps if step.folds == (1, 2, 3, 4)}
 
 
 def test_so_many_candidates_are_tried_as_were_asked_for_and_no_more() -> None:

@@ -153,7 +153,7 @@ def test_a_metric_that_is_nowhere_defined_fails_the_candidate() -> None:
 
 def test_answers_of_the_worst_are_let_go_of_and_those_of_the_best_of_each_family_kept() -> None:
     made = {
-        k: Candidate(k, family, {}, 0, scores={0: (0.9 - k / 100,)}, answers={0: np.zeros((10, 2))}, is_whole=True)
+        k: Candidate(k, family, {}, 0, scores={0: (0.9 - k / 100,)}, answers={0: np.zeros((10, 2))}, whole_at=0)
         for k, family in enumerate(["linear"] * 30 + ["dummy"])
     }
     forget(made.values(), sign=1.0)
@@ -164,7 +164,7 @@ def test_answers_of_the_worst_are_let_go_of_and_those_of_the_best_of_each_family
 def test_it_makes_no_difference_when_answers_are_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "MAX_KEPT", 4)
     scores = np.random.default_rng(0).random(40)
-    once = [Candidate(k, "linear", {}, 0, scores={0: (s,)}, answers={0: np.zeros(1)}, is_whole=True) for k, s in
+    once = [Candidate(k, "linear", {}, 0, scores={0: (s,)}, answers={0: np.zeros(1)}, whole_at=0) for k, s in
             enumerate(scores)]  # fmt: skip
     often: list[Candidate] = []
     for one in once:
@@ -177,7 +177,7 @@ def test_it_makes_no_difference_when_answers_are_let_go_of(monkeypatch: pytest.M
 def test_with_many_classes_and_rows_few_answers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "KEPT_BYTES", 8_000)
     made = [
-        Candidate(k, "linear", {}, 0, scores={0: (1.0,)}, answers={0: np.zeros((100, 10))}, is_whole=True)
+        Candidate(k, "linear", {}, 0, scores={0: (1.0,)}, answers={0: np.zeros((100, 10))}, whole_at=0)
         for k in range(20)
     ]
     forget(made, sign=1.0)

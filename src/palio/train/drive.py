@@ -250,7 +250,8 @@ class Drive:
         if self.clock is not None:
             self.clock.take_in(outcome)
         trial.take_in(candidate, step, outcome)
-        candidate.is_whole = len(candidate.scores) == self.n_folds
+        if candidate.whole_at is None and len(candidate.scores) == self.n_folds:
+            candidate.whole_at = step.number
         if step.planned is not None and step.planned.latency_ms and candidate.cost is not None:
             p50, p99 = step.planned.latency_ms
             candidate.cost = msgspec.structs.replace(candidate.cost, latency_ms_p50=p50, latency_ms_p99=p99)

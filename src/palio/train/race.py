@@ -71,10 +71,15 @@ class Candidate:
     reason: str = ""
     """Why it was not gone on with."""
     failed: bool = False
-    is_whole: bool = False
-    """It was scored on all folds."""
+    whole_at: int | None = None
+    """The step since which it is scored on all folds."""
     was_ended: bool = False
     """By the clock, or for the memory that it took."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was scored on all folds."""
+        return self.whole_at is not None
 
     @property
     def fit_s(self) -> float:
@@ -183,7 +188,7 @@ class Race:
         if tried < len(self._defaults[name]):
             params = dict(self._defaults[name][tried])
         else:
-            past = [(one.asked, one.screen) for one in known.values() if one.family == name]
+            past = [(one.asked, self._worth(number, one)) for one in known.values() if one.family == name]
             params = propose(
                 family, past, shape=self._shape, task=terms.task, seed=terms.seed, trial=number, sign=terms.sign
             )
@@ -194,38 +199,31 @@ class Race:
 
     def _promote(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Take the most promising candidate to the folds that it has not seen."""
-        ranked = self._ranked(known)
-        best = ranked[0].screen if ranked else None
-        simplest = self._simplest(ranked)
+        if not self._screens:  # a fold of a small table says too little to leave anyone behind
+            waiting = [one for one in known.values() if one.number not in self._promoted and one.screen is not None]
+            return self._whole(number, waiting[0]) if waiting else None
+        ranked = self._ranked(number, known)
         n_whole = dict.fromkeys(self._families, 0)
         for one in ranked:
             n_whole[one.family] += one.number in self._promoted
-        for one in ranked:
-            if one.number in self._promoted or (n_whole[one.family] >= MAX_WHOLE_A_FAMILY and one is not ranked[0]):
-                continue
-            if self._promoted and _is_hopeless(one.screen, best, simplest, sign=self._terms.sign):
-                continue
-            if n_whole[one.family] and len(self._promoted) < N_WHOLE_FIRST and self._has_fresh(ranked, n_whole):
-                continue  # first the best of each family
-            self._promoted.add(one.number)
-            return Step(number, one.number, one.family, one.params, one.seed, self._folds[1:])
+        open_to = [one for one in ranked if one.number not in self._promoted and not self._is_hopeless(one, ranked)]
+        if len(self._promoted) < N_WHOLE_FIRST:  # first the best of each family
+            open_to.sort(key=lambda one: n_whole[one.family] > 0)
+        for one in open_to:
+            if n_whole[one.family] < MAX_WHOLE_A_FAMILY or one is ranked[0]:
+                return self._whole(number, one)
         return None
 
-    def _has_fresh(self, ranked: Sequence[Candidate], n_whole: Mapping[str, int]) -> bool:
-        best = ranked[0].screen
-        simplest = self._simplest(ranked)
-        return any(
-            not n_whole[one.family] and not _is_hopeless(one.screen, best, simplest, sign=self._terms.sign)
-            for one in ranked
-        )
+    def _whole(self, number: int, one: Candidate) -> Step:
+        self._promoted.add(one.number)
+        return Step(number, one.number, one.family, one.params, one.seed, self._folds[1:])
 
     def _explore(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Try new settings of one of the families that did best."""
         if not self._may_be_new():
             return None
-        ranked = self._ranked(known)
-        best, simplest = (ranked[0].screen if ranked else None), self._simplest(ranked)
-        fair = [one for one in ranked if not _is_hopeless(one.screen, best, simplest, sign=self._terms.sign)]
+        ranked = self._ranked(number, known)
+        fair = [one for one in ranked if not self._is_hopeless(one, ranked)]
         families = list(dict.fromkeys(one.family for one in fair))
         open_to = [name for name in families if self._is_open(name)]
         if not open_to:
@@ -234,22 +232,36 @@ class Race:
         self._explored += 1
         return self._new(number, open_to[min(place, len(open_to) - 1)], known)
 
-    def _simplest(self, ranked: Sequence[Candidate]) -> float | None:
-        return next((one.screen for one in ranked if one.family == "dummy"), None)
-
     def _is_open(self, name: str) -> bool:
         family, tried = self._families[name], self._n_tried[name]
         return tried < max(len(self._defaults[name]), TRIALS_A_SETTING * family.n_settings)
 
-    def _ranked(self, known: Mapping[int, Candidate]) -> list[Candidate]:
-        """Return the candidates by the score of the first fold, the best first."""
-        scored = [one for one in known.values() if one.screen is not None and np.isfinite(one.screen)]
-        return sorted(scored, key=lambda one: (-self._terms.sign * (one.screen or 0.0), one.number))
+    def _ranked(self, number: int, known: Mapping[int, Candidate]) -> list[Candidate]:
+        """Return the candidates by what they are compared by, the best first."""
+        scored = {one.number: self._worth(number, one) for one in known.values()}
+        fair = [one for one in known.values() if scored[one.number] is not None]
+        return sorted(fair, key=lambda one: (-self._terms.sign * (scored[one.number] or 0.0), one.number))
 
+    def _worth(self, number: int, one: Candidate) -> float | None:
+        """Return the score that a candidate is compared by: of all folds of a small table, else of the first."""
+        if self._screens:
+            found = one.screen
+        else:
+            found = one.mean() if one.whole_at is not None and one.whole_at <= number - LAG else None
+        return found if found is not None and np.isfinite(found) else None
 
-def _is_hopeless(score: float | None, best: float | None, simplest: float | None, *, sign: float) -> bool:
-    """Tell whether a score loses too much of what the best gains over the constant answer."""
-    if score is None or best is None or simplest is None:
-        return score is None
-    gain = sign * (best - simplest)
-    return sign * (best - score) > HOPELESS_SHARE * max(gain, 0.0)
+    def _is_hopeless(self, one: Candidate, ranked: Sequence[Candidate]) -> bool:
+        """Tell whether a candidate loses too much of what the best gains over the constant answer.
+
+        Where nothing gains, nobody is left behind: the first fold may be an odd one.
+        """
+        simplest = next((each for each in ranked if each.family == "dummy"), None)
+        if simplest is None:
+            return False
+        sign = self._terms.sign
+        score, best, floor = (self._score(each) for each in (one, ranked[0], simplest))
+        return best != floor and sign * (best - score) > HOPELESS_SHARE * sign * (best - floor)
+
+    def _score(self, one: Candidate) -> float:
+        found = one.screen if self._screens else one.mean()
+        return 0.0 if found is None else found
