@@ -205,7 +205,9 @@ def score(
     task: Task, truth: Array, outputs: Any, *, rows: slice | Array = slice(None), names: Sequence[str] | None = None
 ) -> dict[str, float]:
     """Compute point metrics of `outputs` on some rows: those named, or all of the task."""
-    return measure.score(task, truth[rows], model.answers_of(outputs, task).take(rows), names=names)
+    p = outputs.probabilities
+    some = model.Outputs(outputs.prediction[rows], None if p is None else p[rows])
+    return measure.score(task, truth[rows], model.answers_of(some, task), names=names)
 
 
 def _blocks(n_rows: int, n_blocks: int) -> list[slice]:
