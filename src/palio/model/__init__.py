@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.kernel import emit_kernel as emit_kernel
     from palio.model.tabular.linear import emit_constant as emit_constant
     from palio.model.tabular.linear import emit_linear as emit_linear
+    from palio.model.tabular.neighbours import NeighbourVotes as NeighbourVotes
+    from palio.model.tabular.neighbours import emit_neighbours as emit_neighbours
     from palio.model.tabular.options import PreprocessingOptions as PreprocessingOptions
     from palio.model.tabular.options import Style as Style
     from palio.model.tabular.perceptron import Perceptrons as Perceptrons
@@ -66,7 +68,9 @@ if TYPE_CHECKING:
     from palio.model.tabular.ramps import fit_ramps as fit_ramps
     from palio.model.tabular.scores import BentInputs as BentInputs
     from palio.model.tabular.scores import Head as Head
+    from palio.model.tabular.scores import emit_bent as emit_bent
     from palio.model.tabular.scores import emit_head as emit_head
+    from palio.model.tabular.scores import emit_product as emit_product
     from palio.model.tabular.trees import emit_forest as emit_forest
     from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
 else:
@@ -95,11 +99,12 @@ else:
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",
+            "tabular.neighbours": "NeighbourVotes emit_neighbours",
             "tabular.options": "PreprocessingOptions Style",
             "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
             "tabular.ramps": "Ramps fit_ramps",
-            "tabular.scores": "BentInputs Head emit_head",
+            "tabular.scores": "BentInputs Head emit_bent emit_head emit_product",
             "tabular.trees": "emit_forest emit_lightgbm",
         },
     )
