@@ -139,6 +139,8 @@ def fit_preprocessing(
         for spec in categories
     ]
     encodings = [found for found in encoded if found is not None]
+    told = {spec.column for spec, _ in encodings if style == "forest" and options.encode != "count"}
+    categories = tuple(spec for spec in categories if spec.encoding != "order" or spec.column not in told)
     if not numbers and not categories:
         raise InputError(
             "preprocessing: no feature column holds two different values",
