@@ -31,7 +31,7 @@ MADE = (
     Derived(operation="product", columns=("price", "area")),
     Derived(operation="ratio", columns=("area", "price")),
 )
-OPTIONS = PreprocessingOptions(derived=MADE, encode="both")
+OPTIONS = PreprocessingOptions(derived=MADE, encode="both", encode_from=12)
 
 
 @pytest.fixture(scope="module")

@@ -146,9 +146,11 @@ def fit_preprocessing(
         for spec in categories
     ]
     encodings = [found for found in encoded if found is not None]
+    told = {spec.column for spec, _ in encodings if style == "forest" and options.encode != "count"}
+    categories = tuple(spec for spec in categories if spec.encoding != "order" or spec.column not in told)
     texts = _fit_texts(schema, feeds, signals, style) if options.texts else []
     held_out = [*(rows for _, rows in encodings), *(scores for _, scores in texts if scores.size)]
-    if not numbers and not categories and not texts:
+    if not numbers and not categories and not texts and not encodings:
         raise InputError(
             "preprocessing: no feature column holds two different values",
             hint="check the source, or let more columns be features",
