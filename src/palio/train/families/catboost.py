@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from palio import model
+from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
 from palio.train.families.links import probabilities_of
 from palio.train.families.pace import (
@@ -56,7 +57,8 @@ class Catboost(InRounds):
         depth, n_scores = int(params["depth"]), trees_a_round(shape)
         looked_at = shape.n_features * float(params["rsm"])
         cells = shape.n_rows * (4 + looked_at)
-        round_s: float = 1e-3 + depth * 1.2e-8 * cells * (1 + 0.5 * (n_scores - 1)) + 2e-7 * 2**depth * looked_at * n_scores
+        level = 1.2e-8 * cells * (1 + 0.5 * (n_scores - 1))
+        round_s: float = 1e-3 + depth * level + 2e-7 * 2**depth * looked_at * n_scores
         return 0.2 + 1e-7 * shape.n_rows * shape.n_features + expected_rounds(params) * round_s
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
@@ -96,13 +98,15 @@ class Catboost(InRounds):
 
         Raises:
             OutOfTime: the deadline has come before the first round.
-            InputError: fewer than two classes have examples, or a count is negative.
+            InputError: fewer than two classes or values have examples, or a count is negative.
         """
         import catboost
 
         check_time(deadline)
         preprocessing = examples.preprocessing("forest")
         need_two_classes(examples, self.name)
+        if float(examples.target.min()) == float(examples.target.max()):
+            raise InputError("catboost: all values are the same", hint="bring rows of at least two values")
         start = _start(examples, params)
         rows = start.pool(examples, preprocessing)
         watched = None if watch is None else start.pool(watch, preprocessing)
