@@ -115,7 +115,7 @@ class Catboost(InRounds):
         n_leaves = 2 ** int(params["depth"])
         usual = most_rounds(params, examples.shape, n_leaves=n_leaves) if watched else expected_rounds(params)
         booster = catboost.CatBoost(
-            _settings(params, start, seed, n_rows=len(examples.target)) | {"iterations": int(params.get(ROUNDS, usual))}
+            _settings(params, start, seed, rows.shape) | {"iterations": int(params.get(ROUNDS, usual))}
         )
         booster.fit(rows, eval_set=watched, callbacks=[_Follow(pace)])
         return _fitted(booster, preprocessing, examples.task, start, pace)
@@ -174,14 +174,18 @@ def _start(examples: Examples, params: Params) -> _Start:
     return _Start("MultiClass", np.log(shares), seen)
 
 
-def _settings(params: Params, start: _Start, seed: int, *, n_rows: int) -> dict[str, Any]:
+def _settings(params: Params, start: _Start, seed: int, shape: tuple[int, int]) -> dict[str, Any]:
     settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha")}
+    n_rows, n_features = shape
+    if n_rows < 100:
+        settings["subsample"] = 1.0
+    settings["rsm"] = min(1.0, max(float(params["rsm"]), 4 / n_features))  # of few columns it may draw none
     return settings | {
         "loss_function": start.loss,
         "boosting_type": "Plain",
         # said, since else it depends on the number of rounds; with one step two classes take twice the rounds
         "leaf_estimation_iterations": 10 if start.loss == "Logloss" else 1,
-        "bootstrap_type": "MVS" if n_rows >= 100 else "Bernoulli",
+        "bootstrap_type": "Bernoulli",  # the library's own, MVS, raises an error once all rows are answered perfectly
         "boost_from_average": False,
         "border_count": 128,
         "use_best_model": False,
