@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palio import data, measure, model, split, train
+from palio import data, model, split, train
 from palio.core.records import Task
 from palio.store import Store, open_store
 from palio.train import cutting, unseen

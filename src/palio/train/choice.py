@@ -113,7 +113,7 @@ def choose(
 
     First come those that meet the limits, by score. A mix must be better than its best member by more than the noise of
     their difference. A simpler candidate is taken before the best one if that costs less than a tenth of the standard
-    error of their difference; with `prefer = "simple"`, less than one. If none (but the dummy) meets the limits, those
+    error of their difference; with `prefer = "simple"`, less than one. So is the constant answer, whatever is preferred. If none (but the dummy) meets the limits, those
     that come nearest to them go first, and a sentence warns of it.
 
     Args:
@@ -192,7 +192,9 @@ def _simplest(by_score: Sequence[Run], best: Run, errors: _Errors, *, sign: floa
     for run in by_score:
         behind = sign * (_score(best) - _score(run))
         error = errors.of(best, run)
-        if run is not best and not run.members and (behind <= 0 or (math.isfinite(error) and behind <= within * error)):
+        # what is not better than the constant answer beyond chance has learned nothing that can be told
+        most = max(1.0, within) if run.family == "dummy" else within
+        if run is not best and not run.members and (behind <= 0 or (math.isfinite(error) and behind <= most * error)):
             equal.append(run)
     fewest = min(run.n_parameters or 0 for run in equal)
     if SAME_SIZE * fewest >= (best.n_parameters or 0):

@@ -109,7 +109,7 @@ def test_where_no_worker_can_be_started_this_process_takes_over(
     mute = tmp_path / "python"
     mute.write_text("#!/bin/sh\necho no memory to be had >&2\nexit 3\n")
     mute.chmod(0o755)
-    monkeypatch.setattr(local.sys, "executable", str(mute))
+    monkeypatch.setattr(sys, "executable", str(mute))
     engine = open_engine(n_workers=2)
     assert outcome_of(engine, order(1)).status == "done"
     assert "its worker ended with code 3 (no memory to be had)" in engine.fault
@@ -120,7 +120,7 @@ def test_where_no_worker_can_be_started_this_process_takes_over(
 def test_a_process_that_cannot_be_started_at_all_is_an_error_and_leaves_nothing(
     open_engine: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local.sys, "executable", "/no/such/python")
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(OSError, match="No such file"):
         open_engine()
 
