@@ -81,7 +81,9 @@ def emit_found(builder: GraphBuilder, found: str, head: Head, task: Task) -> str
 
 
 def emit_product(builder: GraphBuilder, rows: str, factors: npt.NDArray[np.float64]) -> str:
-    """Return rows @ factors; of one column as a multiplication: the runtime may draw a factor beside a matrix product
-    into it, in float32."""
+    """Return rows @ factors, of one column as a multiplication.
+
+    ONNX Runtime may draw a single number that stands beside a matrix product into it, in float32.
+    """
     op = "Mul" if factors.shape[0] == 1 else "MatMul"
     return builder.node(op, rows, builder.constant(np.ascontiguousarray(factors)))

@@ -114,7 +114,9 @@ class _Evidence:
 
     def scores(self, columns: Array) -> Array:
         inputs = columns[:, : len(self.squared)]
-        return columns @ self.linear + (inputs * inputs) @ self.squared + self.offsets
+        """Return the log odds of classes, but for a number that a row has in common."""
+        scores: Array = columns @ self.linear + (inputs * inputs) @ self.squared + self.offsets
+        return scores
 
     def tempered(self, temper: float, priors: Array) -> _Evidence:
         """Return evidence that counts for less, beside the same shares of the classes."""

@@ -28,7 +28,7 @@ from palio.train.solvers.metric import METRIC_LANDMARKS, METRIC_ROWS, gaussian_l
 
 MAX_SAMPLE = 100_000
 """Rows that are learned from; of more, a random part is."""
-MAX_STORED, MAX_NUMBERS = 2_000, 500_000
+MAX_STORED, MAX_NUMBERS = 2_000, 200_000
 """Rows, and numbers in them, that the graph holds; all others are counted with the nearest of them."""
 COUNTS = (2, 4, 8, 15, 30, 60, 120)
 """Numbers of neighbours; the best on rows left out, one at a time, is taken."""
@@ -154,9 +154,7 @@ def distances(rows: Array, stored: Array) -> Array:
     return np.asarray(np.maximum(own + (stored * stored).sum(axis=1) + rows @ (-2.0 * stored.T), 0.0))
 
 
-def _store(
-    rows: Array, targets: Array, counts: Array, rng: np.random.Generator, deadline: float | None
-) -> _Stored:
+def _store(rows: Array, targets: Array, counts: Array, rng: np.random.Generator, deadline: float | None) -> _Stored:
     """Draw rows, and count every other one with the nearest of them."""
     most = max(20, min(MAX_STORED, MAX_NUMBERS // (rows.shape[1] + targets.shape[1])))
     drawn = np.unique(rows[some(len(rows), most, rng)], axis=0)
