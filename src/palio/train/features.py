@@ -196,8 +196,10 @@ def _fit(examples: Examples, style: Style, options: PreprocessingOptions, deadli
     known = "linear" if style == "linear" else "tree"
     preprocessing = examples.preprocessing(known, options)
     features = examples.matrix(preprocessing)
-    fit = _fit_linear if known == "linear" else _fit_trees
-    predict, use = fit(examples, features, preprocessing)
+    if known == "linear":
+        predict, use = _fit_linear(examples, features)
+    else:
+        predict, use = _fit_trees(examples, features, list(preprocessing.categorical))
     plain = {c.name for c in examples.schema.features if not carries_text(c) and c.type != "datetime"}
     used = {
         spec.column: float(use[place])
@@ -207,7 +209,7 @@ def _fit(examples: Examples, style: Style, options: PreprocessingOptions, deadli
     return _Quick(preprocessing, predict, used)
 
 
-def _fit_trees(examples: Examples, features: Array, preprocessing: Preprocessing) -> tuple[Callable[..., Array], Array]:
+def _fit_trees(examples: Examples, features: Array, categorical: list[int]) -> tuple[Callable[..., Array], Array]:
     import lightgbm
 
     task = examples.task
@@ -226,7 +228,6 @@ def _fit_trees(examples: Examples, features: Array, preprocessing: Preprocessing
     if n_classes > 2:
         settings["num_class"] = n_classes
     target, middle, spread = _standardised(examples)
-    categorical = list(preprocessing.categorical)
     rows = lightgbm.Dataset(
         features, target, weight=examples.weights, categorical_feature=categorical, params={"verbose": -1}
     )
@@ -235,9 +236,7 @@ def _fit_trees(examples: Examples, features: Array, preprocessing: Preprocessing
     return (lambda asked: middle + spread * booster.predict(asked, num_threads=n_threads())), np.asarray(use)
 
 
-def _fit_linear(
-    examples: Examples, features: Array, preprocessing: Preprocessing
-) -> tuple[Callable[..., Array], Array]:
+def _fit_linear(examples: Examples, features: Array) -> tuple[Callable[..., Array], Array]:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, Ridge
 

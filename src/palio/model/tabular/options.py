@@ -53,6 +53,8 @@ class PreprocessingOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     """
     encode_from: int = 100
     """Categories of more values than this are encoded; of fewer, codes tell as much (LOG.md: features of columns)."""
+    days: bool = True
+    """The days between two moments of a row are features, if there are not too many pairs of moments."""
     derived: tuple[Derived, ...] = ()
     """Numbers to make of several columns."""
     texts: bool = True
