@@ -82,6 +82,7 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     trials: Annotated[int, msgspec.Meta(ge=0)] = 0
     objective: Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"] = "auto"
     imbalance: Literal["none", "balanced"] = "none"
+    threshold: str = "auto"
     families: tuple[str, ...] = ()
 
 
@@ -105,6 +106,8 @@ class ValueTable(_Table, frozen=True, kw_only=True):
     """[value]: what an error costs, so that an improvement has a price."""
 
     error_cost: float = 0.0
+    miss_cost: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    false_alarm_cost: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     requests_per_day: float = 0.0
     currency: str = "EUR"
     kpis: tuple[Kpi, ...] = ()

@@ -152,7 +152,7 @@ def _answers(bundle: Bundle, frame: pl.DataFrame) -> dict[str, Any]:
     question = questions.of(bundle.manifest.task)
     if not frame.height:
         kinds: dict[str, Any] = dict.fromkeys(question.names, pl.Float64)
-        if question.text:
+        if question.is_text:
             kinds[questions.PREDICTION] = pl.String
         return {name: pl.Series([], dtype=kind) for name, kind in kinds.items()}
     outputs = bundle.graph.predict(model.feeds_from_frame(frame, bundle.manifest.schema))

@@ -17,6 +17,7 @@ from palio import evaluate as judging
 from palio import promote as promoting
 from palio import split as splitting
 from palio import train as training
+from palio.core.config import Config
 from palio.core.errors import NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Cost, Decision, Gate, Parity, Parts, Promotion, Search, Snapshot, Task
@@ -112,9 +113,7 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             after_s=opened.after_s,
             prefer=table.prefer,
             trials=table.trials,
-            objective=table.objective,
-            weight=opened.config.data.weight,
-            imbalance=table.imbalance,
+            how=_how(opened.config),
             engine=table.engine,
             seed=table.seed,
             families=table.families,
@@ -131,6 +130,18 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
         return search
 
     return opened.once("train", inputs, Search, make), inputs
+
+
+def _how(config: Config) -> training.How:
+    """Say from the settings how candidates learn."""
+    table, value = config.train, config.value
+    return training.How(
+        objective=table.objective,
+        weight=config.data.weight,
+        balanced=table.imbalance == "balanced",
+        threshold=table.threshold,
+        costs=training.Costs(value.miss_cost, value.false_alarm_cost),
+    )
 
 
 def candidate(opened: Opened, parts: Parts) -> Search:
@@ -153,7 +164,7 @@ def _search_inputs(opened: Opened, parts: Parts, task: Task) -> dict[str, Any]:
         "task": task,
         "train": config.train,
         "limits": config.limits,
-        "weight": config.data.weight,
+        "how": _how(config),
         "versions": model.versions(),
     }
 

@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from palio.model.tabular.kernel import emit_kernel as emit_kernel
     from palio.model.tabular.linear import emit_constant as emit_constant
     from palio.model.tabular.linear import emit_linear as emit_linear
+    from palio.model.tabular.neighbours import NeighbourVotes as NeighbourVotes
+    from palio.model.tabular.neighbours import emit_neighbours as emit_neighbours
     from palio.model.tabular.options import Derived as Derived
     from palio.model.tabular.options import PreprocessingOptions as PreprocessingOptions
     from palio.model.tabular.options import Style as Style
@@ -72,7 +74,9 @@ if TYPE_CHECKING:
     from palio.model.tabular.ramps import fit_ramps as fit_ramps
     from palio.model.tabular.scores import BentInputs as BentInputs
     from palio.model.tabular.scores import Head as Head
+    from palio.model.tabular.scores import emit_bent as emit_bent
     from palio.model.tabular.scores import emit_head as emit_head
+    from palio.model.tabular.scores import emit_product as emit_product
     from palio.model.tabular.trees.catboost import CatboostModel as CatboostModel
     from palio.model.tabular.trees.catboost import emit_catboost as emit_catboost
     from palio.model.tabular.trees.forest import emit_forest as emit_forest
@@ -114,6 +118,7 @@ else:
             "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",
             "tabular.options": "Derived PreprocessingOptions Style",
+            "tabular.neighbours": "NeighbourVotes emit_neighbours",
             "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
             "tabular.trees.catboost": "CatboostModel emit_catboost",
@@ -123,6 +128,6 @@ else:
             "text.vocabulary": "count_entries learn_reading",
             "text.weighing": "Weighing fit_weighing",
             "tabular.ramps": "Ramps fit_ramps",
-            "tabular.scores": "BentInputs Head emit_head",
+            "tabular.scores": "BentInputs Head emit_bent emit_head emit_product",
         },
     )

@@ -63,7 +63,7 @@ class Truths:
 
     def __init__(self, task: Task | None, column: Column | None = None) -> None:
         self._classes = frozenset(task.classes) if task is not None else frozenset()
-        self._is_number = task is not None and not questions.of(task).text
+        self._is_number = task is not None and not questions.of(task).is_text
         self._reader = None if column is None else CellReader(column)
         self._decimal = column.decimal if column is not None else "."
 

@@ -134,7 +134,7 @@ def _strata_fit(previous: Parts, task: Task) -> bool:
     keys = {stratum.key for stratum in previous.strata}
     if previous.method == "time" or (previous.method == "grouped" and keys == {grouping.ALL}):
         return True
-    if task.kind == "classification":
+    if task.classes:
         return bool(keys & set(task.classes))
     return bool(previous.strata) and previous.strata[-1].key == strata.TOP_STRATUM
 
@@ -214,12 +214,7 @@ def _place(
         bounds = bounds_in_time(seen.moments, labelled, shares, previous)
         return Spread((), 0, strata.place_in_time(seen.moments, bounds, among=labelled)), bounds
     where = uniform(seen.keys, plan.seed, "split")
-    uppers: list[float | None]
-    if task.kind == "classification":
-        codes, keys, uppers = seen.target, list(task.classes), [None] * len(task.classes)
-    else:
-        uppers = [stratum.upper for stratum in previous.strata] if previous else strata.target_uppers(seen.target)
-        codes, keys = strata.target_codes(seen.target, uppers), strata.target_keys(uppers)
+    codes, keys, uppers = strata.codes_of(seen.target, task, previous.strata if previous else ())
     found = strata.stratify(where, codes, keys=keys, uppers=uppers, shares=shares)
     if previous is not None:
         # a class that the earlier cut did not know yet is cut now, the others stay where they were cut

@@ -15,7 +15,7 @@ from palio.split.duplicates import is_coarse
 from palio.split.grouping import strata_of
 from palio.split.hashing import Hashes, occurrence_hashes, row_hashes, uniform
 from palio.split.moments import moments
-from palio.split.strata import target_codes, target_uppers
+from palio.split.strata import codes_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,11 +77,7 @@ def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
 
 def _strata(frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:
     _need(frame, (task.target,), "target")
-    target = data.target_array(frame, task)
-    if task.kind == "classification":
-        codes: npt.NDArray[np.int32] = target.astype(np.int32)
-        return codes
-    return target_codes(target, target_uppers(target))
+    return codes_of(data.target_array(frame, task), task)[0]
 
 
 def _strata_of_groups(groups: Hashes, frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:

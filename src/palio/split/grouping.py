@@ -27,11 +27,9 @@ from palio.split.strata import (
     Assignment,
     Codes,
     Floats,
+    codes_of,
     place,
     point_between,
-    target_codes,
-    target_keys,
-    target_uppers,
 )
 
 MAX_DRAWS = 64
@@ -71,7 +69,7 @@ class Spread:
 def groups_of(keys: Hashes, target: npt.NDArray[Any], task: Task) -> Groups:
     """Find the groups of rows; arguments of shape (n_rows,). What is unlabelled counts for its group alone."""
     distinct, of_row, n_rows = np.unique(keys, return_inverse=True, return_counts=True)
-    if task.kind == "regression":
+    if not task.classes:
         known = np.where(np.isnan(target), 0.0, target)
         means = np.bincount(of_row, weights=known, minlength=distinct.size) / n_rows
         return Groups(distinct, of_row, n_rows, np.empty((0, 2), np.int64), means)
@@ -137,9 +135,8 @@ def _strata(groups: Groups, task: Task, previous: Parts | None) -> tuple[Codes, 
     before = [stratum.key for stratum in previous.strata] if previous else []
     if before == [ALL]:
         return np.zeros(n_groups, np.int32), [ALL], [None]
-    if task.kind == "regression":
-        uppers = [stratum.upper for stratum in previous.strata] if previous else target_uppers(groups.means)
-        return target_codes(groups.means, uppers), target_keys(uppers), uppers
+    if not task.classes:
+        return codes_of(groups.means, task, previous.strata if previous else ())
     of_class, rows = n_groups_a_class(groups, task), _rows_a_class(groups, task)
     rarest_first = sorted(np.flatnonzero(of_class).tolist(), key=lambda c: (of_class[c], rows[c], c))
     labels = [task.classes[c] for c in rarest_first]

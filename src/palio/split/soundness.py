@@ -40,19 +40,13 @@ def check_enough(target: Truth, task: Task, n_labelled: int) -> None:
             f"target `{task.target}`: {n_labelled} {have} a value, a cut needs at least {MIN_ROWS}",
             hint="bring more labelled rows, or check that `target` names the right column",
         )
-    if task.kind == "regression":
-        if np.nanmin(target) == np.nanmax(target):
-            raise InputError(
-                f"target `{task.target}`: every row holds the same value, {float(np.nanmin(target)):g}",
-                hint="check that `target` names the right column",
-            )
-        return
-    per_class = np.bincount(target[target >= 0], minlength=len(task.classes))
-    if (per_class > 0).sum() < 2:
-        only = task.classes[int(per_class.argmax())] if task.classes else "-"
+    question = measure.questions.of(task)
+    held = np.unique(target[question.known(target)])
+    if len(held) < 2:
+        only = question.shown(held[0]) if len(held) else "-"
         raise InputError(
-            f"target `{task.target}`: every labelled row is `{only}`, a classifier needs two classes",
-            hint="check that `target` names the right column, or bring rows of another class",
+            f"target `{task.target}`: every labelled row is `{only}`, there is nothing to tell apart",
+            hint="check that `target` names the right column, or bring rows with another answer",
         )
 
 
@@ -157,10 +151,8 @@ def _fits(task: Task, metric: str) -> bool:
 def _why(task: Task, truth: Truth) -> str:
     if not len(truth):
         return "no row has an answer"
-    held = np.unique(truth)
-    if task.kind == "classification":
-        return f"every row is `{task.classes[int(held[0])]}`" if len(held) == 1 else "a class is left out"
-    return f"every value is {float(held[0]):g}" if len(held) == 1 else "of the values that are there"
+    question, held = measure.questions.of(task), np.unique(truth)
+    return f"every row is `{question.shown(held[0])}`" if len(held) == 1 else question.lacking
 
 
 def _more_of(method: str, labels: list[str], when: str) -> list[str]:

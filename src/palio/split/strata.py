@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.records import Stratum
+from palio.core.records import Stratum, Task
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
@@ -120,6 +121,22 @@ def target_codes(target: Floats, uppers: Sequence[float | None]) -> Codes:
     codes = np.searchsorted(bounds, target, side="left").astype(np.int32)
     codes[np.isnan(target)] = -1
     return codes
+
+
+def codes_of(
+    target: npt.NDArray[Any], task: Task, before: Sequence[Stratum] = ()
+) -> tuple[Codes, list[str], list[float | None]]:
+    """Return the stratum of every row, and key and upper bound of each: a class, or a quantile of the target.
+
+    Args:
+        target: Class index or number; rows without either are in no stratum.
+        task: What is asked.
+        before: Strata of an earlier cut, whose bounds numbers keep.
+    """
+    if task.classes:
+        return target.astype(np.int32, copy=False), list(task.classes), [None] * len(task.classes)
+    uppers = [stratum.upper for stratum in before] or target_uppers(target)
+    return target_codes(target, uppers), target_keys(uppers), uppers
 
 
 def time_cuts(moments: Floats, shares: tuple[float, float]) -> tuple[float, float]:

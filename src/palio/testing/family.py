@@ -177,6 +177,20 @@ class FamilyContract:
         else:
             assert set(fitted.reference(alone).prediction) == {"no"}
 
+    def test_one_value_is_refused_or_answered_always(self) -> None:
+        task, family = TASKS["value"], self.family()
+        if task.kind not in family.tasks:
+            pytest.skip("no regression")
+        examples = self.examples(task)
+        alike = Examples(examples.frame, np.full(len(examples.target), 7.0), examples.schema, task)
+        try:
+            fitted = self.fitted(alike)
+        except InputError as error:
+            assert error.hint
+        else:
+            np.testing.assert_allclose(numbers_of(fitted, alike), 7.0, rtol=1e-6)
+            self.assert_parity(fitted, alike)
+
     def test_a_deadline_that_has_passed_ends_the_fit(self, task: Task) -> None:
         family, examples = self.family(), self.examples(task)
         if not family.n_settings:

@@ -58,7 +58,7 @@ class QuestionContract:
         known = truth[~missing]
         assert (question.truth(question.labels(known)) == known).all()
         assert (question.truth(question.labels(known).tolist()) == known).all()
-        assert (question.labels(known).dtype == object) == question.text
+        assert (question.labels(known).dtype == object) == question.is_text
         assert all(question.shown(one) for one in known)
 
     def test_answers_come_back_from_columns_as_they_went(self) -> None:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from palio.train.family import Family as Family
     from palio.train.family import Fitted as Fitted
     from palio.train.family import OutOfTime as OutOfTime
+    from palio.train.how import How as How
     from palio.train.newest import is_enough as is_enough
     from palio.train.newest import prefer as prefer
     from palio.train.table import FAMILIES as FAMILIES
+    from palio.train.threshold import Costs as Costs
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
@@ -30,5 +32,7 @@ else:
             "family": "Examples Family Fitted OutOfTime",
             "newest": "is_enough prefer",
             "table": "FAMILIES",
+            "how": "How",
+            "threshold": "Costs",
         },
     )

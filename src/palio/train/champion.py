@@ -89,7 +89,7 @@ class Champion:
             task=terms.task,
             schema=examples.schema,
             family=run.family,
-            params=run.params,
+            params=run.params | ({} if run.threshold is None else {"threshold": run.threshold}),
             seed=run.seed,
             n_parameters=run.n_parameters or 0,
             snapshot=field.snapshot.id,
@@ -183,13 +183,14 @@ class Champion:
         """Return one graph, and how far it is from the libraries of its members."""
         field, weights = self._field, self._finalist.weights
         how = self._finalist.calibration
-        if len(fitted) == 1 and how is None:
+        at = self._finalist.threshold
+        if len(fitted) == 1 and how is None and at is None:
             (outcome,) = fitted.values()
             return outcome.graph, outcome.parity
         schema, task = rows.schema, field.terms.task
         graphs = [outcome.graph for outcome in fitted.values()]
         shares = [weights[number] for number in fitted]
-        graph = model.join(graphs, shares, schema=schema, task=task, calibration=how)
+        graph = model.join(graphs, shares, schema=schema, task=task, calibration=how, threshold=at)
         runner = model.Graph(graph)
         members = [model.Graph(one) for one in graphs]
 
@@ -198,7 +199,7 @@ class Champion:
             for number, member, numbers in zip(fitted, members, known, strict=True):
                 answers = numbers if numbers is not None else numbers_of(member.predict(feeds))
                 total = total + weights[number] * answers
-            return field.outputs(total if how is None else model.calibrated(total, how))
+            return field.outputs(total if how is None else model.calibrated(total, how), at)
 
         feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph)
         libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])
@@ -229,7 +230,7 @@ class Champion:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""
         field = self._field
         examples, like = field.lesson.examples, data.description(field.store, field.snapshot).columns
-        found = unseen.get_answers(field.store, run.answers, field.terms.task)
+        found = unseen.get_answers(field.store, run.answers, field.terms.task, threshold=run.threshold)
         if found is None:
             return model.make_reference(examples.feeds(), examples.schema, examples.task, like=like), None
         return unseen.reference_of(examples, found, n_train=field.n_train, seed=run.seed, runner=runner, like=like)

@@ -23,13 +23,14 @@ from palio.core.records import LearningCurve, Parts, Run, Schema, Search, Search
 from palio.core.words import counted, listed
 from palio.train import explaining, finals, learning
 from palio.train.choice import Limits, Prefer
-from palio.train.cutting import Cut, How, cut_rows
+from palio.train.cutting import Cut, cut_rows
 from palio.train.drive import Clock, Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, Objective, calm_threads, reads
+from palio.train.family import Family, calm_threads, reads
 from palio.train.field import Field
+from palio.train.how import PLAINLY, How
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
 from palio.train.table import FAMILIES, load_family
@@ -44,8 +45,6 @@ GLANCE_S = 0.03
 """Seconds of CPU that it takes to see how busy the machine is."""
 OVERHEAD_S, OVERHEAD_A_ROW_S = 0.7, 1.5e-5
 """What export, checks and packing take: at least, and for each row."""
-CLASS_OBJECTIVES = ("log_loss", "focal")
-VALUE_OBJECTIVES = ("squared", "absolute", "huber", "quantile", "poisson")
 Kept = TypeVar("Kept", Search, SearchPlan)
 
 
@@ -66,9 +65,7 @@ def search(
     prefer: Prefer = "best",
     trials: int = 0,
     engine: str = "local",
-    objective: Objective = "auto",
-    weight: str = "",
-    imbalance: str = "none",
+    how: How = PLAINLY,
     progress: Progress = SILENT,
 ) -> Search:
     """Train candidates and choose the one to send to the gate.
@@ -99,9 +96,7 @@ def search(
         prefer: `best`: quality first; `simple`: the simplest within one standard error of the best.
         trials: Candidates to try, whatever the clock says; 0: as many as the budget allows.
         engine: `local`: worker processes of this machine; `inline`: this process.
-        objective: What fits make small; `auto`: what suits the metric.
-        weight: Column that says what each row counts when fits learn; scores count every row once.
-        imbalance: `balanced`: rows of rare classes count more, so that all classes weigh the same.
+        how: What fits make small, what rows count, and from which probability on a class is said.
         progress: Who listens.
 
     Returns:
@@ -121,14 +116,12 @@ def search(
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
     entrants = _entrants(families, task, snapshot.schema)
     split.check_metric(store, snapshot, parts, task)
-    _check_objective(objective, task)
-    how = How(objective, weight, imbalance == "balanced")
+    how.check(task)
     cut = cut_rows(store, snapshot, parts, task, how)
     terms = _terms(snapshot, parts, task, seed, entrants, cut, how)
     limits = Limits(latency_ms_p99, size_mb, prefer)
-    identity = ids.digest_of(
-        {"inputs": terms.inputs, "budget_s": 0.0 if trials else budget_s, "trials": trials, "limits": limits.facts()}
-    )
+    what = {"budget_s": 0.0 if trials else budget_s, "trials": trials, "limits": limits.facts()}
+    identity = ids.digest_of({"inputs": terms.inputs} | what)
     known = store.records.get(Search, identity)
     if known is not None:
         progress.say(f"The search of {counted(len(known.runs), 'trial')} is already done.")
@@ -166,6 +159,7 @@ def search(
             progress=progress,
             limits=limits,
             plan=plan,
+            how=how,
         )
         try:
             with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
@@ -227,15 +221,6 @@ def _when_it_ended(runs: Sequence[Run], budget_s: float) -> str:
         f"The budget of {budget_s:g} s ended the search after {counted(len(runs), 'trial')}; another run may end "
         "elsewhere. Raise [train] budget_s, or set [train] trials for the same end everywhere."
     )
-
-
-def _check_objective(objective: str, task: Task) -> None:
-    fits = CLASS_OBJECTIVES if task.kind == "classification" else VALUE_OBJECTIVES
-    if objective not in ("auto", *fits):
-        raise InputError(
-            f"[train] objective: got `{objective}`, for {task.kind} allowed are auto, {', '.join(fits)}",
-            hint="leave it at auto to aim at what suits the metric",
-        )
 
 
 def _clock(ends: float, cut: Cut, after_s: float) -> Clock:

@@ -15,7 +15,8 @@ from palio.core.errors import InputError
 from palio.core.records import Part, Parts, Snapshot, Task
 from palio.core.words import counted
 from palio.train import learning
-from palio.train.family import Array, Examples, Objective
+from palio.train.family import Array, Examples
+from palio.train.how import How
 from palio.train.lessons import Lesson
 
 if TYPE_CHECKING:
@@ -41,14 +42,6 @@ class Cut:
     """Blocks that a fold is scored in; more than one: a holdout."""
     n_distinct: int
     """Folds of one cross-validation; `lesson` holds those of its repetitions, too."""
-
-
-class How(msgspec.Struct, frozen=True):
-    """What fits make small, and what rows count."""
-
-    objective: Objective = "auto"
-    weight: str = ""
-    balanced: bool = False
 
 
 def cut_rows(store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: How) -> Cut:

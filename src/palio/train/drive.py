@@ -35,6 +35,8 @@ LEAST_CPU_S = 0.05
 MAX_SLOWNESS = 10.0
 MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 """Shares of the budget that what follows the search, and export and checks, may take at most."""
+ROWS_ANSWERED = 12_000
+"""Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
 LAST_SHARE = 0.2
 """Share of the budget that is left to pack a model and to judge it, if there was none before."""
 SLOWER = 1.2
@@ -86,14 +88,21 @@ class Clock:
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits need: the best candidates, on all rows."""
-        growth = max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3
+        growth = float(max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
+        overhead = self.overhead_s + self._answering_s(candidates)
         fits = sorted((one.fit_s * growth for one in candidates.values() if one.is_whole), reverse=True)[:4]
         if not fits:
             fits = sorted((one.fit_s * growth for one in candidates.values() if one.scores), reverse=True)[:1]
         if not fits:
-            return self.overhead_s
+            return overhead
         total = self.end - self.started
-        return self.overhead_s + min(max(fits[0], sum(fits) / self.n_workers), 0.35 * total)
+        return overhead + min(max(fits[0], sum(fits) / self.n_workers), 0.35 * total)
+
+    def _answering_s(self, candidates: Mapping[int, Candidate]) -> float:
+        """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
+        slowest = max((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), default=0.0)
+        most = MOST_OVERHEAD * (self.ends - self.started)
+        return min(1e-3 * slowest * ROWS_ANSWERED * self.slowness, most)
 
     def left_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that are left for the search."""

@@ -105,15 +105,17 @@ def mix(
 
 
 def score_blocks(
-    answers: Array, unseen: Unseen, *, task: Task, metrics: tuple[str, str]
+    answers: Array, unseen: Unseen, *, task: Task, metrics: tuple[str, str], said: Array | None = None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the two metrics on each block of each fold."""
+    """Return the two metrics on each block of each fold; of the classes that are `said`, or else the likeliest."""
     scores, ties = [], []
     for fold in np.unique(unseen.fold):
         in_fold = unseen.fold == fold
         for block in np.unique(unseen.block[in_fold]):
             here = in_fold & (unseen.block == block)
-            found = score_numbers(task, unseen.truth[here], answers[here], names=metrics)
+            found = score_numbers(
+                task, unseen.truth[here], answers[here], names=metrics, said=None if said is None else said[here]
+            )
             scores.append(found.get(metrics[0], np.nan))
             ties.append(found.get(metrics[1], np.nan))
     return tuple(scores), tuple(ties)

@@ -369,10 +369,11 @@ class TabularFitted:
         return self.add(builder, self.preprocessing.emit(builder))
 
 
-def class_outputs(probabilities: Array, task: Task) -> Outputs:
+def class_outputs(probabilities: Array, task: Task, *, threshold: float | None = None) -> Outputs:
     """Turn probabilities (n_rows, n_classes) into answers: the most probable class, the first one on a tie."""
     labels = np.asarray(task.classes, dtype=object)
-    return model.Outputs(prediction=labels[probabilities.argmax(axis=1)], probabilities=probabilities)
+    said = probabilities.argmax(axis=1) if threshold is None else (probabilities[:, 1] >= threshold).astype(np.int64)
+    return model.Outputs(prediction=labels[said], probabilities=probabilities)
 
 
 def value_outputs(values: Array) -> Outputs:

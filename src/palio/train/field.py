@@ -16,6 +16,7 @@ from palio.train.choice import Limits
 from palio.train.drive import Clock
 from palio.train.engine.base import Engine
 from palio.train.family import Array, Family, class_outputs, value_outputs
+from palio.train.how import How
 from palio.train.lessons import Lesson
 from palio.train.terms import Terms
 
@@ -41,6 +42,7 @@ class Field:
     clock: Clock | None
     progress: Progress
     limits: Limits
+    how: How
     plan: SearchPlan | None = None
     """Of an earlier run, that is followed."""
 
@@ -70,10 +72,12 @@ class Field:
             block=np.concatenate([np.arange(len(some)) % self.n_blocks for some in rows]),
         )
 
-    def outputs(self, numbers: Array) -> model.Outputs:
+    def outputs(self, numbers: Array, threshold: float | None = None) -> model.Outputs:
         """Turn numbers into answers."""
         task = self.terms.task
-        return value_outputs(numbers[:, 0]) if task.kind == "regression" else class_outputs(numbers, task)
+        if task.kind == "regression":
+            return value_outputs(numbers[:, 0])
+        return class_outputs(numbers, task, threshold=threshold)
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,5 @@ class Finalist:
     rows: Array
     calibration: Calibration | None = None
     """How its probabilities are corrected; `answers` are corrected so."""
+    threshold: float | None = None
+    """From which probability on the second of two classes is said."""

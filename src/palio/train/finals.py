@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,7 +14,7 @@ from palio.core import ids
 from palio.core.errors import PalioError
 from palio.core.records import Cost, Member, Run
 from palio.core.words import counted
-from palio.train import calibration, ensemble, failures
+from palio.train import calibration, ensemble, failures, threshold
 from palio.train.champion import Champion, Made, differs, params_of
 from palio.train.choice import Choice, Limits, choose, resampled_error
 from palio.train.explaining import criteria_of
@@ -163,7 +165,37 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
     if field.terms.task.kind != "classification" or len(folds) < field.lesson.n_folds:
         return found
     found.sort(key=lambda one: (-sign * (one.run.cv_score or 0.0), one.run.trial))
-    return [_corrected(field, one) for one in found[:N_CORRECTED]] + found[N_CORRECTED:]
+    return [_decided(field, _corrected(field, one)) for one in found[:N_CORRECTED]] + found[N_CORRECTED:]
+
+
+def _decided(field: Field, one: Finalist) -> Finalist:
+    """Choose from which probability on the second of two classes is said, where something depends on it."""
+    terms, seen, aim = field.terms, field.unseen(), field.how.aim(field.terms.metric)
+    found = threshold.choose(one.answers, seen, task=terms.task, aim=aim, costs=field.how.costs)
+    if found is None or one.run.family == "dummy":
+        return one
+    at, said = found
+    blocks, ties = ensemble.score_blocks(one.answers, seen, task=terms.task, metrics=terms.metrics, said=said)
+    scores = [score for score in blocks if not np.isnan(score)]
+    if aim != "cost" and terms.sign * (float(np.mean(scores)) - (one.run.cv_score or 0.0)) <= 0:
+        return one
+    return dataclasses.replace(one, threshold=at, run=_rescored(field, one, scores, ties, said, threshold=at))
+
+
+def _rescored(
+    field: Field, one: Finalist, scores: Sequence[float], ties: Sequence[float], said: Array | None, **changes: Any
+) -> Run:
+    """Return the run of a finalist with other scores on the same folds."""
+    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
+    return msgspec.structs.replace(
+        one.run,
+        fold_scores=tuple(scores),
+        cv_score=float(np.mean(scores)),
+        cv_error=spread if np.isfinite(spread) else None,
+        tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
+        validation=_validation(field, one.rows, one.answers, said),
+        **changes,
+    )
 
 
 def _corrected(field: Field, one: Finalist) -> Finalist:
@@ -177,17 +209,8 @@ def _corrected(field: Field, one: Finalist) -> Finalist:
     scores = [score for score in blocks if not np.isnan(score)]
     if terms.sign * (float(np.mean(scores)) - (one.run.cv_score or 0.0)) < 0:
         return one
-    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
-    run = msgspec.structs.replace(
-        one.run,
-        fold_scores=tuple(scores),
-        cv_score=float(np.mean(scores)),
-        cv_error=spread if np.isfinite(spread) else None,
-        tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
-        validation=_validation(field, one.rows, answers),
-        calibration=how,
-    )
-    return Finalist(run, one.weights, answers, one.rows, how)
+    better = dataclasses.replace(one, answers=answers, calibration=how)
+    return dataclasses.replace(better, run=_rescored(field, better, scores, ties, None, calibration=how))
 
 
 def _defined_alike(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -265,9 +288,10 @@ def _most(limits: Limits) -> ensemble.Price:
     return ensemble.Price(latency, size)
 
 
-def _validation(field: Field, rows: Array, answers: Array) -> dict[str, float]:
+def _validation(field: Field, rows: Array, answers: Array, said: Array | None = None) -> dict[str, float]:
     """Score answers on the rows of the validation part; the fits that gave them had not seen those."""
     here = rows >= field.n_train
     if not here.any():
         return {}
-    return score_numbers(field.terms.task, field.lesson.examples.target[rows[here]], answers[here])
+    said = None if said is None else said[here]
+    return score_numbers(field.terms.task, field.lesson.examples.target[rows[here]], answers[here], said=said)

@@ -15,6 +15,8 @@ FAMILIES: dict[str, str] = {
     "words": "palio.train.families.words:FAMILY",
     "linear": "palio.train.families.linear:FAMILY",
     "lightgbm": "palio.train.families.boosting:FAMILY",
+    "bayes": "palio.train.families.bayes:FAMILY",
+    "neighbours": "palio.train.families.neighbours:FAMILY",
     "svm": "palio.train.families.svm:FAMILY",
     "mlp": "palio.train.families.mlp:FAMILY",
     "forest": "palio.train.families.forest:FAMILY",

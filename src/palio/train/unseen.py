@@ -59,7 +59,7 @@ def put_answers(store: Store, rows: Array, numbers: Array, *, n_rows: int) -> st
     return store.blobs.put(file.getvalue())
 
 
-def get_answers(store: Store, blob: str | None, task: Task) -> Unseen | None:
+def get_answers(store: Store, blob: str | None, task: Task, *, threshold: float | None = None) -> Unseen | None:
     """Read answers; None if they were not kept, or are no longer there."""
     if blob is None:
         return None
@@ -70,7 +70,9 @@ def get_answers(store: Store, blob: str | None, task: Task) -> Unseen | None:
     if not len(table):
         return None
     rows, values = table[:, 0].astype(np.int64), table[:, 1:]
-    return Unseen(rows, value_outputs(values[:, 0]) if task.kind == "regression" else class_outputs(values, task))
+    if task.kind == "regression":
+        return Unseen(rows, value_outputs(values[:, 0]))
+    return Unseen(rows, class_outputs(values, task, threshold=threshold))
 
 
 def reference_of(
@@ -133,7 +135,7 @@ def score_unseen(
         The metric of the search with its interval; None if there are fewer than 50 rows, or answers were not kept.
     """
     run = next(run for run in search.runs if run.id == search.chosen)
-    found = get_answers(store, run.answers, task)
+    found = get_answers(store, run.answers, task, threshold=run.threshold)
     if found is None:
         return None
     places = np.concatenate([split.part_places(store, parts, part) for part in ("train", "validation")])

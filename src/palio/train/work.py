@@ -20,11 +20,11 @@ from palio.train.pace import Pace
 
 COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
-MAX_CHECKED_ROWS = 20_000
+MAX_CHECKED_ROWS = 5_000
 """Rows that a graph is held against its library on, at most."""
 N_GLANCED = 1_000
 """Rows that the graph of a fold's model is held against its library on."""
-MAX_SEEN_ROWS = 10_000
+MAX_SEEN_ROWS = 5_000
 """Rows that the score on what was learned is computed on, at most."""
 
 
@@ -182,11 +182,15 @@ def score(
     return score_numbers(task, truth[rows], numbers_of(outputs)[rows], names=names)
 
 
-def score_numbers(task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None) -> dict[str, float]:
-    """Compute point metrics of answers that are given as numbers; the likeliest class is the one that is said."""
+def score_numbers(
+    task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None, said: Array | None = None
+) -> dict[str, float]:
+    """Compute point metrics of answers that are given as numbers; the likeliest class is said, or those in `said`."""
     if task.kind == "regression":
         return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
-    return measure.score(task, truth, measure.questions.Answers(numbers.argmax(axis=1), numbers), names=names)
+    return measure.score(
+        task, truth, measure.questions.Answers(numbers.argmax(axis=1) if said is None else said, numbers), names=names
+    )
 
 
 def thinned(n_rows: int, most: int) -> Array:

@@ -149,7 +149,7 @@ class Gatherer:
             pairs = np.stack([_hashes(batch["id"].tolist()), _hashes(labels)], axis=1)
             fresh, n_corrected = self._learned.meet(pairs)
             self.n_corrected += n_corrected
-            if not self._question.text:
+            if not self._question.is_text:
                 fresh &= self._question.known(self._question.truth_in(batch))  # a class is no truth about a number
             if not fresh.any():
                 continue
@@ -181,7 +181,7 @@ class Gatherer:
 
     def _labels_of(self, batch: dict[str, Array]) -> list[Any]:
         numbers: list[Any] = batch["truth_number"].tolist()
-        if not self._question.text:
+        if not self._question.is_text:
             return numbers
         return [
             text or (label(number) if number == number else "")
@@ -223,7 +223,7 @@ class Gatherer:
                 held.add(name)
         if schema.group is not None and schema.group not in held:
             columns.append(pl.Series(schema.group, [None] * len(labels), pl.String))
-        kind = pl.String if self._question.text else pl.Float64
+        kind = pl.String if self._question.is_text else pl.Float64
         target = pl.Series(str(schema.target), [label if label != "" else None for label in labels], kind)
         return pl.DataFrame([*columns, target])
 

@@ -337,3 +337,16 @@ def test_no_two_columns_of_a_reference_have_one_name() -> None:
     made = model.make_reference(feeds, schema, TASK, answers=answers, truth=truth)
     assert len({column.name for column in made.columns}) == len(made.columns)
     assert {column.source for column in made.columns if column.role == "feature"} == set(names)
+
+
+def test_what_was_answered_is_kept_though_another_class_is_more_probable() -> None:
+    p = np.tile([0.7, 0.3], (100, 1))
+    low = Outputs(prediction=np.array(["yes"] * 100, dtype=object), probabilities=p)
+    truth = np.array([1] * 60 + [0] * 40)
+    shared = {"answers": low, "truth": truth}
+    reference = model.make_reference(feeds_of(100), SCHEMA, TASK, own=low, **shared)
+    assert reference.quality["accuracy"].value == 0.6
+    (said,) = [column for column in reference.columns if column.name == "prediction"]
+    assert said.own == said.counts and sum(said.counts) == 100
+    rows = model.sample_rows(feeds_of(100), SCHEMA, TASK, **shared)
+    assert set(rows["prediction"]) == {"yes"} and (rows["probability_no"] == 0.7).all()

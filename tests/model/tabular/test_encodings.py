@@ -16,7 +16,8 @@ BINARY = Task(kind="classification", target="y", classes=("no", "yes"))
 THREE = Task(kind="classification", target="y", classes=("a", "b", "c"))
 VALUE = Task(kind="regression", target="y")
 SCHEMA = Schema(columns=(Column(name="x", type="number"), Column(name="town", type="category")))
-TARGET, BOTH = PreprocessingOptions(encode="target"), PreprocessingOptions(encode="both")
+TARGET = PreprocessingOptions(encode="target", encode_from=12)
+BOTH = PreprocessingOptions(encode="both", encode_from=12)
 
 
 def rows_of(n_rows: int, n_values: int, *, effect: float, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:

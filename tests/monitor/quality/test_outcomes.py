@@ -123,3 +123,12 @@ def test_a_class_that_no_longer_comes_is_found_when_labels_are_enough_to_say_so(
     for n_labels, subjects in ((20, []), (500, ["c"])):
         labels = np.array(["a", "b"] * (n_labels // 2), object)
         assert [one.subject for one in judge_classes(window(), {"truth": labels}, THREE, counts)] == subjects
+
+
+def test_figures_are_of_what_was_answered_where_the_threshold_is_not_a_half():
+    rows = two_classes(np.random.default_rng(5), 2000)
+    low = {**rows, "prediction": np.where(rows["probability_yes"] > 0.2, "yes", "no").astype(object)}
+    figures = {one.metric: one.value.value for one in outcomes_of(TWO, low, standards_of(TWO, low))}
+    wanted = real(TWO, low)
+    assert figures["accuracy"] == wanted["accuracy"] == np.mean(low["prediction"] == low["truth"])
+    assert figures["recall"] > real(TWO, rows)["recall"]

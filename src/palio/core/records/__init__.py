@@ -37,11 +37,20 @@ from palio.core.records.evaluation import (
 )
 from palio.core.records.model import Cost, Manifest, Parity, Reading, Signature, TensorSpec
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
-from palio.core.records.search import Calibration, Criteria, Gain, LearningCurve, LearningPoint, Member, Run, Search, SearchPlan, Step
+from palio.core.records.search import (
+    Calibration,
+    Criteria,
+    Gain,
+    LearningCurve,
+    LearningPoint,
+    Member,
+    Run,
+    Search,
+    SearchPlan,
+    Step,
+)
 
 __all__ = [
-    "Criteria",
-    "Gain",
     "MANY",
     "Calibration",
     "CalibrationBin",
@@ -54,6 +63,7 @@ __all__ = [
     "ColumnType",
     "Comparison",
     "Cost",
+    "Criteria",
     "Curve",
     "Decision",
     "Deployment",
@@ -61,6 +71,7 @@ __all__ = [
     "Evaluation",
     "Event",
     "Form",
+    "Gain",
     "Gap",
     "Gate",
     "Importance",

@@ -80,6 +80,8 @@ class Run(Record, frozen=True, kw_only=True):
     """Of an ensemble: whose answers it averages."""
     calibration: Calibration | None = None
     """How its probabilities are corrected; None where they are not."""
+    threshold: float | None = None
+    """From which probability on the second of two classes is said; None: the likelier one."""
     criteria: Criteria | None = None
     """AIC and BIC, where a likelihood exists."""
 

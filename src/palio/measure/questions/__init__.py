@@ -72,7 +72,7 @@ class Question(Protocol):
         """Columns of an answer, the prediction first."""
 
     @property
-    def text(self) -> bool:
+    def is_text(self) -> bool:
         """Whether a prediction is written as text, not as a number."""
 
     @property

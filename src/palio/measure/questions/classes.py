@@ -28,7 +28,7 @@ class Classes:
     error_metric = "accuracy"
     error_step = (0.01, "percentage point of accuracy")
     lacking = "too few classes among them"
-    text = True
+    is_text = True
 
     def __init__(self, task: Task) -> None:
         self.task = task

@@ -29,7 +29,7 @@ class Numbers:
     error_metric = "mae"
     error_step = (1.0, "unit of mean absolute error")
     lacking = "their values do not allow it"
-    text = False
+    is_text = False
     names: tuple[str, ...] = (PREDICTION,)
     mistakes: Array = np.ones(())
 

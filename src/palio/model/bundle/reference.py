@@ -248,7 +248,7 @@ def _answers(answers: Answers, question: Question, runs: Sequence[Array]) -> Ite
     found, classes = question.columns(answers), question.task.classes
     how: dict[str, Any] = {"blocks": runs, "role": "answer"}
     prediction, *probabilities = found
-    if question.text:
+    if question.is_text:
         yield measure.category_column(prediction, found[prediction], known=classes, **how)
     else:
         yield measure.number_column(prediction, found[prediction], **how)
@@ -282,7 +282,7 @@ def _in_order(rows: Array | None, order: Array | None, n_rows: int) -> Array:
 def _expected(schema: Schema, task: Task) -> dict[str, str]:
     found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type in KINDS}
     question = questions.of(task)
-    answer = "text" if question.text else "float64"
+    answer = "text" if question.is_text else "float64"
     found |= dict.fromkeys(question.names, "float64") | {questions.PREDICTION: answer}
     return found | {questions.TRUTH: answer, BLOCK: "int8"}
 

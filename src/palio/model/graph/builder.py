@@ -141,6 +141,14 @@ class GraphBuilder:
         """Pick columns of a (n, k) tensor, in this order."""
         return self.node("Gather", tensor, self.constant(indices, "int64"), axis=1)
 
+    def sorted_least(self, tensor: str, count: int) -> str:
+        """Return the smallest numbers of each row of a (n, k) tensor, the least one first."""
+        values, places = self._name(), self._name()
+        size = self.constant([count], "int64")
+        node = helper.make_node("TopK", [tensor, size], [values, places], axis=1, largest=0, sorted=1)
+        self._nodes.append(node)
+        return values
+
     def labels(self, tensor: str, keys: list[str], values: list[float], default: float) -> str:
         """Map strings to float64 numbers; a string that is no key gets `default`."""
         return self.node(

@@ -23,6 +23,7 @@ def join(
     schema: Schema,
     task: Task,
     calibration: Calibration | None = None,
+    threshold: float | None = None,
 ) -> bytes:
     """Return one graph that answers the weighted mean of what `models` answer.
 
@@ -34,6 +35,7 @@ def join(
         schema: The contract.
         task: What is predicted.
         calibration: How the mean is corrected at the end.
+        threshold: From which probability on the second of two classes is said.
 
     Raises:
         InputError: no model, or not one weight for each.
@@ -49,7 +51,7 @@ def join(
         total = builder.node("Add", total, answer) if total else answer
     if calibration is not None:
         total = emit_calibrated(builder, total, calibration)
-    emit_answers(builder, total, task)
+    emit_answers(builder, total, task, threshold=threshold)
     return builder.build()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from palio.core.cells import carries_text
+from palio.core.records import Schema
 from palio.model.graph.builder import GraphBuilder
 from palio.model.tabular.numbers import NumberSpec, emit_known, fit_number
 from palio.model.tabular.options import Derived, PreprocessingOptions, Style
@@ -18,11 +20,23 @@ LARGEST = 1e290
 SECONDS_A_DAY = 86400.0
 
 
+MAX_MOMENTS = 4
+"""Columns of moments up to which all pairs of them are looked at."""
+
+
 class DerivedSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How one number is made, and then becomes a feature."""
 
     derived: Derived
     number: NumberSpec
+
+
+def days_of(schema: Schema) -> tuple[Derived, ...]:
+    """Return the days between each two moments of a row; none if there are more than `MAX_MOMENTS`."""
+    moments = [column.name for column in schema.features if column.type == "datetime"]
+    if len(moments) > MAX_MOMENTS:
+        return ()
+    return tuple(Derived(operation="days", columns=(later, first)) for first, later in combinations(moments, 2))
 
 
 def fit_derived(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from palio.core.errors import InputError
 from palio.core.records import Task
 from palio.model.graph.builder import GraphBuilder
-from palio.model.tabular.scores import BentInputs, Head, emit_bent, emit_head
+from palio.model.tabular.scores import BentInputs, Head, emit_bent, emit_head, emit_product
 
 Numbers = npt.NDArray[np.float64]
 
@@ -52,10 +52,10 @@ def emit_kernel(builder: GraphBuilder, features: str, machine: KernelSum, task: 
 def _alike(builder: GraphBuilder, rows: str, machine: KernelSum) -> str:
     marks, width, one = machine.landmarks, machine.width, builder.constant(1.0)
     if machine.kernel == "polynomial":
-        product = _product(builder, rows, marks.T / width)
+        product = emit_product(builder, rows, marks.T / width)
         base = builder.node("Add", product, one)
         return builder.node("Mul", builder.node("Mul", base, base), base)
-    product = _product(builder, rows, -2.0 * marks.T / width)
+    product = emit_product(builder, rows, -2.0 * marks.T / width)
     squares = builder.node("ReduceSum", builder.node("Mul", rows, rows), builder.constant([1], "int64"), keepdims=1)
     own = builder.node("Div", squares, builder.constant([width]))
     offset = builder.node("Add", own, builder.constant((marks * marks).sum(axis=1) / width))
@@ -63,9 +63,3 @@ def _alike(builder: GraphBuilder, rows: str, machine: KernelSum) -> str:
     if machine.kernel == "rational":
         return builder.node("Reciprocal", builder.node("Add", distance, one))
     return builder.node("Exp", builder.node("Neg", distance))
-
-
-def _product(builder: GraphBuilder, rows: str, factors: Numbers) -> str:
-    """Return rows @ factors; of one column as a multiplication, which the runtime does not compute in float32."""
-    op = "Mul" if factors.shape[0] == 1 else "MatMul"
-    return builder.node(op, rows, builder.constant(np.ascontiguousarray(factors)))

@@ -76,7 +76,9 @@ def _fit_linear(column: str, part: str, known: npt.NDArray[np.float64], *, indic
         sizes = np.abs(known[known != 0])
         unit = float(np.median(sizes))
         logs = np.sign(known) * np.log1p(np.abs(known) / unit)
-        twin = (unit, float(logs.mean()), _positive(float(logs.std())))
+        l5, l95 = (float(q) for q in np.quantile(logs, [0.05, 0.95]))
+        if middle == 0 or logs.max() - logs.min() <= HEAVY_TAIL * (l95 - l5):  # else logarithms do not tame it
+            twin = (unit, float(logs.mean()), _positive(float(logs.std())))
         if middle > 0:
             low, high = max(low, p5 - 3 * middle), min(high, p95 + 3 * middle)
     margin = MARGIN * (high - low)

@@ -46,10 +46,15 @@ class PreprocessingOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     """Style `forest`: a column with more values becomes one ordered code instead of an indicator per value."""
     twins: bool = True
     """Style `linear`: a heavy-tailed column enters a second time, as its signed logarithm."""
-    encode: Encode = "none"
-    """What else is said of a category of many values: the mean `target` of its rows, how many there are, or both."""
-    encode_from: int = 12
-    """Categories of more values than this are encoded."""
+    encode: Encode = "target"
+    """What else is said of a category of many values: the mean `target` of its rows, how many there are, or both.
+
+    Style `forest` then takes it in place of the ordered code, which knows the row's own truth.
+    """
+    encode_from: int = 100
+    """Categories of more values than this are encoded; of fewer, codes tell as much (LOG.md: features of columns)."""
+    days: bool = True
+    """The days between two moments of a row are features, if there are not too many pairs of moments."""
     derived: tuple[Derived, ...] = ()
     """Numbers to make of several columns."""
     texts: bool = True

@@ -21,7 +21,7 @@ from palio.model.graph.builder import GraphBuilder
 from palio.model.graph.session import Feeds, Graph
 from palio.model.tabular.categories import CategorySpec, emit_categories, fit_category
 from palio.model.tabular.dates import LINEAR_PARTS, TREE_PARTS
-from palio.model.tabular.derived import DerivedSpec, emit_derived, fit_derived, raw_derived
+from palio.model.tabular.derived import DerivedSpec, days_of, emit_derived, fit_derived, raw_derived
 from palio.model.tabular.encodings import EncodingSpec, Signals, emit_encodings, fit_encoding, signals_of
 from palio.model.tabular.numbers import NumberSpec, emit_numbers, emit_raw, fit_number, names_of
 from palio.model.tabular.options import PreprocessingOptions, Style
@@ -146,9 +146,11 @@ def fit_preprocessing(
         for spec in categories
     ]
     encodings = [found for found in encoded if found is not None]
+    told = {spec.column for spec, _ in encodings if style == "forest" and options.encode != "count"}
+    categories = tuple(spec for spec in categories if spec.encoding != "order" or spec.column not in told)
     texts = _fit_texts(schema, feeds, signals, style) if options.texts else []
     held_out = [*(rows for _, rows in encodings), *(scores for _, scores in texts if scores.size)]
-    if not numbers and not categories and not texts:
+    if not numbers and not categories and not texts and not encodings:
         raise InputError(
             "preprocessing: no feature column holds two different values",
             hint="check the source, or let more columns be features",
@@ -181,17 +183,20 @@ def _fit_numbers(
         fit_number(column, part, raw[:, index], style=style, twins=options.twins)
         for index, (column, part) in enumerate(sources)
     ]
-    return tuple(spec for spec in fitted if spec is not None)
+    found = [spec for spec in fitted if spec is not None]
+    timed = {spec.column for spec in found if spec.part == "hour"}  # else each part is told by the weekday
+    return tuple(spec for spec in found if spec.part != "hour_of_week" or spec.column in timed)
 
 
 def _fit_derived(
     schema: Schema, feeds: dict[str, npt.NDArray[Any]], style: Style, options: PreprocessingOptions
 ) -> tuple[DerivedSpec, ...]:
-    if not options.derived:
+    derived = list(dict.fromkeys((*options.derived, *(days_of(schema) if options.days else ()))))
+    if not derived:
         return ()
     builder = GraphBuilder(schema)
-    builder.result(raw_derived(builder, options.derived), "double", (None, len(options.derived)))
-    return fit_derived(options.derived, _run(builder.build(), feeds, 2), style=style, options=options)
+    builder.result(raw_derived(builder, derived), "double", (None, len(derived)))
+    return fit_derived(derived, _run(builder.build(), feeds, 2), style=style, options=options)
 
 
 def _fit_texts(

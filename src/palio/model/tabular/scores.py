@@ -65,6 +65,11 @@ def emit_head(builder: GraphBuilder, scores: str, head: Head, task: Task, *, is_
         found = builder.node("Exp", builder.node("Min", scores, builder.constant(LARGEST_LOG)))
     if is_mean:
         found = builder.node("ReduceMean", found, builder.constant([0], "int64"), keepdims=0)
+    return emit_found(builder, found, head, task)
+
+
+def emit_found(builder: GraphBuilder, found: str, head: Head, task: Task) -> str:
+    """Add what turns probabilities of the classes present, or scaled values, into those of all classes, or values."""
     if task.kind == "regression":
         scaled = builder.node("Mul", found, builder.constant([head.spread]))
         return builder.node("Add", scaled, builder.constant([head.center]))
@@ -73,3 +78,12 @@ def emit_head(builder: GraphBuilder, scores: str, head: Head, task: Task, *, is_
     places = np.zeros((len(head.present), len(task.classes)))
     places[np.arange(len(head.present)), list(head.present)] = 1.0
     return builder.node("MatMul", found, builder.constant(places))
+
+
+def emit_product(builder: GraphBuilder, rows: str, factors: npt.NDArray[np.float64]) -> str:
+    """Return rows @ factors, of one column as a multiplication.
+
+    ONNX Runtime may draw a single number that stands beside a matrix product into it, in float32.
+    """
+    op = "Mul" if factors.shape[0] == 1 else "MatMul"
+    return builder.node(op, rows, builder.constant(np.ascontiguousarray(factors)))

@@ -182,7 +182,7 @@ function draw(found, took) {
   const simple = row.prediction === null || typeof row.prediction !== "object";
   show("verdict", simple ? number(row.prediction) : JSON.stringify(row.prediction).replace(/,/g, ", "));
   $("verdict").className = simple && String(row.prediction).length < 60 ? "verdict" : "verdict long";
-  drawShares(shares);
+  drawShares(shares, row.prediction);
   $("flags").replaceChildren(...row.flags.map(text => make("li", {textContent: text})));
   row.flags.forEach(text => { const cut = text.lastIndexOf(": "); point(text.slice(0, cut), text.slice(cut + 2)); });
   drawReasons(row);
@@ -194,12 +194,12 @@ function draw(found, took) {
   $("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {textContent: name}), make("dd", {textContent: value})]));
   $("facts").lastChild.id = "took"; $("facts").children[3].id = "prediction-id";
 }
-function drawShares(shares) {
+function drawShares(shares, answer) {
   const ranked = Object.entries(shares || {}).sort((a, b) => b[1] - a[1]);
-  const lines = ranked.slice(0, MOST_SHARES).map(([name, share], place) => {
+  const lines = ranked.slice(0, MOST_SHARES).map(([name, share]) => {
     const bar = make("i");
     bar.style.width = Math.max(0, Math.min(1, share ?? 0)) * 100 + "%";
-    return make("div", {className: place ? "share" : "share top"}, make("span", {textContent: name}),
+    return make("div", {className: name === answer ? "share top" : "share"}, make("span", {textContent: name}),
       make("div", {className: "rail"}, bar), make("b", {textContent: share === null ? "–" : percent(share)}));
   });
   if (ranked.length > MOST_SHARES) lines.push(make("p", {className: "soft small", textContent: (ranked.length - MOST_SHARES) + " more classes are less likely"}));

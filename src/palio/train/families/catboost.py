@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from palio import model
+from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
 from palio.train.families.links import probabilities_of
 from palio.train.families.pace import (
@@ -56,7 +57,8 @@ class Catboost(InRounds):
         depth, n_scores = int(params["depth"]), trees_a_round(shape)
         looked_at = shape.n_features * float(params["rsm"])
         cells = shape.n_rows * (4 + looked_at)
-        round_s: float = 1e-3 + depth * 1.2e-8 * cells * (1 + 0.5 * (n_scores - 1)) + 2e-7 * 2**depth * looked_at * n_scores
+        level = 1.2e-8 * cells * (1 + 0.5 * (n_scores - 1))
+        round_s: float = 1e-3 + depth * level + 2e-7 * 2**depth * looked_at * n_scores
         return 0.2 + 1e-7 * shape.n_rows * shape.n_features + expected_rounds(params) * round_s
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
@@ -96,13 +98,15 @@ class Catboost(InRounds):
 
         Raises:
             OutOfTime: the deadline has come before the first round.
-            InputError: fewer than two classes have examples, or a count is negative.
+            InputError: fewer than two classes or values have examples, or a count is negative.
         """
         import catboost
 
         check_time(deadline)
         preprocessing = examples.preprocessing("forest")
         need_two_classes(examples, self.name)
+        if float(examples.target.min()) == float(examples.target.max()):
+            raise InputError("catboost: all values are the same", hint="bring rows of at least two values")
         start = _start(examples, params)
         rows = start.pool(examples, preprocessing)
         watched = None if watch is None else start.pool(watch, preprocessing)
@@ -111,7 +115,7 @@ class Catboost(InRounds):
         n_leaves = 2 ** int(params["depth"])
         usual = most_rounds(params, examples.shape, n_leaves=n_leaves) if watched else expected_rounds(params)
         booster = catboost.CatBoost(
-            _settings(params, start, seed, n_rows=len(examples.target)) | {"iterations": int(params.get(ROUNDS, usual))}
+            _settings(params, start, seed, rows.shape) | {"iterations": int(params.get(ROUNDS, usual))}
         )
         booster.fit(rows, eval_set=watched, callbacks=[_Follow(pace)])
         return _fitted(booster, preprocessing, examples.task, start, pace)
@@ -170,14 +174,18 @@ def _start(examples: Examples, params: Params) -> _Start:
     return _Start("MultiClass", np.log(shares), seen)
 
 
-def _settings(params: Params, start: _Start, seed: int, *, n_rows: int) -> dict[str, Any]:
+def _settings(params: Params, start: _Start, seed: int, shape: tuple[int, int]) -> dict[str, Any]:
     settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha")}
+    n_rows, n_features = shape
+    if n_rows < 100:
+        settings["subsample"] = 1.0
+    settings["rsm"] = min(1.0, max(float(params["rsm"]), 4 / n_features))  # of few columns it may draw none
     return settings | {
         "loss_function": start.loss,
         "boosting_type": "Plain",
         # said, since else it depends on the number of rounds; with one step two classes take twice the rounds
         "leaf_estimation_iterations": 10 if start.loss == "Logloss" else 1,
-        "bootstrap_type": "MVS" if n_rows >= 100 else "Bernoulli",
+        "bootstrap_type": "Bernoulli",  # the library's own, MVS, raises an error once all rows are answered perfectly
         "boost_from_average": False,
         "border_count": 128,
         "use_best_model": False,

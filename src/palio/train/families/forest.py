@@ -31,8 +31,8 @@ from palio.train.held_warnings import held_warnings
 N_TREES = 100
 TREES_A_STEP = 20
 """Trees between two looks at the clock."""
-MAX_VALUES = 1_200_000
-"""Bound on the numbers in all leaves, so that a graph stays below some 30 MB."""
+MAX_BYTES = 6_000_000
+"""Bound on the size of a graph: some 50 bytes for a leaf and its fork, and a count for each class (8 with weights)."""
 MAX_SAMPLE = 20_000
 """Rows a tree is grown on at most: more make it slower and larger, hardly better."""
 
@@ -95,7 +95,7 @@ class Forest(FixedSettings):
         preprocessing = examples.preprocessing("forest")
         X = examples.matrix(preprocessing)
         need_two_classes(examples, "forest")
-        estimator = _estimator(params, task, seed, n_rows=len(X))
+        estimator = _estimator(params, examples, seed)
         for n_trees in range(TREES_A_STEP, N_TREES + 1, TREES_A_STEP):
             check_time(deadline)
             estimator.set_params(n_estimators=n_trees)
@@ -138,16 +138,18 @@ def _in_blocks(answer: Callable[[Array], Array], features: Array) -> Array:
         return np.concatenate(list(pool.map(answer, blocks)))
 
 
-def _estimator(params: Params, task: Task, seed: int, *, n_rows: int) -> Any:
+def _estimator(params: Params, examples: Examples, seed: int) -> Any:
     from sklearn import ensemble
 
+    n_rows, task = len(examples.target), examples.task
     kind = "ExtraTrees" if params["extra"] else "RandomForest"
     make = getattr(ensemble, kind + ("Regressor" if task.kind == "regression" else "Classifier"))
-    n_values = max(1, len(task.classes))
+    leaf_bytes = 50 + len(task.classes) * (1 if examples.weights is None else 8)
+    most_leaves = max(8, MAX_BYTES // (N_TREES * leaf_bytes))
     return make(
         max_features=float(params["max_features"]),
         min_samples_leaf=int(params["min_samples_leaf"]),
-        max_leaf_nodes=max(8, min(int(params["max_leaf_nodes"]), MAX_VALUES // (N_TREES * n_values))),
+        max_leaf_nodes=min(int(params["max_leaf_nodes"]), most_leaves),
         bootstrap=True,
         max_samples=None if n_rows <= MAX_SAMPLE else MAX_SAMPLE,
         warm_start=True,

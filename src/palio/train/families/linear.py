@@ -52,7 +52,7 @@ class Linear(FixedSettings):
         n_columns = n_numbers + min(MAX_RAMPS, int(params["ramps"]) * shape.n_features)
         rows = min(shape.n_rows, MAX_NUMBERS / n_columns)
         few = min(rows, n_columns)
-        passes = 300.0 * (1 + 0.3 * shape.n_classes) if shape.n_classes or params["mix"] else 8 + 0.05 * few
+        passes = 300.0 * (1 + 0.3 * min(shape.n_classes, 20) + 0.1 * shape.n_classes) if shape.n_classes or params["mix"] else 8 + 0.05 * few
         mixed = 3.0 if params["mix"] else 1.0
         return 0.05 + 3e-7 * shape.n_rows * n_numbers + 1.5e-9 * rows * n_columns * passes * mixed
 
@@ -130,7 +130,8 @@ def _fit(
     penalties = np.logspace(-1, 3, 9) if mix == 0.0 else len(columns) * np.logspace(-4.5, -0.5, 9)
     if columns.size > 5_000_000:
         columns = columns.astype(np.float32)
-    return choose(columns, loss, targets, weights, asked * penalties, rng, mix=mix, deadline=deadline)
+    steps = 200 if loss.n_scores <= 20 else 80
+    return choose(columns, loss, targets, weights, asked * penalties, rng, mix=mix, steps=steps, deadline=deadline)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Mlp:
 
     Example:
         >>> Mlp().defaults(Shape(1_000, 10, 2), Task(kind="classification", target="y"))[0]["members"]
-        4
+        6
 
     Source: see `palio.train.solvers.perceptron`. The defaults were chosen on made tables and on wine, breast cancer
         and diabetes of scikit-learn (LOG.md: networks).
@@ -70,14 +70,14 @@ class Mlp:
         products = n_inputs * width + (layers - 1) * width * width + width * max(1, shape.n_classes)
         elements = 12 * layers * width + 4 * WAVES * shape.n_features * params["waves"]
         epoch = members * rows * (1.5e-10 * products + 1e-9 * elements) + rows / _batch(rows) * 1e-3
-        return 0.05 + 1e-7 * shape.n_rows * shape.n_features + _epochs(shape, params) * (epoch + 1e-3)
+        return float(0.05 + 1e-7 * shape.n_rows * shape.n_features + _epochs(shape, params) * (epoch + 1e-3))
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return networks of two layers with waves, then of three that forget more."""
-        members = 4 if shape.n_rows <= 15_000 else 2
-        first = {"layers": 2, "width": 128, "members": members, "waves": shape.n_features <= 40}
-        first |= {"learning_rate": 6e-3, "dropout": 0.1, "decay": 0.02}
-        return [first, first | {"layers": 3, "learning_rate": 4e-3, "dropout": 0.25, "waves": not first["waves"]}]
+        members = 6 if shape.n_rows <= 5_000 else 4 if shape.n_rows <= 15_000 else 2
+        first: Params = {"layers": 2, "width": 128, "members": members, "waves": shape.n_features <= 40}
+        first |= {"learning_rate": 1e-2, "dropout": 0.15, "decay": 0.02}
+        return [first, first | {"layers": 3, "learning_rate": 6e-3, "dropout": 0.25, "waves": not first["waves"]}]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the size of the networks, their inputs, and how they learn."""

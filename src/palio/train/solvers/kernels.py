@@ -82,7 +82,7 @@ def choose_landmarks(
     whole = Landmarks(kernel, inputs, width)
     left = whole.self_likeness(inputs)
     total, block = float(left.sum()), max(1, n_landmarks // 10)
-    said = np.zeros((len(inputs), 0))
+    said: Array = np.zeros((len(inputs), 0))
     chosen = np.zeros(0, dtype=np.int64)
     while len(chosen) < n_landmarks and left.sum() > 1e-7 * total:
         check_time(deadline)

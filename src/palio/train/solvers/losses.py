@@ -55,7 +55,7 @@ class Loss:
         """Return the scores that are best for all rows alike, shape (n_scores,)."""
         mean = np.average(targets, axis=0, weights=weights)
         if self.n_classes or self.objective == "poisson":
-            return np.log(np.maximum(mean, 1e-6))
+            return np.asarray(np.log(np.maximum(mean, 1e-6)))
         if self.objective in ("absolute", "quantile", "huber"):
             return np.asarray(np.median(targets, axis=0))
         return np.asarray(mean)
@@ -64,7 +64,9 @@ class Loss:
         """Turn scores into probabilities of the classes that are present, or into values on the scale of targets."""
         if self.n_classes:
             return softmax(scores)
-        return np.exp(np.minimum(scores, _LARGEST_LOG)) if self.objective == "poisson" else scores
+        if self.objective == "poisson":
+            return np.asarray(np.exp(np.minimum(scores, _LARGEST_LOG)))
+        return scores
 
     def gradient(self, scores: Array, targets: Array) -> Array:
         """Return by what each score makes the loss of its row larger."""
@@ -76,7 +78,7 @@ class Loss:
         elif self.objective in _CORNERS:
             corner = _CORNERS[self.objective]
             gap = np.clip(gap, -corner, corner) / corner
-        return gap
+        return np.asarray(gap)
 
     def value(self, scores: Array, targets: Array) -> Array:
         """Return the loss of each row, shape (…, n_rows), whose slope is `gradient`."""
@@ -92,9 +94,9 @@ class Loss:
         return np.asarray(gap * gap / 2)
 
     def spread_out(self, found: Array) -> Array:
-        """Return probabilities of all classes, shape (n_rows, n_classes), or values (n_rows,), in the target's units."""
+        """Return probabilities of all classes, (n_rows, n_classes), or values in the target's units, (n_rows,)."""
         if not self.n_classes:
-            return found[:, 0] * self.spread + self.center
+            return np.asarray(found[:, 0] * self.spread + self.center)
         out = np.zeros((len(found), self.n_classes))
         out[:, self.present] = found
         return out

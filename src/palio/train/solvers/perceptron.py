@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Layout:
             shapes |= {"embed": (k, numbers, self.waves, self.embedded), "embed_bias": (k, numbers, 1, self.embedded)}
         sizes = (self.n_inputs + numbers * self.embedded, *self.widths, self.n_scores)
         shapes["scale"] = (k, 1, sizes[0])
-        for layer, (before, after) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for layer, (before, after) in enumerate(pairwise(sizes)):
             shapes |= {f"weight{layer}": (k, before, after), f"bias{layer}": (k, 1, after)}
         return shapes
 

@@ -80,6 +80,14 @@ def test_counts_are_exponentials() -> None:
     np.testing.assert_allclose(found, booster.predict(X, prediction_type="Exponent"), rtol=1e-12)
 
 
+def test_trees_that_ask_nothing_are_exported() -> None:
+    X, y = rows()
+    booster = train(X, y, rsm=0.01)
+    assert not all(tree.splits for tree in CatboostModel.of(booster).trees)
+    found = emitted(booster, VALUE).predict(feeds(X)).prediction
+    np.testing.assert_allclose(found, booster.predict(X), atol=1e-12)
+
+
 @pytest.mark.parametrize("seen", [(0, 1), (0, 1, 2), (0, 2, 3)], ids=str)
 def test_probabilities_are_exported_and_those_of_unseen_classes_are_zero(seen: tuple[int, ...]) -> None:
     X, y = rows()

@@ -61,9 +61,10 @@ class CatboostModel:
         scale, bias = found["scale_and_bias"]
         trees = []
         for tree in found["oblivious_trees"]:
-            if any(split["split_type"] != "FloatFeature" for split in tree["splits"]):
+            asked = tree["splits"] or ()  # a tree that found nothing to ask has none
+            if any(split["split_type"] != "FloatFeature" for split in asked):
                 raise InputError("CatBoost: splits of categories cannot be exported", hint="train on numbers")
-            splits = tuple((int(split["float_feature_index"]), float(split["border"])) for split in tree["splits"])
+            splits = tuple((int(split["float_feature_index"]), float(split["border"])) for split in asked)
             leaves = np.array(tree["leaf_values"], dtype=np.float64).reshape(2 ** len(splits), -1)
             trees.append(_Tree(splits, leaves))
         columns = found["features_info"].get("float_features", ())

@@ -96,7 +96,11 @@ AddTree = Callable[[Ensemble, npt.NDArray[np.float64], int], None]
 
 
 def emit_row_sums(
-    builder: GraphBuilder, features: str, trees: Sequence[AddTree], tables: Sequence[npt.NDArray[np.float64]]
+    builder: GraphBuilder,
+    features: str,
+    trees: Sequence[AddTree],
+    tables: Sequence[npt.NDArray[np.float64]],
+    totals: Sequence[npt.NDArray[np.float64]] | None = None,
 ) -> str:
     """Sum a row of numbers per tree; return them, float64 (n, n_numbers).
 
@@ -105,20 +109,37 @@ def emit_row_sums(
 
     Args:
         tables: For each tree the rows of its leaves (or nodes), shape (n_leaves, n_numbers).
+        totals: For each tree what its rows are divided by, shape (n_leaves,); the rows are whole numbers then, and
+            stored as such, in an eighth of the bytes.
     """
     step = max(1, NUMBERS_A_ROW // tables[0].shape[1])
     total = ""
     for start in range(0, len(trees), step):
         some = tables[start : start + step]
-        table, places = np.unique(np.concatenate(some), axis=0, return_inverse=True)
-        ends = np.cumsum([len(one) for one in some])
+        joined = np.concatenate(some)
+        if totals is not None:
+            joined = np.column_stack([joined, np.concatenate(totals[start : start + step])])
+        table, places = np.unique(joined, axis=0, return_inverse=True)
+        ends = np.cumsum([len(one) for one in some])[:-1]
         ensemble = Ensemble()
-        for target, (add, place) in enumerate(
-            zip(trees[start : start + step], np.split(places.reshape(-1), ends[:-1]), strict=True)
-        ):
-            add(ensemble, place.astype(np.float64), target)
+        for target, place in enumerate(np.split(places.reshape(-1), ends)):
+            trees[start + target](ensemble, place.astype(np.float64), target)
         rows = builder.cast(ensemble.emit(builder, features, len(some)), "int64")
-        picked = builder.node("Gather", builder.constant(table), rows)
-        summed = builder.node("ReduceSum", picked, builder.constant([1], "int64"), keepdims=0)
+        summed = builder.node(
+            "ReduceSum",
+            _picked(builder, rows, table, is_whole=totals is not None),
+            builder.constant([1], "int64"),
+            keepdims=0,
+        )
         total = builder.node("Add", total, summed) if total else summed
     return total
+
+
+def _picked(builder: GraphBuilder, rows: str, table: npt.NDArray[np.float64], *, is_whole: bool) -> str:
+    """Gather rows of `table`, shape (n, n_trees, n_numbers); whole numbers are divided by the last of their row."""
+    if not is_whole:
+        return builder.node("Gather", builder.constant(table), rows)
+    counts = table[:, :-1]
+    whole = builder.constant(counts, str(np.min_scalar_type(int(counts.max(initial=0.0)))))
+    totals = builder.node("Gather", builder.constant(table[:, -1:]), rows)
+    return builder.node("Div", builder.cast(builder.node("Gather", whole, rows), "double"), totals)

@@ -44,7 +44,14 @@ def emit_forest(builder: GraphBuilder, features: str, estimator: Any, task: Task
         sums = _emit_sums(builder, rounded, [(t, share[:, 1]) for t, share in zip(members, shares, strict=True)])
         return both_classes(builder, _mean(builder, sums, len(members)))
     add = [partial(_add_sklearn, tree) for tree in members]
-    return _mean(builder, emit_row_sums(builder, rounded, add, shares), len(members))
+    totals = [np.where(tree.children_left < 0, tree.weighted_n_node_samples, 1.0) for tree in members]
+    counts = [np.rint(share * total[:, None]) for share, total in zip(shares, totals, strict=True)]
+    is_whole = all(
+        np.allclose(count / total[:, None], share, rtol=0, atol=1e-14)
+        for count, total, share in zip(counts, totals, shares, strict=True)
+    )  # rows have no weights
+    sums = emit_row_sums(builder, rounded, add, counts if is_whole else shares, totals if is_whole else None)
+    return _mean(builder, sums, len(members))
 
 
 def _shares(tree: Any, seen: list[int], n_classes: int) -> npt.NDArray[np.float64]:
