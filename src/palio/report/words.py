@@ -47,6 +47,10 @@ TERMS = {
 FAMILIES = {
     "dummy": "rule of thumb",
     "linear": "linear model",
+    "bayes": "naive Bayes",
+    "neighbours": "nearest neighbours",
+    "svm": "kernel machine",
+    "mlp": "neural networks",
     "forest": "random forest",
     "lightgbm": "boosted trees (LightGBM)",
 }
