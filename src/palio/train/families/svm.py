@@ -41,7 +41,8 @@ _BLOCK = 2048
 class Svm(FixedSettings):
     """Kernel machines on landmarks.
 
-    Each of `iterations` measures how steep the answer is along each input, and stretches those that count. The loss is the log loss, so that probabilities need no second fit (LOG.md: kernels), or what the objective says.
+    Each of `iterations` measures how steep the answer is along each input, and stretches those that count.
+    The loss is the log loss, so that probabilities need no second fit (LOG.md: kernels), or what the objective says.
 
     Source: Williams and Seeger 2000 (landmarks); Zhu and Hastie 2005 (kernel logistic regression); Radhakrishnan,
         Beaglehole, Pandit and Belkin 2024 (which inputs count).
