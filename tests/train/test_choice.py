@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
-from palio.core.records import Cost, Run
-from palio.train.choice import Limits, choose, paired_error
+from palio.core.records import Cost, Member, Run
+from palio.train.choice import FREE, Limits, choose, paired_error, resampled_error
 
 
 def run(family: str, scores: list[float], *, size: int, tie: float = 0.5, p99: float = 1.0, mb: float = 1.0) -> Run:
@@ -44,20 +45,85 @@ def test_one_fold_says_nothing_of_the_error() -> None:
     assert paired_error([0.9], [0.8]) == math.inf
 
 
-def test_the_best_wins_when_no_other_is_within_one_standard_error() -> None:
+SIMPLE = Limits(prefer="simple")
+
+
+def mix(scores: list[float], members: tuple[str, ...] = ("big", "near"), **how: float) -> Run:
+    told = tuple(Member(run=name, family=name, weight=1 / len(members)) for name in members)
+    return msgspec.structs.replace(run("ensemble", scores, size=2000, **how), trial=99, members=told)
+
+
+def moved(base: Run, by: float, family: str, *, size: int) -> Run:
+    """A run that is worse by some, and differs from fold to fold as much as `NEAR` does from `BIG`."""
+    wobble = np.array(NEAR.fold_scores) - np.array(BIG.fold_scores)
+    return run(family, list(np.array(base.fold_scores) - by + wobble - wobble.mean()), size=size)
+
+
+def test_the_best_wins_where_others_are_behind() -> None:
     assert choose([BIG, FAR], sign=1.0).ranking[0] is BIG
 
 
-def test_the_simpler_wins_within_one_standard_error() -> None:
-    choice = choose([BIG, NEAR, FAR], sign=1.0)
-    assert [r.family for r in choice.ranking] == ["near", "big", "far"]
-    assert any("near is taken" in reason and "10 against 1,000 parameters" in reason for reason in choice.reasons)
+def test_a_simpler_one_wins_only_where_it_costs_next_to_nothing() -> None:
+    error = paired_error(BIG.fold_scores, NEAR.fold_scores)
+    for share, expected in ((0.5 * FREE, "small"), (2 * FREE, "big"), (0.9, "big")):
+        small = moved(BIG, share * error, "small", size=10)
+        assert choose([BIG, small], sign=1.0).ranking[0].family == expected
 
 
-def test_the_tie_break_decides_among_equally_simple_ones() -> None:
+def test_who_asks_for_the_simple_gets_it_within_one_standard_error() -> None:
+    error = paired_error(BIG.fold_scores, NEAR.fold_scores)
+    for share, expected in ((0.9, "small"), (1.1, "big")):
+        small = moved(BIG, share * error, "small", size=10)
+        choice = choose([BIG, small, FAR], sign=1.0, limits=SIMPLE)
+        assert choice.ranking[0].family == expected
+        told = [reason for reason in choice.reasons if "small is taken" in reason]
+        assert bool(told) == (expected == "small")
+        assert all("10 against 1,000 parameters" in reason for reason in told)
+
+
+def test_a_mix_wins_only_beyond_the_noise_of_the_difference() -> None:
+    error = paired_error(BIG.fold_scores, NEAR.fold_scores)
+    clear = mix(list(moved(BIG, -1.5 * error, "m", size=1).fold_scores))
+    choice = choose([BIG, FAR, clear], sign=1.0)
+    assert [one.family for one in choice.ranking] == ["ensemble", "big", "far"]
+    assert any(reason.startswith("It mixes big (50 %) and near (50 %)") for reason in choice.reasons)
+    unclear = mix(list(moved(BIG, -0.5 * error, "m", size=1).fold_scores))
+    choice = choose([BIG, FAR, unclear], sign=1.0)
+    assert [one.family for one in choice.ranking] == ["big", "far", "ensemble"]
+    assert any("is within chance" in reason or "within chance" in reason for reason in choice.reasons)
+
+
+def test_one_score_is_too_few_to_take_a_mix() -> None:
+    single, better = run("big", [0.9], size=1000), mix([0.99])
+    assert choose([single, better], sign=1.0).ranking[0] is single
+
+
+def test_a_mix_of_an_error_is_better_when_it_is_less() -> None:
+    error = paired_error(BIG.fold_scores, NEAR.fold_scores)
+    less = mix(list(moved(BIG, 1.5 * error, "m", size=1).fold_scores))
+    more = mix(list(moved(BIG, -1.5 * error, "m", size=1).fold_scores))
+    assert choose([BIG, less], sign=-1.0).ranking[0] is less
+    assert choose([BIG, more], sign=-1.0).ranking[0] is BIG
+
+
+def test_a_mix_that_breaks_a_limit_is_out() -> None:
+    error = paired_error(BIG.fold_scores, NEAR.fold_scores)
+    slow = mix(list(moved(BIG, -3 * error, "m", size=1).fold_scores), p99=50.0)
+    choice = choose([BIG, slow], sign=1.0, limits=Limits(latency_ms_p99=20.0))
+    assert choice.ranking[0] is BIG
+
+
+def test_repeated_folds_are_no_more_independent_than_those_of_one() -> None:
+    scores = [0.7, 0.8, 0.9, 0.8, 0.75]
+    once, often = resampled_error(scores), resampled_error(scores * 4, n_folds=5)
+    assert 0.6 * once < often < once
+    assert often > np.std(scores) * np.sqrt(1 / 4)
+
+
+def test_the_tie_break_decides_among_equally_simple_ones_that_cost_nothing() -> None:
     low = run("low", list(BIG.fold_scores), size=10, tie=0.6)
     high = run("high", list(BIG.fold_scores), size=15, tie=0.7)
-    assert choose([low, high], sign=1.0).ranking[0] is high
+    assert choose([BIG, low, high], sign=1.0).ranking[0] is high
 
 
 def test_less_is_better_when_the_sign_says_so() -> None:

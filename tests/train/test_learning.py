@@ -1,19 +1,31 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
+from palio.core.progress import SILENT
 from palio.core.records import Column, LearningCurve, LearningPoint, Parts
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples
-from palio.train.learning import _judged, draw, sentence
+from palio.train.choice import NO_LIMITS
+from palio.train.drive import Clock
+from palio.train.engine.inline import InlineEngine
+from palio.train.family import Array
+from palio.train.field import Field
+from palio.train.finals import Final
+from palio.train.learning import _judged, draw, nested, sentence
+from palio.train.lessons import Lesson
+from palio.train.orders import Order
+from palio.train.pace import Pace
+from palio.train.race import Candidate, Step
 from palio.train.table import load_family
-from palio.train.trial import Fold, try_out
+from palio.train.trial import take_in
+from palio.train.work import carry_out
 from tests.train.small_parts import PARTS, terms
 
 TASK = TASKS["value"]
@@ -28,30 +40,63 @@ def labelled(n_rows: int) -> Examples:
     return Examples(frame, made.target, msgspec.structs.replace(made.schema, columns=columns), TASK)
 
 
-def cut(examples: Examples, parts: Parts = THREE_FOLDS, n: int = 3) -> list[Fold]:
+def cut(examples: Examples, parts: Parts = THREE_FOLDS, n: int = 3) -> Lesson:
     which = np.arange(len(examples.target)) // 10 % n
-    pairs = [(np.flatnonzero(which != k), np.flatnonzero(which == k)) for k in range(n)]
-    return [Fold(examples.take(train), examples.take(valid), parts=parts) for train, valid in pairs]
+    rows: dict[str, Array] = {}
+    for k in range(n):
+        learned = np.flatnonzero(which != k)
+        rows |= {f"learn {k}": learned, f"score {k}": np.flatnonzero(which == k)}
+        halves = nested(examples, learned, parts)
+        if halves is not None:
+            rows |= {f"quarter {k}": halves[0], f"half {k}": halves[1]}
+    return Lesson(examples, rows)
 
 
-def drawn(folds: list[Fold], family: str = "lightgbm", **settings: Any) -> LearningCurve | None:
-    chosen = load_family(family)
-    params = dict(chosen.defaults(folds[0].train.shape, TASK)[0])
-    run = try_out(chosen, params, folds, terms=TERMS, trial=3)
-    dummy = try_out(load_family("dummy"), {}, folds, terms=TERMS, trial=0)
-    return draw(chosen, run, folds, terms=TERMS, dummy=dummy, **({"deadline": None} | settings))
+def candidate(number: int, name: str, lesson: Lesson) -> Candidate:
+    family, folds = load_family(name), tuple(range(lesson.n_folds))
+    params = dict(family.defaults(lesson.take("learn 0").shape, TASK)[0])
+    order = Order(number=number, family=name, params=params, seed=1, folds=folds, metrics=TERMS.metrics)
+    made = Candidate(number, name, params, 1, whole_at=number)
+    take_in(made, Step(number, number, name, params, 1, folds), carry_out(order, family, lesson, Pace()))
+    return made
+
+
+def field_of(lesson: Lesson, clock: Clock | None = None) -> Field:
+    names = ("dummy", "linear", "lightgbm")
+    families = {name: load_family(name) for name in names}
+    return Field(
+        store=cast("Any", None),
+        terms=TERMS,
+        snapshot=cast("Any", None),
+        families=families,
+        lesson=lesson,
+        n_train=len(lesson.examples.target),
+        n_folds=lesson.n_folds,
+        n_blocks=1,
+        engine=InlineEngine(lesson, families),
+        clock=clock,
+        progress=SILENT,
+        limits=NO_LIMITS,
+    )
+
+
+def drawn(lesson: Lesson, family: str = "lightgbm", *, clock: Clock | None = None) -> LearningCurve | None:
+    known = {0: candidate(0, "dummy", lesson)}
+    known[1] = candidate(1, family, lesson) if family != "dummy" else known[0]
+    final = Final(runs=(), chosen="", bundle="", reasons=(), members={1: 1.0}, kept=())
+    return draw(field_of(lesson, clock), known, final)
 
 
 def test_a_curve_that_still_rises_says_what_more_rows_may_bring() -> None:
-    found = drawn(cut(labelled(900)))
+    found = drawn(cut(labelled(2400)))
     assert found is not None
-    assert [point.n_rows for point in found.points] == [150, 300, 600]
+    assert [point.n_rows for point in found.points] == [400, 800, 1600]
     quarter, half, whole = (point.score for point in found.points)
     assert quarter > half > whole  # an error falls
     assert found.gain == pytest.approx(half - whole)
     assert found.verdict == "rises"
     assert 0 < found.next_gain <= found.gain
-    assert sentence(found, "rmse").startswith("More rows would help: from 300 to 600 rows rmse went from ")
+    assert sentence(found, "rmse").startswith("More rows would help: from 800 to 1,600 rows rmse went from ")
 
 
 def test_what_has_learned_all_it_can_needs_no_more_rows() -> None:
@@ -76,15 +121,24 @@ def test_the_same_folds_give_the_same_curve() -> None:
 
 
 def test_the_last_point_is_the_score_of_the_search() -> None:
-    folds = cut(labelled(600))
-    run = try_out(load_family("linear"), {"penalty": 1.0}, folds, terms=TERMS, trial=1)
-    found = draw(load_family("linear"), run, folds, terms=TERMS, dummy=None, deadline=None)
+    lesson = cut(labelled(600))
+    found = drawn(lesson, "linear")
     assert found is not None
-    assert (found.points[-1].score, found.points[-1].error) == (run.cv_score, run.cv_error)
+    assert found.points[-1].score == candidate(1, "linear", lesson).mean()
 
 
 def test_no_curve_is_begun_that_would_break_the_budget() -> None:
-    assert drawn(cut(labelled(600)), "linear", deadline=time.monotonic()) is None
+    clock = Clock(ends=time.monotonic(), n_workers=1, n_rows_a_fold=400.0, n_rows=600, quiet_overhead_s=0.0)
+    assert drawn(cut(labelled(600)), "linear", clock=clock) is None
+
+
+def test_of_a_mix_the_heaviest_member_is_drawn() -> None:
+    lesson = cut(labelled(900))
+    known = {k: candidate(k, name, lesson) for k, name in enumerate(("dummy", "linear", "lightgbm"))}
+    final = Final(runs=(), chosen="", bundle="", reasons=(), members={1: 0.3, 2: 0.7}, kept=())
+    found = draw(field_of(lesson), known, final)
+    assert found is not None
+    assert found.points[-1].score == known[2].mean()
 
 
 @pytest.mark.parametrize(("family", "n_rows"), [("dummy", 600), ("linear", 200)])

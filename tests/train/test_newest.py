@@ -4,16 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import pytest
 
 from palio import split, train
 
 Prepare = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def _few_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("palio.train.plan.MAX_TRIALS", 3)
 
 
 def test_a_few_hundred_rows_and_ten_of_each_class_are_enough(prepare: Prepare) -> None:
@@ -28,7 +22,7 @@ def test_a_few_hundred_rows_and_ten_of_each_class_are_enough(prepare: Prepare) -
 
 def test_a_draw_goes_to_all_rows_and_what_nobody_can_tell_is_said(prepare: Prepare) -> None:
     ready = prepare("diabetes", n_columns=10)
-    asked = {"task": ready.task, "budget_s": 60.0, "families": ("linear",)}
+    asked = {"task": ready.task, "trials": 3, "engine": "inline", "families": ("linear",)}
     good = train.search(ready.store, ready.snapshot, ready.parts, **asked)
     cuts: dict[str, Any] = {"task": ready.task, "first_row": 0}
     both = (ready.parts, good)
@@ -41,7 +35,7 @@ def test_a_draw_goes_to_all_rows_and_what_nobody_can_tell_is_said(prepare: Prepa
 
 def test_beyond_chance_the_newest_alone_are_preferred(prepare: Prepare) -> None:
     poor, ready = prepare("diabetes", n_columns=1, place="poor"), prepare("diabetes", n_columns=10)
-    asked = {"budget_s": 60.0, "families": ("linear",)}
+    asked = {"trials": 3, "engine": "inline", "families": ("linear",)}
     weak = train.search(poor.store, poor.snapshot, poor.parts, task=poor.task, **asked)
     good = train.search(ready.store, ready.snapshot, ready.parts, task=ready.task, **asked)
     kept = next(run.answers for run in weak.runs if run.id == weak.chosen)

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from palio.core.records import Run
 from palio.testing.family import TASKS
 from palio.train.family import Params, Shape
-from palio.train.proposal import propose
+from palio.train.proposal import Past, propose
 from palio.train.table import load_family
 
 SHAPE = Shape(1_000, 10, 2)
@@ -11,32 +10,26 @@ TASK = TASKS["two classes"]
 FAMILY = load_family("lightgbm")
 
 
-def settings(history: list[Run], trial: int, seed: int = 0) -> Params:
+def settings(history: list[Past], trial: int, seed: int = 0) -> Params:
     return propose(FAMILY, history, shape=SHAPE, task=TASK, seed=seed, trial=trial, sign=1.0)
 
 
-def past(n: int) -> list[Run]:
-    runs: list[Run] = []
+def past(n: int) -> list[Past]:
+    runs: list[Past] = []
     for trial in range(n):
-        failed = trial == 4
-        run = Run(
-            id=str(trial),
-            parts="p",
-            family="lightgbm",
-            trial=trial,
-            params=settings(runs, trial) | {"n_estimators": 100},
-            seed=0,
-            metric="roc_auc",
-            status="failed" if failed else "done",
-            cv_score=None if failed else 0.8 + trial / 100,
-        )
-        runs.append(run)
+        runs.append((settings(runs, trial), None if trial == 4 else 0.8 + trial / 100))
     return runs
 
 
-def test_the_defaults_come_first() -> None:
+def test_the_defaults_lie_in_the_space_of_proposals() -> None:
     defaults = FAMILY.defaults(SHAPE, TASK)
-    assert [run.params["num_leaves"] for run in past(3)] == [params["num_leaves"] for params in defaults]
+    assert settings([(dict(one), 0.8) for one in defaults], 5)
+
+
+def test_a_fit_that_failed_is_no_score() -> None:
+    failed = [(params, None) for params, _ in past(8)]
+    nothing = [(params, float("nan")) for params, _ in past(8)]
+    assert settings(failed, 9) == settings(nothing, 9) != settings(past(8), 9)
 
 
 def test_the_same_history_gives_the_same_proposal() -> None:

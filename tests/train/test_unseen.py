@@ -11,23 +11,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palio import data, measure, model, split, train
-from palio.core.records import Search, Task
-from palio.model import Outputs
+from palio import data, model, split, train
+from palio.core.records import Task
 from palio.store import Store, open_store
-from palio.train import unseen
-from palio.train.table import load_family
-from palio.train.trial import Bar, Fold, try_out
+from palio.train import cutting, unseen
+from palio.train.family import Array
 from palio.train.unseen import get_answers, put_answers, score_unseen
+from tests.train.small_parts import search
 
 Prepare = Callable[..., Any]
 TWO = Task(kind="classification", target="y", classes=("no", "yes"))
 PRICE = Task(kind="regression", target="y")
-
-
-@pytest.fixture(autouse=True)
-def _few_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("palio.train.plan.MAX_TRIALS", 4)
 
 
 @pytest.fixture
@@ -36,41 +30,37 @@ def store(tmp_path: Path) -> Any:
         yield opened
 
 
-def search(ready: Any, **changes: Any) -> Search:
-    return train.search(
-        ready.store, ready.snapshot, ready.parts, task=ready.task, budget_s=120.0, families=("linear",), **changes
-    )
-
-
-def outputs(n_rows: int) -> Outputs:
+def some_shares(n_rows: int) -> Array:
     p = np.random.default_rng(0).random(n_rows)
-    shares = np.column_stack([1 - p, p])
-    return Outputs(prediction=np.array(TWO.classes, dtype=object)[shares.argmax(axis=1)], probabilities=shares)
+    return np.column_stack([1 - p, p])
 
 
 def test_answers_come_back_by_row(store: Store) -> None:
-    answers = outputs(6)
-    halves = [
-        (np.array(rows), Outputs(answers.prediction[rows], answers.probabilities[rows]))  # type: ignore[index]
-        for rows in ([4, 1], [5, 0])
-    ]
-    found = get_answers(store, put_answers(store, halves, n_rows=6), TWO)
+    shares = some_shares(6)
+    rows = np.array([4, 1, 5, 0])
+    found = get_answers(store, put_answers(store, rows, shares[rows], n_rows=6), TWO)
     assert found is not None
     assert found.rows.tolist() == [0, 1, 4, 5]
-    np.testing.assert_array_equal(found.answers.probabilities, answers.probabilities[found.rows])  # type: ignore[index]
-    assert found.answers.prediction.tolist() == answers.prediction[found.rows].tolist()
-    values = np.array([2.5, -1.0])
-    numbers = get_answers(store, put_answers(store, [(np.arange(2), Outputs(values))], n_rows=2), PRICE)
+    np.testing.assert_array_equal(found.answers.probabilities, shares[found.rows])  # type: ignore[arg-type]
+    assert found.answers.prediction.tolist() == [TWO.classes[k] for k in shares[found.rows].argmax(axis=1)]
+    numbers = get_answers(store, put_answers(store, np.arange(2), np.array([[2.5], [-1.0]]), n_rows=2), PRICE)
     assert numbers is not None and numbers.answers.probabilities is None
-    assert numbers.answers.prediction.tolist() == values.tolist()
+    assert numbers.answers.prediction.tolist() == [2.5, -1.0]
+
+
+def test_several_answers_to_a_row_are_averaged(store: Store) -> None:
+    rows, values = np.array([3, 0, 3]), np.array([[1.0], [5.0], [2.0]])
+    found = get_answers(store, put_answers(store, rows, values, n_rows=4), PRICE)
+    assert found is not None
+    assert (found.rows.tolist(), found.answers.prediction.tolist()) == ([0, 3], [5.0, 1.5])
 
 
 def test_many_answers_are_thinned_evenly(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unseen, "MAX_ROWS", 100)
-    found = get_answers(store, put_answers(store, [(np.arange(950), outputs(950))], n_rows=950), TWO)
+    found = get_answers(store, put_answers(store, np.arange(950), some_shares(950), n_rows=950), TWO)
     assert found is not None
     assert found.rows.tolist() == list(range(0, 950, 10))
-    np.testing.assert_array_equal(found.answers.probabilities, outputs(950).probabilities[::10])  # type: ignore[index]
+    np.testing.assert_array_equal(found.answers.probabilities, some_shares(950)[::10])  # type: ignore[arg-type]
 
 
 def test_answers_that_were_not_kept_or_are_gone_are_none(store: Store) -> None:
@@ -78,8 +68,11 @@ def test_answers_that_were_not_kept_or_are_gone_are_none(store: Store) -> None:
     assert get_answers(store, "0" * 64, TWO) is None
 
 
-@pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
-def test_with_a_validation_part_the_reference_holds_its_rows(prepare: Prepare, name: str) -> None:
+@pytest.mark.parametrize("name", ["cancer", "diabetes"])
+def test_of_one_holdout_the_reference_holds_the_validation_part(
+    prepare: Prepare, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting, "HOLDOUT_ROWS", 50)
     ready = prepare(name, policy="60-20-20")
     found = search(ready)
     bundle = model.load(ready.store, found.bundle)
@@ -95,6 +88,19 @@ def test_with_a_validation_part_the_reference_holds_its_rows(prepare: Prepare, n
     # the figures are those of the fit that had not seen the rows
     for metric, value in bundle.manifest.metrics["validation"].items():
         assert reference.quality[metric].value == pytest.approx(value)
+
+
+def test_folds_are_cut_of_train_and_validation_together(prepare: Prepare) -> None:
+    ready = prepare("cancer", policy="60-20-20")
+    bundle = model.load(ready.store, search(ready).bundle)
+    reference, rows = bundle.reference(), bundle.reference_rows()
+    assert reference is not None and rows is not None
+    assert reference.n_scored == reference.n_rows == ready.parts.counts["train"] + ready.parts.counts["validation"]
+    frames = [split.read(ready.store, ready.snapshot, ready.parts, part) for part in ("train", "validation")]
+    column = ready.snapshot.schema.features[0].name
+    known = sorted(float(value) for frame in frames for value in frame[column])
+    assert sorted(rows[f"input.{column}"].tolist()) == known
+    assert bundle.manifest.metrics["validation"]
 
 
 @pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
@@ -131,13 +137,14 @@ def test_rows_are_in_the_order_of_time_where_the_data_has_one(tmp_path: Path) ->
         snapshot = data.ingest(source, store=opened, schema=schema)
         task = data.infer_task(opened, snapshot)
         parts = split.cut(opened, snapshot, task=task, policy="60-20-20")
-        found = train.search(opened, snapshot, parts, task=task, budget_s=120.0, families=("linear",))
+        found = train.search(opened, snapshot, parts, task=task, trials=3, engine="inline", families=("linear",))
         bundle = model.load(opened, found.bundle)
         reference, rows = bundle.reference(), bundle.reference_rows()
-        scored = split.read(opened, snapshot, parts, "validation").sort("when")
+        both = [split.read(opened, snapshot, parts, part) for part in ("train", "validation")]
+        learned = pl.concat(both).sort("when")
     assert reference is not None and rows is not None
     assert reference.in_time_order
-    assert rows["truth"].tolist() == scored["y"].to_list()
+    assert rows["truth"].tolist() == learned["y"].tail(len(rows["truth"])).to_list()
     assert np.bincount(rows["block"]).max() - np.bincount(rows["block"]).min() <= 1
 
 
@@ -149,37 +156,9 @@ def test_a_search_that_lost_its_answers_still_gives_a_bundle(prepare: Prepare, m
     assert bundle.graph.predict(bundle.golden().feeds).prediction is not None
 
 
-def test_only_a_trial_that_is_the_best_of_its_family_keeps_its_answers() -> None:
-    from palio.testing.family import TASKS, examples_of
-    from tests.train.small_parts import terms
-
-    task = TASKS["two classes"]
-    examples = examples_of(task)
-    which = np.arange(len(examples.target)) % 3
-    cut = [
-        Fold(examples.take(np.flatnonzero(which != k)), examples.take(rows), rows=rows)
-        for k in range(3)
-        for rows in [np.flatnonzero(which == k)]
-    ]
-    kept: list[Any] = []
-
-    def keep(answers: Any) -> str:
-        kept.append(answers)
-        return "a" * 64
-
-    family, how = load_family("linear"), {"terms": terms(task, "roc_auc"), "trial": 1, "keep": keep}
-    run = try_out(family, {"penalty": 1.0}, cut, **how)
-    assert run.answers == "a" * 64
-    (answers,) = kept
-    truth = np.concatenate([examples.target[rows] for rows, _ in answers])
-    probabilities = np.concatenate([one.probabilities for _, one in answers])
-    scored = measure.score(
-        task, truth, measure.Answers(probabilities.argmax(axis=1), probabilities), names=("roc_auc",)
-    )
-    assert scored["roc_auc"] == pytest.approx(run.cv_score, abs=0.05)
-    better = (0.999999,) * 3
-    again = try_out(family, {"penalty": 1.0}, cut, **how, bar=Bar(best=(0.5,) * 3, own=better, dummy=(0.5,) * 3))
-    assert (again.status, again.answers, len(kept)) == ("done", None, 1)
+def test_answers_are_kept_of_the_champion_alone(prepare: Prepare) -> None:
+    found = search(prepare("wine"))
+    assert [run.id for run in found.runs if run.answers] == [found.chosen]
 
 
 @pytest.mark.parametrize(("name", "policy"), [("cancer", "60-20-20"), ("cancer", "cv"), ("diabetes", "cv")])
@@ -190,15 +169,13 @@ def test_the_score_on_unseen_rows_is_that_of_the_candidate(prepare: Prepare, nam
     told = score_unseen(ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=0)
     assert told is not None and told.low <= told.value <= told.high
     score, n_rows = told.value, told.n_rows
-    part = "train" if policy == "cv" else "validation"
-    assert n_rows == ready.parts.counts[part]
-    if policy == "cv":
-        assert run.cv_score is not None and score == pytest.approx(run.cv_score, rel=0.1)
-    else:
-        assert score == pytest.approx(run.validation[found.metric])
+    counts = ready.parts.counts
+    assert n_rows == counts["train"] + counts.get("validation", 0)
+    assert run.cv_score is not None and score == pytest.approx(run.cv_score, rel=0.1)
     late = ready.snapshot.n_rows * 3 // 4
     few = score_unseen(ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=late)
-    newest = int((split.part_places(ready.store, ready.parts, part) >= late).sum())
+    places = [split.part_places(ready.store, ready.parts, part) for part in ("train", "validation")]
+    newest = int((np.concatenate(places) >= late).sum())
     assert few is None if newest < 50 else few is not None and few.n_rows == newest
 
 

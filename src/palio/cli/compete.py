@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli.faces import listening, print_json, verb
+from palio.core.clock import process_started
 from palio.core.errors import RefusedError
 
 if TYPE_CHECKING:
     from palio.core.records import Decision
     from palio.flow import CandidateSummary
 
-_BUDGET = click.option("--budget", type=float, help="Seconds that the search may take.")
+_BUDGET = click.option("--budget", type=float, help="Seconds that it may take.")
 
 
 @click.command()
@@ -108,7 +109,7 @@ def run(folder: Path, as_json: bool, budget: float | None) -> None:
         listening(as_json=as_json) as progress,
         flow.Project.open(folder, flags={"train.budget_s": budget}, progress=progress) as project,
     ):
-        summary = project.run()
+        summary = project.run(started=process_started())
     if as_json:
         print_json(summary)
     else:

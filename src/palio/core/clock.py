@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 Clock = Callable[[], dt.datetime]
 
@@ -11,3 +14,13 @@ Clock = Callable[[], dt.datetime]
 def utc_now() -> dt.datetime:
     """Return the present moment, in UTC, with microseconds."""
     return dt.datetime.now(dt.UTC)
+
+
+def process_started() -> float:
+    """Return when this process began, on `time.monotonic`: a budget counts from there. Now, where that is not known."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.monotonic()
+    return time.monotonic() - max(0.0, age)

@@ -45,6 +45,7 @@ class DataTable(_Table, frozen=True, kw_only=True):
     positive: str = ""
     id: str = ""
     group: str = ""
+    weight: str = ""
     time: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     images: str = ""
@@ -76,7 +77,12 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     budget_s: float = 300.0
     metric: str = "auto"
     seed: int = 0
-    engine: str = "local"
+    engine: Literal["local", "inline"] = "local"
+    prefer: Literal["best", "simple"] = "best"
+    trials: Annotated[int, msgspec.Meta(ge=0)] = 0
+    objective: Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"] = "auto"
+    imbalance: Literal["none", "balanced"] = "none"
+    threshold: str = "auto"
     families: tuple[str, ...] = ()
 
 
@@ -100,6 +106,8 @@ class ValueTable(_Table, frozen=True, kw_only=True):
     """[value]: what an error costs, so that an improvement has a price."""
 
     error_cost: float = 0.0
+    miss_cost: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    false_alarm_cost: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     requests_per_day: float = 0.0
     currency: str = "EUR"
     kpis: tuple[Kpi, ...] = ()

@@ -104,7 +104,6 @@ def assign(
         cast.drop(wishes.id, "names the row", tell=False)
     if wishes.group and cast.parts[wishes.group].feature:
         cast.drop(wishes.group, "names the group of the row", tell=False)
-    _drop_text_beside_others(columns, cast)
     schema = Schema(
         columns=tuple(
             msgspec.structs.replace(
@@ -149,15 +148,6 @@ def _drop_useless(columns: Sequence[Column], scans: Mapping[str, ColumnScan], wi
             cast.drop(column.name, "excluded", tell=False)
         elif scan.is_constant:
             cast.drop(column.name, "the same in every row" if scan.n_present else "every cell is missing")
-
-
-def _drop_text_beside_others(columns: Sequence[Column], cast: _Cast) -> None:
-    features = [c for c in columns if cast.parts[c.name].feature]
-    if all(c.type == "text" for c in features):
-        return
-    for column in features:
-        if column.type == "text":
-            cast.drop(column.name, "free text beside other columns is not read yet")
 
 
 def _time(columns: Sequence[Column], scans: Mapping[str, ColumnScan], cast: _Cast, clock: Clock) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ def _survey(source: data.Source, config: Config, fold: frozenset[str], progress:
         id=table.id,
         group=table.group,
         time=table.time,
-        exclude=table.exclude,
+        exclude=(*table.exclude, *([table.weight] if table.weight else [])),
         decimal="" if table.decimal == "auto" else table.decimal,
         date_order="" if table.date_order == "auto" else table.date_order,
         fold=fold,

@@ -6,6 +6,7 @@ import time
 
 from palio import evaluate as judging
 from palio import measure
+from palio import train as training
 from palio.core.ids import short
 from palio.core.records import Evaluation
 from palio.core.words import counted
@@ -14,13 +15,24 @@ from palio.flow.opened import Opened
 from palio.flow.summary import RunSummary, champion_of, summarise
 
 
-def run(opened: Opened) -> RunSummary:
+def run(opened: Opened, *, started: float | None = None) -> RunSummary:
     """Take a project from its source to a champion and a report: every step says what it decided and why.
 
     The source is read once, and each step works on what the one before it made; so all of them, the report and the
-    summary speak of the same rows, however the source moves meanwhile.
+    summary speak of the same rows, however the source moves meanwhile. The budget is that of the whole run, which
+    begins at `started` (on `time.monotonic`; None: now).
     """
-    started = time.monotonic()
+    started = time.monotonic() if started is None else started
+    opened.begin(started)
+    if opened.config.train.engine == "local":
+        training.prepare()
+    try:
+        return _run(opened, started)
+    finally:
+        training.let_go()
+
+
+def _run(opened: Opened, started: float) -> RunSummary:
     opened.skipped.clear()
     opened.warnings.clear()
     say = opened.progress.say

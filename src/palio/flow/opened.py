@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,6 +17,11 @@ from palio.core.records import Promotion, Record
 from palio.store import Store, open_store
 
 T = TypeVar("T", bound=Record)
+
+AFTER_SHARE, LEAST_AFTER_S, MOST_AFTER_S = 0.05, 2.0, 30.0
+"""Of the budget of a whole run so much is left to what follows the search: evaluation, replay at the gate, report."""
+LAST_S = 2.0
+"""Of these, so much to what follows the evaluation."""
 
 
 class Opened:
@@ -33,6 +39,8 @@ class Opened:
         """Steps whose inputs had not changed."""
         self.warnings: list[str] = []
         """What a person must know who trusts the result, one sentence each."""
+        self.ends: float | None = None
+        """Moment on `time.monotonic` at which the whole run is to be over; None: each step has its own budget."""
 
     @classmethod
     def open(
@@ -74,6 +82,21 @@ class Opened:
         table = msgspec.structs.replace(self.config.train, budget_s=budget_s)
         config = msgspec.structs.replace(self.config, train=table)
         return Opened(self.folder, config, self.store, progress=self.progress)
+
+    def begin(self, started: float | None = None) -> None:
+        """Let the budget be that of the whole run, from `started` on."""
+        self.ends = (time.monotonic() if started is None else started) + self.config.train.budget_s
+
+    @property
+    def after_s(self) -> float:
+        """Seconds on a quiet machine that are to be left when a search ends; 0 where it stands alone."""
+        budget = self.config.train.budget_s
+        return 0.0 if self.ends is None else min(max(AFTER_SHARE * budget, LEAST_AFTER_S), MOST_AFTER_S, 0.3 * budget)
+
+    @property
+    def evaluation_s(self) -> float | None:
+        """Seconds that are left for an evaluation; None: what it is used to."""
+        return None if self.ends is None else max(0.0, self.ends - LAST_S - time.monotonic())
 
     def skip(self, step: str) -> None:
         """Remember that a step had nothing to do."""

@@ -88,9 +88,9 @@ class Project(Opened):
         """Watch over the model: rollouts, what was served, renewals. Close it, or use it in a `with` block."""
         return supervising.Supervisor(self, may_train=may_train)
 
-    def run(self) -> RunSummary:
-        """Run the whole cycle."""
-        return life_cycle.run(self)
+    def run(self, *, started: float | None = None) -> RunSummary:
+        """Run the whole cycle; its budget begins at `started` (on `time.monotonic`; None: now)."""
+        return life_cycle.run(self, started=started)
 
     def report(self, *, output: Path | str | None = None) -> Path:
         """Write the report on the newest decision."""

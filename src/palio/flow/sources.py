@@ -100,10 +100,15 @@ def contract(opened: Opened) -> Schema | None:
     schema, table = data.read_schema(path), opened.config.data
     names = [column.name for column in schema.columns]
     parts = {"target": table.target, "id": table.id, "group": table.group}
-    for key, name in [*parts.items(), *(("time", n) for n in table.time), *(("exclude", n) for n in table.exclude)]:
+    for key, name in [
+        *parts.items(),
+        ("weight", table.weight),
+        *(("time", n) for n in table.time),
+        *(("exclude", n) for n in table.exclude),
+    ]:
         if name and name not in names:
             raise ConfigError(f"palio.toml [data]: `{key}`: no column `{name}`", hint=did_you_mean(name, names))
-    no_feature = {table.target, table.id, table.group, *table.exclude}
+    no_feature = {table.target, table.id, table.group, table.weight, *table.exclude}
     return msgspec.structs.replace(
         schema,
         columns=tuple(

@@ -17,7 +17,8 @@ from palio import evaluate as judging
 from palio import promote as promoting
 from palio import split as splitting
 from palio import train as training
-from palio.core.errors import ConfigError, NotFoundError
+from palio.core.config import Config
+from palio.core.errors import NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Cost, Decision, Gate, Parity, Parts, Promotion, Search, Snapshot, Task
 from palio.core.words import counted
@@ -99,11 +100,6 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
     snapshot = opened.store.records.require(Snapshot, parts.snapshot)
     task = task_of(opened, snapshot)
     table, limits = opened.config.train, opened.config.limits
-    if table.engine != "local":
-        raise ConfigError(
-            f"palio.toml [train]: `engine`: got `{table.engine}`, this version has `local`",
-            hint='write engine = "local"',
-        )
     inputs = _search_inputs(opened, parts, task)
 
     def make() -> Search:
@@ -113,6 +109,12 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             parts,
             task=task,
             budget_s=table.budget_s,
+            ends=opened.ends,
+            after_s=opened.after_s,
+            prefer=table.prefer,
+            trials=table.trials,
+            how=_how(opened.config),
+            engine=table.engine,
             seed=table.seed,
             families=table.families,
             latency_ms_p99=limits.latency_ms_p99,
@@ -128,6 +130,18 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
         return search
 
     return opened.once("train", inputs, Search, make), inputs
+
+
+def _how(config: Config) -> training.How:
+    """Say from the settings how candidates learn."""
+    table, value = config.train, config.value
+    return training.How(
+        objective=table.objective,
+        weight=config.data.weight,
+        balanced=table.imbalance == "balanced",
+        threshold=table.threshold,
+        costs=training.Costs(value.miss_cost, value.false_alarm_cost),
+    )
 
 
 def candidate(opened: Opened, parts: Parts) -> Search:
@@ -150,6 +164,7 @@ def _search_inputs(opened: Opened, parts: Parts, task: Task) -> dict[str, Any]:
         "task": task,
         "train": config.train,
         "limits": config.limits,
+        "how": _how(config),
         "versions": model.versions(),
     }
 
@@ -187,7 +202,9 @@ def assess(
             champion=model.load(opened.store, rival) if rival else None,
             newest_from=newest_from,
             why=why,
-            budget_s=judging.evaluation_budget(opened.config.train.budget_s),
+            budget_s=judging.evaluation_budget(opened.config.train.budget_s)
+            if opened.evaluation_s is None
+            else opened.evaluation_s,
             progress=opened.progress,
         )
 

@@ -69,7 +69,7 @@ def render(
         line("looks", 20, "how often the sealed test part may be opened"),
         "",
         "[train]",
-        line("budget_s", 300, "hard stop of the search, in seconds"),
+        line("budget_s", 300, "seconds that palio run may take; most of them go into the search"),
         line("metric", "auto", f"selects the model; auto is {default_metric(task)} here"),
         line("seed", 0, "same seed, data and versions: same champion"),
         "",

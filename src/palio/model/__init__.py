@@ -43,7 +43,11 @@ if TYPE_CHECKING:
     from palio.model.cells.stress import stress_feeds as stress_feeds
     from palio.model.graph.answers import answers_of as answers_of
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
+    from palio.model.graph.calibrating import calibrated as calibrated
+    from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
     from palio.model.graph.heads import emit_answers as emit_answers
+    from palio.model.graph.joining import join as join
+    from palio.model.graph.joining import take_in as take_in
     from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
     from palio.model.graph.session import Graph as Graph
     from palio.model.graph.session import Outputs as Outputs
@@ -53,14 +57,37 @@ if TYPE_CHECKING:
     from palio.model.tabular.contributions import Contributions as Contributions
     from palio.model.tabular.contributions import Explainer as Explainer
     from palio.model.tabular.contributions import explainer as explainer
+    from palio.model.tabular.kernel import KernelSum as KernelSum
+    from palio.model.tabular.kernel import emit_kernel as emit_kernel
     from palio.model.tabular.linear import emit_constant as emit_constant
     from palio.model.tabular.linear import emit_linear as emit_linear
+    from palio.model.tabular.neighbours import NeighbourVotes as NeighbourVotes
+    from palio.model.tabular.neighbours import emit_neighbours as emit_neighbours
+    from palio.model.tabular.options import Derived as Derived
     from palio.model.tabular.options import PreprocessingOptions as PreprocessingOptions
     from palio.model.tabular.options import Style as Style
+    from palio.model.tabular.perceptron import Perceptrons as Perceptrons
+    from palio.model.tabular.perceptron import emit_perceptrons as emit_perceptrons
     from palio.model.tabular.preprocessing import Preprocessing as Preprocessing
     from palio.model.tabular.preprocessing import fit_preprocessing as fit_preprocessing
-    from palio.model.tabular.trees import emit_forest as emit_forest
-    from palio.model.tabular.trees import emit_lightgbm as emit_lightgbm
+    from palio.model.tabular.ramps import Ramps as Ramps
+    from palio.model.tabular.ramps import fit_ramps as fit_ramps
+    from palio.model.tabular.scores import BentInputs as BentInputs
+    from palio.model.tabular.scores import Head as Head
+    from palio.model.tabular.scores import emit_bent as emit_bent
+    from palio.model.tabular.scores import emit_head as emit_head
+    from palio.model.tabular.scores import emit_product as emit_product
+    from palio.model.tabular.trees.catboost import CatboostModel as CatboostModel
+    from palio.model.tabular.trees.catboost import emit_catboost as emit_catboost
+    from palio.model.tabular.trees.forest import emit_forest as emit_forest
+    from palio.model.tabular.trees.lightgbm import emit_lightgbm as emit_lightgbm
+    from palio.model.tabular.trees.xgboost import MAX_FLOAT32 as MAX_FLOAT32
+    from palio.model.tabular.trees.xgboost import XgboostModel as XgboostModel
+    from palio.model.tabular.trees.xgboost import emit_xgboost as emit_xgboost
+    from palio.model.text.vocabulary import count_entries as count_entries
+    from palio.model.text.vocabulary import learn_reading as learn_reading
+    from palio.model.text.weighing import Weighing as Weighing
+    from palio.model.text.weighing import fit_weighing as fit_weighing
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
@@ -80,15 +107,27 @@ else:
             "cells.stress": "stress_feeds",
             "graph.answers": "answers_of",
             "graph.builder": "GraphBuilder",
+            "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",
+            "graph.joining": "join take_in",
             "graph.session": "Graph MAX_RUN_S Outputs",
             "graph.stages": "Stages",
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",
             "tabular.contributions": "Contributions Explainer explainer",
+            "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",
-            "tabular.options": "PreprocessingOptions Style",
+            "tabular.options": "Derived PreprocessingOptions Style",
+            "tabular.neighbours": "NeighbourVotes emit_neighbours",
+            "tabular.perceptron": "Perceptrons emit_perceptrons",
             "tabular.preprocessing": "Preprocessing fit_preprocessing",
-            "tabular.trees": "emit_forest emit_lightgbm",
+            "tabular.trees.catboost": "CatboostModel emit_catboost",
+            "tabular.trees.forest": "emit_forest",
+            "tabular.trees.lightgbm": "emit_lightgbm",
+            "tabular.trees.xgboost": "MAX_FLOAT32 XgboostModel emit_xgboost",
+            "text.vocabulary": "count_entries learn_reading",
+            "text.weighing": "Weighing fit_weighing",
+            "tabular.ramps": "Ramps fit_ramps",
+            "tabular.scores": "BentInputs Head emit_bent emit_head emit_product",
         },
     )

@@ -27,8 +27,11 @@ class Term(NamedTuple):
 FAMILIES = {
     "dummy": "rule of thumb",
     "linear": "linear model",
+    "words": "linear model of words",
     "forest": "random forest",
     "lightgbm": "boosted trees (LightGBM)",
+    "xgboost": "boosted trees (XGBoost)",
+    "catboost": "boosted trees (CatBoost)",
 }
 VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",

@@ -12,20 +12,27 @@ from palio.core.doors import door
 
 if TYPE_CHECKING:
     from palio.train.contest import search as search
+    from palio.train.engine.waiting import let_go as let_go
+    from palio.train.engine.waiting import prepare as prepare
     from palio.train.family import Examples as Examples
     from palio.train.family import Family as Family
     from palio.train.family import Fitted as Fitted
     from palio.train.family import OutOfTime as OutOfTime
+    from palio.train.how import How as How
     from palio.train.newest import is_enough as is_enough
     from palio.train.newest import prefer as prefer
     from palio.train.table import FAMILIES as FAMILIES
+    from palio.train.threshold import Costs as Costs
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
         {
             "contest": "search",
+            "engine.waiting": "let_go prepare",
             "family": "Examples Family Fitted OutOfTime",
             "newest": "is_enough prefer",
             "table": "FAMILIES",
+            "how": "How",
+            "threshold": "Costs",
         },
     )

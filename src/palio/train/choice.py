@@ -1,17 +1,21 @@
-"""Choose among the finalists: quality first, then simplicity, within what the target hardware allows."""
+"""Choose among the finalists: quality first, within what the hardware allows; simplicity where it costs nothing."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from palio import measure
 from palio.core.records import Cost, Run
-from palio.core.words import listed
+from palio.core.words import counted, listed
 
+Prefer = Literal["best", "simple"]
+FREE = 0.1
+"""Standard errors that a simpler candidate may be behind the best and still be taken."""
 AS_NEAR = 1.25
 """Candidates that miss the limits by shares that differ by less than this factor come equally near to them."""
 SAME_SIZE = 2.0
@@ -26,6 +30,12 @@ class Limits:
     """Milliseconds that 99 of 100 single rows may take; only a time that is clearly over it breaks it."""
     size_mb: float | None = None
     """Megabytes that the graph may have."""
+    prefer: Prefer = "best"
+    """`simple`: the simplest candidate within one standard error of the best is taken."""
+
+    def facts(self) -> list[Any]:
+        """Return what the choice depends on."""
+        return [self.latency_ms_p99, self.size_mb, self.prefer]
 
 
 NO_LIMITS = Limits()
@@ -67,12 +77,15 @@ def resampled_error(scores: Sequence[float], *, n_folds: int | None = None, hold
     return float(np.std(scores, ddof=1) * math.sqrt(1.0 / n + overlap))
 
 
-def paired_error(first: Sequence[float], second: Sequence[float], *, holdout: bool = False) -> float:
+def paired_error(
+    first: Sequence[float], second: Sequence[float], *, n_folds: int | None = None, holdout: bool = False
+) -> float:
     """Return the standard error of the mean difference between two candidates' scores on the same folds.
 
     Args:
         first: Fold scores, shape (n_folds,).
         second: The other's on the same folds.
+        n_folds: Folds of one cross-validation, where it was repeated.
         holdout: The scores are of blocks of one holdout.
 
     Returns:
@@ -84,7 +97,7 @@ def paired_error(first: Sequence[float], second: Sequence[float], *, holdout: bo
     """
     n = min(len(first), len(second))
     differences = np.asarray(first[:n]) - np.asarray(second[:n])
-    return resampled_error(differences.tolist(), holdout=holdout)
+    return resampled_error(differences.tolist(), n_folds=n_folds, holdout=holdout)
 
 
 def choose(
@@ -92,28 +105,30 @@ def choose(
     *,
     sign: float,
     limits: Limits = NO_LIMITS,
+    n_folds: int | None = None,
     holdout: bool = False,
     absent: Sequence[str] = (),
 ) -> Choice:
     """Rank the finalists.
 
-    First come those that meet the limits. Among them, all whose score is within one standard error of the best one's
-    are as good; of these the one with the fewest parameters is taken, and of those that are about as simple the one
-    with the better tie-break. The others follow by score. If none (but the dummy) meets the limits, those that come
-    nearest to them go first, and a sentence warns of it.
+    First come those that meet the limits, by score. A mix must be better than its best member by more than the noise of
+    their difference. A simpler candidate is taken before the best one if that costs less than a tenth of the standard
+    error of their difference; with `prefer = "simple"`, less than one. So is the constant answer, whatever is preferred. If none (but the dummy) meets the limits, those
+    that come nearest to them go first, and a sentence warns of it.
 
     Args:
         finalists: Runs with `cv_score`, `n_parameters` and `cost`; at least one.
         sign: 1 if more of the metric is better, else -1.
-        limits: What the hardware allows.
+        limits: What the hardware allows, and what is preferred.
+        n_folds: Folds of one cross-validation, where it was repeated.
         holdout: Scores are of blocks of one holdout.
         absent: Why other families are not among the finalists, one clause each.
 
     Source: Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3 (one standard
     error).
     """
-    feasible = [run for run in finalists if not _breach(run.cost, limits)]
-    reasons = [f"{run.family} is out: {_breach(run.cost, limits)}." for run in finalists if run not in feasible]
+    feasible = [run for run in finalists if not breach(run.cost, limits)]
+    reasons = [f"{run.family} is out: {breach(run.cost, limits)}." for run in finalists if run not in feasible]
     reasons += [
         f"{run.family} is in: {_at_limit(run.cost, limits)}." for run in feasible if _at_limit(run.cost, limits)
     ]
@@ -128,42 +143,80 @@ def choose(
             rest = [run for run in finalists if run.family == "dummy"]
             return Choice((*nearest, *rest), tuple(reasons))
         feasible = list(finalists)
+    errors = _Errors(n_folds, holdout)
     by_score = sorted(feasible, key=lambda run: (-sign * _score(run), run.trial))
+    mixes = [run for run in by_score if run.members]
+    single = next((run for run in by_score if not run.members), None)
     best = by_score[0]
-    metric = best.metric
-    called = f"{metric} on the validation part" if holdout else f"cross-validated {metric}"
+    if best.members and single is not None and not errors.is_clear(best, single, sign=sign):
+        reasons.append(_mix_is_noise(best, single, errors, sign=sign))
+        best = single
+    called = f"{best.metric} on the validation part" if holdout else f"cross-validated {best.metric}"
     reasons.insert(0, f"{best.family} has the best {called}: {_with_error(best)}.")
-    equal = [run for run in by_score if run is best or _is_equal(run, best, sign=sign, holdout=holdout)]
-    fewest = min(run.n_parameters or 0 for run in equal)
-    simple = [run for run in equal if (run.n_parameters or 0) <= SAME_SIZE * fewest]
-    taken = max(simple, key=lambda run: (-math.inf if run.tie_break is None else run.tie_break, -by_score.index(run)))
+    if best.members:
+        reasons.insert(1, f"It mixes {listed(f'{one.family} ({100 * one.weight:.0f} %)' for one in best.members)}.")
+        if single is not None:
+            gain = sign * (_score(best) - _score(single))
+            reasons.insert(2, f"It is {measure.figure(gain)} better than the best single one, {single.family}.")
+    taken = _simplest(by_score, best, errors, sign=sign, within=1.0 if limits.prefer == "simple" else FREE)
     if taken is not best:
-        reasons.append(_why_simpler(taken, best, sign=sign, holdout=holdout))
-    elif len(equal) > 1:
-        others = [run.family for run in equal if run is not best]
-        verb = "is" if len(others) == 1 else "are"
-        reasons.append(f"{listed(others)} {verb} as good within one standard error, but not simpler.")
+        reasons.append(_why_simpler(taken, best, errors, sign=sign))
     if taken.family == "dummy":
         reasons.append(_only_constant(finalists, taken, absent))
-    ranking = [taken, *(run for run in by_score if run is not taken)]
+    ranking = [taken, *(run for run in by_score if run is not taken and run not in mixes)]
+    ranking += [run for run in mixes if run is not taken]
     ranking += sorted((run for run in finalists if run not in feasible), key=lambda run: _excess(run.cost, limits))
     return Choice(tuple(ranking), tuple(reasons))
 
 
-def _is_equal(run: Run, best: Run, *, sign: float, holdout: bool) -> bool:
-    """Tell whether `run` is within one standard error of the best; one with fewer than two folds never is."""
-    behind = sign * (_score(best) - _score(run))
-    error = paired_error(best.fold_scores, run.fold_scores, holdout=holdout)
-    return behind <= 0.0 or (math.isfinite(error) and behind <= error)
+@dataclass(frozen=True)
+class _Errors:
+    """How sure the difference of two runs is."""
+
+    n_folds: int | None
+    holdout: bool
+
+    def of(self, first: Run, second: Run) -> float:
+        """Return the standard error of the difference of their scores."""
+        return paired_error(first.fold_scores, second.fold_scores, n_folds=self.n_folds, holdout=self.holdout)
+
+    def is_clear(self, better: Run, other: Run, *, sign: float) -> bool:
+        """Tell whether one is better by more than a standard error; what cannot be told is not clear."""
+        error = self.of(better, other)
+        return math.isfinite(error) and sign * (_score(better) - _score(other)) > error
 
 
-def _why_simpler(taken: Run, best: Run, *, sign: float, holdout: bool) -> str:
-    behind = sign * (_score(best) - _score(taken))
-    error = paired_error(best.fold_scores, taken.fold_scores, holdout=holdout)
+def _simplest(by_score: Sequence[Run], best: Run, errors: _Errors, *, sign: float, within: float) -> Run:
+    """Return the simplest run that is behind the best by no more than `within` standard errors of the difference."""
+    equal = [best]
+    for run in by_score:
+        behind = sign * (_score(best) - _score(run))
+        error = errors.of(best, run)
+        # what is not better than the constant answer beyond chance has learned nothing that can be told
+        most = max(1.0, within) if run.family == "dummy" else within
+        if run is not best and not run.members and (behind <= 0 or (math.isfinite(error) and behind <= most * error)):
+            equal.append(run)
+    fewest = min(run.n_parameters or 0 for run in equal)
+    if SAME_SIZE * fewest >= (best.n_parameters or 0):
+        return best
+    simple = [run for run in equal if (run.n_parameters or 0) <= SAME_SIZE * fewest]
+    return max(simple, key=lambda run: (-math.inf if run.tie_break is None else run.tie_break, -by_score.index(run)))
+
+
+def _mix_is_noise(mix: Run, single: Run, errors: _Errors, *, sign: float) -> str:
+    gain, error = sign * (_score(mix) - _score(single)), errors.of(mix, single)
     return (
-        f"{taken.family} is taken: {measure.figure(behind)} behind is within one standard error "
-        f"({measure.figure(error)}), and it is simpler, with {taken.n_parameters:,} against {best.n_parameters:,} "
-        "parameters."
+        f"The mix of {counted(len(mix.members), 'candidate')} is {measure.figure(gain)} better than {single.family} "
+        f"alone, which is within chance ({measure.figure(error)}): it is not taken."
+    )
+
+
+def _why_simpler(taken: Run, best: Run, errors: _Errors, *, sign: float) -> str:
+    behind = sign * (_score(best) - _score(taken))
+    error = errors.of(best, taken)
+    return (
+        f"{taken.family} is taken: it is {measure.figure(max(0.0, behind))} behind, where the difference is known to "
+        f"{measure.figure(error)}, and simpler, with {taken.n_parameters:,} against {best.n_parameters:,} parameters."
     )
 
 
@@ -226,7 +279,8 @@ def _excess(cost: Cost | None, limits: Limits) -> float:
     return max(latency, size)
 
 
-def _breach(cost: Cost | None, limits: Limits) -> str:
+def breach(cost: Cost | None, limits: Limits) -> str:
+    """Say which limits a cost breaks; nothing if it breaks none."""
     words = []
     limit = limits.latency_ms_p99
     if cost and limit is not None and measure.is_clearly_over(cost.latency_ms_p99, limit):

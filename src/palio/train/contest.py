@@ -1,41 +1,51 @@
-"""Let the families compete: trials within a budget, each saved as it ends, then the choice among the finalists."""
+"""Let the families compete: steps within a budget, each saved as it ends, then the choice among them and a mix."""
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
 from importlib import metadata
+from pathlib import Path
+from pickle import PickleError
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import numpy as np
 
-from palio import data, measure, model, split
+from palio import measure, model, split
 from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Parts, Run, Schema, Search, Snapshot, Task
+from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import finals, learning, unseen
-from palio.train.choice import Limits
-from palio.train.family import Examples, Family, OutOfTime, Shape, calm_threads
-from palio.train.plan import Plan, plan
-from palio.train.proposal import propose
-from palio.train.stopping import WATCHED_PARTS
+from palio.train import explaining, finals, learning
+from palio.train.choice import Limits, Prefer
+from palio.train.cutting import Cut, cut_rows
+from palio.train.drive import Clock, Drive
+from palio.train.engine.base import Engine
+from palio.train.engine.inline import InlineEngine
+from palio.train.engine.local import LocalEngine
+from palio.train.family import Family, calm_threads, reads
+from palio.train.field import Field
+from palio.train.how import PLAINLY, How
+from palio.train.lessons import Lesson
+from palio.train.race import Race, Rerun
 from palio.train.table import FAMILIES, load_family
-from palio.train.trial import N_BLOCKS, Bar, Fold, Keep, Terms, run_id, try_out
+from palio.train.terms import Terms
 
 if TYPE_CHECKING:
     from palio.store import Store
 
-HOLDOUT_ROWS = 100_000
-"""From so many training rows on, one fit that is scored on the validation part replaces cross-validation."""
-TRIALS_SHARE = 0.75
-"""Share of the budget after which no trial goes on; the rest is for the finalists."""
-Kept = TypeVar("Kept", Run, Search)
+WHOLE_CELLS = 60_000
+"""Up to so many cells every candidate is fitted on all folds at once: there is nothing to save."""
+GLANCE_S = 0.03
+"""Seconds of CPU that it takes to see how busy the machine is."""
+OVERHEAD_S, OVERHEAD_A_ROW_S = 0.7, 1.5e-5
+"""What export, checks and packing take: at least, and for each row."""
+Kept = TypeVar("Kept", Search, SearchPlan)
 
 
 def search(
@@ -45,35 +55,48 @@ def search(
     *,
     task: Task,
     budget_s: float = 300.0,
+    ends: float | None = None,
+    after_s: float = 0.0,
     metric: str = "auto",
     seed: int = 0,
     families: Sequence[str | Family] = (),
     latency_ms_p99: float | None = None,
     size_mb: float | None = None,
+    prefer: Prefer = "best",
+    trials: int = 0,
+    engine: str = "local",
+    how: How = PLAINLY,
     progress: Progress = SILENT,
 ) -> Search:
     """Train candidates and choose the one to send to the gate.
 
-    How many trials there are follows from the size of the data and the budget, not from the clock, so that the same
-    data, seed and versions give the same bundle. The clock is a hard stop on top: a search that it cuts says so in
-    `stopped_by`, and ends with the best so far. There is always a model, at worst the constant answer.
+    There is a model soon, and then a better one: every family is tried once, the promising ones on all folds, then
+    settings that may be better, as long as the clock allows. What a fit costs is measured by small first fits in worker
+    processes, which are ended when they take too long or too much. Candidates are scored by cross-validation on train
+    and validation; from 100,000 training rows on, by one fit that is scored on the validation part. A mix of candidates
+    competes with them. The test part is never read.
 
-    Trials are scored by cross-validation on the training part; from 100,000 training rows on, by one fit that is scored
-    on the validation part. What stops an iterative fit is cut out of the rows it learns from. The test part is never
-    read. Each trial is saved when it ends: a search that was killed goes on where it was, and ends the same. A search
-    that has ended is returned as it is.
+    The steps that were taken are a record (`SearchPlan`): the same search again follows it and ends the same. With
+    `trials` the plan is made by count and the clock is not asked, so that any machine ends the same. Each step is saved
+    when it ends: a search that was killed goes on where it was. A search that has ended is returned as it is.
 
     Args:
         store: Where the snapshot lies, and runs and the bundle go.
         snapshot: The data.
         parts: How the data is cut.
         task: What is to be predicted.
-        budget_s: Seconds it may take.
+        budget_s: Seconds it may take; part of what the search is known by.
+        ends: Moment on `time.monotonic` at which it must be over, where that is not `budget_s` from now.
+        after_s: What the caller does before `ends` when the search is over: seconds on a quiet machine.
         metric: What to aim at; `auto`: the task's own, or the usual one of its kind.
         seed: Fixes every use of chance.
         families: Names, or objects that fit `Family`; empty: all that fit task and data.
         latency_ms_p99: What the target hardware allows one row to take, 99 times of 100; None: any time.
         size_mb: What the target hardware allows the graph to weigh; None: anything.
+        prefer: `best`: quality first; `simple`: the simplest within one standard error of the best.
+        trials: Candidates to try, whatever the clock says; 0: as many as the budget allows.
+        engine: `local`: worker processes of this machine; `inline`: this process.
+        how: What fits make small, what rows count, and from which probability on a class is said.
         progress: Who listens.
 
     Returns:
@@ -93,64 +116,76 @@ def search(
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
     entrants = _entrants(families, task, snapshot.schema)
     split.check_metric(store, snapshot, parts, task)
-    train, validation = _examples(store, snapshot, parts, task)
-    folds, holdout = _folds(train, validation, parts)
-    race = plan(entrants, train.shape, n_folds=len(folds), budget_s=budget_s)
-    terms = _terms(snapshot, parts, task, seed, race)
-    limits = Limits(latency_ms_p99, size_mb)
-    identity = ids.digest_of(
-        {"inputs": terms.inputs, "budget_s": budget_s, "limits": [latency_ms_p99, size_mb], "holdout": holdout}
-    )
+    how.check(task)
+    cut = cut_rows(store, snapshot, parts, task, how)
+    terms = _terms(snapshot, parts, task, seed, entrants, cut, how)
+    limits = Limits(latency_ms_p99, size_mb, prefer)
+    what = {"budget_s": 0.0 if trials else budget_s, "trials": trials, "limits": limits.facts()}
+    identity = ids.digest_of({"inputs": terms.inputs} | what)
     known = store.records.get(Search, identity)
     if known is not None:
         progress.say(f"The search of {counted(len(known.runs), 'trial')} is already done.")
         return known
-    progress.say(_announced(race, n_folds=len(folds), n_validation=len(validation.target) if holdout else 0))
-    keep = None if len(validation.target) else partial(unseen.put_answers, store, n_rows=len(train.target))
-    state = _State(store, terms, race, folds, started + TRIALS_SHARE * budget_s, progress, keep)
-    field = finals.Field(
-        store=store,
-        terms=terms,
-        snapshot=snapshot,
-        families={family.name: family for family in race.families},
-        train=train,
-        validation=validation,
-        rows_a_fit={
-            family.name: float(np.mean([len(fold.lesson(family)[0].target) for fold in folds]))
-            for family in (race.families[index] for index in dict.fromkeys(race.schedule))  # others hold nothing back
-        },
-        holdout=holdout,
-        deadline=started + budget_s,
-        progress=progress,
-        limits=limits,
-        left_out=race.left_out,
-    )
-    try:
-        with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
-            warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
-            runs, cut = _trials(state, train.shape)
-            outcome = finals.hold(field, runs)
-        chosen = next(run for run in outcome.runs if run.id == outcome.chosen)
-        curve = learning.draw(
-            field.families[chosen.family],
-            chosen,
-            folds,
+    progress.say(_announced(entrants, cut))
+    plan_id = ids.digest_of({"plan of": identity})
+    plan = store.records.get(SearchPlan, plan_id)
+    clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s)
+    with _engine_of(engine, entrants, cut.lesson) as (hands, spare):
+        if clock is not None:
+            clock.n_workers = hands.n_workers
+        drive = Drive(
+            store=store,
             terms=terms,
-            dummy=_best([run for run in runs if run.family == "dummy"], terms),
-            deadline=field.deadline,
+            race=_race(entrants, cut, terms, trials) if plan is None else Rerun(plan, terms),
+            engine=hands,
+            spare=spare,
+            n_folds=cut.lesson.n_folds,
+            n_blocks=cut.n_blocks,
+            clock=clock,
+            progress=progress,
+            budget_s=0.0 if trials else budget_s,
         )
-    except KeyboardInterrupt:
-        progress.say("Interrupted. What is finished is saved: run the same command again to go on from there.")
-        raise
+        field = Field(
+            store=store,
+            terms=terms,
+            snapshot=snapshot,
+            families={family.name: family for family in entrants},
+            lesson=cut.lesson,
+            n_train=cut.n_train,
+            n_folds=cut.n_distinct,
+            n_blocks=cut.n_blocks,
+            engine=hands,
+            clock=clock,
+            progress=progress,
+            limits=limits,
+            plan=plan,
+            how=how,
+        )
+        try:
+            with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
+                warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+                drive.run()
+                outcome = finals.hold(field, drive.candidates)
+            curve = learning.draw(field, drive.candidates, outcome)
+        except KeyboardInterrupt:
+            progress.say("Interrupted. What is finished is saved: run the same command again to go on from there.")
+            raise
+    is_cut = drive.is_cut or bool(outcome.kept)
     reasons = list(outcome.reasons)
-    if cut or outcome.cut:
-        reasons.append(
-            f"The budget of {budget_s:g} s ended the search after {len(runs)} of "
-            f"{counted(len(race.schedule), 'trial')}; another run may end elsewhere. Raise [train] budget_s."
-        )
+    if hands.fault:
+        reasons.append(f"Warning: {hands.fault}.")
+    if plan is not None:
+        reasons.append(f"The steps are those of an earlier run, which took {plan.seconds:.3g} s.")
+    if is_cut and clock is not None:
+        reasons.append(_when_it_ended(outcome.runs, budget_s))
     if curve is not None:
-        reasons.append(learning.sentence(curve, chosen.metric))
-    reasons += [f"{name} was left out: one trial of it would break the budget." for name in race.left_out]
+        reasons.append(learning.sentence(curve, terms.metric))
+    reasons += _explained(drive, outcome, curve, seconds=time.monotonic() - started)
+    seconds = round(time.monotonic() - started, 3)
+    if plan is None:
+        steps = tuple(sorted(drive.steps, key=lambda step: step.number))
+        made = SearchPlan(id=plan_id, steps=steps, chosen=outcome.chosen, kept=outcome.kept, seconds=seconds)
+        plan = _keep(store, made)
     return _keep(
         store,
         Search(
@@ -161,92 +196,95 @@ def search(
             chosen=outcome.chosen,
             bundle=outcome.bundle,
             reasons=tuple(reasons),
-            n_trials_planned=len(race.schedule),
-            stopped_by="time" if cut or outcome.cut else "plan",
-            seconds=round(time.monotonic() - started, 3),
+            n_trials_planned=len(outcome.runs),
+            stopped_by="time" if is_cut else "plan",
+            seconds=seconds,
             learning=curve,
+            plan=plan.id,
+            gains=tuple(drive.gains),
         ),
     )
 
 
-def _announced(race: Plan, *, n_folds: int, n_validation: int) -> str:
-    """Say what is going to be tried, and what is not."""
-    names = [race.families[index].name for index in dict.fromkeys(race.schedule)]
-    how = f"one fit scored on {counted(n_validation, 'validation row')}" if n_validation else counted(n_folds, "fold")
-    left_out = f"; the budget leaves no time for {listed(race.left_out)}" if race.left_out else ""
-    return f"{counted(len(race.schedule), 'trial')} of {listed(names, at_most=12)}, {how} each{left_out}."
+def _explained(drive: Drive, outcome: finals.Final, curve: LearningCurve | None, *, seconds: float) -> list[str]:
+    """Say whether the winner fits well, and what a longer budget would probably bring."""
+    terms = drive.terms
+    chosen = next(run for run in outcome.runs if run.id == outcome.chosen)
+    simplest = next((one.mean() for one in drive.candidates.values() if one.family == "dummy"), None)
+    told = explaining.fit_told(chosen, simplest=simplest, curve=curve, sign=terms.sign)
+    course = explaining.Course(tuple(drive.gains), seconds, terms.sign)
+    return told + explaining.course_told(course, terms.metric, simplest=simplest)
 
 
-@dataclass(frozen=True)
-class _State:
-    store: Store
-    terms: Terms
-    plan: Plan
-    folds: tuple[Fold, ...]
-    deadline: float
-    progress: Progress
-    keep: Keep | None
-    """Where answers out of fold go; None if the answers on validation rows serve."""
+def _when_it_ended(runs: Sequence[Run], budget_s: float) -> str:
+    return (
+        f"The budget of {budget_s:g} s ended the search after {counted(len(runs), 'trial')}; another run may end "
+        "elsewhere. Raise [train] budget_s, or set [train] trials for the same end everywhere."
+    )
 
 
-def _trials(state: _State, shape: Shape) -> tuple[list[Run], bool]:
-    """Run the plan; return the runs, and whether the clock cut it."""
-    terms, runs = state.terms, list[Run]()
-    n_planned = len(state.plan.schedule)
-    for number, index in enumerate(state.plan.schedule):
-        family = state.plan.families[index]
-        state.progress.step("trials", number, n_planned)
-        history = [run for run in runs if run.family == family.name]
+def _clock(ends: float, cut: Cut, after_s: float) -> Clock:
+    n_rows = len(cut.lesson.examples.target)
+    learned = [len(rows) for key, rows in cut.lesson.rows.items() if key.startswith("learn ")]
+    return Clock(
+        ends=ends,
+        quiet_after_s=after_s,
+        slowness=_slowness(),
+        n_workers=1,
+        n_rows_a_fold=float(np.mean(learned)),
+        n_rows=n_rows,
+        quiet_overhead_s=OVERHEAD_S + OVERHEAD_A_ROW_S * min(n_rows, 200_000),
+    )
+
+
+def _race(entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int) -> Race:
+    shape = cut.lesson.take("learn 0").shape
+    screens = shape.n_rows * shape.n_features * max(1, shape.n_classes) > WHOLE_CELLS
+    return Race(entrants, shape, terms, n_folds=cut.lesson.n_folds, screens=screens, most=trials or None)
+
+
+def _slowness() -> float:
+    """Measure how many seconds a second of CPU takes here just now."""
+    started, cpu = time.perf_counter(), time.thread_time()
+    while time.thread_time() - cpu < GLANCE_S:
+        pass
+    return max(1.0, (time.perf_counter() - started) / (time.thread_time() - cpu))
+
+
+@contextlib.contextmanager
+def _engine_of(name: str, entrants: Sequence[Family], lesson: Lesson) -> Iterator[tuple[Engine, Engine]]:
+    """Open an engine, and one of this process beside it: workers where they can be had, else this process for all."""
+    families = {family.name: family for family in entrants}
+    spare = InlineEngine(lesson, families)
+    with tempfile.TemporaryDirectory(prefix="palio-", ignore_cleanup_errors=True) as folder:
+        hands: Engine = spare
+        if name == "local":
+            with contextlib.suppress(PickleError, TypeError, AttributeError, OSError):
+                lesson.write(Path(folder))
+                hands = LocalEngine(Path(folder), families, spare=spare)
         try:
-            params = propose(
-                family, history, shape=shape, task=terms.task, seed=terms.seed, trial=number, sign=terms.sign
-            )
-            run = state.store.records.get(Run, run_id(terms, family.name, number, params))
-            if run is None:
-                bar = (
-                    _bar(runs, history, terms) if history else None
-                )  # the first trial of a family is always seen to its end
-                deadline = state.deadline if number >= finals.N_ALWAYS else None  # there is always a model
-                run = try_out(
-                    family,
-                    params,
-                    state.folds,
-                    terms=terms,
-                    trial=number,
-                    bar=bar,
-                    deadline=deadline,
-                    keep=state.keep,
-                )
-                run = _keep(state.store, run)
-        except OutOfTime:
-            return runs, True
-        runs.append(run)
-        state.progress.say(_sentence(run))
-    state.progress.step("trials", n_planned, n_planned)
-    return runs, False
+            yield hands, spare
+        finally:
+            hands.close()
 
 
-def _bar(runs: Sequence[Run], history: Sequence[Run], terms: Terms) -> Bar | None:
-    """Return what the next trial is held against; nothing for the first of a family, which is seen to its end."""
-    best, own = _best(runs, terms), _best(history, terms)
-    dummy = _best([run for run in runs if run.family == "dummy"], terms)
-    if best is None or own is None or dummy is None:
-        return None
-    return Bar(best=best.fold_scores, own=own.fold_scores, dummy=dummy.fold_scores)
-
-
-def _best(runs: Sequence[Run], terms: Terms) -> Run | None:
-    done = [run for run in runs if run.status == "done" and run.cv_score is not None]
-    return max(done, key=lambda run: (terms.sign * (run.cv_score or 0.0), -run.trial), default=None)
+def _announced(entrants: Sequence[Family], cut: Cut) -> str:
+    """Say what is going to be tried, and how it is scored."""
+    names = listed([family.name for family in entrants], at_most=12)
+    if cut.n_blocks > 1:
+        return f"{names} compete, one fit each scored on {counted(len(cut.lesson.rows['score 0']), 'validation row')}."
+    repeats = cut.lesson.n_folds // max(1, cut.n_distinct)
+    often = f", {repeats} times over" if repeats > 1 else ""
+    return f"{names} compete, scored on {counted(cut.n_distinct, 'fold')}{often}."
 
 
 def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> list[Family]:
     """Return the families that compete, the dummy first."""
     names = list(wanted) or list(FAMILIES)
     families = [load_family(name) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and schema.modality in f.modalities]
+    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
-    if schema.modality != "tabular" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
+    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
         raise _unread(schema)
     if not fit:
         raise InputError(
@@ -259,43 +297,27 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
 
 def _unread(schema: Schema) -> InputError:
     """Say that no family reads what the features are, before anything is tried."""
-    what = {"text": "free text", "image": "images"}[schema.modality]
     names = listed(f"`{column.name}`" for column in schema.features)
     return InputError(
-        f"train: every feature is {what} ({names}), and no family reads that: nothing was tried, and no look was spent",
-        hint="add columns of numbers or categories"
-        + ('; a text of few different values may be type = "category" in schema.toml' if what == "free text" else ""),
+        f"train: every feature is an image ({names}), and no family reads that: nothing was tried, and no look was "
+        "spent",
+        hint="add columns of numbers or categories",
         facts={"modality": schema.modality},
     )
 
 
-def _examples(store: Store, snapshot: Snapshot, parts: Parts, task: Task) -> tuple[Examples, Examples]:
-    found = []
-    for part in ("train", "validation"):
-        frame = split.read(store, snapshot, parts, part)
-        found.append(Examples(frame, data.target_array(frame, task), snapshot.schema, task))
-    if not len(found[0].target):
-        raise InputError("train: the training part has no rows", hint="bring more labelled rows")
-    return found[0], found[1]
-
-
-def _folds(train: Examples, validation: Examples, parts: Parts) -> tuple[tuple[Fold, ...], bool]:
-    """Return the rows that each fit learns from and is scored on, and whether it is a single holdout."""
-    if len(train.target) >= HOLDOUT_ROWS and len(validation.target):
-        return (Fold(train, validation, n_blocks=N_BLOCKS, parts=parts),), True
-    pairs = split.folds(train.frame, parts, train.task, schema=train.schema)
-    return tuple(Fold(train.take(fit), train.take(valid), parts=parts, rows=valid) for fit, valid in pairs), False
-
-
-def _terms(snapshot: Snapshot, parts: Parts, task: Task, seed: int, race: Plan) -> Terms:
+def _terms(
+    snapshot: Snapshot, parts: Parts, task: Task, seed: int, entrants: Sequence[Family], cut: Cut, how: How
+) -> Terms:
     inputs = {
         "snapshot": snapshot.id,
         "parts": parts.id,
         "task": task,
         "seed": seed,
-        "schedule": [race.families[index].name for index in race.schedule],
+        "how": how,
+        "families": [family.name for family in entrants],
+        "folds": [cut.lesson.n_folds, cut.n_distinct, cut.n_blocks],
         "versions": model.versions() | {"optuna": metadata.version("optuna")},
-        "watched": WATCHED_PARTS,
     }
     return Terms(parts=parts.id, task=task, metric=task.metric, seed=seed, inputs=ids.digest_of(inputs))
 
@@ -307,12 +329,3 @@ def _keep(store: Store, record: Kept) -> Kept:
     except ConflictError:
         return store.records.get(type(record), record.id) or record
     return record
-
-
-def _sentence(run: Run) -> str:
-    label = f"Trial {run.trial}, {run.family}"
-    if run.status == "failed" or run.cv_score is None:
-        return f"{label}: failed, {run.reason}"
-    spread = f" ± {measure.figure(run.cv_error)}" if run.cv_error is not None else ""
-    note = f", {run.reason}" if run.reason else ""
-    return f"{label}: {run.metric} {measure.figure(run.cv_score)}{spread} in {run.fit_s:.1f} s{note}"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import msgspec
 import numpy as np
 
 from palio import model
@@ -86,7 +87,7 @@ class Examples:
     weights: Array | None = None
     """What each row counts, shape (n_rows,), mean 1; None: all the same."""
     objective: Objective = "auto"
-    """What a fit makes small; `auto`: what suits the metric (see `objective_of`). A family that cannot takes its own."""
+    """What a fit makes small; `auto`: what suits the metric (`objective_of`). A family that cannot takes its own."""
     _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
     _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
     _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)
@@ -107,11 +108,27 @@ class Examples:
         key = (style, options)
         if key not in self._fitted:
             self._fitted[key] = model.fit_preprocessing(
-                self.frame, self.schema, task=self.task, target=self.target, style=style, options=options
+                self.frame,
+                self.schema,
+                task=self.task,
+                target=self.target,
+                weights=self.weights,
+                style=style,
+                options=options,
             )
         return self._fitted[key]
 
     def matrix(self, preprocessing: Preprocessing) -> Array:
+        """Return what a fit learns from or watches, shape (n_rows, n_features) float64.
+
+        Where `preprocessing` was fitted on these examples, no feature knows the row's own truth (encodings are those of
+        other folds); for all others it is what the graph computes.
+        """
+        features = self.features(preprocessing)
+        is_own = any(preprocessing is own for own in self._fitted.values())
+        return preprocessing.to_learn_from(features) if is_own else features
+
+    def features(self, preprocessing: Preprocessing) -> Array:
         """Return the features of these rows, shape (n_rows, n_features) float64, computed once by the graph."""
         found = self._matrices.get(id(preprocessing))
         if found is None:  # the entry keeps the preprocessing alive, so that its id stays its own
@@ -149,6 +166,28 @@ class _Taken(Examples):
     if TYPE_CHECKING:
         _whole: Examples
         _rows: Array
+
+
+def options_of(params: Params) -> PreprocessingOptions | None:
+    """Return what settings ask of the features, under `features`; None: what is made of columns without being asked.
+
+    Example:
+        >>> options_of({"penalty": 1.0}), options_of({"features": {"encode": "both"}}).encode
+        (None, 'both')
+    """
+    asked = params.get("features")
+    return msgspec.convert(asked, model.PreprocessingOptions) if asked else None
+
+
+def features_of(options: PreprocessingOptions) -> dict[str, Any]:
+    """Write options as settings hold them under `features`: only what differs from the defaults.
+
+    Example:
+        >>> features_of(model.PreprocessingOptions(encode="both"))
+        {'encode': 'both'}
+    """
+    written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(options))
+    return written
 
 
 def objective_of(examples: Examples) -> Objective:
@@ -200,6 +239,7 @@ class FixedSettings:
     """Base of a family that does not learn in rounds."""
 
     rounds = ""
+    needs: tuple[str, ...] = ()
 
     def grow(self, params: Params, growth: float) -> Params:
         """Return the settings as they are: they suit other numbers of rows, too."""
@@ -230,6 +270,10 @@ class Family(Protocol):
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """Kinds of rows it can read."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Types of column that it cannot do without, e.g. `text`."""
 
     @property
     def n_settings(self) -> int:
@@ -286,6 +330,15 @@ class Family(Protocol):
         """
 
 
+def reads(family: Family, schema: Schema) -> bool:
+    """Tell whether a family can learn from such columns: their modality, and the types that it cannot do without.
+
+    A family that cannot do without a type of column names it in `needs`, e.g. `("text",)`.
+    """
+    types = {column.type for column in schema.features}
+    return schema.modality in family.modalities and types.issuperset(family.needs)
+
+
 @dataclass(frozen=True)
 class TabularFitted:
     """A model on a feature matrix: preprocessing, the library's answer, and its nodes of the graph."""
@@ -308,7 +361,7 @@ class TabularFitted:
     def reference(self, rows: Examples | Feeds) -> Outputs:
         """Return the library's own answer on rows, or on feeds of the graph."""
         if isinstance(rows, Examples):
-            return self.answer(rows.matrix(self.preprocessing))
+            return self.answer(rows.features(self.preprocessing))
         return self.answer(self.preprocessing.transform(rows))
 
     def emit(self, builder: GraphBuilder) -> str:
@@ -316,10 +369,11 @@ class TabularFitted:
         return self.add(builder, self.preprocessing.emit(builder))
 
 
-def class_outputs(probabilities: Array, task: Task) -> Outputs:
+def class_outputs(probabilities: Array, task: Task, *, threshold: float | None = None) -> Outputs:
     """Turn probabilities (n_rows, n_classes) into answers: the most probable class, the first one on a tie."""
     labels = np.asarray(task.classes, dtype=object)
-    return model.Outputs(prediction=labels[probabilities.argmax(axis=1)], probabilities=probabilities)
+    said = probabilities.argmax(axis=1) if threshold is None else (probabilities[:, 1] >= threshold).astype(np.int64)
+    return model.Outputs(prediction=labels[said], probabilities=probabilities)
 
 
 def value_outputs(values: Array) -> Outputs:

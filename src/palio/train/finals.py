@@ -1,332 +1,295 @@
-"""Hold the final: refit the best of each family, measure it, choose, and pack the one that is chosen."""
+"""Hold the final: choose among candidates and a mix of them, and pack the one that is taken."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from palio import data, measure, model
 from palio.core import ids
-from palio.core.errors import ConflictError, PalioError
-from palio.core.progress import Progress
-from palio.core.records import Cost, Parity, Run, Snapshot
+from palio.core.errors import PalioError
+from palio.core.records import Cost, Member, Run
 from palio.core.words import counted
-from palio.train import unseen
-from palio.train.choice import Limits, choose
-from palio.train.family import Examples, Family, Fitted, OutOfTime, graph_of
-from palio.train.trial import UNDEFINED, WANT_OF_ROWS, Terms, score
+from palio.train import calibration, ensemble, failures, threshold
+from palio.train.champion import Champion, Made, params_of
+from palio.train.choice import Choice, Limits, choose, resampled_error
+from palio.train.explaining import criteria_of
+from palio.train.family import Array
+from palio.train.field import Field, Finalist
+from palio.train.race import Candidate
+from palio.train.trial import UNDEFINED
+from palio.train.work import line_of, score_numbers
 
-if TYPE_CHECKING:
-    from palio.core.monitoring import Reference
-    from palio.store import Store
-
-N_ALWAYS = 2
-"""Trials that no clock stops, nor their last fits: the constant answer, and the first family that learns."""
-COST_ROWS = 512
-"""Rows from which single ones are drawn to measure the latency."""
-MAX_TIMINGS = 5
-"""How often a candidate that is over the limit is timed before it counts as too slow."""
-MAX_SCORED_TRAIN_ROWS = 200_000
-"""Training rows that the training score is computed on at most."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """What the finalists run on."""
-
-    store: Store
-    terms: Terms
-    snapshot: Snapshot
-    families: Mapping[str, Family]
-    train: Examples
-    validation: Examples
-    rows_a_fit: Mapping[str, float]
-    """Family → rows that a fit of a trial learned from, on average."""
-    holdout: bool
-    deadline: float
-    """On `time.monotonic`."""
-    progress: Progress
-    limits: Limits
-    left_out: tuple[str, ...] = ()
-    """Families that the budget did not allow even once."""
-
-    def everything(self) -> Examples:
-        """Return training and validation rows together: what the champion learns from."""
-        import polars
-
-        if not len(self.validation.target):
-            return self.train
-        frame = polars.concat([self.train.frame, self.validation.frame])
-        target = np.concatenate([self.train.target, self.validation.target])
-        return Examples(frame, target, self.train.schema, self.train.task)
+MIX = "ensemble"
+"""Family of a mix of candidates."""
+MIX_MOST = ensemble.Price(latency_ms=0.9, size_mb=9.0)
+"""What all members of a mix may cost for one row: beyond it quality is bought too dear."""
+N_CORRECTED = 3
+"""Finalists whose probabilities are corrected, if that helps: the best."""
+PROBABILITY_METRICS = ("log_loss", "brier", "calibration_error")
+"""Metrics of probabilities as such; the others look at their order, or at the class."""
+MAX_MIXED = 24
+"""Candidates that weights are sought for, at most: the best."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Final:
     """Who won."""
 
     runs: tuple[Run, ...]
     chosen: str
     bundle: str
     reasons: tuple[str, ...]
-    cut: bool
-    """The clock kept a finalist from the start."""
+    members: Mapping[int, float]
+    """Number of each candidate that the winner is made of → its weight."""
+    kept: tuple[int, ...]
+    """Members that there was no time to fit on all rows."""
 
 
-def hold(field: Field, runs: Sequence[Run]) -> Outcome:
-    """Measure the best run of each family, choose one, fit it on train and validation, and pack it.
+def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
+    """Choose among the best of each family and a mix, fit the one that is chosen on all rows, and pack it.
 
-    A candidate whose graph does not agree with its library is out, and the next one is taken; so is one whose last fit
-    would break the deadline.
+    A candidate whose graph does not agree with its library is out, and the next one is taken. A member whose last fit
+    would break the budget stays as it learned from the rows of a fold.
 
     Raises:
         PalioError: every family that learns failed, or not even the constant answer could be packed; with the cause.
     """
-    failures = _failures(runs)
-    if failures and not any(run.family != "dummy" and run.status == "done" for run in runs):
-        raise _all_failed(field, runs, failures)
-    finalists: list[Run] = []
+    failed = failures.failures_of(candidates)
+    if failures.nothing_learned(candidates):
+        raise failures.all_failed(field, candidates, failed)
+    found = _finalists(field, candidates)
+    if not found:
+        raise failures.all_failed(field, candidates, failed or {"": "none was tried"})
+    choice = choose(
+        [one.run for one in found],
+        sign=field.terms.sign,
+        limits=field.limits,
+        n_folds=field.n_folds,
+        holdout=field.holdout,
+        absent=[f"{name} failed: {reason}" for name, reason in failed.items()],
+    )
+    reasons = [*choice.reasons, *failures.told(field, failed, candidates)]
+    made, finalist, out = _first_packed(field, candidates, choice, {one.run.id: one for one in found})
+    runs = {run.id: run for run in (_run_of(field, one) for one in candidates.values())}
+    runs |= {one.run.id: one.run for one in found} | {made.run.id: made.run}
+    return Final(
+        runs=tuple(sorted(runs.values(), key=lambda run: run.trial)),
+        chosen=made.run.id,
+        bundle=made.run.bundle or "",
+        reasons=(*reasons, *out, *made.reasons),
+        members=finalist.weights,
+        kept=made.kept,
+    )
+
+
+def _first_packed(
+    field: Field, candidates: Mapping[int, Candidate], choice: Choice, finalists: Mapping[str, Finalist]
+) -> tuple[Made, Finalist, list[str]]:
+    """Pack the first of the ranking that can be, and say why those before it cannot."""
+    ranking = list(choice.ranking)
+    if field.plan is not None:  # what was taken then, is taken again
+        ranking.sort(key=lambda run: run.id != field.plan.chosen)  # type: ignore[union-attr]
     reasons: list[str] = []
-    cut = False
-    for run in _best_of_each(runs, sign=field.terms.sign):
-        field.progress.step("finalists", len(finalists))
-        try:
-            finalists.append(_measured(field, run))
-        except OutOfTime:
-            cut = True
-            reasons.append(f"{run.family} is out: there was no time to fit it on all training rows.")
-        except KeyboardInterrupt:
-            raise
-        except Exception as error:  # noqa: BLE001 - a family may be foreign code; the others go on
-            reasons.append(f"{run.family} is out: it could not be exported ({_line(error)}).")
-    if not finalists:
-        raise _all_failed(field, runs, failures or {"": "; ".join(reasons) or "none was tried"})
-    absent = [f"{name} failed: {reason}" for name, reason in failures.items()]
-    absent += [reason.rstrip(".") for reason in reasons]
-    absent += [f"{name} was left out: one trial of it would break the budget" for name in field.left_out]
-    choice = choose(finalists, sign=field.terms.sign, limits=field.limits, holdout=field.holdout, absent=absent)
-    reasons = [*choice.reasons, *reasons]
-    reasons += [f"Warning: every trial of {name} failed: {reason}." for name, reason in failures.items()]
     last: Exception | None = None
-    everything = field.everything()
-    for run in choice.ranking:
+    for run in ranking:
         try:
-            bundle = _champion(field, run, everything)
-        except OutOfTime:
-            cut = True
-            reasons.append(f"{run.family} is out: there was no time to fit it on train and validation.")
-        except KeyboardInterrupt:
-            raise
-        except Exception as error:  # noqa: BLE001 - the next candidate is taken
+            return Champion(field, candidates, finalists[run.id]).pack(), finalists[run.id], reasons
+        except Exception as error:  # noqa: BLE001 - the next one is taken
             last = error
-            reasons.append(f"{run.family} is out: {_line(error)}")
-        else:
-            chosen = msgspec.structs.replace(run, bundle=bundle, chosen=True)
-            final = {one.id: one for one in finalists} | {run.id: chosen}
-            reasons += _generalises(chosen, field.terms)
-            return Outcome(tuple(final.get(one.id, one) for one in runs), run.id, bundle, tuple(reasons), cut)
+            reasons.append(f"{run.family} is out: {line_of(error)}{'' if line_of(error).endswith('.') else '.'}")
     raise last or PalioError("train: no candidate could be fitted", hint="raise [train] budget_s")
 
 
-def _failures(runs: Sequence[Run]) -> dict[str, str]:
-    """Return the families of which every trial failed, with the first reason."""
-    done = {run.family for run in runs if run.status != "failed"}
-    found: dict[str, str] = {}
-    for run in runs:
-        if run.family not in done:
-            found.setdefault(run.family, run.reason)
-    return found
-
-
-def _all_failed(field: Field, runs: Sequence[Run], failures: Mapping[str, str]) -> PalioError:
-    """Say that nothing was learned because everything failed, and why: the features are not to blame."""
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in failures.items():
-        by_reason.setdefault(reason.removeprefix(f"{name}: "), []).append(name)
-    told = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
-    terms = field.terms
-    if all(any(words in reason for words in WANT_OF_ROWS) for reason in by_reason):
-        hint = "bring more rows of each class" if terms.task.kind == "classification" else "bring more rows"
-        if any(UNDEFINED in reason for reason in by_reason):
-            hint += f", or choose another metric than {terms.metric} under [train] in palio.toml"
-    else:
-        hint = "leave out the columns at fault with exclude under [data], or report it with the schema of the data"
-    return PalioError(
-        f"train: every family failed, so nothing was learned and no look was spent: {told}",
-        hint=hint,
-        facts={"failed": dict(failures), "trials": len(runs)},
-    )
-
-
-def _best_of_each(runs: Sequence[Run], *, sign: float) -> list[Run]:
-    """Return the best finished run of each family, the dummy first, then by score."""
-    best: dict[str, Run] = {}
-    for run in runs:
-        if run.status != "done" or run.cv_score is None:
-            continue
-        rival = best.get(run.family)
-        if rival is None or sign * run.cv_score > sign * (rival.cv_score or 0.0):
-            best[run.family] = run
-    return sorted(best.values(), key=lambda run: (run.family != "dummy", -sign * (run.cv_score or 0.0), run.trial))
-
-
-def _measured(field: Field, run: Run) -> Run:
-    """Fit on all training rows, export, score and time; kept, so that a resumed search reads the same."""
-    limit = field.limits.latency_ms_p99
-    key = ids.digest_of({"finalist": run.id, "latency_ms_p99": limit})
-    known = field.store.records.get(Run, key)
-    if known is not None:
-        return known
-    started = time.perf_counter()
-    fitted = _fit(field, run, field.train)
-    fit_s = time.perf_counter() - started
-    graph = model.Graph(graph_of(fitted, field.train.schema, field.terms.task))
-    feeds = field.train.take(np.arange(min(COST_ROWS, len(field.train.target)))).feeds()
-    seen = field.train.take(_thinned(len(field.train.target)))
-    held_out, n_held_out, answers = None, len(field.validation.target), run.answers
-    if n_held_out:
-        held_out = fitted.reference(field.validation)
-        answers = unseen.put_answers(field.store, [(np.arange(n_held_out), held_out)], n_rows=n_held_out)
-    finalist = msgspec.structs.replace(
-        run,
-        n_parameters=fitted.n_parameters,
-        train=score(field.terms.task, seen.target, fitted.reference(seen)),
-        validation={} if held_out is None else score(field.terms.task, field.validation.target, held_out),
-        answers=answers,
-        cost=timed(lambda: model.measure_cost(graph, feeds, fit_s=round(fit_s, 3)), limit_ms=limit),
-    )
-    try:
-        field.store.records.put(finalist, key=key)
-    except ConflictError:  # another process was faster
-        return field.store.records.get(Run, key) or finalist
-    return finalist
-
-
-def timed(measure_once: Callable[[], Cost], *, limit_ms: float | None) -> Cost:
-    """Measure a cost; again, up to five times in all, while its latency is clearly over the limit.
-
-    What else the machine does can only make a graph look slower, so the least disturbed measurement is the one to
-    believe, and one that meets the limit settles it.
-    """
-    best = measure_once()
-    for n_timings in range(2, MAX_TIMINGS + 1):
-        if limit_ms is None or not measure.is_clearly_over(best.latency_ms_p99, limit_ms):
-            break
-        again = measure_once()
-        best = msgspec.structs.replace(
-            best,
-            latency_ms_p50=min(best.latency_ms_p50, again.latency_ms_p50),
-            latency_ms_p99=min(best.latency_ms_p99, again.latency_ms_p99),
-            n_timings=n_timings,
-        )
-    return best
-
-
-def _fit(field: Field, run: Run, examples: Examples) -> Fitted:
-    """Fit the settings of a run on more rows than its folds had."""
-    family = field.families[run.family]
-    growth = len(examples.target) / max(1.0, field.rows_a_fit[run.family])
-    if run.trial < N_ALWAYS:
-        deadline = None  # there is always a model
-    else:
-        deadline = field.deadline
-        if time.monotonic() + _pace(run, holdout=field.holdout) * growth >= deadline:
-            raise OutOfTime
-    return family.fit(examples, params=family.grow(run.params, growth), seed=run.seed, deadline=deadline)
-
-
-def _pace(run: Run, *, holdout: bool) -> float:
-    """Seconds that one of the run's fits took; a holdout is one fit, whatever the blocks that it was scored in."""
-    return run.fit_s / (1 if holdout else max(1, len(run.fold_scores)))
-
-
-def _champion(field: Field, run: Run, everything: Examples) -> str:
-    """Fit on train and validation, check the graph against the library, and pack the bundle."""
-    field.progress.say(f"Fitting {run.family} on {counted(len(everything.target), 'row')} of train and validation.")
-    fitted = _fit(field, run, everything)
-    graph = graph_of(fitted, everything.schema, field.terms.task)
-    checked = field.validation if len(field.validation.target) else field.train
-    parity = check(graph, fitted, checked)
-    failed = [one for one in parity if not one.passed]
-    if failed:
-        worst = failed[0]
-        raise PalioError(
-            f"its graph differs from its library by {worst.max_abs_diff:.3g} ({worst.path}, "
-            f"{counted(worst.rows, 'row')}; {worst.tolerance:.3g} is allowed).",
-            hint="report it with the schema of the data",
-        )
-    terms, rows = field.terms, everything
-    runner = model.Graph(graph, threads=2)
-    tie = {} if run.tie_break is None else {terms.tie_break: run.tie_break}
-    reference, reference_rows = _reference(field, run, rows, runner)
-    return model.pack(
-        field.store,
-        graph,
-        golden=model.make_golden(runner, checked.frame, rows.schema),
-        reference=reference,
-        reference_rows=reference_rows,
-        task=terms.task,
-        schema=rows.schema,
-        family=run.family,
-        params=run.params,
-        seed=run.seed,
-        n_parameters=fitted.n_parameters,
-        snapshot=field.snapshot.id,
+def _run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) -> Run:
+    """Say as a record what is known of a candidate, on all folds that it was scored on or on some of them."""
+    terms, family = field.terms, field.families[one.family]
+    folds = sorted(one.scores) if folds is None else folds
+    scores = [score for fold in folds for score in one.scores[fold] if not np.isnan(score)]
+    ties = [tie for fold in folds for tie in one.ties[fold]]
+    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
+    status, reason = "done", ""
+    if one.failed or not scores:
+        status, reason = "failed", one.reason or UNDEFINED
+    elif not one.is_whole:
+        status = "pruned"
+        reason = one.reason or f"others promised more after {counted(len(one.scores), 'fold')}"
+    run = Run(
+        id=ids.digest_of({"inputs": terms.inputs, "family": one.family, "trial": one.number, "params": one.asked}),
         parts=terms.parts,
-        trained_on=("train", "validation") if len(field.validation.target) else ("train",),
-        metrics={
-            "cross_validation": tie | {terms.metric: run.cv_score or 0.0},
-            "train": run.train,
-            "validation": run.validation,
-        },
-        parity=parity,
-        versions=model.versions(),
+        family=one.family,
+        trial=one.number,
+        params=params_of(family, one),
+        seed=one.seed,
+        metric=terms.metric,
+        status=status,  # type: ignore[arg-type]
+        reason=reason,
+        fold_scores=tuple(scores),
+        cv_score=float(np.mean(scores)) if scores else None,
+        cv_error=spread if np.isfinite(spread) else None,
+        tie_break=float(np.mean(ties)) if ties and np.isfinite(ties).all() else None,
+        n_parameters=one.n_parameters if scores else None,
+        fit_s=round(one.seconds, 3),
+        train=one.seen,
+        cost=None if one.cost is None else msgspec.structs.replace(one.cost, fit_s=round(one.fit_s, 3)),
+    )
+    return msgspec.structs.replace(run, criteria=criteria_of(run, round(field.n_rows / field.growth)))
+
+
+def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finalist]:
+    """Return the best of each family, and a mix; of those scored on all folds, where there are any that learn.
+
+    Where there are none, all are compared on the folds that all of them were scored on.
+    """
+    fine = [one for one in candidates.values() if one.answers and not one.failed and all(p.passed for p in one.parity)]
+    whole = _defined_alike([one for one in fine if one.is_whole])
+    if any(one.family != "dummy" for one in whole) or not any(one.family != "dummy" for one in fine):
+        folds = tuple(range(field.lesson.n_folds))
+    else:
+        whole = fine
+        folds = tuple(fold for fold in range(field.lesson.n_folds) if all(fold in one.answers for one in fine))
+    sign = field.terms.sign
+    best: dict[str, Candidate] = {}
+    for one in sorted(whole, key=lambda one: (-sign * (one.mean(folds) or 0.0), one.number)):
+        best.setdefault(one.family, one)
+    found = [_single(field, one, folds) for one in best.values() if one.mean(folds) is not None]
+    mixed = _mixed(field, [one for one in whole if one.is_whole and one.family != "dummy"])
+    if mixed is not None:
+        found.append(mixed)
+    if field.terms.task.kind != "classification" or len(folds) < field.lesson.n_folds:
+        return found
+    found.sort(key=lambda one: (-sign * (one.run.cv_score or 0.0), one.run.trial))
+    return [_decided(field, _corrected(field, one)) for one in found[:N_CORRECTED]] + found[N_CORRECTED:]
+
+
+def _decided(field: Field, one: Finalist) -> Finalist:
+    """Choose from which probability on the second of two classes is said, where something depends on it."""
+    terms, seen, aim = field.terms, field.unseen(), field.how.aim(field.terms.metric)
+    found = threshold.choose(one.answers, seen, task=terms.task, aim=aim, costs=field.how.costs)
+    if found is None or one.run.family == "dummy":
+        return one
+    at, said = found
+    blocks, ties = ensemble.score_blocks(one.answers, seen, task=terms.task, metrics=terms.metrics, said=said)
+    scores = [score for score in blocks if not np.isnan(score)]
+    if aim != "cost" and terms.sign * (float(np.mean(scores)) - (one.run.cv_score or 0.0)) <= 0:
+        return one
+    return dataclasses.replace(one, threshold=at, run=_rescored(field, one, scores, ties, said, threshold=at))
+
+
+def _rescored(
+    field: Field, one: Finalist, scores: Sequence[float], ties: Sequence[float], said: Array | None, **changes: Any
+) -> Run:
+    """Return the run of a finalist with other scores on the same folds."""
+    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
+    return msgspec.structs.replace(
+        one.run,
+        fold_scores=tuple(scores),
+        cv_score=float(np.mean(scores)),
+        cv_error=spread if np.isfinite(spread) else None,
+        tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
+        validation=_validation(field, one.rows, one.answers, said),
+        **changes,
     )
 
 
-def _reference(
-    field: Field, run: Run, everything: Examples, runner: model.Graph
-) -> tuple[Reference, dict[str, Any] | None]:
-    """Describe what the champion learned from, and how the same settings did on rows that their fit had not seen."""
-    found = unseen.get_answers(field.store, run.answers, field.terms.task)
-    n_train, like = len(field.train.target), data.description(field.store, field.snapshot).columns
+def _corrected(field: Field, one: Finalist) -> Finalist:
+    """Correct the probabilities of a finalist where that makes their log loss smaller, and its metric no worse."""
+    terms, seen = field.terms, field.unseen()
+    is_rank = terms.metric not in PROBABILITY_METRICS
+    how, answers = calibration.correct(one.answers, seen, keeps_order=is_rank)
+    if how.kind == "none" or one.run.family == "dummy":
+        return one
+    blocks, ties = ensemble.score_blocks(answers, seen, task=terms.task, metrics=terms.metrics)
+    scores = [score for score in blocks if not np.isnan(score)]
+    if terms.sign * (float(np.mean(scores)) - (one.run.cv_score or 0.0)) < 0:
+        return one
+    better = dataclasses.replace(one, answers=answers, calibration=how)
+    return dataclasses.replace(better, run=_rescored(field, better, scores, ties, None, calibration=how))
+
+
+def _defined_alike(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Keep the candidates whose metric is defined wherever it is for any: means over other folds are no comparison."""
+    places = {one.number: one.defined() for one in candidates}
+    most = max(map(len, places.values()), default=0)
+    return [one for one in candidates if len(places[one.number]) == most]
+
+
+def _single(field: Field, one: Candidate, folds: Sequence[int]) -> Finalist:
+    rows = np.concatenate([field.lesson.rows[f"score {fold}"] for fold in folds])
+    answers = np.concatenate([one.answers[fold] for fold in folds]).astype(np.float64)
+    run = msgspec.structs.replace(
+        _run_of(field, one, folds), validation=_validation(field, rows, answers), status="done", reason=""
+    )
+    return Finalist(run, {one.number: 1.0}, answers, rows)
+
+
+def _mixed(field: Field, whole: Sequence[Candidate]) -> Finalist | None:
+    """Mix the best candidates; None if there is nothing to mix."""
+    terms, seen = field.terms, field.unseen()
+    by_number = {one.number: one for one in whole if len(one.answers) == field.lesson.n_folds}
+    means = {number: one.mean() or 0.0 for number, one in by_number.items()}
+    chosen = ensemble.rivals(means, most=MAX_MIXED, sign=terms.sign)
+    answers = {n: np.concatenate([by_number[n].answers[k] for k in range(field.lesson.n_folds)]) for n in chosen}
+    prices = {n: _price(field, by_number[n].cost) for n in chosen}
+    found = ensemble.mix(answers, seen, task=terms.task, metrics=terms.metrics, prices=prices, most=_most(field.limits))
     if found is None:
-        return model.make_reference(everything.feeds(), everything.schema, everything.task, like=like), None
-    if len(field.validation.target):
-        found = unseen.Unseen(found.rows + n_train, found.answers)
-    return unseen.reference_of(everything, found, n_train=n_train, seed=run.seed, runner=runner, like=like)
-
-
-def check(graph: bytes, fitted: Fitted, rows: Examples) -> tuple[Parity, ...]:
-    """Compare a graph with the library's own answer: on all `rows`, and on rows that are made to break exports."""
-    runner = model.Graph(graph, threads=2)
-    hard = model.stress_feeds(rows.frame, rows.schema, graph)
-    return (
-        model.check_parity(runner, rows.feeds(), fitted.reference(rows), path="library and graph"),
-        model.check_parity(runner, hard, fitted.reference(hard), path="library and graph, rows made to be hard"),
+        return None
+    members = [by_number[n] for n in found.weights]
+    runs = {one.number: _run_of(field, one) for one in members}
+    scores = [score for score in found.scores if not np.isnan(score)]
+    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
+    told = tuple(Member(run=runs[n].id, family=runs[n].family, weight=weight) for n, weight in found.weights.items())
+    costs = [one.cost for one in members if one.cost is not None]
+    run = Run(
+        id=ids.digest_of({"inputs": terms.inputs, "members": told}),
+        parts=terms.parts,
+        family=MIX,
+        trial=max(runs) + 1_000_000,
+        params={"members": [{"family": one.family, "weight": one.weight} for one in told]},
+        seed=terms.seed,
+        metric=terms.metric,
+        status="done",
+        fold_scores=tuple(scores),
+        cv_score=float(np.mean(scores)) if scores else None,
+        cv_error=spread if np.isfinite(spread) else None,
+        tie_break=float(np.mean(found.ties)) if np.isfinite(found.ties).all() else None,
+        n_parameters=sum(one.n_parameters for one in members),
+        fit_s=round(sum(one.seconds for one in members), 3),
+        validation=_validation(field, seen.rows, found.answers),
+        cost=Cost(
+            fit_s=round(sum(one.fit_s for one in members), 3),
+            latency_ms_p50=sum(cost.latency_ms_p50 for cost in costs),
+            latency_ms_p99=sum(cost.latency_ms_p99 for cost in costs),
+            size_mb=sum(cost.size_mb for cost in costs),
+        ),
+        members=told,
     )
+    return Finalist(run, found.weights, found.answers, seen.rows)
 
 
-def _thinned(n_rows: int) -> Any:
-    step = max(1, math.ceil(n_rows / MAX_SCORED_TRAIN_ROWS))
-    return np.arange(0, n_rows, step)
+def _price(field: Field, cost: Cost | None) -> ensemble.Price:
+    """Return what a member costs. Where any machine must end the same, no time that was measured may decide."""
+    if cost is None:
+        return ensemble.Price()
+    is_timed = field.clock is not None or field.plan is not None or field.limits.latency_ms_p99 is not None
+    return ensemble.Price(cost.latency_ms_p50 if is_timed else 0.0, cost.size_mb)
 
 
-def _generalises(run: Run, terms: Terms) -> list[str]:
-    """Say how the score on training rows compares with the one on validation rows."""
-    seen, unseen = run.train.get(terms.metric), run.validation.get(terms.metric)
-    if seen is None or unseen is None:
-        return []
-    scores = f"{run.family} scores {measure.figure(seen)}, on validation rows {measure.figure(unseen)}"
-    return [f"On the rows it learned from {scores}."]
+def _most(limits: Limits) -> ensemble.Price:
+    """Return what a mix may cost: no more than is reasonable, and than is allowed."""
+    latency = MIX_MOST.latency_ms if limits.latency_ms_p99 is None else min(MIX_MOST.latency_ms, limits.latency_ms_p99)
+    size = MIX_MOST.size_mb if limits.size_mb is None else min(MIX_MOST.size_mb, limits.size_mb)
+    return ensemble.Price(latency, size)
 
 
-def _line(error: Exception) -> str:
-    message = error.message if isinstance(error, PalioError) else str(error)
-    return (message.strip().splitlines() or [type(error).__name__])[0][:300]
+def _validation(field: Field, rows: Array, answers: Array, said: Array | None = None) -> dict[str, float]:
+    """Score answers on the rows of the validation part; the fits that gave them had not seen those."""
+    here = rows >= field.n_train
+    if not here.any():
+        return {}
+    said = None if said is None else said[here]
+    return score_numbers(field.terms.task, field.lesson.examples.target[rows[here]], answers[here], said=said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -11,12 +11,18 @@ import numpy as np
 from palio import measure, split
 from palio.core import seeds
 from palio.core.errors import InputError
-from palio.core.records import LearningCurve, LearningPoint, Parts, Run
+from palio.core.records import LearningCurve, LearningPoint, Parts
 from palio.core.words import counted
 from palio.train.choice import resampled_error
-from palio.train.family import Array, Examples, Family, OutOfTime
-from palio.train.trial import Fold, Terms, try_out
+from palio.train.family import Array, Examples
+from palio.train.field import Field
+from palio.train.finals import Final
+from palio.train.orders import Order, Outcome
+from palio.train.race import Candidate
 
+PARTS = ("quarter", "half", "learn")
+SHARE_OF_A_TRIAL = 0.75
+"""What the two shorter fits cost beside the whole one."""
 QUARTERS = 4
 CLEAR = 2.0
 """Standard errors that a gain must have to be no chance."""
@@ -28,53 +34,90 @@ LEAST_ROWS = 100
 """A quarter of fewer rows than this says nothing of the whole."""
 
 
-def draw(
-    family: Family, run: Run, folds: Sequence[Fold], *, terms: Terms, dummy: Run | None, deadline: float | None
-) -> LearningCurve | None:
-    """Fit a run's settings on a quarter and on half of the rows of each fold, and score them on the rows as before.
+def draw(field: Field, candidates: Mapping[int, Candidate], final: Final) -> LearningCurve | None:
+    """Fit a candidate's settings on a quarter and on half of the rows of each fold, and score them on the same rows.
 
-    Costs about as much as the trial itself. Quarters are cut as the parts were: stratified, groups whole; by time rows
-    are taken from the whole stretch.
-
-    Args:
-        family: Of the run.
-        run: A finished one: its fold scores are the last point.
-        folds: What it was scored on.
-        terms: Of the search.
-        dummy: The constant answer on the same folds.
-        deadline: Moment on `time.monotonic` by which it must be done; nothing is begun that would break it.
+    Of a mix the heaviest member stands for all. Costs about as much as the candidate itself; nothing is begun that
+    would break the budget.
 
     Returns:
         The curve; None if there is no time, too few rows or groups, or nothing to learn (the dummy).
 
     Source: Cortes, Jackel, Solla, Vapnik and Denker 1993, NeurIPS 6 (learning curves follow a power law).
     """
-    if run.family == "dummy" or len(run.fold_scores) < 2:
+    one = candidates[max(final.members, key=lambda number: (final.members[number], -number))]
+    folds = tuple(fold for fold in range(field.n_folds) if f"quarter {fold}" in field.lesson.rows)
+    if one.family == "dummy" or not one.is_whole or len(folds) < field.n_folds:
         return None
-    if deadline is not None and time.monotonic() + run.fit_s >= deadline:
+    sizes = [np.mean([len(field.lesson.rows[f"{part} {fold}"]) for fold in folds]) for part in PARTS]
+    if sizes[0] < LEAST_ROWS or (len(folds) < 2 and not field.holdout):
         return None
-    try:
-        cuts = [_nested(fold) for fold in folds]
-        found = [
-            try_out(family, run.params, some, terms=terms, trial=run.trial, deadline=deadline)
-            for some in zip(*cuts, strict=True)
-        ]
-    except (InputError, OutOfTime):
+    expected = one.fit_s * len(folds) * SHARE_OF_A_TRIAL
+    if field.clock is not None and time.monotonic() + expected > field.clock.end:
         return None
-    if any(len(one.fold_scores) != len(run.fold_scores) or one.cv_score is None for one in found):
+    found = _fitted_on_parts(field, one, folds)
+    if found is None:
         return None
-    sizes = [np.mean([len(cut[k].train.target) for cut in cuts]) for k in range(len(found))]
-    sizes.append(np.mean([len(fold.train.target) for fold in folds]))
-    if sizes[0] < LEAST_ROWS:
+    scores = [*found, tuple(score for fold in folds for score in one.scores[fold])]
+    if any(not np.isfinite(row).all() for row in scores):
         return None
     points = tuple(
-        LearningPoint(n_rows=round(float(size)), score=float(one.cv_score or 0.0), error=one.cv_error)
-        for size, one in zip(sizes, [*found, run], strict=True)
+        LearningPoint(n_rows=round(float(size)), score=float(np.mean(row)), error=_finite(row, field))
+        for size, row in zip(sizes, scores, strict=True)
     )
-    simplest = run.cv_score if dummy is None or dummy.cv_score is None else dummy.cv_score
-    lead = abs((run.cv_score or 0.0) - (simplest or 0.0))
-    scores = [terms.sign * np.asarray(one.fold_scores) for one in (*found, run)]
-    return _judged(points, scores, lead=lead, holdout=folds[0].n_blocks > 1)
+    dummy = next((each for each in candidates.values() if each.family == "dummy" and each.scores), None)
+    simplest = points[-1].score if dummy is None else float(dummy.mean() or 0.0)
+    signed = [field.terms.sign * np.asarray(row) for row in scores]
+    return _judged(points, signed, lead=abs(points[-1].score - simplest), holdout=field.holdout)
+
+
+def _fitted_on_parts(field: Field, one: Candidate, folds: tuple[int, ...]) -> list[tuple[float, ...]] | None:
+    """Return the scores of the folds, learned from a quarter and from half of their rows; None if there is no time."""
+    family = field.families[one.family]
+    left = None if field.clock is None else field.clock.end - time.monotonic()
+    waiting = [
+        Order(
+            number=number,
+            family=one.family,
+            params=family.grow(one.params | ({family.rounds: one.rounds} if one.rounds else {}), share),
+            seed=one.seed,
+            folds=folds,
+            rows=part,
+            metrics=field.terms.metrics,
+            n_blocks=field.n_blocks,
+        )
+        for number, (part, share) in enumerate((("quarter", 0.25), ("half", 0.5)))
+    ]
+    n_wanted = len(waiting)
+    found: dict[int, Outcome] = {}
+    while len(found) < n_wanted:
+        while waiting and field.engine.n_free:
+            field.engine.submit(waiting.pop(0), kill_after_s=left)
+        for outcome in field.engine.wait(1.0):
+            if outcome.status != "done":
+                return None
+            found[outcome.number] = outcome
+    return [found[number].scores for number in range(n_wanted)]
+
+
+def _finite(scores: Sequence[float], field: Field) -> float | None:
+    error = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
+    return error if np.isfinite(error) else None
+
+
+def nested(examples: Examples, learned: Array, parts: Parts) -> tuple[Array, Array] | None:
+    """Return the positions of a quarter, and of half of the rows that a fold learns from; the quarter is in the half.
+
+    Cut as the parts were: stratified, groups whole; by time rows are taken from the whole stretch. None if there are
+    too few rows or groups.
+    """
+    if len(learned) < QUARTERS * LEAST_ROWS:
+        return None
+    try:
+        first, second = _quarters(examples.take(learned), parts)
+    except InputError:
+        return None
+    return learned[first], learned[np.sort(np.concatenate([first, second]))]
 
 
 def sentence(curve: LearningCurve, metric: str) -> str:
@@ -106,19 +149,6 @@ def _judged(points: tuple[LearningPoint, ...], scores: Sequence[Array], *, lead:
         verdict="rises" if rises else "unclear" if is_open else "flat",
         next_gain=gain * share if rises else 0.0,
     )
-
-
-def _nested(fold: Fold) -> tuple[Fold, Fold]:
-    """Return the fold with a quarter, and with half of the rows to learn from; the quarter is in the half."""
-    if fold.parts is None:
-        raise InputError("learning curve: it is not known how the rows were cut")
-    first, second = _quarters(fold.train, fold.parts)
-    half = np.sort(np.concatenate([first, second]))
-    return _with(fold, first), _with(fold, half)
-
-
-def _with(fold: Fold, rows: Array) -> Fold:
-    return Fold(fold.train.take(rows), fold.valid, fold.n_blocks, fold.parts)
 
 
 def _quarters(examples: Examples, parts: Parts) -> tuple[Array, Array]:

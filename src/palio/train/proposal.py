@@ -9,24 +9,25 @@ from typing import Any
 import numpy as np
 
 from palio.core import seeds
-from palio.core.records import Run, Task
+from palio.core.records import Task
 from palio.train.family import Family, Params, Shape
 
+Past = tuple[Params, float | None]
 FIRST_GUESSES = 4
 """Trials of a family before the sampler reads anything into them."""
 
 
 def propose(
-    family: Family, history: Sequence[Run], *, shape: Shape, task: Task, seed: int, trial: int, sign: float
+    family: Family, history: Sequence[Past], *, shape: Shape, task: Task, seed: int, trial: int, sign: float
 ) -> Params:
     """Return the settings of trial number `trial`.
 
-    The defaults of the family come first. After them a sampler is asked that is seeded from `seed` and `trial` and has
-    seen `history` alone, so that a search that was interrupted goes on as if nothing had happened.
+    A sampler is asked that is seeded from `seed` and `trial` and has seen `history` alone, so that a search that was
+    interrupted goes on as if nothing had happened.
 
     Args:
         family: Whose settings.
-        history: Earlier runs of this family, in the order of trials.
+        history: Settings that were proposed before, and their scores (None: the fit failed), in the order of trials.
         shape: The training rows.
         task: What is to be predicted.
         seed: Of the search.
@@ -35,9 +36,6 @@ def propose(
 
     Source: Bergstra, Bardenet, Bengio and Kégl 2011, NeurIPS 24 (tree-structured Parzen estimator).
     """
-    defaults = family.defaults(shape, task)
-    if len(history) < len(defaults):
-        return dict(defaults[len(history)])
     import optuna
 
     verbosity = optuna.logging.get_verbosity()
@@ -51,23 +49,23 @@ def propose(
                 multivariate=True,
             )
             study = optuna.create_study(direction="maximize", sampler=sampler)
-            for run in history:
-                study.add_trial(_past(family, run, shape=shape, task=task, sign=sign))
+            for params, score in history:
+                study.add_trial(_past(family, params, score, shape=shape, task=task, sign=sign))
             return family.suggest(study.ask(), shape, task)
     finally:
         optuna.logging.set_verbosity(verbosity)
 
 
-def _past(family: Family, run: Run, *, shape: Shape, task: Task, sign: float) -> Any:
-    """Turn a run into a finished Optuna trial; asking for its own settings again tells their distributions."""
+def _past(family: Family, params: Params, score: float | None, *, shape: Shape, task: Task, sign: float) -> Any:
+    """Make a finished Optuna trial; asking for its own settings again tells their distributions."""
     import optuna
 
-    replay = optuna.trial.FixedTrial(run.params)
+    replay = optuna.trial.FixedTrial(params)
     family.suggest(replay, shape, task)
-    failed = run.cv_score is None or not np.isfinite(run.cv_score)
+    failed = score is None or not np.isfinite(score)
     return optuna.trial.create_trial(
         state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
         params=replay.params,
         distributions=replay.distributions,
-        value=None if failed else sign * float(run.cv_score or 0.0),
+        value=None if failed else sign * float(score or 0.0),
     )

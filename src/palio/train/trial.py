@@ -1,236 +1,173 @@
-"""Try one candidate: fit and score it fold by fold, and give up early on what has no hope."""
+"""Keep what came of each step, so that a search that was killed goes on where it was, and ends the same."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from palio import measure, model
-from palio.core import ids, seeds
-from palio.core.errors import PalioError
-from palio.core.records import Parts, Run, Task
-from palio.core.words import counted
-from palio.train.choice import resampled_error
-from palio.train.family import Array, Examples, Family, OutOfTime, Params
-from palio.train.stopping import hold_back
+from palio.core import ids
+from palio.core.errors import ConflictError, NotFoundError
+from palio.core.records import Cost, Parity
+from palio.core.records.base import Record
+from palio.train.orders import Outcome
+from palio.train.race import Candidate, Step
+from palio.train.terms import Terms
 
 if TYPE_CHECKING:
-    from palio.model import Outputs
+    from palio.store import Store
 
-PRUNE_AFTER_FOLDS = 2
-HOPELESS_SHARE = 0.02
-"""A trial is hopeless when it loses this share of what the best one gains over the dummy."""
-N_BLOCKS = 10
-"""Blocks of rows that one large holdout is scored in, so that scores have a spread."""
-UNDEFINED = "is undefined on every fold"
-"""What the reason of a trial says whose metric has no value on any fold."""
-WANT_OF_ROWS = (UNDEFINED, "only one class has examples", "no feature column holds two different values")
-"""What the reason of a trial says that failed for want of rows."""
-
-Keep = Callable[[Sequence[tuple[Array, "Outputs"]]], str]
-"""Positions and answers on them, fold by fold → the blob that holds them."""
+MAX_KEPT, FEWEST_KEPT = 24, 6
+"""Candidates whose answers are kept, at most and at least."""
+KEPT_BYTES = 400_000_000
+"""What their answers may take in memory."""
 
 
-@dataclass(frozen=True)
-class Terms:
-    """What holds for every trial of a search."""
+class Trial(Record, frozen=True, kw_only=True):
+    """What came of one step of a search."""
 
-    parts: str
-    task: Task
-    metric: str
-    seed: int
-    inputs: str
-    """Identity of everything that the outcome of a trial depends on, besides family and settings."""
-
-    @property
-    def sign(self) -> float:
-        """1 if more of the metric is better, else -1."""
-        return 1.0 if measure.METRICS[self.metric].higher_is_better else -1.0
-
-    @property
-    def tie_break(self) -> str:
-        """The metric that decides near-ties."""
-        return measure.questions.of(self.task).tie_break
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Rows to fit and rows to score."""
-
-    train: Examples
-    valid: Examples
-    n_blocks: int = 1
-    """Blocks that the rows are scored in; more than one: a holdout."""
-    parts: Parts | None = None
-    """How rows are cut: tells which of `train` an iterative fit watches."""
-    rows: Array | None = None
-    """Positions of `valid` among all rows of the folds."""
-
-    @cached_property
-    def _apart(self) -> tuple[Examples, Examples | None]:
-        return hold_back(self.train, self.parts)
-
-    def lesson(self, family: Family) -> tuple[Examples, Examples | None]:
-        """Return the rows that `family` learns from and those it watches: never one that is scored."""
-        return self._apart if family.needs_watch else (self.train, None)
+    id: str
+    status: Literal["done", "failed", "late", "killed"]
+    reason: str
+    params: dict[str, Any]
+    rounds: int
+    scores: tuple[float | None, ...]
+    ties: tuple[float | None, ...]
+    lengths: tuple[int, ...]
+    is_short: bool
+    n_parameters: int
+    seconds: float
+    cost: Cost | None
+    parity: tuple[Parity, ...]
+    seen: dict[str, float]
+    arrays: str
+    """Blob of answers, curves and graph."""
 
 
-@dataclass(frozen=True)
-class Bar:
-    """What a trial is held against: fold scores of the best one so far, of its own family's best, and of the dummy."""
-
-    best: tuple[float, ...]
-    own: tuple[float, ...]
-    dummy: tuple[float, ...]
-
-    def beats(self, scores: Sequence[float], *, sign: float) -> bool:
-        """Tell whether `scores` have no hope.
-
-        They are worse than the best on every fold so far, by a clear share of what it gains over the dummy; and no
-        better than what the family can do already.
-        """
-        n = len(scores)
-        if n < PRUNE_AFTER_FOLDS or n >= len(self.best):
-            return False
-        behind = sign * (np.asarray(self.best[:n]) - np.asarray(scores))
-        gain = sign * (float(np.mean(self.best)) - float(np.mean(self.dummy)))
-        improves = sign * (float(np.mean(scores)) - float(np.mean(self.own[:n]))) > 0
-        return bool((behind > 0).all() and behind.mean() > HOPELESS_SHARE * max(gain, 0.0)) and not improves
-
-    def is_raised_by(self, scores: Sequence[float], *, sign: float) -> bool:
-        """Tell whether `scores` of all folds are better than the best of the family so far."""
-        return sign * (float(np.mean(scores)) - float(np.mean(self.own))) > 0
+def trial_id(terms: Terms, step: Step, *, budget_s: float | None = None) -> str:
+    """Name a step by everything that its outcome depends on; by the budget, too, where it had too little time."""
+    what = {"family": step.family, "trial": step.number, "params": step.params, "folds": step.folds}
+    return ids.digest_of({"inputs": terms.inputs, "budget_s": budget_s} | what)
 
 
-def run_id(terms: Terms, family: str, trial: int, params: Params) -> str:
-    """Name a trial by everything that it depends on."""
-    return ids.digest_of({"inputs": terms.inputs, "family": family, "trial": trial, "params": params})
-
-
-def try_out(
-    family: Family,
-    params: Params,
-    folds: Sequence[Fold],
-    *,
-    terms: Terms,
-    trial: int,
-    bar: Bar | None = None,
-    deadline: float | None = None,
-    keep: Keep | None = None,
-) -> Run:
-    """Fit and score one candidate on the folds.
-
-    Scores come from the library itself on the features that the graph computes: the same numbers as the exported
-    graph's (which the finalists are checked for), without building a graph for each fold. An iterative fit is stopped
-    by an eighth of the rows that it may learn from, never by those it is scored on.
-
-    What it answers on the folds is given to `keep` if it does better than its family did before: only then it may be
-    chosen.
-
-    Returns:
-        A run that is done, pruned (the bar beats it), or failed (the reason says why).
-
-    Raises:
-        OutOfTime: the deadline came before the last fold was scored.
-    """
-    seed = seeds.derive(terms.seed, "trial", family.name, trial)
-    started = time.perf_counter()
-    scores: list[float] = []
-    ties: list[float] = []
-    found: list[Any] = []
-    answers: list[tuple[Array, Outputs]] = []
-    sizes: list[int] = []
-    run = Run(
-        id=run_id(terms, family.name, trial, params),
-        parts=terms.parts,
-        family=family.name,
-        trial=trial,
-        params=params,
-        seed=seed,
-        metric=terms.metric,
-        status="failed",
+def keep(store: Store, terms: Terms, step: Step, outcome: Outcome, *, budget_s: float) -> None:
+    """Save what came of a step: for every search on these terms, or for those of this budget if it was too small."""
+    is_short = outcome.is_short or outcome.status in ("late", "killed")
+    trial = Trial(
+        id=trial_id(terms, step, budget_s=budget_s if is_short else None),
+        status=outcome.status,
+        reason=outcome.reason,
+        params=outcome.params,
+        rounds=outcome.rounds,
+        scores=tuple(None if np.isnan(one) else one for one in outcome.scores),
+        ties=tuple(None if np.isnan(one) else one for one in outcome.ties),
+        lengths=outcome.lengths,
+        is_short=outcome.is_short,
+        n_parameters=outcome.n_parameters,
+        seconds=outcome.seconds,
+        cost=outcome.cost,
+        parity=outcome.parity,
+        seen=outcome.seen,
+        arrays=_put_arrays(store, outcome) if outcome.answers else "",
     )
     try:
-        for fold in folds:
-            _check_pace(started, len(found), deadline)
-            learned, watched = fold.lesson(family)
-            fitted = family.fit(learned, params=params, seed=seed, deadline=deadline, watch=watched)
-            answer = fitted.reference(fold.valid)
-            if keep is not None and fold.rows is not None:
-                answers.append((fold.rows, answer))
-            for block in _blocks(len(fold.valid.target), fold.n_blocks):
-                part = score(terms.task, fold.valid.target, answer, rows=block, names=(terms.metric, terms.tie_break))
-                if math.isfinite(part.get(terms.metric, math.nan)):  # undefined for all families alike
-                    scores.append(part[terms.metric])
-                    ties.append(part.get(terms.tie_break, math.nan))
-            found.append(fitted.learned)
-            sizes.append(fitted.n_parameters)
-            if bar is not None and bar.beats(scores, sign=terms.sign):
-                break
-        if not scores:
-            few = "too few rows of each class" if terms.task.kind == "classification" else "every value is the same"
-            reason = f"{terms.metric} {UNDEFINED}: {few}"
-            return _finish(run, started, status="failed", reason=reason)
-        params = family.settle(params, found)
-    except (OutOfTime, KeyboardInterrupt):
-        raise
-    except Exception as error:  # noqa: BLE001 - a family may be foreign code; its fault must not end the search
-        return _finish(run, started, status="failed", reason=_reason(error))
-    pruned = len(found) < len(folds)
-    reason = f"no hope after {len(found)} of {counted(len(folds), 'fold')}" if pruned else ""
-    is_best = not pruned and (bar is None or bar.is_raised_by(scores, sign=terms.sign))
-    spread = resampled_error(scores, n_folds=len(folds), holdout=folds[0].n_blocks > 1)
-    return _finish(
-        run,
-        started,
-        status="pruned" if pruned else "done",
-        reason=reason,
-        params=params,
-        fold_scores=tuple(scores),
-        cv_score=float(np.mean(scores)),
-        cv_error=spread if math.isfinite(spread) else None,
-        tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
-        n_parameters=int(np.mean(sizes)),
-        answers=keep(answers) if keep is not None and answers and is_best else None,
+        store.records.put(trial, key=trial.id)
+    except ConflictError:  # another process was faster; it found the same
+        return
+
+
+def recall(store: Store, terms: Terms, step: Step, *, budget_s: float) -> Outcome | None:
+    """Return what came of a step in an earlier run; None if it was not taken, or with another budget and too short."""
+    trial = store.records.get(Trial, trial_id(terms, step, budget_s=budget_s))
+    trial = trial or store.records.get(Trial, trial_id(terms, step))
+    if trial is None:
+        return None
+    found: dict[str, Any] = {}
+    if trial.arrays:
+        try:
+            found = _get_arrays(store, trial.arrays)
+        except NotFoundError:
+            return None
+    return Outcome(
+        number=step.number,
+        status=trial.status,
+        reason=trial.reason,
+        params=trial.params,
+        rounds=trial.rounds,
+        scores=tuple(np.nan if one is None else one for one in trial.scores),
+        ties=tuple(np.nan if one is None else one for one in trial.ties),
+        lengths=trial.lengths,
+        is_short=trial.is_short,
+        n_parameters=trial.n_parameters,
+        seconds=trial.seconds,
+        cost=trial.cost,
+        parity=trial.parity,
+        seen=trial.seen,
+        **found,
     )
 
 
-def score(
-    task: Task, truth: Array, outputs: Any, *, rows: slice | Array = slice(None), names: Sequence[str] | None = None
-) -> dict[str, float]:
-    """Compute point metrics of `outputs` on some rows: those named, or all of the task."""
-    p = outputs.probabilities
-    some = model.Outputs(outputs.prediction[rows], None if p is None else p[rows])
-    return measure.score(task, truth[rows], model.answers_of(some, task), names=names)
+def _put_arrays(store: Store, outcome: Outcome) -> str:
+    file = io.BytesIO()
+    arrays = {f"answers {k}": one for k, one in enumerate(outcome.answers)}
+    arrays |= {f"curve {k}": one for k, one in enumerate(outcome.curves)}
+    np.savez(file, allow_pickle=False, graph=np.frombuffer(outcome.graph, np.uint8), **arrays)
+    return store.blobs.put(file.getvalue())
 
 
-def _blocks(n_rows: int, n_blocks: int) -> list[slice]:
-    return [slice(start, None, n_blocks) for start in range(min(n_blocks, max(1, n_rows)))]
+def _get_arrays(store: Store, blob: str) -> dict[str, Any]:
+    with np.load(io.BytesIO(store.blobs.get(blob)), allow_pickle=False) as held:
+        answers = [held[name] for name in held.files if name.startswith("answers ")]
+        curves = [held[name] for name in held.files if name.startswith("curve ")]
+        return {"answers": tuple(answers), "curves": tuple(curves), "graph": held["graph"].tobytes()}
 
 
-def _check_pace(started: float, n_done: int, deadline: float | None) -> None:
-    """Do not start a fold that, at the pace so far, ends after the deadline."""
-    if deadline is None:
+def take_in(candidate: Candidate, step: Step, outcome: Outcome) -> None:
+    """Write what came of a step into its candidate."""
+    candidate.seconds += outcome.seconds
+    if outcome.status != "done":
+        candidate.reason = outcome.reason
+        candidate.failed = candidate.failed or outcome.status == "failed" or not candidate.scores
+        candidate.was_ended = outcome.status in ("late", "killed")
         return
-    pace = (time.perf_counter() - started) / n_done if n_done else 0.0
-    if time.monotonic() + pace >= deadline:
-        raise OutOfTime
+    candidate.params, candidate.rounds = outcome.params, outcome.rounds
+    candidate.n_parameters = outcome.n_parameters
+    n_a_fold = max(1, len(outcome.scores) // len(step.folds))
+    for place, fold in enumerate(step.folds):
+        of_fold = slice(place * n_a_fold, (place + 1) * n_a_fold)
+        candidate.scores[fold], candidate.ties[fold] = outcome.scores[of_fold], outcome.ties[of_fold]
+        candidate.answers[fold] = outcome.answers[place].astype(np.float32)
+        if outcome.curves:
+            candidate.curves[fold] = outcome.curves[place]
+    if outcome.graph:
+        candidate.graph, candidate.cost, candidate.parity = outcome.graph, outcome.cost, outcome.parity
+        candidate.seen = outcome.seen
+    if candidate.screen is None:
+        known = [one for one in outcome.scores if not np.isnan(one)]
+        candidate.screen = float(np.mean(known)) if known else None
+        if not known:
+            candidate.failed, candidate.reason = True, UNDEFINED
 
 
-def _finish(run: Run, started: float, **changes: Any) -> Run:
-    import msgspec
+def forget(candidates: Iterable[Candidate], *, sign: float) -> None:
+    """Let go of the answers of candidates that no mix will need: with many rows and classes they fill the memory.
 
-    return msgspec.structs.replace(run, fit_s=round(time.perf_counter() - started, 3), **changes)
+    The best of all, and the best of each family, are kept, so that it makes no difference when the others are let go.
+    """
+    whole = [one for one in candidates if one.is_whole and one.answers and one.mean() is not None]
+    ranked = sorted(whole, key=lambda one: (-sign * (one.mean() or 0.0), one.number))
+    if not ranked:
+        return
+    n_bytes = sum(answers.nbytes for answers in ranked[0].answers.values())
+    n_kept = int(min(MAX_KEPT, max(FEWEST_KEPT, KEPT_BYTES // max(1, n_bytes))))
+    families: set[str] = set()
+    for place, one in enumerate(ranked):
+        if place >= n_kept and one.family in families:
+            one.answers = {}
+        families.add(one.family)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, PalioError):  # it speaks for people already
-        return error.message.splitlines()[0][:300]
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+UNDEFINED = "the metric is undefined on every fold"
+"""What the reason of a candidate says whose metric has no value on any fold."""

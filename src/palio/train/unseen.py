@@ -40,27 +40,26 @@ class Unseen:
     answers: Outputs
 
 
-def put_answers(store: Store, answers: Sequence[tuple[Array, Outputs]], *, n_rows: int) -> str:
+def put_answers(store: Store, rows: Array, numbers: Array, *, n_rows: int) -> str:
     """Put answers into the store, a thinned sample if they are many, and return the identity of the blob.
 
     Args:
         store: Where to.
-        answers: Positions of rows and the answers on them.
+        rows: Positions, shape (n,); the answers to a row that stands several times are averaged.
+        numbers: Probabilities (n, n_classes), or values (n, 1).
         n_rows: Rows that there are in all.
     """
-    first = _numbers(answers[0][1])
-    step = max(1, -(-n_rows // max(1, min(MAX_ROWS, MAX_CELLS // first.shape[1]))))
-    table = np.full((-(-n_rows // step), 1 + first.shape[1]), np.nan)
-    for rows, outputs in answers:
-        kept = rows % step == 0
-        table[rows[kept] // step, 0] = rows[kept]
-        table[rows[kept] // step, 1:] = _numbers(outputs)[kept]
+    step = max(1, -(-n_rows // max(1, min(MAX_ROWS, MAX_CELLS // numbers.shape[1]))))
+    kept = rows % step == 0
+    known, place = np.unique(rows[kept], return_inverse=True)
+    total = np.zeros((len(known), numbers.shape[1]))
+    np.add.at(total, place, numbers[kept])
     file = io.BytesIO()
-    np.save(file, table[~np.isnan(table[:, 0])], allow_pickle=False)
+    np.save(file, np.column_stack([known, total / np.bincount(place)[:, None]]), allow_pickle=False)
     return store.blobs.put(file.getvalue())
 
 
-def get_answers(store: Store, blob: str | None, task: Task) -> Unseen | None:
+def get_answers(store: Store, blob: str | None, task: Task, *, threshold: float | None = None) -> Unseen | None:
     """Read answers; None if they were not kept, or are no longer there."""
     if blob is None:
         return None
@@ -71,7 +70,9 @@ def get_answers(store: Store, blob: str | None, task: Task) -> Unseen | None:
     if not len(table):
         return None
     rows, values = table[:, 0].astype(np.int64), table[:, 1:]
-    return Unseen(rows, value_outputs(values[:, 0]) if task.kind == "regression" else class_outputs(values, task))
+    if task.kind == "regression":
+        return Unseen(rows, value_outputs(values[:, 0]))
+    return Unseen(rows, class_outputs(values, task, threshold=threshold))
 
 
 def reference_of(
@@ -117,12 +118,6 @@ def reference_of(
     return reference, model.sample_rows(feeds, schema, task, **how)
 
 
-def _numbers(outputs: Outputs) -> Array:
-    if outputs.probabilities is not None:
-        return outputs.probabilities
-    return np.asarray(outputs.prediction, np.float64).reshape(-1, 1)
-
-
 def score_unseen(
     store: Store, snapshot: Snapshot, parts: Parts, search: Search, *, task: Task, first_row: int
 ) -> Metric | None:
@@ -140,15 +135,15 @@ def score_unseen(
         The metric of the search with its interval; None if there are fewer than 50 rows, or answers were not kept.
     """
     run = next(run for run in search.runs if run.id == search.chosen)
-    found = get_answers(store, run.answers, task)
+    found = get_answers(store, run.answers, task, threshold=run.threshold)
     if found is None:
         return None
-    part = "validation" if parts.counts["validation"] else "train"
-    newest = split.part_places(store, parts, part)[found.rows] >= first_row
+    places = np.concatenate([split.part_places(store, parts, part) for part in ("train", "validation")])
+    newest = places[found.rows] >= first_row
     if newest.sum() < FEWEST_ROWS:
         return None
-    frame = split.read(store, snapshot, parts, part, columns=[task.target])
-    truth = data.target_array(frame, task)[found.rows]
+    read = [split.read(store, snapshot, parts, part, columns=[task.target]) for part in ("train", "validation")]
+    truth = np.concatenate([data.target_array(frame, task) for frame in read])[found.rows]
     said = model.answers_of(found.answers, task).take(newest)
     told = measure.score_with_intervals(task, truth[newest], said, names=[search.metric], seed=0, n_resamples=200)
     return told[search.metric]

@@ -32,7 +32,17 @@ def parts(graph: Graph, moments: list[dt.datetime]) -> dict[str, np.ndarray]:
 def expected(moment: dt.datetime) -> tuple[int, ...]:
     first = dt.datetime(moment.year, 1, 1, tzinfo=dt.UTC)
     days = (moment - EPOCH).days
-    return moment.year, moment.month, moment.day, moment.weekday(), moment.hour, (moment - first).days, days
+    hour_of_week = moment.weekday() * 24 + moment.hour
+    return (
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.weekday(),
+        moment.hour,
+        (moment - first).days,
+        days,
+        hour_of_week,
+    )
 
 
 def test_every_day_from_1900_to_2100_is_read_as_python_reads_it(graph: Graph) -> None:
@@ -58,6 +68,8 @@ def test_waves_close_at_the_end_of_their_period(graph: Graph) -> None:
     got = parts(graph, [dt.datetime(2023, 1, 1, h, tzinfo=dt.UTC) for h in (0, 6, 12, 18)])
     np.testing.assert_allclose(got["hour_sin"], [0, 1, 0, -1], atol=1e-12)
     np.testing.assert_allclose(got["hour_cos"], [1, 0, -1, 0], atol=1e-12)
+    np.testing.assert_allclose(got["hour_sin3"], [0, -1, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(got["hour_cos2"], [1, -1, 1, -1], atol=1e-12)
 
 
 def test_missing_and_impossible_moments_do_not_break_it(graph: Graph) -> None:

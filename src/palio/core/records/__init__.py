@@ -35,12 +35,24 @@ from palio.core.records.evaluation import (
     Slice,
     WorstRow,
 )
-from palio.core.records.model import Cost, Manifest, Parity, Signature, TensorSpec
+from palio.core.records.model import Cost, Manifest, Parity, Reading, Signature, TensorSpec
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
-from palio.core.records.search import LearningCurve, LearningPoint, Run, Search
+from palio.core.records.search import (
+    Calibration,
+    Criteria,
+    Gain,
+    LearningCurve,
+    LearningPoint,
+    Member,
+    Run,
+    Search,
+    SearchPlan,
+    Step,
+)
 
 __all__ = [
     "MANY",
+    "Calibration",
     "CalibrationBin",
     "Check",
     "Chunk",
@@ -51,6 +63,7 @@ __all__ = [
     "ColumnType",
     "Comparison",
     "Cost",
+    "Criteria",
     "Curve",
     "Decision",
     "Deployment",
@@ -58,12 +71,14 @@ __all__ = [
     "Evaluation",
     "Event",
     "Form",
+    "Gain",
     "Gap",
     "Gate",
     "Importance",
     "LearningCurve",
     "LearningPoint",
     "Manifest",
+    "Member",
     "Metric",
     "Modality",
     "OnViolation",
@@ -72,13 +87,16 @@ __all__ = [
     "Parts",
     "Promotion",
     "Reach",
+    "Reading",
     "Record",
     "Run",
     "Schema",
     "Search",
+    "SearchPlan",
     "Signature",
     "Slice",
     "Snapshot",
+    "Step",
     "Stratum",
     "Task",
     "TaskKind",

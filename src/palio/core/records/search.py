@@ -10,6 +10,41 @@ from palio.core.records.base import Record
 from palio.core.records.model import Cost
 
 
+class Member(Record, frozen=True, kw_only=True):
+    """One candidate in an ensemble."""
+
+    run: str
+    """Its identity among the runs of the search."""
+    family: str
+    weight: float
+
+
+class Calibration(Record, frozen=True, kw_only=True):
+    """How probabilities are corrected, so that they mean what they say."""
+
+    kind: Literal["none", "temperature", "platt", "isotonic"]
+    numbers: tuple[float, ...]
+    """`temperature`: the factor on log probabilities; `platt`: slope and offset of the log odds; `isotonic`: place and
+    value of each knot."""
+
+
+class Criteria(Record, frozen=True, kw_only=True):
+    """What a likelihood says of a model and its number of parameters: less is better, among models of the same rows."""
+
+    aic: float
+    bic: float
+    n_rows: int
+
+
+class Gain(Record, frozen=True, kw_only=True):
+    """A candidate that was better than all before it."""
+
+    seconds: float
+    """Since the search began."""
+    score: float
+    family: str
+
+
 class Run(Record, frozen=True, kw_only=True):
     """One candidate that was tried."""
 
@@ -41,6 +76,14 @@ class Run(Record, frozen=True, kw_only=True):
     """Blob of answers on rows that the fit had not seen, for runs that may be chosen; the bundle's reference."""
     bundle: str | None = None
     chosen: bool = False
+    members: tuple[Member, ...] = ()
+    """Of an ensemble: whose answers it averages."""
+    calibration: Calibration | None = None
+    """How its probabilities are corrected; None where they are not."""
+    threshold: float | None = None
+    """From which probability on the second of two classes is said; None: the likelier one."""
+    criteria: Criteria | None = None
+    """AIC and BIC, where a likelihood exists."""
 
 
 class LearningPoint(Record, frozen=True, kw_only=True):
@@ -67,6 +110,38 @@ class LearningCurve(Record, frozen=True, kw_only=True):
     """What one more doubling would bring if the curve goes on as a power law; 0 unless it rises."""
 
 
+class Step(Record, frozen=True, kw_only=True):
+    """One step of a plan: which settings were fitted on which folds."""
+
+    number: int
+    candidate: int
+    """Number of the step that first tried these settings."""
+    family: str
+    params: dict[str, Any]
+    """As used: where time was short, cheaper than proposed."""
+    folds: tuple[int, ...]
+    skipped: bool = False
+    """Nothing came of it for want of time or memory."""
+    lengths: tuple[int, ...] = ()
+    """Rounds of each fold's fit, where the clock ended one of them."""
+    latency_ms: tuple[float, float] | None = None
+    """What one row took, half and 99 of 100 times: the price of a candidate decides whether a mix can afford it."""
+
+
+class SearchPlan(Record, frozen=True, kw_only=True):
+    """The steps that a search took, as the costs that it measured allowed; a rerun follows them and ends the same."""
+
+    id: str
+    """Made of the inputs and the budget, so that a rerun finds it."""
+    steps: tuple[Step, ...]
+    """In the order of their numbers."""
+    chosen: str
+    """Identity of the run that was packed."""
+    kept: tuple[int, ...] = ()
+    """Members that stayed as a fold's rows taught them."""
+    seconds: float
+
+
 class Search(Record, frozen=True, kw_only=True):
     """The outcome of a search: every run, and the one chosen."""
 
@@ -74,7 +149,7 @@ class Search(Record, frozen=True, kw_only=True):
     parts: str
     metric: str
     runs: tuple[Run, ...]
-    """In the order of trials; the best of each family carries `validation`, `cost` and `bundle`."""
+    """In the order of trials; those that may be chosen carry `validation` and `cost`, the chosen one `bundle`."""
     chosen: str
     bundle: str
     reasons: tuple[str, ...]
@@ -83,3 +158,7 @@ class Search(Record, frozen=True, kw_only=True):
     seconds: float
     learning: LearningCurve | None = None
     """Of the chosen candidate; None where the budget left no time for it. No part of any identity."""
+    plan: str = ""
+    """Identity of the `SearchPlan` that was followed."""
+    gains: tuple[Gain, ...] = ()
+    """The single candidates that were each the best so far, in the order of time."""

@@ -166,7 +166,8 @@ def pack(
         IntegrityError: the graph is not plain, self-contained ONNX.
     """
     session = Graph(graph)
-    manifest = Manifest(format=3, inputs=session.inputs, outputs=session.outputs, files={}, **facts)
+    rules = tuple(msgspec.structs.replace(one, word_entries=(), piece_entries=()) for one in session.readings)
+    manifest = Manifest(format=3, inputs=session.inputs, outputs=session.outputs, files={}, readings=rules, **facts)
     members = {
         GRAPH: graph,
         GOLDEN: encode_golden(golden),

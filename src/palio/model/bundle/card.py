@@ -100,6 +100,10 @@ def _limits(manifest: Manifest) -> list[str]:
         "- A relation that helps to predict is not a cause.",
     ]
     lines += [
+        f"- Of a text in `{_cell(one.input)}` the first {one.most_characters:,} characters are read."
+        for one in {one.input: one for one in manifest.readings}.values()
+    ]
+    lines += [
         f"- `{_cell(column.name)}` is not read" + (f": {_cell(column.note)}." if column.note else ".")
         for column in excluded[:20]
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from palio.model.bundle.signing import Trust
     from palio.store import Store
 
-_PACKAGES = ("lightgbm", "numpy", "onnx", "onnxruntime", "polars", "scikit-learn")
+_PACKAGES = ("catboost", "lightgbm", "numpy", "onnx", "onnxruntime", "polars", "scikit-learn", "xgboost-cpu")
 
 
 def verify(store: Store, bundle: str, *, tolerance: float = TOLERANCE, trust: Trust | None = None) -> list[Check]:

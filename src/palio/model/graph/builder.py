@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from palio.core.cells import KINDS, carries_text
 from palio.core.errors import InputError
-from palio.core.records import Schema
+from palio.core.records import Reading, Schema
 from palio.model.cells.names import input_name
+from palio.model.reading.reader import METADATA, encode_readings, tensors_of
 
 ONNX_OPSET = 21
 ML_OPSET = 5
@@ -26,6 +29,7 @@ class GraphBuilder:
     """Collect nodes and constants over the feature columns of a schema, then `build` the bytes of a model.
 
     Each feature is an input of shape (n, 1): float64 (number, integer, datetime) or string (boolean, category, text).
+    In place of a text that is read as ids and counts (`reading`) stand the tensors of its readings.
     Tensors are named `#0`, `#1`, … so that they never collide with a column. Equal calls give equal bytes.
 
     Example:
@@ -54,7 +58,9 @@ class GraphBuilder:
         self._initializers: list[Any] = []
         self._outputs: list[Any] = []
         self._counter = 0
+        self._shared: dict[tuple[Any, ...], list[str]] = {}
         self._taken = {value.name for value in self._inputs}
+        self._readings: dict[Reading, Reading] = {}
 
     def _name(self) -> str:
         while True:
@@ -66,6 +72,20 @@ class GraphBuilder:
     def input(self, column: str) -> str:
         """Return the tensor that carries `column`, shape (n, 1)."""
         return input_name(column)
+
+    def reading(self, reading: Reading) -> Reading:
+        """Let a text column enter as ids and counts; return the reading with the names of its tensors.
+
+        The same reading is made once, whoever asks for it.
+        """
+        if reading.input not in self._taken:
+            raise InputError(f"reading: `{reading.input}` is no input", hint="read a text column of the schema")
+        if reading not in self._readings:
+            named = msgspec.structs.replace(reading, tensor=self._name())
+            while not self._taken.isdisjoint(tensors_of(named)):
+                named = msgspec.structs.replace(reading, tensor=self._name())
+            self._readings[reading] = named
+        return self._readings[reading]
 
     def constant(self, value: npt.ArrayLike, dtype: str | None = None) -> str:
         """Return a tensor that holds `value`; equal constants are stored once. Text needs `dtype="object"`."""
@@ -90,6 +110,25 @@ class GraphBuilder:
         self._nodes.append(helper.make_node(op, list(inputs), [name], domain=domain, **values))
         return name
 
+    def share_constant(self, value: Any) -> str:
+        """Return a tensor that holds what an initializer of another graph does; equal ones are stored once."""
+        return self.constant(numpy_helper.to_array(value), str(numpy_helper.to_array(value).dtype))
+
+    def share_node(self, node: Any, inputs: list[str]) -> list[str]:
+        """Add a node of another graph on these inputs, or find the one that is there; return its outputs."""
+        attributes = tuple(sorted(one.SerializeToString(deterministic=True) for one in node.attribute))
+        key = (node.op_type, node.domain, tuple(inputs), len(node.output), attributes)
+        if key not in self._shared:
+            made = onnx.NodeProto()
+            made.CopyFrom(node)
+            self._shared[key] = names = [self._name() for _ in node.output]
+            del made.input[:], made.output[:]
+            made.input.extend(inputs)
+            made.output.extend(names)
+            made.name = ""
+            self._nodes.append(made)
+        return self._shared[key]
+
     def cast(self, tensor: str, to: str) -> str:
         """Add a Cast to `double`, `float` or `int64`."""
         return self.node("Cast", tensor, to=_TYPES[to])
@@ -101,6 +140,14 @@ class GraphBuilder:
     def columns(self, tensor: str, indices: list[int]) -> str:
         """Pick columns of a (n, k) tensor, in this order."""
         return self.node("Gather", tensor, self.constant(indices, "int64"), axis=1)
+
+    def sorted_least(self, tensor: str, count: int) -> str:
+        """Return the smallest numbers of each row of a (n, k) tensor, the least one first."""
+        values, places = self._name(), self._name()
+        size = self.constant([count], "int64")
+        node = helper.make_node("TopK", [tensor, size], [values, places], axis=1, largest=0, sorted=1)
+        self._nodes.append(node)
+        return values
 
     def labels(self, tensor: str, keys: list[str], values: list[float], default: float) -> str:
         """Map strings to float64 numbers; a string that is no key gets `default`."""
@@ -115,11 +162,13 @@ class GraphBuilder:
 
     def ones(self) -> str:
         """Return a tensor of ones, shape (n, 1), for a graph that looks at no column."""
-        column = self.schema.features[0]
-        value = self.input(column.name)
+        column = next((c for c in self.schema.features if not carries_text(c)), self.schema.features[0])
+        value, one = self.input(column.name), self.constant(1.0)
+        if column.type == "text":  # read as no words at all: a text itself may not be fit to be fed
+            counts = f"{self.reading(Reading(input=value, words=(0, 0), pieces=(0, 0))).tensor}.counts"
+            return self.node("Add", self.node("ReduceSum", counts, self.constant([1], "int64"), keepdims=1), one)
         if carries_text(column):
             return self.labels(value, [""], [1.0], 1.0)
-        one = self.constant(1.0)
         return self.node("Where", self.node("IsNaN", value), one, one)
 
     def result(self, tensor: str, kind: str, shape: tuple[int | None, ...]) -> None:
@@ -134,11 +183,27 @@ class GraphBuilder:
 
     def build(self) -> bytes:
         """Return the model: one self-contained ONNX file, opset 21, ai.onnx.ml 5, no external data."""
-        graph = helper.make_graph(self._nodes, "palio", self._inputs, self._outputs, self._initializers)
+        graph = helper.make_graph(self._nodes, "palio", self._taken_inputs(), self._outputs, self._initializers)
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", ONNX_OPSET), helper.make_opsetid(ML, ML_OPSET)],
             ir_version=IR_VERSION,
             producer_name="palio",
         )
+        if self._readings:
+            helper.set_model_props(model, {METADATA: encode_readings(list(self._readings.values()))})
         return bytes(model.SerializeToString(deterministic=True))
+
+    def _taken_inputs(self) -> list[Any]:
+        """List the inputs in the order of the columns; a text that is read is no string, unless a node asks for it."""
+        found = []
+        asked = {name for node in self._nodes for name in node.input}
+        for value in self._inputs:
+            mine = [reading for reading in self._readings.values() if reading.input == value.name]
+            if not mine or value.name in asked:
+                found.append(value)
+            for name in (name for reading in mine for name in tensors_of(reading)):
+                kind = TensorProto.INT64 if name.endswith(".ids") else TensorProto.DOUBLE
+                width = len(Reading.FACTS) if name.endswith(".facts") else f"{name} of the longest"
+                found.append(helper.make_tensor_value_info(name, kind, ["n", width]))
+        return found

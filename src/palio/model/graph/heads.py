@@ -13,7 +13,7 @@ def both_classes(builder: GraphBuilder, second: str) -> str:
     return builder.concat([builder.node("Sub", builder.constant(1.0), second), second])
 
 
-def emit_answers(builder: GraphBuilder, found: str, task: Task) -> None:
+def emit_answers(builder: GraphBuilder, found: str, task: Task, *, threshold: float | None = None) -> None:
     """End a graph: declare the outputs that everybody reads.
 
     Of classes that are equally likely the first in `task.classes` is the prediction, as with numpy's argmax.
@@ -22,6 +22,7 @@ def emit_answers(builder: GraphBuilder, found: str, task: Task) -> None:
         builder: Takes the nodes.
         found: Probabilities (n, n_classes) in the order of `task.classes`, or values (n, 1).
         task: What is predicted.
+        threshold: From which probability on the second of two classes is said; None: the likeliest class.
 
     Raises:
         InputError: a classifier of fewer than two classes.
@@ -34,7 +35,11 @@ def emit_answers(builder: GraphBuilder, found: str, task: Task) -> None:
         raise InputError(
             f"task: {len(task.classes)} classes, a classifier needs at least two", hint="check the target column"
         )
-    best = builder.node("ArgMax", found, axis=1, keepdims=0)
+    if threshold is None:
+        best = builder.node("ArgMax", found, axis=1, keepdims=0)
+    else:
+        second = builder.node("Reshape", builder.columns(found, [1]), builder.constant([-1], "int64"))
+        best = builder.cast(builder.node("GreaterOrEqual", second, builder.constant(threshold)), "int64")
     label = builder.node("Gather", builder.constant(list(task.classes), "object"), best)
     builder.output(PREDICTION, label, "string", (None,))
     builder.output(PROBABILITIES, found, "double", (None, len(task.classes)))

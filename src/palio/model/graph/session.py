@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from palio.core.errors import InputError, IntegrityError, TimeLimitError, UnavailableError
-from palio.core.records import TensorSpec
+from palio.core.records import Reading, TensorSpec
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.runtime import onnx_runtime
 from palio.model.graph.watchdog import watchdog
 from palio.model.graph.wire import check_wire
+from palio.model.reading.reader import METADATA, Readers, decode_readings, tensors_of
 
 log = logging.getLogger("palio.model")
 
@@ -103,8 +104,12 @@ class Graph:
         # The runtime's own wrapper looks up each input in a list of all: with 2,000, ten times the work of the run.
         inner = getattr(self._session, "_sess", self._session) if device == "cpu" else self._session
         self._run = inner.run
-        self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_inputs())
+        taken = tuple(_spec(value) for value in self._session.get_inputs())
+        self._readers = _readers(self._session.get_modelmeta().custom_metadata_map.get(METADATA, ""), taken)
+        self.inputs: tuple[TensorSpec, ...] = taken if self._readers is None else _seen(taken, self._readers)
+        self._kept = frozenset(spec.name for spec in taken)
         self.outputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_outputs())
+        self.readings: tuple[Reading, ...] = () if self._readers is None else self._readers.readings
         self.size_bytes = len(model)
         self._input_names = frozenset(spec.name for spec in self.inputs)
         self._output_names = [spec.name for spec in self.outputs]
@@ -125,10 +130,20 @@ class Graph:
     def compute(self, feeds: Feeds) -> dict[str, Array]:
         """Do the same for feeds whose names are known to be right: the shortest way through the runtime.
 
+        Texts that the graph takes as ids and counts are read first.
+
         Raises:
             InputError: the graph cannot take them. What the runtime says of it stays in the log: it may quote values.
             TimeLimitError: it loops for longer than `max_run_s`.
         """
+        if self._readers is None:
+            return self._computed(feeds)
+        parts = [self._computed(part) for part in self._readers.chunks(feeds, self._kept)]
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._output_names}
+
+    def _computed(self, feeds: Feeds) -> dict[str, Array]:
         try:
             values = self._watched(feeds) if self._limit_s else self._run(self._output_names, feeds, None)
         except TimeLimitError:
@@ -216,6 +231,35 @@ def _providers(device: str, runtime: Any) -> list[str]:
 def _spec(value: Any) -> TensorSpec:
     shape = tuple(size if isinstance(size, int) else -1 for size in value.shape)
     return TensorSpec(name=value.name, datatype=_DATATYPES.get(value.type, value.type), shape=shape)
+
+
+def _readers(metadata: str, taken: tuple[TensorSpec, ...]) -> Readers | None:
+    """Return what reads texts for the graph; None if it takes none as ids and counts."""
+    readings = decode_readings(metadata) if metadata else ()
+    if not readings:
+        return None
+    datatypes = {spec.name: (spec.datatype, len(spec.shape)) for spec in taken}
+    for reading in readings:
+        wanted = {name: ("INT64" if name.endswith(".ids") else "FP64", 2) for name in tensors_of(reading)}
+        is_other = datatypes.get(reading.input, ("BYTES", 2)) != ("BYTES", 2)
+        if is_other or any(datatypes.get(name) != kind for name, kind in wanted.items()):
+            raise IntegrityError(
+                "model: its readings of texts do not fit its inputs",
+                hint="restore the file from the store, or train again",
+            )
+    return Readers(readings)
+
+
+def _seen(taken: tuple[TensorSpec, ...], readers: Readers) -> tuple[TensorSpec, ...]:
+    """Return the inputs as everybody sees them: a text is one column of texts, however the graph takes it."""
+    found: dict[str, TensorSpec] = {}
+    for spec in taken:
+        column = readers.column_of.get(spec.name)
+        if column is None:
+            found.setdefault(spec.name, spec)
+        else:
+            found.setdefault(column, TensorSpec(name=column, datatype="BYTES", shape=(-1, 1)))
+    return tuple(found.values())
 
 
 def _some(names: Any) -> str:

@@ -9,11 +9,19 @@ import math
 
 from palio.model.graph.builder import GraphBuilder
 
-TREE_PARTS = ("year", "month", "day", "weekday", "hour", "day_of_year", "days")
+TREE_PARTS = ("year", "month", "day", "weekday", "hour", "day_of_year", "days", "hour_of_week")
+WAVES = {"day_of_year": 2, "weekday": 2, "hour": 3}
+"""How many waves a linear model sees of a cycle: once, twice, … in its period (LOG.md: features of columns)."""
 LINEAR_PARTS = (
     "year",
     "days",
-    *(f"{part}_{wave}" for part in ("day_of_year", "weekday", "hour") for wave in ("sin", "cos")),
+    *(f"{part}_{wave}" for part in WAVES for wave in ("sin", "cos")),
+    *(
+        f"{part}_{wave}{times}"
+        for part, most in WAVES.items()
+        for times in range(2, most + 1)
+        for wave in ("sin", "cos")
+    ),
 )
 _PERIODS = {"day_of_year": 365.2425, "weekday": 7.0, "hour": 24.0}
 _FIRST_SECOND, _LAST_SECOND = -62135596800.0, 253402300799.0
@@ -23,7 +31,8 @@ _FIRST_SECOND, _LAST_SECOND = -62135596800.0, 253402300799.0
 class Calendar:
     """Emit parts of the moments in `seconds`, shape (n, k): each part once, on first use, shape (n, k).
 
-    Monday is weekday 0; `day_of_year` counts from 0; `days` are whole days since 1970; a missing moment gives NaN.
+    Monday is weekday 0; `day_of_year` counts from 0; `days` are whole days since 1970; `hour_of_week` counts from
+    midnight on Monday; `hour_sin2` is a wave that passes twice a day; a missing moment gives NaN.
     """
 
     def __init__(self, builder: GraphBuilder, seconds: str) -> None:
@@ -35,7 +44,8 @@ class Calendar:
         """Return the tensor of the part called `name`."""
         if name not in self._made:
             base, _, wave = name.rpartition("_")
-            self._made[name] = self._wave(base, wave) if wave in ("sin", "cos") else getattr(self, f"_{name}")()
+            is_wave = wave[:3] in ("sin", "cos")
+            self._made[name] = self._wave(base, wave) if is_wave else getattr(self, f"_{name}")()
         return self._made[name]
 
     def _constant_op(self, op: str, tensor: str, value: float) -> str:
@@ -58,8 +68,8 @@ class Calendar:
         return self._builder.node("Sub", first, second)
 
     def _wave(self, base: str, wave: str) -> str:
-        angle = self._times(self.part(base), 2 * math.pi / _PERIODS[base])
-        return self._builder.node("Sin" if wave == "sin" else "Cos", angle)
+        angle = self._times(self.part(base), int(wave[3:] or 1) * 2 * math.pi / _PERIODS[base])
+        return self._builder.node("Sin" if wave.startswith("sin") else "Cos", angle)
 
     def _days(self) -> str:
         return self._over(self.part("seconds"), 86400)
@@ -71,6 +81,9 @@ class Calendar:
     def _weekday(self) -> str:
         thursday = self._add(self.part("days"), 3)  # 1970-01-01 was a Thursday
         return self._minus(thursday, self._times(self._over(thursday, 7), 7))
+
+    def _hour_of_week(self) -> str:
+        return self._plus(self._times(self.part("weekday"), 24), self.part("hour"))
 
     def _shifted(self) -> str:
         return self._add(self.part("days"), 719468)  # days since 1 March of year 0

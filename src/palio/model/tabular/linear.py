@@ -36,7 +36,10 @@ def emit_linear(
         )
     if not np.isfinite(weights).all() or np.isnan(offsets).any():
         raise InputError("linear model: a coefficient is not finite", hint="fit again with more regularisation")
-    product = builder.node("MatMul", features, builder.constant(np.ascontiguousarray(weights.T)))
+    # ONNX Runtime makes the division by one number before a matrix product a factor of it, in float32
+    product = builder.node(
+        "Mul" if weights.shape[1] == 1 else "MatMul", features, builder.constant(np.ascontiguousarray(weights.T))
+    )
     score = builder.node("Add", product, builder.constant(offsets))
     if task.kind == "regression":
         return score

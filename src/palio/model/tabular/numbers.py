@@ -76,7 +76,9 @@ def _fit_linear(column: str, part: str, known: npt.NDArray[np.float64], *, indic
         sizes = np.abs(known[known != 0])
         unit = float(np.median(sizes))
         logs = np.sign(known) * np.log1p(np.abs(known) / unit)
-        twin = (unit, float(logs.mean()), _positive(float(logs.std())))
+        l5, l95 = (float(q) for q in np.quantile(logs, [0.05, 0.95]))
+        if middle == 0 or logs.max() - logs.min() <= HEAVY_TAIL * (l95 - l5):  # else logarithms do not tame it
+            twin = (unit, float(logs.mean()), _positive(float(logs.std())))
         if middle > 0:
             low, high = max(low, p5 - 3 * middle), min(high, p95 + 3 * middle)
     margin = MARGIN * (high - low)
@@ -117,11 +119,20 @@ def emit_raw(builder: GraphBuilder, sources: list[tuple[str, str]]) -> str:
     return builder.concat(blocks)
 
 
+def names_of(specs: tuple[NumberSpec, ...]) -> tuple[str, ...]:
+    """Name the features of `specs`: values, then twins, then indicators of missing values."""
+    twins = (spec.twin_name for spec in specs if spec.twin)
+    missing = (spec.indicator_name for spec in specs if spec.indicator)
+    return (*(spec.feature_name for spec in specs), *twins, *missing)
+
+
 def emit_numbers(builder: GraphBuilder, specs: tuple[NumberSpec, ...], style: str) -> list[str]:
     """Add the nodes of `specs`; return blocks of features: values, then twins, then indicators of missing values."""
-    if not specs:
-        return []
-    raw = emit_raw(builder, [(s.column, s.part) for s in specs])
+    return emit_known(builder, emit_raw(builder, [(s.column, s.part) for s in specs]), specs, style) if specs else []
+
+
+def emit_known(builder: GraphBuilder, raw: str, specs: tuple[NumberSpec, ...], style: str) -> list[str]:
+    """Do the same for numbers that stand in a tensor, float64 (n, len(specs)), NaN where missing."""
     if style == "tree":
         return [raw]
     is_missing = builder.node("IsNaN", raw)

@@ -6,7 +6,7 @@ There is one implementation: the features that a family trains on are computed b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +21,11 @@ from palio.model.graph.builder import GraphBuilder
 from palio.model.graph.session import Feeds, Graph
 from palio.model.tabular.categories import CategorySpec, emit_categories, fit_category
 from palio.model.tabular.dates import LINEAR_PARTS, TREE_PARTS
-from palio.model.tabular.numbers import NumberSpec, emit_numbers, emit_raw, fit_number
+from palio.model.tabular.derived import DerivedSpec, days_of, emit_derived, fit_derived, raw_derived
+from palio.model.tabular.encodings import EncodingSpec, Signals, emit_encodings, fit_encoding, signals_of
+from palio.model.tabular.numbers import NumberSpec, emit_numbers, emit_raw, fit_number, names_of
 from palio.model.tabular.options import PreprocessingOptions, Style
+from palio.model.text.features import TextSpec, emit_texts, fit_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,26 +42,48 @@ class Preprocessing:
     style: Style
     numbers: tuple[NumberSpec, ...]
     categories: tuple[CategorySpec, ...]
+    derived: tuple[DerivedSpec, ...] = ()
+    encodings: tuple[EncodingSpec, ...] = ()
+    texts: tuple[TextSpec, ...] = ()
+    held_out: npt.NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    """What the rows that this was fitted on may know of `encodings` and of the scores of `texts`, the last features:
+    see `to_learn_from`."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the columns of the matrix, e.g. `age`, `age is missing`, `job=student`, `sold:month`."""
-        blocks = (*(s.feature_name for s in self.numbers), *(s.twin_name for s in self.numbers if s.twin))
-        missing = tuple(s.indicator_name for s in self.numbers if s.indicator)
-        return (*blocks, *missing, *(name for s in self.categories for name in s.feature_names))
+        """Names of the columns of the matrix, e.g. `age`, `age is missing`, `job=student`, `price / area`."""
+        plain = (*names_of(self.numbers), *(name for s in self.categories for name in s.feature_names))
+        made = names_of(tuple(s.number for s in self.derived))
+        texts = (name for s in self.texts for name in s.plain_names)
+        encoded = (name for s in self.encodings for name in s.names)
+        return (*plain, *made, *texts, *encoded, *(name for s in self.texts for name in s.score_names))
 
     @property
     def categorical(self) -> tuple[int, ...]:
         """Indices of the features that are codes of categories (style `tree`), for native categorical splits."""
         if self.style != "tree":
             return ()
-        first = len(self.feature_names) - len(self.categories)
-        return tuple(range(first, len(self.feature_names)))
+        first = len(names_of(self.numbers))
+        return tuple(range(first, first + len(self.categories)))
 
     def emit(self, builder: GraphBuilder) -> str:
         """Add the nodes to `builder`; return the tensor of features, float64 (n, n_features)."""
         blocks = emit_numbers(builder, self.numbers, self.style) + emit_categories(builder, self.categories)
+        texts, scores = emit_texts(builder, self.texts)
+        blocks += emit_derived(builder, self.derived, self.style) + texts
+        blocks += emit_encodings(builder, self.encodings) + scores
         return builder.concat(blocks)
+
+    def to_learn_from(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Take what tells of a row's own truth out of the features of the rows that this was fitted on, in their order.
+
+        Encodings by the target and scores of texts are replaced by those that the other folds make; without any,
+        `features` are returned as they are.
+        """
+        if self.held_out is None:
+            return features
+        first = len(self.feature_names) - self.held_out.shape[1]
+        return np.hstack([features[:, :first], self.held_out])
 
     def build(self) -> bytes:
         """Return the nodes as a graph of their own, with one output: the features."""
@@ -82,6 +107,7 @@ def fit_preprocessing(
     *,
     task: Task,
     target: npt.NDArray[Any] | None = None,
+    weights: npt.NDArray[Any] | None = None,
     style: Style = "tree",
     options: PreprocessingOptions | None = None,
 ) -> Preprocessing:
@@ -94,7 +120,8 @@ def fit_preprocessing(
 
     Args:
         frame: The rows to learn from (training rows only), typed as a snapshot's.
-        target: Class index or value per row; orders the categories of style `forest`.
+        target: Class index or value per row; orders the categories of style `forest`, and is what they are encoded by.
+        weights: What each row counts in an encoding by the target; None: all the same.
 
     Raises:
         ContractError: a feature column is absent or of another type.
@@ -112,12 +139,32 @@ def fit_preprocessing(
         if column.type in ("category", "boolean")
     ]
     categories = tuple(spec for spec in fitted if spec is not None)
-    if not numbers and not categories:
+    derived = _fit_derived(schema, feeds, style, options)
+    signals = None if target is None else signals_of(task, target, weights)
+    encoded = [
+        fit_encoding(spec.column, feeds[input_name(spec.column)][:, 0], signals=signals, style=style, options=options)
+        for spec in categories
+    ]
+    encodings = [found for found in encoded if found is not None]
+    told = {spec.column for spec, _ in encodings if style == "forest" and options.encode != "count"}
+    categories = tuple(spec for spec in categories if spec.encoding != "order" or spec.column not in told)
+    texts = _fit_texts(schema, feeds, signals, style) if options.texts else []
+    held_out = [*(rows for _, rows in encodings), *(scores for _, scores in texts if scores.size)]
+    if not numbers and not categories and not texts and not encodings:
         raise InputError(
             "preprocessing: no feature column holds two different values",
             hint="check the source, or let more columns be features",
         )
-    return Preprocessing(schema=schema, style=style, numbers=numbers, categories=categories)
+    return Preprocessing(
+        schema=schema,
+        style=style,
+        numbers=numbers,
+        categories=categories,
+        derived=derived,
+        encodings=tuple(spec for spec, _ in encodings),
+        texts=tuple(spec for spec, _ in texts),
+        held_out=np.hstack(held_out) if held_out else None,
+    )
 
 
 def _fit_numbers(
@@ -136,7 +183,40 @@ def _fit_numbers(
         fit_number(column, part, raw[:, index], style=style, twins=options.twins)
         for index, (column, part) in enumerate(sources)
     ]
-    return tuple(spec for spec in fitted if spec is not None)
+    found = [spec for spec in fitted if spec is not None]
+    timed = {spec.column for spec in found if spec.part == "hour"}  # else each part is told by the weekday
+    return tuple(spec for spec in found if spec.part != "hour_of_week" or spec.column in timed)
+
+
+def _fit_derived(
+    schema: Schema, feeds: dict[str, npt.NDArray[Any]], style: Style, options: PreprocessingOptions
+) -> tuple[DerivedSpec, ...]:
+    derived = list(dict.fromkeys((*options.derived, *(days_of(schema) if options.days else ()))))
+    if not derived:
+        return ()
+    builder = GraphBuilder(schema)
+    builder.result(raw_derived(builder, derived), "double", (None, len(derived)))
+    return fit_derived(derived, _run(builder.build(), feeds, 2), style=style, options=options)
+
+
+def _fit_texts(
+    schema: Schema, feeds: dict[str, npt.NDArray[Any]], signals: Signals | None, style: Style
+) -> list[tuple[TextSpec, npt.NDArray[np.float64]]]:
+    found = []
+    for column in schema.features:
+        if column.type == "text":
+            name = input_name(column.name)
+            fitted = fit_text(
+                column.name,
+                name,
+                feeds[name].ravel().tolist(),
+                signals=None if signals is None else signals.rows,
+                signal_names=() if signals is None else signals.names,
+                weights=None if signals is None else signals.weights,
+                standardised=style == "linear",
+            )
+            found += [] if fitted is None else [fitted]
+    return found
 
 
 def _signal(task: Task, target: npt.NDArray[Any] | None) -> npt.NDArray[np.float64] | None:
@@ -144,7 +224,7 @@ def _signal(task: Task, target: npt.NDArray[Any] | None) -> npt.NDArray[np.float
     if target is None:
         return None
     if task.kind == "regression":
-        return np.asarray(target, dtype=np.float64)
+        return np.clip(np.asarray(target, dtype=np.float64), -1e150, 1e150)  # so that sums stay finite
     if len(task.classes) == 2:
         return np.asarray(target == 1, dtype=np.float64)
     labels, counts = np.unique(target, return_counts=True)

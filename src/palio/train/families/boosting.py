@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
+from palio.train.families.pace import (
+    ROUNDS,
+    InRounds,
+    Pace,
+    bend_of,
+    expected_rounds,
+    most_rounds,
+    objective_for_values,
+    patience_of,
+    trees_a_round,
+)
 from palio.train.family import (
     Array,
     Examples,
+    Objective,
     Params,
     Shape,
     TabularFitted,
@@ -24,12 +37,8 @@ from palio.train.family import (
     value_outputs,
 )
 
-MAX_ROUNDS = 1500
-PATIENCE_ROUNDS = 40
-"""Rounds without progress on the watched rows after which a fit stops."""
 
-
-class Boosting:
+class Boosting(InRounds):
     """Boosted trees that stop when the watched rows say so.
 
     Source: Friedman 2001, Annals of Statistics 29(5); Ke et al. 2017, NeurIPS 30 (LightGBM).
@@ -37,14 +46,15 @@ class Boosting:
 
     name = "lightgbm"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 9
-    needs_watch = True
 
-    def seconds(self, shape: Shape) -> float:
-        """Estimate one fit of 300 rounds, 500 for values; a tree for each class in a round (LOG.md: cost of a fit)."""
-        trees = 300 * (shape.n_classes if shape.n_classes > 2 else 1) if shape.n_classes else 500
-        return 0.2 + trees * (7e-4 + 1.5e-8 * shape.n_rows * shape.n_features)
+    def seconds(self, shape: Shape, params: Params) -> float:
+        """Estimate one fit: each tree walks over all cells and searches all leaves (LOG.md: cost of a fit)."""
+        trees = expected_rounds(params) * trees_a_round(shape)
+        looked_at = shape.n_features * float(params["feature_fraction"])
+        cells, cuts = shape.n_rows * (1 + looked_at), int(params["num_leaves"]) * looked_at
+        return 0.05 + 2e-8 * shape.n_rows * shape.n_features + trees * (1e-4 + 1.2e-8 * cells + 2e-6 * cuts)
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return settings that are hard to beat on most tables, then a bushy and a random variant of them.
@@ -77,7 +87,7 @@ class Boosting:
         """Draw pace, size, randomness and penalties."""
         most = int(np.clip(shape.n_rows // 20, 16, 256))
         return {
-            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
             "num_leaves": trial.suggest_int("num_leaves", 4, max(most, 96), log=True),
             "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 3, 200, log=True),
             "feature_fraction": trial.suggest_float("feature_fraction", 0.3, 1.0),
@@ -88,14 +98,6 @@ class Boosting:
             "max_cat_threshold": trial.suggest_int("max_cat_threshold", 4, 64, log=True),
         }
 
-    def settle(self, params: Params, learned: Sequence[Mapping[str, float]]) -> Params:
-        """Set the rounds to the mean of the folds."""
-        return params | {"n_estimators": max(1, round(float(np.mean([found["n_estimators"] for found in learned]))))}
-
-    def grow(self, params: Params, growth: float) -> Params:
-        """Boost longer on more rows: by the square root of `growth`."""
-        return params | {"n_estimators": max(1, round(params["n_estimators"] * growth**0.5))}
-
     def fit(
         self,
         examples: Examples,
@@ -105,75 +107,105 @@ class Boosting:
         deadline: float | None = None,
         watch: Examples | None = None,
     ) -> TabularFitted:
-        """Boost until the watched rows no longer gain, or for `n_estimators` rounds.
+        """Boost until the watched rows no longer gain, for `n_estimators` rounds at most, or until the deadline.
 
         Raises:
-            OutOfTime: the deadline has come.
-            InputError: fewer than two classes have examples.
+            OutOfTime: the deadline has come before the first round.
+            InputError: fewer than two classes have examples, or a count is negative.
         """
         calm_threads()
         import lightgbm
 
         check_time(deadline)
-        task = examples.task
+        task, shape = examples.task, examples.shape
         preprocessing = examples.preprocessing("tree")
         X = examples.matrix(preprocessing)
         need_two_classes(examples, "lightgbm")
-        settings = _settings(params, task, seed, n_rows=len(X))
+        settings = _settings(params, examples, seed)
         data = {"categorical_feature": list(preprocessing.categorical), "params": settings}
-        rows = lightgbm.Dataset(X, examples.target, **data)
-        watched = (
-            None
-            if watch is None
-            else lightgbm.Dataset(watch.matrix(preprocessing), watch.target, reference=rows, **data)
-        )
-        callbacks = [_stop_at(deadline)]
-        if watched is not None:
-            callbacks.append(lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False))
+        rows = lightgbm.Dataset(X, examples.target, weight=examples.weights, **data)
+        watched = []
+        if watch is not None:
+            matrix = watch.matrix(preprocessing)
+            watched = [lightgbm.Dataset(matrix, watch.target, weight=watch.weights, reference=rows, **data)]
+        check_time(deadline)
+        pace = Pace(patience_of(params, shape), deadline)
+        usual = most_rounds(params, shape, n_leaves=int(params["num_leaves"])) if watched else expected_rounds(params)
         booster = lightgbm.train(
             settings,
             rows,
-            num_boost_round=int(params.get("n_estimators", MAX_ROUNDS if watched else 300)),
-            valid_sets=[watched] if watched else None,
-            callbacks=callbacks,
+            num_boost_round=int(params.get(ROUNDS, usual)),
+            valid_sets=watched,
+            callbacks=[partial(_after_round, pace)],
+            keep_training_booster=True,  # as text it is written once, in `_fitted`, which lets go of the rows
         )
-        rounds = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
-        return _fitted(booster, rounds, preprocessing, task)
+        return _fitted(booster, preprocessing, task, pace)
 
 
-def _fitted(booster: Any, rounds: int, preprocessing: model.Preprocessing, task: Task) -> TabularFitted:
+def _after_round(pace: Pace, state: Any) -> None:
     import lightgbm
 
-    text = booster.model_to_string(num_iteration=rounds)
-    if rounds < booster.current_iteration():  # forget the rounds after the best one, so that graph and library agree
-        booster = lightgbm.Booster(model_str=text)
-
-    def answer(features: Array) -> model.Outputs:
-        raw = booster.predict(features, num_threads=n_threads())
-        if task.kind == "regression":
-            return value_outputs(raw)
-        return class_outputs(raw if raw.ndim == 2 else np.column_stack([1 - raw, raw]), task)
-
-    return TabularFitted(
-        preprocessing=preprocessing,
-        answer=answer,
-        add=lambda builder, name: model.emit_lightgbm(builder, name, booster, task),
-        n_parameters=sum(2 * int(leaves) - 1 for leaves in re.findall(r"^num_leaves=(\d+)$", text, re.MULTILINE)),
-        learned={"n_estimators": float(rounds)},
-    )
+    loss = state.evaluation_result_list[0][2] if state.evaluation_result_list else None
+    if not pace.goes_on(loss):
+        raise lightgbm.callback.EarlyStopException(state.iteration, state.evaluation_result_list)
 
 
-def _settings(params: Params, task: Task, seed: int, *, n_rows: int) -> dict[str, Any]:
-    """Return LightGBM's own settings; the answer does not depend on the number of threads."""
-    settings: dict[str, Any] = {k: v for k, v in params.items() if k != "n_estimators"}
-    settings["min_data_in_leaf"] = max(1, min(int(params["min_data_in_leaf"]), n_rows // 8))
+def _fitted(booster: Any, preprocessing: model.Preprocessing, task: Task, pace: Pace) -> TabularFitted:
+    import lightgbm
+
+    text = booster.model_to_string(num_iteration=-1)
+    booster = lightgbm.Booster(model_str=text)
+    n_rounds, n_trees = int(booster.current_iteration()), int(booster.num_model_per_iteration())
+    curve = pace.curve(n_rounds)
+    leaves = np.array(re.findall(r"^num_leaves=(\d+)$", text, re.MULTILINE), dtype=np.int64)
+    numbers = np.cumsum(2 * leaves - 1)
+
+    def back_to(rounds: int) -> TabularFitted:
+        rounds = max(1, min(rounds, n_rounds))
+        return TabularFitted(
+            preprocessing=preprocessing,
+            answer=partial(_answer, booster, rounds, task),
+            add=partial(_add, booster, rounds, task),
+            n_parameters=int(numbers[rounds * n_trees - 1]) if n_rounds else 1,
+            curve=curve,
+            back_to=back_to,
+        )
+
+    return back_to(n_rounds)
+
+
+def _answer(booster: Any, rounds: int, task: Task, features: Array) -> model.Outputs:
+    raw = booster.predict(features, num_iteration=rounds, num_threads=n_threads())
     if task.kind == "regression":
-        absolute = task.metric in ("mae", "median_absolute_error")
-        settings |= {"objective": "regression_l1" if absolute else "regression"}
-    elif len(task.classes) == 2:
-        settings |= {"objective": "binary"}
+        return value_outputs(raw)
+    return class_outputs(raw if raw.ndim == 2 else np.column_stack([1 - raw, raw]), task)
+
+
+def _add(booster: Any, rounds: int, task: Task, builder: model.GraphBuilder, features: str) -> str:
+    return model.emit_lightgbm(builder, features, booster, task, rounds=rounds)
+
+
+_OBJECTIVES: dict[Objective, tuple[str, str]] = {
+    "squared": ("regression", "l2"),
+    "absolute": ("regression_l1", "l1"),
+    "huber": ("huber", "huber"),
+    "quantile": ("quantile", "quantile"),
+    "poisson": ("poisson", "poisson"),
+}
+"""Objective → what LightGBM calls it, and the loss that is watched."""
+
+
+def _settings(params: Params, examples: Examples, seed: int) -> dict[str, Any]:
+    """Return LightGBM's own settings; the answer does not depend on the number of threads."""
+    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha")}
+    n_rows, n_classes = len(examples.target), len(examples.task.classes)
+    settings["min_data_in_leaf"] = max(1, min(int(params["min_data_in_leaf"]), n_rows // 8))
+    if examples.task.kind == "regression":
+        settings |= _for_values(params, examples)
+    elif n_classes == 2:
+        settings |= {"objective": "binary", "metric": "binary_logloss"}
     else:
-        settings |= {"objective": "multiclass", "num_class": len(task.classes)}
+        settings |= {"objective": "multiclass", "num_class": n_classes, "metric": "multi_logloss"}
     return settings | {
         "bagging_freq": 1,
         "min_data_per_group": max(1, min(100, n_rows // 50)),
@@ -185,11 +217,15 @@ def _settings(params: Params, task: Task, seed: int, *, n_rows: int) -> dict[str
     }
 
 
-def _stop_at(deadline: float | None) -> Any:
-    def stop(_: Any) -> None:
-        check_time(deadline)
-
-    return stop
+def _for_values(params: Params, examples: Examples) -> dict[str, Any]:
+    objective = objective_for_values(examples, "lightgbm")
+    name, loss = _OBJECTIVES[objective]
+    settings: dict[str, Any] = {"objective": name, "metric": loss}
+    if objective == "huber":
+        settings["alpha"] = bend_of(examples.target)
+    if objective == "quantile":
+        settings["alpha"] = float(params.get("alpha", 0.5))
+    return settings
 
 
 FAMILY = Boosting()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,18 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.family import Array, Examples, Feeds, FixedSettings, Params, Shape, class_outputs, value_outputs
+from palio.train.family import (
+    Array,
+    Examples,
+    Feeds,
+    FixedSettings,
+    Objective,
+    Params,
+    Shape,
+    class_outputs,
+    objective_of,
+    value_outputs,
+)
 
 
 @dataclass(frozen=True)
@@ -20,12 +31,16 @@ class DummyFitted:
     examples: Examples
     constant: Array
     """Probability of each class, shape (n_classes,); or the value, shape (1,)."""
-    learned: Mapping[str, float]
+    curve: Array | None = None
 
     @property
     def n_parameters(self) -> int:
         """One number for a value, one less than there are classes otherwise."""
         return max(1, len(self.constant) - 1)
+
+    def at(self, rounds: int) -> DummyFitted:
+        """Return itself: there are no rounds."""
+        return self
 
     def reference(self, rows: Examples | Feeds) -> model.Outputs:
         """Return the constant for every row."""
@@ -47,7 +62,7 @@ class Dummy(FixedSettings):
     modalities: tuple[Modality, ...] = ("tabular", "text", "image")
     n_settings = 0
 
-    def seconds(self, shape: Shape) -> float:
+    def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: next to nothing."""
         return 0.01 + 1e-8 * shape.n_rows
 
@@ -68,12 +83,22 @@ class Dummy(FixedSettings):
         deadline: float | None = None,
         watch: Examples | None = None,
     ) -> DummyFitted:
-        """Count the classes, or take the mean (the median if the metric is `mae`)."""
+        """Count the classes, or take the middle that suits the objective: the mean, or a quantile (the median)."""
+        weights = np.ones(len(examples.target)) if examples.weights is None else examples.weights
         if examples.task.kind == "regression":
-            middle = np.median if examples.task.metric in ("mae", "median_absolute_error") else np.mean
-            return DummyFitted(examples, np.array([middle(examples.target)], dtype=np.float64), {})
-        counts = np.bincount(examples.target, minlength=len(examples.task.classes)).astype(np.float64)
-        return DummyFitted(examples, counts / counts.sum(), {})
+            return DummyFitted(examples, np.array([_middle(examples, params, weights)], dtype=np.float64))
+        counts = np.bincount(examples.target, weights=weights, minlength=len(examples.task.classes))
+        return DummyFitted(examples, counts.astype(np.float64) / counts.sum())
+
+
+def _middle(examples: Examples, params: Params, weights: Array) -> float:
+    objective: Objective = objective_of(examples)
+    if objective in ("squared", "poisson"):
+        return float(np.average(examples.target, weights=weights))
+    level = float(params.get("alpha", 0.5)) if objective == "quantile" else 0.5
+    order = np.argsort(examples.target, kind="stable")
+    reached = np.cumsum(weights[order])
+    return float(examples.target[order][np.searchsorted(reached, level * reached[-1])])
 
 
 FAMILY = Dummy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,8 @@ from palio.train.held_warnings import held_warnings
 N_TREES = 100
 TREES_A_STEP = 20
 """Trees between two looks at the clock."""
-MAX_VALUES = 1_200_000
-"""Bound on the numbers in all leaves, so that a graph stays below some 30 MB."""
+MAX_BYTES = 6_000_000
+"""Bound on the size of a graph: some 50 bytes for a leaf and its fork, and a count for each class (8 with weights)."""
 MAX_SAMPLE = 20_000
 """Rows a tree is grown on at most: more make it slower and larger, hardly better."""
 
@@ -48,19 +49,21 @@ class Forest(FixedSettings):
 
     name = "forest"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
-    modalities: tuple[Modality, ...] = ("tabular",)
+    modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 4
 
-    def seconds(self, shape: Shape) -> float:
+    def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: rows × their logarithm × the features looked at, for each tree (LOG.md: cost of a fit)."""
         rows = min(shape.n_rows, MAX_SAMPLE)
-        share = 1.0 if shape.n_classes == 0 else 0.6
-        return 0.3 + 1.2e-8 * N_TREES * rows * max(8.0, math.log2(rows + 2)) * (shape.n_features * share)
+        looked_at = shape.n_features * float(params["max_features"]) * (0.4 if params["extra"] else 1.0)
+        depth = min(math.log2(rows + 2), math.log2(params["max_leaf_nodes"]) + 4)
+        return 0.1 + 1e-6 * shape.n_rows + 1e-8 * N_TREES * rows * depth * (3 + looked_at)
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
-        """Return a random forest with small leaves."""
+        """Return a random forest with small leaves, then extra trees, which look at more features."""
         share = 0.5 if task.kind == "regression" else 0.3
-        return [{"extra": False, "min_samples_leaf": 3, "max_features": share, "max_leaf_nodes": 1024}]
+        forest = {"extra": False, "min_samples_leaf": 3, "max_features": share, "max_leaf_nodes": 1024}
+        return [forest, forest | {"extra": True, "max_features": 2 * share}]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the kind of tree, its size, and how many features it looks at."""
@@ -92,28 +95,35 @@ class Forest(FixedSettings):
         preprocessing = examples.preprocessing("forest")
         X = examples.matrix(preprocessing)
         need_two_classes(examples, "forest")
-        estimator = _estimator(params, task, seed, n_rows=len(X))
+        estimator = _estimator(params, examples, seed)
         for n_trees in range(TREES_A_STEP, N_TREES + 1, TREES_A_STEP):
             check_time(deadline)
             estimator.set_params(n_estimators=n_trees)
             with held_warnings():
-                estimator.fit(X, examples.target)  # warm start: adds trees to those that stand
+                estimator.fit(
+                    X, examples.target, sample_weight=examples.weights
+                )  # warm start: adds trees to those that stand
 
         estimator.set_params(n_jobs=1)
 
-        def answer(features: Array) -> model.Outputs:
-            if task.kind == "regression":
-                return value_outputs(_in_blocks(estimator.predict, features))
-            probabilities = np.zeros((len(features), len(task.classes)))
-            probabilities[:, estimator.classes_] = _in_blocks(estimator.predict_proba, features)
-            return class_outputs(probabilities, task)
-
         return TabularFitted(
             preprocessing=preprocessing,
-            answer=answer,
-            add=lambda builder, name: model.emit_forest(builder, name, estimator, task),
+            answer=partial(_answer, estimator, task),
+            add=partial(_add, estimator, task),
             n_parameters=sum(_n_numbers(tree.tree_) for tree in estimator.estimators_),
         )
+
+
+def _answer(estimator: Any, task: Task, features: Array) -> model.Outputs:
+    if task.kind == "regression":
+        return value_outputs(_in_blocks(estimator.predict, features))
+    probabilities = np.zeros((len(features), len(task.classes)))
+    probabilities[:, estimator.classes_] = _in_blocks(estimator.predict_proba, features)
+    return class_outputs(probabilities, task)
+
+
+def _add(estimator: Any, task: Task, builder: model.GraphBuilder, features: str) -> str:
+    return model.emit_forest(builder, features, estimator, task)
 
 
 def _in_blocks(answer: Callable[[Array], Array], features: Array) -> Array:
@@ -128,16 +138,18 @@ def _in_blocks(answer: Callable[[Array], Array], features: Array) -> Array:
         return np.concatenate(list(pool.map(answer, blocks)))
 
 
-def _estimator(params: Params, task: Task, seed: int, *, n_rows: int) -> Any:
+def _estimator(params: Params, examples: Examples, seed: int) -> Any:
     from sklearn import ensemble
 
+    n_rows, task = len(examples.target), examples.task
     kind = "ExtraTrees" if params["extra"] else "RandomForest"
     make = getattr(ensemble, kind + ("Regressor" if task.kind == "regression" else "Classifier"))
-    n_values = max(1, len(task.classes))
+    leaf_bytes = 50 + len(task.classes) * (1 if examples.weights is None else 8)
+    most_leaves = max(8, MAX_BYTES // (N_TREES * leaf_bytes))
     return make(
         max_features=float(params["max_features"]),
         min_samples_leaf=int(params["min_samples_leaf"]),
-        max_leaf_nodes=max(8, min(int(params["max_leaf_nodes"]), MAX_VALUES // (N_TREES * n_values))),
+        max_leaf_nodes=min(int(params["max_leaf_nodes"]), most_leaves),
         bootstrap=True,
         max_samples=None if n_rows <= MAX_SAMPLE else MAX_SAMPLE,
         warm_start=True,

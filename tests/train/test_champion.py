@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from palio.core.records import Cost
-from palio.train.finals import MAX_TIMINGS, timed
+from palio.train.champion import MAX_TIMINGS, timed
 
 
 def costs(*latencies: float) -> Iterator[Cost]:

@@ -1,0 +1,139 @@
+"""Bring the rows that may be learned from, with their weights, and cut them into what is learned and what is scored."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from palio import data, split
+from palio.core import seeds
+from palio.core.errors import InputError
+from palio.core.records import Part, Parts, Snapshot, Task
+from palio.core.words import counted
+from palio.train import learning
+from palio.train.family import Array, Examples
+from palio.train.how import How
+from palio.train.lessons import Lesson
+
+if TYPE_CHECKING:
+    from palio.store import Store
+
+HOLDOUT_ROWS = 100_000
+"""From so many training rows on, one fit that is scored on the validation part replaces cross-validation."""
+N_BLOCKS = 10
+"""Blocks of rows that one large holdout is scored in, so that scores have a spread."""
+REPEATED = ((250, 4), (700, 3), (2_000, 2))
+"""Rows up to which cross-validation is repeated, and how often it is made."""
+_PARTS: tuple[Part, Part] = ("train", "validation")
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The rows, and how they are cut for scoring."""
+
+    lesson: Lesson
+    n_train: int
+    n_blocks: int
+    """Blocks that a fold is scored in; more than one: a holdout."""
+    n_distinct: int
+    """Folds of one cross-validation; `lesson` holds those of its repetitions, too."""
+
+
+def cut_rows(store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: How) -> Cut:
+    """Read train and validation, and cut them for cross-validation, repeated where there are few; or for one holdout.
+
+    Raises:
+        InputError: there are no rows to train on, or the weights of rows are no weights.
+    """
+    train, validation = (_examples(store, snapshot, parts, task, part) for part in _PARTS)
+    n_train, n_validation = len(train.target), len(validation.target)
+    if not n_train:
+        raise InputError("train: the training part has no rows", hint="bring more labelled rows")
+    everything = weighted(_both(train, validation), how)
+    if n_train >= HOLDOUT_ROWS and n_validation:
+        rows = np.arange(n_train + n_validation)
+        held = {"learn 0": rows[:n_train], "score 0": rows[n_train:]}
+        return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1)
+    n_rows = n_train + n_validation
+    n_repeats = 1 if parts.method == "time" else next((n for most, n in REPEATED if n_rows <= most), 1)
+    found: dict[str, Array] = {}
+    n_distinct = 0
+    for repeat in range(n_repeats):
+        cut = parts if not repeat else msgspec.structs.replace(parts, seed=seeds.derive(parts.seed, "repeat", repeat))
+        pairs = split.folds(everything.frame, cut, task, schema=everything.schema)
+        n_distinct = n_distinct or len(pairs)
+        if task.kind == "classification":  # the first fold judges alone for a while: there the metric is to be defined
+            pairs = sorted(pairs, key=lambda pair: -len(np.unique(everything.target[pair[1]])))
+        for learned, scored in pairs:
+            number = len(found) // 2
+            found |= {f"learn {number}": learned, f"score {number}": scored}
+    return Cut(Lesson(everything, found | _parts_of(everything, found, n_distinct, parts)), n_train, 1, n_distinct)
+
+
+def _parts_of(everything: Examples, held: dict[str, Array], n_folds: int, parts: Parts) -> dict[str, Array]:
+    """Return a quarter and a half of what each fold learns from, for the learning curve."""
+    found: dict[str, Array] = {}
+    for fold in range(n_folds):
+        cut = learning.nested(everything, held[f"learn {fold}"], parts)
+        if cut is None:
+            return {}
+        found |= {f"quarter {fold}": cut[0], f"half {fold}": cut[1]}
+    return found
+
+
+def _examples(store: Store, snapshot: Snapshot, parts: Parts, task: Task, part: Part) -> Examples:
+    frame = split.read(store, snapshot, parts, part)
+    return Examples(frame, data.target_array(frame, task), snapshot.schema, task)
+
+
+def _both(train: Examples, validation: Examples) -> Examples:
+    """Return training and validation rows together."""
+    import polars
+
+    if not len(validation.target):
+        return train
+    frame = polars.concat([train.frame, validation.frame]).rechunk()
+    return Examples(frame, np.concatenate([train.target, validation.target]), train.schema, train.task)
+
+
+def weighted(examples: Examples, how: How) -> Examples:
+    """Give rows the weights that were asked for."""
+    weights = np.ones(len(examples.target))
+    if how.weight:
+        if how.weight not in examples.frame.columns:
+            raise InputError(
+                f"train: no column `{how.weight}` for the weights of rows", hint="name a column under [data] weight"
+            )
+        weights = _numbers(examples, how.weight)
+    if how.balanced and examples.task.kind == "classification":
+        counts = np.bincount(examples.target, weights=weights, minlength=len(examples.task.classes))
+        weights = weights / np.maximum(counts, TINY)[examples.target]
+    is_plain = not how.weight and not how.balanced
+    return dataclasses.replace(
+        examples, weights=None if is_plain else weights / weights.mean(), objective=how.objective
+    )
+
+
+def _numbers(examples: Examples, column: str) -> Array:
+    """Return the weights in a column.
+
+    Raises:
+        InputError: one is missing, negative or no number, or all are 0.
+    """
+    try:
+        weights = examples.frame[column].cast(float).fill_null(np.nan).to_numpy()
+    except Exception:  # noqa: BLE001 - the frame's library raises classes of its own
+        weights = np.array([np.nan])
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.sum() > 0:
+        n_bad = int((~np.isfinite(weights) | (weights < 0)).sum())
+        raise InputError(
+            f"train: the weights in `{column}` must be numbers from 0 on, and some above: {counted(n_bad, 'row')} "
+            "break that",
+            hint="mend the column, or name another one under [data] weight",
+        )
+    return np.array(weights, dtype=np.float64)

@@ -1,0 +1,298 @@
+"""Take the steps of a race with an engine, as long as the clock allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from palio import measure
+from palio.core import records
+from palio.core.progress import Progress
+from palio.train import trial
+from palio.train.engine.base import Engine
+from palio.train.orders import Order, Outcome
+from palio.train.race import LAG, N_ALWAYS, Candidate, Race, Rerun, Step
+from palio.train.terms import Terms
+
+if TYPE_CHECKING:
+    from palio.store import Store
+
+N_WITH_GRAPH = 3
+"""Steps whose model is exported at once, so that there is one whatever comes."""
+STEPS_IN_BUDGET = 20
+"""A fold of one candidate may take one part of so many of the time of all workers."""
+SHORTEST_S = 1.0
+"""No fold is given less."""
+LEAST_LEFT_S = 0.3
+"""With less time left than this no step is begun."""
+LEAST_CPU_S = 0.05
+"""A fit that takes less says nothing of the machine."""
+MAX_SLOWNESS = 10.0
+MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
+"""Shares of the budget that what follows the search, and export and checks, may take at most."""
+ROWS_ANSWERED = 12_000
+"""Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
+LAST_SHARE = 0.2
+"""Share of the budget that is left to pack a model and to judge it, if there was none before."""
+SLOWER = 1.2
+"""Later folds may take so many times what the first one took."""
+GRACE, WARM_UP_S = 1.5, 3.0
+"""A fit that takes so many times its limit, and some seconds to load its library, is ended from outside."""
+TOO_MANY_SKIPPED = 6
+"""After so many steps in a row for which there was no time, the race is over."""
+
+
+@dataclass
+class Clock:
+    """How much time there is."""
+
+    ends: float
+    """Moment on `time.monotonic` at which everything must be done, what follows the search too."""
+    n_workers: int
+    n_rows_a_fold: float
+    n_rows: int
+    quiet_overhead_s: float
+    """What export, checks and packing take on a quiet machine."""
+    quiet_after_s: float = 0.0
+    """What follows the search takes on a quiet machine."""
+    slowness: float = 1.0
+    """How many times slower than a quiet one this machine is: seconds for each second of CPU."""
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def end(self) -> float:
+        """Moment at which the search must be over."""
+        most = MOST_AFTER * (self.ends - self.started)
+        return self.ends - min(self.quiet_after_s * self.slowness, most)
+
+    @property
+    def last(self) -> float:
+        """Moment until which a search waits for the first model that learned something: nothing is worth more."""
+        return self.ends - LAST_SHARE * (self.ends - self.started)
+
+    @property
+    def overhead_s(self) -> float:
+        """What export, checks and packing take as the machine is."""
+        return min(self.quiet_overhead_s * self.slowness, MOST_OVERHEAD * (self.ends - self.started))
+
+    def take_in(self, outcome: Outcome) -> None:
+        """Learn from a fit how busy the machine is with other things."""
+        if outcome.cpu_s > LEAST_CPU_S:
+            seen = min(MAX_SLOWNESS, max(1.0, outcome.seconds / outcome.cpu_s))
+            self.slowness += 0.3 * (seen - self.slowness)
+
+    def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
+        """Return the seconds that the last fits need: the best candidates, on all rows."""
+        growth = float(max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
+        overhead = self.overhead_s + self._answering_s(candidates)
+        fits = sorted((one.fit_s * growth for one in candidates.values() if one.is_whole), reverse=True)[:4]
+        if not fits:
+            fits = sorted((one.fit_s * growth for one in candidates.values() if one.scores), reverse=True)[:1]
+        if not fits:
+            return overhead
+        total = self.end - self.started
+        return overhead + min(max(fits[0], sum(fits) / self.n_workers), 0.35 * total)
+
+    def _answering_s(self, candidates: Mapping[int, Candidate]) -> float:
+        """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
+        slowest = max((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), default=0.0)
+        most = MOST_OVERHEAD * (self.ends - self.started)
+        return min(1e-3 * slowest * ROWS_ANSWERED * self.slowness, most)
+
+    def left_s(self, candidates: Mapping[int, Candidate]) -> float:
+        """Return the seconds that are left for the search."""
+        return self.end - self.reserve_s(candidates) - time.monotonic()
+
+    def fold_limit_s(self) -> float:
+        """Return the seconds that one fold of a new candidate may take: more of the budget where all is slow."""
+        share = self.slowness**0.5 / STEPS_IN_BUDGET
+        return max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share)
+
+
+@dataclass
+class Drive:
+    """The state of a search under way."""
+
+    store: Store
+    terms: Terms
+    race: Race | Rerun
+    engine: Engine
+    spare: Engine
+    """Carries out in this process what must not fail: the constant answer."""
+    n_folds: int
+    n_blocks: int
+    clock: Clock | None
+    """None: the plan ends by count, not by time."""
+    progress: Progress
+    budget_s: float = 0.0
+    """What the search is known by; 0: none."""
+    candidates: dict[int, Candidate] = field(default_factory=dict)
+    steps: list[records.Step] = field(default_factory=list)
+    gains: list[records.Gain] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    is_cut: bool = False
+    """The clock ended it before the plan did."""
+
+    def run(self) -> None:
+        """Take steps until the race is over or the time is."""
+        waiting: dict[int, Step] = {}
+        number, n_skipped, n_passed, is_over = 0, 0, 0, False
+        while True:
+            while not is_over and self.engine.n_free and not any(one <= number - LAG for one in waiting):
+                step = self._next(number)
+                number += 1
+                if step is None:  # nothing follows from what is known at this step; more is known at the next ones
+                    n_passed += 1
+                    is_over = n_passed > LAG
+                    continue
+                n_passed = 0
+                known = trial.recall(self.store, self.terms, step, budget_s=self.budget_s)
+                if step.planned is not None and step.planned.skipped:
+                    self._note(step, skipped=True)
+                    self.is_cut = True
+                    continue
+                if known is not None:
+                    self._take_in(step, known)
+                    continue
+                order = self._order(step)
+                if order is None:
+                    n_skipped += 1
+                    is_over = n_skipped >= TOO_MANY_SKIPPED
+                    self.is_cut = True
+                    self._note(step, skipped=True)
+                    continue
+                n_skipped = 0
+                if step.family == "dummy":
+                    self.spare.submit(order)
+                    self._hear(step, *self.spare.wait(0.0))
+                    continue
+                self.engine.submit(order, kill_after_s=self._patience(order))
+                waiting[step.number] = step
+            if not waiting:
+                return
+            for outcome in self.engine.wait(self._wait_s()):
+                self._hear(waiting.pop(outcome.number), outcome)
+            if waiting and self._is_late():
+                self.is_cut = True
+                self.engine.drop()
+                for step in waiting.values():
+                    self._note(step, skipped=True)
+                return
+
+    def _hear(self, step: Step, outcome: Outcome) -> None:
+        trial.keep(self.store, self.terms, step, outcome, budget_s=self.budget_s)
+        self._take_in(step, outcome)
+
+    def _next(self, number: int) -> Step | None:
+        self.progress.step("trials", number)
+        known = {one.number: one for one in self.candidates.values() if one.number <= number - LAG}
+        step = self.race.next(number, known)
+        if step is not None and step.candidate == step.number:
+            self.candidates[number] = Candidate(number, step.family, dict(step.params), step.seed)
+        return step
+
+    def _order(self, step: Step) -> Order | None:
+        """Return what to ask for a step; None if there is no time for it."""
+        candidate = self.candidates[step.candidate]
+        is_new = step.candidate == step.number
+        if not is_new and (candidate.failed or not candidate.scores):
+            return None
+        limit = None
+        if self.clock is not None and step.number >= N_ALWAYS:
+            left = self._left_s(self.clock)
+            if is_new:
+                limit = min(self.clock.fold_limit_s() * len(step.folds), left)
+            else:
+                limit = candidate.fit_s * SLOWER * len(step.folds)
+            if left < LEAST_LEFT_S or limit > left:
+                return None
+        return Order(
+            number=step.number,
+            family=step.family,
+            params=step.params,
+            seed=step.seed,
+            folds=step.folds,
+            curves=() if is_new else tuple(candidate.curves.values()),
+            lengths=() if step.planned is None else step.planned.lengths,
+            metrics=self.terms.metrics,
+            n_blocks=self.n_blocks,
+            limit_s=limit if is_new or limit is None else 2 * limit + 1,
+            wants_graph=step.number < N_WITH_GRAPH or step.folds[-1] == self.n_folds - 1,
+        )
+
+    def _patience(self, order: Order) -> float | None:
+        if self.clock is None:
+            return None
+        end = max(0.05, (self.clock.end if self._has_learned() else self.clock.last) - time.monotonic())
+        return end if order.limit_s is None else min(end, GRACE * order.limit_s + WARM_UP_S * self.clock.slowness)
+
+    def _wait_s(self) -> float:
+        return 1.0 if self.clock is None else float(np.clip(self._left_s(self.clock), 0.05, 1.0))
+
+    def _is_late(self) -> bool:
+        """Tell whether it is time to end; as long as nothing has learned, only the very end is."""
+        return self.clock is not None and self._left_s(self.clock) <= 0
+
+    def _has_learned(self) -> bool:
+        return any(one.scores and one.family != "dummy" for one in self.candidates.values())
+
+    def _left_s(self, clock: Clock) -> float:
+        """Return the seconds that are left for steps."""
+        return clock.left_s(self.candidates) if self._has_learned() else clock.last - time.monotonic()
+
+    def _take_in(self, step: Step, outcome: Outcome) -> None:
+        candidate = self.candidates[step.candidate]
+        if self.clock is not None:
+            self.clock.take_in(outcome)
+        trial.take_in(candidate, step, outcome)
+        if candidate.whole_at is None and len(candidate.scores) == self.n_folds:
+            candidate.whole_at = step.number
+        if step.planned is not None and step.planned.latency_ms and candidate.cost is not None:
+            p50, p99 = step.planned.latency_ms
+            candidate.cost = msgspec.structs.replace(candidate.cost, latency_ms_p50=p50, latency_ms_p99=p99)
+        self._notice(candidate)
+        trial.forget(self.candidates.values(), sign=self.terms.sign)
+        self._note(step, skipped=outcome.status in ("late", "killed"), lengths=outcome.lengths)
+        self.progress.say(self._sentence(candidate))
+
+    def _notice(self, candidate: Candidate) -> None:
+        """Write down when a candidate was the best so far."""
+        mean = candidate.mean() if candidate.is_whole and candidate.family != "dummy" else None
+        if mean is not None and (not self.gains or self.terms.sign * (mean - self.gains[-1].score) > 0):
+            seconds = round(time.monotonic() - self.started, 3)
+            self.gains.append(records.Gain(seconds=seconds, score=mean, family=candidate.family))
+
+    def _note(self, step: Step, *, skipped: bool = False, lengths: tuple[int, ...] = ()) -> None:
+        candidate = self.candidates[step.candidate]
+        if skipped and not candidate.scores and not candidate.reason:
+            candidate.reason, candidate.was_ended = "there was no time for it", True
+        cost = candidate.cost
+        self.steps.append(
+            records.Step(
+                number=step.number,
+                candidate=step.candidate,
+                family=step.family,
+                params=candidate.params or step.params,
+                folds=step.folds,
+                skipped=skipped,
+                lengths=lengths,
+                latency_ms=None if cost is None else (cost.latency_ms_p50, cost.latency_ms_p99),
+            )
+        )
+
+    def _sentence(self, candidate: Candidate) -> str:
+        """Say how a step went."""
+        head = f"Trial {candidate.number}, {candidate.family}"
+        if candidate.failed or (candidate.was_ended and not candidate.scores):
+            return (
+                f"{head}: {'failed' if candidate.failed and not candidate.was_ended else 'ended'}, {candidate.reason}."
+            )
+        mean = candidate.mean()
+        told = "–" if mean is None else measure.figure(mean)
+        how = "" if candidate.is_whole else " on the first fold"
+        return f"{head}: {self.terms.metric} {told}{how}, {candidate.seconds:.1f} s."

@@ -1,0 +1,94 @@
+"""Start worker processes before there is anything to do, so that they have loaded their libraries when there is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
+
+from palio.train.family import n_threads
+
+MAX_WORKERS = 4
+"""More would each see less of what the others found: a step knows what was found four steps before."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blank:
+    """A process that waits to be told what to learn from."""
+
+    process: subprocess.Popen[bytes]
+    pipe: Connection
+    errors: Any
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        self.pipe.close()
+        self.errors.close()
+
+
+_blanks: list[Blank] = []
+
+
+def n_workers() -> int:
+    """Return how many workers there are: as many as cores, at most four."""
+    return max(1, min(MAX_WORKERS, n_threads()))
+
+
+def prepare() -> None:
+    """Start as many workers as a search will want; nothing happens where they cannot be started."""
+    with contextlib.suppress(OSError):
+        while len(_blanks) < n_workers():
+            _blanks.append(start())
+
+
+def take() -> Blank:
+    """Return a worker that waits, or a new one.
+
+    Raises:
+        OSError: no process can be started.
+    """
+    while _blanks:
+        blank = _blanks.pop()
+        if blank.process.poll() is None:
+            return blank
+        blank.end()
+    return start()
+
+
+def let_go() -> None:
+    """End the workers that nobody took."""
+    while _blanks:
+        _blanks.pop().end()
+
+
+def start() -> Blank:
+    """Start one worker.
+
+    Raises:
+        OSError: no process can be started.
+    """
+    ours, theirs = Pipe()
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+    command = [sys.executable, "-m", "palio.train.engine.worker", str(theirs.fileno())]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
+    threads = str(max(1, n_threads() // n_workers()))
+    env |= {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2"}
+    try:
+        process = subprocess.Popen(
+            command, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
+        )
+    except OSError:
+        ours.close()
+        errors.close()
+        raise
+    finally:
+        theirs.close()
+    return Blank(process, ours, errors)

@@ -1,0 +1,1 @@
+"""What families compute with where no library does it as well: networks, kernels, penalised sums."""

@@ -1,0 +1,219 @@
+"""Carry out one order: fit, score, export. Runs in a worker, or wherever it is called."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from palio import measure, model
+from palio.core.errors import PalioError
+from palio.core.records import Parity, Task
+from palio.train.family import Array, Examples, Family, Fitted, OutOfTime, graph_of
+from palio.train.lessons import Lesson
+from palio.train.orders import Order, Outcome
+from palio.train.pace import Pace
+
+COST_ROWS = 512
+"""Rows from which single ones are drawn to measure the latency."""
+MAX_CHECKED_ROWS = 5_000
+"""Rows that a graph is held against its library on, at most."""
+N_GLANCED = 1_000
+"""Rows that the graph of a fold's model is held against its library on."""
+MAX_SEEN_ROWS = 5_000
+"""Rows that the score on what was learned is computed on, at most."""
+
+
+def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outcome:
+    """Do what an order says; whatever goes wrong in a family is told in the outcome."""
+    if order.limit_s is not None:
+        pace.warm_up(family, lesson)
+    started, cpu = time.perf_counter(), time.process_time()
+    deadline = None if order.limit_s is None else time.monotonic() + order.limit_s
+    try:
+        done = (
+            _on_folds(order, family, lesson, pace, deadline)
+            if order.folds
+            else _on_everything(order, family, lesson, deadline)
+        )
+    except MemoryError as error:
+        done = Outcome(number=order.number, status="failed", reason=f"there was not enough memory ({line_of(error)})")
+    except OutOfTime as error:
+        done = Outcome(number=order.number, status="late", reason=str(error) or "its time was over")
+    except Exception as error:  # noqa: BLE001 - a family may be foreign code; its fault must not end the search
+        done = Outcome(number=order.number, status="failed", reason=line_of(error))
+    return replace(done, seconds=time.perf_counter() - started, cpu_s=time.process_time() - cpu)
+
+
+def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline: float | None) -> Outcome:
+    params = order.params
+    if order.limit_s is not None:
+        first = lesson.take(f"{order.rows} {order.folds[0]}")
+        params = pace.fit_into(family, params, first, order.limit_s / len(order.folds), seed=order.seed)
+    found: list[Fitted] = []
+    was_cut = False
+    is_watched = bool(family.rounds) and order.rows == "learn"
+    for place, fold in enumerate(order.folds):
+        learned, scored = lesson.take(f"{order.rows} {fold}"), lesson.take(f"score {fold}")
+        started = time.perf_counter()
+        by = None if deadline is None else _share_of(deadline, len(order.folds) - place)
+        found.append(
+            family.fit(learned, params=params, seed=order.seed, deadline=by, watch=scored if is_watched else None)
+        )
+        was_cut |= bool(family.rounds) and by is not None and time.monotonic() >= by
+        pace.learn(family, family.seconds(learned.shape, params), time.perf_counter() - started)
+    curves = tuple(np.asarray(one.curve) for one in found if one.curve is not None)
+    if order.lengths and curves:
+        curves = tuple(curve[:length] for curve, length in zip(curves, order.lengths, strict=True))
+    rounds = best_round([*order.curves, *curves]) if curves else 0
+    if rounds:
+        found = [one.at(min(rounds, len(curve))) for one, curve in zip(found, curves, strict=True)]
+    task = lesson.examples.task
+    scores: list[float] = []
+    ties: list[float] = []
+    answers: list[Array] = []
+    for fold, fitted in zip(order.folds, found, strict=True):
+        scored = lesson.take(f"score {fold}")
+        outputs = fitted.reference(scored)
+        answers.append(numbers_of(outputs))
+        for block in _blocks(len(scored.target), order.n_blocks):
+            part = score(task, scored.target, outputs, rows=block, names=order.metrics)
+            scores.append(part.get(order.metrics[0], math.nan))
+            ties.append(part.get(order.metrics[1], math.nan))
+    graph, cost, parity, seen = b"", None, tuple[Parity, ...](), dict[str, float]()
+    if order.wants_graph:
+        graph = graph_of(found[-1], lesson.examples.schema, task)
+        some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][:N_GLANCED])
+        parity = check(graph, found[-1], some, n_hard=N_GLANCED)
+        seen = _seen(found[-1], lesson.take(f"{order.rows} {order.folds[-1]}"))
+        cost = model.measure_cost(
+            model.Graph(graph), _some_feeds(lesson.examples, COST_ROWS), n_calls=200, time_limit_s=0.3
+        )
+    return Outcome(
+        number=order.number,
+        status="done",
+        params=params,
+        rounds=rounds,
+        scores=tuple(scores),
+        ties=tuple(ties),
+        answers=tuple(answers),
+        curves=curves,
+        lengths=order.lengths or (tuple(len(curve) for curve in curves) if was_cut else ()),
+        is_short=was_cut or bool(order.lengths) or params != order.params,
+        n_parameters=int(np.mean([one.n_parameters for one in found])),
+        graph=graph,
+        cost=cost,
+        parity=parity,
+        seen=seen,
+    )
+
+
+def _seen(fitted: Fitted, learned: Examples) -> dict[str, float]:
+    """Score a model on the rows that it learned from."""
+    some = learned.take(thinned(len(learned.target), MAX_SEEN_ROWS))
+    return score(learned.task, some.target, fitted.reference(some))
+
+
+def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float | None) -> Outcome:
+    examples = lesson.take("everything")
+    fitted = family.fit(examples, params=order.params, seed=order.seed, deadline=deadline)
+    if family.rounds and deadline is not None and time.monotonic() >= deadline:
+        raise OutOfTime("its last fit was cut short")  # how much it learned would depend on the clock
+    graph = graph_of(fitted, examples.schema, examples.task)
+    some = checked_rows(examples)
+    reference = fitted.reference(some)
+    return Outcome(
+        number=order.number,
+        status="done",
+        params=order.params,
+        n_parameters=fitted.n_parameters,
+        graph=graph,
+        parity=check(graph, fitted, some, reference),
+        checked=numbers_of(reference),
+    )
+
+
+def checked_rows(examples: Examples) -> Examples:
+    """Return the rows that a graph is held against its library on: the last ones, which are validation's."""
+    n_rows = len(examples.target)
+    return examples.take(np.arange(max(0, n_rows - MAX_CHECKED_ROWS), n_rows))
+
+
+def check(
+    graph: bytes, fitted: Fitted, rows: Examples, reference: model.Outputs | None = None, *, n_hard: int = 4096
+) -> tuple[Parity, ...]:
+    """Compare a graph with the library's own answer: on `rows`, and on rows that are made to break exports."""
+    runner = model.Graph(graph)
+    hard = model.stress_feeds(rows.frame, rows.schema, graph, n_rows=n_hard)
+    reference = fitted.reference(rows) if reference is None else reference
+    return (
+        model.check_parity(runner, rows.feeds(), reference, path="library and graph"),
+        model.check_parity(runner, hard, fitted.reference(hard), path="library and graph, rows made to be hard"),
+    )
+
+
+def best_round(curves: Sequence[Array]) -> int:
+    """Return the number of rounds whose loss is least in the mean of all curves; a short one goes on as it ended.
+
+    Example:
+        >>> best_round([np.array([3.0, 2.0, 2.5]), np.array([3.0, 2.5, 2.0, 1.0])])
+        4
+    """
+    longest = max(len(curve) for curve in curves)
+    ends = [np.pad(curve, (0, longest - len(curve)), mode="edge") for curve in curves]
+    return int(np.argmin(np.mean(ends, axis=0))) + 1
+
+
+def numbers_of(outputs: model.Outputs) -> Array:
+    """Return answers as numbers: probabilities (n, n_classes), or values (n, 1)."""
+    if outputs.probabilities is not None:
+        return np.asarray(outputs.probabilities, np.float64)
+    return np.asarray(outputs.prediction, np.float64).reshape(-1, 1)
+
+
+def score(
+    task: Task, truth: Array, outputs: Any, *, rows: slice | Array = slice(None), names: Sequence[str] | None = None
+) -> dict[str, float]:
+    """Compute point metrics of `outputs` on some rows: those named, or all of the task."""
+    return score_numbers(task, truth[rows], numbers_of(outputs)[rows], names=names)
+
+
+def score_numbers(
+    task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None, said: Array | None = None
+) -> dict[str, float]:
+    """Compute point metrics of answers that are given as numbers; the likeliest class is said, or those in `said`."""
+    if task.kind == "regression":
+        return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
+    return measure.score(
+        task, truth, measure.questions.Answers(numbers.argmax(axis=1) if said is None else said, numbers), names=names
+    )
+
+
+def thinned(n_rows: int, most: int) -> Array:
+    """Return positions of at most so many rows, evenly spaced."""
+    return np.arange(0, n_rows, max(1, math.ceil(n_rows / most)))
+
+
+def line_of(error: BaseException) -> str:
+    """Say in one line what went wrong."""
+    if isinstance(error, PalioError):  # it speaks for people already
+        return error.message.splitlines()[0][:300]
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _some_feeds(examples: Examples, n_rows: int) -> Mapping[str, Array]:
+    return examples.take(np.arange(min(n_rows, len(examples.target)))).feeds()
+
+
+def _share_of(deadline: float, n_left: int) -> float:
+    now = time.monotonic()
+    return now + (deadline - now) / n_left
+
+
+def _blocks(n_rows: int, n_blocks: int) -> list[slice]:
+    return [slice(start, None, n_blocks) for start in range(min(n_blocks, max(1, n_rows)))]

@@ -1,0 +1,12 @@
+"""The family keeps its contract."""
+
+from __future__ import annotations
+
+from palio.testing.family import FamilyContract
+from palio.train import Family
+from palio.train.table import load_family
+
+
+class TestBayes(FamilyContract):
+    def family(self) -> Family:
+        return load_family("bayes")

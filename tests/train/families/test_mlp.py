@@ -1,0 +1,12 @@
+"""Networks keep the contract of a family."""
+
+from __future__ import annotations
+
+from palio.testing.family import FamilyContract
+from palio.train import Family
+from palio.train.table import load_family
+
+
+class TestMlp(FamilyContract):
+    def family(self) -> Family:
+        return load_family("mlp")

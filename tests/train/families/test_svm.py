@@ -1,0 +1,12 @@
+"""Kernel machines keep the contract of a family."""
+
+from __future__ import annotations
+
+from palio.testing.family import FamilyContract
+from palio.train import Family
+from palio.train.table import load_family
+
+
+class TestSvm(FamilyContract):
+    def family(self) -> Family:
+        return load_family("svm")
