@@ -13,6 +13,7 @@ from palio.train.choice import NO_LIMITS
 from palio.train.engine.inline import InlineEngine
 from palio.train.family import Examples
 from palio.train.field import Field
+from palio.train.how import How
 from palio.train.lessons import Lesson
 from palio.train.orders import Order
 from palio.train.pace import Pace
@@ -80,5 +81,6 @@ def field_of(lesson: Lesson, terms: Terms, **changes: Any) -> Field:
         "clock": None,
         "progress": SILENT,
         "limits": NO_LIMITS,
+        "how": How(),
     }
     return Field(**made | changes)

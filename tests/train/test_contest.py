@@ -201,8 +201,7 @@ def test_a_family_that_never_ends_or_crashes_costs_a_sentence(prepare: Prepare, 
     found = search(ready, trials=0, budget_s=12.0, families=("dummy", "linear", family), engine="local")
     assert time.monotonic() - started < 40
     assert model.load(ready.store, found.bundle).manifest.family
-    (told,) = [reason for reason in found.reasons if f" {family.name} " in reason and reason.startswith("Warning")]
-    assert told.endswith(".")
+    assert any(reason.startswith(f"Warning: no trial of {family.name} came to its end: ") for reason in found.reasons)
 
 
 def test_a_broken_family_is_recorded_and_told_and_the_search_goes_on(prepare: Prepare) -> None:
