@@ -58,7 +58,12 @@ class Linear(FixedSettings):
             else 8 + 0.05 * few
         )
         mixed = 3.0 if params["mix"] else 1.0
-        return 0.05 + 3e-7 * shape.n_rows * n_numbers + 1.5e-9 * rows * n_columns * passes * mixed
+        return (
+            0.05
+            + 1e-3 * shape.n_features
+            + 3e-7 * shape.n_rows * n_numbers
+            + 1.5e-9 * rows * n_columns * passes * mixed
+        )
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return sums of curves and plain sums; plain ones first where rows are few."""
