@@ -130,7 +130,7 @@ def search(
     progress.say(_announced(entrants, cut))
     plan_id = ids.digest_of({"plan of": identity})
     plan = store.records.get(SearchPlan, plan_id)
-    clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s)
+    clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s, terms.sign)
     with _engine_of(engine, entrants, cut.lesson) as (hands, spare):
         if clock is not None:
             clock.n_workers = hands.n_workers
@@ -226,12 +226,13 @@ def _when_it_ended(runs: Sequence[Run], budget_s: float) -> str:
     )
 
 
-def _clock(ends: float, cut: Cut, after_s: float) -> Clock:
+def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
     n_rows = len(cut.lesson.examples.target)
     learned = [len(rows) for key, rows in cut.lesson.rows.items() if key.startswith("learn ")]
     return Clock(
         ends=ends,
         quiet_after_s=after_s,
+        sign=sign,
         slowness=_slowness(),
         n_workers=1,
         n_rows_a_fold=float(np.mean(learned)),

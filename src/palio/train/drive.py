@@ -41,6 +41,8 @@ ROWS_ANSWERED = 12_000
 FEWER_FOLDS = (5, 3, 2)
 WHOLE_SHARE = 0.45
 """Share of the time that is left which the other folds of one candidate may take, else fewer folds are used."""
+N_REFITTED, MOST_REFITTING = 4, 0.25
+"""Candidates, the best, that time is left to fit on all rows; and the share of the budget that may take."""
 LAST_SHARE = 0.2
 """Share of the budget that is left to pack a model and to judge it, if there was none before."""
 SLOWER = 1.2
@@ -60,6 +62,8 @@ class Clock:
     n_workers: int
     n_rows_a_fold: float
     n_rows: int
+    sign: float
+    """1 if more of the metric is better, else -1."""
     quiet_overhead_s: float
     """What export, checks and packing take on a quiet machine."""
     quiet_after_s: float = 0.0
@@ -94,13 +98,14 @@ class Clock:
         """Return the seconds that the last fits need: the best candidates, on all rows."""
         growth = float(max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
         overhead = self.overhead_s + self._answering_s(candidates)
-        fits = sorted((one.fit_s * growth for one in candidates.values() if one.is_whole), reverse=True)[:4]
-        if not fits:
-            fits = sorted((one.fit_s * growth for one in candidates.values() if one.scores), reverse=True)[:1]
+        known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
+        pool = [one for one in known if one.is_whole] or known
+        best = sorted(pool, key=lambda one: -self.sign * (one.mean((0,)) or 0.0))[:N_REFITTED]
+        fits = [one.fit_s * growth for one in best]
         if not fits:
             return overhead
         total = self.end - self.started
-        return overhead + min(max(fits[0], sum(fits) / self.n_workers), 0.35 * total)
+        return overhead + min(max(max(fits), sum(fits) / self.n_workers), MOST_REFITTING * total)
 
     def _answering_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that a champion's answers to the rows take that it is checked and described on."""

@@ -148,8 +148,8 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
     Where there are none, all are compared on the folds that all of them were scored on.
     """
     fine = [one for one in candidates.values() if one.answers and not one.failed and all(p.passed for p in one.parity)]
-    whole = _defined_alike([one for one in fine if one.is_whole])
     folds = tuple(range(field.in_use))
+    whole = _defined_alike([one for one in fine if one.is_whole], folds)
     if _says_little(field, whole, fine):
         whole = fine
         folds = tuple(fold for fold in folds if all(fold in one.answers for one in fine))
@@ -228,9 +228,9 @@ def _says_little(field: Field, whole: Sequence[Candidate], fine: Sequence[Candid
     return best(learners) - best(rivals) > HOPELESS_SHARE * max(gain, 0.0)
 
 
-def _defined_alike(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _defined_alike(candidates: Sequence[Candidate], folds: Sequence[int]) -> list[Candidate]:
     """Keep the candidates whose metric is defined wherever it is for any: means over other folds are no comparison."""
-    places = {one.number: one.defined() for one in candidates}
+    places = {one.number: one.defined(folds) for one in candidates}
     most = max(map(len, places.values()), default=0)
     return [one for one in candidates if len(places[one.number]) == most]
 

@@ -92,9 +92,10 @@ class Candidate:
         known = [one for fold in scored for one in self.scores[fold] if not np.isnan(one)]
         return float(np.mean(known)) if known else None
 
-    def defined(self) -> list[tuple[int, int]]:
-        """Return the blocks of folds on which the metric is defined."""
-        return [(k, b) for k, blocks in self.scores.items() for b, one in enumerate(blocks) if not np.isnan(one)]
+    def defined(self, folds: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the blocks of some folds on which the metric is defined."""
+        scored = [fold for fold in folds if fold in self.scores]
+        return [(k, b) for k in scored for b, one in enumerate(self.scores[k]) if not np.isnan(one)]
 
 
 @dataclass(frozen=True)
