@@ -17,6 +17,9 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("hunt", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+# A search in worker processes is what tests/train/engine, and a few others that ask for it, are about.
+os.environ.setdefault("PALIO_TRAIN_ENGINE", "inline")
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -151,7 +151,7 @@ def forget(ready: Ready, *kinds: type) -> None:
     engine = sa.create_engine(f"sqlite:///{next(ready.folder.rglob('ledger.db'))}")
     with engine.begin() as connection:
         for kind in kinds:
-            gone = connection.execute(sa.text("DELETE FROM records WHERE kind = :kind"), {"kind": kind.__name__})
+            gone = connection.execute(sa.text("DELETE FROM palio_records WHERE kind = :kind"), {"kind": kind.__name__})
             assert gone.rowcount
     engine.dispose()
 
@@ -201,8 +201,7 @@ def test_a_family_that_never_ends_or_crashes_costs_a_sentence(prepare: Prepare, 
     found = search(ready, trials=0, budget_s=12.0, families=("dummy", "linear", family), engine="local")
     assert time.monotonic() - started < 40
     assert model.load(ready.store, found.bundle).manifest.family
-    (told,) = [reason for reason in found.reasons if f" {family.name} " in reason and reason.startswith("Warning")]
-    assert told.endswith(".")
+    assert any(reason.startswith(f"Warning: no trial of {family.name} came to its end: ") for reason in found.reasons)
 
 
 def test_a_broken_family_is_recorded_and_told_and_the_search_goes_on(prepare: Prepare) -> None:
@@ -236,15 +235,14 @@ def table(prepare: Prepare, frame: pl.DataFrame, *, group: str | None = None, me
     return dataclasses.replace(ready, snapshot=snapshot, task=task, parts=parts)
 
 
-def test_a_table_of_texts_alone_is_refused_before_anything_is_tried(prepare: Prepare) -> None:
+def test_what_no_family_reads_is_refused_before_anything_is_tried(prepare: Prepare) -> None:
     text = "the box came on monday with a blue cover and some paper inside it"
     rows = [f"{text[i % 20 :]} {i} {text[: i % 30]}" for i in range(120)]
     ready = table(prepare, pl.DataFrame({"review": rows, "y": ["pos", "neg", "neg"] * 40}))
-    for families in ((), ("linear",)):
-        with pytest.raises(InputError, match=r"every feature is free text \(`review`\)") as caught:
-            search(ready, families=families)
-        assert "columns of numbers" in caught.value.hint
-    assert not ready.store.records.all(Run)
+    with pytest.raises(InputError, match=r"every feature is free text \(`review`\)") as caught:
+        search(ready, families=("linear",))
+    assert "columns of numbers" in caught.value.hint
+    assert not ready.store.records.all(Trial)
     assert split.looks(ready.store, ready.parts) == 0
     assert search(ready, families=("dummy",)).bundle
 
@@ -258,7 +256,7 @@ def test_a_metric_that_no_look_can_give_is_refused_before_anything_is_tried(prep
         search(ready)
     assert "bring more groups with `ill`" in caught.value.hint and 'metric = "log_loss"' in caught.value.hint
     assert "seed" not in caught.value.hint and "method" not in caught.value.hint
-    assert not ready.store.records.all(Run)
+    assert not ready.store.records.all(Trial)
 
 
 def test_a_search_announces_who_tries(prepare: Prepare) -> None:
@@ -290,7 +288,7 @@ def test_a_family_that_cannot_be_exported_loses_to_the_next(prepare: Prepare) ->
 
     found = search(prepare("cancer"), families=("dummy", Lying()))
     assert chosen(found).family == "dummy"
-    assert any("lying" in reason for reason in found.reasons)
+    assert any("lying is out: its graph differs from its library" in reason for reason in found.reasons)
 
 
 def test_a_search_in_which_no_trial_can_be_scored_says_why(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:

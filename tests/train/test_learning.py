@@ -1,32 +1,22 @@
 from __future__ import annotations
 
 import time
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
-from palio.core.progress import SILENT
 from palio.core.records import Column, LearningCurve, LearningPoint, Parts
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples
-from palio.train.choice import NO_LIMITS
 from palio.train.drive import Clock
-from palio.train.engine.inline import InlineEngine
 from palio.train.family import Array
-from palio.train.field import Field
 from palio.train.finals import Final
 from palio.train.learning import _judged, draw, nested, sentence
 from palio.train.lessons import Lesson
-from palio.train.orders import Order
-from palio.train.pace import Pace
-from palio.train.race import Candidate, Step
-from palio.train.table import load_family
-from palio.train.trial import take_in
-from palio.train.work import carry_out
-from tests.train.small_parts import PARTS, terms
+from tests.train.small_parts import PARTS, candidate_of, field_of, terms
 
 TASK = TASKS["value"]
 TERMS = terms(TASK, "rmse")
@@ -52,39 +42,11 @@ def cut(examples: Examples, parts: Parts = THREE_FOLDS, n: int = 3) -> Lesson:
     return Lesson(examples, rows)
 
 
-def candidate(number: int, name: str, lesson: Lesson) -> Candidate:
-    family, folds = load_family(name), tuple(range(lesson.n_folds))
-    params = dict(family.defaults(lesson.take("learn 0").shape, TASK)[0])
-    order = Order(number=number, family=name, params=params, seed=1, folds=folds, metrics=TERMS.metrics)
-    made = Candidate(number, name, params, 1, whole_at=number)
-    take_in(made, Step(number, number, name, params, 1, folds), carry_out(order, family, lesson, Pace()))
-    return made
-
-
-def field_of(lesson: Lesson, clock: Clock | None = None) -> Field:
-    names = ("dummy", "linear", "lightgbm")
-    families = {name: load_family(name) for name in names}
-    return Field(
-        store=cast("Any", None),
-        terms=TERMS,
-        snapshot=cast("Any", None),
-        families=families,
-        lesson=lesson,
-        n_train=len(lesson.examples.target),
-        n_folds=lesson.n_folds,
-        n_blocks=1,
-        engine=InlineEngine(lesson, families),
-        clock=clock,
-        progress=SILENT,
-        limits=NO_LIMITS,
-    )
-
-
 def drawn(lesson: Lesson, family: str = "lightgbm", *, clock: Clock | None = None) -> LearningCurve | None:
-    known = {0: candidate(0, "dummy", lesson)}
-    known[1] = candidate(1, family, lesson) if family != "dummy" else known[0]
+    known = {0: candidate_of(0, "dummy", lesson, TERMS)}
+    known[1] = candidate_of(1, family, lesson, TERMS) if family != "dummy" else known[0]
     final = Final(runs=(), chosen="", bundle="", reasons=(), members={1: 1.0}, kept=())
-    return draw(field_of(lesson, clock), known, final)
+    return draw(field_of(lesson, TERMS, clock=clock), known, final)
 
 
 def test_a_curve_that_still_rises_says_what_more_rows_may_bring() -> None:
@@ -124,7 +86,7 @@ def test_the_last_point_is_the_score_of_the_search() -> None:
     lesson = cut(labelled(600))
     found = drawn(lesson, "linear")
     assert found is not None
-    assert found.points[-1].score == candidate(1, "linear", lesson).mean()
+    assert found.points[-1].score == candidate_of(1, "linear", lesson, TERMS).mean()
 
 
 def test_no_curve_is_begun_that_would_break_the_budget() -> None:
@@ -134,9 +96,9 @@ def test_no_curve_is_begun_that_would_break_the_budget() -> None:
 
 def test_of_a_mix_the_heaviest_member_is_drawn() -> None:
     lesson = cut(labelled(900))
-    known = {k: candidate(k, name, lesson) for k, name in enumerate(("dummy", "linear", "lightgbm"))}
+    known = {k: candidate_of(k, name, lesson, TERMS) for k, name in enumerate(("dummy", "linear", "lightgbm"))}
     final = Final(runs=(), chosen="", bundle="", reasons=(), members={1: 0.3, 2: 0.7}, kept=())
-    found = draw(field_of(lesson), known, final)
+    found = draw(field_of(lesson, TERMS), known, final)
     assert found is not None
     assert found.points[-1].score == known[2].mean()
 

@@ -245,12 +245,15 @@ def params_of(family: Family, one: Candidate) -> Params:
 def _check(parity: Sequence[Parity]) -> None:
     failed = [one for one in parity if not one.passed]
     if failed:
-        worst = failed[0]
-        raise PalioError(
-            f"its graph differs from its library by {worst.max_abs_diff:.3g} ({worst.path}, "
-            f"{counted(worst.rows, 'row')}; {worst.tolerance:.3g} is allowed).",
-            hint="report it with the schema of the data",
-        )
+        raise PalioError(differs(failed[0]), hint="report it with the schema of the data")
+
+
+def differs(parity: Parity) -> str:
+    """Say how far a graph is from its library."""
+    return (
+        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({parity.path}, "
+        f"{counted(parity.rows, 'row')}; {parity.tolerance:.3g} is allowed)."
+    )
 
 
 def timed(measure_once: Callable[[], Cost], *, limit_ms: float | None) -> Cost:

@@ -113,8 +113,9 @@ def choose(
 
     First come those that meet the limits, by score. A mix must be better than its best member by more than the noise of
     their difference. A simpler candidate is taken before the best one if that costs less than a tenth of the standard
-    error of their difference; with `prefer = "simple"`, less than one. So is the constant answer, whatever is preferred. If none (but the dummy) meets the limits, those
-    that come nearest to them go first, and a sentence warns of it.
+    error of their difference; with `prefer = "simple"`, less than one; so is the constant answer, whatever is
+    preferred. If none (but the dummy) meets the limits, those that come nearest to them go first, and a sentence warns
+    of it.
 
     Args:
         finalists: Runs with `cv_score`, `n_parameters` and `cost`; at least one.

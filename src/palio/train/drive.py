@@ -111,7 +111,7 @@ class Clock:
     def fold_limit_s(self) -> float:
         """Return the seconds that one fold of a new candidate may take: more of the budget where all is slow."""
         share = self.slowness**0.5 / STEPS_IN_BUDGET
-        return max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share)
+        return float(max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share))
 
 
 @dataclass

@@ -15,7 +15,7 @@ from palio.core.errors import PalioError
 from palio.core.records import Cost, Member, Run
 from palio.core.words import counted
 from palio.train import calibration, ensemble, failures, threshold
-from palio.train.champion import Champion, Made, params_of
+from palio.train.champion import Champion, Made, differs, params_of
 from palio.train.choice import Choice, Limits, choose, resampled_error
 from palio.train.explaining import criteria_of
 from palio.train.family import Array
@@ -74,6 +74,8 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         absent=[f"{name} failed: {reason}" for name, reason in failed.items()],
     )
     reasons = [*choice.reasons, *failures.told(field, failed, candidates)]
+    apart = {one.family: p for one in candidates.values() for p in one.parity if not p.passed}
+    reasons += [f"{name} is out: {differs(parity)}" for name, parity in apart.items()]
     made, finalist, out = _first_packed(field, candidates, choice, {one.run.id: one for one in found})
     runs = {run.id: run for run in (_run_of(field, one) for one in candidates.values())}
     runs |= {one.run.id: one.run for one in found} | {made.run.id: made.run}
@@ -147,7 +149,7 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
     """
     fine = [one for one in candidates.values() if one.answers and not one.failed and all(p.passed for p in one.parity)]
     whole = _defined_alike([one for one in fine if one.is_whole])
-    if any(one.family != "dummy" for one in whole) or not any(one.family != "dummy" for one in fine):
+    if any(one.family != "dummy" for one in whole):
         folds = tuple(range(field.lesson.n_folds))
     else:
         whole = fine

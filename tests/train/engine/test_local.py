@@ -45,7 +45,9 @@ def open_engine(tmp_path: Path) -> Iterator[Open]:
 
 
 def order(number: int, family: str = "linear") -> Order:
-    params = {"penalty": 1.0} if family != "broken" else {}
+    params = (
+        {} if family == "broken" else dict(Linear().defaults(LESSON.take("learn 0").shape, LESSON.examples.task)[0])
+    )
     return Order(number=number, family=family, params=params, seed=0, folds=(0, 1), metrics=("roc_auc", "f1_macro"))
 
 

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from palio.core.records import Cost
+from palio.testing.family import TASKS, examples_of
+from palio.train.choice import Limits
+from palio.train.drive import Clock
+from palio.train.finals import MIX, _finalists, _price
+from palio.train.race import Candidate
+from tests.train.small_parts import candidate_of, field_of, lesson_of, terms
+
+TASK = TASKS["two classes"]
+TERMS = terms(TASK, "roc_auc")
+LESSON = lesson_of(examples_of(TASK))
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[int, Candidate]:
+    return {k: candidate_of(k, name, LESSON, TERMS) for k, name in enumerate(("dummy", "linear", "lightgbm"))}
+
+
+def test_the_best_of_each_family_and_a_mix_are_in_the_final(whole: dict[int, Candidate]) -> None:
+    found = _finalists(field_of(LESSON, TERMS), whole)
+    assert {one.run.family for one in found} - {MIX} == {"dummy", "linear", "lightgbm"}
+    for one in found:
+        assert len(one.rows) == len(one.answers) == len(LESSON.examples.target)
+        assert sum(one.weights.values()) == pytest.approx(1.0)
+
+
+def test_a_candidate_of_one_fold_is_not_compared_with_means_of_all(whole: dict[int, Candidate]) -> None:
+    half = candidate_of(3, "lightgbm", LESSON, TERMS, folds=(0,))
+    half.scores = {0: (1.0,)}  # an easy fold
+    found = _finalists(field_of(LESSON, TERMS), {0: whole[0], 1: whole[1], 3: half})
+    assert {one.run.family for one in found} == {"dummy", "linear"}
+
+
+def test_where_no_learner_was_scored_on_all_folds_all_are_compared_on_those_they_share(
+    whole: dict[int, Candidate],
+) -> None:
+    half = candidate_of(3, "linear", LESSON, TERMS, folds=(0,))
+    found = _finalists(field_of(LESSON, TERMS), {0: whole[0], 3: half})
+    assert {one.run.family: len(one.run.fold_scores) for one in found} == {"dummy": 1, "linear": 1}
+    for one in found:
+        np.testing.assert_array_equal(one.rows, LESSON.rows["score 0"])
+
+
+def test_a_candidate_whose_metric_is_undefined_where_it_is_for_others_is_out(whole: dict[int, Candidate]) -> None:
+    odd = candidate_of(4, "lightgbm", LESSON, TERMS)
+    odd.scores[1] = (np.nan,)
+    found = _finalists(field_of(LESSON, TERMS), {0: whole[0], 1: whole[1], 4: odd})
+    assert {one.run.family for one in found} == {"dummy", "linear"}
+
+
+def test_where_the_metric_is_undefined_for_all_the_other_folds_decide(whole: dict[int, Candidate]) -> None:
+    made = {k: candidate_of(k, name, LESSON, TERMS) for k, name in enumerate(("dummy", "linear"))}
+    for one in made.values():
+        one.scores[1] = (np.nan,)
+    found = {one.run.family: one.run for one in _finalists(field_of(LESSON, TERMS), made)}
+    assert {name: len(run.fold_scores) for name, run in found.items()} == {"dummy": 2, "linear": 2}
+    assert found["linear"].cv_score == pytest.approx(np.mean([made[1].scores[0][0], made[1].scores[2][0]]))
+
+
+def test_no_time_that_was_measured_decides_where_any_machine_must_end_the_same() -> None:
+    cost = Cost(fit_s=1.0, latency_ms_p50=0.7, latency_ms_p99=0.9, size_mb=2.0)
+    by_count = field_of(LESSON, TERMS)
+    assert (_price(by_count, cost).latency_ms, _price(by_count, cost).size_mb) == (0.0, 2.0)
+    clock = Clock(ends=time.monotonic() + 60, n_workers=1, n_rows_a_fold=1.0, n_rows=1, quiet_overhead_s=0.0)
+    for field in (field_of(LESSON, TERMS, clock=clock), field_of(LESSON, TERMS, limits=Limits(latency_ms_p99=5.0))):
+        assert _price(field, cost).latency_ms == 0.7
+    assert _price(by_count, None).size_mb == 0.0
