@@ -149,7 +149,7 @@ def test_rows_are_in_the_order_of_time_where_the_data_has_one(tmp_path: Path) ->
 
 
 def test_a_search_that_lost_its_answers_still_gives_a_bundle(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unseen, "get_answers", lambda *_: None)
+    monkeypatch.setattr(unseen, "get_answers", lambda *_, **__: None)
     ready = prepare("wine")
     bundle = model.load(ready.store, search(ready).bundle)
     assert bundle.reference_rows() is None

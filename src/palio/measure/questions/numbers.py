@@ -105,7 +105,8 @@ class Numbers:
     def constant(self, truth: Array) -> tuple[float, ...]:
         """Return the mean; or, if the task's metric is best at another number, the quantile that this is."""
         level = LEVELS.get(self.task.metric)
-        return (float(truth.mean() if level is None else np.quantile(truth, level)),)
+        # of the numbers between two values, all of which are as good, the lower value: as the family `dummy` takes it
+        return (float(truth.mean() if level is None else np.quantile(truth, level, method="inverted_cdf")),)
 
     def always(self, constant: Sequence[float], n_rows: int) -> Answers:
         """Answer the number."""
