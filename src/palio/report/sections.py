@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from palio.core.records import Evaluation, Metric
 from palio.core.words import counted
+from palio.measure import questions
 from palio.report import charts, words
 from palio.report.charts import scale_of
 from palio.report.facts import ReportFacts
@@ -197,8 +198,7 @@ def ability(facts: ReportFacts) -> dict[str, Any]:
 
 def _against_rule(facts: ReportFacts) -> list[str]:
     e = facts.evaluation
-    absolute = facts.task.metric in ("mae", "median_absolute_error")
-    rule = ("the median" if absolute else "the mean") if facts.is_regression else "the most common answer"
+    rule = questions.of(facts.task).simplest
     lines = [
         f"The simplest {words.RULE_OF_THUMB} always gives {rule}. {words.against_baseline(e, 'The model', 'that')}."
     ]

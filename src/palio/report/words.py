@@ -27,7 +27,12 @@ class Term(NamedTuple):
 FAMILIES = {
     "dummy": "rule of thumb",
     "linear": "linear model",
+    "ensemble": "mix of models",
     "words": "linear model of words",
+    "bayes": "naive Bayes",
+    "neighbours": "nearest neighbours",
+    "svm": "kernel machine",
+    "mlp": "neural networks",
     "forest": "random forest",
     "lightgbm": "boosted trees (LightGBM)",
     "xgboost": "boosted trees (XGBoost)",

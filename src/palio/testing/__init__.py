@@ -1,1 +1,1 @@
-"""Contract suites that authors of families, stores, sources, cells and questions subclass. Need pytest and hypothesis."""
+"""Contract suites that authors of families, stores, sources, cells and questions subclass; need pytest, hypothesis."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 import time
 import warnings
@@ -154,6 +155,7 @@ def search(
             n_train=cut.n_train,
             n_folds=cut.n_distinct,
             n_blocks=cut.n_blocks,
+            in_use=cut.lesson.n_folds,
             engine=hands,
             clock=clock,
             progress=progress,
@@ -165,6 +167,7 @@ def search(
             with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
                 warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
                 drive.run()
+                field = dataclasses.replace(field, in_use=drive.n_folds)
                 outcome = finals.hold(field, drive.candidates)
             curve = learning.draw(field, drive.candidates, outcome)
         except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 """Shares of the budget that what follows the search, and export and checks, may take at most."""
 ROWS_ANSWERED = 12_000
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
+FEWER_FOLDS = (5, 3, 2)
+WHOLE_SHARE = 0.45
+"""Share of the time that is left which the other folds of one candidate may take, else fewer folds are used."""
 LAST_SHARE = 0.2
 """Share of the budget that is left to pack a model and to judge it, if there was none before."""
 SLOWER = 1.2
@@ -111,7 +115,7 @@ class Clock:
     def fold_limit_s(self) -> float:
         """Return the seconds that one fold of a new candidate may take: more of the budget where all is slow."""
         share = self.slowness**0.5 / STEPS_IN_BUDGET
-        return max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share)
+        return float(max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share))
 
 
 @dataclass
@@ -159,6 +163,7 @@ class Drive:
                 if known is not None:
                     self._take_in(step, known)
                     continue
+                step = self._shortened(step)
                 order = self._order(step)
                 if order is None:
                     n_skipped += 1
@@ -195,6 +200,21 @@ class Drive:
         if step is not None and step.candidate == step.number:
             self.candidates[number] = Candidate(number, step.family, dict(step.params), step.seed)
         return step
+
+    def _shortened(self, step: Step) -> Step:
+        """Let candidates be compared on fewer folds, where not even two could be fitted on all of them."""
+        candidate = self.candidates[step.candidate]
+        if self.clock is None or step.candidate == step.number or not candidate.scores:
+            return step
+        learners = [one for one in self.candidates.values() if one.is_whole and one.family not in ("dummy", "linear")]
+        if len(learners) >= 2:
+            return step
+        left = self._left_s(self.clock)
+        for n_folds in (self.n_folds, *(n for n in FEWER_FOLDS if n < self.n_folds)):
+            if candidate.fit_s * SLOWER * (n_folds - 1) <= WHOLE_SHARE * left:
+                break
+        self.n_folds = n_folds
+        return dataclasses.replace(step, folds=tuple(fold for fold in step.folds if fold < n_folds))
 
     def _order(self, step: Step) -> Order | None:
         """Return what to ask for a step; None if there is no time for it."""
@@ -250,7 +270,7 @@ class Drive:
         if self.clock is not None:
             self.clock.take_in(outcome)
         trial.take_in(candidate, step, outcome)
-        if candidate.whole_at is None and len(candidate.scores) == self.n_folds:
+        if candidate.whole_at is None and len(candidate.scores) >= self.n_folds:
             candidate.whole_at = step.number
         if step.planned is not None and step.planned.latency_ms and candidate.cost is not None:
             p50, p99 = step.planned.latency_ms

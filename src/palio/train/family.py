@@ -91,6 +91,8 @@ class Examples:
     _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
     _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
     _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)
+    made: dict[str, PreprocessingOptions | None] = field(default_factory=dict, repr=False, compare=False)
+    """Style of features → numbers of two columns that surely help on these rows; kept once they were sought."""
 
     @property
     def shape(self) -> Shape:
@@ -150,8 +152,8 @@ class _Taken(Examples):
             whole = whole._whole
         weights = None if whole.weights is None else whole.weights[rows]
         known = {"target": whole.target[rows], "schema": whole.schema, "task": whole.task}
-        known |= {"weights": weights, "objective": whole.objective}
-        for name, value in {**known, "_whole": whole, "_rows": rows, "_fitted": {}, "_matrices": {}}.items():
+        known |= {"weights": weights, "objective": whole.objective, "_fitted": {}, "_matrices": {}, "made": {}}
+        for name, value in {**known, "_whole": whole, "_rows": rows}.items():
             object.__setattr__(self, name, value)
 
     @property

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from palio import model
 from palio.core.cells import carries_text
+from palio.core.errors import InputError
 from palio.core.seeds import derive
-from palio.train.family import Array, Examples, OutOfTime, calm_threads, check_time, n_threads
+from palio.train.family import Array, Examples, OutOfTime, Params, calm_threads, check_time, n_threads
 
 if TYPE_CHECKING:
     from palio.model import Derived, Preprocessing, PreprocessingOptions, Style
@@ -30,6 +32,24 @@ CLEAR = 35.0
 SURE = 2.0
 """Standard errors by which held-out rows must gain."""
 ROUNDS = 80
+
+
+def preprocessing_for(examples: Examples, style: Style, params: Params) -> Preprocessing:
+    """Return the preprocessing that settings ask for: plain, or with numbers made of two columns (`made`).
+
+    Raises:
+        InputError: they are asked for, and none surely helps on these rows.
+    """
+    if not params.get("made"):
+        return examples.preprocessing(style)
+    if style not in examples.made:
+        examples.made[style] = propose_features(examples, seed=0, style=style)
+    options = examples.made[style]
+    if options is None:
+        raise InputError(
+            "no number made of two columns surely helps", hint="leave `made` out of the settings of the family"
+        )
+    return examples.preprocessing(style, options)
 
 
 def propose_features(
@@ -67,17 +87,13 @@ def propose_features(
             return None
         before = _losses(choosing, judging, style, options, deadline)
         for derived in (found, found[:1]) if len(found) > 1 else (found,):
-            asked = model.PreprocessingOptions(**{**_fields(options), "derived": (*options.derived, *derived)})
+            asked = msgspec.structs.replace(options, derived=(*options.derived, *derived))
             gain = before - _losses(choosing, judging, style, asked, deadline)
             if gain.mean() > SURE * gain.std(ddof=1) / len(gain) ** 0.5:
                 return asked
     except OutOfTime:
         return None
     return None
-
-
-def _fields(options: PreprocessingOptions) -> dict[str, object]:
-    return {name: getattr(options, name) for name in options.__struct_fields__}
 
 
 def _chosen(
@@ -193,7 +209,7 @@ def _truth(examples: Examples) -> Array:
 
 def _fit(examples: Examples, style: Style, options: PreprocessingOptions, deadline: float | None) -> _Quick:
     check_time(deadline)
-    known = "linear" if style == "linear" else "tree"
+    known: Style = "linear" if style == "linear" else "tree"
     preprocessing = examples.preprocessing(known, options)
     features = examples.matrix(preprocessing)
     if known == "linear":

@@ -38,6 +38,8 @@ class Field:
     n_folds: int
     """Folds of one cross-validation."""
     n_blocks: int
+    in_use: int
+    """Folds of the lesson that candidates are compared on: fewer than there are where time was short."""
     engine: Engine
     clock: Clock | None
     progress: Progress
@@ -64,7 +66,7 @@ class Field:
 
     def unseen(self) -> ensemble.Unseen:
         """Return the rows that fits are scored on, fold after fold."""
-        rows = [self.lesson.rows[f"score {fold}"] for fold in range(self.lesson.n_folds)]
+        rows = [self.lesson.rows[f"score {fold}"] for fold in range(self.in_use)]
         return ensemble.Unseen(
             rows=np.concatenate(rows),
             fold=np.repeat(np.arange(len(rows)), [len(some) for some in rows]),

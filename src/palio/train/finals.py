@@ -20,7 +20,7 @@ from palio.train.choice import Choice, Limits, choose, resampled_error
 from palio.train.explaining import criteria_of
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
-from palio.train.race import Candidate
+from palio.train.race import HOPELESS_SHARE, Candidate
 from palio.train.trial import UNDEFINED
 from palio.train.work import line_of, score_numbers
 
@@ -149,11 +149,10 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
     """
     fine = [one for one in candidates.values() if one.answers and not one.failed and all(p.passed for p in one.parity)]
     whole = _defined_alike([one for one in fine if one.is_whole])
-    if any(one.family != "dummy" for one in whole):
-        folds = tuple(range(field.lesson.n_folds))
-    else:
+    folds = tuple(range(field.in_use))
+    if _says_little(field, whole, fine):
         whole = fine
-        folds = tuple(fold for fold in range(field.lesson.n_folds) if all(fold in one.answers for one in fine))
+        folds = tuple(fold for fold in folds if all(fold in one.answers for one in fine))
     sign = field.terms.sign
     best: dict[str, Candidate] = {}
     for one in sorted(whole, key=lambda one: (-sign * (one.mean(folds) or 0.0), one.number)):
@@ -162,7 +161,7 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
     mixed = _mixed(field, [one for one in whole if one.is_whole and one.family != "dummy"])
     if mixed is not None:
         found.append(mixed)
-    if field.terms.task.kind != "classification" or len(folds) < field.lesson.n_folds:
+    if field.terms.task.kind != "classification" or len(folds) < field.in_use:
         return found
     found.sort(key=lambda one: (-sign * (one.run.cv_score or 0.0), one.run.trial))
     return [_decided(field, _corrected(field, one)) for one in found[:N_CORRECTED]] + found[N_CORRECTED:]
@@ -213,6 +212,22 @@ def _corrected(field: Field, one: Finalist) -> Finalist:
     return dataclasses.replace(better, run=_rescored(field, better, scores, ties, None, calibration=how))
 
 
+def _says_little(field: Field, whole: Sequence[Candidate], fine: Sequence[Candidate]) -> bool:
+    """Tell whether those that were scored on all folds are not those that promise most."""
+    learners = [one for one in fine if one.family != "dummy"]
+    rivals = [one for one in whole if one.family != "dummy"]
+    if not rivals or not learners:
+        return bool(learners)
+    sign = field.terms.sign
+
+    def best(some: Sequence[Candidate]) -> float:
+        return max((sign * (one.mean((0,)) or 0.0) for one in some), default=-np.inf)
+
+    dummies = [one for one in fine if one.family == "dummy" and one.mean((0,)) is not None]
+    gain = best(learners) - best(dummies) if dummies else 0.0
+    return best(learners) - best(rivals) > HOPELESS_SHARE * max(gain, 0.0)
+
+
 def _defined_alike(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Keep the candidates whose metric is defined wherever it is for any: means over other folds are no comparison."""
     places = {one.number: one.defined() for one in candidates}
@@ -232,10 +247,11 @@ def _single(field: Field, one: Candidate, folds: Sequence[int]) -> Finalist:
 def _mixed(field: Field, whole: Sequence[Candidate]) -> Finalist | None:
     """Mix the best candidates; None if there is nothing to mix."""
     terms, seen = field.terms, field.unseen()
-    by_number = {one.number: one for one in whole if len(one.answers) == field.lesson.n_folds}
-    means = {number: one.mean() or 0.0 for number, one in by_number.items()}
+    folds = range(field.in_use)
+    by_number = {one.number: one for one in whole if all(fold in one.answers for fold in folds)}
+    means = {number: one.mean(folds) or 0.0 for number, one in by_number.items()}
     chosen = ensemble.rivals(means, most=MAX_MIXED, sign=terms.sign)
-    answers = {n: np.concatenate([by_number[n].answers[k] for k in range(field.lesson.n_folds)]) for n in chosen}
+    answers = {n: np.concatenate([by_number[n].answers[k] for k in folds]) for n in chosen}
     prices = {n: _price(field, by_number[n].cost) for n in chosen}
     found = ensemble.mix(answers, seen, task=terms.task, metrics=terms.metrics, prices=prices, most=_most(field.limits))
     if found is None:

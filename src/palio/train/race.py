@@ -34,7 +34,7 @@ PATTERN = "pee"
 """Then: one candidate to all folds, two with new settings, and so on."""
 EXPLORED = (0, 1, 0, 2)
 """Whose settings are searched, by rank of the families, in turn."""
-HOPELESS_SHARE = 0.1
+HOPELESS_SHARE = 0.05
 """A candidate that loses this share of what the best one gains over the constant answer is not gone on with."""
 TRIALS_A_SETTING = 4
 """Candidates of a family for each of its settings, at most."""
@@ -158,6 +158,7 @@ class Race:
         self._promoted: set[int] = set()
         self._turn = 0
         self._explored = 0
+        self._made: set[str] = set()
 
     def next(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Return step `number`; None if nothing is left that is worth a try.
@@ -192,10 +193,13 @@ class Race:
             params = propose(
                 family, past, shape=self._shape, task=terms.task, seed=terms.seed, trial=number, sign=terms.sign
             )
+        return self._tried(number, name, params)
+
+    def _tried(self, number: int, name: str, params: Params) -> Step:
         folds = self._folds[:1] if self._screens or number < N_SOON else self._folds
         if folds == self._folds:
             self._promoted.add(number)
-        return Step(number, number, name, params, seed_of(terms, name, number), folds)
+        return Step(number, number, name, params, seed_of(self._terms, name, number), folds)
 
     def _promote(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Take the most promising candidate to the folds that it has not seen."""
@@ -228,9 +232,26 @@ class Race:
         open_to = [name for name in families if self._is_open(name)]
         if not open_to:
             return None
+        base = self._base_of_made(ranked)
+        if base is not None:
+            self._made.add(base.family)
+            self._n_tried[base.family] += 1
+            return self._tried(number, base.family, base.asked | {"made": True})
         place = EXPLORED[self._explored % len(EXPLORED)]
         self._explored += 1
         return self._new(number, open_to[min(place, len(open_to) - 1)], known)
+
+    def _base_of_made(self, ranked: Sequence[Candidate]) -> Candidate | None:
+        """Return the candidate to try once more with numbers made of two columns.
+
+        That is the best of a family that can; then the best of another one, if that was worth it.
+        """
+        for one in ranked:
+            if not getattr(self._families[one.family], "makes", False) or one.family in self._made:
+                continue
+            if not self._made or any(each.asked.get("made") for each in ranked[:2]):
+                return one
+        return None
 
     def _is_open(self, name: str) -> bool:
         family, tried = self._families[name], self._n_tried[name]

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from palio.core.records import Task
-from palio.measure import Answers, questions
+from palio.measure import Answers, questions, score
 from palio.testing.question import QuestionContract
 
 PRICE = Task(kind="regression", target="price")
@@ -30,7 +31,18 @@ def test_a_millionth_is_the_same_answer():
     assert questions.of(PRICE).differ(one, other).tolist() == [False, True, False]
 
 
-def test_the_best_constant_of_absolute_errors_is_the_median():
-    truth = np.array([0.0, 1.0, 11.0])
-    assert questions.of(PRICE).constant(truth) == (4.0,)
-    assert questions.of(Task(kind="regression", target="price", metric="mae")).constant(truth) == (1.0,)
+@pytest.mark.parametrize("metric", ["rmse", "mae", "pinball_10", "pinball_90", "poisson_deviance"])
+def test_the_simplest_guess_is_the_best_constant_of_the_metric(metric):
+    task = Task(kind="regression", target="price", metric=metric)
+    truth = np.random.default_rng(0).exponential(size=2001)
+    (best,) = questions.of(task).constant(truth)
+
+    def loss(value):
+        return score(task, truth, Answers(np.full(2001, value)), names=[metric])[metric]
+
+    assert loss(best) <= min(loss(best * 1.02), loss(best * 0.98))
+
+
+def test_the_simplest_guess_has_a_name():
+    named = {metric: Task(kind="regression", target="price", metric=metric) for metric in ("auto", "mae", "pinball_90")}
+    assert [questions.of(task).simplest for task in named.values()] == ["the mean", "the median", "the 90 % quantile"]

@@ -1,4 +1,4 @@
-"""The family keeps its contract."""
+"""Nearest neighbours keep the contract of a family."""
 
 from __future__ import annotations
 

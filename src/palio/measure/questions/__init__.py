@@ -64,6 +64,8 @@ class Question(Protocol):
     """Says how much is wrong in a way that can be paid for."""
     error_step: tuple[float, str]
     """A step of that metric that people think in, and what it is called."""
+    simplest: str
+    """What is answered by who knows nothing of a row, in words; see `constant`."""
     lacking: str
     """What is wrong with rows on which a metric is not defined."""
 

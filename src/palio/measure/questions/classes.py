@@ -28,6 +28,7 @@ class Classes:
     error_metric = "accuracy"
     error_step = (0.01, "percentage point of accuracy")
     lacking = "too few classes among them"
+    simplest = "the most common answer"
     is_text = True
 
     def __init__(self, task: Task) -> None:

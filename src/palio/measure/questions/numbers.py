@@ -12,6 +12,8 @@ from palio.core.records import Task
 from palio.measure.questions.answers import PREDICTION, TRUTH, TRUTH_NUMBER, Answers
 from palio.measure.sample import Array, Sample, one_value_per_row
 
+LEVELS = {"mae": 0.5, "median_absolute_error": 0.5, "pinball_10": 0.1, "pinball_90": 0.9}
+"""Metric → the quantile that is its best constant; of others it is the mean, or near it."""
 SAME = 1e-6
 """Two numbers that differ by a smaller share of the second are taken for the same answer."""
 
@@ -35,6 +37,10 @@ class Numbers:
 
     def __init__(self, task: Task) -> None:
         self.task = task
+        level = LEVELS.get(task.metric)
+        self.simplest = (
+            "the mean" if level is None else "the median" if level == 0.5 else f"the {level * 100:.0f} % quantile"
+        )
 
     def truth(self, labels: Sequence[Any] | Array) -> Array:
         """Return the numbers, float64."""
@@ -97,9 +103,9 @@ class Numbers:
         return ~np.isclose(one.prediction, other.prediction, rtol=SAME, atol=0.0)
 
     def constant(self, truth: Array) -> tuple[float, ...]:
-        """Return the mean; or the median, if the task's metric is one of absolute errors."""
-        absolute = self.task.metric in ("mae", "median_absolute_error")
-        return (float(np.median(truth) if absolute else truth.mean()),)
+        """Return the mean; or, if the task's metric is best at another number, the quantile that this is."""
+        level = LEVELS.get(self.task.metric)
+        return (float(truth.mean() if level is None else np.quantile(truth, level)),)
 
     def always(self, constant: Sequence[float], n_rows: int) -> Answers:
         """Answer the number."""

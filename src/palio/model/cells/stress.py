@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 EXTREMES = (0.0, -0.0, 1e-40, -1e-40, 1e-35, 1e-300, 3.4028235e38, 3.5e38, -3.5e38, 1e308, -1e308, 2.0**53 + 1)
 UNSEEN = ("never seen", " ", "0", "nan", "Ünicode ✓", "x" * 300)
+HARD_TEXTS = (
+    *("İSTANBUL ﬁve straße", "東京都 ไทยแลนด์", "مرحبا שלום", "\x00 nul", "😀😀 👍🏽", "a1b2 3rd £100!!"),
+    *("<b>http://x.io/?q=1</b>", "fr\u00adee \u200b", "word " * 3_000, "x" * 30_000),
+)
+"""For columns of free text."""
 _MOMENTS = (
     "1900-02-28T23:59:59",
     "1904-02-29",
@@ -50,7 +56,9 @@ def stress_feeds(
         name = input_name(column.name)
         rows = np.flatnonzero((only == index) | (only >= len(feeds)))
         if carries_text(column):
-            pool = np.array([*UNSEEN, "", "", *rng.choice(source[name][:, 0], 24)], dtype=object)
+            seen = rng.choice(source[name][:, 0], 24).tolist()
+            hard = [*HARD_TEXTS, *map(" ".join, itertools.pairwise(seen))] if column.type == "text" else []
+            pool = np.array([*UNSEEN, "", "", *seen, *hard], dtype=object)
         elif column.type == "datetime":
             moments = np.array(_MOMENTS, dtype="datetime64[us]").astype(np.int64) / 1e6
             pool = np.concatenate([moments, [np.nan, 1e308, -1e308], rng.choice(source[name][:, 0], 24)])

@@ -62,7 +62,7 @@ def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
     whole = onnx.load_model_from_string(model)
     graph = whole.graph
     wanted = PREDICTION if task.kind == "regression" else PROBABILITIES
-    names = {"": ""} | {value.name: value.name for value in graph.input} | _read(builder, whole)
+    names: dict[str, str] = {"": ""} | {value.name: value.name for value in graph.input} | _read(builder, whole)
     constants = {value.name: value for value in graph.initializer}
     for node in _needed(graph.node, wanted):
         for name in node.input:

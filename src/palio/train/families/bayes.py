@@ -46,7 +46,12 @@ class Bayes(FixedSettings):
         """Estimate one fit: two passes over the columns for each class."""
         n_columns = 2 * shape.n_features + min(MAX_RAMPS, int(params["bins"]) * shape.n_features)
         rows = min(shape.n_rows, MAX_NUMBERS / n_columns)
-        return 0.03 + 3e-7 * shape.n_rows * shape.n_features + 1e-8 * rows * n_columns * (4 + 0.2 * shape.n_classes)
+        return (
+            0.03
+            + 1e-3 * shape.n_features
+            + 3e-7 * shape.n_rows * shape.n_features
+            + 1e-8 * rows * n_columns * (4 + 0.2 * shape.n_classes)
+        )
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return bins where rows fill them, and Gaussians."""

@@ -36,6 +36,7 @@ from palio.train.family import (
     need_two_classes,
     value_outputs,
 )
+from palio.train.features import preprocessing_for
 
 
 class Boosting(InRounds):
@@ -48,6 +49,7 @@ class Boosting(InRounds):
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
     modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 9
+    makes = True
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: each tree walks over all cells and searches all leaves (LOG.md: cost of a fit)."""
@@ -57,7 +59,7 @@ class Boosting(InRounds):
         return 0.05 + 2e-8 * shape.n_rows * shape.n_features + trees * (1e-4 + 1.2e-8 * cells + 2e-6 * cuts)
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
-        """Return settings that are hard to beat on most tables, then a bushy and a random variant of them.
+        """Return settings that are hard to beat on most tables, then a random and a bushy variant of them.
 
         Values are not tried with random thresholds: they need four times the rounds and end worse (LOG.md: cost of a
         fit).
@@ -81,7 +83,7 @@ class Boosting(InRounds):
             "lambda_l2": 5.0,
         }
         random = base | {"extra_trees": True, "feature_fraction": 0.9, "num_leaves": 12 if small else 48}
-        return [base, bushy, random] if task.kind == "classification" else [base, bushy]
+        return [base, random, bushy] if task.kind == "classification" else [base, bushy]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw pace, size, randomness and penalties."""
@@ -118,7 +120,7 @@ class Boosting(InRounds):
 
         check_time(deadline)
         task, shape = examples.task, examples.shape
-        preprocessing = examples.preprocessing("tree")
+        preprocessing = preprocessing_for(examples, "tree", params)
         X = examples.matrix(preprocessing)
         need_two_classes(examples, "lightgbm")
         settings = _settings(params, examples, seed)
@@ -197,7 +199,7 @@ _OBJECTIVES: dict[Objective, tuple[str, str]] = {
 
 def _settings(params: Params, examples: Examples, seed: int) -> dict[str, Any]:
     """Return LightGBM's own settings; the answer does not depend on the number of threads."""
-    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha")}
+    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha", "made")}
     n_rows, n_classes = len(examples.target), len(examples.task.classes)
     settings["min_data_in_leaf"] = max(1, min(int(params["min_data_in_leaf"]), n_rows // 8))
     if examples.task.kind == "regression":

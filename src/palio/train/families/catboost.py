@@ -36,6 +36,7 @@ from palio.train.family import (
     need_two_classes,
     value_outputs,
 )
+from palio.train.features import preprocessing_for
 
 N_THREADS = 1
 """Threads of a fit: CatBoost does not promise the same trees for another number of them."""
@@ -51,6 +52,7 @@ class Catboost(InRounds):
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
     modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 6
+    makes = True
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: each level of a tree walks over all cells, for each class (LOG.md: cost of a fit)."""
@@ -103,7 +105,7 @@ class Catboost(InRounds):
         import catboost
 
         check_time(deadline)
-        preprocessing = examples.preprocessing("forest")
+        preprocessing = preprocessing_for(examples, "forest", params)
         need_two_classes(examples, self.name)
         if float(examples.target.min()) == float(examples.target.max()):
             raise InputError("catboost: all values are the same", hint="bring rows of at least two values")
@@ -175,7 +177,7 @@ def _start(examples: Examples, params: Params) -> _Start:
 
 
 def _settings(params: Params, start: _Start, seed: int, shape: tuple[int, int]) -> dict[str, Any]:
-    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha")}
+    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha", "made")}
     n_rows, n_features = shape
     if n_rows < 100:
         settings["subsample"] = 1.0

@@ -52,9 +52,18 @@ class Linear(FixedSettings):
         n_columns = n_numbers + min(MAX_RAMPS, int(params["ramps"]) * shape.n_features)
         rows = min(shape.n_rows, MAX_NUMBERS / n_columns)
         few = min(rows, n_columns)
-        passes = 300.0 * (1 + 0.3 * min(shape.n_classes, 20) + 0.1 * shape.n_classes) if shape.n_classes or params["mix"] else 8 + 0.05 * few
+        passes = (
+            300.0 * (1 + 0.3 * min(shape.n_classes, 20) + 0.1 * shape.n_classes)
+            if shape.n_classes or params["mix"]
+            else 8 + 0.05 * few
+        )
         mixed = 3.0 if params["mix"] else 1.0
-        return 0.05 + 3e-7 * shape.n_rows * n_numbers + 1.5e-9 * rows * n_columns * passes * mixed
+        return (
+            0.05
+            + 1e-3 * shape.n_features
+            + 3e-7 * shape.n_rows * n_numbers
+            + 1.5e-9 * rows * n_columns * passes * mixed
+        )
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return sums of curves and plain sums; plain ones first where rows are few."""

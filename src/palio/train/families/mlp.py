@@ -32,7 +32,7 @@ MAX_SAMPLE = 500_000
 EPOCH_ROWS = 65_536
 """Rows of one epoch: of more rows, each epoch takes others."""
 MAX_WATCHED = 20_000
-MAX_WEIGHTS = 600_000
+MAX_WEIGHTS = 500_000
 """Weights of all networks together, so that a graph stays below 5 MB; wide tables get narrow layers."""
 MAX_KEPT_BYTES = 96 << 20
 """Memory for the weights of past epochs; beyond it the oldest are forgotten."""
@@ -70,7 +70,12 @@ class Mlp:
         products = n_inputs * width + (layers - 1) * width * width + width * max(1, shape.n_classes)
         elements = 12 * layers * width + 4 * WAVES * shape.n_features * params["waves"]
         epoch = members * rows * (1.5e-10 * products + 1e-9 * elements) + rows / _batch(rows) * 1e-3
-        return float(0.05 + 1e-7 * shape.n_rows * shape.n_features + _epochs(shape, params) * (epoch + 1e-3))
+        return float(
+            0.05
+            + 1e-3 * shape.n_features
+            + 1e-7 * shape.n_rows * shape.n_features
+            + _epochs(shape, params) * (epoch + 1e-3)
+        )
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return networks of two layers with waves, then of three that forget more."""

@@ -56,7 +56,7 @@ class Neighbours(FixedSettings):
         metric = few * METRIC_LANDMARKS * (n_inputs * (1 + min(scores, 8)) + METRIC_LANDMARKS)
         work = int(params["iterations"]) * metric + rows * stored * (n_inputs + 60)
         work += stored * stored * len(COUNTS) * (40 + 2 * scores)
-        return 0.1 + 3e-7 * shape.n_rows * shape.n_features + 4e-10 * work
+        return 0.1 + 1e-3 * shape.n_features + 3e-7 * shape.n_rows * shape.n_features + 4e-10 * work
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return stretched inputs, then inputs as they are."""

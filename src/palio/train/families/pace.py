@@ -60,7 +60,7 @@ def expected_rounds(params: Params) -> int:
 def most_rounds(params: Params, shape: Shape, *, n_leaves: int) -> int:
     """Say how many rounds a fit that watches rows may take, each of trees with `n_leaves`."""
     that_fit = MAX_LEAVES // (trees_a_round(shape) * n_leaves)
-    return max(20, min(round(60.0 / float(params["learning_rate"])), that_fit, 3000))
+    return max(20, min(round(100.0 / float(params["learning_rate"])), that_fit, 3000))
 
 
 def trees_a_round(shape: Shape) -> int:

@@ -31,8 +31,8 @@ from palio.train.solvers.penalised import Weighed, choose, ridge
 MAX_SAMPLE = 30_000
 """Rows that are learned from; of more, a random part is."""
 MAX_LANDMARKS = 1_000
-MAX_NUMBERS = 500_000
-"""Landmarks × (inputs + scores), so that a graph stays below some 4 MB."""
+MAX_NUMBERS = 350_000
+"""Landmarks × (inputs + scores), so that a graph stays below some 3 MB."""
 MAX_LENGTH = 1e5
 """Largest root of the sum of squared coefficients: beyond it what they cancel of each other is lost in rounding."""
 _BLOCK = 2048
@@ -41,7 +41,8 @@ _BLOCK = 2048
 class Svm(FixedSettings):
     """Kernel machines on landmarks.
 
-    Each of `iterations` measures how steep the answer is along each input, and stretches those that count. The loss is the log loss, so that probabilities need no second fit (LOG.md: kernels), or what the objective says.
+    Each of `iterations` measures how steep the answer is along each input, and stretches those that count.
+    The loss is the log loss, so that probabilities need no second fit (LOG.md: kernels), or what the objective says.
 
     Source: Williams and Seeger 2000 (landmarks); Zhu and Hastie 2005 (kernel logistic regression); Radhakrishnan,
         Beaglehole, Pandit and Belkin 2024 (which inputs count).
@@ -61,7 +62,7 @@ class Svm(FixedSettings):
         metric = few * small * (n_inputs * (1 + min(scores, 8)) + small)
         passes = 8_000 + 1_000 * scores if shape.n_classes else 4 * marks
         work = int(params["iterations"]) * metric + rows * marks * (n_inputs + 2 * marks + passes)
-        return 0.1 + 1e-7 * shape.n_rows * shape.n_features + 5e-11 * work
+        return 0.1 + 1e-3 * shape.n_features + 1e-7 * shape.n_rows * shape.n_features + 5e-11 * work
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return a smooth kernel whose inputs are stretched, then one in which far rows count."""

@@ -36,6 +36,7 @@ from palio.train.family import (
     need_two_classes,
     value_outputs,
 )
+from palio.train.features import preprocessing_for
 
 N_THREADS = 1
 """Threads of a fit: with more the sums of a histogram, and so the trees, depend on how many there are."""
@@ -51,6 +52,7 @@ class Xgboost(InRounds):
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
     modalities: tuple[Modality, ...] = ("tabular", "text")
     n_settings = 8
+    makes = True
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: each tree walks over all cells and searches all leaves (LOG.md: cost of a fit)."""
@@ -107,7 +109,7 @@ class Xgboost(InRounds):
         import xgboost
 
         check_time(deadline)
-        preprocessing = examples.preprocessing("tree")
+        preprocessing = preprocessing_for(examples, "tree", params)
         need_two_classes(examples, self.name)
         rows = _matrix(examples, preprocessing)
         watched = [] if watch is None else [(_matrix(watch, preprocessing), "watched")]
@@ -197,7 +199,7 @@ _OBJECTIVES: dict[Objective, tuple[str, str]] = {
 
 
 def _settings(params: Params, examples: Examples, seed: int) -> dict[str, Any]:
-    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha")}
+    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha", "made")}
     if params["grow_policy"] == "depthwise":
         settings |= {"max_depth": max(1, math.ceil(math.log2(params["max_leaves"]))), "max_leaves": 0}
     else:

@@ -90,7 +90,7 @@ class Loss:
         gap = (scores - targets)[..., 0]
         if self.objective in _CORNERS:
             corner, size = _CORNERS[self.objective], np.abs(gap)
-            return np.where(size <= corner, gap * gap / (2 * corner), size - corner / 2)
+            return np.asarray(np.where(size <= corner, gap * gap / (2 * corner), size - corner / 2))
         return np.asarray(gap * gap / 2)
 
     def spread_out(self, found: Array) -> Array:
@@ -113,7 +113,7 @@ class Loss:
             return np.asarray(np.abs(gap))
         if self.objective == "huber":
             bend, size = _CORNERS["huber"] * self.spread, np.abs(gap)
-            return np.where(size <= bend, gap * gap / 2, bend * (size - bend / 2))
+            return np.asarray(np.where(size <= bend, gap * gap / 2, bend * (size - bend / 2)))
         if self.objective == "poisson":
             return np.asarray(answers - target * np.log(np.maximum(answers, 1e-300)))
         return np.asarray(gap * gap)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+
+from palio.core.records import Gain, LearningCurve, LearningPoint, Run
+from palio.train.explaining import Course, course_told, criteria_of, fit_told
+
+RUN = Run(
+    id="r",
+    parts="p",
+    family="linear",
+    trial=1,
+    params={},
+    seed=0,
+    metric="roc_auc",
+    status="done",
+    cv_score=0.80,
+    n_parameters=10,
+    train={"roc_auc": 0.81, "log_loss": 0.4},
+)
+RISES = LearningCurve(
+    points=tuple(LearningPoint(n_rows=n, score=0.7) for n in (100, 200, 400)),
+    gain=0.02,
+    error=0.001,
+    verdict="rises",
+    next_gain=0.01,
+)
+
+
+def course(*gains: tuple[float, float], seconds: float = 60.0, sign: float = 1.0) -> Course:
+    return Course(tuple(Gain(seconds=at, score=score, family="f") for at, score in gains), seconds, sign)
+
+
+def test_what_twice_the_time_may_bring_follows_from_what_the_last_doublings_brought() -> None:
+    low, high = course((5.0, 0.80), (20.0, 0.84), (50.0, 0.86)).next_gain() or (math.nan, math.nan)
+    assert 0 < low < high == pytest.approx(0.02)
+
+
+def test_an_error_that_falls_is_a_gain() -> None:
+    low, high = course((5.0, 1.2), (20.0, 1.1), (50.0, 1.05), sign=-1.0).next_gain() or (math.nan, math.nan)
+    assert 0 < low < high == pytest.approx(0.05)
+
+
+def test_a_search_that_stopped_gaining_long_ago_says_so() -> None:
+    (told,) = course_told(course((1.0, 0.80), (2.0, 0.90)), "roc_auc", simplest=0.5)
+    assert told == (
+        "The best single candidate stood after 2 of 60 s; a longer budget would hardly bring more of roc_auc."
+    )
+
+
+def test_one_candidate_tells_nothing_of_the_course() -> None:
+    assert course_told(course((1.0, 0.8)), "roc_auc", simplest=0.5) == []
+
+
+def test_a_model_that_knows_its_rows_by_heart_is_told_apart_from_one_that_knows_too_little() -> None:
+    by_heart = msgspec.structs.replace(RUN, train={"roc_auc": 1.0})
+    (told,) = fit_told(by_heart, simplest=0.5, curve=RISES, sign=1.0)
+    assert "by heart" in told and "more rows would help" in told
+    alike = msgspec.structs.replace(RUN, train={"roc_auc": 0.801})
+    (told,) = fit_told(alike, simplest=0.5, curve=None, sign=1.0)
+    assert "knows seen and unseen rows alike" in told
+    assert "alike" not in fit_told(alike, simplest=0.5, curve=RISES, sign=1.0)[0]
+
+
+def test_criteria_are_those_of_the_likelihood() -> None:
+    found = criteria_of(RUN, 1_000)
+    assert found is not None
+    assert found.aic == pytest.approx(2 * 1_000 * 0.4 + 2 * 10)
+    assert found.bic == pytest.approx(2 * 1_000 * 0.4 + 10 * math.log(1_000))
+    values = msgspec.structs.replace(RUN, train={"rmse": 2.0})
+    normal = criteria_of(values, 100)
+    assert normal is not None and normal.aic == pytest.approx(100 * (math.log(2 * math.pi * 4.0) + 1) + 2 * 11)
+
+
+def test_what_has_no_likelihood_has_no_criteria() -> None:
+    assert criteria_of(msgspec.structs.replace(RUN, family="forest"), 1_000) is None
+    assert criteria_of(msgspec.structs.replace(RUN, train={}), 1_000) is None
