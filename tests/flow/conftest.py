@@ -24,12 +24,14 @@ def write_bank(path: Path, *, n_rows: int, skip: int = 0, step: int = 1) -> Path
 
 
 def begin(folder: Path, *, n_rows: int = 4000, budget_s: float = 20) -> Path:
-    """Begin a project on some rows of the bundled bank data, with a short search."""
+    """Begin a project on some rows of the bundled bank data, with a short search that ends by count."""
     folder.mkdir(parents=True, exist_ok=True)
     file = write_bank(folder / "bank.csv", n_rows=n_rows, skip=20_000)
     flow.init(str(file), target="y", folder=folder, exclude=("duration",))
     settings = folder / "palio.toml"
-    settings.write_text(settings.read_text("utf-8").replace("budget_s = 300", f"budget_s = {budget_s}"), "utf-8")
+    settings.write_text(
+        settings.read_text("utf-8").replace("budget_s = 300", f"budget_s = {budget_s}\ntrials = 4"), "utf-8"
+    )
     return folder
 
 
