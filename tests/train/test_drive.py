@@ -61,7 +61,7 @@ class Noting(InlineEngine):
 
 
 def clock_of(seconds: float, **changes: Any) -> Clock:
-    how = {"n_workers": 1, "n_rows_a_fold": 266.0, "n_rows": 400, "quiet_overhead_s": 0.1} | changes
+    how = {"n_workers": 1, "n_rows_a_fold": 266.0, "n_rows": 400, "sign": 1.0, "quiet_overhead_s": 0.1} | changes
     return Clock(ends=time.monotonic() + seconds, **how)
 
 

@@ -68,7 +68,7 @@ def test_no_time_that_was_measured_decides_where_any_machine_must_end_the_same()
     cost = Cost(fit_s=1.0, latency_ms_p50=0.7, latency_ms_p99=0.9, size_mb=2.0)
     by_count = field_of(LESSON, TERMS)
     assert (_price(by_count, cost).latency_ms, _price(by_count, cost).size_mb) == (0.0, 2.0)
-    clock = Clock(ends=time.monotonic() + 60, n_workers=1, n_rows_a_fold=1.0, n_rows=1, quiet_overhead_s=0.0)
+    clock = Clock(ends=time.monotonic() + 60, n_workers=1, n_rows_a_fold=1.0, n_rows=1, sign=1.0, quiet_overhead_s=0.0)
     for field in (field_of(LESSON, TERMS, clock=clock), field_of(LESSON, TERMS, limits=Limits(latency_ms_p99=5.0))):
         assert _price(field, cost).latency_ms == 0.7
     assert _price(by_count, None).size_mb == 0.0

@@ -90,7 +90,7 @@ def test_the_last_point_is_the_score_of_the_search() -> None:
 
 
 def test_no_curve_is_begun_that_would_break_the_budget() -> None:
-    clock = Clock(ends=time.monotonic(), n_workers=1, n_rows_a_fold=400.0, n_rows=600, quiet_overhead_s=0.0)
+    clock = Clock(ends=time.monotonic(), n_workers=1, n_rows_a_fold=400.0, n_rows=600, sign=1.0, quiet_overhead_s=0.0)
     assert drawn(cut(labelled(600)), "linear", clock=clock) is None
 
 
