@@ -40,7 +40,7 @@ from palio.train.terms import Terms
 if TYPE_CHECKING:
     from palio.store import Store
 
-WHOLE_CELLS = 60_000
+WHOLE_CELLS = 12_000
 """Up to so many cells every candidate is fitted on all folds at once: there is nothing to save."""
 GLANCE_S = 0.03
 """Seconds of CPU that it takes to see how busy the machine is."""

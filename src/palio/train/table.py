@@ -15,15 +15,15 @@ FAMILIES: dict[str, str] = {
     "words": "palio.train.families.words:FAMILY",
     "linear": "palio.train.families.linear:FAMILY",
     "lightgbm": "palio.train.families.boosting:FAMILY",
-    "bayes": "palio.train.families.bayes:FAMILY",
-    "neighbours": "palio.train.families.neighbours:FAMILY",
     "svm": "palio.train.families.svm:FAMILY",
-    "mlp": "palio.train.families.mlp:FAMILY",
-    "forest": "palio.train.families.forest:FAMILY",
     "xgboost": "palio.train.families.xgboost:FAMILY",
     "catboost": "palio.train.families.catboost:FAMILY",
+    "mlp": "palio.train.families.mlp:FAMILY",
+    "forest": "palio.train.families.forest:FAMILY",
+    "neighbours": "palio.train.families.neighbours:FAMILY",
+    "bayes": "palio.train.families.bayes:FAMILY",
 }
-"""Name → `module:attribute`, in the order in which they are tried: a model is always at hand, the costly come last."""
+"""Name → `module:attribute`, in the order in which they are tried: a model is always at hand, and what promises most comes soon."""
 
 
 def load_family(name: str) -> Family:
