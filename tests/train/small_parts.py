@@ -77,6 +77,7 @@ def field_of(lesson: Lesson, terms: Terms, **changes: Any) -> Field:
         "n_train": len(lesson.examples.target),
         "n_folds": lesson.n_folds,
         "n_blocks": 1,
+        "in_use": lesson.n_folds,
         "engine": InlineEngine(lesson, families),
         "clock": None,
         "progress": SILENT,

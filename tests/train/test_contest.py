@@ -189,7 +189,7 @@ def test_a_clock_that_is_over_before_it_begins_still_gives_a_model(
 
 def test_the_clock_stops_a_search_that_is_slower_than_it_says(prepare: Prepare) -> None:
     found = search(prepare("cancer"), trials=0, budget_s=5.0, families=("dummy", odd.Slow()))
-    assert found.stopped_by == "time"
+    assert found.stopped_by == "time", found
     assert found.bundle
     assert any("ended the search" in reason for reason in found.reasons)
 

@@ -166,6 +166,8 @@ def test_a_plan_is_followed_step_by_step() -> None:
         records.Step(number=s.number, candidate=s.candidate, family=s.family, params=s.params, folds=s.folds)
         for s in steps
     )
-    again = run(Rerun(records.SearchPlan(id="p", steps=told, chosen="c", seconds=1.0), TERMS), by_family, n_workers=3)
+    again = run(
+        Rerun(records.SearchPlan(id="p", steps=told, n_folds=5, chosen="c", seconds=1.0), TERMS), by_family, n_workers=3
+    )
     what = [(s.number, s.candidate, s.family, s.params, s.seed, s.folds) for s in steps]
     assert what == [(s.number, s.candidate, s.family, s.params, s.seed, s.folds) for s in again]

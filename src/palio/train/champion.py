@@ -146,7 +146,7 @@ class Champion:
         if self._field.plan is not None:
             return number not in self._field.plan.kept
         left = self._left_s()
-        return left is None or left > LEAST_S or not self._candidates[number].graph
+        return left is None or left > LEAST_S
 
     def _here(self, number: int) -> Outcome:
         field = self._field

@@ -140,7 +140,7 @@ def search(
             race=_race(entrants, cut, terms, trials) if plan is None else Rerun(plan, terms),
             engine=hands,
             spare=spare,
-            n_folds=cut.lesson.n_folds,
+            n_folds=cut.lesson.n_folds if plan is None else plan.n_folds,
             n_blocks=cut.n_blocks,
             clock=clock,
             progress=progress,
@@ -187,7 +187,14 @@ def search(
     seconds = round(time.monotonic() - started, 3)
     if plan is None:
         steps = tuple(sorted(drive.steps, key=lambda step: step.number))
-        made = SearchPlan(id=plan_id, steps=steps, chosen=outcome.chosen, kept=outcome.kept, seconds=seconds)
+        made = SearchPlan(
+            id=plan_id,
+            steps=steps,
+            n_folds=drive.n_folds,
+            chosen=outcome.chosen,
+            kept=outcome.kept,
+            seconds=seconds,
+        )
         plan = _keep(store, made)
     return _keep(
         store,

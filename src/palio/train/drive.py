@@ -247,7 +247,7 @@ class Drive:
             metrics=self.terms.metrics,
             n_blocks=self.n_blocks,
             limit_s=limit if is_new or limit is None else 2 * limit + 1,
-            wants_graph=step.number < N_WITH_GRAPH or step.folds[-1] == self.n_folds - 1,
+            wants_graph=step.number < N_WITH_GRAPH or step.folds[-1] >= self.n_folds - 1,
         )
 
     def _patience(self, order: Order) -> float | None:
@@ -274,6 +274,7 @@ class Drive:
         candidate = self.candidates[step.candidate]
         if self.clock is not None:
             self.clock.take_in(outcome)
+        self.is_cut |= outcome.status == "late"
         trial.take_in(candidate, step, outcome)
         if candidate.whole_at is None and len(candidate.scores) >= self.n_folds:
             candidate.whole_at = step.number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from palio.core.records import Cost, Member, Run
 from palio.core.words import counted
 from palio.train import calibration, ensemble, failures, threshold
 from palio.train.champion import Champion, Made, differs, params_of
-from palio.train.choice import Choice, Limits, choose, resampled_error
+from palio.train.choice import Limits, choose, resampled_error
 from palio.train.explaining import criteria_of
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
@@ -76,7 +76,10 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
     reasons = [*choice.reasons, *failures.told(field, failed, candidates)]
     apart = {one.family: p for one in candidates.values() for p in one.parity if not p.passed}
     reasons += [f"{name} is out: {differs(parity)}" for name, parity in apart.items()]
-    made, finalist, out = _first_packed(field, candidates, choice, {one.run.id: one for one in found})
+    ranking = sorted(found, key=lambda one: choice.ranking.index(one.run))
+    if field.plan is not None:  # what was taken then, is taken again
+        ranking.sort(key=lambda one: one.run.id != field.plan.chosen)  # type: ignore[union-attr]
+    made, finalist, out = _first_packed(field, candidates, [*ranking, *_last_resorts(field, candidates, ranking)])
     runs = {run.id: run for run in (_run_of(field, one) for one in candidates.values())}
     runs |= {one.run.id: one.run for one in found} | {made.run.id: made.run}
     return Final(
@@ -89,21 +92,31 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
     )
 
 
+def _last_resorts(field: Field, candidates: Mapping[int, Candidate], ranking: Sequence[Finalist]) -> Iterator[Finalist]:
+    """Return what has a graph already, so that there is a model whatever the clock says; the constant answer last."""
+    ready = [one for one in candidates.values() if one.graph and one.answers and not one.failed]
+    sign = field.terms.sign
+    for one in sorted(ready, key=lambda one: (one.family == "dummy", -sign * (one.mean() or 0.0), one.number)):
+        if all(parity.passed for parity in one.parity):
+            made = _single(field, one, sorted(one.answers))
+            if made.run.id not in {known.run.id for known in ranking}:
+                yield made
+
+
 def _first_packed(
-    field: Field, candidates: Mapping[int, Candidate], choice: Choice, finalists: Mapping[str, Finalist]
+    field: Field, candidates: Mapping[int, Candidate], ranking: Iterable[Finalist]
 ) -> tuple[Made, Finalist, list[str]]:
     """Pack the first of the ranking that can be, and say why those before it cannot."""
-    ranking = list(choice.ranking)
-    if field.plan is not None:  # what was taken then, is taken again
-        ranking.sort(key=lambda run: run.id != field.plan.chosen)  # type: ignore[union-attr]
     reasons: list[str] = []
     last: Exception | None = None
-    for run in ranking:
+    for finalist in ranking:
         try:
-            return Champion(field, candidates, finalists[run.id]).pack(), finalists[run.id], reasons
+            return Champion(field, candidates, finalist).pack(), finalist, reasons
         except Exception as error:  # noqa: BLE001 - the next one is taken
             last = error
-            reasons.append(f"{run.family} is out: {line_of(error)}{'' if line_of(error).endswith('.') else '.'}")
+            reasons.append(
+                f"{finalist.run.family} is out: {line_of(error)}{'' if line_of(error).endswith('.') else '.'}"
+            )
     raise last or PalioError("train: no candidate could be fitted", hint="raise [train] budget_s")
 
 
@@ -217,7 +230,7 @@ def _says_little(field: Field, whole: Sequence[Candidate], fine: Sequence[Candid
     learners = [one for one in fine if one.family != "dummy"]
     rivals = [one for one in whole if one.family != "dummy"]
     if not rivals or not learners:
-        return bool(learners)
+        return True
     sign = field.terms.sign
 
     def best(some: Sequence[Candidate]) -> float:

@@ -135,6 +135,8 @@ class SearchPlan(Record, frozen=True, kw_only=True):
     """Made of the inputs and the budget, so that a rerun finds it."""
     steps: tuple[Step, ...]
     """In the order of their numbers."""
+    n_folds: int
+    """Folds that candidates were compared on in the end."""
     chosen: str
     """Identity of the run that was packed."""
     kept: tuple[int, ...] = ()

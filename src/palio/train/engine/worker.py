@@ -37,6 +37,7 @@ def main() -> None:
     parent = os.getppid()
     calm_threads()
     pipe = Connection(int(sys.argv[1]))
+    folder: Path | None = None
     try:
         _load()
         folder = Path(pipe.recv())
@@ -58,6 +59,8 @@ def main() -> None:
             else:
                 pipe.send(carry_out(order, family, lesson, pace))
     except (EOFError, OSError):
+        if folder is not None and os.getppid() != parent:  # it was killed, and cannot clean up any more
+            shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
 
