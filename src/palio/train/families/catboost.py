@@ -112,8 +112,9 @@ class Catboost(InRounds):
         watched = None if watch is None else start.pool(watch, preprocessing)
         check_time(deadline)
         pace = Pace(patience_of(params, examples.shape), deadline)
-        n_leaves = 2 ** int(params["depth"])
-        usual = most_rounds(params, examples.shape, n_leaves=n_leaves) if watched else expected_rounds(params)
+        # a leaf has a number for each class, which takes a quarter of the bytes of a leaf
+        n_leaves = 2 ** int(params["depth"]) * (1 + trees_a_round(examples.shape) // 4)
+        usual = most_rounds(params, leaves_a_round=n_leaves) if watched else expected_rounds(params)
         booster = catboost.CatBoost(
             _settings(params, start, seed, rows.shape) | {"iterations": int(params.get(ROUNDS, usual))}
         )
