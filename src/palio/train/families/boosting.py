@@ -132,7 +132,8 @@ class Boosting(InRounds):
             watched = [lightgbm.Dataset(matrix, watch.target, weight=watch.weights, reference=rows, **data)]
         check_time(deadline)
         pace = Pace(patience_of(params, shape), deadline)
-        usual = most_rounds(params, shape, n_leaves=int(params["num_leaves"])) if watched else expected_rounds(params)
+        n_leaves = int(params["num_leaves"]) * trees_a_round(shape)
+        usual = most_rounds(params, leaves_a_round=n_leaves) if watched else expected_rounds(params)
         booster = lightgbm.train(
             settings,
             rows,

@@ -64,10 +64,10 @@ class Catboost(InRounds):
         return 0.2 + 1e-7 * shape.n_rows * shape.n_features + expected_rounds(params) * round_s
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
-        """Return trees of depth six."""
+        """Return trees of depth six, in longer steps for many classes: they need a thousand rounds otherwise."""
         return [
             {
-                "learning_rate": 0.08,
+                "learning_rate": 0.15 if shape.n_classes > 2 else 0.08,
                 "depth": 6,
                 "l2_leaf_reg": 3.0,
                 "random_strength": 1.0,
@@ -114,8 +114,9 @@ class Catboost(InRounds):
         watched = None if watch is None else start.pool(watch, preprocessing)
         check_time(deadline)
         pace = Pace(patience_of(params, examples.shape), deadline)
-        n_leaves = 2 ** int(params["depth"])
-        usual = most_rounds(params, examples.shape, n_leaves=n_leaves) if watched else expected_rounds(params)
+        # a leaf has a number for each class, which takes a quarter of the bytes of a leaf
+        n_leaves = 2 ** int(params["depth"]) * (1 + trees_a_round(examples.shape) // 4)
+        usual = most_rounds(params, leaves_a_round=n_leaves) if watched else expected_rounds(params)
         booster = catboost.CatBoost(
             _settings(params, start, seed, rows.shape) | {"iterations": int(params.get(ROUNDS, usual))}
         )

@@ -57,10 +57,9 @@ def expected_rounds(params: Params) -> int:
     return int(params.get(ROUNDS, round(np.clip(20.0 / params["learning_rate"], 40, 1000))))
 
 
-def most_rounds(params: Params, shape: Shape, *, n_leaves: int) -> int:
-    """Say how many rounds a fit that watches rows may take, each of trees with `n_leaves`."""
-    that_fit = MAX_LEAVES // (trees_a_round(shape) * n_leaves)
-    return max(20, min(round(100.0 / float(params["learning_rate"])), that_fit, 3000))
+def most_rounds(params: Params, *, leaves_a_round: int) -> int:
+    """Say how many rounds a fit that watches rows may take, each of which adds so many leaves."""
+    return max(20, min(round(100.0 / float(params["learning_rate"])), MAX_LEAVES // leaves_a_round, 3000))
 
 
 def trees_a_round(shape: Shape) -> int:

@@ -115,8 +115,8 @@ class Xgboost(InRounds):
         watched = [] if watch is None else [(_matrix(watch, preprocessing), "watched")]
         check_time(deadline)
         pace = Pace(patience_of(params, examples.shape), deadline)
-        n_leaves = int(params["max_leaves"])
-        usual = most_rounds(params, examples.shape, n_leaves=n_leaves) if watched else expected_rounds(params)
+        n_leaves = int(params["max_leaves"]) * trees_a_round(examples.shape)
+        usual = most_rounds(params, leaves_a_round=n_leaves) if watched else expected_rounds(params)
         booster = xgboost.train(
             _settings(params, examples, seed),
             rows,
