@@ -144,6 +144,8 @@ class Drive:
     steps: list[records.Step] = field(default_factory=list)
     gains: list[records.Gain] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+    _gone_on_with: bool = False
+    """The other folds of a candidate that promises something were begun."""
     is_cut: bool = False
     """The clock ended it before the plan did."""
 
@@ -207,18 +209,18 @@ class Drive:
         return step
 
     def _shortened(self, step: Step) -> Step:
-        """Let candidates be compared on fewer folds, where not even two could be fitted on all of them."""
+        """Let candidates be compared on fewer folds, where not even the best so far could be fitted on all of them."""
         candidate = self.candidates[step.candidate]
         if self.clock is None or step.candidate == step.number or not candidate.scores:
             return step
-        learners = [one for one in self.candidates.values() if one.is_whole and one.family not in ("dummy", "linear")]
-        if len(learners) >= 2:
+        if self._gone_on_with:
             return step
         left = self._left_s(self.clock)
         for n_folds in (self.n_folds, *(n for n in FEWER_FOLDS if n < self.n_folds)):
             if candidate.fit_s * SLOWER * (n_folds - 1) <= WHOLE_SHARE * left:
                 break
         self.n_folds = n_folds
+        self._gone_on_with = True
         return dataclasses.replace(step, folds=tuple(fold for fold in step.folds if fold < n_folds))
 
     def _order(self, step: Step) -> Order | None:

@@ -80,7 +80,9 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
     if field.plan is not None:  # what was taken then, is taken again
         ranking.sort(key=lambda one: one.run.id != field.plan.chosen)  # type: ignore[union-attr]
     made, finalist, out = _first_packed(field, candidates, [*ranking, *_last_resorts(field, candidates, ranking)])
-    runs = {run.id: run for run in (_run_of(field, one) for one in candidates.values())}
+    runs = {
+        run.id: msgspec.structs.replace(run, cost=None) for run in (_run_of(field, one) for one in candidates.values())
+    }
     runs |= {one.run.id: one.run for one in found} | {made.run.id: made.run}
     return Final(
         runs=tuple(sorted(runs.values(), key=lambda run: run.trial)),

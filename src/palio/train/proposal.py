@@ -13,7 +13,7 @@ from palio.core.records import Task
 from palio.train.family import Family, Params, Shape
 
 Past = tuple[Params, float | None]
-FIRST_GUESSES = 4
+FIRST_GUESSES = 2
 """Trials of a family before the sampler reads anything into them."""
 
 
