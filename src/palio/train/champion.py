@@ -140,7 +140,9 @@ class Champion:
 
     def _left_s(self) -> float | None:
         clock = self._field.clock
-        return None if clock is None else clock.end - 0.5 * clock.overhead_s - time.monotonic()
+        if clock is None:
+            return None
+        return clock.end - clock.besides_s(self._candidates) - time.monotonic()
 
     def _is_worth_it(self, number: int) -> bool:
         if self._field.plan is not None:

@@ -141,6 +141,7 @@ def search(
             engine=hands,
             spare=spare,
             n_folds=cut.lesson.n_folds if plan is None else plan.n_folds,
+            n_distinct=cut.n_distinct,
             n_blocks=cut.n_blocks,
             clock=clock,
             progress=progress,

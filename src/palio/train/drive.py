@@ -38,16 +38,15 @@ MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 """Shares of the budget that what follows the search, and export and checks, may take at most."""
 ROWS_ANSWERED = 12_000
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
-FEWER_FOLDS = (5, 3, 2)
-WHOLE_SHARE = 0.45
-"""Share of the time that is left which the other folds of one candidate may take, else fewer folds are used."""
+FEWEST_FOLDS, N_COMPARED, WHOLE_SHARE = 2, 5, 0.6
+"""There are as many folds as the five best candidates can be fitted on in this share of the time, and at least two."""
 N_REFITTED, MOST_REFITTING = 4, 0.25
 """Candidates, the best, that time is left to fit on all rows; and the share of the budget that may take."""
 LAST_SHARE = 0.2
 """Share of the budget that is left to pack a model and to judge it, if there was none before."""
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
-GRACE, WARM_UP_S = 1.5, 3.0
+GRACE, WARM_UP_S, EXPORT_S = 1.5, 3.0, 5.0
 """A fit that takes so many times its limit, and some seconds to load its library, is ended from outside."""
 TOO_MANY_SKIPPED = 6
 """After so many steps in a row for which there was no time, the race is over."""
@@ -97,7 +96,7 @@ class Clock:
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits need: the best candidates, on all rows."""
         growth = float(max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
-        overhead = self.overhead_s + self._answering_s(candidates)
+        overhead = self.besides_s(candidates)
         known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
         pool = [one for one in known if one.is_whole] or known
         best = sorted(pool, key=lambda one: -self.sign * (one.mean((0,)) or 0.0))[:N_REFITTED]
@@ -106,6 +105,10 @@ class Clock:
             return overhead
         total = self.end - self.started
         return overhead + min(max(max(fits), sum(fits) / self.n_workers), MOST_REFITTING * total)
+
+    def besides_s(self, candidates: Mapping[int, Candidate]) -> float:
+        """Return the seconds that a champion needs beside its fit: export, checks, description, packing."""
+        return self.overhead_s + self._answering_s(candidates)
 
     def _answering_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
@@ -134,6 +137,8 @@ class Drive:
     spare: Engine
     """Carries out in this process what must not fail: the constant answer."""
     n_folds: int
+    n_distinct: int
+    """Folds of one cross-validation, where it is repeated."""
     n_blocks: int
     clock: Clock | None
     """None: the plan ends by count, not by time."""
@@ -209,19 +214,24 @@ class Drive:
         return step
 
     def _shortened(self, step: Step) -> Step:
-        """Let candidates be compared on fewer folds, where not even the best so far could be fitted on all of them."""
+        """Let candidates be compared on fewer folds, where the best so far could not be fitted on all of them."""
         candidate = self.candidates[step.candidate]
         if self.clock is None or step.candidate == step.number or not candidate.scores:
             return step
-        if self._gone_on_with:
-            return step
-        left = self._left_s(self.clock)
-        for n_folds in (self.n_folds, *(n for n in FEWER_FOLDS if n < self.n_folds)):
-            if candidate.fit_s * SLOWER * (n_folds - 1) <= WHOLE_SHARE * left:
-                break
-        self.n_folds = n_folds
-        self._gone_on_with = True
-        return dataclasses.replace(step, folds=tuple(fold for fold in step.folds if fold < n_folds))
+        if not self._gone_on_with:
+            self._gone_on_with = True
+            self.n_folds = self._folds_in_time(self.clock)
+        return dataclasses.replace(step, folds=tuple(fold for fold in step.folds if fold < self.n_folds))
+
+    def _folds_in_time(self, clock: Clock) -> int:
+        """Return the folds that the candidates that promise most can be fitted on in a part of the time left."""
+        known = [one for one in self.candidates.values() if one.scores and one.family != "dummy"]
+        best = sorted(known, key=lambda one: -self.terms.sign * (one.mean((0,)) or 0.0))[:N_COMPARED]
+        a_fold = SLOWER * sum(one.fit_s for one in best)
+        most = 1 + int(WHOLE_SHARE * self._left_s(clock) * clock.n_workers / max(a_fold, 1e-9))
+        if most >= self.n_distinct:  # of repeated folds, whole repetitions
+            most -= most % self.n_distinct
+        return min(self.n_folds, max(FEWEST_FOLDS, most))
 
     def _order(self, step: Step) -> Order | None:
         """Return what to ask for a step; None if there is no time for it."""
@@ -256,7 +266,8 @@ class Drive:
         if self.clock is None:
             return None
         end = max(0.05, (self.clock.end if self._has_learned() else self.clock.last) - time.monotonic())
-        return end if order.limit_s is None else min(end, GRACE * order.limit_s + WARM_UP_S * self.clock.slowness)
+        besides = WARM_UP_S + (EXPORT_S if order.wants_graph else 0.0)
+        return end if order.limit_s is None else min(end, GRACE * order.limit_s + besides * self.clock.slowness)
 
     def _wait_s(self) -> float:
         return 1.0 if self.clock is None else float(np.clip(self._left_s(self.clock), 0.05, 1.0))

@@ -38,6 +38,9 @@ from palio.train.family import (
 )
 from palio.train.features import preprocessing_for
 
+MANY_CLASSES = 4
+"""Of more classes, each a tree a round, steps are longer: half the trees for about the same loss."""
+
 
 class Boosting(InRounds):
     """Boosted trees that stop when the watched rows say so.
@@ -66,7 +69,7 @@ class Boosting(InRounds):
         """
         small = shape.n_rows < 5_000
         base: Params = {
-            "learning_rate": 0.05,
+            "learning_rate": 0.1 if shape.n_classes > MANY_CLASSES else 0.05,
             "num_leaves": 12 if small else 31,
             "min_data_in_leaf": 20,
             "feature_fraction": 0.7,
@@ -78,7 +81,7 @@ class Boosting(InRounds):
         }
         bushy = base | {
             "num_leaves": 8 if small else 80,
-            "learning_rate": 0.03,
+            "learning_rate": 0.06 if shape.n_classes > MANY_CLASSES else 0.03,
             "min_data_in_leaf": 40,
             "lambda_l2": 5.0,
         }
