@@ -21,7 +21,7 @@ from palio.train.field import Field, Finalist
 from palio.train.orders import Order, Outcome
 from palio.train.pace import Pace
 from palio.train.race import Candidate
-from palio.train.work import carry_out, checked_rows, numbers_of, score_numbers, thinned
+from palio.train.work import N_HARD, carry_out, checked_rows, numbers_of, score_numbers, thinned
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
@@ -193,8 +193,8 @@ class Champion:
         graphs = [outcome.graph for outcome in fitted.values()]
         shares = [weights[number] for number in fitted]
         graph = model.join(graphs, shares, schema=schema, task=task, calibration=how, threshold=at)
-        runner = model.Graph(graph)
-        members = [model.Graph(one) for one in graphs]
+        runner = model.Graph(graph, threads=2)
+        members = [model.Graph(one, threads=2) for one in graphs]
 
         def mixed(feeds: Any, known: Sequence[Array | None]) -> model.Outputs:
             total: Any = 0.0
@@ -203,7 +203,7 @@ class Champion:
                 total = total + weights[number] * answers
             return field.outputs(total if how is None else model.calibrated(total, how), at)
 
-        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph)
+        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD)
         libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])
         checks = (
             model.check_parity(runner, feeds, libraries, path="library and graph"),

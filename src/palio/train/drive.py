@@ -36,7 +36,9 @@ LEAST_CPU_S = 0.05
 MAX_SLOWNESS = 10.0
 MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 """Shares of the budget that what follows the search, and export and checks, may take at most."""
-ROWS_ANSWERED = 12_000
+CHECK_S = 1.0
+"""What it takes to export one of them, and to hold it against its library."""
+ROWS_ANSWERED = 8_000
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
 FEWEST_FOLDS, N_COMPARED, WHOLE_SHARE = 2, 5, 0.6
 """There are as many folds as the five best candidates can be fitted on in this share of the time, and at least two."""
@@ -100,7 +102,7 @@ class Clock:
         known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
         pool = [one for one in known if one.is_whole] or known
         best = sorted(pool, key=lambda one: -self.sign * (one.mean((0,)) or 0.0))[:N_REFITTED]
-        fits = [one.fit_s * growth for one in best]
+        fits = [one.fit_s * growth + CHECK_S * self.slowness for one in best]
         if not fits:
             return overhead
         total = self.end - self.started
@@ -112,9 +114,9 @@ class Clock:
 
     def _answering_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
-        slowest = max((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), default=0.0)
+        costs = sorted((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), reverse=True)
         most = MOST_OVERHEAD * (self.ends - self.started)
-        return min(1e-3 * slowest * ROWS_ANSWERED * self.slowness, most)
+        return min(1e-3 * sum(costs[:N_REFITTED]) * ROWS_ANSWERED * self.slowness, most)
 
     def left_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that are left for the search."""

@@ -46,8 +46,9 @@ def draw(field: Field, candidates: Mapping[int, Candidate], final: Final) -> Lea
     Source: Cortes, Jackel, Solla, Vapnik and Denker 1993, NeurIPS 6 (learning curves follow a power law).
     """
     one = candidates[max(final.members, key=lambda number: (final.members[number], -number))]
-    folds = tuple(fold for fold in range(field.n_folds) if f"quarter {fold}" in field.lesson.rows)
-    if one.family == "dummy" or not one.is_whole or len(folds) < field.n_folds:
+    wanted = range(min(field.n_folds, field.in_use))
+    folds = tuple(fold for fold in wanted if f"quarter {fold}" in field.lesson.rows and fold in one.scores)
+    if one.family == "dummy" or not one.is_whole or len(folds) < len(wanted):
         return None
     sizes = [np.mean([len(field.lesson.rows[f"{part} {fold}"]) for fold in folds]) for part in PARTS]
     if sizes[0] < LEAST_ROWS or (len(folds) < 2 and not field.holdout):

@@ -23,7 +23,7 @@ FAMILIES: dict[str, str] = {
     "neighbours": "palio.train.families.neighbours:FAMILY",
     "bayes": "palio.train.families.bayes:FAMILY",
 }
-"""Name → `module:attribute`, in the order in which they are tried: a model is always at hand, and what promises most comes soon."""
+"""Name → `module:attribute`, in the order in which they are tried: what promises most comes soon."""
 
 
 def load_family(name: str) -> Family:

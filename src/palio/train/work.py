@@ -20,11 +20,13 @@ from palio.train.pace import Pace
 
 COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
-MAX_CHECKED_ROWS = 5_000
+MAX_CHECKED_ROWS = 3_000
 """Rows that a graph is held against its library on, at most."""
-N_GLANCED = 1_000
+N_HARD = 2_048
+"""Rows that are made to break exports."""
+N_GLANCED = 500
 """Rows that the graph of a fold's model is held against its library on."""
-MAX_SEEN_ROWS = 5_000
+MAX_SEEN_ROWS = 2_000
 """Rows that the score on what was learned is computed on, at most."""
 
 
@@ -144,7 +146,7 @@ def checked_rows(examples: Examples) -> Examples:
 
 
 def check(
-    graph: bytes, fitted: Fitted, rows: Examples, reference: model.Outputs | None = None, *, n_hard: int = 4096
+    graph: bytes, fitted: Fitted, rows: Examples, reference: model.Outputs | None = None, *, n_hard: int = N_HARD
 ) -> tuple[Parity, ...]:
     """Compare a graph with the library's own answer: on `rows`, and on rows that are made to break exports."""
     runner = model.Graph(graph)
