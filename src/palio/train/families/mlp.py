@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from palio import model
+from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
 from palio.train.family import (
     Array,
@@ -130,6 +131,8 @@ class Mlp:
 
         check_time(deadline)
         loss = loss_of(examples, self.name)
+        if examples.task.kind == "regression" and np.ptp(examples.target) == 0.0:
+            raise InputError("mlp: every value is the same", hint="bring rows of different values")
         preprocessing = examples.preprocessing("linear")
         rng = np.random.default_rng(seed)
         chosen = some(len(examples.target), MAX_SAMPLE, rng)
