@@ -205,11 +205,11 @@ class Champion:
 
         feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD)
         libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])
+        hard_answers = mixed(hard, [None] * len(fitted))
+        path = "library and graph"
         checks = (
-            model.check_parity(runner, feeds, libraries, path="library and graph"),
-            model.check_parity(
-                runner, hard, mixed(hard, [None] * len(fitted)), path="library and graph, rows made to be hard"
-            ),
+            model.check_parity(runner, feeds, libraries, path=path, threshold=at),
+            model.check_parity(runner, hard, hard_answers, path=f"{path}, rows made to be hard", threshold=at),
         )
         own = [one for outcome in fitted.values() for one in outcome.parity]
         return graph, (*checks, *(one for one in own if not one.passed))

@@ -18,19 +18,31 @@ TOLERANCE = 1e-9
 
 
 def check_parity(
-    graph: Graph, feeds: Feeds, reference: Outputs, *, path: str = "library and graph", tolerance: float = TOLERANCE
+    graph: Graph,
+    feeds: Feeds,
+    reference: Outputs,
+    *,
+    path: str = "library and graph",
+    tolerance: float = TOLERANCE,
+    threshold: float | None = None,
 ) -> Parity:
     """Compare the answers of `graph` to `feeds` with `reference`: see `compare_outputs`."""
-    return compare_outputs(graph.predict(feeds), reference, path=path, tolerance=tolerance)
+    return compare_outputs(graph.predict(feeds), reference, path=path, tolerance=tolerance, threshold=threshold)
 
 
 def compare_outputs(
-    outputs: Outputs, reference: Outputs, *, path: str = "library and graph", tolerance: float = TOLERANCE
+    outputs: Outputs,
+    reference: Outputs,
+    *,
+    path: str = "library and graph",
+    tolerance: float = TOLERANCE,
+    threshold: float | None = None,
 ) -> Parity:
     """Compare answers row by row.
 
     Probabilities differ by |a - b|; values by |a - b| / max(1, |b|). A label counts as different unless the reference
-    gives the two labels' best probabilities within `tolerance` of each other: the last bit of a sum breaks such ties.
+    gives the two labels' best probabilities within `tolerance` of each other, or that of the second of two classes within
+    it of the `threshold` from which it is said: the last bit of a sum breaks such ties.
     An answer that is not a number never passes.
 
     Raises:
@@ -49,7 +61,8 @@ def compare_outputs(
         largest = _largest(outputs.probabilities - reference.probabilities)
         differs = as_texts(outputs.prediction) != as_texts(reference.prediction)
         best = np.sort(reference.probabilities, axis=1)[:, -2:]
-        n_label_diffs = int((differs & ~(best[:, 1] - best[:, 0] <= tolerance)).sum())
+        apart = best[:, 1] - best[:, 0] if threshold is None else np.abs(reference.probabilities[:, 1] - threshold)
+        n_label_diffs = int((differs & ~(apart <= tolerance)).sum())
     else:
         expected = np.asarray(reference.prediction, dtype=np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
