@@ -235,18 +235,6 @@ def table(prepare: Prepare, frame: pl.DataFrame, *, group: str | None = None, me
     return dataclasses.replace(ready, snapshot=snapshot, task=task, parts=parts)
 
 
-def test_what_no_family_reads_is_refused_before_anything_is_tried(prepare: Prepare) -> None:
-    text = "the box came on monday with a blue cover and some paper inside it"
-    rows = [f"{text[i % 20 :]} {i} {text[: i % 30]}" for i in range(120)]
-    ready = table(prepare, pl.DataFrame({"review": rows, "y": ["pos", "neg", "neg"] * 40}))
-    with pytest.raises(InputError, match=r"every feature is free text \(`review`\)") as caught:
-        search(ready, families=("linear",))
-    assert "columns of numbers" in caught.value.hint
-    assert not ready.store.records.all(Trial)
-    assert split.looks(ready.store, ready.parts) == 0
-    assert search(ready, families=("dummy",)).bundle
-
-
 def test_a_metric_that_no_look_can_give_is_refused_before_anything_is_tried(prepare: Prepare) -> None:
     rows = pl.DataFrame({"g": [f"g{i // 10}" for i in range(80)], "x": [float(i * i % 83) for i in range(80)]})
     ill = rows.with_columns(y=pl.when(pl.col("g") == "g3").then(pl.lit("ill")).otherwise(pl.lit("well")))

@@ -83,6 +83,7 @@ def drive(
         engine=engine(LESSON, named),
         spare=InlineEngine(LESSON, named),
         n_folds=3,
+        n_distinct=3,
         n_blocks=1,
         clock=clock,
         progress=SILENT,

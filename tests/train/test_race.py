@@ -156,7 +156,7 @@ def test_means_leave_out_what_is_not_defined() -> None:
     one = Candidate(0, "linear", {}, 0, scores={0: (0.5, np.nan), 1: (0.7,)})
     assert one.mean() == pytest.approx(0.6)
     assert one.mean([1]) == 0.7
-    assert one.defined() == [(0, 0), (1, 0)]
+    assert one.defined((0, 1)) == [(0, 0), (1, 0)]
     assert Candidate(0, "linear", {}, 0, scores={0: (np.nan,)}).mean() is None
 
 

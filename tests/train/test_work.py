@@ -84,6 +84,7 @@ def test_a_graph_is_made_where_it_is_wanted_and_checked() -> None:
     found = done(load_family("linear"), wants_graph=True)
     assert found.cost is not None and found.cost.latency_ms_p50 > 0
     assert len(found.parity) == 2 and all(one.passed for one in found.parity)
+    assert found.seen["log_loss"] > 0
     scored = LESSON.take("score 2")
     np.testing.assert_allclose(numbers_of(model.Graph(found.graph).predict(scored.feeds())), found.answers[2])
 
@@ -93,7 +94,6 @@ def test_an_order_without_folds_learns_from_everything() -> None:
     rows = checked_rows(LESSON.examples)
     assert found.checked is not None
     np.testing.assert_allclose(numbers_of(model.Graph(found.graph).predict(rows.feeds())), found.checked)
-    assert found.seen["log_loss"] > 0
 
 
 def test_a_metric_that_is_undefined_on_a_fold_has_no_score_there() -> None:
@@ -116,4 +116,7 @@ def test_an_error_is_told_in_one_line() -> None:
 def test_scores_are_those_of_the_metrics() -> None:
     task, truth = LESSON.examples.task, np.array([0, 1, 1])
     shares = np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
-    assert score_numbers(task, truth, shares) == measure.score(task, truth, shares.argmax(axis=1), shares)
+    answers = measure.Answers(shares.argmax(axis=1), shares)
+    assert score_numbers(task, truth, shares) == measure.score(task, truth, answers)
+    said = np.array([1, 1, 1])
+    assert score_numbers(task, truth, shares, said=said) == measure.score(task, truth, measure.Answers(said, shares))

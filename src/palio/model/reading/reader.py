@@ -41,7 +41,7 @@ class Reader:
     Example:
         >>> reader = Reader(Reading(input="note", tensor="#0", pieces=(0, 0), word_entries=("win", "win now", "now")))
         >>> feeds = reader.feeds([reader.row("Win, win now!"), reader.row("later")])
-        >>> feeds["#0.ids"].tolist(), feeds["#0.counts"].tolist()
+        >>> feeds["#0.ids"][:, :3].tolist(), feeds["#0.counts"][:, :3].tolist()
         ([[0, 2, 1], [0, 0, 0]], [[2.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
     """
 
