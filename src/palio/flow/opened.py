@@ -18,9 +18,9 @@ from palio.store import Store, open_store
 
 T = TypeVar("T", bound=Record)
 
-AFTER_SHARE, LEAST_AFTER_S, MOST_AFTER_S = 0.05, 2.0, 30.0
+AFTER_SHARE, LEAST_AFTER_S, MOST_AFTER_S = 0.05, 1.5, 30.0
 """Of the budget of a whole run so much is left to what follows the search: evaluation, replay at the gate, report."""
-LAST_S = 2.0
+LAST_S = 1.0
 """Of these, so much to what follows the evaluation."""
 
 

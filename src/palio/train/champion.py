@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_TIMINGS = 5
 """How often a candidate that is over the limit is timed before it counts as too slow."""
+LIKELY = 0.7
+"""Share of the seconds that a last fit is expected to take which must be left for it to be begun."""
 COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
 MAX_SEEN_ROWS = 20_000

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 N_WITH_GRAPH = 3
 """Steps whose model is exported at once, so that there is one whatever comes."""
+SOON_SHARE = 0.25
+"""Share of the budget that the first strong family may take for one fold."""
 STEPS_IN_BUDGET = 20
 """A fold of one candidate may take one part of so many of the time of all workers."""
 SHORTEST_S = 1.0
 """No fold is given less."""
+SHORT_S = 30.0
+"""In a search of fewer seconds every model is exported at once."""
 LEAST_LEFT_S = 0.3
 """With less time left than this no step is begun."""
 LEAST_CPU_S = 0.05
@@ -245,7 +249,10 @@ class Drive:
         if self.clock is not None and step.number >= N_ALWAYS:
             left = self._left_s(self.clock)
             if is_new:
-                limit = min(self.clock.fold_limit_s() * len(step.folds), left)
+                a_fold = self.clock.fold_limit_s()
+                if step.number < N_WITH_GRAPH:
+                    a_fold = max(a_fold, SOON_SHARE * (self.clock.ends - self.clock.started))
+                limit = min(a_fold * len(step.folds), left)
             else:
                 limit = candidate.fit_s * SLOWER * len(step.folds)
             if left < LEAST_LEFT_S or limit > left:
@@ -261,8 +268,12 @@ class Drive:
             metrics=self.terms.metrics,
             n_blocks=self.n_blocks,
             limit_s=limit if is_new or limit is None else 2 * limit + 1,
-            wants_graph=step.number < N_WITH_GRAPH or step.folds[-1] >= self.n_folds - 1,
+            wants_graph=step.number < N_WITH_GRAPH or self._is_short() or step.folds[-1] >= self.n_folds - 1,
         )
+
+    def _is_short(self) -> bool:
+        """Tell whether there may be no time for a last fit, so that each model of a fold must be able to serve."""
+        return self.clock is not None and self.clock.ends - self.clock.started < SHORT_S
 
     def _patience(self, order: Order) -> float | None:
         if self.clock is None:
@@ -279,7 +290,10 @@ class Drive:
         return self.clock is not None and self._left_s(self.clock) <= 0
 
     def _has_learned(self) -> bool:
-        return any(one.scores and one.family != "dummy" for one in self.candidates.values())
+        """Tell whether the first two families that learn have come to their end, and one of them to something."""
+        soon = [one for one in self.candidates.values() if one.number < N_WITH_GRAPH and one.family != "dummy"]
+        is_open = any(not one.scores and not one.failed and not one.was_ended for one in soon)
+        return not is_open and any(one.scores and one.family != "dummy" for one in self.candidates.values())
 
     def _left_s(self, clock: Clock) -> float:
         """Return the seconds that are left for steps."""

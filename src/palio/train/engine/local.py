@@ -104,7 +104,8 @@ class LocalEngine:
         if self.fault:
             self._spare.submit(order, kill_after_s=kill_after_s)
             return
-        worker = next(worker for worker in self._workers if worker.order is None)
+        free = [worker for worker in self._workers if worker.order is None]
+        worker = max(free, key=lambda worker: worker.is_ready)  # one that has loaded its libraries, if there is one
         worker.order, worker.kill_after_s = order, kill_after_s
         if worker.is_ready:
             self._send(worker)
