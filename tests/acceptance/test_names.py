@@ -19,8 +19,8 @@ from palio.model import Bundle
 from palio.store import open_store
 from palio.train import Examples
 from palio.train.family import graph_of
-from palio.train.finals import check
 from palio.train.table import load_family
+from palio.train.work import check
 
 HOUSE = (
     *(
