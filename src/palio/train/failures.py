@@ -9,6 +9,8 @@ from palio.train.field import Field
 from palio.train.race import Candidate
 from palio.train.trial import UNDEFINED
 
+NO_TIME = "there was no time for it"
+"""The reason of a candidate that was not begun."""
 WANT_OF_ROWS = (UNDEFINED, "only one class has examples", "no feature column holds two different values")
 """What the reason of a trial says that failed for want of rows."""
 
@@ -33,10 +35,12 @@ def told(field: Field, failures: Mapping[str, str], candidates: Mapping[int, Can
         for name, reason in failures.items()
     ]
     tried = {one.family for one in candidates.values()}
-    found += [f"{name} was left out: there was no time for it." for name in field.families if name not in tried]
+    found += [f"{name} was left out: {NO_TIME}." for name in field.families if name not in tried]
     once: set[str] = set()
     for one in candidates.values():
-        is_nothing = one.failed or (one.was_ended and not one.scores)
+        is_nothing = (one.failed and not one.asked.get("made")) or (one.was_ended and not one.scores)
+        if one.reason == NO_TIME:  # that the budget ended the search is told once
+            continue
         if one.reason and is_nothing and one.family not in failures and one.family not in once:
             once.add(one.family)
             found.append(f"One trial of {one.family} came to nothing: {one.reason}.")
