@@ -10,7 +10,8 @@ import pytest
 from palio.core.progress import SILENT
 from palio.store import Store, open_store
 from palio.testing.family import TASKS, examples_of
-from palio.train.drive import Clock, Drive
+from palio.train.clock import Clock
+from palio.train.drive import Drive
 from palio.train.engine.inline import InlineEngine
 from palio.train.family import Family
 from palio.train.orders import Order, Outcome

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import numpy as np
 import pytest
 
 from palio.core.records import Cost
 from palio.testing.family import TASKS, examples_of
 from palio.train.choice import Limits
-from palio.train.drive import Clock
-from palio.train.finals import MIX, _finalists, _price
+from palio.train.clock import Clock
+from palio.train.finals import MIX, _doubt, _finalists, _price
 from palio.train.race import Candidate
 from tests.train.small_parts import candidate_of, field_of, lesson_of, terms
 
@@ -72,3 +73,12 @@ def test_no_time_that_was_measured_decides_where_any_machine_must_end_the_same()
     for field in (field_of(LESSON, TERMS, clock=clock), field_of(LESSON, TERMS, limits=Limits(latency_ms_p99=5.0))):
         assert _price(field, cost).latency_ms == 0.7
     assert _price(by_count, None).size_mb == 0.0
+
+
+def test_a_score_of_one_fold_alone_is_told_to_flatter(whole: dict[int, Candidate]) -> None:
+    runs = {one.run.family: one.run for one in _finalists(field_of(LESSON, TERMS), dict(list(whole.items())[:2]))}
+    alone = msgspec.structs.replace(runs["linear"], fold_scores=(0.9,))
+    (told,) = _doubt(field_of(LESSON, TERMS), alone)
+    assert "may flatter" in told and "raise [train] budget_s" in told
+    assert _doubt(field_of(LESSON, TERMS), runs["linear"]) == []
+    assert _doubt(field_of(LESSON, TERMS, n_blocks=10), alone) == []

@@ -11,7 +11,7 @@ import pytest
 from palio.core.records import Column, LearningCurve, LearningPoint, Parts
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples
-from palio.train.drive import Clock
+from palio.train.clock import Clock
 from palio.train.family import Array
 from palio.train.finals import Final
 from palio.train.learning import _judged, draw, nested, sentence

@@ -20,7 +20,7 @@ from palio.train.family import Array, Examples, Family, Params
 from palio.train.field import Field, Finalist
 from palio.train.orders import Order, Outcome
 from palio.train.pace import Pace
-from palio.train.race import Candidate
+from palio.train.race import NO_TIME, Candidate
 from palio.train.work import N_HARD, carry_out, checked_rows, numbers_of, score_numbers, thinned
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Champion:
                 while waiting and (engine.n_free or not self._is_worth_it(waiting[0])):
                     number = waiting.pop(0)
                     if not self._is_worth_it(number):
-                        found[number] = self._of_a_fold(number, "there was no time for it")
+                        found[number] = self._of_a_fold(number, NO_TIME)
                     elif self._candidates[number].family == "dummy":  # there is always a model
                         found[number] = self._checked(self._here(number))
                     else:
@@ -133,7 +133,7 @@ class Champion:
                 left = self._left_s()
                 if left is not None and left <= 0 and running:  # a worker may not even have begun
                     for number in running:
-                        found[number] = self._of_a_fold(number, "there was no time for it")
+                        found[number] = self._of_a_fold(number, NO_TIME)
                     break
         finally:
             if running:

@@ -24,8 +24,9 @@ from palio.core.records import LearningCurve, Parts, Run, Schema, Search, Search
 from palio.core.words import counted, listed
 from palio.train import explaining, finals, learning
 from palio.train.choice import Limits, Prefer
+from palio.train.clock import Clock
 from palio.train.cutting import Cut, cut_rows
-from palio.train.drive import Clock, Drive
+from palio.train.drive import Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,10 @@ from palio import measure
 from palio.core import records
 from palio.core.progress import Progress
 from palio.train import trial
+from palio.train.clock import Clock
 from palio.train.engine.base import Engine
 from palio.train.orders import Order, Outcome
-from palio.train.race import LAG, N_ALWAYS, Candidate, Race, Rerun, Step
+from palio.train.race import LAG, N_ALWAYS, NO_TIME, Candidate, Race, Rerun, Step
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -27,109 +27,18 @@ N_WITH_GRAPH = 3
 """Steps whose model is exported at once, so that there is one whatever comes."""
 SOON_SHARE = 0.25
 """Share of the budget that the first strong family may take for one fold."""
-STEPS_IN_BUDGET = 20
-"""A fold of one candidate may take one part of so many of the time of all workers."""
-SHORTEST_S = 1.0
-"""No fold is given less."""
 SHORT_S = 30.0
 """In a search of fewer seconds every model is exported at once."""
 LEAST_LEFT_S = 0.3
 """With less time left than this no step is begun."""
-LEAST_CPU_S = 0.05
-"""A fit that takes less says nothing of the machine."""
-MAX_SLOWNESS = 10.0
-MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
-"""Shares of the budget that what follows the search, and export and checks, may take at most."""
-CHECK_S = 1.0
-"""What it takes to export one of them, and to hold it against its library."""
-ROWS_ANSWERED = 8_000
-"""Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
 FEWEST_FOLDS, N_COMPARED, WHOLE_SHARE = 2, 5, 0.6
 """There are as many folds as the five best candidates can be fitted on in this share of the time, and at least two."""
-N_REFITTED, MOST_REFITTING = 4, 0.25
-"""Candidates, the best, that time is left to fit on all rows; and the share of the budget that may take."""
-LAST_SHARE = 0.2
-"""Share of the budget that is left to pack a model and to judge it, if there was none before."""
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
 GRACE, WARM_UP_S, EXPORT_S = 1.5, 3.0, 5.0
 """A fit that takes so many times its limit, and some seconds to load its library, is ended from outside."""
 TOO_MANY_SKIPPED = 6
 """After so many steps in a row for which there was no time, the race is over."""
-
-
-@dataclass
-class Clock:
-    """How much time there is."""
-
-    ends: float
-    """Moment on `time.monotonic` at which everything must be done, what follows the search too."""
-    n_workers: int
-    n_rows_a_fold: float
-    n_rows: int
-    sign: float
-    """1 if more of the metric is better, else -1."""
-    quiet_overhead_s: float
-    """What export, checks and packing take on a quiet machine."""
-    quiet_after_s: float = 0.0
-    """What follows the search takes on a quiet machine."""
-    slowness: float = 1.0
-    """How many times slower than a quiet one this machine is: seconds for each second of CPU."""
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def end(self) -> float:
-        """Moment at which the search must be over."""
-        most = MOST_AFTER * (self.ends - self.started)
-        return self.ends - min(self.quiet_after_s * self.slowness, most)
-
-    @property
-    def last(self) -> float:
-        """Moment until which a search waits for the first model that learned something: nothing is worth more."""
-        return self.ends - LAST_SHARE * (self.ends - self.started)
-
-    @property
-    def overhead_s(self) -> float:
-        """What export, checks and packing take as the machine is."""
-        return min(self.quiet_overhead_s * self.slowness, MOST_OVERHEAD * (self.ends - self.started))
-
-    def take_in(self, outcome: Outcome) -> None:
-        """Learn from a fit how busy the machine is with other things."""
-        if outcome.cpu_s > LEAST_CPU_S:
-            seen = min(MAX_SLOWNESS, max(1.0, outcome.seconds / outcome.cpu_s))
-            self.slowness += 0.3 * (seen - self.slowness)
-
-    def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
-        """Return the seconds that the last fits need: the best candidates, on all rows."""
-        growth = float(max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
-        overhead = self.besides_s(candidates)
-        known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
-        pool = [one for one in known if one.is_whole] or known
-        best = sorted(pool, key=lambda one: -self.sign * (one.mean((0,)) or 0.0))[:N_REFITTED]
-        fits = [one.fit_s * growth + CHECK_S * self.slowness for one in best]
-        if not fits:
-            return overhead
-        total = self.end - self.started
-        return overhead + min(max(max(fits), sum(fits) / self.n_workers), MOST_REFITTING * total)
-
-    def besides_s(self, candidates: Mapping[int, Candidate]) -> float:
-        """Return the seconds that a champion needs beside its fit: export, checks, description, packing."""
-        return self.overhead_s + self._answering_s(candidates)
-
-    def _answering_s(self, candidates: Mapping[int, Candidate]) -> float:
-        """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
-        costs = sorted((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), reverse=True)
-        most = MOST_OVERHEAD * (self.ends - self.started)
-        return min(1e-3 * sum(costs[:N_REFITTED]) * ROWS_ANSWERED * self.slowness, most)
-
-    def left_s(self, candidates: Mapping[int, Candidate]) -> float:
-        """Return the seconds that are left for the search."""
-        return self.end - self.reserve_s(candidates) - time.monotonic()
-
-    def fold_limit_s(self) -> float:
-        """Return the seconds that one fold of a new candidate may take: more of the budget where all is slow."""
-        share = self.slowness**0.5 / STEPS_IN_BUDGET
-        return float(max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share))
 
 
 @dataclass
@@ -325,7 +234,7 @@ class Drive:
     def _note(self, step: Step, *, skipped: bool = False, lengths: tuple[int, ...] = ()) -> None:
         candidate = self.candidates[step.candidate]
         if skipped and not candidate.scores and not candidate.reason:
-            candidate.reason, candidate.was_ended = "there was no time for it", True
+            candidate.reason, candidate.was_ended = NO_TIME, True
         cost = candidate.cost
         self.steps.append(
             records.Step(

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 
 from palio.core.errors import PalioError
 from palio.train.field import Field
-from palio.train.race import Candidate
+from palio.train.race import NO_TIME, Candidate
 from palio.train.trial import UNDEFINED
 
-NO_TIME = "there was no time for it"
-"""The reason of a candidate that was not begun."""
 WANT_OF_ROWS = (UNDEFINED, "only one class has examples", "no feature column holds two different values")
 """What the reason of a trial says that failed for want of rows."""
 

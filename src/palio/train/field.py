@@ -13,7 +13,7 @@ from palio.core.progress import Progress
 from palio.core.records import Calibration, Run, SearchPlan, Snapshot
 from palio.train import ensemble
 from palio.train.choice import Limits
-from palio.train.drive import Clock
+from palio.train.clock import Clock
 from palio.train.engine.base import Engine
 from palio.train.family import Array, Family, class_outputs, value_outputs
 from palio.train.how import How

@@ -88,7 +88,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         runs=tuple(sorted(runs.values(), key=lambda run: run.trial)),
         chosen=made.run.id,
         bundle=made.run.bundle or "",
-        reasons=(*reasons, *out, *made.reasons),
+        reasons=(*reasons, *_doubt(field, made.run), *out, *made.reasons),
         members=finalist.weights,
         kept=made.kept,
     )
@@ -103,6 +103,16 @@ def _last_resorts(field: Field, candidates: Mapping[int, Candidate], ranking: Se
             made = _single(field, one, sorted(one.answers))
             if made.run.id not in {known.run.id for known in ranking}:
                 yield made
+
+
+def _doubt(field: Field, run: Run) -> list[str]:
+    """Say so where a score flatters: the rows of the only fold told when to stop, and who is the best."""
+    if field.holdout or len(run.fold_scores) > 1 or run.family == "dummy":
+        return []
+    return [
+        f"Warning: there was time for one fold alone, and {run.family} was chosen by it: its score there may flatter. "
+        "Trust the sealed test, or raise [train] budget_s."
+    ]
 
 
 def _first_packed(

@@ -39,6 +39,8 @@ HOPELESS_SHARE = 0.05
 TRIALS_A_SETTING = 4
 """Candidates of a family for each of its settings, at most."""
 MAX_STEPS = 400
+NO_TIME = "there was no time for it"
+"""The reason of a candidate that was not begun."""
 
 
 @dataclass
