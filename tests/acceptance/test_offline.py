@@ -16,8 +16,8 @@ from tests.flow.conftest import write_bank
 from tests.serve.small_graphs import write_identity
 
 traced = pytest.mark.skipif(bool(why_no_trace()), reason=why_no_trace() or "everything can be traced here")
-HURRY = {"budget_s = 300": "budget_s = 5", 'families = ["auto"]': 'families = ["linear"]'}
-ALERT = '\n[alert]\ncommand = ["tee", "-a", "alerts.json"]\n[retrain]\nbudget_s = 5\n'
+HURRY = {"budget_s = 300": "budget_s = 30", 'families = ["auto"]': 'families = ["linear"]'}
+ALERT = '\n[alert]\ncommand = ["tee", "-a", "alerts.json"]\n[retrain]\nbudget_s = 20\n'
 STEPS = """
 ingest
 split
@@ -55,7 +55,7 @@ def live(home: Home) -> None:
 
 def verbs(home: Home) -> list[str]:
     """Run each verb in a process of its own, and return their names."""
-    rows = write_bank(home.folder / "bank.csv", n_rows=1500, skip=20_000)
+    rows = write_bank(home.folder / "bank.csv", n_rows=6000, skip=20_000)
     ran = ["init"]
     home.run(*PALIO, "init", str(rows), "--target", "y", "--exclude", "duration", "--dir", str(home.project))
     settings = home.project / "palio.toml"
