@@ -1,0 +1,110 @@
+"""The one place where Pillow is given the bytes of strangers."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from palio.core.errors import InputError, need
+from palio.pixels.formats import Essence, essence
+from palio.pixels.limits import Limits
+from palio.pixels.problems import problem
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_READERS = {
+    "JPEG": ("JpegImagePlugin", "JpegImageFile"),  # of a file with more pictures (MPO), the first
+    "PNG": ("PngImagePlugin", "PngImageFile"),
+    "WEBP": ("WebPImagePlugin", "WebPImageFile"),
+    "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "GIF": ("GifImagePlugin", "GifImageFile"),
+    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
+}
+_EASY_SCANS = 20  # of a progressive JPEG; an encoder writes about 10, and each costs a pass over all pixels
+_ENDS_EARLY = (EOFError, struct.error, IndexError)
+
+
+def open_picture(data: bytes, limits: Limits) -> tuple[Image, Essence]:
+    """Read the header of a picture and hold it to the limits; no pixel is decoded.
+
+    Readers are called by name instead of through `Image.open`, whose limit is a setting of the whole process.
+
+    Raises:
+        InputError: it is no usable picture.
+        UnavailableError: Pillow is not installed.
+    """
+    found = essence(data, limits)
+    with pillow():
+        module, name = _READERS[found.format]
+        image: Image = getattr(import_module(f"PIL.{module}"), name)(BytesIO(found.data))
+        width, height = image.size
+        if width < 1 or height < 1:
+            raise problem("damaged", f"{width} × {height} pixels")
+        _check_effort(width, height, found.n_scans, limits)
+    return image, found
+
+
+def _check_effort(width: int, height: int, n_scans: int, limits: Limits) -> None:
+    if width * height > limits.max_pixels:
+        said = f"{width:,} × {height:,} pixels; at most {limits.max_pixels:,} pixels are decoded"
+        raise problem("too large", said)
+    if n_scans * width * height > _EASY_SCANS * limits.max_pixels:
+        raise problem("too large", f"{n_scans:,} scans of {width:,} × {height:,} pixels")
+
+
+@contextmanager
+def pillow() -> Iterator[None]:
+    """Let Pillow work in silence, and turn whatever it raises into words.
+
+    Raises:
+        InputError: it could not read what it was given.
+        UnavailableError: it is not installed.
+    """
+    try:
+        with _QUIET:
+            yield
+    except InputError:
+        raise
+    except ImportError as error:
+        raise need("image", error) from error
+    except MemoryError as error:
+        raise problem("too large", "more memory is needed than there is") from error
+    except Exception as error:  # Pillow's readers raise whatever broken bytes lead them to
+        if isinstance(error, _ENDS_EARLY) or "truncated" in str(error).lower():
+            raise problem("truncated", "the file ends early") from error
+        raise problem("damaged", "the file is damaged") from error
+
+
+class _Quiet:
+    """Switches warnings of Pillow off while some thread reads a picture.
+
+    `warnings.catch_warnings` puts a whole list of filters back, which threads would do in any order.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._filter: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._n_inside += 1
+            if self._filter is None or self._filter not in warnings.filters:
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                self._filter = warnings.filters[0]
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if not self._n_inside and self._filter in warnings.filters:
+                warnings.filters.remove(self._filter)  # type: ignore[attr-defined]
+
+
+_QUIET = _Quiet()
