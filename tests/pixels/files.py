@@ -25,6 +25,12 @@ def scene(width: int = SCENE[0], height: int = SCENE[1], *, seed: int = 0) -> Im
     return Image.fromarray((pixels + rng.integers(0, 9, pixels.shape)).clip(0, 255).astype(np.uint8))
 
 
+def soft(seed: int) -> Image.Image:
+    """Paint large soft shapes, as pictures of the world have them."""
+    rough = np.random.default_rng(seed).integers(0, 256, (6, 7, 3)).astype(np.uint8)
+    return Image.fromarray(rough).resize((140, 120), Image.Resampling.BICUBIC)
+
+
 def saved(image: Image.Image, format: str, **settings: Any) -> bytes:
     file = BytesIO()
     image.save(file, format, **settings)

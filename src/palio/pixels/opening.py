@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import struct
-import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from palio.core.errors import InputError, need
 from palio.pixels.formats import Essence, essence
 from palio.pixels.limits import Limits
 from palio.pixels.problems import problem
+from palio.pixels.silence import Silence, silence_libtiff
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,6 +28,7 @@ _READERS = {
     "TIFF": ("TiffImagePlugin", "TiffImageFile"),
 }
 _EASY_SCANS = 20  # of a progressive JPEG; an encoder writes about 10, and each costs a pass over all pixels
+_SILENCE = Silence()
 _ENDS_EARLY = (EOFError, struct.error, IndexError)
 
 
@@ -42,13 +43,21 @@ def open_picture(data: bytes, limits: Limits) -> tuple[Image, Essence]:
     """
     found = essence(data, limits)
     with pillow():
-        module, name = _READERS[found.format]
-        image: Image = getattr(import_module(f"PIL.{module}"), name)(BytesIO(found.data))
+        image: Image = _reader(found.format)(BytesIO(found.data))
         width, height = image.size
         if width < 1 or height < 1:
             raise problem("damaged", f"{width} × {height} pixels")
         _check_effort(width, height, found.n_scans, limits)
     return image, found
+
+
+@cache
+def _reader(format: str) -> Callable[[BytesIO], Image]:
+    module, name = _READERS[format]
+    reader: Callable[[BytesIO], Image] = getattr(import_module(f"PIL.{module}"), name)
+    if format == "TIFF":
+        silence_libtiff()
+    return reader
 
 
 def _check_effort(width: int, height: int, n_scans: int, limits: Limits) -> None:
@@ -68,7 +77,7 @@ def pillow() -> Iterator[None]:
         UnavailableError: it is not installed.
     """
     try:
-        with _QUIET:
+        with _SILENCE:
             yield
     except InputError:
         raise
@@ -80,31 +89,3 @@ def pillow() -> Iterator[None]:
         if isinstance(error, _ENDS_EARLY) or "truncated" in str(error).lower():
             raise problem("truncated", "the file ends early") from error
         raise problem("damaged", "the file is damaged") from error
-
-
-class _Quiet:
-    """Switches warnings of Pillow off while some thread reads a picture.
-
-    `warnings.catch_warnings` puts a whole list of filters back, which threads would do in any order.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._n_inside = 0
-        self._filter: Any = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._n_inside += 1
-            if self._filter is None or self._filter not in warnings.filters:
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-                self._filter = warnings.filters[0]
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._n_inside -= 1
-            if not self._n_inside and self._filter in warnings.filters:
-                warnings.filters.remove(self._filter)  # type: ignore[attr-defined]
-
-
-_QUIET = _Quiet()
