@@ -41,8 +41,8 @@ def open_picture(data: bytes, limits: Limits) -> tuple[Image, Essence]:
         InputError: it is no usable picture.
         UnavailableError: Pillow is not installed.
     """
-    found = essence(data, limits)
     with pillow():
+        found = essence(data, limits)
         image: Image = _reader(found.format)(BytesIO(found.data))
         width, height = image.size
         if width < 1 or height < 1:

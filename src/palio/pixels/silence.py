@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import threading
 import warnings
 from pathlib import Path
@@ -18,6 +19,7 @@ class Silence:
     """
 
     def __init__(self) -> None:
+        logging.getLogger("PIL").addHandler(logging.NullHandler())  # else errors go to standard error
         self._lock = threading.Lock()
         self._n_inside = 0
         self._filter: Any = None

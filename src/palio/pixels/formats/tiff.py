@@ -29,11 +29,11 @@ def tiff(data: bytes) -> Essence:
         (start,) = struct.unpack_from(f"{order}I", data, 4)
         tags, following = _tags(data, start, order)
         n_pages = 1 + _count_pages(data, following, order, {start})
+        values = [struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, at + 8)[0] for _, kind, _, at in tags]
     except struct.error as error:
         raise problem("truncated", "the TIFF file ends early") from error
     entries, used, small = [], 0, dict[int, int]()
-    for tag, kind, count, at in tags:
-        (value,) = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, at + 8)
+    for (tag, kind, count, at), value in zip(tags, values, strict=True):
         small[tag] = value if count == 1 else -1
         if tag in _KEPT:
             used += count * _SIZES.get(kind, 8)
