@@ -140,6 +140,7 @@ def _how(config: Config) -> training.How:
         balanced=table.imbalance == "balanced",
         threshold=table.threshold,
         costs=training.Costs(value.miss_cost, value.false_alarm_cost),
+        backbone=table.backbone,
     )
 
 

@@ -35,7 +35,7 @@ from palio.train.field import Field
 from palio.train.how import PLAINLY, How
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
-from palio.train.table import FAMILIES, load_family
+from palio.train.table import load_family, names_for
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def search(
         raise InputError(f"budget_s: got {budget_s:g}, must be more than 0", hint="give the search some seconds")
     task = msgspec.structs.replace(task, metric=task.metric if metric == "auto" else metric)
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
-    entrants = _entrants(families, task, snapshot.schema)
+    entrants = _entrants(families, task, snapshot.schema, how.backbone)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
     cut = cut_rows(store, snapshot, parts, task, how)
@@ -291,10 +291,10 @@ def _announced(entrants: Sequence[Family], cut: Cut) -> str:
     return f"{names} compete, scored on {counted(cut.n_distinct, 'fold')}{often}."
 
 
-def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> list[Family]:
+def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema, backbone: str) -> list[Family]:
     """Return the families that compete, the dummy first."""
-    names = list(wanted) or list(FAMILIES)
-    families = [load_family(name) if isinstance(name, str) else name for name in names]
+    names = list(wanted) or names_for(schema.modality)
+    families = [load_family(name, backbone=backbone) if isinstance(name, str) else name for name in names]
     fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
     if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
@@ -310,11 +310,12 @@ def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> lis
 
 def _unread(schema: Schema) -> InputError:
     """Say that no family reads what the features are, before anything is tried."""
-    names = listed(f"`{column.name}`" for column in schema.features)
+    pictures = [f"`{column.name}`" for column in schema.features if column.type == "image"]
+    names, are = listed(pictures), "holds" if len(pictures) == 1 else "hold"
     return InputError(
-        f"train: every feature is an image ({names}), and no family reads that: nothing was tried, and no look was "
-        "spent",
-        hint="add columns of numbers or categories",
+        f"train: {names} {are} pictures, and no family that was asked for reads that: nothing was tried, and no look "
+        "was spent",
+        hint="leave [train] families empty",
         facts={"modality": schema.modality},
     )
 
