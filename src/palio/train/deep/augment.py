@@ -19,9 +19,7 @@ _LIGHT = {2: 0.25, 3: 0.4}
 """By how much brightness, contrast and saturation change, at most."""
 
 
-def augmented(
-    pixels: Array, rows: Array, *, strength: int, seed: int, epoch: int, mirror: bool = True
-) -> Array:
+def augmented(pixels: Array, rows: Array, *, strength: int, seed: int, epoch: int, mirror: bool = True) -> Array:
     """Return pictures, uint8 (n, S, S, 3), each changed in its own way.
 
     Args:

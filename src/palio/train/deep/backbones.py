@@ -91,7 +91,9 @@ def _model(where: str) -> tuple[Any, dict[str, Any]]:
     """Return the network, and what its preprocessor says."""
     is_folder = Path(where).expanduser().is_dir()
     if not is_folder and (_HUB_NAME.fullmatch(where) is None or where.startswith(".")):
-        raise InputError(f"backbone `{where}`: there is no such folder", hint="give a folder, or a name like owner/name")
+        raise InputError(
+            f"backbone `{where}`: there is no such folder", hint="give a folder, or a name like owner/name"
+        )
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import transformers
@@ -177,7 +179,11 @@ def _blocks(model: Any, kind: str, whole: Any) -> tuple[Any, ...]:
     if kind in _TOKENS_FIRST:
         layers = getattr(model, "layers", None) or getattr(model.encoder, "layer", None) or model.encoder.layers
         inner = [layer(lambda own, values: _first(own.inner(values)), inner=one) for one in layers]
-        read = layer(lambda own, values: _read_tokens(own.norm(values), is_both=own.both), norm=model.layernorm, both=kind in _BOTH)
+        read = layer(
+            lambda own, values: _read_tokens(own.norm(values), is_both=own.both),
+            norm=model.layernorm,
+            both=kind in _BOTH,
+        )
         return (model.embeddings, *inner, read)
     return (whole,)
 
@@ -210,4 +216,4 @@ def _read_tokens(tokens: Any, *, is_both: bool) -> Any:
 
 
 def _spatial_mean() -> Any:
-    return layer(lambda own, values: values.mean(dim=(2, 3)))
+    return layer(lambda values: values.mean(dim=(2, 3)))

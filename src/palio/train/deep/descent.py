@@ -26,7 +26,7 @@ class Descent:
         self._is_gpu = plan.device == "cuda"
         self._called = torch.compile(self.module) if plan.compiled and self._is_gpu else self.module
         self._parameters = [one for one in self.module.parameters() if one.requires_grad]
-        self.optimiser = self._adamw(network) if self._parameters else None
+        self.optimiser: Any = self._adamw(network) if self._parameters else None
 
     def _adamw(self, network: Network) -> Any:
         groups: dict[tuple[float, float], list[Any]] = {}
@@ -61,6 +61,26 @@ class Descent:
                 group["lr"] = rate * group["pace"]
             self.optimiser.step()
         return value, True
+
+    def memory(self) -> dict[str, Any]:
+        """Return a copy of what the optimiser remembers: place of a parameter and name → tensor."""
+        if self.optimiser is None:
+            return {}
+        held = self.optimiser.state_dict()["state"]
+        return {f"{place}.{key}": one.clone() for place, own in held.items() for key, one in own.items()}
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Let the optimiser remember what `memory` returned."""
+        if self.optimiser is None:
+            return
+        parameters = [one for group in self.optimiser.param_groups for one in group["params"]]
+        held: dict[int, dict[str, Any]] = {}
+        for name, one in memory.items():
+            place, _, key = name.partition(".")
+            like = parameters[int(place)].detach()  # what belongs to each number must lie as the numbers do
+            own = one.clone() if one.shape != like.shape else self._torch.empty_like(like).copy_(one)
+            held.setdefault(int(place), {})[key] = own
+        self.optimiser.load_state_dict({"state": held, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
     def _loss(self, tensors: tuple[Any, ...], aims: Array, counts: Array) -> Any:
         with self._torch.autocast("cuda", dtype=self._torch.bfloat16, enabled=self._is_gpu):

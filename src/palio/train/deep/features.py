@@ -116,9 +116,7 @@ def _best_penalty(
     return float(penalties[int(np.argmin(losses))])
 
 
-def _logistic(
-    X: Array, target: Array, n_classes: int, penalty: float, weights: Array | None
-) -> tuple[Array, Array]:
+def _logistic(X: Array, target: Array, n_classes: int, penalty: float, weights: Array | None) -> tuple[Array, Array]:
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning

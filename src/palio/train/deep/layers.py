@@ -7,7 +7,7 @@ from typing import Any
 
 
 def layer(forward: Callable[..., Any], **parts: Any) -> Any:
-    """Return a layer that answers `forward(own, *inputs)`, where `own` holds the parts.
+    """Return a layer that answers `forward(own, *inputs)`, where `own` holds the parts; `forward(*inputs)` without any.
 
     Args:
         forward: Computes the answer.
@@ -31,7 +31,7 @@ def layer(forward: Callable[..., Any], **parts: Any) -> Any:
                     setattr(self, name, part)
 
         def forward(self, *inputs: Any) -> Any:
-            return forward(self, *inputs)
+            return forward(self, *inputs) if parts else forward(*inputs)
 
     return Layer()
 

@@ -160,7 +160,7 @@ class _Fit:
     def _step(self) -> bool:
         facts, plan = self._facts, self._plan
         rows = self._order.rows(facts["epoch"], facts["place"])
-        inputs: tuple[Any, ...] = self._material.learned(rows, facts["epoch"])
+        inputs = self._material.learned(rows, facts["epoch"])
         aims = self._goal.aims(rows)
         if plan.mixup:
             rng = np.random.default_rng((self._seed, 3, facts["step"]))
@@ -186,7 +186,7 @@ class _Fit:
             )
         self.go_back(good)
         note = f"the loss was no number at step {at + 1}: back to step {good.facts['step']} with a rate of {rate:.2g}"
-        self._facts |= {"broken": broken, "rate": rate, "notes": [*self._facts["notes"], note]}
+        facts |= {"broken": broken, "rate": rate, "notes": [*facts["notes"], note]}
         return self._state()
 
     def _close(self) -> None:
@@ -228,40 +228,20 @@ class _Fit:
         facts = {key: list(value) if isinstance(value, list) else value for key, value in self._facts.items()}
         facts["pace"] = vars(self._pace).copy()
         weights = {name: one.clone() for name, one in moving(self._network.module).items()}
-        return State(facts, weights, self._mean.copy() if self._plan.ema else {}, self._optimiser_state())
-
-    def _optimiser_state(self) -> dict[str, Any]:
-        if self._descent.optimiser is None:
-            return {}
-        held = self._descent.optimiser.state_dict()["state"]
-        return {f"{place}.{key}": one.clone() for place, own in held.items() for key, one in own.items()}
+        return State(facts, weights, self._mean.copy() if self._plan.ema else {}, self._descent.memory())
 
     def go_back(self, state: State, *, is_from_disk: bool = False) -> None:
         """Take up a state."""
-        self._facts = {key: list(value) if isinstance(value, list) else value for key, value in state.facts.items()}
+        self._facts.update({key: list(one) if isinstance(one, list) else one for key, one in state.facts.items()})
         self._pace = Pace(**self._facts.pop("pace"))
         load(self._network.module, state.weights)
         for name, one in state.mean.items():
             self._mean.weights[name].copy_(one)
-        if self._descent.optimiser is not None:
-            self._restore_optimiser(state.optimiser)
+        self._descent.remember(state.optimiser)
         if is_from_disk and self._keep is not None:
             found = {rounds: self._keep.read_round(rounds, fit=self.name) for rounds in self._facts["rounds"]}
             self._kept = {rounds: weights for rounds, weights in found.items() if weights is not None}
             self._facts["rounds"] = sorted(self._kept)
-
-    def _restore_optimiser(self, saved: dict[str, Any]) -> None:
-        import torch
-
-        optimiser = self._descent.optimiser
-        parameters = [one for group in optimiser.param_groups for one in group["params"]]
-        held: dict[int, dict[str, Any]] = {}
-        for name, one in saved.items():
-            place, _, key = name.partition(".")
-            like = parameters[int(place)]  # laid out as the parameter is
-            own = one.clone() if one.shape != like.shape else torch.empty_like(like.detach()).copy_(one)
-            held.setdefault(int(place), {})[key] = own
-        optimiser.load_state_dict({"state": held, "param_groups": optimiser.state_dict()["param_groups"]})
 
     # ── words ──
 

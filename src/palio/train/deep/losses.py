@@ -68,11 +68,13 @@ class Goal:
         return float(np.average(each, weights=weights))
 
 
-def mix(inputs: tuple[Any, ...], aims: Any, *, alpha: float, rng: np.random.Generator) -> tuple[tuple[Any, ...], Any]:
+def mix(
+    inputs: tuple[Array, ...], aims: Array, *, alpha: float, rng: np.random.Generator
+) -> tuple[tuple[Array, ...], Array]:
     """Blend each row of a batch, and its truth, with another one (Zhang et al. 2018); inputs must be numbers."""
-    share = float(rng.beta(alpha, alpha))
+    share = np.float32(rng.beta(alpha, alpha))
     other = rng.permutation(len(aims))
-    blended = tuple(share * one.float() + (1 - share) * one[other].float() for one in inputs)
+    blended = tuple(share * one.astype(np.float32) + (1 - share) * one[other].astype(np.float32) for one in inputs)
     return blended, share * aims + (1 - share) * aims[other]
 
 

@@ -36,7 +36,9 @@ class Pictures:
         return (self.pixels[rows],)
 
 
-def small_network(n_scores: int, *, width: int = 32, dropout: float = 0.2, seed: int = 0, statistics: Statistics | None = None) -> Any:
+def small_network(
+    n_scores: int, *, width: int = 32, dropout: float = 0.2, seed: int = 0, statistics: Statistics | None = None
+) -> Any:
     """Build the network: three halvings, a residual block at two of the sizes, the greatest answer of each channel.
 
     It takes uint8 (n, S, S, 3) and normalises by itself; channels lie last in memory, which a CPU likes.
@@ -60,7 +62,7 @@ def small_network(n_scores: int, *, width: int = 32, dropout: float = 0.2, seed:
             normalised(*(statistics or MIDDLING)),
             *(step(3, width), nn.MaxPool2d(2), step(width, 2 * width), residual(2 * width), nn.MaxPool2d(2)),
             *(step(2 * width, 4 * width), residual(4 * width), nn.MaxPool2d(2), step(4 * width, 8 * width)),
-            layer(lambda own, values: values.amax(dim=(2, 3))),
+            layer(lambda values: values.amax(dim=(2, 3))),
             nn.Dropout(dropout),
             nn.Linear(8 * width, n_scores),
         )

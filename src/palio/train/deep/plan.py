@@ -42,7 +42,7 @@ class Network:
     module: Any
     n_classes: int
     """Scores of a row; 0: it has one, which is a value."""
-    pace: Callable[[str], float] = lambda name: 1.0
+    pace: Callable[[str], float] = lambda _: 1.0
     """Name of a parameter → by how much it learns faster or slower than the rate of the plan."""
     center: float = 0.0
     spread: float = 1.0

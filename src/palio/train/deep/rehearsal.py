@@ -85,7 +85,7 @@ def _by_heart(
     with _a_copy(network, goal, plan, seed) as descent:
         for step in range(MOST_STEPS + 1):
             value, is_taken = descent.step(*batch, rate=rate * min(1.0, (step + 1) / 5))
-            losses.append(value)
+            losses.append(value if is_taken else math.inf)
             if not is_taken or _has_learned(losses, plan, network):
                 break
     return losses
