@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed")
-
 from palio.core.errors import InputError, UnavailableError
 from palio.train.deep.descent import answer
 from palio.train.deep.loop import train
@@ -23,6 +21,8 @@ from palio.train.deep.plan import Progress
 from palio.train.deep.saving import Keeper
 from palio.train.family import OutOfTime
 from tests.train.deep.small_lessons import PLAN, Points, bits, network, points
+
+pytest.importorskip("torch", reason="torch is not installed")
 
 
 def accuracy(trained, material: Points) -> float:
@@ -115,8 +115,8 @@ class Slow(type(points())):
             sys.stdin.read()
         return super().learned(rows, epoch)
 
-own = points()
-train(network(), Slow(own.values, own.target), PLAN, seed=0, watch=points(seed=1), keep=Keeper(Path(sys.argv[1]), every_s=0.0))
+own, keep = points(), Keeper(Path(sys.argv[1]), every_s=0.0)
+train(network(), Slow(own.values, own.target), PLAN, seed=0, watch=points(seed=1), keep=keep)
 """
 
 

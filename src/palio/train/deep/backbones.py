@@ -89,7 +89,7 @@ def open_backbone(where: str, *, size: int | None = None) -> Backbone:
 
 def _model(where: str) -> tuple[Any, dict[str, Any]]:
     """Return the network, and what its preprocessor says."""
-    is_folder = Path(where).expanduser().is_dir()
+    is_folder = bool(where) and Path(where).expanduser().is_dir()
     if not is_folder and (_HUB_NAME.fullmatch(where) is None or where.startswith(".")):
         raise InputError(
             f"backbone `{where}`: there is no such folder", hint="give a folder, or a name like owner/name"
