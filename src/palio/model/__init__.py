@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from palio.model.graph.calibrating import calibrated as calibrated
     from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
     from palio.model.graph.heads import emit_answers as emit_answers
+    from palio.model.graph.inlining import at_our_opset as at_our_opset
+    from palio.model.graph.inlining import inline as inline
     from palio.model.graph.joining import join as join
     from palio.model.graph.joining import take_in as take_in
     from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
@@ -112,6 +114,7 @@ else:
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",
+            "graph.inlining": "at_our_opset inline",
             "graph.joining": "join take_in",
             "graph.session": "Graph MAX_RUN_S Outputs",
             "graph.stages": "Stages",
