@@ -17,8 +17,7 @@ import numpy as np
 
 from palio import model
 from palio.core.errors import InputError
-from palio.core.records import Modality, PictureReading, Schema, Task, TaskKind
-from palio.train.gallery import pictures_of
+from palio.core.records import Modality, Schema, Task, TaskKind
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,7 +97,6 @@ class Examples:
     _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
     _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
     _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)
-    _pixels: dict[PictureReading, Array] = field(default_factory=dict, repr=False, compare=False)
     made: dict[str, PreprocessingOptions | None] = field(default_factory=dict, repr=False, compare=False)
     """Style of features → numbers of two columns that surely help on these rows; kept once they were sought."""
 
@@ -146,15 +144,6 @@ class Examples:
             self._matrices[id(preprocessing)] = found
         return found[1]
 
-    def pixels(self, reading: PictureReading) -> Array:
-        """Return the pictures of a column as the graph takes them, uint8 of shape (n_rows, size, size, 3).
-
-        They are decoded once; where a search keeps what it computed, all of its workers share them.
-        """
-        if reading not in self._pixels:
-            self._pixels[reading] = pictures_of(self.feeds()[reading.input], reading, self.folder)
-        return self._pixels[reading]
-
     def take(self, rows: Array) -> Examples:
         """Return the examples at the given positions. Their rows are copied when they are asked for, and not kept."""
         return _Taken(self, np.asarray(rows))
@@ -170,7 +159,7 @@ class _Taken(Examples):
         weights = None if whole.weights is None else whole.weights[rows]
         known = {"target": whole.target[rows], "schema": whole.schema, "task": whole.task}
         known |= {"weights": weights, "objective": whole.objective, "blobs": whole.blobs, "folder": whole.folder}
-        known |= {"_fitted": {}, "_matrices": {}, "_pixels": {}, "made": {}}
+        known |= {"_fitted": {}, "_matrices": {}, "made": {}}
         for name, value in {**known, "_whole": whole, "_rows": rows}.items():
             object.__setattr__(self, name, value)
 
@@ -182,10 +171,6 @@ class _Taken(Examples):
     def feeds(self) -> Feeds:
         """Return the rows as a graph takes them."""
         return model.feeds_from_frame(self.frame, self.schema, self.blobs)
-
-    def pixels(self, reading: PictureReading) -> Array:
-        """Return the pictures of a column as the graph takes them."""
-        return self._whole.pixels(reading)[self._rows]
 
     if TYPE_CHECKING:
         _whole: Examples
