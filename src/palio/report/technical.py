@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from palio.core.records import ColumnShape, Metric, Run
-from palio.core.words import counted
+from palio.core.words import counted, listed
 from palio.report import charts, words
 from palio.report.charts import scale_of
 from palio.report.facts import ReportFacts
@@ -100,8 +101,10 @@ def _search(facts: ReportFacts) -> dict[str, Any] | None:
     s = facts.search
     if s is None:
         return None
-    done = sum(r.status == "done" for r in s.runs)
-    how = {"plan": "as planned", "time": "cut by the time limit", "interrupt": "interrupted"}[s.stopped_by]
+    tried = [run for run in s.runs if not run.members]
+    done = sum(run.status == "done" for run in tried)
+    how = {"plan": "", "time": " until the time limit", "interrupt": " until it was interrupted"}[s.stopped_by]
+    were = "was" if len(tried) == 1 else "were"
     n_scores = max((len(r.fold_scores) for r in s.runs), default=0)
     where = (
         f"{facts.parts.n_folds}-fold cross-validation"
@@ -109,14 +112,40 @@ def _search(facts: ReportFacts) -> dict[str, Any] | None:
         else "one fit each, scored on the validation part"
     )
     return {
-        "sentence": f"{counted(done, 'candidate')} of {count(s.n_trials_planned)} planned were tried in"
-        f" {seconds(s.seconds)} ({how}), by {words.term(s.metric).title} in"
-        f" {where}.",
+        "sentence": f"{counted(len(tried), 'candidate')} {were} tried in {seconds(s.seconds)}{how}, {count(done)} to"
+        f" {'its' if done == 1 else 'their'} end, by {words.term(s.metric).title} in {where}.",
         "reasons": [clean(r, limit=300) for r in s.reasons],
+        "criteria": _criteria([run for run in _best_of_families(facts) if run.criteria is not None]),
     }
 
 
+def _criteria(runs: Sequence[Run]) -> str:
+    """Tell AIC and BIC of those that have a likelihood, and how they are read."""
+    told = [
+        f"{words.family(run.family)} {number(run.criteria.aic, digits=6)} and {number(run.criteria.bic, digits=6)}"
+        for run in runs
+        if run.criteria is not None
+    ]
+    if not told:
+        return ""
+    n_rows = max(run.criteria.n_rows for run in runs if run.criteria is not None)
+    return (
+        f"AIC and BIC, on {counted(n_rows, 'row')} that were learned from: {listed(told)}. They add a price for each "
+        "parameter to what a model misses: of two models the one with less is better, BIC asks more for a parameter, "
+        "and a value alone says nothing."
+    )
+
+
 def _candidates(facts: ReportFacts) -> list[dict[str, Any]]:
+    if facts.search is None:
+        return []
+    runs = _best_of_families(facts)
+    scale = scale_of([run.cv_score for run in runs if run.cv_score is not None], pad=0.15)
+    return [_candidate(run, facts, scale) for run in runs]
+
+
+def _best_of_families(facts: ReportFacts) -> list[Run]:
+    """Return the best run of each family, the best first."""
     if facts.search is None:
         return []
     up = words.term(facts.search.metric).higher_is_better
@@ -125,10 +154,7 @@ def _candidates(facts: ReportFacts) -> list[dict[str, Any]]:
         rival = best.get(run.family)
         if rival is None or _rank(run, facts, up=up) < _rank(rival, facts, up=up):
             best[run.family] = run
-    runs = sorted(best.values(), key=lambda r: _rank(r, facts, up=up)[1:])
-    known = [v for r in runs if r.cv_score is not None for v in (r.cv_score,)]
-    scale = scale_of(known, pad=0.15)
-    return [_candidate(run, facts, scale) for run in runs]
+    return sorted(best.values(), key=lambda r: _rank(r, facts, up=up)[1:])
 
 
 def _rank(run: Run, facts: ReportFacts, *, up: bool) -> tuple[bool, float]:
@@ -150,7 +176,6 @@ def _candidate(run: Run, facts: ReportFacts, scale: charts.Scale) -> dict[str, A
     return {
         "family": words.family(run.family),
         "chosen": _is_chosen(run, facts),
-        "status": run.status,
         "value": run.cv_score,
         "score": with_margin(score) if score else "–",
         "drawing": charts.spread_row(
@@ -165,8 +190,17 @@ def _candidate(run: Run, facts: ReportFacts, scale: charts.Scale) -> dict[str, A
         else "–",
         "size": number(run.cost.size_mb, digits=2) if run.cost else "–",
         "n_parameters": count(run.n_parameters) if run.n_parameters is not None else "–",
-        "why": clean(run.reason, limit=240) or _behind(run, facts),
+        "outcome": _outcome(run, facts),
     }
+
+
+def _outcome(run: Run, facts: ReportFacts) -> str:
+    """Say what became of a candidate, and why."""
+    why = clean(run.reason, limit=240) or _behind(run, facts)
+    if why and why[-1] not in ".…!?":
+        why += "."
+    state = "" if run.status == "done" else run.status.capitalize()
+    return f"{state}: {why}" if state and why else why or (f"{state}." if state else "")
 
 
 def _behind(run: Run, facts: ReportFacts) -> str:
