@@ -286,3 +286,21 @@ def test_criteria_are_told_where_a_likelihood_exists_and_how_they_are_read(bank:
     read = Reader(render(told)).text
     assert "AIC and BIC, on 21,701 rows that were learned from: linear model 1,234.56 and 1,300." in read
     assert "of two models the one with less is better" in read
+
+
+def test_the_page_shows_what_quality_costs(bank: ReportFacts) -> None:
+    assert bank.search is not None and bank.chosen is not None
+    sentence = "lightgbm wins 0.0021 of roc_auc over linear for 0.12 ms and 2.1 MB more."
+    search = msgspec.structs.replace(bank.search, front=(bank.chosen.id,), prices=(sentence,))
+    page = render(msgspec.structs.replace(bank, search=search))
+    read = Reader(page).text
+    assert "What quality costs" in read and sentence in read
+    assert page.count(">unbeaten<") == 1
+    assert "Not beaten: LightGBM:" in page
+
+
+def test_one_tried_to_its_end_is_shown_before_one_that_had_an_easy_fold(bank: ReportFacts) -> None:
+    assert bank.search is not None
+    lucky = a_run("forest", 7, 0.99, metric_name="roc_auc", status="pruned", reason="others promised more")
+    more = msgspec.structs.replace(bank.search, runs=(lucky, *bank.search.runs))
+    assert "Pruned" not in Reader(render(msgspec.structs.replace(bank, search=more))).text

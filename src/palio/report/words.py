@@ -60,6 +60,17 @@ def family(name: str) -> str:
     return FAMILIES.get(name, clean(name))
 
 
+def brief_family(name: str) -> str:
+    """Return how a model family is called where there is little room.
+
+    Example:
+        >>> brief_family("lightgbm"), brief_family("forest")
+        ('LightGBM', 'random forest')
+    """
+    called = family(name)
+    return called.partition("(")[2].rstrip(")") or called
+
+
 def quoted(label: object, *, limit: int = 40) -> str:
     """Put a name of the client's own in quotes; one that is written from right to left does not turn its neighbours."""
     text = clean(label, limit=limit)

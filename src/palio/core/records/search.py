@@ -162,5 +162,10 @@ class Search(Record, frozen=True, kw_only=True):
     """Of the chosen candidate; None where the budget left no time for it. No part of any identity."""
     plan: str = ""
     """Identity of the `SearchPlan` that was followed."""
+    front: tuple[str, ...] = ()
+    """Identities of the runs that no other beats on quality, one-row latency and size, the best first; without the
+    constant answer."""
+    prices: tuple[str, ...] = ()
+    """What the chosen run wins over the next cheaper one of those, and what the next better one would cost."""
     gains: tuple[Gain, ...] = ()
     """The single candidates that were each the best so far, in the order of time."""
