@@ -28,6 +28,8 @@ FAMILIES = {
     "dummy": "rule of thumb",
     "linear": "linear model",
     "ensemble": "mix of models",
+    "stacked ensemble": "stacked mix",
+    "pruned ensemble": "pruned mix",
     "words": "linear model of words",
     "bayes": "naive Bayes",
     "neighbours": "nearest neighbours",

@@ -28,6 +28,16 @@ class Calibration(Record, frozen=True, kw_only=True):
     value of each knot."""
 
 
+class Layer(Record, frozen=True, kw_only=True):
+    """How an ensemble tells classes where it does not average: by a linear layer over logarithms of probabilities.
+
+    Those of each member times its weight, and the offset of each class, are made probabilities again.
+    """
+
+    offsets: tuple[float, ...]
+    """One for each class."""
+
+
 class Criteria(Record, frozen=True, kw_only=True):
     """What a likelihood says of a model and its number of parameters: less is better, among models of the same rows."""
 
@@ -77,7 +87,9 @@ class Run(Record, frozen=True, kw_only=True):
     bundle: str | None = None
     chosen: bool = False
     members: tuple[Member, ...] = ()
-    """Of an ensemble: whose answers it averages."""
+    """Of an ensemble: whose answers it averages, or stacks."""
+    layer: Layer | None = None
+    """Of an ensemble that stacks the classes of its members; None for one that averages."""
     calibration: Calibration | None = None
     """How its probabilities are corrected; None where they are not."""
     threshold: float | None = None
