@@ -22,7 +22,7 @@ from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import explaining, finals, learning
+from palio.train import explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
 from palio.train.clock import Clock
 from palio.train.cutting import Cut, cut_rows
@@ -186,6 +186,10 @@ def search(
     if curve is not None:
         reasons.append(learning.sentence(curve, terms.metric))
     reasons += _explained(drive, outcome, curve, seconds=time.monotonic() - started)
+    front = pricing.front_of(outcome.runs, sign=terms.sign)
+    prices = pricing.front_told(
+        front, chosen=outcome.chosen, sign=terms.sign, n_folds=field.n_folds, holdout=field.holdout
+    )
     seconds = round(time.monotonic() - started, 3)
     if plan is None:
         steps = tuple(sorted(drive.steps, key=lambda step: step.number))
@@ -213,6 +217,8 @@ def search(
             seconds=seconds,
             learning=curve,
             plan=plan.id,
+            front=tuple(run.id for run in front),
+            prices=tuple(prices),
             gains=tuple(drive.gains),
         ),
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.core.progress import Progress
-from palio.core.records import Calibration, Run, SearchPlan, Snapshot
+from palio.core.records import Calibration, Layer, Run, SearchPlan, Snapshot
 from palio.train import ensemble
 from palio.train.choice import Limits
 from palio.train.clock import Clock
@@ -91,6 +91,8 @@ class Finalist:
     answers: Array
     """On all rows of `Unseen`; of those that were scored, for one that was not scored on all folds."""
     rows: Array
+    layer: Layer | None = None
+    """What stacks the probabilities of its members; None: their weighted sum is the answer."""
     calibration: Calibration | None = None
     """How its probabilities are corrected; `answers` are corrected so."""
     threshold: float | None = None
