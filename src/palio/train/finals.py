@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from palio import measure
 from palio.core import ids
 from palio.core.errors import PalioError
 from palio.core.records import Cost, Member, Run
@@ -20,6 +21,7 @@ from palio.train.choice import Limits, choose, resampled_error
 from palio.train.explaining import criteria_of
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
+from palio.train.optimism import judged
 from palio.train.race import HOPELESS_SHARE, Candidate
 from palio.train.trial import UNDEFINED
 from palio.train.work import line_of, score_numbers
@@ -88,7 +90,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         runs=tuple(sorted(runs.values(), key=lambda run: run.trial)),
         chosen=made.run.id,
         bundle=made.run.bundle or "",
-        reasons=(*reasons, *_doubt(field, made.run), *out, *made.reasons),
+        reasons=(*reasons, *_told(made.run), *_doubt(field, made.run), *out, *made.reasons),
         members=finalist.weights,
         kept=made.kept,
     )
@@ -103,6 +105,16 @@ def _last_resorts(field: Field, candidates: Mapping[int, Candidate], ranking: Se
             made = _single(field, one, sorted(one.answers))
             if made.run.id not in {known.run.id for known in ranking}:
                 yield made
+
+
+def _told(run: Run) -> list[str]:
+    """Say what the score of the chosen one is where rows did not choose it."""
+    if not run.optimism:
+        return []
+    return [
+        f"Judged on rows that did not choose it, {run.family} has {run.metric} {measure.figure(run.cv_score)}; the "
+        f"rows that chose it promised {measure.figure(np.mean(run.fold_scores))}."
+    ]
 
 
 def _doubt(field: Field, run: Run) -> list[str]:
@@ -123,7 +135,8 @@ def _first_packed(
     last: Exception | None = None
     for finalist in ranking:
         try:
-            return Champion(field, candidates, finalist).pack(), finalist, reasons
+            made = Champion(field, candidates, judged(field, candidates, finalist)).pack()
+            return made, finalist, reasons
         except Exception as error:  # noqa: BLE001 - the next one is taken
             last = error
             reasons.append(
@@ -266,7 +279,7 @@ def _single(field: Field, one: Candidate, folds: Sequence[int]) -> Finalist:
     run = msgspec.structs.replace(
         _run_of(field, one, folds), validation=_validation(field, rows, answers), status="done", reason=""
     )
-    return Finalist(run, {one.number: 1.0}, answers, rows)
+    return Finalist(run, {one.number: 1.0}, answers, rows, tuple(folds))
 
 
 def _mixed(field: Field, whole: Sequence[Candidate]) -> Finalist | None:
@@ -311,7 +324,7 @@ def _mixed(field: Field, whole: Sequence[Candidate]) -> Finalist | None:
         ),
         members=told,
     )
-    return Finalist(run, found.weights, found.answers, seen.rows)
+    return Finalist(run, found.weights, found.answers, seen.rows, tuple(folds))
 
 
 def _price(field: Field, cost: Cost | None) -> ensemble.Price:
