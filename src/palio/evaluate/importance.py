@@ -75,7 +75,7 @@ def permutation_importance(
     read = [name for name in names if stages is None or model.input_name(name) in stages.read]
     n_shuffles = N_REPEATS * min(len(read), MAX_MEASURED) + (len(read) if len(read) > MAX_MEASURED else 0)
     frame, truth = _chosen(*known_rows(frame, task), n_shuffles=n_shuffles, seed=seed)
-    feeds = model.feeds_from_frame(frame, bundle.manifest.schema)
+    feeds = bundle.feeds(frame)
     before = answers_of(bundle, bundle.graph.predict(feeds), task=task)
     value = _score(task, truth, before)
     if value is None:

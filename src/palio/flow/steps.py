@@ -28,7 +28,6 @@ from palio.flow.opened import Opened
 if TYPE_CHECKING:
     from palio.evaluate import Assessment
 
-PARITY_TOLERANCE = 1e-9
 """Graph and server run the same arithmetic; only the decimal text of the wire stands between them."""
 
 
@@ -215,7 +214,7 @@ def replay(opened: Opened, bundle: str) -> Parity:
     """Send the golden rows of a bundle through a real server and compare the answers."""
 
     def make() -> Parity:
-        return serve.replay(model.load(opened.store, bundle), tolerance=PARITY_TOLERANCE)
+        return serve.replay(model.load(opened.store, bundle))
 
     return opened.once("replay", {"bundle": bundle, "versions": model.versions()}, Parity, make)
 

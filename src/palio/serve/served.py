@@ -143,7 +143,9 @@ def _warm_up(bundle: Bundle) -> BatchPlan:
 
 
 def _try_out(graph: Graph, inputs: Sequence[TensorSpec], golden: Golden) -> BatchPlan:
-    parity = models.check_parity(graph, golden.feeds, golden.outputs, tolerance=GOLDEN_TOLERANCE)
+    parity = models.check_parity(
+        graph, golden.feeds, golden.outputs, tolerance=max(GOLDEN_TOLERANCE, models.TOLERANCES[graph.precision])
+    )
     if not parity.passed:
         raise IntegrityError(
             f"it answers its golden rows differently here: {parity.n_label_diffs} labels, "

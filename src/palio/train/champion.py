@@ -85,7 +85,7 @@ class Champion:
         bundle = model.pack(
             field.store,
             graph,
-            golden=model.make_golden(runner, rows.frame, examples.schema),
+            golden=model.make_golden(runner, rows.frame, examples.schema, blobs=rows.blobs),
             reference=reference,
             reference_rows=reference_rows,
             task=terms.task,
@@ -205,7 +205,7 @@ class Champion:
                 total = total + weights[number] * answers
             return field.outputs(total if how is None else model.calibrated(total, how), at)
 
-        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD)
+        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD, blobs=rows.blobs)
         libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])
         hard_answers = mixed(hard, [None] * len(fitted))
         path = "library and graph"

@@ -88,7 +88,7 @@ def _parts_of(everything: Examples, held: dict[str, Array], n_folds: int, parts:
 
 def _examples(store: Store, snapshot: Snapshot, parts: Parts, task: Task, part: Part) -> Examples:
     frame = split.read(store, snapshot, parts, part)
-    return Examples(frame, data.target_array(frame, task), snapshot.schema, task)
+    return Examples(frame, data.target_array(frame, task), snapshot.schema, task, blobs=store.blobs)
 
 
 def _both(train: Examples, validation: Examples) -> Examples:
@@ -98,7 +98,8 @@ def _both(train: Examples, validation: Examples) -> Examples:
     if not len(validation.target):
         return train
     frame = polars.concat([train.frame, validation.frame]).rechunk()
-    return Examples(frame, np.concatenate([train.target, validation.target]), train.schema, train.task)
+    target = np.concatenate([train.target, validation.target])
+    return dataclasses.replace(train, frame=frame, target=target)
 
 
 def weighted(examples: Examples, how: How) -> Examples:

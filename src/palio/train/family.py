@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from palio.model import GraphBuilder, Outputs, Preprocessing, PreprocessingOptions, Style
+    from palio.store import Blobs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = dict[str, Array]
@@ -88,6 +90,10 @@ class Examples:
     """What each row counts, shape (n_rows,), mean 1; None: all the same."""
     objective: Objective = "auto"
     """What a fit makes small; `auto`: what suits the metric (`objective_of`). A family that cannot takes its own."""
+    blobs: Blobs | None = field(default=None, repr=False, compare=False)
+    """Where the bytes of pictures are that rows name by their identity."""
+    folder: Path | None = field(default=None, repr=False, compare=False)
+    """Where what is computed of rows is kept for all workers of a search; None: nowhere."""
     _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
     _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
     _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)
@@ -102,7 +108,7 @@ class Examples:
     def feeds(self) -> Feeds:
         """Return the rows as a graph takes them: one array of shape (n_rows, 1) per input."""
         if not self._feeds:
-            self._feeds.update(model.feeds_from_frame(self.frame, self.schema))
+            self._feeds.update(model.feeds_from_frame(self.frame, self.schema, self.blobs))
         return self._feeds
 
     def preprocessing(self, style: Style, options: PreprocessingOptions | None = None) -> Preprocessing:
@@ -152,7 +158,8 @@ class _Taken(Examples):
             whole = whole._whole
         weights = None if whole.weights is None else whole.weights[rows]
         known = {"target": whole.target[rows], "schema": whole.schema, "task": whole.task}
-        known |= {"weights": weights, "objective": whole.objective, "_fitted": {}, "_matrices": {}, "made": {}}
+        known |= {"weights": weights, "objective": whole.objective, "blobs": whole.blobs, "folder": whole.folder}
+        known |= {"_fitted": {}, "_matrices": {}, "made": {}}
         for name, value in {**known, "_whole": whole, "_rows": rows}.items():
             object.__setattr__(self, name, value)
 
@@ -163,7 +170,7 @@ class _Taken(Examples):
 
     def feeds(self) -> Feeds:
         """Return the rows as a graph takes them."""
-        return model.feeds_from_frame(self.frame, self.schema)
+        return model.feeds_from_frame(self.frame, self.schema, self.blobs)
 
     if TYPE_CHECKING:
         _whole: Examples

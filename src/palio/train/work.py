@@ -150,7 +150,7 @@ def check(
 ) -> tuple[Parity, ...]:
     """Compare a graph with the library's own answer: on `rows`, and on rows that are made to break exports."""
     runner = model.Graph(graph)
-    hard = model.stress_feeds(rows.frame, rows.schema, graph, n_rows=n_hard)
+    hard = model.stress_feeds(rows.frame, rows.schema, graph, n_rows=n_hard, blobs=rows.blobs)
     reference = fitted.reference(rows) if reference is None else reference
     return (
         model.check_parity(runner, rows.feeds(), reference, path="library and graph"),
