@@ -84,6 +84,7 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     imbalance: Literal["none", "balanced"] = "none"
     threshold: str = "auto"
     families: tuple[str, ...] = ()
+    backbone: str = ""
 
 
 class LimitsTable(_Table, frozen=True, kw_only=True):

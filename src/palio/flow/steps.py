@@ -116,6 +116,7 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             engine=table.engine,
             seed=table.seed,
             families=table.families,
+            backbone=table.backbone,
             latency_ms_p99=limits.latency_ms_p99,
             size_mb=limits.size_mb,
             progress=opened.progress,

@@ -20,7 +20,7 @@ from palio import measure, model, split
 from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
+from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
 from palio.train import explaining, finals, learning
 from palio.train.choice import Limits, Prefer
@@ -30,12 +30,12 @@ from palio.train.drive import Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, calm_threads, reads
+from palio.train.entrants import entrants_of, known_as
+from palio.train.family import Family, calm_threads
 from palio.train.field import Field
 from palio.train.how import PLAINLY, How
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
-from palio.train.table import FAMILIES, load_family
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def search(
     metric: str = "auto",
     seed: int = 0,
     families: Sequence[str | Family] = (),
+    backbone: str = "",
     latency_ms_p99: float | None = None,
     size_mb: float | None = None,
     prefer: Prefer = "best",
@@ -93,6 +94,7 @@ def search(
         metric: What to aim at; `auto`: the task's own, or the usual one of its kind.
         seed: Fixes every use of chance.
         families: Names, or objects that fit `Family`; empty: all that fit task and data.
+        backbone: Folder or name on the hub of a network that others taught, for families that go on from one.
         latency_ms_p99: What the target hardware allows one row to take, 99 times of 100; None: any time.
         size_mb: What the target hardware allows the graph to weigh; None: anything.
         prefer: `best`: quality first; `simple`: the simplest within one standard error of the best.
@@ -116,7 +118,7 @@ def search(
         raise InputError(f"budget_s: got {budget_s:g}, must be more than 0", hint="give the search some seconds")
     task = msgspec.structs.replace(task, metric=task.metric if metric == "auto" else metric)
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
-    entrants = _entrants(families, task, snapshot.schema)
+    entrants = entrants_of(families, task, snapshot.schema, backbone=backbone)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
     cut = cut_rows(store, snapshot, parts, task, how)
@@ -291,34 +293,6 @@ def _announced(entrants: Sequence[Family], cut: Cut) -> str:
     return f"{names} compete, scored on {counted(cut.n_distinct, 'fold')}{often}."
 
 
-def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> list[Family]:
-    """Return the families that compete, the dummy first."""
-    names = list(wanted) or list(FAMILIES)
-    families = [load_family(name) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
-    is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
-    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
-        raise _unread(schema)
-    if not fit:
-        raise InputError(
-            f"families {', '.join(f.name for f in families)}: none can do {task.kind} on {schema.modality} data",
-            hint="leave [train] families empty to let all compete that can",
-        )
-    others = [family for family in fit if family.name != "dummy"]
-    return [load_family("dummy"), *others]
-
-
-def _unread(schema: Schema) -> InputError:
-    """Say that no family reads what the features are, before anything is tried."""
-    names = listed(f"`{column.name}`" for column in schema.features)
-    return InputError(
-        f"train: every feature is an image ({names}), and no family reads that: nothing was tried, and no look was "
-        "spent",
-        hint="add columns of numbers or categories",
-        facts={"modality": schema.modality},
-    )
-
-
 def _terms(
     snapshot: Snapshot, parts: Parts, task: Task, seed: int, entrants: Sequence[Family], cut: Cut, how: How
 ) -> Terms:
@@ -328,7 +302,7 @@ def _terms(
         "task": task,
         "seed": seed,
         "how": how,
-        "families": [family.name for family in entrants],
+        "families": [known_as(family) for family in entrants],
         "folds": [cut.lesson.n_folds, cut.n_distinct, cut.n_blocks],
         "versions": model.versions() | {"optuna": metadata.version("optuna")},
     }

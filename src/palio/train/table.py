@@ -22,6 +22,7 @@ FAMILIES: dict[str, str] = {
     "forest": "palio.train.families.forest:FAMILY",
     "neighbours": "palio.train.families.neighbours:FAMILY",
     "bayes": "palio.train.families.bayes:FAMILY",
+    "features": "palio.train.families.features:FAMILY",
 }
 """Name → `module:attribute`, in the order in which they are tried: what promises most comes soon."""
 
