@@ -83,8 +83,8 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     objective: Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"] = "auto"
     imbalance: Literal["none", "balanced"] = "none"
     threshold: str = "auto"
-    families: tuple[str, ...] = ()
     backbone: str = ""
+    families: tuple[str, ...] = ()
 
 
 class LimitsTable(_Table, frozen=True, kw_only=True):

@@ -156,7 +156,7 @@ def front_of(examples: Examples, place: Place, *, size: int, n_blocks: int | Non
 
 
 def kept(rows: Examples, what: str, compute: Callable[[Examples], Array]) -> Array:
-    """Return what is computed of rows: once for all rows that they are part of, and kept on disk where there is a folder.
+    """Return what is computed of rows: once for all that they were taken from; kept on disk where there is a folder.
 
     The array on disk is mapped: workers share its memory.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -24,6 +25,12 @@ class Place:
     """Its name, and what its content is known by: a path says nothing elsewhere."""
 
 
+def label_of(where: str) -> str:
+    """Return what a backbone is known by; empty if none is named. Errors as in `place_of`."""
+    return place_of(where).label if where else ""
+
+
+@functools.lru_cache(maxsize=8)
 def place_of(where: str) -> Place:
     """Return the folder of a backbone: a path as it is, or a name on the hub of Hugging Face, which is downloaded.
 

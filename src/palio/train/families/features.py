@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from palio import model
-from palio.core.errors import InputError
 from palio.core.records import Fit, Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
 from palio.train.deep.features import PIXELS, LinearHead, fit_head, fit_values
 from palio.train.deep.pictured import Front
-from palio.train.deep.places import Place
+from palio.train.deep.places import label_of, place_of
 from palio.train.family import (
     Array,
     Examples,
@@ -77,18 +75,15 @@ class Features(FixedSettings):
     Source: Donahue et al. 2014 (DeCAF); Kornblith et al. 2019 (a linear layer beside fine-tuning).
     """
 
-    place: Place | None = None
-    """The backbone; None: nobody named one, and there is nothing to compete with."""
+    backbone: str = ""
+    """Folder or name of the network that others taught; empty: there is nothing to compete with."""
 
     name = "features"
     tasks: tuple[TaskKind, ...] = ("classification", "regression")
     modalities: tuple[Modality, ...] = ("image",)
     needs: tuple[str, ...] = ("image",)
+    packages = ("torch", "transformers")
     n_settings = 1
-
-    def on(self, place: Place) -> Features:
-        """Return the family with a backbone."""
-        return dataclasses.replace(self, place=place)
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: a look at each picture, and some fits of the linear layer."""
@@ -101,14 +96,10 @@ class Features(FixedSettings):
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw how a picture is brought into a square."""
         fit = trial.suggest_categorical("fit", list(FITS))
-        return self._settings(fit) | {"backbone": trial.suggest_categorical("backbone", [self._label])}
+        return self._settings(fit) | {"backbone": trial.suggest_categorical("backbone", [label_of(self.backbone)])}
 
     def _settings(self, fit: str) -> Params:
-        return {"backbone": self._label, "fit": fit}
-
-    @property
-    def _label(self) -> str:
-        return "" if self.place is None else self.place.label
+        return {"backbone": label_of(self.backbone), "fit": fit}
 
     def fit(
         self,
@@ -128,11 +119,9 @@ class Features(FixedSettings):
         """
         check_time(deadline)
         need_two_classes(examples, self.name)
-        if self.place is None:
-            raise InputError("features: no backbone was named", hint="set [train] backbone to a folder or a name")
         column, whole = pictured.column_of(examples), examples.whole()[0]
         is_small = pictured.small_side(whole) <= pictured.SMALL_SIDE
-        front = pictured.front_of(examples, self.place, size=pictured.SMALL_SIZE if is_small else 0)
+        front = pictured.front_of(examples, place_of(self.backbone), size=pictured.SMALL_SIZE if is_small else 0)
         reading = PictureReading(input=column, size=front.size, short=front.short, fit=params["fit"])
         seen = pictured.features_of(examples, front, reading, deadline=deadline)
         if examples.task.kind == "regression":
