@@ -39,6 +39,12 @@ FAMILIES = {
     "lightgbm": "boosted trees (LightGBM)",
     "xgboost": "boosted trees (XGBoost)",
     "catboost": "boosted trees (CatBoost)",
+    "features": "linear model of what a taught network sees",
+    "cnn": "small network for pictures",
+    "finetune": "taught network, taught further",
+    "lstm": "network that reads words in their order",
+    "textcnn": "network of phrases",
+    "encoder": "taught language network",
 }
 VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",

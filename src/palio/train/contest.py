@@ -20,7 +20,7 @@ from palio import measure, model, split
 from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
+from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
 from palio.train import explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
@@ -30,12 +30,12 @@ from palio.train.drive import Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, calm_threads, reads
+from palio.train.entrants import entrants_of
+from palio.train.family import Family, calm_threads
 from palio.train.field import Field
 from palio.train.how import PLAINLY, How
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
-from palio.train.table import load_family, names_for
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def search(
         raise InputError(f"budget_s: got {budget_s:g}, must be more than 0", hint="give the search some seconds")
     task = msgspec.structs.replace(task, metric=task.metric if metric == "auto" else metric)
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
-    entrants = _entrants(families, task, snapshot.schema, how.backbone)
+    entrants = entrants_of(families, task, snapshot.schema, how.backbone)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
     cut = cut_rows(store, snapshot, parts, task, how)
@@ -306,35 +306,6 @@ def _announced(entrants: Sequence[Family], cut: Cut) -> str:
     repeats = cut.lesson.n_folds // max(1, cut.n_distinct)
     often = f", {repeats} times over" if repeats > 1 else ""
     return f"{names} compete, scored on {counted(cut.n_distinct, 'fold')}{often}."
-
-
-def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema, backbone: str) -> list[Family]:
-    """Return the families that compete, the dummy first."""
-    names = list(wanted) or names_for(schema.modality)
-    families = [load_family(name, backbone=backbone) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
-    is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
-    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
-        raise _unread(schema)
-    if not fit:
-        raise InputError(
-            f"families {', '.join(f.name for f in families)}: none can do {task.kind} on {schema.modality} data",
-            hint="leave [train] families empty to let all compete that can",
-        )
-    others = [family for family in fit if family.name != "dummy"]
-    return [load_family("dummy"), *others]
-
-
-def _unread(schema: Schema) -> InputError:
-    """Say that no family reads what the features are, before anything is tried."""
-    pictures = [f"`{column.name}`" for column in schema.features if column.type == "image"]
-    names, are = listed(pictures), "holds" if len(pictures) == 1 else "hold"
-    return InputError(
-        f"train: {names} {are} pictures, and no family that was asked for reads that: nothing was tried, and no look "
-        "was spent",
-        hint="leave [train] families empty",
-        facts={"modality": schema.modality},
-    )
 
 
 def _terms(
