@@ -84,6 +84,7 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     objective: Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"] = "auto"
     imbalance: Literal["none", "balanced"] = "none"
     threshold: str = "auto"
+    backbone: str = ""
     families: tuple[str, ...] = ()
 
 

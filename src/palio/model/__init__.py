@@ -48,11 +48,15 @@ if TYPE_CHECKING:
     from palio.model.graph.calibrating import calibrated as calibrated
     from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
     from palio.model.graph.heads import emit_answers as emit_answers
+    from palio.model.graph.inlining import at_our_opset as at_our_opset
+    from palio.model.graph.inlining import inline as inline
     from palio.model.graph.joining import join as join
     from palio.model.graph.joining import take_in as take_in
     from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
     from palio.model.graph.session import Graph as Graph
     from palio.model.graph.session import Outputs as Outputs
+    from palio.model.graph.stacking import STACK_FLOOR as STACK_FLOOR
+    from palio.model.graph.stacking import stacked as stacked
     from palio.model.graph.stages import Stages as Stages
     from palio.model.graph.watchdog import end_watched_runs as end_watched_runs
     from palio.model.graph.zipmap import without_zipmap as without_zipmap
@@ -112,8 +116,10 @@ else:
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",
+            "graph.inlining": "at_our_opset inline",
             "graph.joining": "join take_in",
             "graph.session": "Graph MAX_RUN_S Outputs",
+            "graph.stacking": "STACK_FLOOR stacked",
             "graph.stages": "Stages",
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",

@@ -88,7 +88,7 @@ class PictureReading(Record, frozen=True, kw_only=True, tag_field="kind", tag="p
     tensor: str = ""
     """What the name of its tensor begins with; given by the graph that it enters."""
     rule: int = 1
-    """Which rule makes pixels of a file (`palio.pixels.RULE`)."""
+    """Which rule makes pixels of a file (what `palio.pixels.fitted` does)."""
     size: int
     """Pixels of a side, as the graph takes them."""
     short: int = 0

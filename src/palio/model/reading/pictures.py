@@ -16,6 +16,8 @@ from palio.core.records import PictureReading, TensorSpec
 from palio.model.reading.cells import refuse
 
 Array = npt.NDArray[Any]
+RULE = 1
+"""The rule: what `palio.pixels.fitted` makes of a file."""
 MAX_SIZE = 2_048
 """Pixels of a side that a graph may ask for."""
 MAX_PIXELS, MAX_BYTES = 400_000_000, 1 << 30
@@ -112,8 +114,8 @@ def specs_of(reading: PictureReading) -> tuple[TensorSpec, ...]:
 
 def check(reading: PictureReading) -> None:
     """Raise `IntegrityError` if a reading, which may come from anybody, asks for another rule or for too much."""
-    if reading.rule != pixels.RULE:
-        raise refuse(f"they name rule {reading.rule} of pictures, this version of Palio knows rule {pixels.RULE}")
+    if reading.rule != RULE:
+        raise refuse(f"they name rule {reading.rule} of pictures, this version of Palio knows rule {RULE}")
     if not 0 < reading.size <= MAX_SIZE or not 0 <= reading.short <= 2 * MAX_SIZE:
         raise refuse(f"they ask for {reading.size} pixels a side, at most {MAX_SIZE:,} are allowed")
     if not 0 < reading.max_pixels <= MAX_PIXELS or not 0 < reading.max_bytes <= MAX_BYTES:
