@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -43,9 +42,9 @@ def test_a_bomb_of_a_tar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_links_are_followed_and_circles_are_not_walked(tmp_path: Path) -> None:
     write_folder(tmp_path / "real", {"1.png": picture(1)})
     album = write_folder(tmp_path / "album", {"dogs/2.png": picture(2)})
-    os.symlink(tmp_path / "real", album / "cats")
-    os.symlink(album, album / "dogs" / "again")
-    os.symlink(tmp_path / "nowhere.png", album / "dogs" / "gone.png")
+    (album / "cats").symlink_to(tmp_path / "real")
+    (album / "dogs" / "again").symlink_to(album)
+    (album / "dogs" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     found = albums.open_album(album)
     assert sorted(entry.key for entry in found.entries) == ["cats/1.png", "dogs/2.png"]
     assert found.passed_over == {"a link that leads nowhere": 1}
