@@ -22,6 +22,7 @@ def render(
     source: str,
     data: Mapping[str, tuple[Any, str]],
     exclude: Sequence[str],
+    split: Mapping[str, tuple[Any, str]],
     id_is_declared: bool = False,
 ) -> str:
     """Render the settings of a new project.
@@ -33,6 +34,7 @@ def render(
         source: Path or URL of the data, as it is to stand in the file.
         data: Further `[data]` settings that were given or found, each with the reason.
         exclude: Columns that no model may read.
+        split: `[split]` settings that were found, each with the reason.
         id_is_declared: Whether a person named the id: only then must no two rows have the same.
     """
     is_picture = schema.modality == "image"
@@ -68,6 +70,7 @@ def render(
         "",
         "[split]",
         line("policy", "auto", "by size: cross-validation < 3,000 rows ≤ 60-20-20 < 100,000 rows ≤ 80-10-10"),
+        *(line(key, value, why) for key, (value, why) in split.items()),
         line("looks", 20, "how often the sealed test part may be opened"),
         "",
         "[train]",
