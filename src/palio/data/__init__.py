@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from palio.data.snapshot import target_array as target_array
     from palio.data.source import Source as Source
     from palio.data.source import SourceOptions as SourceOptions
+    from palio.data.source import stated as stated
     from palio.data.stored import StoredRows as StoredRows
     from palio.data.stored import holds as holds
     from palio.data.stored import known_ids as known_ids
@@ -47,7 +48,7 @@ else:
             "row_ids": "RowIds",
             "schema_file": "read_schema write_schema",
             "snapshot": "batches frames ingest read target_array",
-            "source": "Source SourceOptions",
+            "source": "Source SourceOptions stated",
             "stored": "StoredRows holds known_ids obstacle",
             "table": "EXCLUDED",
             "task": "infer_task",

@@ -68,6 +68,16 @@ def _check_effort(width: int, height: int, n_scans: int, limits: Limits) -> None
         raise problem("too large", f"{n_scans:,} scans of {width:,} × {height:,} pixels")
 
 
+def pillow_version() -> str:
+    """Return the version of Pillow.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
+    with pillow():
+        return str(import_module("PIL").__version__)
+
+
 @contextmanager
 def pillow() -> Iterator[None]:
     """Let Pillow work in silence, and turn whatever it raises into words.
