@@ -120,10 +120,11 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             size_mb=limits.size_mb,
             progress=opened.progress,
         )
+        n_tried = sum(not run.members for run in search.runs)
         opened.store.ledger.append_once(
             "train.search",
             search.id,
-            f"Tried {counted(len(search.runs), 'candidate')} and chose {_chosen_family(search)}: {search.reasons[0]}",
+            f"Tried {counted(n_tried, 'candidate')} and chose {_chosen_family(search)}: {search.reasons[0]}",
             payload={"bundle": search.bundle, "parts": parts.id, "stopped_by": search.stopped_by},
         )
         return search

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
     from palio.model.graph.session import Graph as Graph
     from palio.model.graph.session import Outputs as Outputs
+    from palio.model.graph.stacking import STACK_FLOOR as STACK_FLOOR
+    from palio.model.graph.stacking import stacked as stacked
     from palio.model.graph.stages import Stages as Stages
     from palio.model.graph.watchdog import end_watched_runs as end_watched_runs
     from palio.model.graph.zipmap import without_zipmap as without_zipmap
@@ -117,6 +119,7 @@ else:
             "graph.inlining": "at_our_opset inline",
             "graph.joining": "join take_in",
             "graph.session": "Graph MAX_RUN_S Outputs",
+            "graph.stacking": "STACK_FLOOR stacked",
             "graph.stages": "Stages",
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",

@@ -28,6 +28,8 @@ FAMILIES = {
     "dummy": "rule of thumb",
     "linear": "linear model",
     "ensemble": "mix of models",
+    "stacked ensemble": "stacked mix",
+    "pruned ensemble": "pruned mix",
     "words": "linear model of words",
     "bayes": "naive Bayes",
     "neighbours": "nearest neighbours",
@@ -58,6 +60,17 @@ def term(metric: str) -> Term:
 def family(name: str) -> str:
     """Return how a model family is called."""
     return FAMILIES.get(name, clean(name))
+
+
+def brief_family(name: str) -> str:
+    """Return how a model family is called where there is little room.
+
+    Example:
+        >>> brief_family("lightgbm"), brief_family("forest")
+        ('LightGBM', 'random forest')
+    """
+    called = family(name)
+    return called.partition("(")[2].rstrip(")") or called
 
 
 def quoted(label: object, *, limit: int = 40) -> str:

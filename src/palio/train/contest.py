@@ -22,7 +22,7 @@ from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import explaining, finals, learning
+from palio.train import explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
 from palio.train.clock import Clock
 from palio.train.cutting import Cut, cut_rows
@@ -43,10 +43,14 @@ if TYPE_CHECKING:
 
 WHOLE_CELLS = 12_000
 """Up to so many cells every candidate is fitted on all folds at once: there is nothing to save."""
+SMALL_CELLS = 500_000
+"""Up to so many cells the clock decides about that, where there is one: when it is known what a fold takes."""
 GLANCE_S = 0.03
 """Seconds of CPU that it takes to see how busy the machine is."""
 OVERHEAD_S, OVERHEAD_A_ROW_S = 0.7, 1.5e-5
 """What export, checks and packing take: at least, and for each row."""
+FEW_SCORED = 300
+"""A fold of fewer rows is no judge of who gets the other folds."""
 Kept = TypeVar("Kept", Search, SearchPlan)
 
 
@@ -146,6 +150,8 @@ def search(
             n_blocks=cut.n_blocks,
             clock=clock,
             progress=progress,
+            is_small=_cells(cut) <= SMALL_CELLS,
+            is_tiny=len(cut.lesson.rows["score 0"]) < FEW_SCORED,
             budget_s=0.0 if trials else budget_s,
         )
         field = Field(
@@ -186,6 +192,10 @@ def search(
     if curve is not None:
         reasons.append(learning.sentence(curve, terms.metric))
     reasons += _explained(drive, outcome, curve, seconds=time.monotonic() - started)
+    front = pricing.front_of(outcome.runs, sign=terms.sign)
+    prices = pricing.front_told(
+        front, chosen=outcome.chosen, sign=terms.sign, n_folds=field.n_folds, holdout=field.holdout
+    )
     seconds = round(time.monotonic() - started, 3)
     if plan is None:
         steps = tuple(sorted(drive.steps, key=lambda step: step.number))
@@ -213,6 +223,8 @@ def search(
             seconds=seconds,
             learning=curve,
             plan=plan.id,
+            front=tuple(run.id for run in front),
+            prices=tuple(prices),
             gains=tuple(drive.gains),
         ),
     )
@@ -251,9 +263,14 @@ def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
 
 
 def _race(entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int) -> Race:
+    shape, n_folds = cut.lesson.take("learn 0").shape, cut.lesson.n_folds
+    return Race(entrants, shape, terms, n_folds=n_folds, screens=_cells(cut) > WHOLE_CELLS, most=trials or None)
+
+
+def _cells(cut: Cut) -> int:
+    """Return the rows of a fold times columns times classes."""
     shape = cut.lesson.take("learn 0").shape
-    screens = shape.n_rows * shape.n_features * max(1, shape.n_classes) > WHOLE_CELLS
-    return Race(entrants, shape, terms, n_folds=cut.lesson.n_folds, screens=screens, most=trials or None)
+    return shape.n_rows * shape.n_features * max(1, shape.n_classes)
 
 
 def _slowness() -> float:

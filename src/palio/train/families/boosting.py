@@ -171,7 +171,7 @@ def _fitted(booster: Any, preprocessing: model.Preprocessing, task: Task, pace: 
         return TabularFitted(
             preprocessing=preprocessing,
             answer=partial(_answer, booster, rounds, task),
-            add=partial(_add, booster, rounds, task),
+            add=partial(_add, text, rounds, task),
             n_parameters=int(numbers[rounds * n_trees - 1]) if n_rounds else 1,
             curve=curve,
             back_to=back_to,
@@ -187,8 +187,8 @@ def _answer(booster: Any, rounds: int, task: Task, features: Array) -> model.Out
     return class_outputs(raw if raw.ndim == 2 else np.column_stack([1 - raw, raw]), task)
 
 
-def _add(booster: Any, rounds: int, task: Task, builder: model.GraphBuilder, features: str) -> str:
-    return model.emit_lightgbm(builder, features, booster, task, rounds=rounds)
+def _add(text: str, rounds: int, task: Task, builder: model.GraphBuilder, features: str) -> str:
+    return model.emit_lightgbm(builder, features, text, task, rounds=rounds)
 
 
 _OBJECTIVES: dict[Objective, tuple[str, str]] = {
