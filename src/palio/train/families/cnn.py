@@ -42,7 +42,7 @@ class Cnn:
         area = (int(params.get("size", 32)) / 32) ** 2
         pace = 6e-3 * (int(params["width"]) / 32) ** 1.7 * area
         each = shape.n_rows * pace + 1e-4 * shape.n_features + 1e-4 * max(1, shape.n_classes)
-        return 4.0 + int(params.get("epochs", EPOCHS)) * each
+        return float(4.0 + int(params.get("epochs", EPOCHS)) * each)
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return the network of thirty-two channels, with shifts and mirror images."""
