@@ -301,11 +301,15 @@ METHODS = {
     "random": "by chance",
     "grouped": "so that rows of one group stay together",
     "time": "by time: the test rows are the newest",
+    "given": "as the data came",
 }
 
 
 def cut(parts: Parts) -> str:
     """Say how the rows were divided."""
+    if parts.method == "given":
+        chosen = "to learn and to choose by cross-validation" if parts.policy == "cv" else "to learn, to choose"
+        return f"The parts came with the data: {chosen}, and sealed for the test."
     policy = POLICIES.get(parts.policy, clean(parts.policy))
     method = METHODS.get(parts.method, clean(parts.method))
     return f"{policy}, divided {method}."

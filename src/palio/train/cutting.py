@@ -60,7 +60,8 @@ def cut_rows(store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: Ho
         held = {"learn 0": rows[:n_train], "score 0": rows[n_train:]}
         return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1)
     n_rows = n_train + n_validation
-    n_repeats = 1 if parts.method == "time" else next((n for most, n in REPEATED if n_rows <= most), 1)
+    is_dear = everything.schema.modality == "image"
+    n_repeats = 1 if parts.method == "time" or is_dear else next((n for most, n in REPEATED if n_rows <= most), 1)
     found: dict[str, Array] = {}
     n_distinct = 0
     for repeat in range(n_repeats):
