@@ -155,6 +155,7 @@ def _behind(run: Run, facts: ReportFacts) -> str:
     lead = chosen.cv_score - run.cv_score
     if not words.term(run.metric).higher_is_better:
         lead = -lead
+    lead += chosen.optimism  # they were compared on the rows that chose it
     return (
         f"{number(lead, digits=2)} behind the chosen one." if lead > 0 else "Not ahead by enough to be worth its cost."
     )

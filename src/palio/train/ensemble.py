@@ -40,6 +40,14 @@ class Unseen:
     block: Array
     """Block of its fold that a row is scored in, shape (n,)."""
 
+    def groups(self) -> list[Array]:
+        """Return the positions of each block of each fold: what is scored as one."""
+        groups = []
+        for fold in np.unique(self.fold):
+            in_fold = self.fold == fold
+            groups += [np.flatnonzero(in_fold & (self.block == one)) for one in np.unique(self.block[in_fold])]
+        return groups
+
     def apart(self) -> Iterator[tuple[Array, Array]]:
         """Yield the rows of one fold after the other (of one block, where there is one fold), and all rows but those.
 
@@ -166,15 +174,12 @@ def score_blocks(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the two metrics on each block of each fold; of the classes that are `said`, or else the likeliest."""
     scores, ties = [], []
-    for fold in np.unique(unseen.fold):
-        in_fold = unseen.fold == fold
-        for block in np.unique(unseen.block[in_fold]):
-            here = in_fold & (unseen.block == block)
-            found = score_numbers(
-                task, unseen.truth[here], answers[here], names=metrics, said=None if said is None else said[here]
-            )
-            scores.append(found.get(metrics[0], np.nan))
-            ties.append(found.get(metrics[1], np.nan))
+    for here in unseen.groups():
+        found = score_numbers(
+            task, unseen.truth[here], answers[here], names=metrics, said=None if said is None else said[here]
+        )
+        scores.append(found.get(metrics[0], np.nan))
+        ties.append(found.get(metrics[1], np.nan))
     return tuple(scores), tuple(ties)
 
 

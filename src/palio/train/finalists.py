@@ -62,7 +62,7 @@ def single(field: Field, one: Candidate, folds: Sequence[int]) -> Finalist:
     run = msgspec.structs.replace(
         run_of(field, one, folds), validation=validation(field, rows, answers), status="done", reason=""
     )
-    return Finalist(run, {one.number: 1.0}, answers, rows)
+    return Finalist(run, {one.number: 1.0}, answers, rows, tuple(folds))
 
 
 def validation(field: Field, rows: Array, answers: Array, said: Array | None = None) -> dict[str, float]:

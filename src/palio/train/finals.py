@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from palio import measure
 from palio.core.errors import PalioError
 from palio.core.records import Run
 from palio.train import calibration, ensemble, failures, mixing, threshold
@@ -18,6 +19,7 @@ from palio.train.choice import choose, resampled_error
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
 from palio.train.finalists import run_of, single, validation
+from palio.train.optimism import judged
 from palio.train.race import HOPELESS_SHARE, Candidate
 from palio.train.work import line_of
 
@@ -79,7 +81,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         runs=tuple(sorted(runs.values(), key=lambda run: run.trial)),
         chosen=made.run.id,
         bundle=made.run.bundle or "",
-        reasons=(*reasons, *_doubt(field, made.run), *out, *made.reasons),
+        reasons=(*reasons, *_told(made.run), *_doubt(field, made.run), *out, *made.reasons),
         members=finalist.weights,
         kept=made.kept,
     )
@@ -94,6 +96,16 @@ def _last_resorts(field: Field, candidates: Mapping[int, Candidate], ranking: Se
             made = single(field, one, sorted(one.answers))
             if made.run.id not in {known.run.id for known in ranking}:
                 yield made
+
+
+def _told(run: Run) -> list[str]:
+    """Say what the score of the chosen one is where rows did not choose it."""
+    if not run.optimism:
+        return []
+    return [
+        f"Judged on rows that did not choose it, {run.family} has {run.metric} {measure.figure(run.cv_score)}; the "
+        f"rows that chose it promised {measure.figure(float(np.mean(run.fold_scores)))}."
+    ]
 
 
 def _doubt(field: Field, run: Run) -> list[str]:
@@ -114,7 +126,8 @@ def _first_packed(
     last: Exception | None = None
     for finalist in ranking:
         try:
-            return Champion(field, candidates, finalist).pack(), finalist, reasons
+            made = Champion(field, candidates, judged(field, candidates, finalist)).pack()
+            return made, finalist, reasons
         except Exception as error:  # noqa: BLE001 - the next one is taken
             last = error
             reasons.append(

@@ -97,7 +97,7 @@ def _finalist(field: Field, by_number: Mapping[int, Candidate], mix: ensemble.Mi
         members=told,
         layer=layer,
     )
-    return Finalist(run, mix.weights, mix.answers, seen.rows, layer=layer)
+    return Finalist(run, mix.weights, mix.answers, seen.rows, tuple(range(field.in_use)), layer=layer)
 
 
 def _identity(inputs: str, members: tuple[Member, ...], layer: Layer | None) -> str:

@@ -35,7 +35,19 @@ from palio.core.records.evaluation import (
     Slice,
     WorstRow,
 )
-from palio.core.records.model import Cost, Manifest, Parity, Reading, Signature, TensorSpec
+from palio.core.records.model import (
+    Cost,
+    Fit,
+    Manifest,
+    Parity,
+    PictureReading,
+    Precision,
+    Reading,
+    Signature,
+    TensorSpec,
+    TokenReading,
+    WordReading,
+)
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
 from palio.core.records.search import (
     Calibration,
@@ -71,6 +83,7 @@ __all__ = [
     "Description",
     "Evaluation",
     "Event",
+    "Fit",
     "Form",
     "Gain",
     "Gap",
@@ -87,6 +100,8 @@ __all__ = [
     "Parity",
     "Part",
     "Parts",
+    "PictureReading",
+    "Precision",
     "Promotion",
     "Reach",
     "Reading",
@@ -103,7 +118,9 @@ __all__ = [
     "Task",
     "TaskKind",
     "TensorSpec",
+    "TokenReading",
     "Value",
     "Violation",
+    "WordReading",
     "WorstRow",
 ]

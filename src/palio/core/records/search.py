@@ -69,9 +69,12 @@ class Run(Record, frozen=True, kw_only=True):
     reason: str = ""
     fold_scores: tuple[float, ...] = ()
     cv_score: float | None = None
-    """Mean of `fold_scores`, in the metric's own direction."""
+    """Mean of `fold_scores`, in the metric's own direction; of the chosen one, what rows say that did not choose it."""
     cv_error: float | None = None
     """Standard error of `cv_score`."""
+    optimism: float = 0.0
+    """How much better the mean of `fold_scores` looks than `cv_score` says: the best of many is flattered by the rows
+    that chose it."""
     tie_break: float | None = None
     """Score that decides near-ties: macro F1 (classification) or R² (regression)."""
     n_parameters: int | None = None
