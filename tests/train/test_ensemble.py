@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from palio.core.records import Task
 from palio.train import ensemble
-from palio.train.ensemble import MAX_MEMBERS, Price, Unseen, loss_of, mix, rivals
+from palio.train.ensemble import MAX_MEMBERS, Library, Mix, Price, Unseen, rivals
 from palio.train.family import Array
+from palio.train.mixed_losses import loss_of
 
 PRICE = Task(kind="regression", target="y", metric="rmse")
 TWO = Task(kind="classification", target="y", classes=("no", "yes"), metric="roc_auc")
@@ -25,6 +28,10 @@ def values(seed: int, n_rows: int = 1500, n_members: int = 3, noise: float = 1.0
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=n_rows)
     return truth, {k: (truth + noise * rng.normal(size=n_rows))[:, None] for k in range(n_members)}
+
+
+def mix(answers: dict[int, Array], unseen: Unseen, **how: Any) -> Mix | None:
+    return Library(answers, unseen, **how).mix()
 
 
 def rmse(truth: Array, answers: Array) -> float:

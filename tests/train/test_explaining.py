@@ -59,6 +59,12 @@ def test_a_model_that_knows_its_rows_by_heart_is_told_apart_from_one_that_knows_
     by_heart = msgspec.structs.replace(RUN, train={"roc_auc": 1.0})
     (told,) = fit_told(by_heart, simplest=0.5, curve=RISES, sign=1.0)
     assert "by heart" in told and "more rows would help" in told
+    some = msgspec.structs.replace(RUN, train={"roc_auc": 0.9})
+    (told,) = fit_told(some, simplest=0.5, curve=None, sign=1.0)
+    assert "keeps 75 % of its lead" in told and "some was learned by heart." in told
+    assert "more rows would help" in fit_told(some, simplest=0.5, curve=RISES, sign=1.0)[0]
+    (told,) = fit_told(msgspec.structs.replace(RUN, train={"roc_auc": 0.82}), simplest=0.5, curve=None, sign=1.0)
+    assert "keeps 94 % of its lead" in told and "little by heart" in told
     alike = msgspec.structs.replace(RUN, train={"roc_auc": 0.801})
     (told,) = fit_told(alike, simplest=0.5, curve=None, sign=1.0)
     assert "knows seen and unseen rows alike" in told

@@ -9,10 +9,20 @@ from palio import measure, model
 from palio.core.errors import InputError
 from palio.testing.family import TASKS, examples_of
 from palio.train.family import Family
+from palio.train.lessons import Lesson
 from palio.train.orders import Order, Outcome
 from palio.train.pace import Pace
 from palio.train.table import load_family
-from palio.train.work import best_round, carry_out, checked_rows, line_of, numbers_of, score_numbers, thinned
+from palio.train.work import (
+    best_round,
+    best_round_elsewhere,
+    carry_out,
+    checked_rows,
+    line_of,
+    numbers_of,
+    score_numbers,
+    thinned,
+)
 from tests.train import odd_families as odd
 from tests.train.small_parts import lesson_of
 
@@ -35,19 +45,30 @@ def test_a_curve_that_stopped_early_goes_on_as_it_ended() -> None:
     assert best_round([np.array([3.0, 2.0]), np.array([3.0, 2.0, 1.5, 1.6])]) == 3
 
 
-def test_all_folds_are_scored_at_the_same_round() -> None:
+def test_each_fold_is_scored_at_the_round_that_suits_the_others_best() -> None:
     found = done(load_family("lightgbm"), BOOSTED)
     assert found.status == "done" and found.rounds == best_round(found.curves)
     for fold, answers, score in zip((0, 1, 2), found.answers, found.scores, strict=True):
         truth = LESSON.take(f"score {fold}").target
         assert score_numbers(LESSON.examples.task, truth, answers)["log_loss"] == pytest.approx(score)
-        assert score == pytest.approx(found.curves[fold][min(found.rounds, len(found.curves[fold])) - 1], rel=1e-6)
+        best = best_round([curve for other, curve in enumerate(found.curves) if other != fold])
+        assert score == pytest.approx(found.curves[fold][min(best, len(found.curves[fold])) - 1], rel=1e-6)
+
+
+def test_a_fold_that_scores_the_same_rows_has_no_say_in_the_round() -> None:
+    rows = {"score 0": np.arange(3), "score 1": np.arange(3, 6), "score 2": np.arange(2, 5)}
+    lesson = Lesson(LESSON.examples, rows)
+    curves = {0: np.array([1.0, 2.0, 3.0]), 1: np.array([2.0, 1.0, 3.0]), 2: np.array([3.0, 2.0, 1.0])}
+    assert best_round_elsewhere(curves, 0, lesson) == 2
+    assert best_round_elsewhere(curves, 1, lesson) == 1
+    assert best_round_elsewhere(curves, 2, lesson) == 3  # every other fold shares rows with it
+    assert best_round_elsewhere({0: curves[0]}, 0, lesson) == 1
 
 
 def test_later_folds_take_those_that_were_done_into_account() -> None:
     whole = done(load_family("lightgbm"), BOOSTED)
     first = done(load_family("lightgbm"), BOOSTED, folds=(0,))
-    others = done(load_family("lightgbm"), BOOSTED, folds=(1, 2), curves=first.curves)
+    others = done(load_family("lightgbm"), BOOSTED, folds=(1, 2), curves=dict(enumerate(first.curves)))
     assert others.rounds == whole.rounds
     assert others.scores == whole.scores[1:]
 

@@ -155,7 +155,7 @@ def _answers(bundle: Bundle, frame: pl.DataFrame) -> dict[str, Any]:
         if question.is_text:
             kinds[questions.PREDICTION] = pl.String
         return {name: pl.Series([], dtype=kind) for name, kind in kinds.items()}
-    outputs = bundle.graph.predict(model.feeds_from_frame(frame, bundle.manifest.schema))
+    outputs = bundle.graph.predict(bundle.feeds(frame))
     return question.columns(model.answers_of(outputs, question.task))
 
 

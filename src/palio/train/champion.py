@@ -87,7 +87,7 @@ class Champion:
         bundle = model.pack(
             field.store,
             graph,
-            golden=model.make_golden(runner, rows.frame, examples.schema),
+            golden=model.make_golden(runner, rows.frame, examples.schema, blobs=rows.blobs),
             reference=reference,
             reference_rows=reference_rows,
             task=terms.task,
@@ -204,26 +204,28 @@ class Champion:
     def _joined(self, fitted: Mapping[int, Outcome], rows: Examples) -> tuple[bytes, tuple[Parity, ...]]:
         """Return one graph, and how far it is from the libraries of its members."""
         field, weights = self._field, self._finalist.weights
-        how = self._finalist.calibration
-        at = self._finalist.threshold
-        if len(fitted) == 1 and how is None and at is None:
+        how, at, layer = self._finalist.calibration, self._finalist.threshold, self._finalist.layer
+        if len(fitted) == 1 and how is None and at is None and layer is None:
             (outcome,) = fitted.values()
             return outcome.graph, outcome.parity
         schema, task = rows.schema, field.terms.task
         graphs = [outcome.graph for outcome in fitted.values()]
         shares = [weights[number] for number in fitted]
-        graph = model.join(graphs, shares, schema=schema, task=task, calibration=how, threshold=at)
+        graph = model.join(graphs, shares, schema=schema, task=task, layer=layer, calibration=how, threshold=at)
         runner = model.Graph(graph, threads=2)
         members = [model.Graph(one, threads=2) for one in graphs]
 
         def mixed(feeds: Any, known: Sequence[Array | None]) -> model.Outputs:
-            total: Any = 0.0
-            for number, member, numbers in zip(fitted, members, known, strict=True):
-                answers = numbers if numbers is not None else numbers_of(member.predict(feeds))
-                total = total + weights[number] * answers
+            answers = [
+                numbers if numbers is not None else numbers_of(member.predict(feeds))
+                for member, numbers in zip(members, known, strict=True)
+            ]
+            total: Any = sum(share * one for share, one in zip(shares, answers, strict=True))
+            if layer is not None:
+                total = model.stacked(answers, shares, layer)
             return field.outputs(total if how is None else model.calibrated(total, how), at)
 
-        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD)
+        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD, blobs=rows.blobs)
         libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])
         hard_answers = mixed(hard, [None] * len(fitted))
         path = "library and graph"

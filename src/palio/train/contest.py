@@ -20,9 +20,9 @@ from palio import measure, model, split
 from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
+from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import explaining, finals, learning
+from palio.train import explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
 from palio.train.clock import Clock
 from palio.train.cutting import Cut, cut_rows
@@ -30,12 +30,12 @@ from palio.train.drive import Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, calm_threads, reads
+from palio.train.entrants import entrants_of
+from palio.train.family import Family, calm_threads
 from palio.train.field import Field
 from palio.train.how import PLAINLY, How
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
-from palio.train.table import FAMILIES, load_family
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -43,10 +43,14 @@ if TYPE_CHECKING:
 
 WHOLE_CELLS = 12_000
 """Up to so many cells every candidate is fitted on all folds at once: there is nothing to save."""
+SMALL_CELLS = 500_000
+"""Up to so many cells the clock decides about that, where there is one: when it is known what a fold takes."""
 GLANCE_S = 0.03
 """Seconds of CPU that it takes to see how busy the machine is."""
 OVERHEAD_S, OVERHEAD_A_ROW_S = 0.7, 1.5e-5
 """What export, checks and packing take: at least, and for each row."""
+FEW_SCORED = 300
+"""A fold of fewer rows is no judge of who gets the other folds."""
 Kept = TypeVar("Kept", Search, SearchPlan)
 
 
@@ -116,7 +120,7 @@ def search(
         raise InputError(f"budget_s: got {budget_s:g}, must be more than 0", hint="give the search some seconds")
     task = msgspec.structs.replace(task, metric=task.metric if metric == "auto" else metric)
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
-    entrants = _entrants(families, task, snapshot.schema)
+    entrants = entrants_of(families, task, snapshot.schema, how.backbone)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
     cut = cut_rows(store, snapshot, parts, task, how, budget_s=None if trials else budget_s)
@@ -147,6 +151,8 @@ def search(
             n_blocks=cut.n_blocks,
             clock=clock,
             progress=progress,
+            is_small=_cells(cut) <= SMALL_CELLS,
+            is_tiny=len(cut.lesson.rows["score 0"]) < FEW_SCORED,
             budget_s=0.0 if trials else budget_s,
         )
         field = Field(
@@ -187,6 +193,10 @@ def search(
     if curve is not None:
         reasons.append(learning.sentence(curve, terms.metric))
     reasons += _explained(drive, outcome, curve, seconds=time.monotonic() - started)
+    front = pricing.front_of(outcome.runs, sign=terms.sign)
+    prices = pricing.front_told(
+        front, chosen=outcome.chosen, sign=terms.sign, n_folds=field.n_folds, holdout=field.holdout
+    )
     seconds = round(time.monotonic() - started, 3)
     if plan is None:
         steps = tuple(sorted(drive.steps, key=lambda step: step.number))
@@ -214,6 +224,8 @@ def search(
             seconds=seconds,
             learning=curve,
             plan=plan.id,
+            front=tuple(run.id for run in front),
+            prices=tuple(prices),
             gains=tuple(drive.gains),
         ),
     )
@@ -252,9 +264,14 @@ def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
 
 
 def _race(entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int) -> Race:
+    shape, n_folds = cut.lesson.take("learn 0").shape, cut.n_stages
+    return Race(entrants, shape, terms, n_folds=n_folds, screens=_cells(cut) > WHOLE_CELLS, most=trials or None)
+
+
+def _cells(cut: Cut) -> int:
+    """Return the rows of a fold times columns times classes."""
     shape = cut.lesson.take("learn 0").shape
-    screens = shape.n_rows * shape.n_features * max(1, shape.n_classes) > WHOLE_CELLS
-    return Race(entrants, shape, terms, n_folds=cut.n_stages, screens=screens, most=trials or None)
+    return shape.n_rows * shape.n_features * max(1, shape.n_classes)
 
 
 def _slowness() -> float:
@@ -299,34 +316,6 @@ def _announced(entrants: Sequence[Family], cut: Cut) -> str:
     repeats = cut.lesson.n_folds // max(1, cut.n_distinct)
     often = f", {repeats} times over" if repeats > 1 else ""
     return f"{names} compete, scored on {counted(cut.n_distinct, 'fold')}{often}."
-
-
-def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> list[Family]:
-    """Return the families that compete, the dummy first."""
-    names = list(wanted) or list(FAMILIES)
-    families = [load_family(name) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
-    is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
-    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
-        raise _unread(schema)
-    if not fit:
-        raise InputError(
-            f"families {', '.join(f.name for f in families)}: none can do {task.kind} on {schema.modality} data",
-            hint="leave [train] families empty to let all compete that can",
-        )
-    others = [family for family in fit if family.name != "dummy"]
-    return [load_family("dummy"), *others]
-
-
-def _unread(schema: Schema) -> InputError:
-    """Say that no family reads what the features are, before anything is tried."""
-    names = listed(f"`{column.name}`" for column in schema.features)
-    return InputError(
-        f"train: every feature is an image ({names}), and no family reads that: nothing was tried, and no look was "
-        "spent",
-        hint="add columns of numbers or categories",
-        facts={"modality": schema.modality},
-    )
 
 
 def _terms(

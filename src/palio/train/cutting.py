@@ -79,7 +79,8 @@ def cut_rows(
         held, rungs = _held_out(everything, n_train, budget_s)
         return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1, rungs)
     n_rows = n_train + n_validation
-    n_repeats = 1 if parts.method == "time" else next((n for most, n in REPEATED if n_rows <= most), 1)
+    is_dear = everything.schema.modality == "image"
+    n_repeats = 1 if parts.method == "time" or is_dear else next((n for most, n in REPEATED if n_rows <= most), 1)
     found: dict[str, Array] = {}
     n_distinct = 0
     for repeat in range(n_repeats):
@@ -135,7 +136,7 @@ def _parts_of(everything: Examples, held: dict[str, Array], n_folds: int, parts:
 
 def _examples(store: Store, snapshot: Snapshot, parts: Parts, task: Task, part: Part) -> Examples:
     frame = split.read(store, snapshot, parts, part)
-    return Examples(frame, data.target_array(frame, task), snapshot.schema, task)
+    return Examples(frame, data.target_array(frame, task), snapshot.schema, task, blobs=store.blobs)
 
 
 def _both(train: Examples, validation: Examples) -> Examples:
@@ -145,7 +146,8 @@ def _both(train: Examples, validation: Examples) -> Examples:
     if not len(validation.target):
         return train
     frame = polars.concat([train.frame, validation.frame]).rechunk()
-    return Examples(frame, np.concatenate([train.target, validation.target]), train.schema, train.task)
+    target = np.concatenate([train.target, validation.target])
+    return dataclasses.replace(train, frame=frame, target=target)
 
 
 def weighted(examples: Examples, how: How) -> Examples:

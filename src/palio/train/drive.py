@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from palio.train import trial
 from palio.train.clock import Clock
 from palio.train.engine.base import Engine
 from palio.train.orders import Order, Outcome
-from palio.train.race import LAG, N_ALWAYS, NO_TIME, Candidate, Race, Rerun, Step
+from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, Candidate, Race, Rerun, Step
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ LEAST_LEFT_S = 0.3
 """With less time left than this no step is begun."""
 FEWEST_FOLDS, N_COMPARED, WHOLE_SHARE = 2, 5, 0.6
 """There are as many folds as the five best candidates can be fitted on in this share of the time, and at least two."""
+MOST_OF_ALL = 0.5
+"""Share of the time left that one candidate may take for all its folds."""
 RUNG_SHARE = 0.3
 """Share of the time left, of all workers, that a candidate may take to learn from all rows after it did from some."""
 SLOWER = 1.2
@@ -60,6 +64,10 @@ class Drive:
     clock: Clock | None
     """None: the plan ends by count, not by time."""
     progress: Progress
+    is_small: bool = False
+    """There may be time for all folds of every candidate: the clock decides."""
+    is_tiny: bool = False
+    """A fold has so few rows that it says little."""
     rungs: tuple[str, ...] = ()
     """Of a holdout of many rows: what candidates learn from first, and then; a step's fold is the place of its rung."""
     budget_s: float = 0.0
@@ -78,7 +86,7 @@ class Drive:
         waiting: dict[int, Step] = {}
         number, n_skipped, n_passed, is_over = 0, 0, 0, False
         while True:
-            while not is_over and self.engine.n_free and not any(one <= number - LAG for one in waiting):
+            while not is_over and self.engine.n_free and not self._must_know(number, waiting):
                 step = self._next(number)
                 number += 1
                 if step is None:  # nothing follows from what is known at this step; more is known at the next ones
@@ -124,8 +132,45 @@ class Drive:
         trial.keep(self.store, self.terms, step, outcome, budget_s=self.budget_s)
         self._take_in(step, outcome)
 
+    def _must_know(self, number: int, waiting: Collection[int]) -> bool:
+        """Tell whether step `number` depends on one that has not ended."""
+        return any(one <= number - LAG for one in waiting) or (number == N_SOON and bool(waiting) and self._may_settle)
+
+    @property
+    def _may_settle(self) -> bool:
+        """Whether the clock decides how candidates are judged, as soon as it is known what a fold takes."""
+        return self.clock is not None and self.n_folds > 1 and self.is_small
+
+    def _settle(self, clock: Clock) -> None:
+        """Judge every candidate on all folds, where there is time for it; of repeated folds, on as many as there is.
+
+        Where a fold has few rows it is no judge of who gets the others: rather fewer candidates are tried then, and on
+        fewer folds.
+        """
+        if not isinstance(self.race, Race):
+            return
+        seconds, a_fold = WHOLE_SHARE * self._left_s(clock) * clock.n_workers, SLOWER * self._mean_fit_s()
+        n_folds = self._whole_repetitions(seconds, a_fold * (self.race.n_fresh + N_SOON))
+        if n_folds < self.n_distinct:
+            n_folds = min(self.n_distinct, int(max(0.0, seconds) / (a_fold * N_COMPARED)))
+        screens = n_folds < self.n_distinct and not self.is_tiny
+        if not screens:
+            self.n_folds, self._gone_on_with = max(FEWEST_FOLDS, n_folds), True
+        self.race.settle(n_folds=self.n_folds, screens=screens)
+
+    def _mean_fit_s(self) -> float:
+        known = [one.fit_s for one in self.candidates.values() if one.scores and one.family != "dummy"]
+        return float(np.mean(known)) if known else math.inf
+
+    def _whole_repetitions(self, seconds: float, a_fold: float) -> int:
+        """Return the folds that there is time for; of repeated folds, whole repetitions."""
+        most = min(self.n_folds, int(max(0.0, seconds) / max(a_fold, 1e-9)))
+        return most - most % self.n_distinct if most >= self.n_distinct else most
+
     def _next(self, number: int) -> Step | None:
         self.progress.step("trials", number)
+        if number == N_SOON and self._may_settle and self.clock is not None:
+            self._settle(self.clock)
         known = {one.number: one for one in self.candidates.values() if one.number <= number - LAG}
         step = self.race.next(number, known)
         if step is not None and step.candidate == step.number:
@@ -146,11 +191,9 @@ class Drive:
         """Return the folds that the candidates that promise most can be fitted on in a part of the time left."""
         known = [one for one in self.candidates.values() if one.scores and one.family != "dummy"]
         best = sorted(known, key=lambda one: -self.terms.sign * (one.mean((0,)) or 0.0))[:N_COMPARED]
-        a_fold = SLOWER * sum(one.fit_s for one in best)
-        most = 1 + int(WHOLE_SHARE * self._left_s(clock) * clock.n_workers / max(a_fold, 1e-9))
-        if most >= self.n_distinct:  # of repeated folds, whole repetitions
-            most -= most % self.n_distinct
-        return min(self.n_folds, max(FEWEST_FOLDS, most))
+        a_fold = SLOWER * N_COMPARED * float(np.mean([one.fit_s for one in best]))
+        seconds = WHOLE_SHARE * self._left_s(clock) * clock.n_workers + a_fold  # the first fold is done
+        return min(self.n_folds, max(FEWEST_FOLDS, self._whole_repetitions(seconds, a_fold)))
 
     def _order(self, step: Step) -> Order | None:
         """Return what to ask for a step; None if there is no time for it."""
@@ -165,7 +208,7 @@ class Drive:
                 a_fold = self.clock.fold_limit_s()
                 if step.number < N_WITH_GRAPH:
                     a_fold = max(a_fold, SOON_SHARE * (self.clock.ends - self.clock.started))
-                limit = min(a_fold * len(step.folds), left)
+                limit = min(a_fold * len(step.folds), left * (MOST_OF_ALL if len(step.folds) > 1 else 1.0))
             elif self.rungs:
                 limit = min(left, max(self.clock.fold_limit_s(), RUNG_SHARE * left * self.clock.n_workers))
             else:
@@ -179,7 +222,7 @@ class Drive:
             seed=step.seed,
             folds=self._scored(step),
             rows=self.rungs[step.folds[0]] if self.rungs else "learn",
-            curves=() if is_new or self.rungs else tuple(candidate.curves.values()),
+            curves={} if is_new or self.rungs else dict(candidate.curves),
             lengths=() if step.planned is None else step.planned.lengths,
             metrics=self.terms.metrics,
             n_blocks=self.n_blocks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.core.progress import Progress
-from palio.core.records import Calibration, Run, SearchPlan, Snapshot
+from palio.core.records import Calibration, Layer, Run, SearchPlan, Snapshot
 from palio.train import ensemble
 from palio.train.choice import Limits
 from palio.train.clock import Clock
@@ -64,9 +64,9 @@ class Field:
         sizes = [len(rows) for key, rows in self.lesson.rows.items() if key.startswith("learn ")]
         return len(self.lesson.examples.target) / max(1.0, float(np.mean(sizes)))
 
-    def unseen(self) -> ensemble.Unseen:
-        """Return the rows that fits are scored on, fold after fold."""
-        rows = [self.lesson.rows[f"score {fold}"] for fold in range(self.in_use)]
+    def unseen(self, folds: Sequence[int] | None = None) -> ensemble.Unseen:
+        """Return the rows that fits are scored on, fold after fold: those of some folds, or of all in use."""
+        rows = [self.lesson.rows[f"score {fold}"] for fold in (range(self.in_use) if folds is None else folds)]
         return ensemble.Unseen(
             rows=np.concatenate(rows),
             fold=np.repeat(np.arange(len(rows)), [len(some) for some in rows]),
@@ -91,6 +91,10 @@ class Finalist:
     answers: Array
     """On all rows of `Unseen`; of those that were scored, for one that was not scored on all folds."""
     rows: Array
+    folds: tuple[int, ...]
+    """Those that it was scored on."""
+    layer: Layer | None = None
+    """What stacks the probabilities of its members; None: their weighted sum is the answer."""
     calibration: Calibration | None = None
     """How its probabilities are corrected; `answers` are corrected so."""
     threshold: float | None = None

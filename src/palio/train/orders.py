@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,7 +23,7 @@ class Order:
     """Folds to fit and score; none: learn from everything."""
     rows: str = "learn"
     """Which rows of a fold are learned from: `learn`, `half` or `quarter`."""
-    curves: tuple[Array, ...] = ()
+    curves: Mapping[int, Array] = field(default_factory=dict)
     """Losses round by round of folds that were done before: the best round is sought over all of them."""
     lengths: tuple[int, ...] = ()
     """Of each fold: rounds that count, of those that are fitted; empty: all."""
@@ -58,6 +59,8 @@ class Outcome:
     """With more time it would have been another outcome."""
     n_parameters: int = 0
     seconds: float = 0.0
+    besides_s: float = 0.0
+    """Of those `seconds`, what export, checks and timing took."""
     cpu_s: float = 0.0
     """Of the process: where it is much less than `seconds`, others keep the machine busy."""
     graph: bytes = b""

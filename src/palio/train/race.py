@@ -62,6 +62,8 @@ class Candidate:
     answers: dict[int, Array] = field(default_factory=dict)
     curves: dict[int, Array] = field(default_factory=dict)
     seconds: float = 0.0
+    besides_s: float = 0.0
+    """Of those `seconds`, what exports and checks took."""
     n_parameters: int = 0
     graph: bytes = b""
     cost: Cost | None = None
@@ -85,8 +87,8 @@ class Candidate:
 
     @property
     def fit_s(self) -> float:
-        """Seconds that one fold took."""
-        return self.seconds / max(1, len(self.scores))
+        """Seconds that one fold took, without exports and checks."""
+        return (self.seconds - self.besides_s) / max(1, len(self.scores))
 
     def mean(self, folds: Sequence[int] | None = None) -> float | None:
         """Return the mean score of some folds, or of all so far; where the metric is not defined is left out."""
@@ -158,10 +160,20 @@ class Race:
         self._lap = [family.name for family in families]
         self._n_tried = dict.fromkeys(self._families, 0)
         self._most = MAX_STEPS if most is None else max(most, N_ALWAYS)
-        self._promoted: set[int] = set()
+        self._promoted: dict[int, str] = {}
         self._turn = 0
         self._explored = 0
         self._made: set[str] = set()
+
+    @property
+    def n_fresh(self) -> int:
+        """Families that were not tried yet."""
+        return len(self._lap)
+
+    def settle(self, *, n_folds: int, screens: bool) -> None:
+        """Say how candidates are judged from now on: on how many folds, and whether the first decides who gets them."""
+        self._folds = self._folds[:n_folds]
+        self._screens = screens and n_folds > 1
 
     def next(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Return step `number`; None if nothing is left that is worth a try.
@@ -173,14 +185,28 @@ class Race:
         if number >= MAX_STEPS:
             return None
         if self._lap and self._may_be_new():
-            return self._new(number, self._lap.pop(0), known)
-        wants_new = len(self._promoted) >= N_WHOLE_FIRST and PATTERN[self._turn % len(PATTERN)] == "e"
-        self._turn += len(self._promoted) >= N_WHOLE_FIRST
+            return self._early(number, known) or self._new(number, self._lap.pop(0), known)
+        wants_new = self._n_whole >= N_WHOLE_FIRST and PATTERN[self._turn % len(PATTERN)] == "e"
+        self._turn += self._n_whole >= N_WHOLE_FIRST
         for new in (wants_new, not wants_new):
             step = self._explore(number, known) if new else self._promote(number, known)
             if step is not None:
                 return step
         return None
+
+    @property
+    def _n_whole(self) -> int:
+        """Candidates that learn and were taken to all folds."""
+        return sum(family != "dummy" for family in self._promoted.values())
+
+    def _early(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
+        """Take the first families to all folds before others are tried: one score that no fold alone decided on.
+
+        The best of them, where the first fold decides who gets the others; all of them, where it does not.
+        """
+        if self._screens and (number < N_SOON - 1 + LAG or self._n_whole):
+            return None
+        return self._promote(number, known) if len(self._folds) > 1 else None
 
     def _may_be_new(self) -> bool:
         return sum(self._n_tried.values()) < self._most
@@ -199,9 +225,10 @@ class Race:
         return self._tried(number, name, params)
 
     def _tried(self, number: int, name: str, params: Params) -> Step:
-        folds = self._folds[:1] if self._screens or number < N_SOON else self._folds
+        is_first = name != "dummy" and (self._screens or number < N_SOON)  # the constant answer costs nothing
+        folds = self._folds[:1] if is_first else self._folds
         if folds == self._folds:
-            self._promoted.add(number)
+            self._promoted[number] = name
         return Step(number, number, name, params, seed_of(self._terms, name, number), folds)
 
     def _promote(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
@@ -214,7 +241,7 @@ class Race:
         for one in ranked:
             n_whole[one.family] += one.number in self._promoted
         open_to = [one for one in ranked if one.number not in self._promoted and not self._is_hopeless(one, ranked)]
-        if len(self._promoted) < N_WHOLE_FIRST:  # first the best of each family
+        if self._n_whole < N_WHOLE_FIRST:  # first the best of each family
             open_to.sort(key=lambda one: n_whole[one.family] > 0)
         for one in open_to:
             if n_whole[one.family] < MAX_WHOLE_A_FAMILY or one is ranked[0]:
@@ -222,7 +249,7 @@ class Race:
         return None
 
     def _whole(self, number: int, one: Candidate) -> Step:
-        self._promoted.add(one.number)
+        self._promoted[one.number] = one.family
         return Step(number, one.number, one.family, one.params, one.seed, self._folds[1:])
 
     def _explore(self, number: int, known: Mapping[int, Candidate]) -> Step | None:

@@ -39,6 +39,7 @@ class Trial(Record, frozen=True, kw_only=True):
     is_short: bool
     n_parameters: int
     seconds: float
+    besides_s: float = 0.0
     cost: Cost | None
     parity: tuple[Parity, ...]
     seen: dict[str, float]
@@ -67,6 +68,7 @@ def keep(store: Store, terms: Terms, step: Step, outcome: Outcome, *, budget_s: 
         is_short=outcome.is_short,
         n_parameters=outcome.n_parameters,
         seconds=outcome.seconds,
+        besides_s=outcome.besides_s,
         cost=outcome.cost,
         parity=outcome.parity,
         seen=outcome.seen,
@@ -102,6 +104,7 @@ def recall(store: Store, terms: Terms, step: Step, *, budget_s: float) -> Outcom
         is_short=trial.is_short,
         n_parameters=trial.n_parameters,
         seconds=trial.seconds,
+        besides_s=trial.besides_s,
         cost=trial.cost,
         parity=trial.parity,
         seen=trial.seen,
@@ -127,6 +130,7 @@ def _get_arrays(store: Store, blob: str) -> dict[str, Any]:
 def take_in(candidate: Candidate, step: Step, outcome: Outcome) -> None:
     """Write what came of a step into its candidate."""
     candidate.seconds += outcome.seconds
+    candidate.besides_s += outcome.besides_s
     if outcome.status != "done":
         candidate.reason = outcome.reason
         candidate.failed = candidate.failed or outcome.status == "failed" or not candidate.scores

@@ -71,9 +71,11 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     curves = tuple(np.asarray(one.curve) for one in found if one.curve is not None)
     if order.lengths and curves:
         curves = tuple(curve[:length] for curve, length in zip(curves, order.lengths, strict=True))
-    rounds = best_round([*order.curves, *curves]) if curves else 0
+    known = {**order.curves, **dict(zip(order.folds, curves, strict=True))} if curves else {}
+    rounds = best_round(list(known.values())) if known else 0
     if rounds:
-        found = [one.at(min(rounds, len(curve))) for one, curve in zip(found, curves, strict=True)]
+        own = [best_round_elsewhere(known, fold, lesson) for fold in order.folds]
+        found = [one.at(min(n, len(curve))) for one, n, curve in zip(found, own, curves, strict=True)]
     task = lesson.examples.task
     scores: list[float] = []
     ties: list[float] = []
@@ -86,6 +88,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
             part = score(task, scored.target, outputs, rows=block, names=order.metrics)
             scores.append(part.get(order.metrics[0], math.nan))
             ties.append(part.get(order.metrics[1], math.nan))
+    judged = time.perf_counter()
     graph, cost, parity, seen = b"", None, tuple[Parity, ...](), dict[str, float]()
     if order.wants_graph:
         graph = graph_of(found[-1], lesson.examples.schema, task)
@@ -106,6 +109,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         lengths=order.lengths or (tuple(len(curve) for curve in curves) if was_cut else ()),
         is_short=was_cut or bool(order.lengths) or params != order.params,
         n_parameters=int(np.mean([one.n_parameters for one in found])),
+        besides_s=time.perf_counter() - judged,
         graph=graph,
         cost=cost,
         parity=parity,
@@ -155,7 +159,7 @@ def check(
 ) -> tuple[Parity, ...]:
     """Compare a graph with the library's own answer: on `rows`, and on rows that are made to break exports."""
     runner = model.Graph(graph) if runner is None else runner
-    hard = model.stress_feeds(rows.frame, rows.schema, graph, n_rows=n_hard)
+    hard = model.stress_feeds(rows.frame, rows.schema, graph, n_rows=n_hard, blobs=rows.blobs)
     reference = fitted.reference(rows) if reference is None else reference
     return (
         model.check_parity(runner, rows.feeds(), reference, path="library and graph"),
@@ -173,6 +177,16 @@ def best_round(curves: Sequence[Array]) -> int:
     longest = max(len(curve) for curve in curves)
     ends = [np.pad(curve, (0, longest - len(curve)), mode="edge") for curve in curves]
     return int(np.argmin(np.mean(ends, axis=0))) + 1
+
+
+def best_round_elsewhere(curves: Mapping[int, Array], fold: int, lesson: Lesson) -> int:
+    """Return the best round of the folds that score none of a fold's rows, so that no row chooses how it is answered.
+
+    Where there is no such fold, its own curve has to say.
+    """
+    here = lesson.rows[f"score {fold}"]
+    others = [one for other, one in curves.items() if not np.isin(lesson.rows[f"score {other}"], here).any()]
+    return best_round(others or [curves[fold]])
 
 
 def numbers_of(outputs: model.Outputs) -> Array:

@@ -79,7 +79,7 @@ class ColumnReading(Record, frozen=True, kw_only=True):
 class Form(Record, frozen=True, kw_only=True):
     """How the files of a source are written: found out once, and held against every later file."""
 
-    kind: Literal["delimited", "lines", "parquet", "sheet", "query", "rows"]
+    kind: Literal["delimited", "lines", "parquet", "sheet", "query", "rows", "pictures"]
     separator: str = ""
     quote: str = ""
     """The character that encloses cells; empty: none does."""
@@ -176,6 +176,8 @@ class Snapshot(Record, frozen=True, kw_only=True):
     violations: tuple[Violation, ...] = ()
     form: Form | None = None
     """How the source is written, where it is a file."""
+    media: str = ""
+    """Blob: the identity of each picture that a row cites, one a line; empty if there is no column of pictures."""
 
 
 class ColumnShape(Record, frozen=True, kw_only=True):

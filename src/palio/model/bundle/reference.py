@@ -132,7 +132,7 @@ def sample_rows(
         found = {
             f"input.{column.name}": feeds[input_name(column.name)][at if rows is None else rows[at], 0]
             for column in schema.features
-            if input_name(column.name) in feeds
+            if input_name(column.name) in feeds and column.type != "image"
         }
         found |= question.columns(said.take(at))
         found[questions.TRUTH] = question.labels(truth[at])
@@ -217,6 +217,8 @@ def _feature(
     if measure.statistics_names(column.type):
         yield measure.category_column(name, values, kind="text", **how)
         yield from _statistics(column, name, values, runs)
+    elif column.type == "image":
+        return  # what it looks like is told by the columns of its statistics
     elif column.type in KINDS and carries_text(column):
         like = like if like is not None and like.kind == "category" else None
         yield measure.category_column(name, values, known=column.categories or (), like=like, **how)
@@ -280,7 +282,7 @@ def _in_order(rows: Array | None, order: Array | None, n_rows: int) -> Array:
 
 
 def _expected(schema: Schema, task: Task) -> dict[str, str]:
-    found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type in KINDS}
+    found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type != "image"}
     question = questions.of(task)
     answer = "text" if question.is_text else "float64"
     found |= dict.fromkeys(question.names, "float64") | {questions.PREDICTION: answer}
