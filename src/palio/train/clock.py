@@ -72,7 +72,7 @@ class Clock:
             self.slowness += 0.3 * (seen - self.slowness)
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
-        """Return the seconds that the last fits need: the best candidates, on all rows. Who takes too long gets none."""
+        """Return the seconds that the last fits of the best candidates need; who takes too long gets none."""
         overhead = self.besides_s(candidates)
         known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
         pool = [one for one in known if one.is_whole] or known
