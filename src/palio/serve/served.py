@@ -107,7 +107,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         graph=bundle.graph,
         inputs=manifest.inputs,
         outputs=outputs,
-        plans={plan.name: plan for plan in plans} | pictures,
+        plans={**{plan.name: plan for plan in plans}, **pictures},
         reader=models.RecordReader(manifest.schema),
         quick=None if sight else quick_row(plans),
         quick_record=None if sight else quick_record(plans),
