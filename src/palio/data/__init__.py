@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from palio.data.inference import survey as survey
     from palio.data.mixing import mix as mix
     from palio.data.opening import open_source as open_source
+    from palio.data.pictures.columns import likenesses as likenesses
+    from palio.data.pictures.layout import PART_WORDS as PART_WORDS
     from palio.data.row_ids import RowIds as RowIds
     from palio.data.schema_file import read_schema as read_schema
     from palio.data.schema_file import write_schema as write_schema
@@ -45,6 +47,8 @@ else:
             "inference": "Survey survey",
             "mixing": "mix",
             "opening": "open_source",
+            "pictures.columns": "likenesses",
+            "pictures.layout": "PART_WORDS",
             "row_ids": "RowIds",
             "schema_file": "read_schema write_schema",
             "snapshot": "batches frames ingest read target_array",

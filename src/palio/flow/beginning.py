@@ -246,6 +246,7 @@ def _first(name: str, config: Config, schema: Schema, task: Task, found: finding
         source=config.data.source,
         data=lines,
         exclude=[column.name for column in schema.columns if column.note == data.EXCLUDED],
+        split=found["split"],
         id_is_declared=bool(config.data.id),
     )
 

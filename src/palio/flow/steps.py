@@ -76,6 +76,7 @@ def split(opened: Opened, snapshot: Snapshot) -> Parts:
             task=task_of(opened, snapshot),
             policy=table.policy,
             method=table.method,
+            by=table.by,
             seed=table.seed,
             looks=table.looks,
             previous=earlier[0] if earlier else None,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from palio.pixels.looking import Look as Look
     from palio.pixels.looking import look as look
     from palio.pixels.problems import PROBLEMS as PROBLEMS
+    from palio.pixels.rules import RULE as RULE
     from palio.pixels.rules import rule as rule
 else:
     __getattr__, __dir__, __all__ = door(
@@ -39,6 +40,6 @@ else:
             "limits": "FORMATS Limits",
             "looking": "Look look",
             "problems": "PROBLEMS",
-            "rules": "rule",
+            "rules": "RULE rule",
         },
     )

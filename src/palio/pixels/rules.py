@@ -5,7 +5,8 @@ from __future__ import annotations
 from palio.pixels.limits import Limits
 from palio.pixels.opening import pillow_version
 
-_RULE = 1  # counts up whenever a picture would be read or described in another way
+RULE = 1
+"""Counts up whenever a picture would be read or described in another way."""
 
 
 def rule(limits: Limits) -> str:
@@ -14,4 +15,4 @@ def rule(limits: Limits) -> str:
     Raises:
         UnavailableError: Pillow is not installed.
     """
-    return f"{_RULE}/{pillow_version()}/{limits.max_pixels}/{limits.max_bytes}/{','.join(limits.formats)}"
+    return f"{RULE}/{pillow_version()}/{limits.max_pixels}/{limits.max_bytes}/{','.join(limits.formats)}"

@@ -39,6 +39,12 @@ FAMILIES = {
     "lightgbm": "boosted trees (LightGBM)",
     "xgboost": "boosted trees (XGBoost)",
     "catboost": "boosted trees (CatBoost)",
+    "features": "linear model of what a taught network sees",
+    "cnn": "small network for pictures",
+    "finetune": "taught network, taught further",
+    "lstm": "network that reads words in their order",
+    "textcnn": "network of phrases",
+    "encoder": "taught language network",
 }
 VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",
@@ -295,11 +301,15 @@ METHODS = {
     "random": "by chance",
     "grouped": "so that rows of one group stay together",
     "time": "by time: the test rows are the newest",
+    "given": "as the data came",
 }
 
 
 def cut(parts: Parts) -> str:
     """Say how the rows were divided."""
+    if parts.method == "given":
+        chosen = "to learn and to choose by cross-validation" if parts.policy == "cv" else "to learn, to choose"
+        return f"The parts came with the data: {chosen}, and sealed for the test."
     policy = POLICIES.get(parts.policy, clean(parts.policy))
     method = METHODS.get(parts.method, clean(parts.method))
     return f"{policy}, divided {method}."

@@ -24,6 +24,8 @@ ROWS_ANSWERED = 8_000
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
 N_REFITTED, MOST_REFITTING = 4, 0.25
 """Candidates, the best, that time is left to fit on all rows; and the share of the budget that may take."""
+MOST_GROWTH = 2.5
+"""All rows may be so many times those that a candidate learned from; of more there is no last fit."""
 LAST_SHARE = 0.2
 """Share of the budget that is left to pack a model and to judge it, if there was none before."""
 
@@ -71,7 +73,8 @@ class Clock:
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits need: the best candidates, on all rows."""
-        growth = float(max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
+        ratio = self.n_rows / max(1.0, self.n_rows_a_fold)
+        growth = float(max(1.0, ratio) ** 1.3) if ratio <= MOST_GROWTH else 0.0
         overhead = self.besides_s(candidates)
         known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
         pool = [one for one in known if one.is_whole] or known

@@ -97,6 +97,8 @@ class Examples:
     _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
     _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
     _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)
+    computed: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
+    """What costs much and was computed of all rows, e.g. what a backbone sees in their pictures."""
     made: dict[str, PreprocessingOptions | None] = field(default_factory=dict, repr=False, compare=False)
     """Style of features → numbers of two columns that surely help on these rows; kept once they were sought."""
 
@@ -144,6 +146,13 @@ class Examples:
             self._matrices[id(preprocessing)] = found
         return found[1]
 
+    def whole(self) -> tuple[Examples, Array | None]:
+        """Return the examples that these were taken from, and their positions there; themselves and None if from none.
+
+        What is computed of each row alone is best computed of all, once.
+        """
+        return self, None
+
     def take(self, rows: Array) -> Examples:
         """Return the examples at the given positions. Their rows are copied when they are asked for, and not kept."""
         return _Taken(self, np.asarray(rows))
@@ -159,7 +168,7 @@ class _Taken(Examples):
         weights = None if whole.weights is None else whole.weights[rows]
         known = {"target": whole.target[rows], "schema": whole.schema, "task": whole.task}
         known |= {"weights": weights, "objective": whole.objective, "blobs": whole.blobs, "folder": whole.folder}
-        known |= {"_fitted": {}, "_matrices": {}, "made": {}}
+        known |= {"_fitted": {}, "_matrices": {}, "made": {}, "computed": {}}
         for name, value in {**known, "_whole": whole, "_rows": rows}.items():
             object.__setattr__(self, name, value)
 
@@ -167,6 +176,10 @@ class _Taken(Examples):
     def frame(self) -> pl.DataFrame:
         """The rows."""
         return self._whole.frame[self._rows]
+
+    def whole(self) -> tuple[Examples, Array | None]:
+        """Return the examples that these were taken from, and their positions there."""
+        return self._whole, self._rows
 
     def feeds(self) -> Feeds:
         """Return the rows as a graph takes them."""

@@ -104,7 +104,7 @@ def _told(run: Run) -> list[str]:
         return []
     return [
         f"Judged on rows that did not choose it, {run.family} has {run.metric} {measure.figure(run.cv_score)}; the "
-        f"rows that chose it promised {measure.figure(np.mean(run.fold_scores))}."
+        f"rows that chose it promised {measure.figure(float(np.mean(run.fold_scores)))}."
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from palio.core.records import Column
+from palio.core.records import Column, Schema
 from palio.data.pictures.notes import Note
 from palio.pixels import STATISTICS
 
@@ -37,6 +37,14 @@ def columns_of(picture: str) -> dict[str, Column]:
         column = Column(name=f"{picture}.{name}", type=kind, feature=False, missing=(), note=why)  # type: ignore[arg-type]
         found[column.name] = column
     return found
+
+
+def likenesses(schema: Schema) -> list[tuple[str, str]]:
+    """Name the columns of likenesses, of pictures and of their mirror images, of each column of pictures."""
+    names = {column.name for column in schema.columns}
+    pictures = [column.name for column in schema.columns if column.type == "image"]
+    pairs = [(f"{name}.{LIKENESS}", f"{name}.{MIRRORED}") for name in pictures]
+    return [pair for pair in pairs if names.issuperset(pair)]
 
 
 def arrays_of(found: Sequence[tuple[str, Note]]) -> list[pa.Array]:

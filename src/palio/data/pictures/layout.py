@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from palio.core.errors import InputError
 from palio.core.words import counted, listed
 
-PARTS = {
+PART_WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "holdout"), "test"),
@@ -43,7 +43,7 @@ class Layout:
         folders = _folders(key)[self.depth :]
         part = ""
         if self.has_parts and folders:
-            part = PARTS.get(folders[0].lower(), "")
+            part = PART_WORDS.get(folders[0].lower(), "")
             folders = folders[1:] if part else folders
         return Placed(folders[0] if folders else "", part, "/".join(folders[1:]))
 
@@ -57,7 +57,7 @@ def layout_of(keys: Sequence[str], where: str) -> Layout:
     paths = [_folders(key) for key in keys]
     depth = _shared(paths)
     firsts = Counter(path[depth] for path in paths if len(path) > depth)
-    parts = {name for name in firsts if name.lower() in PARTS}
+    parts = {name for name in firsts if name.lower() in PART_WORDS}
     below = [path for path in paths if len(path) > depth + 1 and path[depth] in parts]
     has_parts = len(parts) >= 2 and len(parts) == len(firsts) and bool(below)
     layout = Layout(depth, has_parts, has_folders=False)

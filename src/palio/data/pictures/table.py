@@ -17,7 +17,7 @@ from palio.core.words import counted
 from palio.data.pictures import copies
 from palio.data.pictures.albums import Album, Entry, open_album
 from palio.data.pictures.columns import PROBLEM, arrays_of, columns_of, names_of
-from palio.data.pictures.layout import PARTS
+from palio.data.pictures.layout import PART_WORDS
 from palio.data.pictures.notes import Note, Notes
 from palio.data.pictures.reading import known, read_all
 from palio.data.source import Skipped, Source, SourceOptions, Stated
@@ -195,4 +195,4 @@ def _cells(batch: pa.RecordBatch, name: str) -> Sequence[Any]:
 
 def _are_parts(cells: Sequence[str]) -> bool:
     named = {cell.strip().lower() for cell in cells}
-    return len(named) >= 2 and named <= PARTS.keys()
+    return len(named) >= 2 and named <= PART_WORDS.keys()

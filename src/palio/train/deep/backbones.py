@@ -5,19 +5,16 @@ Only weights in the format of safetensors are read, and no code but that of the 
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from palio.core.errors import InputError, UnavailableError
 from palio.train.deep.calm import torch_there
 from palio.train.deep.folding import fold_norms
 from palio.train.deep.layers import layer
+from palio.train.deep.places import Place
 
 DEFAULT_SIZE = 224
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?")
 _TOKENS_FIRST = frozenset({"vit", "deit", "dinov2", "dinov2_with_registers", "dinov3_vit", "ijepa"})
 """Kinds whose first token speaks for the picture."""
 _BOTH = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit"})
@@ -28,7 +25,7 @@ _BOTH = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit"})
 class Backbone:
     """A network as blocks, one after the other: from normalised pixels (n, 3, S, S) to features (n, n_features)."""
 
-    where: str
+    label: str
     kind: str
     blocks: tuple[Any, ...] = field(repr=False)
     n_features: int
@@ -43,22 +40,19 @@ class Backbone:
     """What its own last layer tells apart."""
 
 
-def open_backbone(where: str, *, size: int | None = None) -> Backbone:
-    """Open a backbone by the path of a folder, or by its name on the hub of Hugging Face.
-
-    A folder is read as it is; a name may be downloaded, since the user named it. Its normalisation layers become part
-    of the convolutions before them.
+def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
+    """Open a backbone. Its normalisation layers become part of the convolutions before them.
 
     Args:
-        where: Path or name.
+        place: Where it lies.
         size: Side of the pictures; None: what the backbone was taught with.
 
     Raises:
-        InputError: there is nothing of that name that can be read.
+        InputError: it is no network for pictures that can be read.
         UnavailableError: torch or transformers is not installed.
     """
     torch = torch_there()
-    model, facts = _model(where)
+    model, facts = _model(place)
     own_size, short, mean, std = _preprocessing(facts, model.config)
     size = size or own_size
     kind = str(model.config.model_type)
@@ -75,7 +69,7 @@ def open_backbone(where: str, *, size: int | None = None) -> Backbone:
     for block in blocks:
         block.requires_grad_(False)
     return Backbone(
-        where=where,
+        label=place.label,
         kind=kind,
         blocks=blocks,
         n_features=int(expected.shape[1]),
@@ -87,33 +81,37 @@ def open_backbone(where: str, *, size: int | None = None) -> Backbone:
     )
 
 
-def _model(where: str) -> tuple[Any, dict[str, Any]]:
+def _model(place: Place) -> tuple[Any, dict[str, Any]]:
     """Return the network, and what its preprocessor says."""
-    is_folder = bool(where) and Path(where).expanduser().is_dir()
-    if not is_folder and (_HUB_NAME.fullmatch(where) is None or where.startswith(".")):
-        raise InputError(
-            f"backbone `{where}`: there is no such folder", hint="give a folder, or a name like owner/name"
+    transformers = transformers_there()
+    try:
+        model = transformers.AutoModel.from_pretrained(
+            place.folder, use_safetensors=True, dtype="float32", local_files_only=True, trust_remote_code=False
         )
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        facts, _ = transformers.ImageProcessingMixin.get_image_processor_dict(place.folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise InputError(
+            f"backbone `{place.label}`: it cannot be opened: {str(error).strip().splitlines()[0][:200]}",
+            hint="it must be a model for pictures with config.json, preprocessor_config.json and model.safetensors",
+        ) from None
+    return model, facts
+
+
+def transformers_there() -> Any:
+    """Import transformers, silent.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
     try:
         import transformers
     except ImportError:
         raise UnavailableError(
-            f"backbone `{where}`: transformers is not installed", hint="pip install 'palio[deep]'"
+            "backbone: the package transformers is not installed", hint="pip install 'palio[deep]'"
         ) from None
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    place = str(Path(where).expanduser()) if is_folder else where
-    told: dict[str, Any] = {"local_files_only": is_folder, "trust_remote_code": False}
-    try:
-        model = transformers.AutoModel.from_pretrained(place, use_safetensors=True, dtype="float32", **told)
-        facts, _ = transformers.ImageProcessingMixin.get_image_processor_dict(place, **told)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise InputError(
-            f"backbone `{where}`: it cannot be opened: {str(error).strip().splitlines()[0][:200]}",
-            hint="it must be a model for pictures with config.json, preprocessor_config.json and model.safetensors",
-        ) from None
-    return model, facts
+    return transformers
 
 
 def _preprocessing(facts: dict[str, Any], config: Any) -> tuple[int, int, tuple[float, ...], tuple[float, ...]]:

@@ -12,10 +12,10 @@ from palio import model
 from palio.train.deep.backbones import Backbone
 from palio.train.deep.exporting import SCORES, exported
 from palio.train.deep.layers import normalised
-from palio.train.family import Array, calm_threads, check_time, n_threads
+from palio.train.family import Array, calm_threads, check_time
 
 PIXELS = "pixels"
-PENALTIES = (1e3, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)
+PENALTIES = (1e3, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
 """Weights of the squared penalty, the strongest first: of models that are equally good the simplest is taken."""
 N_FOLDS = 5
 BATCH = 32
@@ -32,18 +32,10 @@ def frozen_graph(backbone: Backbone, *, n_blocks: int | None = None) -> bytes:
     return exported(front, {PIXELS: example}, tolerance=1e-3)  # features, not scores: their size is not ours
 
 
-def through(graph: bytes, pixels: Array, *, deadline: float | None = None) -> Array:
-    """Return what a graph on pixels answers, a batch at a time.
-
-    Raises:
-        OutOfTime: the deadline has come.
-    """
-    runner = model.Graph(graph, threads=n_threads())
-    found = []
-    for start in range(0, len(pixels), BATCH):
-        check_time(deadline)
-        found.append(runner.run({PIXELS: pixels[start : start + BATCH]})[SCORES])
-    return np.concatenate(found)
+def through(runner: model.Graph, pixels: Array) -> Array:
+    """Return what a graph on pixels answers, a batch at a time."""
+    parts = [runner.run({PIXELS: pixels[start : start + BATCH]})[SCORES] for start in range(0, len(pixels), BATCH)]
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -80,8 +72,7 @@ def fit_head(
     calm_threads()
     import threadpoolctl
 
-    mean, spread = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
-    spread = np.where(spread > 1e-6 * max(1e-12, float(spread.max(initial=0.0))), spread, np.inf)
+    mean, spread = _scale(features)
     X = (features - mean) / spread
     with threadpoolctl.threadpool_limits(1, user_api="blas"):  # sums must not depend on the machine's load
         penalty = _best_penalty(X, target, penalties, weights, seed, deadline) if len(penalties) > 1 else penalties[0]
@@ -89,6 +80,27 @@ def fit_head(
         own, intercepts = _logistic(X, target, n_classes, penalty, weights)
     own = own / spread
     return LinearHead(own, intercepts - own @ mean, penalty)
+
+
+def fit_values(features: Array, target: Array, *, weights: Array | None = None) -> LinearHead:
+    """Fit a penalised linear regression on standardised features; the penalty is found by leaving rows out."""
+    calm_threads()
+    import threadpoolctl
+    from sklearn.linear_model import RidgeCV
+
+    mean, spread = _scale(features)
+    middle, width = float(target.mean()), float(target.std()) or 1.0
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        ridge = RidgeCV(alphas=PENALTIES)
+        ridge.fit((features - mean) / spread, (target - middle) / width, sample_weight=weights)
+    own = np.asarray(ridge.coef_, np.float64).reshape(1, -1) * width / spread
+    return LinearHead(own, np.array([float(ridge.intercept_) * width + middle]) - own @ mean, float(ridge.alpha_))
+
+
+def _scale(features: Array) -> tuple[Array, Array]:
+    """Return mean and deviation of each feature; infinity where it says nothing."""
+    mean, spread = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+    return mean, np.where(spread > 1e-6 * max(1e-12, float(spread.max(initial=0.0))), spread, np.inf)
 
 
 def _best_penalty(

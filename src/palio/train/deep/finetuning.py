@@ -64,12 +64,18 @@ class Finetuning:
         """Return pictures as the network takes them."""
         return Stemmed(pictures, model.Graph(self.front, threads=n_threads())) if self.front else pictures
 
+    def inputs(self, pixels: Array) -> Array:
+        """Return what the rest takes for pictures, uint8 (n, S, S, 3)."""
+        return model.Graph(self.front).run({PIXELS: pixels})[SCORES] if self.front else pixels
+
     def rest(self) -> Any:
         """Return what learns: from the front's answers to scores."""
         return self.network.module
 
 
-def finetuning(backbone: Backbone, n_classes: int, *, freeze: int, head: LinearHead | None = None) -> Finetuning:
+def finetuning(
+    backbone: Backbone, n_classes: int, *, freeze: int, head: LinearHead | None = None, front: bytes | None = None
+) -> Finetuning:
     """Take a backbone apart after `freeze` blocks, and put a head on it that starts from a fitted one.
 
     The weights of the backbone are copied: it can be used again.
@@ -79,6 +85,7 @@ def finetuning(backbone: Backbone, n_classes: int, *, freeze: int, head: LinearH
         n_classes: Scores of a row.
         freeze: Blocks that stay as they are, from none to all.
         head: Where the linear layer starts; None: at zero.
+        front: The graph of the frozen blocks, if it is there already.
     """
     import copy
 
@@ -99,7 +106,8 @@ def finetuning(backbone: Backbone, n_classes: int, *, freeze: int, head: LinearH
         part, _, inner = name.partition(".")
         return FADE ** (n_learning - 1 - int(inner.split(".")[0])) if part == "blocks" else 1.0
 
-    front = frozen_graph(backbone, n_blocks=freeze) if freeze else b""
+    if front is None:
+        front = frozen_graph(backbone, n_blocks=freeze) if freeze else b""
     return Finetuning(backbone, freeze, front, Network(rest, n_classes, pace=pace))
 
 
