@@ -2,7 +2,7 @@
 
     python benchmarks/automl/edges.py [--cases classes,rows] [--budgets 10,60] [--kept FOLDER] [--json FILE]
 
-Every table is made with scikit-learn, from a fixed seed. LightGBM's defaults learn from all rows that Palio is given, of
+Every table is made with scikit-learn, from a fixed seed. LightGBM learns from all rows that Palio is given, of
 which Palio seals a fifth. Memory is that of the whole tree of processes, added up five times a second. Ends with exit
 status 1 if a run fails, takes over 5 % (and over 2 s) more than its budget, or ends worse than LightGBM's defaults by
 more than a tenth of what they gain over the constant answer.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from palio.model.bundle.parity import TOLERANCES as TOLERANCES
     from palio.model.bundle.parity import check_parity as check_parity
     from palio.model.bundle.parity import compare_outputs as compare_outputs
+    from palio.model.bundle.pictures import picture_statistics as picture_statistics
     from palio.model.bundle.reference import make_reference as make_reference
     from palio.model.bundle.reference import sample_rows as sample_rows
     from palio.model.bundle.signing import PrivateKey as PrivateKey
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from palio.model.cells.feeds import KeptPicture as KeptPicture
     from palio.model.cells.feeds import feeds_from_frame as feeds_from_frame
     from palio.model.cells.names import input_name as input_name
+    from palio.model.cells.pictures import PictureColumn as PictureColumn
     from palio.model.cells.rows import RecordReader as RecordReader
     from palio.model.cells.stress import stress_feeds as stress_feeds
     from palio.model.graph.answers import answers_of as answers_of
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from palio.model.graph.stages import Stages as Stages
     from palio.model.graph.watchdog import end_watched_runs as end_watched_runs
     from palio.model.graph.zipmap import without_zipmap as without_zipmap
+    from palio.model.reading.pictures import PictureReader as PictureReader
     from palio.model.reading.readers import reader_of as reader_of
     from palio.model.tabular.contributions import Contributions as Contributions
     from palio.model.tabular.contributions import Explainer as Explainer
@@ -104,12 +107,14 @@ else:
             "bundle.golden": "Golden make_golden",
             "bundle.inspection": "verify verify_bundle verify_folder versions",
             "bundle.parity": "TOLERANCES check_parity compare_outputs",
+            "bundle.pictures": "picture_statistics",
             "bundle.reference": "make_reference sample_rows",
             "bundle.signing": "PrivateKey Trust add_signature make_keys read_private_key read_signatures "
             "read_trust write_signatures",
             "cells.columns": "ColumnReader range_of",
             "cells.feeds": "KeptPicture feeds_from_frame",
             "cells.names": "input_name",
+            "cells.pictures": "PictureColumn",
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
             "graph.answers": "answers_of",
@@ -123,6 +128,7 @@ else:
             "graph.stages": "Stages",
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",
+            "reading.pictures": "PictureReader",
             "reading.readers": "reader_of",
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.kernel": "KernelSum emit_kernel",

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from palio.core.cells import PICTURE_STATISTICS
 from palio.pixels.decoding import decoded
 from palio.pixels.hashing import likeness_of_both
 from palio.pixels.limits import Limits
@@ -16,17 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STATISTICS = (
-    "brightness",
-    "contrast",
-    "saturation",
-    "sharpness",
-    "noise",
-    "blockiness",
-    "warmth",
-    "aspect",
-    "pixels",
-)
+STATISTICS = PICTURE_STATISTICS
 _SEEN = 224  # the longer side at which a picture is measured, much as models see it
 _BLOCK = 8  # pixels of a block of JPEG
 _MOST_BLOCKS = 64  # on a side, from the middle

@@ -22,7 +22,7 @@ from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import explaining, finals, learning, pricing
+from palio.train import earlier, explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
 from palio.train.clock import Clock
 from palio.train.cutting import Cut, cut_rows
@@ -123,7 +123,7 @@ def search(
     entrants = entrants_of(families, task, snapshot.schema, how.backbone)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
-    cut = cut_rows(store, snapshot, parts, task, how)
+    cut = cut_rows(store, snapshot, parts, task, how, budget_s=None if trials else budget_s)
     terms = _terms(snapshot, parts, task, seed, entrants, cut, how)
     limits = Limits(latency_ms_p99, size_mb, prefer)
     what = {"budget_s": 0.0 if trials else budget_s, "trials": trials, "limits": limits.facts()}
@@ -136,16 +136,18 @@ def search(
     plan_id = ids.digest_of({"plan of": identity})
     plan = store.records.get(SearchPlan, plan_id)
     clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s, terms.sign)
+    race, sources = _race(entrants, cut, terms, trials, store, snapshot) if plan is None else (Rerun(plan, terms), ())
     with _engine_of(engine, entrants, cut.lesson) as (hands, spare):
         if clock is not None:
             clock.n_workers = hands.n_workers
         drive = Drive(
             store=store,
             terms=terms,
-            race=_race(entrants, cut, terms, trials) if plan is None else Rerun(plan, terms),
+            race=race,
             engine=hands,
             spare=spare,
-            n_folds=cut.lesson.n_folds if plan is None else plan.n_folds,
+            n_folds=cut.n_stages if plan is None else plan.n_folds,
+            rungs=cut.rungs,
             n_distinct=cut.n_distinct,
             n_blocks=cut.n_blocks,
             clock=clock,
@@ -175,7 +177,7 @@ def search(
             with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
                 warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
                 drive.run()
-                field = dataclasses.replace(field, in_use=drive.n_folds)
+                field = dataclasses.replace(field, in_use=1 if cut.rungs else drive.n_folds)
                 outcome = finals.hold(field, drive.candidates)
             curve = learning.draw(field, drive.candidates, outcome)
         except KeyboardInterrupt:
@@ -187,6 +189,10 @@ def search(
         reasons.append(f"Warning: {hands.fault}.")
     if plan is not None:
         reasons.append(f"The steps are those of an earlier run, which took {plan.seconds:.3g} s.")
+    if plan is None and sources:
+        reasons.append(
+            f"Settings that did well in {counted(len(sources), 'earlier search', 'earlier searches')} were tried, too."
+        )
     if is_cut and clock is not None:
         reasons.append(_when_it_ended(outcome.runs, budget_s))
     if curve is not None:
@@ -205,6 +211,7 @@ def search(
             n_folds=drive.n_folds,
             chosen=outcome.chosen,
             kept=outcome.kept,
+            earlier=sources,
             seconds=seconds,
         )
         plan = _keep(store, made)
@@ -262,9 +269,23 @@ def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
     )
 
 
-def _race(entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int) -> Race:
-    shape, n_folds = cut.lesson.take("learn 0").shape, cut.lesson.n_folds
-    return Race(entrants, shape, terms, n_folds=n_folds, screens=_cells(cut) > WHOLE_CELLS, most=trials or None)
+def _race(
+    entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int, store: Store, snapshot: Snapshot
+) -> tuple[Race, tuple[str, ...]]:
+    """Return the order of steps, and the searches that settings are taken from."""
+    shape = cut.lesson.take("learn 0").shape
+    families = {family.name: family for family in entrants}
+    known = earlier.settings(store, snapshot, task=terms.task, families=families, shape=shape, sign=terms.sign)
+    race = Race(
+        entrants,
+        shape,
+        terms,
+        n_folds=cut.n_stages,
+        screens=_cells(cut) > WHOLE_CELLS,
+        most=trials or None,
+        earlier=[(one.family, one.params) for one in known],
+    )
+    return race, tuple(dict.fromkeys(one.search for one in known))
 
 
 def _cells(cut: Cut) -> int:
@@ -302,7 +323,16 @@ def _announced(entrants: Sequence[Family], cut: Cut) -> str:
     """Say what is going to be tried, and how it is scored."""
     names = listed([family.name for family in entrants], at_most=12)
     if cut.n_blocks > 1:
-        return f"{names} compete, one fit each scored on {counted(len(cut.lesson.rows['score 0']), 'validation row')}."
+        rows = cut.lesson.rows
+        n_learned, n_scored = len(rows["learn 0"]), counted(len(rows["score 0"]), "validation row")
+        if cut.rungs:
+            n_first = len(rows[f"{cut.rungs[0]} 0"])
+            return (
+                f"{names} compete on {n_first:,} rows, the best of them on {n_learned:,} of {cut.n_train:,}, scored on "
+                f"{n_scored}."
+            )
+        some = "" if n_learned == cut.n_train else f" on {n_learned:,} of {cut.n_train:,} rows"
+        return f"{names} compete, one fit each{some} scored on {n_scored}."
     repeats = cut.lesson.n_folds // max(1, cut.n_distinct)
     often = f", {repeats} times over" if repeats > 1 else ""
     return f"{names} compete, scored on {counted(cut.n_distinct, 'fold')}{often}."
@@ -319,6 +349,7 @@ def _terms(
         "how": how,
         "families": [family.name for family in entrants],
         "folds": [cut.lesson.n_folds, cut.n_distinct, cut.n_blocks],
+        "learned": [len(cut.lesson.rows[f"{rung} 0"]) for rung in cut.rungs or ("learn",)],
         "versions": model.versions() | {"optuna": metadata.version("optuna")},
     }
     return Terms(parts=parts.id, task=task, metric=task.metric, seed=seed, inputs=ids.digest_of(inputs))

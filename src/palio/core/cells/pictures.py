@@ -7,6 +7,20 @@ from typing import Any
 from palio.core.cells.cell import Parsed, Parser, Plain
 from palio.core.records import Column
 
+PICTURE_STATISTICS = (
+    "brightness",
+    "contrast",
+    "saturation",
+    "sharpness",
+    "noise",
+    "blockiness",
+    "warmth",
+    "aspect",
+    "pixels",
+)
+"""What is computed of each picture; `palio.pixels.statistics` says what the numbers mean. A frame holds them in columns
+`<picture>.<statistic>`, the prediction log in `input.<picture>.<statistic>`."""
+
 
 class Picture:
     """A picture, as text."""

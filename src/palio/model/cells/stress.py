@@ -69,7 +69,7 @@ def stress_feeds(
     base = rng.integers(0, frame.height, n_rows)
     feeds = {name: values[base].copy() for name, values in source.items()}
     thresholds = tree_thresholds(graph)
-    only = np.arange(n_rows) % (2 * len(feeds))  # a number at or above the number of columns: replace them all
+    only = _replaced(n_rows, len(feeds))
     for index, column in enumerate(schema.features):
         name = input_name(column.name)
         rows = np.flatnonzero((only == index) | (only >= len(feeds)))
@@ -89,6 +89,14 @@ def stress_feeds(
         order = rng.permutation(np.arange(max(len(rows), len(pool))) % len(pool))
         feeds[name][rows, 0] = pool[order[: len(rows)]]
     return feeds
+
+
+def _replaced(n_rows: int, n_columns: int) -> npt.NDArray[np.int64]:
+    """Return for each row the column that is replaced; the number of columns or more: all are, in half of the rows."""
+    rows = np.arange(n_rows)
+    if 2 * n_columns <= n_rows:
+        return rows % (2 * n_columns)
+    return np.where(rows % 2 == 1, n_columns, rows * n_columns // max(1, n_rows))  # of many columns, some each
 
 
 def neighbours(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -34,17 +34,25 @@ class Kept(Protocol):
         """Return the bytes of its file."""
 
 
+@runtime_checkable
+class Fitted(Protocol):
+    """A picture whose pixels may be there already."""
+
+    def fitted(self, reading: PictureReading) -> Array | None:
+        """Return its pixels as a reading wants them, uint8 of shape (size, size, 3); None if they are not there."""
+
+
 class PictureReader:
     """Reads the pictures of one column. Safe to share between threads.
 
-    A cell is the bytes of a file, the same in base64 (also as a `data:` URL), or a `Kept` one.
+    A cell is the bytes of a file, the same in base64 (also as a `data:` URL), a `Kept` or a `Fitted` one.
     """
 
     at_once = VALUES_AT_ONCE
 
     def __init__(self, reading: PictureReading) -> None:
         self.reading = reading
-        self._limits = pixels.Limits(max_pixels=reading.max_pixels, max_bytes=reading.max_bytes)
+        self.limits = pixels.Limits(max_pixels=reading.max_pixels, max_bytes=reading.max_bytes)
 
     def prepared(self, cells: Sequence[Any]) -> Sequence[Any]:
         """Return the cells: they are read when their turn comes, since all together may not fit into memory."""
@@ -71,14 +79,15 @@ class PictureReader:
         reading = self.reading
         if isinstance(cell, np.ndarray) and cell.dtype == np.uint8 and cell.shape == (reading.size, reading.size, 3):
             return cell
+        if isinstance(cell, Fitted) and (found := cell.fitted(reading)) is not None:
+            return found
         try:
             return pixels.fitted(
-                bytes_of(cell), size=reading.size, short=reading.short, fit=reading.fit, limits=self._limits
+                bytes_of(cell), size=reading.size, short=reading.short, fit=reading.fit, limits=self.limits
             )
         except InputError as error:
-            raise InputError(
-                f"row {row}: `{reading.input}`: {error.message}", hint=error.hint, facts={**error.facts, "row": row}
-            ) from None
+            said = f"row {row}: `{reading.input}`: {error.message.removeprefix('picture: ')}"
+            raise InputError(said, hint=error.hint, facts={**error.facts, "row": row}) from None
 
 
 def bytes_of(cell: Any) -> bytes:
@@ -100,7 +109,7 @@ def bytes_of(cell: Any) -> bytes:
             except (binascii.Error, ValueError):
                 pass
     raise InputError(
-        "picture: got no picture, wanted are the bytes of its file, or these in base64",
+        "picture: this is none, wanted are the bytes of its file, or these in base64",
         hint="send a JPEG, PNG or WebP file as it is, or in base64",
         facts={"problem": "not a picture"},
     )
