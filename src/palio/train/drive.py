@@ -37,6 +37,8 @@ FEWEST_FOLDS, N_COMPARED, WHOLE_SHARE = 2, 5, 0.6
 """There are as many folds as the five best candidates can be fitted on in this share of the time, and at least two."""
 MOST_OF_ALL = 0.5
 """Share of the time left that one candidate may take for all its folds."""
+SETTLED_BY = 0.1
+"""Until this share of the budget is over, the first families that learn are waited for to know what a fold takes."""
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
 GRACE, WARM_UP_S, EXPORT_S = 1.5, 3.0, 5.0
@@ -130,12 +132,16 @@ class Drive:
 
     def _must_know(self, number: int, waiting: Collection[int]) -> bool:
         """Tell whether step `number` depends on one that has not ended."""
-        return any(one <= number - LAG for one in waiting) or (number == N_SOON and bool(waiting) and self._may_settle)
+        if any(one <= number - LAG for one in waiting):
+            return True
+        clock = self._settler()
+        if clock is None or number != N_SOON or not waiting:
+            return False
+        return time.monotonic() - clock.started < SETTLED_BY * (clock.ends - clock.started)
 
-    @property
-    def _may_settle(self) -> bool:
-        """Whether the clock decides how candidates are judged, as soon as it is known what a fold takes."""
-        return self.clock is not None and self.n_folds > 1 and self.is_small
+    def _settler(self) -> Clock | None:
+        """Return the clock, if it decides how candidates are judged, as soon as it is known what a fold takes."""
+        return self.clock if self.n_folds > 1 and self.is_small else None
 
     def _settle(self, clock: Clock) -> None:
         """Judge every candidate on all folds, where there is time for it; of repeated folds, on as many as there is.
@@ -165,8 +171,8 @@ class Drive:
 
     def _next(self, number: int) -> Step | None:
         self.progress.step("trials", number)
-        if number == N_SOON and self._may_settle and self.clock is not None:
-            self._settle(self.clock)
+        if number == N_SOON and (clock := self._settler()) is not None:
+            self._settle(clock)
         known = {one.number: one for one in self.candidates.values() if one.number <= number - LAG}
         step = self.race.next(number, known)
         if step is not None and step.candidate == step.number:
