@@ -152,8 +152,9 @@ class Drive:
         if not isinstance(self.race, Race):
             return
         seconds, a_fold = WHOLE_SHARE * self._left_s(clock) * clock.n_workers, SLOWER * self._mean_fit_s()
-        n_folds = self._whole_repetitions(seconds, a_fold * (self.race.n_fresh + N_SOON))
-        if n_folds < self.n_distinct:
+        a_lap = a_fold * (self.race.n_fresh + N_SOON)
+        n_folds = self._whole_repetitions(seconds, a_lap if self.is_tiny else 2 * a_lap)
+        if n_folds < self.n_distinct and self.is_tiny:
             n_folds = min(self.n_distinct, int(max(0.0, seconds) / (a_fold * N_COMPARED)))
         screens = n_folds < self.n_distinct and not self.is_tiny
         if not screens:
