@@ -206,7 +206,12 @@ def test_a_cell_that_holds_no_bytes_is_refused(alone: Wire, cell: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"--x-y", b"--x-y\r\n\r\n\r\n--x-y--", b'--x-y\r\nContent-Disposition: form-data; name="photo"\r\n\r\nno end'],
+    [
+        b"",
+        b"--x-y",
+        b"--x-y\r\n\r\n\r\n--x-y--",
+        b'--x-y\r\nContent-Disposition: form-data; name="photo"\r\n\r\n..',
+    ],
 )
 def test_a_damaged_form_is_refused(alone: Wire, body: bytes) -> None:
     assert alone("POST", "/predict", body, {"content-type": "multipart/form-data; boundary=x-y"})[0] == 400

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from palio.model.bundle.parity import TOLERANCES as TOLERANCES
     from palio.model.bundle.parity import check_parity as check_parity
     from palio.model.bundle.parity import compare_outputs as compare_outputs
+    from palio.model.bundle.pictures import picture_statistics as picture_statistics
     from palio.model.bundle.reference import make_reference as make_reference
     from palio.model.bundle.reference import sample_rows as sample_rows
     from palio.model.bundle.signing import PrivateKey as PrivateKey
@@ -106,6 +107,7 @@ else:
             "bundle.golden": "Golden make_golden",
             "bundle.inspection": "verify verify_bundle verify_folder versions",
             "bundle.parity": "TOLERANCES check_parity compare_outputs",
+            "bundle.pictures": "picture_statistics",
             "bundle.reference": "make_reference sample_rows",
             "bundle.signing": "PrivateKey Trust add_signature make_keys read_private_key read_signatures "
             "read_trust write_signatures",

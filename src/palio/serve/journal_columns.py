@@ -127,7 +127,7 @@ def origin_of(
         version=str(deployment.version),
         bundle=deployment.bundle,
         inputs=tuple(
-            _picture(spec, f"input.{name}") if name in pictures else _tensor(spec, f"input.{name}")
+            _picture(spec, f"input.{name}", columns) if name in pictures else _tensor(spec, f"input.{name}")
             for spec, name in zip(inputs, columns, strict=True)
         ),
         outputs=tuple(named),
@@ -141,8 +141,10 @@ def _tensor(spec: TensorSpec, column: str) -> Tensor:
     return Tensor(spec.name, (column,), _KINDS[spec.datatype], width if width <= LARGEST_CELL else 0)
 
 
-def _picture(spec: TensorSpec, column: str) -> Tensor:
-    return Tensor(spec.name, (column, *(f"{column}.{name}" for name in PICTURE_STATISTICS)), PICTURE)
+def _picture(spec: TensorSpec, column: str, taken: Sequence[str]) -> Tensor:
+    """Name the columns of a picture; a statistic that is an input of the model by itself is not named twice."""
+    found = (f"{column}.{name}" for name in PICTURE_STATISTICS)
+    return Tensor(spec.name, (column, *(name for name in found if _bare(name) not in taken)), PICTURE)
 
 
 class Recorder:
@@ -252,7 +254,7 @@ class Recorder:
         if tensor.kind == PICTURE:
             hidden = self._redaction.empty | self._redaction.hashed
             digest = "null" if _bare(name) in self._redaction.empty else "text"
-            kinds = [digest, *(["null" if _bare(name) in hidden else "float64"] * len(PICTURE_STATISTICS))]
+            kinds = [digest, *(["null" if _bare(name) in hidden else "float64"] * (len(tensor.columns) - 1))]
             return [store.Field(column, kind) for column, kind in zip(tensor.columns, kinds, strict=True)]
         if _bare(name) in self._redaction.empty:
             return [store.Field(name, "null")]
@@ -279,7 +281,8 @@ class Recorder:
         """Write the digests of pictures, and their statistics as far as there is time for them; never their bytes."""
         if len(cells) != n_rows:
             raise _misfit(tensor)
-        nothing: Columns = [[] for _ in PICTURE_STATISTICS]
+        wanted = [place for place, one in enumerate(PICTURE_STATISTICS) if f"input.{name}.{one}" in tensor.columns]
+        nothing: Columns = [[] for _ in wanted]
         if name in self._redaction.empty:
             return [[], *nothing]
         digests = [cell.digest for cell in cells]
@@ -289,7 +292,7 @@ class Recorder:
         if self._describer is not None:
             for row, cell in enumerate(cells):
                 described[row] = self._describer.describe(cell.data)
-        return [store.text_of(digests), *(store.values_of(column, "float64") for column in described.T.copy())]
+        return [store.text_of(digests), *(store.values_of(described[:, place].copy(), "float64") for place in wanted)]
 
 
 def _hashable(tensor: Tensor, parts: list[Array]) -> list[Array]:

@@ -256,7 +256,9 @@ class Champion:
         examples, like = field.lesson.examples, data.description(field.store, field.snapshot).columns
         found = unseen.get_answers(field.store, run.answers, field.terms.task, threshold=run.threshold)
         if found is None:
-            return model.make_reference(examples.feeds(), examples.schema, examples.task, like=like), None
+            feeds, schema = examples.feeds(), examples.schema
+            described = model.picture_statistics(examples.frame, feeds, schema)
+            return model.make_reference(feeds, schema, examples.task, like=like, described=described), None
         return unseen.reference_of(examples, found, n_train=field.n_train, seed=run.seed, runner=runner, like=like)
 
 

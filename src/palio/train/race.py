@@ -161,6 +161,7 @@ class Race:
         n_folds: int,
         screens: bool,
         most: int | None = None,
+        earlier: Sequence[tuple[str, Params]] = (),
     ) -> None:
         self._families = {family.name: family for family in families}
         self._shape = shape
@@ -175,6 +176,8 @@ class Race:
         self._turn = 0
         self._explored = 0
         self._made: set[str] = set()
+        self._earlier = list(earlier)
+        self._n_earlier = 0
 
     @property
     def n_fresh(self) -> int:
@@ -220,7 +223,7 @@ class Race:
         return self._promote(number, known) if len(self._folds) > 1 else None
 
     def _may_be_new(self) -> bool:
-        return sum(self._n_tried.values()) < self._most
+        return sum(self._n_tried.values()) + self._n_earlier < self._most
 
     def _new(self, number: int, name: str, known: Mapping[int, Candidate]) -> Step:
         family, terms = self._families[name], self._terms
@@ -268,6 +271,10 @@ class Race:
         if not self._may_be_new():
             return None
         ranked = self._ranked(number, known)
+        if self._earlier:  # what did well on other rows of the same kind
+            name, params = self._earlier.pop(0)
+            self._n_earlier += 1
+            return self._tried(number, name, dict(params))
         fair = [one for one in ranked if not self._is_hopeless(one, ranked)]
         families = list(dict.fromkeys(one.family for one in fair))
         open_to = [name for name in families if self._is_open(name)]

@@ -102,14 +102,15 @@ def reference_of(
         place = np.concatenate([np.arange(n) / max(1, n) for n in (n_train, n_validation)])
         order = np.argsort(place, kind="stable")
     rows, feeds = unseen.rows, examples.feeds()
+    schema, task = examples.schema, examples.task
     how: dict[str, Any] = {
         "answers": unseen.answers,
         "truth": examples.target[rows],
         "rows": rows,
         "order": order,
+        "described": model.picture_statistics(examples.frame, feeds, schema),
         "seed": seed,
     }
-    schema, task = examples.schema, examples.task
     own = None
     if runner is not None:
         some = rows[:: -(-len(rows) // OWN_ROWS)]

@@ -27,9 +27,7 @@ def records_of(request: Request, sight: Sight, caps: Caps) -> list[dict[str, Any
     kind = kind.strip().lower()
     if kind.startswith(b"image/") or kind == BINARY:
         if len(sight.columns) > 1:
-            raise WireError(
-                400, f"this model takes {len(sight.columns)} pictures a row; send a form"
-            )
+            raise WireError(400, f"this model takes {len(sight.columns)} pictures a row; send a form")
         return [{sight.columns[0].name: request.body}]
     return _rows(request.body, rest, sight, caps) if kind == FORM else None
 
