@@ -210,9 +210,7 @@ class Drive:
                 a_fold = self.clock.fold_limit_s()
                 if step.number < N_WITH_GRAPH:
                     a_fold = max(a_fold, SOON_SHARE * (self.clock.ends - self.clock.started))
-                elif (
-                    len(self.terms.task.classes) >= VERY_MANY_CLASSES
-                ):  # they make everything slow, and most cannot hurry
+                elif len(self.terms.task.classes) >= VERY_MANY_CLASSES:  # all is slow then, and most cannot hurry
                     a_fold = max(a_fold, MANY_SHARE * left * self.clock.n_workers)
                 limit = min(a_fold * len(step.folds), left * (MOST_OF_ALL if len(step.folds) > 1 else 1.0))
             elif self.rungs:
