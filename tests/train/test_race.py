@@ -64,7 +64,7 @@ def test_every_family_is_tried_once_before_any_is_tried_again() -> None:
 def test_of_very_many_classes_what_costs_least_comes_first() -> None:
     many = Race([load_family(name) for name in NAMES], Shape(5_000, 10, 200), TERMS, n_folds=5, screens=True)
     first = [one.family for number in range(len(NAMES)) if (one := many.next(number, {})) is not None]
-    assert first[0] == "dummy" and set(first) == set(NAMES)
+    assert first[:2] == ["dummy", "linear"] and set(first) == set(NAMES)
     assert first.index("forest") < first.index("lightgbm") < first.index("xgboost")
 
 

@@ -19,7 +19,7 @@ from palio.train import trial
 from palio.train.clock import Clock
 from palio.train.engine.base import Engine
 from palio.train.orders import Order, Outcome
-from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, Candidate, Race, Rerun, Step
+from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, VERY_MANY_CLASSES, Candidate, Race, Rerun, Step
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ FEWEST_FOLDS, N_COMPARED, WHOLE_SHARE = 2, 5, 0.6
 """There are as many folds as the five best candidates can be fitted on in this share of the time, and at least two."""
 MOST_OF_ALL = 0.5
 """Share of the time left that one candidate may take for all its folds."""
+MANY_SHARE = 0.15
+"""Share of the time left, of all workers, that one fold may take of a table of very many classes."""
 RUNG_SHARE = 0.3
 """Share of the time left, of all workers, that a candidate may take to learn from all rows after it did from some."""
 SETTLED_BY = 0.1
@@ -215,6 +217,8 @@ class Drive:
                 a_fold = self.clock.fold_limit_s()
                 if step.number < N_WITH_GRAPH:
                     a_fold = max(a_fold, SOON_SHARE * (self.clock.ends - self.clock.started))
+                elif len(self.terms.task.classes) >= VERY_MANY_CLASSES:  # all is slow then, and most cannot hurry
+                    a_fold = max(a_fold, MANY_SHARE * left * self.clock.n_workers)
                 limit = min(a_fold * len(step.folds), left * (MOST_OF_ALL if len(step.folds) > 1 else 1.0))
             elif self.rungs:
                 limit = min(left, max(self.clock.fold_limit_s(), RUNG_SHARE * left * self.clock.n_workers))
