@@ -164,7 +164,7 @@ def test_a_table_may_name_pictures_in_a_zip_archive(moods: flow.Project, tmp_pat
     with zipfile.ZipFile(tmp_path / "album.zip", "w") as archive:
         for name, data in FILES.items():
             archive.writestr(name, data)
-    pl.DataFrame({"image": list(FILES), "of": "a b c d e".split()}).write_csv(tmp_path / "list.csv")
+    pl.DataFrame({"image": list(FILES), "of": ["a", "b", "c", "d", "e"]}).write_csv(tmp_path / "list.csv")
     _, frame = scored(moods, tmp_path / "list.csv", images=str(tmp_path / "album.zip"))
     assert frame["prediction"].to_list() == ANSWERS
 
