@@ -54,6 +54,17 @@ def test_a_member_that_is_much_better_than_all_others_is_not_mixed() -> None:
     assert mix(answers, unseen_of(truth), task=PRICE, metrics=("rmse", "r2")) is None
 
 
+def test_a_weak_member_helps_a_much_better_one_with_a_small_weight() -> None:
+    """In equal parts the two are worse than the better one alone; nine to one they are better."""
+    rng = np.random.default_rng(7)
+    truth = rng.normal(size=4_000)
+    answers = {0: (truth + 0.3 * rng.normal(size=4_000))[:, None], 1: (truth + rng.normal(size=4_000))[:, None]}
+    found = mix(answers, unseen_of(truth), task=PRICE, metrics=("rmse", "r2"))
+    assert found is not None
+    assert found.weights[1] == pytest.approx(0.09 / 1.09, abs=0.04)
+    assert np.mean(found.scores) < rmse(truth, answers[0]) < rmse(truth, (answers[0] + answers[1]) / 2)
+
+
 def test_one_candidate_is_no_mix() -> None:
     truth, answers = values(0, n_members=1)
     assert mix(answers, unseen_of(truth), task=PRICE, metrics=("rmse", "r2")) is None

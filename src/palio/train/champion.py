@@ -109,7 +109,7 @@ class Champion:
         )
         reasons: list[str] = []
         if kept and field.growth > MOST_GROWTH:
-            n_learned = len(field.lesson.rows["learn 0"])
+            n_learned = max(self._n_learned(number) for number in kept)
             reasons.append(
                 f"There is no time to learn from all rows: the model learned from {n_learned:,} of {n_rows:,}. Raise "
                 "[train] budget_s for more."
@@ -159,8 +159,16 @@ class Champion:
             return number not in self._field.plan.kept
         if self._field.growth > MOST_GROWTH:
             return False
-        left = self._left_s()
-        return left is None or left > LEAST_S
+        left, clock = self._left_s(), self._field.clock
+        if left is None or clock is None or self._candidates[number].family == "dummy":
+            return left is None or left > LEAST_S
+        return left > max(LEAST_S, LIKELY * clock.refit_s(self._candidates[number]))
+
+    def _n_learned(self, number: int) -> int:
+        """Return the rows that a candidate's model of a fold learned from: of many rows all begin with a part."""
+        rows = self._field.lesson.rows
+        key = "first 0" if "first 0" in rows and not self._candidates[number].is_whole else "learn 0"
+        return len(rows[key])
 
     def _here(self, number: int) -> Outcome:
         field = self._field

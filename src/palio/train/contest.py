@@ -22,7 +22,7 @@ from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
 from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import explaining, finals, learning, pricing
+from palio.train import earlier, explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
 from palio.train.clock import Clock
 from palio.train.cutting import Cut, cut_rows
@@ -136,13 +136,14 @@ def search(
     plan_id = ids.digest_of({"plan of": identity})
     plan = store.records.get(SearchPlan, plan_id)
     clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s, terms.sign)
+    race, sources = _race(entrants, cut, terms, trials, store, snapshot) if plan is None else (Rerun(plan, terms), ())
     with _engine_of(engine, entrants, cut.lesson) as (hands, spare):
         if clock is not None:
             clock.n_workers = hands.n_workers
         drive = Drive(
             store=store,
             terms=terms,
-            race=_race(entrants, cut, terms, trials) if plan is None else Rerun(plan, terms),
+            race=race,
             engine=hands,
             spare=spare,
             n_folds=cut.n_stages if plan is None else plan.n_folds,
@@ -188,6 +189,10 @@ def search(
         reasons.append(f"Warning: {hands.fault}.")
     if plan is not None:
         reasons.append(f"The steps are those of an earlier run, which took {plan.seconds:.3g} s.")
+    if plan is None and sources:
+        reasons.append(
+            f"Settings that did well in {counted(len(sources), 'earlier search', 'earlier searches')} were tried, too."
+        )
     if is_cut and clock is not None:
         reasons.append(_when_it_ended(outcome.runs, budget_s))
     if curve is not None:
@@ -206,6 +211,7 @@ def search(
             n_folds=drive.n_folds,
             chosen=outcome.chosen,
             kept=outcome.kept,
+            earlier=sources,
             seconds=seconds,
         )
         plan = _keep(store, made)
@@ -263,9 +269,23 @@ def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
     )
 
 
-def _race(entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int) -> Race:
-    shape, n_folds = cut.lesson.take("learn 0").shape, cut.n_stages
-    return Race(entrants, shape, terms, n_folds=n_folds, screens=_cells(cut) > WHOLE_CELLS, most=trials or None)
+def _race(
+    entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int, store: Store, snapshot: Snapshot
+) -> tuple[Race, tuple[str, ...]]:
+    """Return the order of steps, and the searches that settings are taken from."""
+    shape = cut.lesson.take("learn 0").shape
+    families = {family.name: family for family in entrants}
+    known = earlier.settings(store, snapshot, task=terms.task, families=families, shape=shape, sign=terms.sign)
+    race = Race(
+        entrants,
+        shape,
+        terms,
+        n_folds=cut.n_stages,
+        screens=_cells(cut) > WHOLE_CELLS,
+        most=trials or None,
+        earlier=[(one.family, one.params) for one in known],
+    )
+    return race, tuple(dict.fromkeys(one.search for one in known))
 
 
 def _cells(cut: Cut) -> int:

@@ -21,11 +21,11 @@ MIX, STACK, PRUNED = MIXES = "ensemble", "stacked ensemble", "pruned ensemble"
 MAX_MEMBERS = 6
 """Each costs time to fit, to answer and to carry about; a seventh hardly ever brings anything (LOG.md)."""
 N_PICKS = 30
-"""Picks of one member each; its weight is how often it was picked."""
+"""Picks of one member each, at most; its weight is how often it was picked."""
 MAX_ROWS = 20_000
 """Rows on which weights are found; more cost time and change them by little."""
 LEAST_GAIN = 1e-6
-"""A pick that makes the loss smaller by a smaller share than this ends the search for weights."""
+"""A pick that makes the loss smaller by a smaller share than this is not taken."""
 
 
 @dataclass(frozen=True)
@@ -184,23 +184,28 @@ def score_blocks(
 
 
 def _weights(library: Library, places: Array) -> dict[int, float]:
-    """Pick members one at a time, each time the one that makes the loss of the mean smallest."""
+    """Pick members one at a time, each time the one that makes the loss of the mean smallest.
+
+    Where no pick helps, those so far count twice, so that the next ones are smaller steps: beside a member that is much
+    better than all others two equal parts are worse than it alone, and nine to one may be better.
+    """
     truth, loss = library.unseen.truth[places], library.loss
     prices, most = library.prices, library.most
     table = {number: loss.reduce(truth, answers[places]) for number, answers in library.answers.items()}
     picks: dict[int, int] = {}
     total = np.zeros_like(next(iter(table.values())))
     best = np.inf
-    for n_picked in range(N_PICKS):
+    while (n_picks := sum(picks.values())) < N_PICKS:
         open_to = [number for number in table if number in picks or _is_affordable(number, picks, prices, most)]
-        losses = {number: loss.of(truth, (total + table[number]) / (n_picked + 1)) for number in open_to}
+        losses = {number: loss.of(truth, (total + table[number]) / (n_picks + 1)) for number in open_to}
         number = min(losses, key=lambda one: (losses[one], one))
-        if n_picked and not losses[number] < best - LEAST_GAIN * abs(best):
-            break
-        best = losses[number]
-        picks[number] = picks.get(number, 0) + 1
-        total = total + table[number]
-    n_picks = sum(picks.values())
+        if not picks or losses[number] < best - LEAST_GAIN * abs(best):
+            best = losses[number]
+            picks[number] = picks.get(number, 0) + 1
+            total = total + table[number]
+        else:
+            picks = {number: 2 * count for number, count in picks.items()}
+            total = 2 * total
     return {number: count / n_picks for number, count in sorted(picks.items())}
 
 

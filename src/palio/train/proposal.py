@@ -56,6 +56,17 @@ def propose(
         optuna.logging.set_verbosity(verbosity)
 
 
+def is_in_space(family: Family, params: Params, *, shape: Shape, task: Task) -> bool:
+    """Tell whether a family could propose these settings for such rows: those of another version or size it may not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trial = _past(family, params, 0.0, shape=shape, task=task, sign=1.0)
+    except (ValueError, KeyError, TypeError):
+        return False
+    return set(trial.params) == set(params)
+
+
 def _past(family: Family, params: Params, score: float | None, *, shape: Shape, task: Task, sign: float) -> Any:
     """Make a finished Optuna trial; asking for its own settings again tells their distributions."""
     import optuna

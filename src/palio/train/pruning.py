@@ -1,4 +1,4 @@
-"""Make a mix smaller: members are dropped one at a time, as long as that costs no more than the noise."""
+"""Make a mix smaller: members are dropped one at a time, as long as that costs no more than what is not sure anyway."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ N_PARTS = 10
 
 
 def prune(library: Library, *, fits: Callable[[Iterable[int]], bool]) -> Mix | None:
-    """Keep the fewest members whose loss is within a standard error of that of all, and fewer while those do not fit.
+    """Keep the fewest members that lose no more than is not sure of the whole mix, and fewer while those do not fit.
+
+    What is not sure is a standard error of what the whole mix gains over its best member.
 
     Args:
         library: The candidates, and the greedy mix of them.
@@ -47,12 +49,12 @@ def _fewest(
         answer = mixed(some)
         return np.array([loss.of(truth[part], answer[part]) for part in parts])
 
+    alone = min(({number: 1.0} for number in weights), key=lambda one: loss.of(truth, mixed(one)))
     whole, kept = by_part(weights), weights
+    noise = float(np.std(by_part(alone) - whole, ddof=1) / np.sqrt(len(parts))) if len(parts) > 1 else 0.0
     while len(kept) > 1:
         fewer = min(_without_each(kept), key=lambda some: loss.of(truth, mixed(some)))
-        lost = by_part(fewer) - whole
-        noise = float(np.std(lost, ddof=1) / np.sqrt(len(lost))) if len(lost) > 1 else 0.0
-        if float(np.mean(lost)) > noise and fits(kept):
+        if float(np.mean(by_part(fewer) - whole)) > noise and fits(kept):
             break
         kept = fewer
     return kept

@@ -38,6 +38,8 @@ HOPELESS_SHARE = 0.05
 """A candidate that loses this share of what the best one gains over the constant answer is not gone on with."""
 TRIALS_A_SETTING = 4
 """Candidates of a family for each of its settings, at most."""
+VERY_MANY_CLASSES = 40
+"""Of so many classes the families are tried in the order of what they cost."""
 MAX_STEPS = 400
 NO_TIME = "there was no time for it"
 """The reason of a candidate that was not begun."""
@@ -138,6 +140,15 @@ class Rerun:
         return Step(number, one.candidate, one.family, dict(one.params), seed, one.folds, one)
 
 
+def _in_order(families: Sequence[Family], shape: Shape, terms: Terms) -> list[str]:
+    """Return who is tried first: as named; of very many classes, where some cost a hundred times others, by cost."""
+    names = [family.name for family in families]
+    if shape.n_classes < VERY_MANY_CLASSES:
+        return names
+    cost = {one.name: one.seconds(shape, dict(one.defaults(shape, terms.task)[0])) for one in families}
+    return names[:1] + sorted(names[1:], key=lambda name: cost[name])
+
+
 class Race:
     """The order of steps of one search."""
 
@@ -150,6 +161,7 @@ class Race:
         n_folds: int,
         screens: bool,
         most: int | None = None,
+        earlier: Sequence[tuple[str, Params]] = (),
     ) -> None:
         self._families = {family.name: family for family in families}
         self._shape = shape
@@ -157,13 +169,15 @@ class Race:
         self._folds = tuple(range(n_folds))
         self._screens = screens and n_folds > 1
         self._defaults = {f.name: [dict(one) for one in f.defaults(shape, terms.task)] for f in families}
-        self._lap = [family.name for family in families]
+        self._lap = _in_order(families, shape, terms)
         self._n_tried = dict.fromkeys(self._families, 0)
         self._most = MAX_STEPS if most is None else max(most, N_ALWAYS)
         self._promoted: dict[int, str] = {}
         self._turn = 0
         self._explored = 0
         self._made: set[str] = set()
+        self._earlier = list(earlier)
+        self._n_earlier = 0
 
     @property
     def n_fresh(self) -> int:
@@ -209,7 +223,7 @@ class Race:
         return self._promote(number, known) if len(self._folds) > 1 else None
 
     def _may_be_new(self) -> bool:
-        return sum(self._n_tried.values()) < self._most
+        return sum(self._n_tried.values()) + self._n_earlier < self._most
 
     def _new(self, number: int, name: str, known: Mapping[int, Candidate]) -> Step:
         family, terms = self._families[name], self._terms
@@ -257,6 +271,10 @@ class Race:
         if not self._may_be_new():
             return None
         ranked = self._ranked(number, known)
+        if self._earlier:  # what did well on other rows of the same kind
+            name, params = self._earlier.pop(0)
+            self._n_earlier += 1
+            return self._tried(number, name, dict(params))
         fair = [one for one in ranked if not self._is_hopeless(one, ranked)]
         families = list(dict.fromkeys(one.family for one in fair))
         open_to = [name for name in families if self._is_open(name)]

@@ -20,7 +20,7 @@ ROWS_A_CLASS = 50
 """With fewer rows a class, no class has an offset of its own."""
 PRIOR_ROWS = 20.0
 """The penalty holds weights and offsets as if it were so many rows."""
-MAX_CELLS = 1_000_000
+MAX_CELLS = 400_000
 """Answers of one member that a layer is fitted on, at most: rows times classes."""
 LEAST_WEIGHT = 1e-3
 """A member that weighs less is left out."""

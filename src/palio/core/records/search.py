@@ -156,6 +156,8 @@ class SearchPlan(Record, frozen=True, kw_only=True):
     """Identity of the run that was packed."""
     kept: tuple[int, ...] = ()
     """Members that stayed as a fold's rows taught them."""
+    earlier: tuple[str, ...] = ()
+    """Searches on other snapshots whose settings were tried again."""
     seconds: float
 
 

@@ -26,8 +26,8 @@ def exported(module: Any, example: Mapping[str, Array], *, tolerance: float = TO
 
     Args:
         module: The network.
-        example: Input → a few rows, in the order of the network's arguments. Sides that are equal here but may differ
-            later (texts) must be called `ids` or `mask`.
+        example: Input → a few rows, in the order of the network's arguments. Texts, which may be longer later, are
+            called `ids0` and `mask0`, `ids1` and `mask1`, and so on.
         tolerance: Greatest difference of a score.
 
     Raises:
@@ -36,7 +36,7 @@ def exported(module: Any, example: Mapping[str, Array], *, tolerance: float = TO
     import torch
 
     module = module.eval()
-    axes = {name: {0: "n", 1: "t"} if name in ("ids", "mask") else {0: "n"} for name in example}
+    axes = {name: {0: "n", 1: f"t{name[-1]}"} if name[:-1] in ("ids", "mask") else {0: "n"} for name in example}
     inputs = tuple(torch.from_numpy(np.ascontiguousarray(rows[:2])) for rows in example.values())
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():

@@ -18,7 +18,7 @@ from palio.train.families.networks import PACKAGES, NetworkFitted, hurried, n_sc
 from palio.train.family import Array, Examples, Feeds, Params, Shape, check_time, need_two_classes
 
 SIZES = (32, 64)
-"""Pictures are learned from at the least of these sizes that is no smaller than the middling one, or at the greatest."""
+"""Pictures are learned from at the least of these sizes that the middling one does not exceed, or at the greatest."""
 EPOCHS = 15
 
 
@@ -102,7 +102,10 @@ class Cnn:
         learned = material(examples, int(params["strength"]))
         n = n_scores(examples.task)
         plan = Plan(
-            epochs=int(params["epochs"]), rate=float(params["rate"]), smoothing=float(params["smoothing"]) if n else 0.0
+            epochs=int(params["epochs"]),
+            batch=int(np.clip(len(examples.target) // 40, 8, 64)),
+            rate=float(params["rate"]),
+            smoothing=float(params["smoothing"]) if n else 0.0,
         )
         with calm():
             statistics = statistics_of(learned.pixels)

@@ -1,4 +1,4 @@
-"""What families of deep networks share: a fitted network, its answers, its way into a graph, and how long it may learn."""
+"""Hold what families of deep networks share: a fitted network, its answers, and its way into a graph."""
 
 from __future__ import annotations
 
