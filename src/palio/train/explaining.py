@@ -77,7 +77,8 @@ def fit_told(run: Run, *, simplest: float | None, curve: LearningCurve | None, s
     if lost > BY_HEART * known:
         remedy = "more rows would help" if rises else "more rows, or fewer and better columns, may help"
         return [f"Much of what {run.family} knows it knows by heart ({scores}): {remedy}."]
-    if lost < ALIKE * known and not rises:
+    lacks = (1.0 if sign > 0 else 0.0) * sign - sign * run.cv_score  # to a perfect score
+    if lost < ALIKE * known and lost < BY_HEART * lacks and not rises:
         return [
             f"{run.family} knows seen and unseen rows alike ({scores}): what it lacks is in no column it was given."
         ]
