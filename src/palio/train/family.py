@@ -147,7 +147,7 @@ class Examples:
         return found[1]
 
     def whole(self) -> tuple[Examples, Array | None]:
-        """Return the examples that these were taken from, and their positions there; themselves and None if from none."""
+        """Return what these were taken from, and their positions there; themselves and None if from nothing."""
         return self, None
 
     def take(self, rows: Array) -> Examples:
