@@ -18,6 +18,8 @@ FEWEST_ROWS, PART = 400, 16
 """Any other family first learns from one row of sixteen, and from no fewer than 400."""
 SHORTEST_S = 0.4
 """A limit is not held against a fit that is expected to take less."""
+FEWEST_TRIED = 16
+"""With fewer rows than three times as many, all are tried."""
 LEAST_GAIN = 0.1
 """Share of a fit that twice as many rows cost at least, however the clock may have stumbled."""
 LEAST_SHARE = 0.02
@@ -73,8 +75,8 @@ class Pace:
         return family.hurry(params, share)
 
     def _try_small(self, family: Family, params: Params, examples: Examples, limit_s: float, *, seed: int) -> None:
-        n_tried = int(getattr(family, "tried_rows", 0))
-        if 0 < 2 * n_tried < len(examples.target):
+        n_tried = min(int(getattr(family, "tried_rows", 0)), len(examples.target) // 3)
+        if n_tried >= FEWEST_TRIED:
             self._try_rows(family, params | {family.rounds: 1}, examples, n_tried, seed=seed)
             return
         few, some = params, examples
