@@ -17,8 +17,8 @@ Prefer = Literal["best", "simple"]
 FREE = 0.1
 """Standard errors that a simpler candidate may be behind the best and still be taken."""
 NOTHING = 0.5
-"""Standard errors by which a learner must be ahead of the constant answer. With a whole one, of 150 rows, three in ten were
-given up that knew a tenth of what differs; pure noise passes a half in two to three of ten, and is told (LOG.md)."""
+"""Standard errors by which a learner must be ahead of the constant answer. With a whole one, three in ten that knew a
+tenth of what differs were given up on 150 rows; pure noise passes a half in two to three of ten, and is told (LOG.md)."""
 AS_NEAR = 1.25
 """Candidates that miss the limits by shares that differ by less than this factor come equally near to them."""
 SAME_SIZE = 2.0
@@ -116,9 +116,9 @@ def choose(
 
     First come those that meet the limits, by score. A mix must be better than its best member by more than the noise of
     their difference. A simpler candidate is taken before the best one if that costs less than a tenth of the standard
-    error of their difference; with `prefer = "simple"`, less than one; the constant answer, if it costs less than half
-    of one: a learner that is ahead by no more than one is told to be in doubt. If none (but the dummy) meets the limits, those that come nearest to them go first, and a sentence warns
-    of it.
+    error of their difference; with `prefer = "simple"`, less than one. The constant answer is, if that costs less than
+    half of one; a learner that is ahead of it by no more than one is told to be in doubt. If none (but the dummy) meets
+    the limits, those that come nearest to them go first, and a sentence warns of it.
 
     Args:
         finalists: Runs with `cv_score`, `n_parameters` and `cost`; at least one.
