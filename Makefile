@@ -6,7 +6,9 @@ READY  := $(VENV)/.ready
 # Each core starts with a stretch of neighbouring tests, so that few fixtures are made twice, and takes from others at the end.
 ON_ALL_CORES ?= -n auto --dist worksteal
 
-.PHONY: help demo test test-all check format clean
+DEEP := tests/train/deep tests/acceptance/pictures
+
+.PHONY: help demo test test-deep test-all check format clean
 
 help:  ## list what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -16,6 +18,9 @@ demo: $(READY)  ## train on real data, promote a champion, serve it, ask it
 
 test: $(READY)  ## tests and the examples in docstrings, without the slow ones
 	$(BIN)/python -m pytest $(ON_ALL_CORES) --doctest-modules -m "not slow"
+
+test-deep: $(READY)  ## tests of networks, which need torch: pip install -e '.[dev,deep]'
+	$(BIN)/python -m pytest $(ON_ALL_CORES) $(DEEP) -m "not slow"
 
 test-all: $(READY)  ## all tests
 	$(BIN)/python -m pytest $(ON_ALL_CORES) --doctest-modules

@@ -39,7 +39,7 @@ def test_the_summary_holds_what_scripts_rely_on(finished: Finished) -> None:
     told = msgspec.json.decode(msgspec.json.encode(finished[1]))
     assert set(told) >= {"snapshot", "split", "candidates", "champion", "evaluation", "parity", "decision", "report"}
     assert set(told["split"]) >= {"train", "validation", "test"}
-    assert set(told["candidates"][0]) >= {"family", "cv_score", "fit_s", "latency_ms", "size_mb", "chosen"}
+    assert set(told["candidates"][0]) >= {"family", "cv_score", "fit_s", "latency_ms", "size_mb", "chosen", "unbeaten"}
     assert set(told["evaluation"]["metrics"]["roc_auc"]) >= {"value", "low", "high"}
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from palio import report
 from palio.core.errors import InputError
+from palio.core.records import Criteria
 from palio.report import ReportFacts
 from palio.report.page import render
 
-from .conftest import a_curve
+from .conftest import a_curve, a_run
 
 EVERYONE = ("bank", "challenged", "refused", "flowers", "flats", "bare", "hostile")
 
@@ -249,3 +250,57 @@ def test_the_page_says_how_candidates_were_scored(bank: ReportFacts) -> None:
     runs = tuple(msgspec.structs.replace(run, fold_scores=(0.9,) * 10) for run in bank.search.runs)
     holdout = msgspec.structs.replace(bank, search=msgspec.structs.replace(bank.search, runs=runs))
     assert "in one fit each, scored on the validation part." in Reader(render(holdout)).text
+
+
+def test_the_page_says_how_many_were_tried_and_how_many_to_their_end(bank: ReportFacts) -> None:
+    assert bank.search is not None
+    n_runs = len(bank.search.runs)
+    assert f"{n_runs} candidates were tried in 42 s, {n_runs - 1} to their end, by" in Reader(render(bank)).text
+    one = msgspec.structs.replace(bank.search, runs=bank.search.runs[:1], stopped_by="time")
+    read = Reader(render(msgspec.structs.replace(bank, search=one))).text
+    assert "1 candidate was tried in 42 s until the time limit, 1 to its end, by" in read
+    assert "planned" not in read
+
+
+def test_what_became_of_a_candidate_is_one_sentence(bank: ReportFacts) -> None:
+    assert bank.search is not None
+    given_up = a_run("svm", 7, 0.8, metric_name="roc_auc", status="pruned", reason="others promised more after 1 fold")
+    mute = a_run("mlp", 8, None, metric_name="roc_auc", status="failed", cost=None)
+    late = msgspec.structs.replace(mute, family="bayes", reason="it took too long")
+    more = msgspec.structs.replace(bank.search, runs=(*bank.search.runs, given_up, mute, late))
+    read = Reader(render(msgspec.structs.replace(bank, search=more))).text
+    assert "Pruned: others promised more after 1 fold." in read
+    assert "Failed: it took too long." in read and "Failed." in read
+
+
+def test_criteria_are_told_where_a_likelihood_exists_and_how_they_are_read(bank: ReportFacts) -> None:
+    assert bank.search is not None
+    assert "AIC" not in Reader(render(bank)).text
+    runs = tuple(
+        msgspec.structs.replace(run, criteria=Criteria(aic=1234.56, bic=1300.0, n_rows=21_701))
+        if run.family == "linear"
+        else run
+        for run in bank.search.runs
+    )
+    told = msgspec.structs.replace(bank, search=msgspec.structs.replace(bank.search, runs=runs))
+    read = Reader(render(told)).text
+    assert "AIC and BIC, on 21,701 rows that were learned from: linear model 1,234.56 and 1,300." in read
+    assert "of two models the one with less is better" in read
+
+
+def test_the_page_shows_what_quality_costs(bank: ReportFacts) -> None:
+    assert bank.search is not None and bank.chosen is not None
+    sentence = "lightgbm wins 0.0021 of roc_auc over linear for 0.12 ms and 2.1 MB more."
+    search = msgspec.structs.replace(bank.search, front=(bank.chosen.id,), prices=(sentence,))
+    page = render(msgspec.structs.replace(bank, search=search))
+    read = Reader(page).text
+    assert "What quality costs" in read and sentence in read
+    assert page.count(">unbeaten<") == 1
+    assert "Not beaten: LightGBM:" in page
+
+
+def test_one_tried_to_its_end_is_shown_before_one_that_had_an_easy_fold(bank: ReportFacts) -> None:
+    assert bank.search is not None
+    lucky = a_run("forest", 7, 0.99, metric_name="roc_auc", status="pruned", reason="others promised more")
+    more = msgspec.structs.replace(bank.search, runs=(lucky, *bank.search.runs))
+    assert "Pruned" not in Reader(render(msgspec.structs.replace(bank, search=more))).text

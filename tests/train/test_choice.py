@@ -214,3 +214,63 @@ def test_where_only_the_constant_answer_could_be_scored_the_features_are_not_to_
 def test_the_remedy_names_the_limit_that_is_broken() -> None:
     (warning,) = [r for r in choose([BIG], sign=1.0, limits=Limits(size_mb=0.5)).reasons if r.startswith("Warning")]
     assert "size_mb" in warning and "hardware" not in warning
+
+
+def kind_of_mix(family: str, by: float, *, n_members: int = 2) -> Run:
+    """A mix that is better than `BIG` by so many standard errors of their difference; mixes differ by little."""
+    error = paired_error(BIG.fold_scores, NEAR.fold_scores)
+    scores = np.array(moved(BIG, -by * error, "m", size=1).fold_scores)
+    wobble = 0.1 * by * error * np.array([1, -1, 1, -1, 0])
+    made = mix(list(scores + wobble), tuple("abcdefg"[:n_members]))
+    return msgspec.structs.replace(made, family=family, id=family)
+
+
+def test_a_stack_must_be_clearly_better_than_greedy_weights() -> None:
+    greedy = kind_of_mix("ensemble", 1.5)
+    clearly = kind_of_mix("stacked ensemble", 2.5)
+    wobble = 0.002 * np.array([1, -1, 1, -1, 0.2])
+    barely = msgspec.structs.replace(
+        mix(list(np.array(greedy.fold_scores) + wobble), ("a", "b")), family="stacked ensemble"
+    )
+    choice = choose([BIG, greedy, barely], sign=1.0)
+    assert choice.ranking[0] is greedy
+    assert any(
+        "stacked mix of 2 candidates" in one and "greedy weights, which is within" in one for one in choice.reasons
+    )
+    choice = choose([BIG, greedy, clearly], sign=1.0)
+    assert choice.ranking[0] is clearly
+    assert any(one.startswith("It stacks a (50 %) and b (50 %)") for one in choice.reasons)
+
+
+def test_a_pruned_mix_is_taken_where_it_costs_next_to_nothing_or_the_simple_is_asked_for() -> None:
+    greedy = kind_of_mix("ensemble", 2.0, n_members=5)
+    scores = np.array(greedy.fold_scores)
+    wobble = 0.002 * np.array([1, -1, 1, -1, 0])
+    error = paired_error(list(scores), list(scores + wobble))
+    for share, limits, expected in (
+        (0.5 * FREE, Limits(), "pruned ensemble"),
+        (0.5, Limits(), "ensemble"),
+        (0.5, SIMPLE, "pruned ensemble"),
+        (1.5, SIMPLE, "ensemble"),
+    ):
+        pruned = msgspec.structs.replace(
+            mix(list(scores + wobble - share * error), ("a", "b")), family="pruned ensemble"
+        )
+        choice = choose([BIG, greedy, pruned], sign=1.0, limits=limits)
+        assert choice.ranking[0].family == expected, share
+        assert any("pruned ensemble is taken" in one for one in choice.reasons) == (expected != "ensemble")
+
+
+def test_a_pruned_mix_stands_in_for_one_that_breaks_a_limit() -> None:
+    slow = msgspec.structs.replace(
+        kind_of_mix("ensemble", 3.0, n_members=4), cost=run("x", [0.9], size=1, p99=50.0).cost
+    )
+    pruned = kind_of_mix("pruned ensemble", 2.0)
+    choice = choose([BIG, slow, pruned], sign=1.0, limits=Limits(latency_ms_p99=20.0))
+    assert choice.ranking[0] is pruned
+
+
+def test_of_two_mixes_that_are_both_within_noise_none_is_taken() -> None:
+    choice = choose([BIG, kind_of_mix("ensemble", 0.5), kind_of_mix("stacked ensemble", 0.6)], sign=1.0)
+    assert choice.ranking[0] is BIG
+    assert sum("is not taken" in one for one in choice.reasons) == 2

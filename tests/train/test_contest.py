@@ -19,7 +19,7 @@ from palio import data, model, split
 from palio.core.errors import InputError, PalioError
 from palio.core.records import Parts, Run, Search, SearchPlan, Snapshot
 from palio.store import open_store
-from palio.train import cutting, finals
+from palio.train import cutting
 from palio.train.families.linear import Linear
 from palio.train.trial import Trial
 from tests.train import odd_families as odd
@@ -68,7 +68,7 @@ def test_a_search_gives_a_bundle_that_beats_the_dummy(prepare: Prepare, name: st
     assert {run.family for run in found.runs} >= {"dummy", "linear", "lightgbm", "forest"}
     assert sign * (chosen(found).cv_score or 0) > sign * (dummy.cv_score or 0)
     assert found.stopped_by == "plan"
-    assert sum(run.family != finals.MIX for run in found.runs) == 5
+    assert sum(not run.members for run in found.runs) == 5
     assert manifest.metrics["cross_validation"][found.metric] == pytest.approx(chosen(found).cv_score)
     assert manifest.parts == ready.parts.id
     assert len(manifest.parity) >= 2 and all(parity.passed for parity in manifest.parity)
@@ -300,6 +300,40 @@ def test_many_rows_are_scored_on_the_validation_part(prepare: Prepare, monkeypat
     assert all(len(run.fold_scores) == 10 for run in found.runs)
     validation = model.load(ready.store, found.bundle).manifest.metrics["validation"]
     assert validation[found.metric] == pytest.approx(chosen(found).cv_score, abs=0.1)
+
+
+def test_of_many_rows_the_best_are_learned_from_after_some_were_tried_on_a_part(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting, "HOLDOUT_ROWS", 100)
+    monkeypatch.setattr(cutting, "RUNG_ROWS", 60)
+    monkeypatch.setattr(cutting, "SCORED_ROWS", 60)
+    heard, ready = Listener(), prepare("cancer", policy="60-20-20")
+    found = search(ready, progress=heard, families=("dummy", "linear", "lightgbm"), trials=5)
+    n_train = ready.parts.counts["train"]
+    assert f"compete on 60 rows, the best of them on {n_train} of {n_train}, scored on" in heard.sentences[0]
+    assert any("learned from a part of the rows" in said for said in heard.sentences)
+    assert chosen(found).status == "done" and len(chosen(found).fold_scores) == 10
+    (plan,) = ready.store.records.all(SearchPlan)
+    whole = {step.candidate for step in plan.steps if step.folds == (1,)}
+    assert whole and chosen(found).trial in whole | {chosen(found).trial + 1_000_000}
+    assert model.load(ready.store, found.bundle).manifest.trained_on == ("train", "validation")
+    forget(ready, Search, Trial)
+    again = search(ready, families=("dummy", "linear", "lightgbm"), trials=5)
+    assert (again.bundle, again.chosen) == (found.bundle, found.chosen)
+
+
+def test_where_the_budget_allows_a_part_of_the_rows_alone_that_is_said(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting, "HOLDOUT_ROWS", 100)
+    monkeypatch.setattr(cutting, "RUNG_ROWS", 25)
+    monkeypatch.setattr(cutting, "CELLS_A_SECOND", 1)
+    ready = prepare("cancer", policy="60-20-20")
+    found = search(ready, families=("dummy", "linear"), trials=0, budget_s=8.0)
+    n_rows = ready.parts.counts["train"] + ready.parts.counts["validation"]
+    assert any(f"the model learned from 100 of {n_rows}" in reason for reason in found.reasons)
+    assert model.load(ready.store, found.bundle).manifest.trained_on == ("train",)
 
 
 def test_what_was_too_short_under_one_budget_is_no_part_of_another(prepare: Prepare) -> None:

@@ -10,7 +10,7 @@ import pytest
 from palio.core.errors import InputError
 from palio.core.records import Column, Schema, Task
 from palio.train import Examples
-from palio.train.cutting import cut_rows, weighted
+from palio.train.cutting import _some_rows, cut_rows, weighted
 from palio.train.how import PLAINLY, How
 
 TASK = Task(kind="classification", target="y", classes=("no", "yes"))
@@ -52,6 +52,14 @@ def test_a_column_that_is_absent_is_refused_with_a_hint() -> None:
     with pytest.raises(InputError, match="no column `v`") as caught:
         weighted(examples([1.0, 1.0], [0, 1]), How(weight="v"))
     assert caught.value.hint
+
+
+def test_of_many_rows_some_are_taken_evenly_and_of_rare_classes_some_more() -> None:
+    truth = np.zeros(4_000, np.int64)
+    truth[[7, 1_234, 3_999]] = 1
+    found = _some_rows(examples([1.0] * 4_000, truth.tolist()), 4_000, 400)
+    assert {7, 1_234, 3_999} <= set(found.tolist())
+    assert 400 <= len(found) <= 403 and np.diff(found).max() <= 11
 
 
 def test_train_and_validation_are_cut_together_and_few_rows_again_and_again(prepare: Callable[..., Any]) -> None:

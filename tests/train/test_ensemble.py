@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from palio.core.records import Task
 from palio.train import ensemble
-from palio.train.ensemble import MAX_MEMBERS, Price, Unseen, loss_of, mix, rivals
+from palio.train.ensemble import MAX_MEMBERS, Library, Mix, Price, Unseen, rivals
 from palio.train.family import Array
+from palio.train.mixed_losses import loss_of
 
 PRICE = Task(kind="regression", target="y", metric="rmse")
 TWO = Task(kind="classification", target="y", classes=("no", "yes"), metric="roc_auc")
@@ -25,6 +28,10 @@ def values(seed: int, n_rows: int = 1500, n_members: int = 3, noise: float = 1.0
     rng = np.random.default_rng(seed)
     truth = rng.normal(size=n_rows)
     return truth, {k: (truth + noise * rng.normal(size=n_rows))[:, None] for k in range(n_members)}
+
+
+def mix(answers: dict[int, Array], unseen: Unseen, **how: Any) -> Mix | None:
+    return Library(answers, unseen, **how).mix()
 
 
 def rmse(truth: Array, answers: Array) -> float:
@@ -45,6 +52,17 @@ def test_a_member_that_is_much_better_than_all_others_is_not_mixed() -> None:
     truth, answers = values(1)
     answers[9] = (truth + 1e-4 * np.random.default_rng(2).normal(size=len(truth)))[:, None]
     assert mix(answers, unseen_of(truth), task=PRICE, metrics=("rmse", "r2")) is None
+
+
+def test_a_weak_member_helps_a_much_better_one_with_a_small_weight() -> None:
+    """In equal parts the two are worse than the better one alone; nine to one they are better."""
+    rng = np.random.default_rng(7)
+    truth = rng.normal(size=4_000)
+    answers = {0: (truth + 0.3 * rng.normal(size=4_000))[:, None], 1: (truth + rng.normal(size=4_000))[:, None]}
+    found = mix(answers, unseen_of(truth), task=PRICE, metrics=("rmse", "r2"))
+    assert found is not None
+    assert found.weights[1] == pytest.approx(0.09 / 1.09, abs=0.04)
+    assert np.mean(found.scores) < rmse(truth, answers[0]) < rmse(truth, (answers[0] + answers[1]) / 2)
 
 
 def test_one_candidate_is_no_mix() -> None:

@@ -59,10 +59,22 @@ def test_a_model_that_knows_its_rows_by_heart_is_told_apart_from_one_that_knows_
     by_heart = msgspec.structs.replace(RUN, train={"roc_auc": 1.0})
     (told,) = fit_told(by_heart, simplest=0.5, curve=RISES, sign=1.0)
     assert "by heart" in told and "more rows would help" in told
+    some = msgspec.structs.replace(RUN, train={"roc_auc": 0.9})
+    (told,) = fit_told(some, simplest=0.5, curve=None, sign=1.0)
+    assert "keeps 75 % of its lead" in told and "some was learned by heart." in told
+    assert "more rows would help" in fit_told(some, simplest=0.5, curve=RISES, sign=1.0)[0]
+    (told,) = fit_told(msgspec.structs.replace(RUN, train={"roc_auc": 0.82}), simplest=0.5, curve=None, sign=1.0)
+    assert "keeps 94 % of its lead" in told and "little by heart" in told
     alike = msgspec.structs.replace(RUN, train={"roc_auc": 0.801})
     (told,) = fit_told(alike, simplest=0.5, curve=None, sign=1.0)
     assert "knows seen and unseen rows alike" in told
     assert "alike" not in fit_told(alike, simplest=0.5, curve=RISES, sign=1.0)[0]
+
+
+def test_where_little_is_lacking_and_most_of_it_on_unseen_rows_they_are_not_known_alike() -> None:
+    near = msgspec.structs.replace(RUN, metric="log_loss", cv_score=0.057, train={"log_loss": 0.012})
+    (told,) = fit_told(near, simplest=2.3, curve=None, sign=-1.0)
+    assert "alike" not in told and "keeps 98 % of its lead" in told
 
 
 def test_criteria_are_those_of_the_likelihood() -> None:

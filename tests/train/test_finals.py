@@ -10,7 +10,9 @@ from palio.core.records import Cost
 from palio.testing.family import TASKS, examples_of
 from palio.train.choice import Limits
 from palio.train.clock import Clock
-from palio.train.finals import MIX, _doubt, _finalists, _price
+from palio.train.ensemble import MIXES
+from palio.train.finals import _doubt, _finalists
+from palio.train.mixing import price
 from palio.train.race import Candidate
 from tests.train.small_parts import candidate_of, field_of, lesson_of, terms
 
@@ -26,7 +28,7 @@ def whole() -> dict[int, Candidate]:
 
 def test_the_best_of_each_family_and_a_mix_are_in_the_final(whole: dict[int, Candidate]) -> None:
     found = _finalists(field_of(LESSON, TERMS), whole)
-    assert {one.run.family for one in found} - {MIX} == {"dummy", "linear", "lightgbm"}
+    assert {one.run.family for one in found} - set(MIXES) == {"dummy", "linear", "lightgbm"}
     for one in found:
         assert len(one.rows) == len(one.answers) == len(LESSON.examples.target)
         assert sum(one.weights.values()) == pytest.approx(1.0)
@@ -68,11 +70,11 @@ def test_where_the_metric_is_undefined_for_all_the_other_folds_decide(whole: dic
 def test_no_time_that_was_measured_decides_where_any_machine_must_end_the_same() -> None:
     cost = Cost(fit_s=1.0, latency_ms_p50=0.7, latency_ms_p99=0.9, size_mb=2.0)
     by_count = field_of(LESSON, TERMS)
-    assert (_price(by_count, cost).latency_ms, _price(by_count, cost).size_mb) == (0.0, 2.0)
+    assert (price(by_count, cost).latency_ms, price(by_count, cost).size_mb) == (0.0, 2.0)
     clock = Clock(ends=time.monotonic() + 60, n_workers=1, n_rows_a_fold=1.0, n_rows=1, sign=1.0, quiet_overhead_s=0.0)
     for field in (field_of(LESSON, TERMS, clock=clock), field_of(LESSON, TERMS, limits=Limits(latency_ms_p99=5.0))):
-        assert _price(field, cost).latency_ms == 0.7
-    assert _price(by_count, None).size_mb == 0.0
+        assert price(field, cost).latency_ms == 0.7
+    assert price(by_count, None).size_mb == 0.0
 
 
 def test_a_score_of_one_fold_alone_is_told_to_flatter(whole: dict[int, Candidate]) -> None:

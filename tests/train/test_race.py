@@ -61,6 +61,13 @@ def test_every_family_is_tried_once_before_any_is_tried_again() -> None:
     assert [step.family for step in run(race(), by_family)[: len(NAMES)]] == list(NAMES)
 
 
+def test_of_very_many_classes_what_costs_least_comes_first() -> None:
+    many = Race([load_family(name) for name in NAMES], Shape(5_000, 10, 200), TERMS, n_folds=5, screens=True)
+    first = [one.family for number in range(len(NAMES)) if (one := many.next(number, {})) is not None]
+    assert first[:2] == ["dummy", "linear"] and set(first) == set(NAMES)
+    assert first.index("forest") < first.index("lightgbm") < first.index("xgboost")
+
+
 def test_the_first_try_is_one_fold_with_the_first_defaults() -> None:
     for step in run(race(), by_family)[: len(NAMES)]:
         assert step.folds == (0,)

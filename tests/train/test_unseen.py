@@ -38,26 +38,26 @@ def some_shares(n_rows: int) -> Array:
 def test_answers_come_back_by_row(store: Store) -> None:
     shares = some_shares(6)
     rows = np.array([4, 1, 5, 0])
-    found = get_answers(store, put_answers(store, rows, shares[rows], n_rows=6), TWO)
+    found = get_answers(store, put_answers(store, rows, shares[rows]), TWO)
     assert found is not None
     assert found.rows.tolist() == [0, 1, 4, 5]
     np.testing.assert_array_equal(found.answers.probabilities, shares[found.rows])  # type: ignore[arg-type]
     assert found.answers.prediction.tolist() == [TWO.classes[k] for k in shares[found.rows].argmax(axis=1)]
-    numbers = get_answers(store, put_answers(store, np.arange(2), np.array([[2.5], [-1.0]]), n_rows=2), PRICE)
+    numbers = get_answers(store, put_answers(store, np.arange(2), np.array([[2.5], [-1.0]])), PRICE)
     assert numbers is not None and numbers.answers.probabilities is None
     assert numbers.answers.prediction.tolist() == [2.5, -1.0]
 
 
 def test_several_answers_to_a_row_are_averaged(store: Store) -> None:
     rows, values = np.array([3, 0, 3]), np.array([[1.0], [5.0], [2.0]])
-    found = get_answers(store, put_answers(store, rows, values, n_rows=4), PRICE)
+    found = get_answers(store, put_answers(store, rows, values), PRICE)
     assert found is not None
     assert (found.rows.tolist(), found.answers.prediction.tolist()) == ([0, 3], [5.0, 1.5])
 
 
 def test_many_answers_are_thinned_evenly(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unseen, "MAX_ROWS", 100)
-    found = get_answers(store, put_answers(store, np.arange(950), some_shares(950), n_rows=950), TWO)
+    found = get_answers(store, put_answers(store, np.arange(950), some_shares(950)), TWO)
     assert found is not None
     assert found.rows.tolist() == list(range(0, 950, 10))
     np.testing.assert_array_equal(found.answers.probabilities, some_shares(950)[::10])  # type: ignore[arg-type]

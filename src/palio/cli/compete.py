@@ -36,6 +36,8 @@ def train(folder: Path, as_json: bool, budget: float | None) -> None:
         print_json(search)
     else:
         show_leaderboard(flow.leaderboard(search), search.metric)
+        for sentence in search.prices:
+            click.echo(sentence)
 
 
 @click.command()
@@ -130,13 +132,13 @@ def run(folder: Path, as_json: bool, budget: float | None) -> None:
 
 
 def show_leaderboard(candidates: Sequence[CandidateSummary], metric: str) -> None:
-    """Print the best run of each family, what it costs, and which one was chosen."""
+    """Print the best run of each family, what it costs, which ones nothing beats, and which one was chosen."""
     from rich.console import Console
     from rich.table import Table
 
     from palio import measure
 
-    table = Table("family", f"{metric} (CV)", "± error", "fit s", "p50 ms", "size MB", "", box=None)
+    table = Table("family", f"{metric} (CV)", "± error", "fit s", "p50 ms", "size MB", "unbeaten", "", box=None)
     for candidate in candidates:
         table.add_row(
             candidate.family,
@@ -145,6 +147,7 @@ def show_leaderboard(candidates: Sequence[CandidateSummary], metric: str) -> Non
             _number(candidate.fit_s, ".1f"),
             _number(candidate.latency_ms, ".3f"),
             _number(candidate.size_mb, ".2f"),
+            "●" if candidate.unbeaten else "",
             "◀ chosen" if candidate.chosen else "",
         )
     Console(highlight=False).print(table)

@@ -32,6 +32,7 @@ PAGE = "columns.html"
 @click.option("--group", default="", help="Column whose rows must stay in one part.")
 @click.option("--time", "time", multiple=True, help="Column that orders the rows in time; repeat for year, month, …")
 @click.option("--exclude", multiple=True, help="Column that no model may read, e.g. one known only afterwards.")
+@click.option("--images", help="Folder or archive of the pictures that a column of FILE names.")
 @click.option("--header", type=click.Choice(["auto", "yes", "no"]), help="Whether the first line names the columns.")
 @click.option("--separator", help="Between cells of a text file: a character, or tab.")
 @click.option("--encoding", help="Of a text file: utf-8, cp1252, …")

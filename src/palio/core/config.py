@@ -66,7 +66,8 @@ class SplitTable(_Table, frozen=True, kw_only=True):
     """[split]: how rows are cut, and how often the sealed test part may be looked at."""
 
     policy: Literal["auto", "60-20-20", "80-10-10", "cv"] = "auto"
-    method: Literal["auto", "random", "grouped", "time"] = "auto"
+    method: Literal["auto", "random", "grouped", "time", "given"] = "auto"
+    by: str = ""
     seed: int = 0
     looks: int = 20
 
@@ -83,6 +84,7 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     objective: Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"] = "auto"
     imbalance: Literal["none", "balanced"] = "none"
     threshold: str = "auto"
+    backbone: str = ""
     families: tuple[str, ...] = ()
 
 

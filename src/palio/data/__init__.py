@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from palio.data.inference import survey as survey
     from palio.data.mixing import mix as mix
     from palio.data.opening import open_source as open_source
+    from palio.data.pictures.asking import Asking as Asking
+    from palio.data.pictures.asking import PicturesAsking as PicturesAsking
+    from palio.data.pictures.asking import TableAsking as TableAsking
+    from palio.data.pictures.asking import holds_pictures as holds_pictures
+    from palio.data.pictures.columns import likenesses as likenesses
+    from palio.data.pictures.layout import PART_WORDS as PART_WORDS
     from palio.data.row_ids import RowIds as RowIds
     from palio.data.schema_file import read_schema as read_schema
     from palio.data.schema_file import write_schema as write_schema
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
     from palio.data.snapshot import target_array as target_array
     from palio.data.source import Source as Source
     from palio.data.source import SourceOptions as SourceOptions
+    from palio.data.source import stated as stated
     from palio.data.stored import StoredRows as StoredRows
     from palio.data.stored import holds as holds
     from palio.data.stored import known_ids as known_ids
@@ -44,10 +51,13 @@ else:
             "inference": "Survey survey",
             "mixing": "mix",
             "opening": "open_source",
+            "pictures.asking": "Asking PicturesAsking TableAsking holds_pictures",
+            "pictures.columns": "likenesses",
+            "pictures.layout": "PART_WORDS",
             "row_ids": "RowIds",
             "schema_file": "read_schema write_schema",
             "snapshot": "batches frames ingest read target_array",
-            "source": "Source SourceOptions",
+            "source": "Source SourceOptions stated",
             "stored": "StoredRows holds known_ids obstacle",
             "table": "EXCLUDED",
             "task": "infer_task",

@@ -21,7 +21,8 @@ from palio.data import roles
 from palio.data.cells.evidence import Votes, votes_of
 from palio.data.cells.frame import clean
 from palio.data.cells.scan import ColumnScan, Wishes
-from palio.data.source import Source
+from palio.data.cells.stated import StatedScan
+from palio.data.source import Pictured, Source, Stated, stated
 from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
 from palio.data.totals import LastRows
@@ -94,14 +95,18 @@ def survey(
     if not names:
         raise InputError(f"{source.name}: the file holds no rows", hint="name a file with rows")
     chosen = _column(target, source, "target")
+    if isinstance(source, Pictured):
+        source.progress = progress
+    known = stated(source)
     wishes = roles.Wishes(
+        stated=frozenset(known.columns),
         target=chosen,
-        id=_column(id, source, "id") if id else None,
+        id=_column(id, source, "id") if id else known.id or None,
         group=_column(group, source, "group") if group else None,
         time=tuple(_column(name, source, "time") for name in time),
         exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
-    scans, clock, last, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, progress)
+    scans, clock, last, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, known, progress)
     if n_rows < MIN_ROWS:
         left_out = ""
         if source.skipped.n_rows:
@@ -217,13 +222,15 @@ def _column(wanted: str | int, source: Source, role: str) -> str:
 
 
 def _scan(
-    source: Source, target: str, wishes: Wishes, fold: Collection[str], progress: Progress
+    source: Source, target: str, wishes: Wishes, fold: Collection[str], known: Stated, progress: Progress
 ) -> tuple[dict[str, ColumnScan], roles.Clock, LastRows, int]:
     """Read the source until every column has kept its type for a whole pass."""
     own = None if not source.missing or set(source.missing) == set(MISSING) else tuple(source.missing)
     done: dict[str, ColumnScan] = {}
-    pending = {
-        name: ColumnScan(
+    pending: dict[str, ColumnScan] = {
+        name: StatedScan(known.columns[name], target=name == target)
+        if name in known.columns
+        else ColumnScan(
             Column(name=name, type="text", missing=own, fold=name in fold), target=name == target, wishes=wishes
         )
         for name in source.columns
@@ -234,7 +241,8 @@ def _scan(
     while pending:
         seen = 0
         for batch in source.batches():
-            frame, marks = _unmarked(clean(batch.select(list(pending))), MISSING if own is None else own)
+            open_ones = [str(i) for i, name in enumerate(pending) if name not in known.columns]
+            frame, marks = _unmarked(clean(batch.select(list(pending))), MISSING if own is None else own, open_ones)
             scans = list(pending.values())
             columns = list(frame.iter_columns())
             if sum(scan.look(cells) for scan, cells in zip(scans, columns, strict=True)):
@@ -256,9 +264,11 @@ def _scan(
     return {name: done[name] for name in source.columns}, clock, last, n_rows
 
 
-def _unmarked(frame: pl.DataFrame, marks: Sequence[str]) -> tuple[pl.DataFrame, dict[str, Counter[str]]]:
+def _unmarked(
+    frame: pl.DataFrame, marks: Sequence[str], columns: Sequence[str]
+) -> tuple[pl.DataFrame, dict[str, Counter[str]]]:
     """Make null what means "not known", and count what that was, by column."""
-    text = [name for name, held in frame.schema.items() if held == pl.String]
+    text = [name for name in columns if frame.schema[name] == pl.String]
     if not text:
         return frame, {}
     known = sorted({*marks, ""})

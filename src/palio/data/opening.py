@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from palio.core.errors import InputError, NotFoundError, RefusedError, did_you_mean
-from palio.data.source import Source, SourceOptions
+from palio.data.pictures.albums import is_album
+from palio.data.source import Source, SourceOptions, stated
 
 if TYPE_CHECKING:
     from palio.data.sources.content import Content
@@ -22,6 +25,7 @@ READERS = {
     "parquet": "palio.data.sources.parquet:ParquetSource",
     "sheet": "palio.data.sources.sheets:SheetSource",
     "query": "palio.data.sources.query:QuerySource",
+    "pictures": "palio.data.pictures.source:PicturesSource",
 }
 """Kind of a source → the class that reads it; resolved on first use, so each brings in its libraries alone."""
 KINDS = {
@@ -37,8 +41,6 @@ _INSTEAD = {
     ".db": "name it as sqlite:///PATH and give a query",
     ".sqlite": "name it as sqlite:///PATH and give a query",
     ".sqlite3": "name it as sqlite:///PATH and give a query",
-    ".tar": "unpack it first",
-    ".tgz": "unpack it first",
     ".rar": "unpack it first",
     ".7z": "unpack it first",
     ".xml": "export the table as CSV or Parquet",
@@ -114,9 +116,26 @@ def open_source(spec: str | Path, options: SourceOptions | None = None) -> Sourc
             raise RefusedError(f"{shown(text)}: lies outside {options.within}", hint="copy the file into the folder")
         return _open(fetched(text), options)
     path = Path(unquote(urlsplit(text).path) if scheme else text).expanduser()
+    if options.images:
+        return _with_pictures(path, options)
     _check_path(path, options.within)
+    if is_album(path):
+        return _reader("pictures")(path, options)
     _check_name(path)
     return _open(Content(path), options)
+
+
+def _with_pictures(path: Path, options: SourceOptions) -> Source:
+    """Open a table whose rows name pictures."""
+    from palio.data.pictures.table import TableOfPictures
+
+    plain = open_source(path, msgspec.structs.replace(options, images=""))
+    if stated(plain).target:
+        raise InputError(
+            f"{path.name}: these are pictures already, and no table that names some",
+            hint="name the table that holds their labels, or remove [data] images",
+        )
+    return TableOfPictures(plain, options)
 
 
 def _open(content: Content, options: SourceOptions) -> Source:
@@ -150,6 +169,11 @@ def _by_content(content: Content, by_name: str) -> str:
         if content.head.startswith(magic):
             if kind:
                 return kind
+            if what == "a picture":
+                raise InputError(
+                    f"{content.name}: one picture alone is no table",
+                    hint="name the folder or archive that holds a folder of pictures for each class",
+                )
             raise InputError(
                 f"{content.name}: the name says a table, the content is {what}",
                 hint="name it as sqlite:///PATH and give a query"
@@ -221,9 +245,7 @@ def _check_path(path: Path, within: str) -> None:
             f"{str(path)[:200]!r}: not a path that can be read: {getattr(error, 'strerror', None) or error}",
             hint="check it",
         ) from None
-    if stat.S_ISDIR(mode):
-        raise InputError(f"{path.name}: this is a folder, a file is wanted", hint="name the file in it")
-    if not stat.S_ISREG(mode):
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(f"{path.name}: this is a device or a pipe, a file is wanted", hint="write it to a file first")
     if within and not path.resolve().is_relative_to(Path(within).resolve()):
         raise RefusedError(f"{path}: lies outside {within}", hint="copy the file into the folder")

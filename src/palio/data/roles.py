@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import polars as pl
 
-from palio.core.records import Column, Schema
+from palio.core.records import Column, OnViolation, Schema
 from palio.data.cells.evidence import MIXED_SHARE
 from palio.data.cells.scan import ColumnScan
 
@@ -72,6 +72,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None = None
     time: tuple[str, ...] = ()
     exclude: frozenset[str] = frozenset()
+    stated: frozenset[str] = frozenset()
+    """Columns whose source says what they are."""
 
 
 class _Part(msgspec.Struct):
@@ -96,7 +98,7 @@ def assign(
         cast.notes.append(f"the rows are ordered in time by {', '.join(f'`{name}`' for name in time)}")
     id = wishes.id
     for column in columns:
-        why = "" if column.name in time else _identifies(column, scans[column.name])
+        why = "" if column.name in time or column.name in wishes.stated else _identifies(column, scans[column.name])
         if why and cast.parts[column.name].feature:
             id = id or column.name
             cast.drop(column.name, why)
@@ -110,7 +112,7 @@ def assign(
                 c,
                 feature=cast.parts[c.name].feature,
                 note=cast.parts[c.name].note,
-                on_missing="flag" if cast.parts[c.name].feature and not scans[c.name].n_gaps else "accept",
+                on_missing=_on_missing(c, scans[c.name], wishes, feature=cast.parts[c.name].feature),
             )
             for c in columns
         ),
@@ -122,11 +124,17 @@ def assign(
     return schema, cast.notes
 
 
+def _on_missing(column: Column, scan: ColumnScan, wishes: Wishes, *, feature: bool) -> OnViolation:
+    if column.name in wishes.stated:
+        return column.on_missing
+    return "flag" if feature and not scan.n_gaps else "accept"
+
+
 class _Cast:
     """Who plays what, while it is being decided."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self.parts = {c.name: _Part(feature=True, note=c.note) for c in columns}
+        self.parts = {c.name: _Part(feature=c.feature, note=c.note) for c in columns}
         self.notes: list[str] = []
 
     def drop(self, name: str, note: str, *, tell: bool = True) -> None:
@@ -146,7 +154,7 @@ def _drop_useless(columns: Sequence[Column], scans: Mapping[str, ColumnScan], wi
             cast.drop(column.name, "target", tell=False)
         elif column.name in wishes.exclude:
             cast.drop(column.name, "excluded", tell=False)
-        elif scan.is_constant:
+        elif scan.is_constant and column.name not in wishes.stated:
             cast.drop(column.name, "the same in every row" if scan.n_present else "every cell is missing")
 
 

@@ -20,8 +20,10 @@ from palio.data.chunks import ChunkWriter, read_chunks
 from palio.data.contract import Tally, check, check_columns, marked, ragged, read_batch, refusal, spoilt
 from palio.data.identity import snapshot_id
 from palio.data.inference import resolve, survey
+from palio.data.pictures.held import RULE, held_to_pictures
+from palio.data.pictures.media import media
 from palio.data.quarantine import Quarantine
-from palio.data.source import Source
+from palio.data.source import Pictured, Source
 from palio.measure import questions
 
 if TYPE_CHECKING:
@@ -69,6 +71,9 @@ def ingest(
     elif target is not None:
         schema = msgspec.structs.replace(schema, target=resolve(target, source.columns, "target"))
     schema = marked(schema, source.missing)
+    if isinstance(source, Pictured):
+        source.progress = progress
+        source.bring(store.blobs.put, store.blobs.exists, progress)
     optional = {c.name for c in schema.columns if not c.feature} - {
         schema.target,
         schema.id,
@@ -85,8 +90,9 @@ def ingest(
             _stream(source, writer, tally, quarantine, refuse=on_violation == "refuse", progress=progress)
             if not writer.knows_ids():
                 continue  # two ids share a hash: read all again with other hashes
-            if tally.rejects and on_violation == "refuse":
-                raise refusal(source.name, tally.rejects)
+            broken = [violation for violation in tally.rejects if violation.rule != RULE]
+            if broken and on_violation == "refuse":
+                raise refusal(source.name, broken)
             if writer.n_new == 0:
                 raise InputError(
                     f"{source.name}: no row is left to store", hint="see the violations", facts=_facts(tally)
@@ -104,16 +110,17 @@ def _stream(
     for batch in source.batches():
         cells = read_batch(batch, schema.columns)
         checked = check(cells, schema, first_row=done, skipped=source.skipped, on_unread="flag" if refuse else "reject")
+        checked = held_to_pictures(checked, batch, schema, first_row=done)
         checked = writer.held_to_ids(checked, first_row=done)
         tally.add(checked.violations)
         accepted = checked.frame
         if checked.reasons:
-            if not refuse:
+            if not refuse or any(violation.rule == RULE for violation in checked.violations):
                 raw = pl.DataFrame([one.raw.alias(name) for name, one in zip(names, cells, strict=True)])
                 quarantine.add(raw, checked, first_row=done)
             accepted = accepted.filter(~checked.rejected)
         done += batch.num_rows
-        if not refuse or all(violation.rule == "id" for violation in tally.rejects):
+        if not refuse or all(violation.rule in ("id", RULE) for violation in tally.rejects):
             writer.add(accepted)
         else:  # a source that is refused is read on for the counts alone
             writer.is_whole = False
@@ -143,6 +150,7 @@ def _keep(source: Source, writer: ChunkWriter, tally: Tally, quarantine: Quarant
             profile=store.blobs.put(canonical_json(description)),
             violations=tally.violations,
             form=parent.form if parent else source.form,
+            media=media(store, schema, chunks),
         )
         try:
             store.records.put(known, key=identity)

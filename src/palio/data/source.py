@@ -6,13 +6,14 @@ A `Source` yields Arrow batches. A *loose* source (CSV, JSON lines, a query) yie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
 from palio.core.config import DataTable
-from palio.core.records import Form
+from palio.core.progress import Progress
+from palio.core.records import Column, Form
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,10 +45,25 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What to ask a database; one statement that only reads."""
     within: str = ""
     """Folder that the file must lie in, links followed; empty: anywhere."""
+    images: str = ""
+    """Folder or archive of the pictures that a column of a table names; empty: there are none."""
+    notes: str = ""
+    """File in which it is written down what is known of pictures; empty: nowhere for longer than a source lives."""
     target: str = ""
     """Column that is asked for: it tells the header from other lines, and cannot be passed over."""
     expected: tuple[str, ...] = ()
     """Columns that the source should have, from an earlier file of the same kind; empty: none is known."""
+
+
+class Stated(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source knows of its columns, so that nothing about them is to be guessed."""
+
+    columns: Mapping[str, Column] = {}
+    target: str = ""
+    """Column to predict where nobody names another one."""
+    id: str = ""
+    part: str = ""
+    """Column that cuts the rows into parts."""
 
 
 class Skipped:
@@ -111,3 +127,20 @@ class Source(Protocol):
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows, some ten thousand at a time."""
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A source some of whose cells are the identities of pictures."""
+
+    progress: Progress
+    """Hears how many pictures were looked at."""
+
+    def bring(self, put: Callable[[bytes], str], has: Callable[[str], bool], progress: Progress) -> None:
+        """Keep the bytes of every picture that can be used; those that `has` knows need not be read."""
+
+
+def stated(source: Source) -> Stated:
+    """Return what a source states of its columns."""
+    found: Stated | None = getattr(source, "stated", None)
+    return found or Stated()

@@ -35,9 +35,8 @@ def answer(bundle: Bundle, frame: pl.DataFrame, *, task: Task | None = None) -> 
         ContractError: the frame lacks a feature of the bundle, or holds it in another type.
         InputError: the bundle answers what the task does not know: a class of its own, or a number that is not finite.
     """
-    schema = bundle.manifest.schema
     parts = [
-        answers_of(bundle, bundle.graph.predict(model.feeds_from_frame(rows, schema)), task=task)
+        answers_of(bundle, bundle.graph.predict(bundle.feeds(rows)), task=task)
         for rows in (frame.slice(start, ROWS_AT_ONCE) for start in range(0, max(frame.height, 1), ROWS_AT_ONCE))
     ]
     return Answers.joined(parts)

@@ -71,11 +71,13 @@ def permutation_importance(
     """
     task = task or bundle.manifest.task
     names = [column.name for column in bundle.manifest.schema.features]
+    if bundle.manifest.schema.modality == "image":  # what matters in a picture is no question of columns
+        return (), Reach(n_read=len(names), n_seen=0, n_measured=0)
     stages = bundle.stages()
     read = [name for name in names if stages is None or model.input_name(name) in stages.read]
     n_shuffles = N_REPEATS * min(len(read), MAX_MEASURED) + (len(read) if len(read) > MAX_MEASURED else 0)
     frame, truth = _chosen(*known_rows(frame, task), n_shuffles=n_shuffles, seed=seed)
-    feeds = model.feeds_from_frame(frame, bundle.manifest.schema)
+    feeds = bundle.feeds(frame)
     before = answers_of(bundle, bundle.graph.predict(feeds), task=task)
     value = _score(task, truth, before)
     if value is None:

@@ -97,7 +97,7 @@ def rewritten(before: Before, *, given: Findings, found: Findings) -> str:
         old = before.found.settings.get(room, {}) if before.found is not None else {}
         own = before.tables.get(room, {})
         gone = dict.fromkeys(key for key in old if key not in found[room] and key not in own)
-        text = with_settings(text, room, {**gone, **found[room], **given[room]})
+        text = with_settings(text, room, {**gone, **found[room], **given.get(room, {})})
     return text
 
 

@@ -34,6 +34,8 @@ class Given(TypedDict, total=False):
     """Columns that order the rows in time, coarsest first, or one."""
     exclude: Sequence[str] | str
     """Columns that no model may read, or one."""
+    images: str
+    """Folder or archive of the pictures that a column names."""
     header: str
     separator: str
     encoding: str
@@ -107,9 +109,13 @@ def init(
     table = config.data
     if not table.source:
         raise InputError("no file is named", hint="say palio init FILE --target COLUMN")
-    options = msgspec.structs.replace(sources.options(table), target=table.target)
+    options = msgspec.structs.replace(sources.options(table, folder), target=table.target)
     source = data.open_source(file or sources.locate(folder, table.source), options)
     again.check_is_same_table(before, source)
+    if not table.target and data.stated(source).target:
+        config = msgspec.structs.replace(
+            config, data=(table := msgspec.structs.replace(table, target=data.stated(source).target))
+        )
     if not table.target:
         shown = ", ".join(f"`{column}`" for column in source.columns[:20]) + (" …" if len(source.columns) > 20 else "")
         raise InputError(f"no target is named, the columns are {shown}", hint="say --target COLUMN")
@@ -170,6 +176,8 @@ def _flags(folder: Path, file: str, target: str, name: str, task: str, given: Gi
     for key, value in given.items():
         if key == "thousands":
             continue
+        if key == "images" and value:
+            value = sources.as_seen_from(folder, str(value))
         if key in lists:
             value = [value] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
         flags[f"data.{'id' if key == 'id_column' else key}"] = value
@@ -211,7 +219,19 @@ def _given(config: Config, schema: Schema, flags: Mapping[str, Any]) -> findings
 def _first(name: str, config: Config, schema: Schema, task: Task, found: findings.Findings) -> str:
     """Write the settings of a new project: what is in force and no default, and what was found."""
     default = DataTable()
-    names = ("query", "separator", "header", "quote", "comment", "sheet", "range", "encoding", "decimal", "date_order")
+    names = (
+        "query",
+        "images",
+        "separator",
+        "header",
+        "quote",
+        "comment",
+        "sheet",
+        "range",
+        "encoding",
+        "decimal",
+        "date_order",
+    )
     lines: dict[str, tuple[Any, str]] = {}
     for key in (*names, "missing"):
         value = getattr(config.data, key, None)
@@ -226,6 +246,7 @@ def _first(name: str, config: Config, schema: Schema, task: Task, found: finding
         source=config.data.source,
         data=lines,
         exclude=[column.name for column in schema.columns if column.note == data.EXCLUDED],
+        split=found["split"],
         id_is_declared=bool(config.data.id),
     )
 

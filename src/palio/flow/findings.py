@@ -37,7 +37,15 @@ def about(source: data.Source, survey: data.Survey, schema: Schema, config: Conf
         "data": {
             key: one for key, one in found.items() if getattr(config.data, key, None) == getattr(_DEFAULT, key, 0)
         },
+        "split": _split(data.stated(source).part, config),
     }
+
+
+def _split(part: str, config: Config) -> dict[str, tuple[Any, str]]:
+    if not part or config.split.method not in ("auto", "given"):
+        return {}
+    by = {} if part == "part" else {"by": (part, "says which part a row is in")}
+    return {"method": ("given", "as found: the data came with a cut; auto cuts anew"), **by}
 
 
 def of_task(task: Task) -> str:

@@ -51,7 +51,7 @@ def _run(opened: Opened, started: float) -> RunSummary:
     )
 
     search = steps.train(opened, parts)
-    for reason in search.reasons:
+    for reason in (*search.reasons, *search.prices):
         say(f"train     {reason}")
 
     decision = steps.promote(opened, search)

@@ -168,7 +168,7 @@ def _trained(project: Opened) -> Callable[[Any], dict[str, Any]] | None:
         return None
     schema, name = manifest.schema, manifest.schema.id
     snapshot = project.store.records.get(Snapshot, manifest.snapshot)
-    told = [one for one in schema.features if one.name not in _hidden(project)]
+    told = [one for one in schema.features if one.name not in _hidden(project) and one.type != "image"]
     if snapshot is None or name not in {column.name for column in snapshot.schema.columns}:
         return None
 

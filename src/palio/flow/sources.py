@@ -14,12 +14,15 @@ from palio.core.errors import ConfigError, did_you_mean
 from palio.core.ids import digest
 from palio.core.records import Schema
 from palio.flow.opened import Opened
+from palio.store import Layout
 
 SCHEMA_FILE = "schema.toml"
 
 
-def options(table: DataTable, *, query: str | None = None, expected: Sequence[str] = ()) -> data.SourceOptions:
-    """Translate `[data]` into how a source is to be read, and what columns it should have."""
+def options(
+    table: DataTable, folder: Path, *, query: str | None = None, expected: Sequence[str] = ()
+) -> data.SourceOptions:
+    """Translate `[data]` of the project in `folder` into how a source is read, and what columns it should have."""
     return data.SourceOptions(
         separator=table.separator,
         header=table.header,
@@ -28,6 +31,8 @@ def options(table: DataTable, *, query: str | None = None, expected: Sequence[st
         comment=table.comment,
         sheet=table.sheet,
         range=table.range,
+        images=locate(folder, table.images) if table.images else "",
+        notes=str(Layout(folder).pictures),
         target=table.target,
         missing=table.missing,
         query=table.query if query is None else query,
@@ -76,7 +81,7 @@ def of(opened: Opened) -> data.Source:
         raise ConfigError("palio.toml [data]: `source` is empty", hint="name a file or a database URL")
     schema = contract(opened)
     expected = () if schema is None else [column.name for column in schema.columns]
-    return data.open_source(locate(opened.folder, table.source), options(table, expected=expected))
+    return data.open_source(locate(opened.folder, table.source), options(table, opened.folder, expected=expected))
 
 
 def open_one(opened: Opened, file: str, *, query: str = "", expected: Sequence[str] = ()) -> data.Source:
@@ -85,7 +90,7 @@ def open_one(opened: Opened, file: str, *, query: str = "", expected: Sequence[s
     What was found out about the project's own files is held against it: one that is written in another way is read
     with a note where the `expected` columns are found so, else refused.
     """
-    return data.open_source(file, options(opened.config.data, query=query, expected=expected))
+    return data.open_source(file, options(opened.config.data, opened.folder, query=query, expected=expected))
 
 
 def contract(opened: Opened) -> Schema | None:

@@ -28,7 +28,6 @@ from palio.flow.opened import Opened
 if TYPE_CHECKING:
     from palio.evaluate import Assessment
 
-PARITY_TOLERANCE = 1e-9
 """Graph and server run the same arithmetic; only the decimal text of the wire stands between them."""
 
 
@@ -77,6 +76,7 @@ def split(opened: Opened, snapshot: Snapshot) -> Parts:
             task=task_of(opened, snapshot),
             policy=table.policy,
             method=table.method,
+            by=table.by,
             seed=table.seed,
             looks=table.looks,
             previous=earlier[0] if earlier else None,
@@ -121,10 +121,11 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             size_mb=limits.size_mb,
             progress=opened.progress,
         )
+        n_tried = sum(not run.members for run in search.runs)
         opened.store.ledger.append_once(
             "train.search",
             search.id,
-            f"Tried {counted(len(search.runs), 'candidate')} and chose {_chosen_family(search)}: {search.reasons[0]}",
+            f"Tried {counted(n_tried, 'candidate')} and chose {_chosen_family(search)}: {search.reasons[0]}",
             payload={"bundle": search.bundle, "parts": parts.id, "stopped_by": search.stopped_by},
         )
         return search
@@ -141,6 +142,7 @@ def _how(config: Config) -> training.How:
         balanced=table.imbalance == "balanced",
         threshold=table.threshold,
         costs=training.Costs(value.miss_cost, value.false_alarm_cost),
+        backbone=table.backbone,
     )
 
 
@@ -215,7 +217,7 @@ def replay(opened: Opened, bundle: str) -> Parity:
     """Send the golden rows of a bundle through a real server and compare the answers."""
 
     def make() -> Parity:
-        return serve.replay(model.load(opened.store, bundle), tolerance=PARITY_TOLERANCE)
+        return serve.replay(model.load(opened.store, bundle))
 
     return opened.once("replay", {"bundle": bundle, "versions": model.versions()}, Parity, make)
 

@@ -47,6 +47,8 @@ class CandidateSummary(Record, frozen=True, kw_only=True):
     size_mb: float | None
     n_parameters: int | None
     chosen: bool
+    unbeaten: bool = False
+    """No other candidate beats it on quality, one-row latency and size."""
 
 
 class ChampionSummary(Record, frozen=True, kw_only=True):
@@ -156,6 +158,7 @@ def leaderboard(search: Search) -> tuple[CandidateSummary, ...]:
             size_mb=run.cost.size_mb if run.cost else None,
             n_parameters=run.n_parameters,
             chosen=run.chosen,
+            unbeaten=run.id in search.front,
         )
         for run in finalists
     )

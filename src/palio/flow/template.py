@@ -10,6 +10,7 @@ from palio.flow.findings import of_task
 from palio.flow.settings_file import line
 from palio.measure import default_metric
 
+_BACKBONE = "a folder or hub name of a network that others taught: pictures are learned faster and better from it"
 ONLY_AFTERWARDS = "known only after the outcome, so it cannot be an input"
 
 
@@ -21,6 +22,7 @@ def render(
     source: str,
     data: Mapping[str, tuple[Any, str]],
     exclude: Sequence[str],
+    split: Mapping[str, tuple[Any, str]],
     id_is_declared: bool = False,
 ) -> str:
     """Render the settings of a new project.
@@ -32,8 +34,10 @@ def render(
         source: Path or URL of the data, as it is to stand in the file.
         data: Further `[data]` settings that were given or found, each with the reason.
         exclude: Columns that no model may read.
+        split: `[split]` settings that were found, each with the reason.
         id_is_declared: Whether a person named the id: only then must no two rows have the same.
     """
+    is_picture = schema.modality == "image"
     lines = [
         "# Settings of this project. A table per room; docs/reference/settings.md explains every key.",
         "# Precedence: default < this file < environment (PALIO_ROOM_KEY) < flag.",
@@ -66,15 +70,17 @@ def render(
         "",
         "[split]",
         line("policy", "auto", "by size: cross-validation < 3,000 rows ≤ 60-20-20 < 100,000 rows ≤ 80-10-10"),
+        *(line(key, value, why) for key, (value, why) in split.items()),
         line("looks", 20, "how often the sealed test part may be opened"),
         "",
         "[train]",
         line("budget_s", 300, "seconds that palio run may take; most of them go into the search"),
         line("metric", "auto", f"selects the model; auto is {default_metric(task)} here"),
         line("seed", 0, "same seed, data and versions: same champion"),
+        *(["# " + line("backbone", "", _BACKBONE)] if is_picture else []),
         "",
         "[limits]",
-        line("latency_ms_p99", 20, "one row, one thread, on this machine"),
+        line("latency_ms_p99", 250 if is_picture else 20, "one row, one thread, on this machine"),
         line("size_mb", 100, "of the exported graph"),
         "",
         "[gate]",

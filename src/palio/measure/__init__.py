@@ -64,6 +64,9 @@ if TYPE_CHECKING:
     from palio.measure.statistics.texts import text_statistics as text_statistics
     from palio.measure.timing import TIMING_MARGIN as TIMING_MARGIN
     from palio.measure.timing import is_clearly_over as is_clearly_over
+    from palio.measure.trade_offs import Offer as Offer
+    from palio.measure.trade_offs import front as front
+    from palio.measure.trade_offs import step_of as step_of
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
@@ -88,5 +91,6 @@ else:
             "statistics": "is_statistic learn_statistics statistics_names",
             "statistics.texts": "as_texts text_statistics",
             "timing": "TIMING_MARGIN is_clearly_over",
+            "trade_offs": "Offer front step_of",
         },
     )

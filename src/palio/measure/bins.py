@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import PICTURE_STATISTICS
 from palio.core.monitoring import ColumnCounts
 from palio.core.records import ColumnShape
 from palio.measure.statistics import compute_statistics
@@ -189,27 +190,33 @@ def add_counts(one: ColumnCounts, other: ColumnCounts) -> ColumnCounts:
 
 def log_column(column: ColumnShape) -> str:
     """Name the column of the prediction log, and of the reference rows, that a reference column is computed from."""
+    if column.statistic in PICTURE_STATISTICS:
+        return f"input.{column.source}.{column.statistic}"
     return f"input.{column.source}" if column.role == "feature" else column.source
 
 
 def count_rows(columns: Iterable[ColumnShape], cells: Mapping[str, Array]) -> tuple[ColumnCounts, ...]:
     """Count rows as they stand in the prediction log: `input.<column>`, `prediction`, `probability_<class>`.
 
-    Statistics are computed once for each column that has some, of a thinned sample; its cells themselves are not
-    counted. Columns that are not there, or were redacted or hashed so that no number is left, are left out.
+    Statistics of texts are computed once for each column that has some, of a thinned sample; its cells themselves are
+    not counted. Those of pictures stand in the log, as far as there was time for them; the others are not counted.
+    Columns that are not there, or were redacted or hashed so that no number is left, are left out.
     """
     found, computed = [], dict[str, dict[str, Array]]()
     wanted = [column for column in columns if column.kind != "text"]
     kept: dict[str, dict[str, bytes]] = {}
     for column in wanted:
-        if column.statistic:
+        if column.statistic and column.statistic not in PICTURE_STATISTICS:
             kept.setdefault(column.source, {})[column.statistic] = column.vocabulary
     for column in wanted:
         key = log_column(column)
         if key not in cells:
             continue
         values = cells[key]
-        if column.statistic:
+        if column.statistic in PICTURE_STATISTICS:
+            if _is_readable(column, values) and len(known := values[~np.isnan(np.asarray(values, np.float64))]):
+                found.append(count(column, known))
+        elif column.statistic:
             if column.source not in computed:
                 some = values[thin_rows(len(values), TEXT_ROWS)]
                 computed[column.source] = compute_statistics(kept[column.source], some)

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from palio.model.bundle.inspection import verify_bundle as verify_bundle
     from palio.model.bundle.inspection import verify_folder as verify_folder
     from palio.model.bundle.inspection import versions as versions
+    from palio.model.bundle.parity import TOLERANCES as TOLERANCES
     from palio.model.bundle.parity import check_parity as check_parity
     from palio.model.bundle.parity import compare_outputs as compare_outputs
+    from palio.model.bundle.pictures import picture_statistics as picture_statistics
     from palio.model.bundle.reference import make_reference as make_reference
     from palio.model.bundle.reference import sample_rows as sample_rows
     from palio.model.bundle.signing import PrivateKey as PrivateKey
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
     from palio.model.bundle.signing import write_signatures as write_signatures
     from palio.model.cells.columns import ColumnReader as ColumnReader
     from palio.model.cells.columns import range_of as range_of
+    from palio.model.cells.feeds import KeptPicture as KeptPicture
     from palio.model.cells.feeds import feeds_from_frame as feeds_from_frame
     from palio.model.cells.names import input_name as input_name
+    from palio.model.cells.pictures import PictureColumn as PictureColumn
     from palio.model.cells.rows import RecordReader as RecordReader
     from palio.model.cells.stress import stress_feeds as stress_feeds
     from palio.model.graph.answers import answers_of as answers_of
@@ -46,14 +50,20 @@ if TYPE_CHECKING:
     from palio.model.graph.calibrating import calibrated as calibrated
     from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
     from palio.model.graph.heads import emit_answers as emit_answers
+    from palio.model.graph.inlining import at_our_opset as at_our_opset
+    from palio.model.graph.inlining import inline as inline
     from palio.model.graph.joining import join as join
     from palio.model.graph.joining import take_in as take_in
     from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
     from palio.model.graph.session import Graph as Graph
     from palio.model.graph.session import Outputs as Outputs
+    from palio.model.graph.stacking import STACK_FLOOR as STACK_FLOOR
+    from palio.model.graph.stacking import stacked as stacked
     from palio.model.graph.stages import Stages as Stages
     from palio.model.graph.watchdog import end_watched_runs as end_watched_runs
     from palio.model.graph.zipmap import without_zipmap as without_zipmap
+    from palio.model.reading.pictures import PictureReader as PictureReader
+    from palio.model.reading.readers import reader_of as reader_of
     from palio.model.tabular.contributions import Contributions as Contributions
     from palio.model.tabular.contributions import Explainer as Explainer
     from palio.model.tabular.contributions import explainer as explainer
@@ -96,24 +106,30 @@ else:
             "bundle.cost": "measure_cost",
             "bundle.golden": "Golden make_golden",
             "bundle.inspection": "verify verify_bundle verify_folder versions",
-            "bundle.parity": "check_parity compare_outputs",
+            "bundle.parity": "TOLERANCES check_parity compare_outputs",
+            "bundle.pictures": "picture_statistics",
             "bundle.reference": "make_reference sample_rows",
             "bundle.signing": "PrivateKey Trust add_signature make_keys read_private_key read_signatures "
             "read_trust write_signatures",
             "cells.columns": "ColumnReader range_of",
-            "cells.feeds": "feeds_from_frame",
+            "cells.feeds": "KeptPicture feeds_from_frame",
             "cells.names": "input_name",
+            "cells.pictures": "PictureColumn",
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
             "graph.answers": "answers_of",
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",
+            "graph.inlining": "at_our_opset inline",
             "graph.joining": "join take_in",
             "graph.session": "Graph MAX_RUN_S Outputs",
+            "graph.stacking": "STACK_FLOOR stacked",
             "graph.stages": "Stages",
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",
+            "reading.pictures": "PictureReader",
+            "reading.readers": "reader_of",
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",

@@ -21,6 +21,8 @@ from palio.report.rounding import clean, number, percent
 Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 340.0, 290.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 12.0, 44.0
+MOST_TICKS = 6
+"""Of a logarithmic axis that has finer ones than powers of ten."""
 N_BARS = 64
 """Of the histogram of a number, at most."""
 
@@ -36,6 +38,10 @@ class Scale(NamedTuple):
         if not math.isfinite(value) or self.high <= self.low:
             return 0.5
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+
+    def logarithmic_at(self, value: float) -> float:
+        """Place a value by its logarithm; both ends of the range are more than 0."""
+        return Scale(math.log10(self.low), math.log10(self.high)).at(math.log10(value) if value > 0 else -math.inf)
 
 
 def scale_of(values: Iterable[float], *, include: Iterable[float] = (), pad: float = 0.08) -> Scale:
@@ -63,6 +69,19 @@ def ticks(scale: Scale, n: int = 4) -> list[float]:
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
     first, last = math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
     return [round(i * step, 12 - math.floor(math.log10(step))) for i in range(first, last + 1)]
+
+
+def logarithmic_ticks(scale: Scale) -> list[float]:
+    """Choose round numbers inside a scale whose ends are more than 0: 1, 2 and 5 of each power of ten, or every tenth.
+
+    Example:
+        >>> logarithmic_ticks(Scale(0.03, 0.6)), logarithmic_ticks(Scale(0.03, 60.0))
+        ([0.05, 0.1, 0.2, 0.5], [0.1, 1.0, 10.0])
+    """
+    powers = range(math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high)) + 1)
+    fine = [float(f"{step}e{power}") for power in powers for step in (1, 2, 5)]
+    inside = [value for value in fine if scale.low <= value <= scale.high]
+    return inside if len(inside) <= MOST_TICKS else [value for value in inside if f"{value:e}".startswith("1.0")]
 
 
 def svg(body: str, *, title: str, description: str, view: tuple[float, float] | None = None, css: str = "") -> Markup:
@@ -198,16 +217,27 @@ def _density_bars(column: ColumnShape) -> list[tuple[float, float, float]]:
 class Plot:
     """A drawing area with two axes; collects marks, then renders them."""
 
-    def __init__(self, x: Scale, y: Scale, *, x_title: str, y_title: str, as_percent: bool = False) -> None:
+    def __init__(
+        self,
+        x: Scale,
+        y: Scale,
+        *,
+        x_title: str,
+        y_title: str,
+        as_percent: bool = False,
+        is_logarithmic: bool = False,
+    ) -> None:
         self.x, self.y = x, y
         self.as_percent = as_percent
+        self.is_logarithmic = is_logarithmic
         self.marks: list[str] = []
         self._frame(x_title, y_title)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Place a point, in drawing units."""
         across, up = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-        return round(LEFT + self.x.at(x) * across, 2), round(TOP + (1 - self.y.at(y)) * up, 2)
+        share = self.x.logarithmic_at(x) if self.is_logarithmic else self.x.at(x)
+        return round(LEFT + share * across, 2), round(TOP + (1 - self.y.at(y)) * up, 2)
 
     def _frame(self, x_title: str, y_title: str) -> None:
         def written(value: float) -> str:
@@ -217,7 +247,7 @@ class Plot:
             x, y = self.at(self.x.low, tick)
             self.marks.append(f'<line x1="{x}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" class="grid"/>')
             self.marks.append(label(written(tick), x - 6, y + 4, css="tick", anchor="end"))
-        for tick in ticks(self.x):
+        for tick in logarithmic_ticks(self.x) if self.is_logarithmic else ticks(self.x):
             x, y = self.at(tick, self.y.low)
             self.marks.append(label(written(tick), x, y + 16, css="tick", anchor="middle"))
         middle = (LEFT + WIDTH - RIGHT) / 2

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from markupsafe import Markup
 
-from palio.core.records import ColumnShape, Metric, Run
+from palio.core.records import ColumnShape
 from palio.core.words import counted
-from palio.report import charts, words
-from palio.report.charts import scale_of
+from palio.report import candidates, charts, words
 from palio.report.facts import ReportFacts
-from palio.report.rounding import clean, count, interval, number, percent, seconds, with_margin
+from palio.report.rounding import clean, count, interval, number, percent, with_margin
 
 MOST_COLUMNS = 200
 
@@ -25,8 +23,8 @@ def technical(facts: ReportFacts) -> dict[str, Any]:
         "metrics": metrics,
         "beside": [name for name in ("validation", "rule of thumb", "champion") if any(m[name] for m in metrics)],
         "curves": _curves(facts),
-        "candidates": _candidates(facts),
-        "search": _search(facts),
+        "candidates": candidates.rows(facts),
+        "search": candidates.search(facts),
         "checks": _checks(facts),
         "identities": _identities(facts),
         "params": _params(facts),
@@ -91,96 +89,6 @@ def _curves(facts: ReportFacts) -> list[tuple[str, Markup]]:
             drawn = charts.curve(points, title="Precision and recall", x_title="Found (recall)", y_title="Precision")
             found.append(("Precision against recall", drawn))
     return [(title, drawn) for title, drawn in found if drawn is not None]
-
-
-# ── candidates ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _search(facts: ReportFacts) -> dict[str, Any] | None:
-    s = facts.search
-    if s is None:
-        return None
-    done = sum(r.status == "done" for r in s.runs)
-    how = {"plan": "as planned", "time": "cut by the time limit", "interrupt": "interrupted"}[s.stopped_by]
-    n_scores = max((len(r.fold_scores) for r in s.runs), default=0)
-    where = (
-        f"{facts.parts.n_folds}-fold cross-validation"
-        if n_scores <= facts.parts.n_folds  # else: blocks of one holdout
-        else "one fit each, scored on the validation part"
-    )
-    return {
-        "sentence": f"{counted(done, 'candidate')} of {count(s.n_trials_planned)} planned were tried in"
-        f" {seconds(s.seconds)} ({how}), by {words.term(s.metric).title} in"
-        f" {where}.",
-        "reasons": [clean(r, limit=300) for r in s.reasons],
-    }
-
-
-def _candidates(facts: ReportFacts) -> list[dict[str, Any]]:
-    if facts.search is None:
-        return []
-    up = words.term(facts.search.metric).higher_is_better
-    best: dict[str, Run] = {}
-    for run in facts.search.runs:
-        rival = best.get(run.family)
-        if rival is None or _rank(run, facts, up=up) < _rank(rival, facts, up=up):
-            best[run.family] = run
-    runs = sorted(best.values(), key=lambda r: _rank(r, facts, up=up)[1:])
-    known = [v for r in runs if r.cv_score is not None for v in (r.cv_score,)]
-    scale = scale_of(known, pad=0.15)
-    return [_candidate(run, facts, scale) for run in runs]
-
-
-def _rank(run: Run, facts: ReportFacts, *, up: bool) -> tuple[bool, float]:
-    """Order runs of a family: the chosen one, then by score; one that has none comes last."""
-    score = run.cv_score
-    worth = math.inf if score is None or not math.isfinite(score) else -score if up else score
-    return (not _is_chosen(run, facts), worth)
-
-
-def _is_chosen(run: Run, facts: ReportFacts) -> bool:
-    return run.chosen or (facts.search is not None and run.id == facts.search.chosen)
-
-
-def _candidate(run: Run, facts: ReportFacts, scale: charts.Scale) -> dict[str, Any]:
-    score = None
-    if run.cv_score is not None:
-        error = run.cv_error or 0.0
-        score = Metric(value=run.cv_score, low=run.cv_score - error, high=run.cv_score + error, n_rows=0)
-    return {
-        "family": words.family(run.family),
-        "chosen": _is_chosen(run, facts),
-        "status": run.status,
-        "value": run.cv_score,
-        "score": with_margin(score) if score else "–",
-        "drawing": charts.spread_row(
-            score, scale, title=words.family(run.family), tone="accent" if _is_chosen(run, facts) else "muted"
-        )
-        if score
-        else "",
-        "tie_break": number(run.tie_break) if run.tie_break is not None else "–",
-        "fit": seconds(run.fit_s),
-        "latency": f"{number(run.cost.latency_ms_p50, digits=2)} / {number(run.cost.latency_ms_p99, digits=2)}"
-        if run.cost
-        else "–",
-        "size": number(run.cost.size_mb, digits=2) if run.cost else "–",
-        "n_parameters": count(run.n_parameters) if run.n_parameters is not None else "–",
-        "why": clean(run.reason, limit=240) or _behind(run, facts),
-    }
-
-
-def _behind(run: Run, facts: ReportFacts) -> str:
-    """Say how far a candidate is behind the chosen one, where the search gives no reason of its own."""
-    chosen = facts.chosen
-    if chosen is None or run is chosen or run.status != "done" or run.cv_score is None or chosen.cv_score is None:
-        return ""
-    lead = chosen.cv_score - run.cv_score
-    if not words.term(run.metric).higher_is_better:
-        lead = -lead
-    lead += chosen.optimism  # they were compared on the rows that chose it
-    return (
-        f"{number(lead, digits=2)} behind the chosen one." if lead > 0 else "Not ahead by enough to be worth its cost."
-    )
 
 
 # ── decision, identities, parameters, columns ───────────────────────────────────────────────────────────────────────

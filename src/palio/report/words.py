@@ -28,6 +28,8 @@ FAMILIES = {
     "dummy": "rule of thumb",
     "linear": "linear model",
     "ensemble": "mix of models",
+    "stacked ensemble": "stacked mix",
+    "pruned ensemble": "pruned mix",
     "words": "linear model of words",
     "bayes": "naive Bayes",
     "neighbours": "nearest neighbours",
@@ -37,6 +39,12 @@ FAMILIES = {
     "lightgbm": "boosted trees (LightGBM)",
     "xgboost": "boosted trees (XGBoost)",
     "catboost": "boosted trees (CatBoost)",
+    "features": "linear model of what a taught network sees",
+    "cnn": "small network for pictures",
+    "finetune": "taught network, taught further",
+    "lstm": "network that reads words in their order",
+    "textcnn": "network of phrases",
+    "encoder": "taught language network",
 }
 VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",
@@ -58,6 +66,17 @@ def term(metric: str) -> Term:
 def family(name: str) -> str:
     """Return how a model family is called."""
     return FAMILIES.get(name, clean(name))
+
+
+def brief_family(name: str) -> str:
+    """Return how a model family is called where there is little room.
+
+    Example:
+        >>> brief_family("lightgbm"), brief_family("forest")
+        ('LightGBM', 'random forest')
+    """
+    called = family(name)
+    return called.partition("(")[2].rstrip(")") or called
 
 
 def quoted(label: object, *, limit: int = 40) -> str:
@@ -282,11 +301,15 @@ METHODS = {
     "random": "by chance",
     "grouped": "so that rows of one group stay together",
     "time": "by time: the test rows are the newest",
+    "given": "as the data came",
 }
 
 
 def cut(parts: Parts) -> str:
     """Say how the rows were divided."""
+    if parts.method == "given":
+        chosen = "to learn and to choose by cross-validation" if parts.policy == "cv" else "to learn, to choose"
+        return f"The parts came with the data: {chosen}, and sealed for the test."
     policy = POLICIES.get(parts.policy, clean(parts.policy))
     method = METHODS.get(parts.method, clean(parts.method))
     return f"{policy}, divided {method}."

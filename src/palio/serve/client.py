@@ -133,15 +133,16 @@ class Client:
         return UnavailableError(f"{self._url} does not answer", hint="start a server with palio serve")
 
 
-def replay(bundle: Bundle, *, tolerance: float = 1e-9) -> Parity:
+def replay(bundle: Bundle, *, tolerance: float | None = None) -> Parity:
     """Send the golden rows of a bundle through a real server and compare the answers with those kept in the bundle.
 
     Starts the server on a free loopback port and talks to it over a socket, by the Open Inference Protocol.
 
     Returns:
-        Path `graph and server`; passed if no label differs and no number by more than `tolerance`.
+        Path `graph and server`; passed if no label differs and no number by more than `tolerance`, by default that of
+        what the graph computes in.
     """
-    from palio.model import Outputs, compare_outputs
+    from palio.model import TOLERANCES, Outputs, compare_outputs
     from palio.serve.app import create_app
     from palio.serve.process import background
     from palio.serve.registry import fixed
@@ -157,6 +158,7 @@ def replay(bundle: Bundle, *, tolerance: float = 1e-9) -> Parity:
         if golden.outputs.probabilities is None
         else np.concatenate([part["probabilities"] for part in parts]),
     )
+    tolerance = TOLERANCES[bundle.graph.precision] if tolerance is None else tolerance
     return compare_outputs(answered, golden.outputs, path="graph and server", tolerance=tolerance)
 
 

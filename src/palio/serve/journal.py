@@ -18,7 +18,9 @@ import msgspec
 from palio import store
 from palio.core.config import LogTable
 from palio.core.errors import PalioError, UnavailableError
+from palio.serve.describing import Describer
 from palio.serve.journal_columns import Entry, Origin, Recorder, Variant
+from palio.serve.pictures import for_log
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -33,6 +35,8 @@ BREATH_S = 0.0002
 RETRY_S = 1.0
 """After an error of the disk entries are kept, and written again this much later."""
 MAX_RECORDERS = 64
+BURST_S, WAITED_BURST_S = 3.0, 0.1
+"""Seconds of computing that descriptions of pictures may take at once; fewer where answers wait for the log."""
 TIDY_AFTER_S = 5.0
 TIDY_EVERY_S = 600.0
 
@@ -71,6 +75,7 @@ class Journal:
         self._salt = options.salt
         self._redaction: store.Redaction | None = None
         self._log = store.PredictionLog(folder, segment_bytes=int(options.segment_mb * 2**20))
+        self._describer = Describer(burst_s=WAITED_BURST_S if self._waits else BURST_S)
         self._recorders: dict[tuple[int, str], tuple[Origin | None, Recorder]] = {}
         self._buffer: deque[Entry] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,10 +104,11 @@ class Journal:
         if self._is_off:
             return None
         n_rows = _n_rows(entry)
-        if (
-            self._added - self._taken + n_rows > self._buffer_rows
-            or self._added_bytes - self._taken_bytes + entry.size_bytes > BUFFER_BYTES
-        ):
+        is_heavy = self._added_bytes - self._taken_bytes + entry.size_bytes > BUFFER_BYTES
+        if is_heavy and entry.origin is not None and entry.origin.has_pictures and entry.feeds is not None:
+            entry.feeds = for_log(entry.feeds, with_bytes=False)  # the row is logged, without statistics
+            entry.size_bytes, is_heavy = 0, False
+        if is_heavy or self._added - self._taken + n_rows > self._buffer_rows:
             self._dropped += n_rows
             return self._refusal() if self._waits else None
         self._added += n_rows
@@ -313,7 +319,7 @@ class Journal:
         if len(self._recorders) >= MAX_RECORDERS:
             self._recorders.clear()
         model = origin.model if origin is not None and origin.model else self.model
-        recorder = Recorder(origin, model, variant, redaction=self._redaction)
+        recorder = Recorder(origin, model, variant, redaction=self._redaction, describer=self._describer)
         self._recorders[id(origin), variant] = (origin, recorder)  # keeps the origin, so that its id stays its own
         if origin is not None and origin.inputs:
             self._check_names(origin)

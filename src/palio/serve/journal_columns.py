@@ -12,9 +12,11 @@ import msgspec
 import numpy as np
 
 from palio import store
+from palio.core.cells import PICTURE_STATISTICS
 from palio.core.errors import InputError
 from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.measure import questions
+from palio.serve.describing import Describer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Variant = Literal["all", "hash", "none", "failures"]
@@ -23,6 +25,8 @@ Columns = list[list["bytes | Array"]]
 LARGEST_CELL = 4096
 """A tensor with more values per row than this, or with a free size, is logged as a hash: an image in the log of every
 answer costs more than the answer."""
+PICTURE = "picture"
+"""Kind of a tensor that holds pictures."""
 _KINDS = {
     "FP64": "float64",
     "FP32": "float32",
@@ -72,7 +76,7 @@ class Tensor:
     name: str
     """In the feeds or outputs."""
     columns: tuple[str, ...]
-    """One column; or one for each of its `width` values."""
+    """One column; or one for each of its `width` values. Of a picture: that of its digest, those of its statistics."""
     kind: str
     width: int = 1
     """Values per row; 0 if it is too large to be logged, or free."""
@@ -87,6 +91,11 @@ class Origin:
     bundle: str
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether pictures are among its inputs."""
+        return any(tensor.kind == PICTURE for tensor in self.inputs)
 
 
 def origin_of(
@@ -105,6 +114,7 @@ def origin_of(
         manifest: Names the columns behind the inputs, and the classes; None for a graph that was made elsewhere.
     """
     columns = [c.name for c in manifest.schema.features] if manifest else [spec.name for spec in inputs]
+    pictures = {c.name for c in manifest.schema.features if c.type == "image"} if manifest else set()
     classes = manifest.task.classes if manifest else ()
     named = []
     for spec in outputs:
@@ -116,7 +126,10 @@ def origin_of(
         model=deployment.model,
         version=str(deployment.version),
         bundle=deployment.bundle,
-        inputs=tuple(_tensor(spec, f"input.{name}") for spec, name in zip(inputs, columns, strict=True)),
+        inputs=tuple(
+            _picture(spec, f"input.{name}", columns) if name in pictures else _tensor(spec, f"input.{name}")
+            for spec, name in zip(inputs, columns, strict=True)
+        ),
         outputs=tuple(named),
     )
 
@@ -128,6 +141,12 @@ def _tensor(spec: TensorSpec, column: str) -> Tensor:
     return Tensor(spec.name, (column,), _KINDS[spec.datatype], width if width <= LARGEST_CELL else 0)
 
 
+def _picture(spec: TensorSpec, column: str, taken: Sequence[str]) -> Tensor:
+    """Name the columns of a picture; a statistic that is an input of the model by itself is not named twice."""
+    found = (f"{column}.{name}" for name in PICTURE_STATISTICS)
+    return Tensor(spec.name, (column, *(name for name in found if _bare(name) not in taken)), PICTURE)
+
+
 class Recorder:
     """Write columns of one layout for one origin.
 
@@ -136,6 +155,7 @@ class Recorder:
         model: In whose folder the records lie.
         variant: Failures, or what is logged of the inputs.
         redaction: What must not be known.
+        describer: Of pictures; None: only their digests are logged.
     """
 
     def __init__(
@@ -145,7 +165,9 @@ class Recorder:
         variant: Variant,
         *,
         redaction: store.Redaction,
+        describer: Describer | None = None,
     ) -> None:
+        self._describer = describer
         self.origin = origin or Origin("", "", "")
         self._variant, self._redaction = variant, redaction
         fields = [*store.COMMON_FIELDS]
@@ -181,7 +203,7 @@ class Recorder:
                 columns += self._input(tensor, [arrays[name] for arrays in feeds], total)
         elif self._variant == "hash":
             feeds = [entry.feeds or {} for entry in entries]
-            values = [_rows([arrays[tensor.name] for arrays in feeds]) for tensor in self.origin.inputs]
+            values = [_hashable(tensor, [arrays[tensor.name] for arrays in feeds]) for tensor in self.origin.inputs]
             columns.append(store.text_of(self._redaction.rows(values) if values else [""] * total))
         outputs = [entry.outputs or {} for entry in entries]
         for tensor in self.origin.outputs:
@@ -229,6 +251,11 @@ class Recorder:
 
     def _input_fields(self, tensor: Tensor) -> list[store.Field]:
         name = tensor.columns[0]
+        if tensor.kind == PICTURE:
+            hidden = self._redaction.empty | self._redaction.hashed
+            digest = "null" if _bare(name) in self._redaction.empty else "text"
+            kinds = [digest, *(["null" if _bare(name) in hidden else "float64"] * (len(tensor.columns) - 1))]
+            return [store.Field(column, kind) for column, kind in zip(tensor.columns, kinds, strict=True)]
         if _bare(name) in self._redaction.empty:
             return [store.Field(name, "null")]
         if _bare(name) in self._redaction.hashed or tensor.width == 0:
@@ -237,6 +264,8 @@ class Recorder:
 
     def _input(self, tensor: Tensor, parts: list[Array], n_rows: int) -> Columns:
         name = _bare(tensor.columns[0])
+        if tensor.kind == PICTURE:
+            return self._picture(name, [cell for part in parts for cell in part.ravel().tolist()], n_rows, tensor)
         if name in self._redaction.empty:
             return [[]]
         if name in self._redaction.hashed or tensor.width == 0:
@@ -247,6 +276,30 @@ class Recorder:
                 return [store.text_of(self._redaction.texts([_text(row[0]) for row in rows]))]
             return [store.text_of(self._redaction.rows([rows]))]
         return _write(tensor, parts, n_rows)
+
+    def _picture(self, name: str, cells: list[Any], n_rows: int, tensor: Tensor) -> Columns:
+        """Write the digests of pictures, and their statistics as far as there is time for them; never their bytes."""
+        if len(cells) != n_rows:
+            raise _misfit(tensor)
+        wanted = [place for place, one in enumerate(PICTURE_STATISTICS) if f"input.{name}.{one}" in tensor.columns]
+        nothing: Columns = [[] for _ in wanted]
+        if name in self._redaction.empty:
+            return [[], *nothing]
+        digests = [cell.digest for cell in cells]
+        if name in self._redaction.hashed:
+            return [store.text_of(self._redaction.texts(digests)), *nothing]
+        described = np.full((n_rows, len(PICTURE_STATISTICS)), np.nan)
+        if self._describer is not None:
+            for row, cell in enumerate(cells):
+                described[row] = self._describer.describe(cell.data)
+        return [store.text_of(digests), *(store.values_of(described[:, place].copy(), "float64") for place in wanted)]
+
+
+def _hashable(tensor: Tensor, parts: list[Array]) -> list[Array]:
+    """Return one array a row: of a picture its digest."""
+    if tensor.kind != PICTURE:
+        return _rows(parts)
+    return [np.array([cell.digest], object) for part in parts for cell in part.ravel().tolist()]
 
 
 def _rows(parts: list[Array]) -> list[Array]:

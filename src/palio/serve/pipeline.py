@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from palio.core.errors import PalioError
+from msgspec.structs import replace
+
+from palio.core.errors import ContractError, PalioError
+from palio.serve.pictures import SMALL_PIXELS
 from palio.serve.protocols.rows import PredictionIds
 from palio.serve.protocols.wire import (
     Asked,
@@ -29,6 +32,7 @@ from palio.serve.ways import Way
 if TYPE_CHECKING:
     from palio.serve.journal import Journal
     from palio.serve.meters import Meters
+    from palio.serve.pictures import Sight
     from palio.serve.registry import Registry, State
     from palio.serve.served import Served
     from palio.serve.tracing import Tracer
@@ -81,6 +85,7 @@ class Pipeline:
         self._batcher = batcher
         self._pool = pool
         self._patient = ThreadPoolExecutor(1, thread_name_prefix="palio-explain")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="palio-large")
         self._ids = PredictionIds()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -95,6 +100,7 @@ class Pipeline:
         """Let the shadow finish, and write the log to its end. Takes a while: not on the event loop."""
         self.shadow.close()
         self._patient.shutdown()
+        self._large.shutdown()
         if self.journal is not None:
             self.journal.close()
         if self.tracer is not None:
@@ -109,7 +115,8 @@ class Pipeline:
         """Tell whether all who may answer do so on the event loop, without waiting for a thread or a disk."""
         if self.journal is not None and self.journal.is_awaited:
             return False
-        return all(one is None or one.batching.mode in ("inline", "queued") for one in (state.served, state.challenger))
+        both = (state.served, state.challenger)
+        return all(one is None or (one.sight is None and one.batching.mode in ("inline", "queued")) for one in both)
 
     def open(self, route: str, state: State, at_ns: int, began: float) -> Ticket:
         """Begin with a request of a form, at a time since 1970 and on the clock of intervals."""
@@ -183,7 +190,7 @@ class Pipeline:
         try:
             ticket.began = time.perf_counter()
             ticket.n_bytes = len(request.body)
-            return await self._compute(ticket, served, way, request)
+            return await self._compute(ticket, served, way, request, held)
         finally:
             admission.end(held.n_bytes)
 
@@ -218,7 +225,7 @@ class Pipeline:
         ticket.served = served
         return served
 
-    async def _compute(self, ticket: Ticket, served: Served, way: Way, request: Request) -> Reply:
+    async def _compute(self, ticket: Ticket, served: Served, way: Way, request: Request, held: Held) -> Reply:
         is_large = way.is_slow or len(request.body) > INLINE_BODY_BYTES
         begin = time.perf_counter()
         try:
@@ -230,10 +237,12 @@ class Pipeline:
             ticket.asked = asked
             if asked.n_rows > 1:
                 self.charge(ticket, asked.n_rows - 1)
+            if served.sight is not None:
+                asked = ticket.asked = await self._seen(served.sight, asked, way, held)
             middle = time.perf_counter()
             mode = served.batching.mode
-            if is_large and mode in ("inline", "queued"):
-                outputs = await self._aside(pool, served.run, asked.feeds)
+            if (is_large or served.sight is not None) and mode in ("inline", "queued"):
+                outputs = await self._aside(pool if is_large else self._pool, served.run, asked.feeds)
             elif mode == "inline":
                 outputs = served.run(asked.feeds)
             else:
@@ -250,6 +259,21 @@ class Pipeline:
         if waiter is not None and not await waiter:
             raise WireError(503, "the answer could not be logged", headers=((b"retry-after", b"1"),))
         return reply
+
+    async def _seen(self, sight: Sight, asked: Asked, way: Way, held: Held) -> Asked:
+        """Let the pictures of a request be decoded: small ones do not wait for large ones.
+
+        Raises:
+            WireError: a picture cannot be used; 413, 503, they are too many.
+        """
+        held(sight.n_bytes(asked.n_rows))
+        try:
+            feeds = await self._aside(self._pool, sight, asked.feeds, SMALL_PIXELS)
+            if feeds is None:
+                feeds = await self._aside(self._large, sight, asked.feeds)
+        except ContractError as error:
+            raise WireError.of(error, status=way.misfit) from None
+        return replace(asked, feeds=feeds)
 
     def answered(
         self,

@@ -12,7 +12,9 @@ from palio.core.errors import InputError, IntegrityError
 from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.serve.batch_plan import BatchPlan, plan_batching
 from palio.serve.journal_columns import Origin, origin_of
+from palio.serve.pictures import Sight
 from palio.serve.protocols.datatypes import Array
+from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import ColumnPlan, InputPlan
 from palio.serve.protocols.quick import Quick, quick_record, quick_row
 from palio.serve.protocols.replies import Writer
@@ -76,7 +78,9 @@ class Served:
     quick_record: Callable[[Any], dict[str, Array] | None] | None = None
     """Reads one record in which nothing is unusual; None where it is not sure."""
     explainer: Callable[[], Explainer] | None = None
-    """Makes, once, what tells how an answer came about; None for a graph from elsewhere."""
+    """Makes, once, what tells how an answer came about; None for a graph from elsewhere, and one of pictures."""
+    sight: Sight | None = None
+    """Sees the pictures of its requests, beside the event loop, before rows are put together; None: there are none."""
     tally: Tally = field(default_factory=Tally)
 
 
@@ -90,9 +94,12 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
     if bundle.id != deployment.bundle:
         raise IntegrityError("the bundle is not the one that the ledger names", hint="run palio model verify")
     manifest = bundle.manifest
-    plans = [ColumnPlan(spec, column) for spec, column in zip(manifest.inputs, manifest.schema.features, strict=True)]
+    features = list(zip(manifest.inputs, manifest.schema.features, strict=True))
+    plans = [ColumnPlan(spec, column) for spec, column in features if column.type != "image"]
+    sight = Sight(bundle.graph.readings, manifest) if len(plans) < len(features) else None
+    pictures = {} if sight is None else {name: PicturePlan(name, sight) for name in sight.inputs}
     outputs = {spec.name: spec for spec in manifest.outputs}
-    batching = _warm_up(bundle)
+    batching = _warm_up(bundle, sight)
     probabilities = "probabilities" if "probabilities" in outputs else ""
     classes = manifest.task.classes
     return Served(
@@ -100,10 +107,10 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         graph=bundle.graph,
         inputs=manifest.inputs,
         outputs=outputs,
-        plans={plan.name: plan for plan in plans},
+        plans={**{plan.name: plan for plan in plans}, **pictures},
         reader=models.RecordReader(manifest.schema),
-        quick=quick_row(plans),
-        quick_record=quick_record(plans),
+        quick=None if sight else quick_row(plans),
+        quick_record=None if sight else quick_record(plans),
         writer=Writer(deployment, manifest.outputs, {probabilities: classes}),
         run=_computing(bundle.graph.compute_rows),
         latency_s=batching.row_s,
@@ -114,7 +121,8 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         bundle=bundle,
         probabilities=probabilities,
         classes=classes,
-        explainer=cache(partial(_explainer, bundle)),
+        explainer=None if sight else cache(partial(_explainer, bundle)),
+        sight=sight,
     )
 
 
@@ -135,19 +143,22 @@ def _explainer(bundle: Bundle) -> Explainer:
     return models.explainer(bundle.graph, schema, bundle.shapes(), classes=task.classes, target=task.target)
 
 
-def _warm_up(bundle: Bundle) -> BatchPlan:
+def _warm_up(bundle: Bundle, sight: Sight | None) -> BatchPlan:
     """Let the graph answer its golden rows, compare, and measure how its rows are best computed."""
     golden, graph = bundle.golden(), bundle.graph
     with graph.on_trial():
-        return _try_out(graph, bundle.manifest.inputs, golden)
+        return _try_out(graph, bundle.manifest.inputs, golden, sight)
 
 
-def _try_out(graph: Graph, inputs: Sequence[TensorSpec], golden: Golden) -> BatchPlan:
-    parity = models.check_parity(graph, golden.feeds, golden.outputs, tolerance=GOLDEN_TOLERANCE)
+def _try_out(graph: Graph, inputs: Sequence[TensorSpec], golden: Golden, sight: Sight | None) -> BatchPlan:
+    parity = models.check_parity(
+        graph, golden.feeds, golden.outputs, tolerance=max(GOLDEN_TOLERANCE, models.TOLERANCES[graph.precision])
+    )
     if not parity.passed:
         raise IntegrityError(
             f"it answers its golden rows differently here: {parity.n_label_diffs} labels, "
             f"numbers by up to {parity.max_abs_diff:.2g}",
             hint="run palio model verify",
         )
-    return plan_batching(graph.compute_rows, inputs, golden.feeds, loops=graph.loops)
+    seen = golden.feeds if sight is None else sight(golden.feeds) or golden.feeds
+    return plan_batching(graph.compute_rows, inputs, seen, loops=graph.loops)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from palio.serve.journal_columns import Entry
+from palio.serve.pictures import for_log
 from palio.serve.traffic.routing import Target
 from palio.serve.traffic.rules import ANONYMOUS, Caller, Verdict
 from palio.serve.traffic.shadow import Shadowed
@@ -50,7 +51,7 @@ def entry_of_answer(
         status=200,
         latency_s=latency_s,
         n_rows=asked.n_rows,
-        feeds=asked.feeds,
+        feeds=_logged(asked.feeds, served),
         outputs=outputs,
         decision="" if verdict is None else verdict.id,
         keys=asked.keys,
@@ -88,7 +89,7 @@ def entry_of_shadow(challenger: Served, given: Shadowed, outputs: Any, seconds: 
         status=500 if reason else 200,
         latency_s=seconds,
         n_rows=given.n_rows,
-        feeds=None if reason else given.feeds,
+        feeds=None if reason else _logged(given.feeds, challenger, with_bytes=False),
         outputs=outputs,
         reason=reason,
         keys=given.keys,
@@ -98,3 +99,7 @@ def entry_of_shadow(challenger: Served, given: Shadowed, outputs: Any, seconds: 
 def shadowed(ticket: Ticket, asked: Asked) -> Shadowed:
     """Say what the shadow needs of a request that was answered."""
     return Shadowed(ticket.id, ticket.at_ns, ticket.caller.name, ticket.route, asked.n_rows, asked.keys, asked.feeds)
+
+
+def _logged(feeds: Mapping[str, Any], served: Served, *, with_bytes: bool = True) -> Mapping[str, Any]:
+    return feeds if served.sight is None else for_log(feeds, with_bytes=with_bytes)

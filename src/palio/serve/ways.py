@@ -29,13 +29,15 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     """As the path names it; compared, never used as a path. Empty: the one that is served."""
     version: str = ""
+    misfit: int = 400
+    """Status of a row that breaks the contract of the model."""
     is_slow: bool = False
     """Never compute this on the event loop."""
 
 
-_PREDICT = Way(route="predict", read=rows.read)
+_PREDICT = Way(route="predict", read=rows.read, misfit=422)
 _YES = frozenset((b"explain=1", b"explain=true"))
-_EXPLAIN = Way(route="predict", read=rows.explain, is_slow=True)
+_EXPLAIN = Way(route="predict", read=rows.explain, misfit=422, is_slow=True)
 _INVOCATIONS = Way(route="invocations", read=invocations.read, refused=invocations.refuse)
 
 

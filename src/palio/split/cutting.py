@@ -17,7 +17,7 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Schema, Snapshot, Task
 from palio.core.words import counted
 from palio.data import mix
-from palio.split import duplicates, grouping, soundness, strata
+from palio.split import duplicates, given, grouping, resemblance, soundness, strata
 from palio.split.grouping import Spread
 from palio.split.growth import bounds_in_time, known_groups, moved_on, told
 from palio.split.hashing import Hashes, occurrence_hashes, uniform
@@ -27,7 +27,7 @@ from palio.split.strata import ASIDE, PART_CODES, SHARES, Assignment
 if TYPE_CHECKING:
     from palio.store import Store
 
-Method = Literal["random", "grouped", "time"]
+Method = Literal["random", "grouped", "time", "given"]
 
 _METHOD_NEEDS = {"grouped": "group", "time": "time"}
 
@@ -50,6 +50,7 @@ def cut(
     task: Task,
     policy: str = "auto",
     method: str = "auto",
+    by: str = "",
     seed: int = 0,
     looks: int = 20,
     previous: Parts | None = None,
@@ -62,7 +63,9 @@ def cut(
         snapshot: The rows. One pass, in streams; about 50 bytes of memory a row.
         task: What is to be predicted. Rows without a target are in no part.
         policy: `auto` (by size), `60-20-20`, `80-10-10` or `cv` (80-0-20, train is cross-validated).
-        method: `auto`, `random` (stratified), `grouped` (rows of a group stay together) or `time` (test is the newest).
+        method: `auto`, `random` (stratified), `grouped` (rows of a group stay together), `time` (test is the newest)
+            or `given` (a column says which part a row is in).
+        by: That column; empty: `part`.
         seed: Another seed is another cut. The result depends on it, the rows and the task alone.
         looks: How often the test part may be opened.
         previous: An earlier cut of the same rows, or of fewer: rows keep the part they had; in a cut by time the
@@ -74,6 +77,7 @@ def cut(
         InputError: too few rows or classes, or the schema names no group or time for the method that was asked for.
     """
     plan = _plan(snapshot.schema, task, policy=policy, method=method, seed=seed, previous=previous)
+    column = given.check_column(snapshot.schema, by) if plan.method == "given" else ""
     seen = scan(
         store,
         snapshot,
@@ -82,7 +86,8 @@ def cut(
         in_time=plan.method == "time",
         progress=progress,
     )
-    draft, assignment = _assign(store, task, plan, seen, snapshot.schema)
+    first = resemblance.first_of(store, snapshot)
+    draft, assignment = _assign(store, task, plan, seen, snapshot, first=first, column=column)
     parts = msgspec.structs.replace(
         draft, assignment=store.blobs.put(assignment.tobytes()), look_budget=looks, snapshot=snapshot.id
     )
@@ -98,8 +103,14 @@ def cut(
 def _plan(schema: Schema, task: Task, *, policy: str, method: str, seed: int, previous: Parts | None) -> _Plan:
     if policy != "auto" and policy not in SHARES:
         raise InputError(f"split policy: got `{policy}`, allowed are auto, {', '.join(SHARES)}", hint="use auto")
-    if method not in ("auto", "random", "grouped", "time"):
-        raise InputError(f"split method: got `{method}`, allowed are auto, random, grouped, time", hint="use auto")
+    if method not in ("auto", "random", "grouped", "time", "given"):
+        raise InputError(
+            f"split method: got `{method}`, allowed are auto, random, grouped, time, given", hint="use auto"
+        )
+    if method == "given" and policy != "auto":
+        raise InputError(f"split policy: got `{policy}`, but the parts came with the data", hint="use auto")
+    if method == "given" or (previous is not None and previous.method == "given"):
+        previous = None
     if not measure.questions.is_asked(task.kind):
         raise InputError(f"split: task `{task.kind}` cannot be cut yet", hint="use classification or regression")
     names = {column.name for column in schema.columns}
@@ -115,7 +126,8 @@ def _plan(schema: Schema, task: Task, *, policy: str, method: str, seed: int, pr
     if previous is not None:
         return _Plan(previous.method, previous.policy, seed, previous.key_columns, previous)
     chosen: Method = (
-        "grouped" if method == "grouped" or (method == "auto" and schema.group is not None)
+        "given" if method == "given"
+        else "grouped" if method == "grouped" or (method == "auto" and schema.group is not None)
         else "time" if method == "time" or (method == "auto" and schema.time)
         else "random"
     )  # fmt: skip
@@ -139,13 +151,26 @@ def _strata_fit(previous: Parts, task: Task) -> bool:
     return bool(previous.strata) and previous.strata[-1].key == strata.TOP_STRATUM
 
 
-def _assign(store: Store, task: Task, plan: _Plan, seen: Scan, schema: Schema) -> tuple[Parts, Assignment]:
+def _assign(
+    store: Store,
+    task: Task,
+    plan: _Plan,
+    seen: Scan,
+    snapshot: Snapshot,
+    *,
+    first: resemblance.Rows | None,
+    column: str,
+) -> tuple[Parts, Assignment]:
     """Place every row; the record still lacks what identifies it."""
     warnings: list[str] = []
     labelled = seen.labelled
     n_labelled = int(labelled.sum())
     soundness.check_enough(seen.target, task, n_labelled)
     policy = strata.policy_of(n_labelled) if plan.policy == "auto" else plan.policy
+    warnings += resemblance.told(first)
+    seen.features = resemblance.joined(seen.features, first)
+    if plan.method == "random":
+        seen.keys = resemblance.joined(seen.keys, first)
     row_key = _row_key(plan, seen, labelled)
     if row_key == "occurrence":
         seen.keys = occurrence_hashes(seen.keys)
@@ -153,14 +178,18 @@ def _assign(store: Store, task: Task, plan: _Plan, seen: Scan, schema: Schema) -
     if plan.method == "grouped":
         groups = grouping.groups_of(_only(seen.keys, labelled), _only(seen.target, labelled), task)
     warnings += soundness.rare_classes(seen.target, groups, task, key=plan.key_columns, n_without=seen.n_without_key)
-    found, bounds = (
-        _place(seen, task, plan, labelled, policy)
-        if groups is None
-        else (_place_groups(store, groups, task, plan, labelled, policy, schema=schema), None)
-    )
+    bounds = None
+    if plan.method == "given":
+        found = Spread((), 0, given.parts_in(store, snapshot, column, labelled))
+        policy = given.sealed(found.parts, warnings)
+        warnings += given.thoughts(found.parts, seen.target, task, labelled)
+    elif groups is not None:
+        found = _place_groups(store, groups, task, plan, labelled, policy, schema=snapshot.schema)
+    else:
+        found, bounds = _place(seen, task, plan, labelled, policy)
     nominal = found.parts
     kept = _kept(store, plan.previous, nominal)
-    moved, across = _repair(nominal, seen, kept, warnings)
+    moved, across = _repair(nominal, seen, kept, warnings, pictured=first is not None)
     moves = moved_on(store, plan.previous, nominal, seen)
     if moves:
         warnings.append(told(moves))
@@ -260,7 +289,9 @@ def _kept(store: Store, previous: Parts | None, parts: Assignment) -> npt.NDArra
     return kept
 
 
-def _repair(parts: Assignment, seen: Scan, kept: npt.NDArray[np.bool_] | None, warnings: list[str]) -> tuple[int, int]:
+def _repair(
+    parts: Assignment, seen: Scan, kept: npt.NDArray[np.bool_] | None, warnings: list[str], *, pictured: bool
+) -> tuple[int, int]:
     """Set copies aside. Returns the rows moved, and the rows that still have a copy in another part."""
     placed = parts != ASIDE
     if duplicates.is_coarse(_only(seen.features, placed)):
@@ -270,15 +301,16 @@ def _repair(parts: Assignment, seen: Scan, kept: npt.NDArray[np.bool_] | None, w
             "later part; taken for coincidence, not for copies"
         )
         return 0, across
+    how = "exactly or nearly" if pictured else "in every feature"
     moved = duplicates.set_aside(parts, seen.features, kept=kept)
     across = int(duplicates.copies_across(parts, seen.features).sum())
     if moved:
         warnings.append(
-            f"{counted(moved, 'row')} {_equal(moved)} a row of another part in every feature and "
+            f"{counted(moved, 'row')} {_equal(moved)} a row of another part {how} and "
             f"{'was' if moved == 1 else 'were'} set aside"
         )
     if across:
-        warnings.append(f"{counted(across, 'row')} {_equal(across)} a row of a later part in every feature")
+        warnings.append(f"{counted(across, 'row')} {_equal(across)} a row of a later part {how}")
     return moved, across
 
 

@@ -15,6 +15,7 @@ from palio.split.duplicates import is_coarse
 from palio.split.grouping import strata_of
 from palio.split.hashing import Hashes, occurrence_hashes, row_hashes, uniform
 from palio.split.moments import moments
+from palio.split.resemblance import in_frame, joined
 from palio.split.strata import codes_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def folds(frame: pl.DataFrame, parts: Parts, task: Task, *, schema: Schema) -> l
         return _forward(_moments(frame, schema), parts.n_folds)
     hashes = _hashes(frame, parts, schema)
     where = uniform(hashes, parts.seed, "folds")
-    strata = _strata(frame, task) if parts.method == "random" else _strata_of_groups(hashes, frame, task)
+    strata = _strata(frame, task) if parts.method in ("random", "given") else _strata_of_groups(hashes, frame, task)
     fold = _deal(where, strata, parts.n_folds)
     everything = np.arange(frame.height)
     cuts = [(everything[fold != k], everything[fold == k]) for k in range(parts.n_folds)]
@@ -71,7 +72,7 @@ def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
         if alone.any():  # rows without a group are no group: each goes by its features, as in the cut
             groups[alone.to_numpy()] = row_hashes(frame.filter(alone)[columns].to_arrow(), columns)
         return groups
-    hashes = row_hashes(frame[columns].to_arrow(), columns)
+    hashes = joined(row_hashes(frame[columns].to_arrow(), columns), in_frame(frame, schema))
     return occurrence_hashes(hashes) if is_coarse(hashes) else hashes
 
 

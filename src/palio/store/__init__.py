@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from palio.store.arrow import text_of as text_of
     from palio.store.arrow import values_of as values_of
     from palio.store.arrow_reading import read_stream as read_stream
+    from palio.store.blobs import Blobs as Blobs
+    from palio.store.blobs import open_blobs as open_blobs
     from palio.store.cellar import Store as Store
     from palio.store.cellar import open_store as open_store
     from palio.store.cellar import upgrade_store as upgrade_store
@@ -46,6 +48,7 @@ else:
         {
             "arrow": "ARROW_NUMBERS BatchLayout Field same_text text_of values_of",
             "arrow_reading": "read_stream",
+            "blobs": "Blobs open_blobs",
             "cellar": "Store open_store upgrade_store",
             "files": "write_whole",
             "layout": "Layout",

@@ -31,6 +31,8 @@ class Blobs(abc.ABC):
 
     where: str
     """The place, for people."""
+    place: str
+    """The place as `open_blobs` takes it; a URL may hold secrets."""
 
     def __init__(self, guard: Guard | None = None) -> None:
         self.guard: Guard = guard or (lambda _: nullcontext())
@@ -136,7 +138,7 @@ class LocalBlobs(Blobs):
     def __init__(self, root: Path, guard: Guard | None = None) -> None:
         super().__init__(guard)
         self.root = root
-        self.where = str(root)
+        self.where = self.place = str(root)
         self._checked: set[tuple[str, int, int]] = set()
 
     def open(self, identity: str) -> BinaryIO:
@@ -222,7 +224,7 @@ class RemoteBlobs(Blobs):
         super().__init__(guard)
         import fsspec  # kept out of the start-up of projects that live on one disk
 
-        self.where = without_secrets(url)
+        self.where, self.place = without_secrets(url), url
         self._protocol = url.partition("://")[0].rpartition("::")[2]
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)

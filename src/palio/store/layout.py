@@ -39,6 +39,11 @@ class Layout:
         return self.root / "ledger.lock"
 
     @property
+    def pictures(self) -> Path:
+        """Notes about pictures, which may be thrown away."""
+        return self.root / "pictures.db"
+
+    @property
     def blobs(self) -> Path:
         """The content-addressed files."""
         return self.root / "blobs"

@@ -17,6 +17,8 @@ from palio.store.tables import RECORDS
 
 ROLLOUT = "renew.rollout"
 """Kinds of ledger lines that tell of rollouts begin so; each carries the `state` from then on."""
+_MEDIA = re.compile(r'"media":"([0-9a-f]{64})"')
+"""Blob of a snapshot that lists its pictures, one identity a line."""
 _IDENTITY = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -78,4 +80,8 @@ def live_identities(connection: sa.Connection, blobs: Blobs) -> dict[str, str]:
             with contextlib.suppress(NotFoundError):  # a decision is a record, not a blob
                 texts.append(blobs.get(identity).decode("utf-8", "replace"))
         waiting.extend((cited, because) for text in texts for cited in _IDENTITY.findall(text))
+        for pictures in (cited for text in texts for cited in _MEDIA.findall(text)):
+            with contextlib.suppress(NotFoundError):
+                lines = blobs.get(pictures).decode("ascii", "replace").split()
+                found |= dict.fromkeys((line for line in lines if line not in found), because)
     return found

@@ -16,6 +16,7 @@ from palio.core.records import Cost, Parity, Run
 from palio.core.words import counted
 from palio.train import unseen
 from palio.train.choice import breach
+from palio.train.clock import MOST_GROWTH
 from palio.train.family import Array, Examples, Family, Params
 from palio.train.field import Field, Finalist
 from palio.train.orders import Order, Outcome
@@ -72,12 +73,13 @@ class Champion:
         if not breach(finalist.run.cost, field.limits) and (over := breach(cost, field.limits)):
             raise PalioError(f"fitted on all rows {over}", hint="raise [limits]")
         seen = self._seen(runner)
+        stays_on_train = field.holdout and len(kept) == len(fitted)  # what is scored on validation never learned it
         run = msgspec.structs.replace(
             finalist.run,
             train=seen,
             cost=cost,
             n_parameters=sum(outcome.n_parameters for outcome in fitted.values()),
-            answers=unseen.put_answers(field.store, finalist.rows, finalist.answers, n_rows=n_rows),
+            answers=unseen.put_answers(field.store, finalist.rows, finalist.answers),
             chosen=True,
         )
         reference, reference_rows = self._reference(run, runner)
@@ -85,7 +87,7 @@ class Champion:
         bundle = model.pack(
             field.store,
             graph,
-            golden=model.make_golden(runner, rows.frame, examples.schema),
+            golden=model.make_golden(runner, rows.frame, examples.schema, blobs=rows.blobs),
             reference=reference,
             reference_rows=reference_rows,
             task=terms.task,
@@ -96,7 +98,7 @@ class Champion:
             n_parameters=run.n_parameters or 0,
             snapshot=field.snapshot.id,
             parts=terms.parts,
-            trained_on=("train", "validation") if n_rows > field.n_train else ("train",),
+            trained_on=("train", "validation") if n_rows > field.n_train and not stays_on_train else ("train",),
             metrics={
                 "cross_validation": tie | {terms.metric: run.cv_score or 0.0},
                 "train": run.train,
@@ -106,7 +108,13 @@ class Champion:
             versions=model.versions(),
         )
         reasons: list[str] = []
-        if kept:
+        if kept and field.growth > MOST_GROWTH:
+            n_learned = max(self._n_learned(number) for number in kept)
+            reasons.append(
+                f"There is no time to learn from all rows: the model learned from {n_learned:,} of {n_rows:,}. Raise "
+                "[train] budget_s for more."
+            )
+        elif kept:
             names = counted(len(kept), "member")
             reasons.append(f"There was no time to fit {names} on all rows: what a fold's rows taught stays in use.")
         return Made(msgspec.structs.replace(run, bundle=bundle), tuple(reasons), tuple(kept))
@@ -149,8 +157,18 @@ class Champion:
     def _is_worth_it(self, number: int) -> bool:
         if self._field.plan is not None:
             return number not in self._field.plan.kept
-        left = self._left_s()
-        return left is None or left > LEAST_S
+        if self._field.growth > MOST_GROWTH:
+            return False
+        left, clock = self._left_s(), self._field.clock
+        if left is None or clock is None or self._candidates[number].family == "dummy":
+            return left is None or left > LEAST_S
+        return left > max(LEAST_S, LIKELY * clock.refit_s(self._candidates[number]))
+
+    def _n_learned(self, number: int) -> int:
+        """Return the rows that a candidate's model of a fold learned from: of many rows all begin with a part."""
+        rows = self._field.lesson.rows
+        key = "first 0" if "first 0" in rows and not self._candidates[number].is_whole else "learn 0"
+        return len(rows[key])
 
     def _here(self, number: int) -> Outcome:
         field = self._field
@@ -186,26 +204,28 @@ class Champion:
     def _joined(self, fitted: Mapping[int, Outcome], rows: Examples) -> tuple[bytes, tuple[Parity, ...]]:
         """Return one graph, and how far it is from the libraries of its members."""
         field, weights = self._field, self._finalist.weights
-        how = self._finalist.calibration
-        at = self._finalist.threshold
-        if len(fitted) == 1 and how is None and at is None:
+        how, at, layer = self._finalist.calibration, self._finalist.threshold, self._finalist.layer
+        if len(fitted) == 1 and how is None and at is None and layer is None:
             (outcome,) = fitted.values()
             return outcome.graph, outcome.parity
         schema, task = rows.schema, field.terms.task
         graphs = [outcome.graph for outcome in fitted.values()]
         shares = [weights[number] for number in fitted]
-        graph = model.join(graphs, shares, schema=schema, task=task, calibration=how, threshold=at)
+        graph = model.join(graphs, shares, schema=schema, task=task, layer=layer, calibration=how, threshold=at)
         runner = model.Graph(graph, threads=2)
         members = [model.Graph(one, threads=2) for one in graphs]
 
         def mixed(feeds: Any, known: Sequence[Array | None]) -> model.Outputs:
-            total: Any = 0.0
-            for number, member, numbers in zip(fitted, members, known, strict=True):
-                answers = numbers if numbers is not None else numbers_of(member.predict(feeds))
-                total = total + weights[number] * answers
+            answers = [
+                numbers if numbers is not None else numbers_of(member.predict(feeds))
+                for member, numbers in zip(members, known, strict=True)
+            ]
+            total: Any = sum(share * one for share, one in zip(shares, answers, strict=True))
+            if layer is not None:
+                total = model.stacked(answers, shares, layer)
             return field.outputs(total if how is None else model.calibrated(total, how), at)
 
-        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD)
+        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD, blobs=rows.blobs)
         libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])
         hard_answers = mixed(hard, [None] * len(fitted))
         path = "library and graph"
@@ -236,7 +256,9 @@ class Champion:
         examples, like = field.lesson.examples, data.description(field.store, field.snapshot).columns
         found = unseen.get_answers(field.store, run.answers, field.terms.task, threshold=run.threshold)
         if found is None:
-            return model.make_reference(examples.feeds(), examples.schema, examples.task, like=like), None
+            feeds, schema = examples.feeds(), examples.schema
+            described = model.picture_statistics(examples.frame, feeds, schema)
+            return model.make_reference(feeds, schema, examples.task, like=like, described=described), None
         return unseen.reference_of(examples, found, n_train=field.n_train, seed=run.seed, runner=runner, like=like)
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from palio import measure
 from palio.core.records import Cost, Run
 from palio.core.words import counted, listed
+from palio.train.ensemble import MIX, PRUNED, STACK
 
 Prefer = Literal["best", "simple"]
 FREE = 0.1
 """Standard errors that a simpler candidate may be behind the best and still be taken."""
 NOTHING = 0.5
 """Standard errors by which a learner must be ahead of the constant answer. With a whole one, three in ten that knew a
-tenth of what differs were given up on 150 rows; pure noise passes a half in two to three of ten, and is told (LOG.md)."""
+tenth of what differs were given up on 150 rows; pure noise passes half of one in two to three of ten (LOG.md)."""
 AS_NEAR = 1.25
 """Candidates that miss the limits by shares that differ by less than this factor come equally near to them."""
 SAME_SIZE = 2.0
@@ -114,11 +115,12 @@ def choose(
 ) -> Choice:
     """Rank the finalists.
 
-    First come those that meet the limits, by score. A mix must be better than its best member by more than the noise of
-    their difference. A simpler candidate is taken before the best one if that costs less than a tenth of the standard
-    error of their difference; with `prefer = "simple"`, less than one. The constant answer is, if that costs less than
-    half of one; a learner that is ahead of it by no more than one is told to be in doubt. If none (but the dummy) meets
-    the limits, those that come nearest to them go first, and a sentence warns of it.
+    First come those that meet the limits, by score. A mix must be better than the best single one by more than the
+    noise of their difference, a stacked one better than greedy weights, too. A simpler candidate, or a mix of fewer
+    members, is taken before the best one if that costs less than a tenth of the standard error of their difference;
+    with `prefer = "simple"`, less than one. The constant answer is, if that costs less than half of one; a learner that
+    is ahead of it by no more than one is told to be in doubt. If none (but the dummy) meets the limits, those that come
+    nearest to them go first, and a sentence warns of it.
 
     Args:
         finalists: Runs with `cv_score`, `n_parameters` and `cost`; at least one.
@@ -152,17 +154,21 @@ def choose(
     mixes = [run for run in by_score if run.members]
     single = next((run for run in by_score if not run.members), None)
     best = by_score[0]
-    if best.members and single is not None and not errors.is_clear(best, single, sign=sign):
-        reasons.append(_mix_is_noise(best, single, errors, sign=sign))
-        best = single
+    for best in by_score:
+        unclear = _plainer_as_good(best, by_score, errors, sign=sign)
+        if unclear is None:
+            break
+        reasons.append(_mix_is_noise(best, unclear, errors, sign=sign))
     called = f"{best.metric} on the validation part" if holdout else f"cross-validated {best.metric}"
     reasons.insert(0, f"{best.family} has the best {called}: {_with_error(best)}.")
     if best.members:
-        reasons.insert(1, f"It mixes {listed(f'{one.family} ({100 * one.weight:.0f} %)' for one in best.members)}.")
+        reasons.insert(1, _made_of(best))
         if single is not None:
             gain = sign * (_score(best) - _score(single))
             reasons.insert(2, f"It is {measure.figure(gain)} better than the best single one, {single.family}.")
-    taken = _simplest(by_score, best, errors, sign=sign, within=1.0 if limits.prefer == "simple" else FREE)
+    within = 1.0 if limits.prefer == "simple" else FREE
+    taken = _leanest(mixes, best, errors, sign=sign, within=within) if best.members else None
+    taken = taken or _simplest(by_score, best, errors, sign=sign, within=within)
     if taken is not best:
         reasons.append(_why_simpler(taken, best, errors, sign=sign))
     if taken.family == "dummy":
@@ -208,11 +214,37 @@ def _simplest(by_score: Sequence[Run], best: Run, errors: _Errors, *, sign: floa
     return max(simple, key=lambda run: (-math.inf if run.tie_break is None else run.tie_break, -by_score.index(run)))
 
 
-def _mix_is_noise(mix: Run, single: Run, errors: _Errors, *, sign: float) -> str:
-    gain, error = sign * (_score(mix) - _score(single)), errors.of(mix, single)
+def _plainer_as_good(mix: Run, by_score: Sequence[Run], errors: _Errors, *, sign: float) -> Run | None:
+    """Return what a mix is not clearly better than, though it is plainer: the best single run, the mix of a stack."""
+    if not mix.members:
+        return None
+    plainer = [next((run for run in by_score if not run.members), None)]
+    if mix.family == STACK:
+        plainer.append(next((run for run in by_score if run.family == MIX), None))
+    return next((run for run in plainer if run is not None and not errors.is_clear(mix, run, sign=sign)), None)
+
+
+def _leanest(mixes: Sequence[Run], best: Run, errors: _Errors, *, sign: float, within: float) -> Run | None:
+    """Return the mix of the fewest members that is behind the best by no more than `within` standard errors."""
+    lean = [run for run in mixes if len(run.members) < len(best.members)]
+    near = [run for run in lean if sign * (_score(best) - _score(run)) <= within * errors.of(best, run)]
+    known = [run for run in near if math.isfinite(errors.of(best, run))]
+    return min(known, key=lambda run: len(run.members), default=None)
+
+
+def _made_of(mix: Run) -> str:
+    total = sum(one.weight for one in mix.members) or 1.0
+    shares = listed(f"{one.family} ({100 * one.weight / total:.0f} %)" for one in mix.members)
+    return f"It {'stacks' if mix.family == STACK else 'mixes'} {shares}."
+
+
+def _mix_is_noise(mix: Run, other: Run, errors: _Errors, *, sign: float) -> str:
+    gain, error = sign * (_score(mix) - _score(other)), errors.of(mix, other)
+    called = {STACK: "stacked mix", PRUNED: "pruned mix"}.get(mix.family, "mix")
+    rival = "greedy weights" if other.members else f"{other.family} alone"
     return (
-        f"The mix of {counted(len(mix.members), 'candidate')} is {measure.figure(gain)} better than {single.family} "
-        f"alone, which is within chance ({measure.figure(error)}): it is not taken."
+        f"The {called} of {counted(len(mix.members), 'candidate')} is {measure.figure(gain)} better than {rival}, "
+        f"which is within chance ({measure.figure(error)}): it is not taken."
     )
 
 

@@ -24,6 +24,8 @@ ROWS_ANSWERED = 8_000
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
 N_REFITTED, MOST_REFITTING = 4, 0.25
 """Candidates, the best, that time is left to fit on all rows; and the share of the budget that may take."""
+MOST_GROWTH = 2.5
+"""All rows may be so many times those that a candidate learned from; of more there is no last fit."""
 LAST_SHARE = 0.2
 """Share of the budget that is left to pack a model and to judge it, if there was none before."""
 
@@ -70,17 +72,19 @@ class Clock:
             self.slowness += 0.3 * (seen - self.slowness)
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
-        """Return the seconds that the last fits need: the best candidates, on all rows."""
-        growth = float(max(1.0, self.n_rows / max(1.0, self.n_rows_a_fold)) ** 1.3)
+        """Return the seconds that the last fits of the best candidates need; who takes too long gets none."""
         overhead = self.besides_s(candidates)
         known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
         pool = [one for one in known if one.is_whole] or known
         best = sorted(pool, key=lambda one: -self.sign * (one.mean((0,)) or 0.0))[:N_REFITTED]
-        fits = [one.fit_s * growth + CHECK_S * self.slowness for one in best]
-        if not fits:
-            return overhead
-        total = self.end - self.started
-        return overhead + min(max(max(fits), sum(fits) / self.n_workers), MOST_REFITTING * total)
+        most = MOST_REFITTING * (self.end - self.started)
+        fits = [self.refit_s(one) + CHECK_S * self.slowness for one in best if self.refit_s(one) <= most]
+        return overhead + (min(max(max(fits), sum(fits) / self.n_workers), most) if fits else 0.0)
+
+    def refit_s(self, one: Candidate) -> float:
+        """Return the seconds that a candidate's fit on all rows is expected to take; 0 where there is none."""
+        ratio = self.n_rows / max(1.0, self.n_rows_a_fold)
+        return one.fit_s * float(max(1.0, ratio) ** 1.3) if ratio <= MOST_GROWTH else 0.0
 
     def besides_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that a champion needs beside its fit: export, checks, description, packing."""

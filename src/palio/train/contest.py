@@ -20,9 +20,9 @@ from palio import measure, model, split
 from palio.core import ids
 from palio.core.errors import ConflictError, InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import LearningCurve, Parts, Run, Schema, Search, SearchPlan, Snapshot, Task
+from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
-from palio.train import earlier, explaining, finals, learning
+from palio.train import earlier, explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
 from palio.train.clock import Clock
 from palio.train.cutting import Cut, cut_rows
@@ -30,12 +30,12 @@ from palio.train.drive import Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.family import Family, calm_threads, reads
+from palio.train.entrants import entrants_of
+from palio.train.family import Family, calm_threads
 from palio.train.field import Field
 from palio.train.how import PLAINLY, How
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
-from palio.train.table import FAMILIES, load_family
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -120,10 +120,10 @@ def search(
         raise InputError(f"budget_s: got {budget_s:g}, must be more than 0", hint="give the search some seconds")
     task = msgspec.structs.replace(task, metric=task.metric if metric == "auto" else metric)
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
-    entrants = _entrants(families, task, snapshot.schema)
+    entrants = entrants_of(families, task, snapshot.schema, how.backbone)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
-    cut = cut_rows(store, snapshot, parts, task, how)
+    cut = cut_rows(store, snapshot, parts, task, how, budget_s=None if trials else budget_s)
     terms = _terms(snapshot, parts, task, seed, entrants, cut, how)
     limits = Limits(latency_ms_p99, size_mb, prefer)
     what = {"budget_s": 0.0 if trials else budget_s, "trials": trials, "limits": limits.facts()}
@@ -146,7 +146,8 @@ def search(
             race=race,
             engine=hands,
             spare=spare,
-            n_folds=cut.lesson.n_folds if plan is None else plan.n_folds,
+            n_folds=cut.n_stages if plan is None else plan.n_folds,
+            rungs=cut.rungs,
             n_distinct=cut.n_distinct,
             n_blocks=cut.n_blocks,
             clock=clock,
@@ -176,7 +177,7 @@ def search(
             with warnings.catch_warnings():  # said by Palio when it looks at the target, once and not for every tree
                 warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
                 drive.run()
-                field = dataclasses.replace(field, in_use=drive.n_folds)
+                field = dataclasses.replace(field, in_use=1 if cut.rungs else drive.n_folds)
                 outcome = finals.hold(field, drive.candidates)
             curve = learning.draw(field, drive.candidates, outcome)
         except KeyboardInterrupt:
@@ -197,6 +198,10 @@ def search(
     if curve is not None:
         reasons.append(learning.sentence(curve, terms.metric))
     reasons += _explained(drive, outcome, curve, seconds=time.monotonic() - started)
+    front = pricing.front_of(outcome.runs, sign=terms.sign)
+    prices = pricing.front_told(
+        front, chosen=outcome.chosen, sign=terms.sign, n_folds=field.n_folds, holdout=field.holdout
+    )
     seconds = round(time.monotonic() - started, 3)
     if plan is None:
         steps = tuple(sorted(drive.steps, key=lambda step: step.number))
@@ -225,6 +230,8 @@ def search(
             seconds=seconds,
             learning=curve,
             plan=plan.id,
+            front=tuple(run.id for run in front),
+            prices=tuple(prices),
             gains=tuple(drive.gains),
         ),
     )
@@ -273,7 +280,7 @@ def _race(
         entrants,
         shape,
         terms,
-        n_folds=cut.lesson.n_folds,
+        n_folds=cut.n_stages,
         screens=_cells(cut) > WHOLE_CELLS,
         most=trials or None,
         earlier=[(one.family, one.params) for one in known],
@@ -316,38 +323,19 @@ def _announced(entrants: Sequence[Family], cut: Cut) -> str:
     """Say what is going to be tried, and how it is scored."""
     names = listed([family.name for family in entrants], at_most=12)
     if cut.n_blocks > 1:
-        return f"{names} compete, one fit each scored on {counted(len(cut.lesson.rows['score 0']), 'validation row')}."
+        rows = cut.lesson.rows
+        n_learned, n_scored = len(rows["learn 0"]), counted(len(rows["score 0"]), "validation row")
+        if cut.rungs:
+            n_first = len(rows[f"{cut.rungs[0]} 0"])
+            return (
+                f"{names} compete on {n_first:,} rows, the best of them on {n_learned:,} of {cut.n_train:,}, scored on "
+                f"{n_scored}."
+            )
+        some = "" if n_learned == cut.n_train else f" on {n_learned:,} of {cut.n_train:,} rows"
+        return f"{names} compete, one fit each{some} scored on {n_scored}."
     repeats = cut.lesson.n_folds // max(1, cut.n_distinct)
     often = f", {repeats} times over" if repeats > 1 else ""
     return f"{names} compete, scored on {counted(cut.n_distinct, 'fold')}{often}."
-
-
-def _entrants(wanted: Sequence[str | Family], task: Task, schema: Schema) -> list[Family]:
-    """Return the families that compete, the dummy first."""
-    names = list(wanted) or list(FAMILIES)
-    families = [load_family(name) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
-    is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
-    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
-        raise _unread(schema)
-    if not fit:
-        raise InputError(
-            f"families {', '.join(f.name for f in families)}: none can do {task.kind} on {schema.modality} data",
-            hint="leave [train] families empty to let all compete that can",
-        )
-    others = [family for family in fit if family.name != "dummy"]
-    return [load_family("dummy"), *others]
-
-
-def _unread(schema: Schema) -> InputError:
-    """Say that no family reads what the features are, before anything is tried."""
-    names = listed(f"`{column.name}`" for column in schema.features)
-    return InputError(
-        f"train: every feature is an image ({names}), and no family reads that: nothing was tried, and no look was "
-        "spent",
-        hint="add columns of numbers or categories",
-        facts={"modality": schema.modality},
-    )
 
 
 def _terms(
@@ -361,6 +349,7 @@ def _terms(
         "how": how,
         "families": [family.name for family in entrants],
         "folds": [cut.lesson.n_folds, cut.n_distinct, cut.n_blocks],
+        "learned": [len(cut.lesson.rows[f"{rung} 0"]) for rung in cut.rungs or ("learn",)],
         "versions": model.versions() | {"optuna": metadata.version("optuna")},
     }
     return Terms(parts=parts.id, task=task, metric=task.metric, seed=seed, inputs=ids.digest_of(inputs))

@@ -18,16 +18,25 @@ from palio.train import learning
 from palio.train.family import Array, Examples
 from palio.train.how import How
 from palio.train.lessons import Lesson
+from palio.train.work import thinned
 
 if TYPE_CHECKING:
     from palio.store import Store
 
 HOLDOUT_ROWS = 100_000
 """From so many training rows on, one fit that is scored on the validation part replaces cross-validation."""
+RUNG_ROWS = 50_000
+"""With four times as many training rows and more, candidates first learn from so many; the best of them from all."""
+CELLS_A_SECOND = 150_000
+"""All: as many as this many cells for each second of the budget."""
+SCORED_ROWS = 50_000
+"""Rows of a holdout that are scored, at most."""
 N_BLOCKS = 10
 """Blocks of rows that one large holdout is scored in, so that scores have a spread."""
 REPEATED = ((250, 4), (700, 3), (2_000, 2))
 """Rows up to which cross-validation is repeated, and how often it is made."""
+FEWEST_OF_A_CLASS = 10
+"""Of each class so many rows are learned from, where there are as many: more than its share, where that is less."""
 _PARTS: tuple[Part, Part] = ("train", "validation")
 TINY = 1e-12
 
@@ -42,10 +51,21 @@ class Cut:
     """Blocks that a fold is scored in; more than one: a holdout."""
     n_distinct: int
     """Folds of one cross-validation; `lesson` holds those of its repetitions, too."""
+    rungs: tuple[str, ...] = ()
+    """Of a holdout of many rows: key of the rows that all candidates learn from first, then of those for the best."""
+
+    @property
+    def n_stages(self) -> int:
+        """How often a candidate is gone on with, at most: over folds, or over rungs."""
+        return len(self.rungs) or self.lesson.n_folds
 
 
-def cut_rows(store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: How) -> Cut:
+def cut_rows(
+    store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: How, *, budget_s: float | None = None
+) -> Cut:
     """Read train and validation, and cut them for cross-validation, repeated where there are few; or for one holdout.
+
+    With many rows a search of `budget_s` seconds learns from some of them; None: from all.
 
     Raises:
         InputError: there are no rows to train on, or the weights of rows are no weights.
@@ -56,11 +76,11 @@ def cut_rows(store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: Ho
         raise InputError("train: the training part has no rows", hint="bring more labelled rows")
     everything = weighted(_both(train, validation), how)
     if n_train >= HOLDOUT_ROWS and n_validation:
-        rows = np.arange(n_train + n_validation)
-        held = {"learn 0": rows[:n_train], "score 0": rows[n_train:]}
-        return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1)
+        held, rungs = _held_out(everything, n_train, budget_s)
+        return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1, rungs)
     n_rows = n_train + n_validation
-    n_repeats = 1 if parts.method == "time" else next((n for most, n in REPEATED if n_rows <= most), 1)
+    is_dear = everything.schema.modality == "image"
+    n_repeats = 1 if parts.method == "time" or is_dear else next((n for most, n in REPEATED if n_rows <= most), 1)
     found: dict[str, Array] = {}
     n_distinct = 0
     for repeat in range(n_repeats):
@@ -73,6 +93,34 @@ def cut_rows(store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: Ho
             number = len(found) // 2
             found |= {f"learn {number}": learned, f"score {number}": scored}
     return Cut(Lesson(everything, found | _parts_of(everything, found, n_distinct, parts)), n_train, 1, n_distinct)
+
+
+def _held_out(everything: Examples, n_train: int, budget_s: float | None) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Return the rows of a holdout, and the rungs on which candidates learn from ever more of them."""
+    n_rows = len(everything.target)
+    scored = n_train + thinned(n_rows - n_train, SCORED_ROWS)
+    most = n_train
+    if budget_s is not None:
+        most = int(CELLS_A_SECOND * budget_s / max(1, everything.shape.n_features))
+        most = min(n_train, max(most, HOLDOUT_ROWS))
+    held = {"learn 0": _some_rows(everything, n_train, most), "score 0": scored}
+    if most < 4 * RUNG_ROWS:
+        return held, ()
+    return held | {"first 0": _some_rows(everything, n_train, RUNG_ROWS)}, ("first", "learn")
+
+
+def _some_rows(everything: Examples, n_train: int, most: int) -> Array:
+    """Return positions of about so many training rows, evenly spaced; of rare classes some more."""
+    if most >= n_train:
+        return np.arange(n_train)
+    is_taken = np.zeros(n_train, bool)
+    is_taken[np.linspace(0, n_train - 1, most).astype(np.int64)] = True
+    if everything.task.kind == "classification":
+        truth = everything.target[:n_train]
+        counts = np.bincount(truth[is_taken], minlength=len(everything.task.classes))
+        for label in np.flatnonzero(counts < FEWEST_OF_A_CLASS):
+            is_taken[np.flatnonzero(truth == label)[:FEWEST_OF_A_CLASS]] = True
+    return np.flatnonzero(is_taken)
 
 
 def _parts_of(everything: Examples, held: dict[str, Array], n_folds: int, parts: Parts) -> dict[str, Array]:
@@ -88,7 +136,7 @@ def _parts_of(everything: Examples, held: dict[str, Array], n_folds: int, parts:
 
 def _examples(store: Store, snapshot: Snapshot, parts: Parts, task: Task, part: Part) -> Examples:
     frame = split.read(store, snapshot, parts, part)
-    return Examples(frame, data.target_array(frame, task), snapshot.schema, task)
+    return Examples(frame, data.target_array(frame, task), snapshot.schema, task, blobs=store.blobs)
 
 
 def _both(train: Examples, validation: Examples) -> Examples:
@@ -98,7 +146,8 @@ def _both(train: Examples, validation: Examples) -> Examples:
     if not len(validation.target):
         return train
     frame = polars.concat([train.frame, validation.frame]).rechunk()
-    return Examples(frame, np.concatenate([train.target, validation.target]), train.schema, train.task)
+    target = np.concatenate([train.target, validation.target])
+    return dataclasses.replace(train, frame=frame, target=target)
 
 
 def weighted(examples: Examples, how: How) -> Examples:

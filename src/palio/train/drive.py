@@ -19,7 +19,7 @@ from palio.train import trial
 from palio.train.clock import Clock
 from palio.train.engine.base import Engine
 from palio.train.orders import Order, Outcome
-from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, Candidate, Race, Rerun, Step
+from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, VERY_MANY_CLASSES, Candidate, Race, Rerun, Step
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ FEWEST_FOLDS, N_COMPARED, WHOLE_SHARE = 2, 5, 0.6
 """There are as many folds as the five best candidates can be fitted on in this share of the time, and at least two."""
 MOST_OF_ALL = 0.5
 """Share of the time left that one candidate may take for all its folds."""
+MANY_SHARE = 0.15
+"""Share of the time left, of all workers, that one fold may take of a table of very many classes."""
+RUNG_SHARE = 0.3
+"""Share of the time left, of all workers, that a candidate may take to learn from all rows after it did from some."""
 SETTLED_BY = 0.1
 """Until this share of the budget is over, the first families that learn are waited for to know what a fold takes."""
 SLOWER = 1.2
@@ -68,6 +72,8 @@ class Drive:
     """There may be time for all folds of every candidate: the clock decides."""
     is_tiny: bool = False
     """A fold has so few rows that it says little."""
+    rungs: tuple[str, ...] = ()
+    """Of a holdout of many rows: what candidates learn from first, and then; a step's fold is the place of its rung."""
     budget_s: float = 0.0
     """What the search is known by; 0: none."""
     candidates: dict[int, Candidate] = field(default_factory=dict)
@@ -211,7 +217,11 @@ class Drive:
                 a_fold = self.clock.fold_limit_s()
                 if step.number < N_WITH_GRAPH:
                     a_fold = max(a_fold, SOON_SHARE * (self.clock.ends - self.clock.started))
+                elif len(self.terms.task.classes) >= VERY_MANY_CLASSES:  # all is slow then, and most cannot hurry
+                    a_fold = max(a_fold, MANY_SHARE * left * self.clock.n_workers)
                 limit = min(a_fold * len(step.folds), left * (MOST_OF_ALL if len(step.folds) > 1 else 1.0))
+            elif self.rungs:
+                limit = min(left, max(self.clock.fold_limit_s(), RUNG_SHARE * left * self.clock.n_workers))
             else:
                 limit = candidate.fit_s * SLOWER * len(step.folds)
             if left < LEAST_LEFT_S or limit > left:
@@ -219,16 +229,21 @@ class Drive:
         return Order(
             number=step.number,
             family=step.family,
-            params=step.params,
+            params=candidate.asked if self.rungs and step.planned is None else step.params,
             seed=step.seed,
-            folds=step.folds,
-            curves={} if is_new else dict(candidate.curves),
+            folds=self._scored(step),
+            rows=self.rungs[step.folds[0]] if self.rungs else "learn",
+            curves={} if is_new or self.rungs else dict(candidate.curves),
             lengths=() if step.planned is None else step.planned.lengths,
             metrics=self.terms.metrics,
             n_blocks=self.n_blocks,
-            limit_s=limit if is_new or limit is None else 2 * limit + 1,
+            limit_s=limit if is_new or self.rungs or limit is None else 2 * limit + 1,
             wants_graph=step.number < N_WITH_GRAPH or self._is_short() or step.folds[-1] >= self.n_folds - 1,
         )
+
+    def _scored(self, step: Step) -> tuple[int, ...]:
+        """Return the folds of the lesson that a step is scored on: on every rung the only one."""
+        return (0,) if self.rungs else step.folds
 
     def _is_short(self) -> bool:
         """Tell whether there may be no time for a last fit, so that each model of a fold must be able to serve."""
@@ -263,8 +278,9 @@ class Drive:
         if self.clock is not None:
             self.clock.take_in(outcome)
         self.is_cut |= outcome.status == "late"
-        trial.take_in(candidate, step, outcome)
-        if candidate.whole_at is None and len(candidate.scores) >= self.n_folds:
+        trial.take_in(candidate, dataclasses.replace(step, folds=self._scored(step)), outcome)
+        is_whole = step.folds[-1] >= self.n_folds - 1 if self.rungs else len(candidate.scores) >= self.n_folds
+        if candidate.whole_at is None and is_whole and outcome.status == "done":
             candidate.whole_at = step.number
         if step.planned is not None and step.planned.latency_ms and candidate.cost is not None:
             p50, p99 = step.planned.latency_ms
@@ -308,5 +324,5 @@ class Drive:
             )
         mean = candidate.mean()
         told = "–" if mean is None else measure.figure(mean)
-        how = "" if candidate.is_whole else " on the first fold"
+        how = "" if candidate.is_whole else " learned from a part of the rows" if self.rungs else " on the first fold"
         return f"{head}: {self.terms.metric} {told}{how}, {candidate.seconds:.1f} s."

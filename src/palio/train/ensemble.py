@@ -5,24 +5,27 @@ Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, ICML (ensemble selection
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from palio.core.records import Task
+from palio import model
+from palio.core.records import Layer, Task
 from palio.train.family import Array
+from palio.train.mixed_losses import loss_of
 from palio.train.work import score_numbers
 
+MIX, STACK, PRUNED = MIXES = "ensemble", "stacked ensemble", "pruned ensemble"
+"""Families of mixes: weighed greedily, stacked by a linear layer, and as few members as do nearly as well."""
 MAX_MEMBERS = 6
 """Each costs time to fit, to answer and to carry about; a seventh hardly ever brings anything (LOG.md)."""
 N_PICKS = 30
-"""Picks of one member each; its weight is how often it was picked."""
+"""Picks of one member each, at most; its weight is how often it was picked."""
 MAX_ROWS = 20_000
 """Rows on which weights are found; more cost time and change them by little."""
 LEAST_GAIN = 1e-6
-"""A pick that makes the loss smaller by a smaller share than this ends the search for weights."""
-TINY = 1e-15
+"""A pick that makes the loss smaller by a smaller share than this is not taken."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,38 @@ class Unseen:
 
 
 @dataclass(frozen=True)
-class Mix:
-    """Members and their weights."""
+class Recipe:
+    """How answers of members become one."""
 
     weights: Mapping[int, float]
-    """Number of the candidate → weight; they add up to 1."""
+    """Number of the candidate → weight; they add up to 1 unless they were stacked."""
+    layer: Layer | None = None
+    """What stacks probabilities; None: the weighted sum is the answer."""
+
+    def of(self, answers: Mapping[int, Array], rows: Array) -> Array:
+        """Return the answer on some rows, of shape (n_rows, n_classes) or (n_rows, 1)."""
+        parts = [answers[number][rows] for number in self.weights]
+        if self.layer is not None:
+            return model.stacked(parts, list(self.weights.values()), self.layer)
+        total: Array = sum(weight * part for weight, part in zip(self.weights.values(), parts, strict=True))  # type: ignore[assignment]
+        return total
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A recipe, and how good it is."""
+
+    recipe: Recipe
     scores: tuple[float, ...]
-    """Score of each block of each fold, with weights that were found on the other folds."""
+    """Score of each block of each fold, with a recipe that was found on the other folds."""
     ties: tuple[float, ...]
     answers: Array
-    """On all rows of `Unseen`, with weights that were found on the other folds."""
+    """On all rows of `Unseen`, with a recipe that was found on the other folds."""
+
+    @property
+    def weights(self) -> Mapping[int, float]:
+        """Number of the candidate → weight."""
+        return self.recipe.weights
 
 
 @dataclass(frozen=True)
@@ -77,16 +102,12 @@ class Price:
     size_mb: float = 0.0
 
 
-def mix(
-    answers: Mapping[int, Array],
-    unseen: Unseen,
-    *,
-    task: Task,
-    metrics: tuple[str, str],
-    prices: Mapping[int, Price] | None = None,
-    most: Price | None = None,
-) -> Mix | None:
-    """Find weights that suit the metric; None if no mix is better than the best member alone.
+Find = Callable[[Array, Recipe], Recipe]
+"""Rows (a mask) and the recipe that greedy weights make on them → a recipe that is found on those rows."""
+
+
+class Library:
+    """Candidates that may be mixed, by their answers on rows that their fits had not seen.
 
     Args:
         answers: Number of the candidate → its answers on the rows of `unseen`, shape (n, n_classes) or (n, 1).
@@ -96,20 +117,56 @@ def mix(
         prices: What each member costs.
         most: What all members together may cost.
     """
-    numbers = sorted(number for number in answers if _is_within(_sum_of([number], prices), most))
-    if len(numbers) < 2:
-        return None
-    answers = {number: answers[number] for number in numbers}
-    loss = loss_of(task, metrics[0])
-    picked = _weights(answers, unseen, np.ones(len(unseen.rows), dtype=bool), loss, prices, most)
-    if len(picked) < 2:
-        return None
-    mixed = np.empty_like(answers[numbers[0]], dtype=np.float64)
-    for here, others in unseen.apart():
-        found = _weights(answers, unseen, others, loss, prices, most) if others.any() else picked
-        mixed[here] = sum(weight * answers[number][here] for number, weight in found.items())
-    scores, ties = score_blocks(mixed, unseen, task=task, metrics=metrics)
-    return Mix(picked, scores, ties, mixed)
+
+    def __init__(
+        self,
+        answers: Mapping[int, Array],
+        unseen: Unseen,
+        *,
+        task: Task,
+        metrics: tuple[str, str],
+        prices: Mapping[int, Price] | None = None,
+        most: Price | None = None,
+    ) -> None:
+        numbers = sorted(number for number in answers if _is_within(sum_of([number], prices), most))
+        self.answers = {number: answers[number] for number in numbers}
+        self.unseen, self.task, self.metrics = unseen, task, metrics
+        self.prices, self.most = prices, most
+        self.loss = loss_of(task, metrics[0])
+        self._cuts = list(unseen.apart())
+        self._found: dict[int, Recipe] = {}
+
+    def mix(self) -> Mix | None:
+        """Weigh greedily; None if no mix is better than the best member alone."""
+        return self.judge(lambda rows, greedy: greedy)  # noqa: ARG005
+
+    def judge(self, find: Find) -> Mix | None:
+        """Find a recipe on all rows, and judge it by those that are found on all folds but the one that is answered.
+
+        None if a recipe has fewer than two members.
+        """
+        whole = np.ones(len(self.unseen.rows), dtype=bool)
+        if len(self.answers) < 2:
+            return None
+        greedy = self._greedy(-1, whole)
+        if len(greedy.weights) < 2 or len((recipe := find(whole, greedy)).weights) < 2:
+            return None
+        mixed = np.empty_like(next(iter(self.answers.values())), dtype=np.float64)
+        for place, (here, others) in enumerate(self._cuts):
+            known = others.any()
+            mixed[here] = (find(others, self._greedy(place, others)) if known else recipe).of(self.answers, here)
+        scores, ties = score_blocks(mixed, self.unseen, task=self.task, metrics=self.metrics)
+        return Mix(recipe, scores, ties, mixed)
+
+    def thinned(self, rows: Array) -> Array:
+        """Return positions of the rows that recipes are found on: not all, where they are very many."""
+        places = np.flatnonzero(rows)
+        return places[:: max(1, -(-len(places) // MAX_ROWS))]
+
+    def _greedy(self, place: int, rows: Array) -> Recipe:
+        if place not in self._found:
+            self._found[place] = Recipe(_weights(self, self.thinned(rows)))
+        return self._found[place]
 
 
 def score_blocks(
@@ -126,32 +183,29 @@ def score_blocks(
     return tuple(scores), tuple(ties)
 
 
-def _weights(
-    answers: Mapping[int, Array],
-    unseen: Unseen,
-    rows: Array,
-    loss: Loss,
-    prices: Mapping[int, Price] | None,
-    most: Price | None,
-) -> dict[int, float]:
-    """Pick members one at a time, each time the one that makes the loss of the mean smallest."""
-    places = np.flatnonzero(rows)
-    places = places[:: max(1, -(-len(places) // MAX_ROWS))]
-    truth = unseen.truth[places]
-    table = {number: loss.reduce(truth, answers[number][places]) for number in sorted(answers)}
+def _weights(library: Library, places: Array) -> dict[int, float]:
+    """Pick members one at a time, each time the one that makes the loss of the mean smallest.
+
+    Where no pick helps, those so far count twice, so that the next ones are smaller steps: beside a member that is much
+    better than all others two equal parts are worse than it alone, and nine to one may be better.
+    """
+    truth, loss = library.unseen.truth[places], library.loss
+    prices, most = library.prices, library.most
+    table = {number: loss.reduce(truth, answers[places]) for number, answers in library.answers.items()}
     picks: dict[int, int] = {}
     total = np.zeros_like(next(iter(table.values())))
     best = np.inf
-    for n_picked in range(N_PICKS):
+    while (n_picks := sum(picks.values())) < N_PICKS:
         open_to = [number for number in table if number in picks or _is_affordable(number, picks, prices, most)]
-        losses = {number: loss.of(truth, (total + table[number]) / (n_picked + 1)) for number in open_to}
+        losses = {number: loss.of(truth, (total + table[number]) / (n_picks + 1)) for number in open_to}
         number = min(losses, key=lambda one: (losses[one], one))
-        if n_picked and not losses[number] < best - LEAST_GAIN * abs(best):
-            break
-        best = losses[number]
-        picks[number] = picks.get(number, 0) + 1
-        total = total + table[number]
-    n_picks = sum(picks.values())
+        if not picks or losses[number] < best - LEAST_GAIN * abs(best):
+            best = losses[number]
+            picks[number] = picks.get(number, 0) + 1
+            total = total + table[number]
+        else:
+            picks = {number: 2 * count for number, count in picks.items()}
+            total = 2 * total
     return {number: count / n_picks for number, count in sorted(picks.items())}
 
 
@@ -160,83 +214,17 @@ def _is_affordable(
 ) -> bool:
     if len(picks) >= MAX_MEMBERS:
         return False
-    return _is_within(_sum_of([*picks, number], prices), most)
+    return _is_within(sum_of([*picks, number], prices), most)
 
 
-def _sum_of(numbers: Sequence[int], prices: Mapping[int, Price] | None) -> Price:
+def sum_of(numbers: Iterable[int], prices: Mapping[int, Price] | None) -> Price:
+    """Return what members cost together."""
     all_of = [(prices or {}).get(number, Price()) for number in numbers]
     return Price(sum(one.latency_ms for one in all_of), sum(one.size_mb for one in all_of))
 
 
 def _is_within(price: Price, most: Price | None) -> bool:
     return most is None or (price.latency_ms <= most.latency_ms and price.size_mb <= most.size_mb)
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What weights make small. It reads a few columns of the answers only: with 200 classes all would take minutes."""
-
-    reduce: Callable[[Array, Array], Array]
-    """Truth and answers → the columns of the answers that count, shape (n, k) or (n,)."""
-    of: Callable[[Array, Array], float]
-    """Truth and those columns, of a mix the mean of its members' → loss."""
-
-
-def loss_of(task: Task, metric: str) -> Loss:
-    """Return what weights make small for a metric: itself where it is quick and smooth, else a proper relative."""
-    if task.kind == "regression":
-        return Loss(_values, _absolute if metric in ("mae", "median_absolute_error") else _squared)
-    if metric == "roc_auc" and len(task.classes) == 2:
-        return Loss(_second, _not_ranked)
-    if metric == "brier":
-        return Loss(_all, _brier)
-    return Loss(_of_the_truth, _log_loss)
-
-
-def _values(truth: Array, answers: Array) -> Array:  # noqa: ARG001
-    return np.asarray(answers[:, 0], np.float64)
-
-
-def _second(truth: Array, answers: Array) -> Array:  # noqa: ARG001
-    return np.asarray(answers[:, 1], np.float64)
-
-
-def _all(truth: Array, answers: Array) -> Array:  # noqa: ARG001
-    return np.asarray(answers, np.float64)
-
-
-def _of_the_truth(truth: Array, answers: Array) -> Array:
-    return np.asarray(answers[np.arange(len(truth)), truth], np.float64)
-
-
-def _squared(truth: Array, values: Array) -> float:
-    return float(np.mean((values - truth) ** 2))
-
-
-def _absolute(truth: Array, values: Array) -> float:
-    return float(np.mean(np.abs(values - truth)))
-
-
-def _log_loss(truth: Array, shares: Array) -> float:  # noqa: ARG001
-    return float(-np.mean(np.log(np.maximum(shares, TINY))))
-
-
-def _brier(truth: Array, answers: Array) -> float:
-    return float(np.mean((answers**2).sum(axis=1) - 2 * answers[np.arange(len(truth)), truth] + 1))
-
-
-def _not_ranked(truth: Array, shares: Array) -> float:
-    """Return 1 - ROC AUC."""
-    order = np.argsort(shares, kind="stable")
-    values, is_second = shares[order], truth[order] == 1
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    ends = np.r_[starts[1:], len(values)]
-    ranks = np.repeat((starts + ends + 1) / 2, ends - starts)
-    n_second = int(is_second.sum())
-    n_first = len(values) - n_second
-    if not n_first or not n_second:
-        return 1.0
-    return float(1.0 - (ranks[is_second].sum() - n_second * (n_second + 1) / 2) / (n_first * n_second))
 
 
 def rivals(scores: Mapping[int, float], *, most: int, sign: float) -> Sequence[int]:

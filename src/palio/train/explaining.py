@@ -13,6 +13,8 @@ HARDLY = 0.02
 """A gain of a smaller share than this of all that was gained over the constant answer is hardly one."""
 BY_HEART = 0.3
 """Where so much of what is known of rows that were learned from is not known of others, much was learned by heart."""
+LITTLE = 0.1
+"""Where no more than this share is, little was learned by heart."""
 ALIKE = 0.03
 """Where no more than this share is, seen and unseen rows are known alike."""
 
@@ -75,11 +77,20 @@ def fit_told(run: Run, *, simplest: float | None, curve: LearningCurve | None, s
     if lost > BY_HEART * known:
         remedy = "more rows would help" if rises else "more rows, or fewer and better columns, may help"
         return [f"Much of what {run.family} knows it knows by heart ({scores}): {remedy}."]
-    if lost < ALIKE * known and not rises:
+    lacks = (1.0 if sign > 0 else 0.0) * sign - sign * run.cv_score  # to a perfect score
+    if lost < ALIKE * known and lost < BY_HEART * lacks and not rises:
         return [
             f"{run.family} knows seen and unseen rows alike ({scores}): what it lacks is in no column it was given."
         ]
-    return [f"{run.family} scores {scores}: it learned the pattern, and little by heart."]
+    told = f"{run.family} keeps {_percent(1.0 - lost / known)} of its lead over the constant answer on rows it did not "
+    told += f"learn from ({scores})"
+    if lost < LITTLE * known:
+        return [f"{told}: it learned the pattern, and little by heart."]
+    return [f"{told}: most of it is pattern, some was learned by heart{'; more rows would help' if rises else ''}."]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def criteria_of(run: Run, n_rows: int) -> Criteria | None:

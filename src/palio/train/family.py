@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from palio.model import GraphBuilder, Outputs, Preprocessing, PreprocessingOptions, Style
+    from palio.store import Blobs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = dict[str, Array]
@@ -88,9 +90,15 @@ class Examples:
     """What each row counts, shape (n_rows,), mean 1; None: all the same."""
     objective: Objective = "auto"
     """What a fit makes small; `auto`: what suits the metric (`objective_of`). A family that cannot takes its own."""
+    blobs: Blobs | None = field(default=None, repr=False, compare=False)
+    """Where the bytes of pictures are that rows name by their identity."""
+    folder: Path | None = field(default=None, repr=False, compare=False)
+    """Where what is computed of rows is kept for all workers of a search; None: nowhere."""
     _fitted: dict[Any, Preprocessing] = field(default_factory=dict, repr=False, compare=False)
     _matrices: dict[int, tuple[Preprocessing, Array]] = field(default_factory=dict, repr=False, compare=False)
     _feeds: Feeds = field(default_factory=dict, repr=False, compare=False)
+    computed: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
+    """What costs much and was computed of all rows, e.g. what a backbone sees in their pictures."""
     made: dict[str, PreprocessingOptions | None] = field(default_factory=dict, repr=False, compare=False)
     """Style of features → numbers of two columns that surely help on these rows; kept once they were sought."""
 
@@ -102,7 +110,7 @@ class Examples:
     def feeds(self) -> Feeds:
         """Return the rows as a graph takes them: one array of shape (n_rows, 1) per input."""
         if not self._feeds:
-            self._feeds.update(model.feeds_from_frame(self.frame, self.schema))
+            self._feeds.update(model.feeds_from_frame(self.frame, self.schema, self.blobs))
         return self._feeds
 
     def preprocessing(self, style: Style, options: PreprocessingOptions | None = None) -> Preprocessing:
@@ -138,6 +146,13 @@ class Examples:
             self._matrices[id(preprocessing)] = found
         return found[1]
 
+    def whole(self) -> tuple[Examples, Array | None]:
+        """Return the examples that these were taken from, and their positions there; themselves and None if from none.
+
+        What is computed of each row alone is best computed of all, once.
+        """
+        return self, None
+
     def take(self, rows: Array) -> Examples:
         """Return the examples at the given positions. Their rows are copied when they are asked for, and not kept."""
         return _Taken(self, np.asarray(rows))
@@ -152,7 +167,8 @@ class _Taken(Examples):
             whole = whole._whole
         weights = None if whole.weights is None else whole.weights[rows]
         known = {"target": whole.target[rows], "schema": whole.schema, "task": whole.task}
-        known |= {"weights": weights, "objective": whole.objective, "_fitted": {}, "_matrices": {}, "made": {}}
+        known |= {"weights": weights, "objective": whole.objective, "blobs": whole.blobs, "folder": whole.folder}
+        known |= {"_fitted": {}, "_matrices": {}, "made": {}, "computed": {}}
         for name, value in {**known, "_whole": whole, "_rows": rows}.items():
             object.__setattr__(self, name, value)
 
@@ -161,9 +177,13 @@ class _Taken(Examples):
         """The rows."""
         return self._whole.frame[self._rows]
 
+    def whole(self) -> tuple[Examples, Array | None]:
+        """Return the examples that these were taken from, and their positions there."""
+        return self._whole, self._rows
+
     def feeds(self) -> Feeds:
         """Return the rows as a graph takes them."""
-        return model.feeds_from_frame(self.frame, self.schema)
+        return model.feeds_from_frame(self.frame, self.schema, self.blobs)
 
     if TYPE_CHECKING:
         _whole: Examples

@@ -10,7 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.core.progress import Progress
-from palio.core.records import Calibration, Run, SearchPlan, Snapshot
+from palio.core.records import Calibration, Layer, Run, SearchPlan, Snapshot
 from palio.train import ensemble
 from palio.train.choice import Limits
 from palio.train.clock import Clock
@@ -93,6 +93,8 @@ class Finalist:
     rows: Array
     folds: tuple[int, ...]
     """Those that it was scored on."""
+    layer: Layer | None = None
+    """What stacks the probabilities of its members; None: their weighted sum is the answer."""
     calibration: Calibration | None = None
     """How its probabilities are corrected; `answers` are corrected so."""
     threshold: float | None = None

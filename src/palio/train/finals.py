@@ -1,4 +1,4 @@
-"""Hold the final: choose among candidates and a mix of them, and pack the one that is taken."""
+"""Hold the final: choose among candidates and mixes of them, and pack the one that is taken."""
 
 from __future__ import annotations
 
@@ -11,31 +11,22 @@ import msgspec
 import numpy as np
 
 from palio import measure
-from palio.core import ids
 from palio.core.errors import PalioError
-from palio.core.records import Cost, Member, Run
-from palio.core.words import counted
-from palio.train import calibration, ensemble, failures, threshold
-from palio.train.champion import Champion, Made, differs, params_of
-from palio.train.choice import Limits, choose, resampled_error
-from palio.train.explaining import criteria_of
+from palio.core.records import Run
+from palio.train import calibration, ensemble, failures, mixing, threshold
+from palio.train.champion import Champion, Made, differs
+from palio.train.choice import choose, resampled_error
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
+from palio.train.finalists import run_of, single, validation
 from palio.train.optimism import judged
 from palio.train.race import HOPELESS_SHARE, Candidate
-from palio.train.trial import UNDEFINED
-from palio.train.work import line_of, score_numbers
+from palio.train.work import line_of
 
-MIX = "ensemble"
-"""Family of a mix of candidates."""
-MIX_MOST = ensemble.Price(latency_ms=0.9, size_mb=9.0)
-"""What all members of a mix may cost for one row: beyond it quality is bought too dear."""
 N_CORRECTED = 3
-"""Finalists whose probabilities are corrected, if that helps: the best."""
+"""Single finalists whose probabilities are corrected, if that helps: the best. Those of mixes are, too."""
 PROBABILITY_METRICS = ("log_loss", "brier", "calibration_error")
 """Metrics of probabilities as such; the others look at their order, or at the class."""
-MAX_MIXED = 24
-"""Candidates that weights are sought for, at most: the best."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,7 @@ class Final:
 
 
 def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
-    """Choose among the best of each family and a mix, fit the one that is chosen on all rows, and pack it.
+    """Choose among the best of each family and mixes, fit the one that is chosen on all rows, and pack it.
 
     A candidate whose graph does not agree with its library is out, and the next one is taken. A member whose last fit
     would break the budget stays as it learned from the rows of a fold.
@@ -83,7 +74,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         ranking.sort(key=lambda one: one.run.id != field.plan.chosen)  # type: ignore[union-attr]
     made, finalist, out = _first_packed(field, candidates, [*ranking, *_last_resorts(field, candidates, ranking)])
     runs = {
-        run.id: msgspec.structs.replace(run, cost=None) for run in (_run_of(field, one) for one in candidates.values())
+        run.id: msgspec.structs.replace(run, cost=None) for run in (run_of(field, one) for one in candidates.values())
     }
     runs |= {one.run.id: one.run for one in found} | {made.run.id: made.run}
     return Final(
@@ -102,7 +93,7 @@ def _last_resorts(field: Field, candidates: Mapping[int, Candidate], ranking: Se
     sign = field.terms.sign
     for one in sorted(ready, key=lambda one: (one.family == "dummy", -sign * (one.mean() or 0.0), one.number)):
         if all(parity.passed for parity in one.parity):
-            made = _single(field, one, sorted(one.answers))
+            made = single(field, one, sorted(one.answers))
             if made.run.id not in {known.run.id for known in ranking}:
                 yield made
 
@@ -145,43 +136,8 @@ def _first_packed(
     raise last or PalioError("train: no candidate could be fitted", hint="raise [train] budget_s")
 
 
-def _run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) -> Run:
-    """Say as a record what is known of a candidate, on all folds that it was scored on or on some of them."""
-    terms, family = field.terms, field.families[one.family]
-    folds = sorted(one.scores) if folds is None else folds
-    scores = [score for fold in folds for score in one.scores[fold] if not np.isnan(score)]
-    ties = [tie for fold in folds for tie in one.ties[fold]]
-    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
-    status, reason = "done", ""
-    if one.failed or not scores:
-        status, reason = "failed", one.reason or UNDEFINED
-    elif not one.is_whole:
-        status = "pruned"
-        reason = one.reason or f"others promised more after {counted(len(one.scores), 'fold')}"
-    run = Run(
-        id=ids.digest_of({"inputs": terms.inputs, "family": one.family, "trial": one.number, "params": one.asked}),
-        parts=terms.parts,
-        family=one.family,
-        trial=one.number,
-        params=params_of(family, one),
-        seed=one.seed,
-        metric=terms.metric,
-        status=status,  # type: ignore[arg-type]
-        reason=reason,
-        fold_scores=tuple(scores),
-        cv_score=float(np.mean(scores)) if scores else None,
-        cv_error=spread if np.isfinite(spread) else None,
-        tie_break=float(np.mean(ties)) if ties and np.isfinite(ties).all() else None,
-        n_parameters=one.n_parameters if scores else None,
-        fit_s=round(one.seconds, 3),
-        train=one.seen,
-        cost=None if one.cost is None else msgspec.structs.replace(one.cost, fit_s=round(one.fit_s, 3)),
-    )
-    return msgspec.structs.replace(run, criteria=criteria_of(run, round(field.n_rows / field.growth)))
-
-
 def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finalist]:
-    """Return the best of each family, and a mix; of those scored on all folds, where there are any that learn.
+    """Return the best of each family, and mixes; of those scored on all folds, where there are any that learn.
 
     Where there are none, all are compared on the folds that all of them were scored on.
     """
@@ -195,14 +151,13 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
     best: dict[str, Candidate] = {}
     for one in sorted(whole, key=lambda one: (-sign * (one.mean(folds) or 0.0), one.number)):
         best.setdefault(one.family, one)
-    found = [_single(field, one, folds) for one in best.values() if one.mean(folds) is not None]
-    mixed = _mixed(field, [one for one in whole if one.is_whole and one.family != "dummy"])
-    if mixed is not None:
-        found.append(mixed)
-    if field.terms.task.kind != "classification" or len(folds) < field.in_use:
-        return found
+    found = [single(field, one, folds) for one in best.values() if one.mean(folds) is not None]
     found.sort(key=lambda one: (-sign * (one.run.cv_score or 0.0), one.run.trial))
-    return [_decided(field, _corrected(field, one)) for one in found[:N_CORRECTED]] + found[N_CORRECTED:]
+    mixes = mixing.mixes(field, [one for one in whole if one.is_whole and one.family != "dummy"])
+    if field.terms.task.kind != "classification" or len(folds) < field.in_use:
+        return found + mixes
+    first, others = [*found[:N_CORRECTED], *mixes], found[N_CORRECTED:]
+    return [_decided(field, _corrected(field, one)) for one in first] + others
 
 
 def _decided(field: Field, one: Finalist) -> Finalist:
@@ -230,7 +185,7 @@ def _rescored(
         cv_score=float(np.mean(scores)),
         cv_error=spread if np.isfinite(spread) else None,
         tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
-        validation=_validation(field, one.rows, one.answers, said),
+        validation=validation(field, one.rows, one.answers, said),
         **changes,
     )
 
@@ -271,81 +226,3 @@ def _defined_alike(candidates: Sequence[Candidate], folds: Sequence[int]) -> lis
     places = {one.number: one.defined(folds) for one in candidates}
     most = max(map(len, places.values()), default=0)
     return [one for one in candidates if len(places[one.number]) == most]
-
-
-def _single(field: Field, one: Candidate, folds: Sequence[int]) -> Finalist:
-    rows = np.concatenate([field.lesson.rows[f"score {fold}"] for fold in folds])
-    answers = np.concatenate([one.answers[fold] for fold in folds]).astype(np.float64)
-    run = msgspec.structs.replace(
-        _run_of(field, one, folds), validation=_validation(field, rows, answers), status="done", reason=""
-    )
-    return Finalist(run, {one.number: 1.0}, answers, rows, tuple(folds))
-
-
-def _mixed(field: Field, whole: Sequence[Candidate]) -> Finalist | None:
-    """Mix the best candidates; None if there is nothing to mix."""
-    terms, seen = field.terms, field.unseen()
-    folds = range(field.in_use)
-    by_number = {one.number: one for one in whole if all(fold in one.answers for fold in folds)}
-    means = {number: one.mean(folds) or 0.0 for number, one in by_number.items()}
-    chosen = ensemble.rivals(means, most=MAX_MIXED, sign=terms.sign)
-    answers = {n: np.concatenate([by_number[n].answers[k] for k in folds]) for n in chosen}
-    prices = {n: _price(field, by_number[n].cost) for n in chosen}
-    found = ensemble.mix(answers, seen, task=terms.task, metrics=terms.metrics, prices=prices, most=_most(field.limits))
-    if found is None:
-        return None
-    members = [by_number[n] for n in found.weights]
-    runs = {one.number: _run_of(field, one) for one in members}
-    scores = [score for score in found.scores if not np.isnan(score)]
-    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
-    told = tuple(Member(run=runs[n].id, family=runs[n].family, weight=weight) for n, weight in found.weights.items())
-    costs = [one.cost for one in members if one.cost is not None]
-    run = Run(
-        id=ids.digest_of({"inputs": terms.inputs, "members": told}),
-        parts=terms.parts,
-        family=MIX,
-        trial=max(runs) + 1_000_000,
-        params={"members": [{"family": one.family, "weight": one.weight} for one in told]},
-        seed=terms.seed,
-        metric=terms.metric,
-        status="done",
-        fold_scores=tuple(scores),
-        cv_score=float(np.mean(scores)) if scores else None,
-        cv_error=spread if np.isfinite(spread) else None,
-        tie_break=float(np.mean(found.ties)) if np.isfinite(found.ties).all() else None,
-        n_parameters=sum(one.n_parameters for one in members),
-        fit_s=round(sum(one.seconds for one in members), 3),
-        validation=_validation(field, seen.rows, found.answers),
-        cost=Cost(
-            fit_s=round(sum(one.fit_s for one in members), 3),
-            latency_ms_p50=sum(cost.latency_ms_p50 for cost in costs),
-            latency_ms_p99=sum(cost.latency_ms_p99 for cost in costs),
-            size_mb=sum(cost.size_mb for cost in costs),
-        ),
-        members=told,
-    )
-    return Finalist(run, found.weights, found.answers, seen.rows, tuple(folds))
-
-
-def _price(field: Field, cost: Cost | None) -> ensemble.Price:
-    """Return what a member costs. Where any machine must end the same, no time that was measured may decide."""
-    if cost is None:
-        return ensemble.Price()
-    is_timed = field.clock is not None or field.plan is not None or field.limits.latency_ms_p99 is not None
-    return ensemble.Price(cost.latency_ms_p50 if is_timed else 0.0, cost.size_mb)
-
-
-def _most(limits: Limits) -> ensemble.Price:
-    """Return what a mix may cost: no more than is reasonable, and than is allowed."""
-    latency = MIX_MOST.latency_ms if limits.latency_ms_p99 is None else min(MIX_MOST.latency_ms, limits.latency_ms_p99)
-    size = MIX_MOST.size_mb if limits.size_mb is None else min(MIX_MOST.size_mb, limits.size_mb)
-    return ensemble.Price(latency, size)
-
-
-def _validation(field: Field, rows: Array, answers: Array, said: Array | None = None) -> dict[str, float]:
-    """Score answers on the rows of the validation part; the fits that gave them had not seen those."""
-    here = rows >= field.n_train
-    if not here.any():
-        return {}
-    said = None if said is None else said[here]
-    return score_numbers(field.terms.task, field.lesson.examples.target[rows[here]], answers[here], said=said)

@@ -26,6 +26,8 @@ class How(msgspec.Struct, frozen=True, kw_only=True):
     """From which probability on the second of two classes is said: what suits a metric of classes, `cost`, `none` (the
     likelier class), or `auto`: costs if they are known, else the metric if it is one of classes."""
     costs: Costs = Costs()
+    backbone: str = ""
+    """Pretrained weights that networks start from: a path, or a name on a hub."""
 
     def check(self, task: Task) -> None:
         """Refuse what makes no sense for a task.

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from palio import store
 from palio.core.records import Schema, Task
 from palio.train.family import Array, Examples, Objective
 
@@ -22,13 +23,16 @@ class _Words(msgspec.Struct, frozen=True):
     schema: Schema
     task: Task
     objective: Objective
+    blobs: str
+    """Where the bytes of pictures are; empty: nowhere."""
 
 
 @dataclass(frozen=True)
 class Lesson:
     """All rows that may be learned from, and the positions that belong to each part of them.
 
-    Keys of `rows`: `learn 0`, `score 0`, `quarter 0`, `half 0`, … for each fold, shape (n,) int64.
+    Keys of `rows`: `learn 0`, `score 0`, `quarter 0`, `half 0`, … for each fold, shape (n,) int64; `first 0`: what is
+    learned from before it is known who gets all of `learn 0`.
     """
 
     examples: Examples
@@ -61,7 +65,8 @@ class Lesson:
         if examples.weights is not None:
             np.save(folder / "weights.npy", examples.weights)
         np.savez(folder / "cuts.npz", allow_pickle=False, **dict(self.rows))
-        words = _Words(examples.schema, examples.task, examples.objective)
+        blobs = "" if examples.blobs is None else examples.blobs.place
+        words = _Words(examples.schema, examples.task, examples.objective, blobs)
         (folder / "words.json").write_bytes(msgspec.json.encode(words))
 
 
@@ -78,6 +83,8 @@ def read_lesson(folder: Path) -> Lesson:
         words.task,
         weights=np.load(weights) if weights.exists() else None,
         objective=words.objective,
+        blobs=store.open_blobs(words.blobs, folder) if words.blobs else None,
+        folder=folder,
     )
     with np.load(folder / "cuts.npz") as cuts:
         return Lesson(examples, {name: cuts[name] for name in cuts.files})

@@ -12,8 +12,8 @@ from palio.train.lessons import Lesson
 
 WARM_ROWS = 60
 """Rows of the fit that only loads what a family needs."""
-FEW_ROUNDS = 4
-"""Rounds of a first fit of a family that learns in rounds."""
+FEW_ROUNDS, MANY_CLASSES = 4, 20
+"""Rounds of a first fit of a family that learns in rounds; of so many classes and more, each a tree a round, one."""
 FEWEST_ROWS, PART = 400, 16
 """Any other family first learns from one row of sixteen, and from no fewer than 400."""
 SHORTEST_S = 0.4
@@ -73,8 +73,9 @@ class Pace:
     def _try_small(self, family: Family, params: Params, examples: Examples, limit_s: float, *, seed: int) -> None:
         few, some = params, examples
         if family.rounds:
-            few = params | {family.rounds: FEW_ROUNDS}
-            family.fit(some, params=few, seed=seed)  # what is computed once, e.g. the features, is no part of the pace
+            one = params | {family.rounds: 1}
+            family.fit(some, params=one, seed=seed)  # what is computed once, e.g. the features, is no part of the pace
+            few = one if some.shape.n_classes >= MANY_CLASSES else params | {family.rounds: FEW_ROUNDS}
         else:
             n_rows = len(examples.target)
             n_some = min(n_rows, max(FEWEST_ROWS, n_rows // PART))

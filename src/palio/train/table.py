@@ -1,13 +1,16 @@
-"""Find a family by its name."""
+"""Find a family by its name, and name those that compete on a kind of rows."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from palio.core.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
+    from palio.core.records import Modality
     from palio.train.family import Family
 
 FAMILIES: dict[str, str] = {
@@ -24,10 +27,27 @@ FAMILIES: dict[str, str] = {
     "bayes": "palio.train.families.bayes:FAMILY",
 }
 """Name → `module:attribute`, in the order in which they are tried: what promises most comes soon."""
+PICTURE_FAMILIES: dict[str, str] = {
+    "features": "palio.train.families.features:FAMILY",
+    "cnn": "palio.train.families.cnn:FAMILY",
+    "finetune": "palio.train.families.finetune:FAMILY",
+}
+"""Those that learn from pictures; they need the extra `deep`."""
+TEXT_NETWORKS: dict[str, str] = {
+    "textcnn": "palio.train.families.textcnn:FAMILY",
+    "lstm": "palio.train.families.lstm:FAMILY",
+    "encoder": "palio.train.families.encoder:FAMILY",
+}
+"""Networks that read words in their order; they need the extra `deep`."""
+_ALL = FAMILIES | PICTURE_FAMILIES | TEXT_NETWORKS
 
 
-def load_family(name: str) -> Family:
+def load_family(name: str, *, backbone: str = "") -> Family:
     """Return the family called `name`.
+
+    Args:
+        name: Key of one of the tables.
+        backbone: Pretrained weights, by path or by name on a hub, for a family that starts from some.
 
     Raises:
         InputError: there is no such family.
@@ -36,8 +56,23 @@ def load_family(name: str) -> Family:
         >>> load_family("dummy").name
         'dummy'
     """
-    if name not in FAMILIES:
-        raise InputError(f"unknown family `{name}`", hint=did_you_mean(name, FAMILIES))
-    module, _, attribute = FAMILIES[name].partition(":")
-    family: Family = getattr(importlib.import_module(module), attribute)
-    return family
+    if name not in _ALL:
+        raise InputError(f"unknown family `{name}`", hint=did_you_mean(name, _ALL))
+    module, _, attribute = _ALL[name].partition(":")
+    family: Any = getattr(importlib.import_module(module), attribute)
+    if backbone and hasattr(family, "backbone"):
+        family = dataclasses.replace(family, backbone=backbone)
+    found: Family = family
+    return found
+
+
+def names_for(modality: Modality) -> list[str]:
+    """Name the families that compete on a kind of rows; networks only where torch is installed.
+
+    Example:
+        >>> names_for("tabular")[:2], names_for("image")[0]
+        (['dummy', 'words'], 'dummy')
+    """
+    if modality == "image":
+        return ["dummy", *PICTURE_FAMILIES]
+    return [*FAMILIES, *TEXT_NETWORKS] if modality == "text" and find_spec("torch") else list(FAMILIES)

@@ -40,17 +40,17 @@ class Unseen:
     answers: Outputs
 
 
-def put_answers(store: Store, rows: Array, numbers: Array, *, n_rows: int) -> str:
+def put_answers(store: Store, rows: Array, numbers: Array) -> str:
     """Put answers into the store, a thinned sample if they are many, and return the identity of the blob.
 
     Args:
         store: Where to.
         rows: Positions, shape (n,); the answers to a row that stands several times are averaged.
         numbers: Probabilities (n, n_classes), or values (n, 1).
-        n_rows: Rows that there are in all.
     """
-    step = max(1, -(-n_rows // max(1, min(MAX_ROWS, MAX_CELLS // numbers.shape[1]))))
-    kept = rows % step == 0
+    different, which = np.unique(rows, return_inverse=True)
+    step = max(1, -(-len(different) // max(1, min(MAX_ROWS, MAX_CELLS // numbers.shape[1]))))
+    kept = which % step == 0
     known, place = np.unique(rows[kept], return_inverse=True)
     total = np.zeros((len(known), numbers.shape[1]))
     np.add.at(total, place, numbers[kept])
@@ -102,14 +102,15 @@ def reference_of(
         place = np.concatenate([np.arange(n) / max(1, n) for n in (n_train, n_validation)])
         order = np.argsort(place, kind="stable")
     rows, feeds = unseen.rows, examples.feeds()
+    schema, task = examples.schema, examples.task
     how: dict[str, Any] = {
         "answers": unseen.answers,
         "truth": examples.target[rows],
         "rows": rows,
         "order": order,
+        "described": model.picture_statistics(examples.frame, feeds, schema),
         "seed": seed,
     }
-    schema, task = examples.schema, examples.task
     own = None
     if runner is not None:
         some = rows[:: -(-len(rows) // OWN_ROWS)]

@@ -11,9 +11,9 @@ import pytest
 
 from palio import model
 from palio.core.errors import InputError, IntegrityError
-from palio.core.records import Column, Reading, Schema, Task, TensorSpec
+from palio.core.records import Column, Schema, Task, TensorSpec, WordReading
 from palio.model import Graph, GraphBuilder
-from palio.model.reading.reader import METADATA, encode_readings
+from palio.model.reading.readers import METADATA, encode_readings
 
 TEXTS = [
     "Win a FREE prize now!!", "see you at 5", "", "free free free", "straße und gasse", "東京都に住む", "😀 free 😀",
@@ -126,7 +126,7 @@ def test_a_text_may_be_read_and_looked_at_as_it_is() -> None:
 
 def test_a_reading_of_a_column_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="`other`"):
-        GraphBuilder(schema_of("note")).reading(Reading(input="other"))
+        GraphBuilder(schema_of("note")).reading(WordReading(input="other"))
 
 
 def test_an_empty_batch_is_answered_by_nothing() -> None:
@@ -142,7 +142,7 @@ def test_two_million_characters_are_read_as_far_as_the_rule_says() -> None:
     assert np.array_equal(found[0], found[1])
 
 
-def with_readings(graph: bytes, readings: list[Reading]) -> bytes:
+def with_readings(graph: bytes, readings: list[WordReading]) -> bytes:
     whole = onnx.load_model_from_string(graph)
     onnx.helper.set_model_props(whole, {METADATA: encode_readings(readings)})
     return whole.SerializeToString()
@@ -156,7 +156,7 @@ def test_readings_that_do_not_fit_the_graph_are_refused(changes: dict[str, Any])
     builder.output("sum", sums, "double", (None, 1))
     graph = builder.build()
     (named,) = Graph(graph).readings
-    with pytest.raises(IntegrityError, match="readings of texts do not fit"):
+    with pytest.raises(IntegrityError, match="readings do not fit"):
         Graph(with_readings(graph, [msgspec.structs.replace(named, **changes)]))
 
 

@@ -13,6 +13,7 @@ from palio.core.cells.categories import Category, Text, folded, label, one_of_ea
 from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Plain, Problem, Read
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
+from palio.core.cells.pictures import PICTURE_STATISTICS
 from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in, numbers_in
 from palio.core.cells.table import KINDS, carries_text, kind_of
 
@@ -23,6 +24,7 @@ __all__ = [
     "KINDS",
     "MISSING",
     "MISSING_VALUE",
+    "PICTURE_STATISTICS",
     "RANGE",
     "UNKNOWN",
     "Boolean",

@@ -7,6 +7,7 @@ from palio.core.cells.categories import Category, Text
 from palio.core.cells.cell import Kind
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
+from palio.core.cells.pictures import Picture
 from palio.core.records import Column, ColumnType
 
 KINDS: dict[ColumnType, Kind] = {
@@ -16,6 +17,7 @@ KINDS: dict[ColumnType, Kind] = {
     "category": Category(),
     "text": Text(),
     "datetime": DateTime(),
+    "image": Picture(),
 }
 
 

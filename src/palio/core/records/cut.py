@@ -29,8 +29,8 @@ class Parts(Record, frozen=True, kw_only=True):
     id: str
     snapshot: str
     policy: str
-    """`60-20-20`, `80-10-10`, `cv` (80-0-20, cross-validated)."""
-    method: Literal["random", "grouped", "time"]
+    """`60-20-20`, `80-10-10`, `cv` (80-0-20, cross-validated), or `given`: the parts came with the data."""
+    method: Literal["random", "grouped", "time", "given"]
     seed: int
     n_folds: int
     row_key: Literal["columns", "occurrence"] = "columns"

@@ -79,7 +79,7 @@ class ColumnReading(Record, frozen=True, kw_only=True):
 class Form(Record, frozen=True, kw_only=True):
     """How the files of a source are written: found out once, and held against every later file."""
 
-    kind: Literal["delimited", "lines", "parquet", "sheet", "query", "rows"]
+    kind: Literal["delimited", "lines", "parquet", "sheet", "query", "rows", "pictures"]
     separator: str = ""
     quote: str = ""
     """The character that encloses cells; empty: none does."""
@@ -109,6 +109,12 @@ class Schema(Record, frozen=True, kw_only=True):
     def features(self) -> tuple[Column, ...]:
         """The columns that a model may read, in file order."""
         return tuple(c for c in self.columns if c.feature)
+
+    @property
+    def describing(self) -> tuple[Column, ...]:
+        """The columns that describe a picture (`<picture>.<statistic>`), which no model reads, in file order."""
+        fronts = tuple(f"{c.name}." for c in self.features if c.type == "image")
+        return tuple(c for c in self.columns if fronts and not c.feature and c.name.startswith(fronts))
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` if there is none."""
@@ -176,6 +182,8 @@ class Snapshot(Record, frozen=True, kw_only=True):
     violations: tuple[Violation, ...] = ()
     form: Form | None = None
     """How the source is written, where it is a file."""
+    media: str = ""
+    """Blob: the identity of each picture that a row cites, one a line; empty if there is no column of pictures."""
 
 
 class ColumnShape(Record, frozen=True, kw_only=True):

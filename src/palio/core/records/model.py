@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from palio.core.records.base import Record
 from palio.core.records.data import Schema, Task
+
+Fit = Literal["crop", "letterbox", "squash"]
+"""How a picture of any shape is brought into a square."""
+Precision = Literal["float64", "float32"]
+"""What a graph computes in: tables in float64, networks in float32."""
 
 
 class TensorSpec(Record, frozen=True, kw_only=True):
@@ -39,7 +44,7 @@ class Parity(Record, frozen=True, kw_only=True):
     passed: bool
 
 
-class Reading(Record, frozen=True, kw_only=True):
+class WordReading(Record, frozen=True, kw_only=True, tag_field="kind", tag="words"):
     """How the texts of a column become ids and counts before the graph: a rule and a vocabulary, no code.
 
     It stands in the ONNX file (`metadata_props`, key `palio.readings`), so that the file alone says how it is fed. The
@@ -72,6 +77,51 @@ class Reading(Record, frozen=True, kw_only=True):
     """Logarithms of characters and words (plus one), and shares of the characters."""
 
 
+class PictureReading(Record, frozen=True, kw_only=True, tag_field="kind", tag="picture"):
+    """How the pictures of a column become pixels before the graph, by `palio.pixels` alone.
+
+    The graph takes `<tensor>.pixels`: uint8 of shape (n, size, size, 3), red, green, blue; it scales them itself.
+    """
+
+    input: str
+    """Name of the picture column among the inputs that everybody sees."""
+    tensor: str = ""
+    """What the name of its tensor begins with; given by the graph that it enters."""
+    rule: int = 1
+    """Which rule makes pixels of a file (what `palio.pixels.fitted` does)."""
+    size: int
+    """Pixels of a side, as the graph takes them."""
+    short: int = 0
+    """What the shorter side is resized to before the middle is cut out (`crop`); 0: `size`."""
+    fit: Fit = "crop"
+    """`crop` the middle, `letterbox` to the top left with grey behind it, or `squash`."""
+    max_pixels: int = 50_000_000
+    """Pictures of more are refused before a pixel is read."""
+    max_bytes: int = 50_000_000
+    """Files of more bytes are refused."""
+
+
+class TokenReading(Record, frozen=True, kw_only=True, tag_field="kind", tag="tokens"):
+    """How the texts of a column become a row of ids before the graph, by a `tokenizer.json`, which is data only.
+
+    The graph takes `<tensor>.ids` and `<tensor>.mask`, int64 of shape (n, longest row); both are 0 where a row is
+    shorter. Special tokens inside of a text are text.
+    """
+
+    input: str
+    """Name of the text column among the inputs that everybody sees."""
+    tensor: str = ""
+    rule: int = 1
+    length: int = 128
+    """Most ids of a text; what is longer is cut off at its end."""
+    tokenizer: str = ""
+    """The tokenizer, as the library `tokenizers` writes it. A manifest tells its SHA-256 in place of it."""
+
+
+Reading = WordReading | PictureReading | TokenReading
+"""What happens to the cells of a column before the graph."""
+
+
 class Manifest(Record, frozen=True, kw_only=True):
     """What a bundle is. Holds nothing that changes between two equal trainings: no times, no durations, no paths."""
 
@@ -96,7 +146,8 @@ class Manifest(Record, frozen=True, kw_only=True):
     """Member name → SHA-256: `model.onnx`, `golden.json`, `card.md`, `reference.json` and, if the model can be watched,
     `reference.arrows`; up to format 2 `profile.json`, too, and in format 1 no reference."""
     readings: tuple[Reading, ...] = ()
-    """How texts become numbers before the graph, without the entries, which stand in `model.onnx`."""
+    """How texts and pictures become numbers before the graph, without entries and tokenizers: `model.onnx` has them."""
+    precision: Precision = "float64"
 
 
 class Signature(Record, frozen=True, kw_only=True):

@@ -28,6 +28,16 @@ class Calibration(Record, frozen=True, kw_only=True):
     value of each knot."""
 
 
+class Layer(Record, frozen=True, kw_only=True):
+    """How an ensemble tells classes where it does not average: by a linear layer over logarithms of probabilities.
+
+    Those of each member times its weight, and the offset of each class, are made probabilities again.
+    """
+
+    offsets: tuple[float, ...]
+    """One for each class."""
+
+
 class Criteria(Record, frozen=True, kw_only=True):
     """What a likelihood says of a model and its number of parameters: less is better, among models of the same rows."""
 
@@ -80,7 +90,9 @@ class Run(Record, frozen=True, kw_only=True):
     bundle: str | None = None
     chosen: bool = False
     members: tuple[Member, ...] = ()
-    """Of an ensemble: whose answers it averages."""
+    """Of an ensemble: whose answers it averages, or stacks."""
+    layer: Layer | None = None
+    """Of an ensemble that stacks the classes of its members; None for one that averages."""
     calibration: Calibration | None = None
     """How its probabilities are corrected; None where they are not."""
     threshold: float | None = None
@@ -167,5 +179,10 @@ class Search(Record, frozen=True, kw_only=True):
     """Of the chosen candidate; None where the budget left no time for it. No part of any identity."""
     plan: str = ""
     """Identity of the `SearchPlan` that was followed."""
+    front: tuple[str, ...] = ()
+    """Identities of the runs that no other beats on quality, one-row latency and size, the best first; without the
+    constant answer."""
+    prices: tuple[str, ...] = ()
+    """What the chosen run wins over the next cheaper one of those, and what the next better one would cost."""
     gains: tuple[Gain, ...] = ()
     """The single candidates that were each the best so far, in the order of time."""

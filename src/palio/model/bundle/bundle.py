@@ -6,6 +6,7 @@ changes a byte and repairs the hashes has made another bundle.
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import stat
 import tempfile
@@ -26,13 +27,17 @@ from palio.model.bundle.card import write_card
 from palio.model.bundle.golden import Golden, decode_golden, encode_golden
 from palio.model.bundle.reference import REFERENCE, ROWS, decode_reference, decode_rows, encode_reference, encode_rows
 from palio.model.bundle.signing import MAX_SIGNATURES, read_signatures, signatures_of, write_signatures
+from palio.model.cells.feeds import feeds_from_frame
 from palio.model.graph.session import Device, Graph
+from palio.model.reading.readers import brief
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from palio.core.monitoring import Reference
     from palio.model.bundle.signing import Trust
     from palio.model.graph.stages import Stages
-    from palio.store import Store
+    from palio.store import Blobs, Store
 
 Array = npt.NDArray[Any]
 
@@ -84,6 +89,12 @@ class Bundle:
     manifest: Manifest
     graph: Graph
     members: Mapping[str, bytes] = field(repr=False)
+    blobs: Blobs | None = field(default=None, repr=False, compare=False)
+    """Where the bytes of pictures are that rows name by their identity."""
+
+    def feeds(self, frame: pl.DataFrame) -> dict[str, Array]:
+        """Turn rows of the store that the bundle came from into feeds of its graph. Errors as in `feeds_from_frame`."""
+        return feeds_from_frame(frame, self.manifest.schema, self.blobs)
 
     def golden(self) -> Golden:
         """Return the golden rows and their answers."""
@@ -166,8 +177,16 @@ def pack(
         IntegrityError: the graph is not plain, self-contained ONNX.
     """
     session = Graph(graph)
-    rules = tuple(msgspec.structs.replace(one, word_entries=(), piece_entries=()) for one in session.readings)
-    manifest = Manifest(format=3, inputs=session.inputs, outputs=session.outputs, files={}, readings=rules, **facts)
+    rules = tuple(brief(one) for one in session.readings)
+    manifest = Manifest(
+        format=3,
+        inputs=session.inputs,
+        outputs=session.outputs,
+        files={},
+        readings=rules,
+        precision=session.precision,
+        **facts,
+    )
     members = {
         GRAPH: graph,
         GOLDEN: encode_golden(golden),
@@ -191,7 +210,8 @@ def load(store: Store, bundle: str, *, threads: int = 1, device: Device = "cpu",
     if trust is not None:
         trust.require(bundle, signatures_of(store, bundle))
     data = _get(store, bundle, MANIFEST, bundle)
-    return _open(data, bundle, lambda name, identity: _get(store, identity, name, bundle), threads, device)
+    opened = _open(data, bundle, lambda name, identity: _get(store, identity, name, bundle), threads, device)
+    return dataclasses.replace(opened, blobs=store.blobs)
 
 
 def open_folder(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from palio.core.ids import short
-from palio.core.records import Column, Manifest
+from palio.core.records import Column, Manifest, WordReading
 
 MAX_LISTED = 8
 
@@ -101,7 +101,7 @@ def _limits(manifest: Manifest) -> list[str]:
     ]
     lines += [
         f"- Of a text in `{_cell(one.input)}` the first {one.most_characters:,} characters are read."
-        for one in {one.input: one for one in manifest.readings}.values()
+        for one in {one.input: one for one in manifest.readings if isinstance(one, WordReading)}.values()
     ]
     lines += [
         f"- `{_cell(column.name)}` is not read" + (f": {_cell(column.note)}." if column.note else ".")

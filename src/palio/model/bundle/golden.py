@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,20 @@ from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
 from palio.core.records import Schema
 from palio.measure import as_texts
-from palio.model.cells.feeds import feeds_from_frame
+from palio.model.cells.feeds import KeptPicture, feeds_from_frame
 from palio.model.cells.names import input_name
 from palio.model.graph.session import Graph, Outputs
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from palio.store import Blobs
+
 MAX_ROWS = 64
+MAX_PICTURES = 12
+"""Rows with pictures, whose files the bundle then holds."""
+MAX_PICTURE_BYTES = 2_000_000
+"""Larger files are left out, where there are others."""
 UNSEEN = "never seen"
 
 
@@ -45,13 +52,21 @@ class _File(msgspec.Struct, frozen=True):
     outputs: dict[str, _Tensor]
 
 
-def make_golden(graph: Graph, frame: pl.DataFrame, schema: Schema, *, n_rows: int = MAX_ROWS) -> Golden:
-    """Choose at most `n_rows` rows of `frame` and let `graph` answer them.
+def make_golden(
+    graph: Graph, frame: pl.DataFrame, schema: Schema, *, n_rows: int = MAX_ROWS, blobs: Blobs | None = None
+) -> Golden:
+    """Choose at most `n_rows` rows of `frame` and let `graph` answer them; of pictures a few, as bytes of their files.
 
     First the rows with the smallest and largest number of each column, one with a missing value of each, one with the
     rarest category of each; then rows evenly through the frame. Where the schema lets them pass, the last rows hold a
     missing value or an unknown category in every column that may have one.
     """
+    pictures = [column.name for column in schema.features if column.type == "image"]
+    if pictures:
+        frame = frame[_small(frame, pictures, blobs)]
+        held = feeds_from_frame(frame, schema, blobs)
+        rows = {name: _files(values) for name, values in held.items()}
+        return Golden(feeds=rows, outputs=graph.predict(rows))
     feeds = feeds_from_frame(frame, schema)
     made = _made_up(schema, feeds)
     chosen = _telling(feeds, n_rows - len(made))
@@ -59,6 +74,31 @@ def make_golden(graph: Graph, frame: pl.DataFrame, schema: Schema, *, n_rows: in
     for extra in made:
         rows = {name: np.concatenate([rows[name], extra[name]]) for name in rows}
     return Golden(feeds=rows, outputs=graph.predict(rows))
+
+
+def _small(frame: pl.DataFrame, pictures: list[str], blobs: Blobs | None) -> list[int]:
+    """Return rows evenly through the frame, those whose files are small first."""
+    some = np.linspace(0, frame.height - 1, min(4 * MAX_PICTURES, frame.height)).astype(int).tolist()
+    sizes = [
+        max((blobs.size(cell) if blobs is not None and isinstance(cell, str) and cell else 0) for cell in cells)
+        for cells in frame.select(pictures)[some].iter_rows()
+    ]
+    fit = [row for row, size in zip(some, sizes, strict=True) if size <= MAX_PICTURE_BYTES]
+    kept = fit or [some[int(np.argmin(sizes))]]
+    return sorted({kept[place] for place in np.linspace(0, len(kept) - 1, MAX_PICTURES).astype(int)})
+
+
+def _files(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Replace kept pictures by the bytes of their files, in base64, as they travel in JSON."""
+    if values.dtype != object:
+        return values
+    found = [
+        base64.b64encode(cell if isinstance(cell, bytes) else cell.read()).decode()
+        if isinstance(cell, bytes | KeptPicture)
+        else cell
+        for cell in values.ravel()
+    ]
+    return np.array(found, object).reshape(values.shape)
 
 
 def _telling(feeds: dict[str, npt.NDArray[Any]], n_rows: int) -> list[int]:

@@ -12,7 +12,7 @@ from palio.core.records import Check, Signature
 from palio.core.version import __version__
 from palio.measure import log_column
 from palio.model.bundle.bundle import Bundle, load, open_folder
-from palio.model.bundle.parity import TOLERANCE, check_parity
+from palio.model.bundle.parity import TOLERANCES, check_parity
 from palio.model.bundle.signing import read_signatures, signatures_of
 from palio.model.cells.names import input_specs
 
@@ -20,10 +20,24 @@ if TYPE_CHECKING:
     from palio.model.bundle.signing import Trust
     from palio.store import Store
 
-_PACKAGES = ("catboost", "lightgbm", "numpy", "onnx", "onnxruntime", "polars", "scikit-learn", "xgboost-cpu")
+_PACKAGES = (
+    *(
+        "catboost",
+        "lightgbm",
+        "numpy",
+        "onnx",
+        "onnxruntime",
+        "pillow",
+        "polars",
+        "scikit-learn",
+        "tokenizers",
+        "torch",
+    ),
+    *("transformers", "xgboost-cpu"),
+)
 
 
-def verify(store: Store, bundle: str, *, tolerance: float = TOLERANCE, trust: Trust | None = None) -> list[Check]:
+def verify(store: Store, bundle: str, *, tolerance: float | None = None, trust: Trust | None = None) -> list[Check]:
     """Check every byte of a bundle of the store, and its golden rows against its graph; never raises for a bad bundle.
 
     With `trust`, check too that one of its keys signed the bundle.
@@ -40,7 +54,7 @@ def verify(store: Store, bundle: str, *, tolerance: float = TOLERANCE, trust: Tr
 
 
 def verify_folder(
-    path: Path, *, expected: str = "", tolerance: float = TOLERANCE, trust: Trust | None = None
+    path: Path, *, expected: str = "", tolerance: float | None = None, trust: Trust | None = None
 ) -> list[Check]:
     """Do the same for a bundle that was exported to a folder."""
     try:
@@ -52,7 +66,7 @@ def verify_folder(
     return checks if trust is None else [*checks, _signed(opened.id, trust, signatures)]
 
 
-def verify_bundle(bundle: Bundle, *, tolerance: float = TOLERANCE) -> list[Check]:
+def verify_bundle(bundle: Bundle, *, tolerance: float | None = None) -> list[Check]:
     """Do the same for a bundle that is open: its bytes have been checked by opening it."""
     checks = [
         Check(
@@ -91,7 +105,7 @@ def _broken(error: IntegrityError) -> Check:
 
 def _signature(bundle: Bundle) -> Check:
     schema = bundle.manifest.schema
-    wanted = input_specs(schema) if schema.modality != "image" else bundle.manifest.inputs
+    wanted = input_specs(schema)
     passed = bundle.graph.inputs == wanted
     return Check(
         name="signature",
@@ -138,7 +152,8 @@ def _reference(bundle: Bundle) -> Check:
 _REMEMBERS = "It remembers what it was trained on."
 
 
-def _golden(bundle: Bundle, tolerance: float) -> Check:
+def _golden(bundle: Bundle, tolerance: float | None) -> Check:
+    tolerance = TOLERANCES[bundle.graph.precision] if tolerance is None else tolerance
     required = f"no other label, differences up to {tolerance:g}"
     try:
         golden = bundle.golden()

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from palio.core.errors import InputError
-from palio.core.records import Parity
+from palio.core.records import Parity, Precision
 from palio.measure import as_texts
 from palio.model.graph.session import Feeds, Graph, Outputs
 
 TOLERANCE = 1e-9
 """Largest difference that passes: float64 sums in another order differ by 1e-12 at most (see tests/model)."""
+TOLERANCES: dict[Precision, float] = {"float64": TOLERANCE, "float32": 1e-4}
+"""Precision of a graph → largest difference that passes: sums of a network in another order differ by 1e-5."""
 
 
 def check_parity(
@@ -23,10 +25,14 @@ def check_parity(
     reference: Outputs,
     *,
     path: str = "library and graph",
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     threshold: float | None = None,
 ) -> Parity:
-    """Compare the answers of `graph` to `feeds` with `reference`: see `compare_outputs`."""
+    """Compare the answers of `graph` to `feeds` with `reference`: see `compare_outputs`.
+
+    Without a `tolerance` it is that of what the graph computes in.
+    """
+    tolerance = TOLERANCES[graph.precision] if tolerance is None else tolerance
     return compare_outputs(graph.predict(feeds), reference, path=path, tolerance=tolerance, threshold=threshold)
 
 

@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from palio import measure, store
 from palio.core import seeds
-from palio.core.cells import KINDS, carries_text
+from palio.core.cells import KINDS, PICTURE_STATISTICS, carries_text
 from palio.core.errors import IntegrityError
 from palio.core.ids import canonical_json
 from palio.core.monitoring import Reference
 from palio.core.records import Column, ColumnShape, Schema, Task
 from palio.measure import Answers, Question, questions
+from palio.model.bundle.pictures import statistics_of
 from palio.model.cells.names import input_name
 from palio.model.graph.answers import answers_of
 from palio.model.graph.session import Outputs
@@ -59,6 +60,7 @@ def make_reference(
     in_time_order: bool = False,
     own: Outputs | None = None,
     like: Sequence[ColumnShape] = (),
+    described: Mapping[str, Array] | None = None,
     seed: int = 0,
 ) -> Reference:
     """Count what a model was trained on, and score it on rows that it had not seen.
@@ -74,19 +76,23 @@ def make_reference(
         in_time_order: Whether `order` is that of time.
         own: What the model itself answers on some of these rows; another fit answers a little otherwise.
         like: What the columns of the snapshot look like: features are counted into the same bins.
+        described: From `picture_statistics`, of all training rows; needed if there are pictures.
         seed: Of the intervals.
     """
     n_rows = len(next(iter(feeds.values())))
     runs = np.array_split(np.arange(n_rows) if order is None else order, N_RUNS)
     question = questions.of(task)
     taken = set(question.names)
-    described = {shape.source: shape for shape in like}
+    alike = {shape.source: shape for shape in like}
     columns: list[ColumnShape] = []
     for column in schema.features:
         if input_name(column.name) in feeds:
             name = _free_name(column, taken)
+            if column.type == "image":
+                columns += _pictures(column, name, described or {}, runs, schema)
+                continue
             cells = feeds[input_name(column.name)][:, 0]
-            columns += _feature(column, name, cells, runs, described.get(column.name))
+            columns += _feature(column, name, cells, runs, alike.get(column.name))
     if answers is None or truth is None:
         return Reference(n_rows=n_rows, n_scored=0, in_time_order=in_time_order, columns=tuple(columns))
     places = _in_order(rows, order, n_rows)
@@ -112,6 +118,7 @@ def sample_rows(
     truth: Array,
     rows: Array | None = None,
     order: Array | None = None,
+    described: Mapping[str, Array] | None = None,
     seed: int = 0,
 ) -> dict[str, Array]:
     """Draw rows with the answers of a fit that had not seen them. Arguments as for `make_reference`.
@@ -132,8 +139,12 @@ def sample_rows(
         found = {
             f"input.{column.name}": feeds[input_name(column.name)][at if rows is None else rows[at], 0]
             for column in schema.features
-            if input_name(column.name) in feeds
+            if input_name(column.name) in feeds and column.type != "image"
         }
+        everywhere = at if rows is None else rows[at]
+        for name in _picture_columns(schema):
+            values = (described or {}).get(name)
+            found[f"input.{name}"] = np.full(len(at), np.nan) if values is None else values[everywhere]
         found |= question.columns(said.take(at))
         found[questions.TRUTH] = question.labels(truth[at])
         found[BLOCK] = block[some]
@@ -204,6 +215,8 @@ def decode_rows(data: bytes, schema: Schema, task: Task) -> dict[str, Array]:
 def _free_name(column: Column, taken: set[str]) -> str:
     """Find a name that neither an answer nor an earlier column has: the column's own, or that behind `input.`."""
     name, ends = column.name, ["", *(f".{one}" for one in measure.statistics_names(column.type))]
+    if column.type == "image":
+        ends = ["", *(f".{one}" for one in PICTURE_STATISTICS)]
     while any(name + end in taken for end in ends):
         name = f"input.{name}"
     taken.update(name + end for end in ends)
@@ -223,6 +236,23 @@ def _feature(
     elif column.type in KINDS:
         like = like if like is not None and like.kind == "number" else None
         yield measure.number_column(name, values, is_moment=column.type == "datetime", like=like, **how)
+
+
+def _pictures(
+    column: Column, name: str, described: Mapping[str, Array], runs: Sequence[Array], schema: Schema
+) -> Iterator[ColumnShape]:
+    """Describe pictures by their statistics; nothing is said of those that nobody has described."""
+    for statistic in statistics_of(column, schema):
+        values = described.get(f"{column.name}.{statistic}")
+        if values is None or np.isnan(values).all():
+            continue
+        blocks = [run[~np.isnan(values[run])] for run in runs]
+        how: dict[str, Any] = {"blocks": blocks, "source": column.name, "statistic": statistic}
+        yield measure.number_column(f"{name}.{statistic}", values, **how)
+
+
+def _picture_columns(schema: Schema) -> list[str]:
+    return [f"{column.name}.{one}" for column in schema.features for one in statistics_of(column, schema)]
 
 
 def _statistics(column: Column, name: str, values: Array, runs: Sequence[Array]) -> Iterator[ColumnShape]:
@@ -280,7 +310,8 @@ def _in_order(rows: Array | None, order: Array | None, n_rows: int) -> Array:
 
 
 def _expected(schema: Schema, task: Task) -> dict[str, str]:
-    found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type in KINDS}
+    found = {f"input.{c.name}": "text" if carries_text(c) else "float64" for c in schema.features if c.type != "image"}
+    found |= dict.fromkeys([f"input.{name}" for name in _picture_columns(schema)], "float64")
     question = questions.of(task)
     answer = "text" if question.is_text else "float64"
     found |= dict.fromkeys(question.names, "float64") | {questions.PREDICTION: answer}
@@ -309,7 +340,7 @@ def _makes_sense(column: ColumnShape) -> bool:
         and has_values
         and all(len(one) == n_bins and min(one) >= 0 for one in counts)
         and len(column.vocabulary) % 4 == 0
-        and (not column.statistic or measure.is_statistic(column.statistic))
+        and (not column.statistic or measure.is_statistic(column.statistic) or column.statistic in PICTURE_STATISTICS)
     )
 
 

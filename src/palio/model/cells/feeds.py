@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from palio.core.cells import carries_text
-from palio.core.errors import ContractError
+from palio.core.errors import ContractError, NotFoundError
+from palio.core.ids import short
 from palio.core.records import Column, Schema
 from palio.model.cells.names import input_name
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from palio.store import Blobs
 
-def feeds_from_frame(frame: pl.DataFrame, schema: Schema) -> dict[str, npt.NDArray[Any]]:
+
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """A picture of a frame: its bytes lie in the store, and are read when they are needed."""
+
+    identity: str
+    blobs: Blobs | None = None
+
+    def read(self) -> bytes:
+        """Return the bytes of its file. Raises `NotFoundError` where they are not kept."""
+        if self.blobs is None:
+            raise NotFoundError(
+                f"picture {short(self.identity)}: nobody said where its bytes are", hint="open it from its project"
+            )
+        return self.blobs.get(self.identity)
+
+
+def feeds_from_frame(frame: pl.DataFrame, schema: Schema, blobs: Blobs | None = None) -> dict[str, npt.NDArray[Any]]:
     """Turn a frame that the data room has read into feeds for the features of `schema`; other columns are left alone.
 
-    Numbers become float64 (null → NaN), datetimes seconds since 1970 UTC, everything else strings (null → ""). A whole
-    number column may hold fractions.
+    Numbers become float64 (null → NaN), datetimes seconds since 1970 UTC, pictures `KeptPicture` or, where the frame
+    holds their bytes, these; everything else strings (null → ""). A whole number column may hold fractions.
+
+    Args:
+        frame: The rows.
+        schema: The contract.
+        blobs: Where the bytes of pictures are.
 
     Raises:
         ContractError: a feature column is absent, or its cells cannot be read as the column's type.
@@ -33,14 +58,16 @@ def feeds_from_frame(frame: pl.DataFrame, schema: Schema) -> dict[str, npt.NDArr
             hint="give every feature column of the schema",
             facts={"violations": [{"column": name, "rule": "absent"} for name in absent]},
         )
-    return {input_name(c.name): _column_feed(frame, c) for c in schema.features}
+    return {input_name(c.name): _column_feed(frame, c, blobs) for c in schema.features}
 
 
-def _column_feed(frame: pl.DataFrame, column: Column) -> npt.NDArray[Any]:
+def _column_feed(frame: pl.DataFrame, column: Column, blobs: Blobs | None) -> npt.NDArray[Any]:
     series = frame.get_column(column.name)
     kind = str(series.dtype)
     try:
-        if carries_text(column):
+        if column.type == "image":
+            values = _pictures(series.to_list(), blobs)
+        elif carries_text(column):
             texts = series.cast(str, strict=False).fill_null("").to_list()
             values = np.array(texts, dtype=object)
         elif column.type == "datetime" and kind.startswith(("Datetime", "Date")):
@@ -56,3 +83,10 @@ def _column_feed(frame: pl.DataFrame, column: Column) -> npt.NDArray[Any]:
     if values.dtype != object:
         values = np.array(values, dtype=np.float64)  # a copy: the frame's own memory is read-only
     return values.reshape(-1, 1)
+
+
+def _pictures(cells: list[Any], blobs: Blobs | None) -> npt.NDArray[Any]:
+    found = np.empty(len(cells), object)
+    for row, cell in enumerate(cells):
+        found[row] = cell if isinstance(cell, bytes) else KeptPicture(cell, blobs) if cell else ""
+    return found

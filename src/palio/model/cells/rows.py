@@ -10,6 +10,7 @@ import numpy.typing as npt
 from palio.core.errors import ContractError, did_you_mean
 from palio.core.records import Schema
 from palio.model.cells.columns import ColumnReader
+from palio.model.cells.pictures import PictureColumn
 
 
 class RecordReader:
@@ -30,7 +31,9 @@ class RecordReader:
     def __init__(self, schema: Schema) -> None:
         self._known = frozenset(column.name for column in schema.columns)
         self._features = tuple(column.name for column in schema.features)
-        self._readers = tuple(ColumnReader(column) for column in schema.features)
+        self._readers = tuple(
+            PictureColumn(column) if column.type == "image" else ColumnReader(column) for column in schema.features
+        )
 
     def read(self, records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, npt.NDArray[Any]], list[list[str]]]:
         """Return the feeds, and per record what is unusual about it: `<column>: <flag of palio.core.cells>`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,16 @@ from palio.model.cells.names import input_name
 if TYPE_CHECKING:
     import polars as pl
 
+    from palio.store import Blobs
+
+
+def _bitmap(colour: tuple[int, int, int]) -> bytes:
+    """Return a file of 2 × 2 pixels of one colour, as BMP."""
+    rows = (bytes(colour[::-1]) * 2 + b"\0\0") * 2
+    head = struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, 24, 0, len(rows), 2835, 2835, 0, 0)
+    return struct.pack("<2sIHHI", b"BM", 14 + len(head) + len(rows), 0, 0, 14 + len(head)) + head + rows
+
+
 EXTREMES = (0.0, -0.0, 1e-40, -1e-40, 1e-35, 1e-300, 3.4028235e38, 3.5e38, -3.5e38, 1e308, -1e308, 2.0**53 + 1)
 UNSEEN = ("never seen", " ", "0", "nan", "Ünicode ✓", "x" * 300)
 HARD_TEXTS = (
@@ -23,6 +34,10 @@ HARD_TEXTS = (
     *("<b>http://x.io/?q=1</b>", "fr\u00adee \u200b", "word " * 3_000, "x" * 30_000),
 )
 """For columns of free text."""
+MAX_PICTURES = 32
+"""Rows with pictures: each costs as much as thousands of numbers."""
+HARD_PICTURES = tuple(map(_bitmap, ((0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255))))
+"""Files of one colour."""
 _MOMENTS = (
     "1900-02-28T23:59:59",
     "1904-02-29",
@@ -34,7 +49,7 @@ _MOMENTS = (
 
 
 def stress_feeds(
-    frame: pl.DataFrame, schema: Schema, graph: bytes, *, seed: int = 0, n_rows: int = 4096
+    frame: pl.DataFrame, schema: Schema, graph: bytes, *, seed: int = 0, n_rows: int = 4096, blobs: Blobs | None = None
 ) -> dict[str, npt.NDArray[Any]]:
     """Make feeds that probe `graph` where exports go wrong; `n_rows` rows, the same for the same arguments.
 
@@ -45,17 +60,23 @@ def stress_feeds(
 
     Args:
         graph: The ONNX file; its tree ensembles tell the thresholds (needs the package `onnx`).
+        blobs: Where the bytes of pictures are.
     """
     rng = np.random.default_rng(seed)
-    source = feeds_from_frame(frame, schema)
+    if schema.modality == "image":
+        n_rows = min(n_rows, MAX_PICTURES)
+    source = feeds_from_frame(frame, schema, blobs)
     base = rng.integers(0, frame.height, n_rows)
     feeds = {name: values[base].copy() for name, values in source.items()}
     thresholds = tree_thresholds(graph)
-    only = np.arange(n_rows) % (2 * len(feeds))  # a number at or above the number of columns: replace them all
+    only = _replaced(n_rows, len(feeds))
     for index, column in enumerate(schema.features):
         name = input_name(column.name)
         rows = np.flatnonzero((only == index) | (only >= len(feeds)))
-        if carries_text(column):
+        if column.type == "image":
+            pool = np.empty(len(HARD_PICTURES) + 8, object)
+            pool[:] = [*HARD_PICTURES, *rng.choice(source[name][:, 0], 8)]
+        elif carries_text(column):
             seen = rng.choice(source[name][:, 0], 24).tolist()
             hard = [*HARD_TEXTS, *map(" ".join, itertools.pairwise(seen))] if column.type == "text" else []
             pool = np.array([*UNSEEN, "", "", *seen, *hard], dtype=object)
@@ -68,6 +89,14 @@ def stress_feeds(
         order = rng.permutation(np.arange(max(len(rows), len(pool))) % len(pool))
         feeds[name][rows, 0] = pool[order[: len(rows)]]
     return feeds
+
+
+def _replaced(n_rows: int, n_columns: int) -> npt.NDArray[np.int64]:
+    """Return for each row the column that is replaced; the number of columns or more: all are, in half of the rows."""
+    rows = np.arange(n_rows)
+    if 2 * n_columns <= n_rows:
+        return rows % (2 * n_columns)
+    return np.where(rows % 2 == 1, n_columns, rows * n_columns // max(1, n_rows))  # of many columns, some each
 
 
 def neighbours(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

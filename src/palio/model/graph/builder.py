@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from palio.core.cells import KINDS, carries_text
 from palio.core.errors import InputError
-from palio.core.records import Reading, Schema
+from palio.core.records import PictureReading, Precision, Reading, Schema, TokenReading, WordReading
 from palio.model.cells.names import input_name
-from palio.model.reading.reader import METADATA, encode_readings, tensors_of
+from palio.model.reading.readers import METADATA, PRECISION, encode_readings, specs_of, tensors_of
 
 ONNX_OPSET = 21
 ML_OPSET = 5
@@ -22,14 +22,18 @@ ML_OPSET = 5
 IR_VERSION = 10
 ML = "ai.onnx.ml"
 _TYPES = {"double": TensorProto.DOUBLE, "float": TensorProto.FLOAT, "int64": TensorProto.INT64}
+_DATATYPES = {"FP64": TensorProto.DOUBLE, "INT64": TensorProto.INT64, "UINT8": TensorProto.UINT8}
 _OUTPUT_TYPES = {**_TYPES, "string": TensorProto.STRING}
+
+
+R = TypeVar("R", bound=WordReading | PictureReading | TokenReading)
 
 
 class GraphBuilder:
     """Collect nodes and constants over the feature columns of a schema, then `build` the bytes of a model.
 
     Each feature is an input of shape (n, 1): float64 (number, integer, datetime) or string (boolean, category, text).
-    In place of a text that is read as ids and counts (`reading`) stand the tensors of its readings.
+    In place of a text or picture that is read before the graph (`reading`) stand the tensors of its readings.
     Tensors are named `#0`, `#1`, … so that they never collide with a column. Equal calls give equal bytes.
 
     Example:
@@ -61,6 +65,8 @@ class GraphBuilder:
         self._shared: dict[tuple[Any, ...], list[str]] = {}
         self._taken = {value.name for value in self._inputs}
         self._readings: dict[Reading, Reading] = {}
+        self.precision: Precision = "float64"
+        """What it computes in; whoever adds a network in float32 says so."""
 
     def _name(self) -> str:
         while True:
@@ -73,19 +79,19 @@ class GraphBuilder:
         """Return the tensor that carries `column`, shape (n, 1)."""
         return input_name(column)
 
-    def reading(self, reading: Reading) -> Reading:
-        """Let a text column enter as ids and counts; return the reading with the names of its tensors.
+    def reading(self, reading: R) -> R:
+        """Let a column enter as its reading says; return the reading with the names of its tensors.
 
         The same reading is made once, whoever asks for it.
         """
         if reading.input not in self._taken:
-            raise InputError(f"reading: `{reading.input}` is no input", hint="read a text column of the schema")
+            raise InputError(f"reading: `{reading.input}` is no input", hint="read a column of the schema")
         if reading not in self._readings:
             named = msgspec.structs.replace(reading, tensor=self._name())
             while not self._taken.isdisjoint(tensors_of(named)):
                 named = msgspec.structs.replace(reading, tensor=self._name())
             self._readings[reading] = named
-        return self._readings[reading]
+        return cast(R, self._readings[reading])
 
     def constant(self, value: npt.ArrayLike, dtype: str | None = None) -> str:
         """Return a tensor that holds `value`; equal constants are stored once. Text needs `dtype="object"`."""
@@ -165,8 +171,12 @@ class GraphBuilder:
         column = next((c for c in self.schema.features if not carries_text(c)), self.schema.features[0])
         value, one = self.input(column.name), self.constant(1.0)
         if column.type == "text":  # read as no words at all: a text itself may not be fit to be fed
-            counts = f"{self.reading(Reading(input=value, words=(0, 0), pieces=(0, 0))).tensor}.counts"
+            counts = f"{self.reading(WordReading(input=value, words=(0, 0), pieces=(0, 0))).tensor}.counts"
             return self.node("Add", self.node("ReduceSum", counts, self.constant([1], "int64"), keepdims=1), one)
+        if column.type == "image":  # read as a single pixel
+            pixel = f"{self.reading(PictureReading(input=value, size=1, fit='squash')).tensor}.pixels"
+            flat = self.node("Reshape", self.cast(pixel, "double"), self.constant([-1, 3], "int64"))
+            return self.node("Add", self.node("Mul", self.columns(flat, [0]), self.constant(0.0)), one)
         if carries_text(column):
             return self.labels(value, [""], [1.0], 1.0)
         return self.node("Where", self.node("IsNaN", value), one, one)
@@ -190,20 +200,22 @@ class GraphBuilder:
             ir_version=IR_VERSION,
             producer_name="palio",
         )
-        if self._readings:
-            helper.set_model_props(model, {METADATA: encode_readings(list(self._readings.values()))})
+        told = {METADATA: encode_readings(list(self._readings.values()))} if self._readings else {}
+        if self.precision != "float64":
+            told[PRECISION] = self.precision
+        if told:
+            helper.set_model_props(model, told)
         return bytes(model.SerializeToString(deterministic=True))
 
     def _taken_inputs(self) -> list[Any]:
-        """List the inputs in the order of the columns; a text that is read is no string, unless a node asks for it."""
+        """List the inputs in the order of the columns; what is read is no string, unless a node asks for it."""
         found = []
         asked = {name for node in self._nodes for name in node.input}
         for value in self._inputs:
             mine = [reading for reading in self._readings.values() if reading.input == value.name]
             if not mine or value.name in asked:
                 found.append(value)
-            for name in (name for reading in mine for name in tensors_of(reading)):
-                kind = TensorProto.INT64 if name.endswith(".ids") else TensorProto.DOUBLE
-                width = len(Reading.FACTS) if name.endswith(".facts") else f"{name} of the longest"
-                found.append(helper.make_tensor_value_info(name, kind, ["n", width]))
+            for spec in (spec for reading in mine for spec in specs_of(reading)):
+                sizes = [f"{spec.name} of the longest" if size < 0 else size for size in spec.shape[1:]]
+                found.append(helper.make_tensor_value_info(spec.name, _DATATYPES[spec.datatype], ["n", *sizes]))
         return found

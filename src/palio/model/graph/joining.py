@@ -1,4 +1,4 @@
-"""Join graphs over the same columns into one: the weighted mean of their answers, and what they share only once."""
+"""Join graphs over the same columns into one: what their answers make together, and what they share only once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 
 from palio.core.errors import InputError
-from palio.core.records import Calibration, Schema, Task
+from palio.core.records import Calibration, Layer, Schema, Task
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.builder import GraphBuilder
 from palio.model.graph.calibrating import emit_calibrated
 from palio.model.graph.heads import emit_answers
-from palio.model.reading.reader import METADATA, decode_readings, tensors_of
+from palio.model.graph.stacking import emit_stacked
+from palio.model.reading.readers import METADATA, PRECISION, decode_readings, tensors_of
 
 
 def join(
@@ -22,10 +23,11 @@ def join(
     *,
     schema: Schema,
     task: Task,
+    layer: Layer | None = None,
     calibration: Calibration | None = None,
     threshold: float | None = None,
 ) -> bytes:
-    """Return one graph that answers the weighted mean of what `models` answer.
+    """Return one graph that answers the weighted sum of what `models` answer, or what a layer makes of it.
 
     Nodes that compute the same from the same columns stand in it once, e.g. the features of two members.
 
@@ -34,7 +36,8 @@ def join(
         weights: One for each.
         schema: The contract.
         task: What is predicted.
-        calibration: How the mean is corrected at the end.
+        layer: What stacks the probabilities of the models; None: their weighted sum is the answer.
+        calibration: How the answer is corrected at the end.
         threshold: From which probability on the second of two classes is said.
 
     Raises:
@@ -43,16 +46,20 @@ def join(
     if not models or len(models) != len(weights):
         raise InputError(f"join: {len(models)} graphs and {len(weights)} weights", hint="give one weight for each")
     builder = GraphBuilder(schema)
-    total = ""
-    for model, weight in zip(models, weights, strict=True):
-        answer = take_in(builder, model, task)
-        if weight != 1.0:
-            answer = builder.node("Mul", answer, builder.constant(float(weight)))
-        total = builder.node("Add", total, answer) if total else answer
+    answers = [take_in(builder, model, task) for model in models]
+    total = _sum_of(builder, answers, weights) if layer is None else emit_stacked(builder, answers, weights, layer)
     if calibration is not None:
         total = emit_calibrated(builder, total, calibration)
     emit_answers(builder, total, task, threshold=threshold)
     return builder.build()
+
+
+def _sum_of(builder: GraphBuilder, answers: Sequence[str], weights: Sequence[float]) -> str:
+    total = ""
+    for answer, weight in zip(answers, weights, strict=True):
+        part = answer if weight == 1.0 else builder.node("Mul", answer, builder.constant(float(weight)))
+        total = builder.node("Add", total, part) if total else part
+    return total
 
 
 def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
@@ -77,8 +84,10 @@ def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
 
 
 def _read(builder: GraphBuilder, whole: Any) -> dict[str, str]:
-    """Let the texts that a graph reads as ids and counts enter so; return its tensors' names → those of `builder`."""
+    """Let what a graph reads before it enter so; return its tensors' names → those of `builder`."""
     metadata = {prop.key: prop.value for prop in whole.metadata_props}
+    if metadata.get(PRECISION) == "float32":
+        builder.precision = "float32"
     names: dict[str, str] = {}
     for own in decode_readings(metadata.get(METADATA, "[]")):
         here = builder.reading(msgspec.structs.replace(own, tensor=""))

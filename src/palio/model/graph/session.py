@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from palio.core.errors import InputError, IntegrityError, TimeLimitError, UnavailableError
-from palio.core.records import Reading, TensorSpec
+from palio.core.records import Precision, Reading, TensorSpec
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.runtime import onnx_runtime
 from palio.model.graph.watchdog import watchdog
 from palio.model.graph.wire import check_wire
-from palio.model.reading.reader import METADATA, Readers, decode_readings, tensors_of
+from palio.model.reading.readers import METADATA, PRECISION, Readers, decode_readings, specs_of
 
 log = logging.getLogger("palio.model")
 
@@ -105,7 +105,10 @@ class Graph:
         inner = getattr(self._session, "_sess", self._session) if device == "cpu" else self._session
         self._run = inner.run
         taken = tuple(_spec(value) for value in self._session.get_inputs())
-        self._readers = _readers(self._session.get_modelmeta().custom_metadata_map.get(METADATA, ""), taken)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self._readers = _readers(metadata.get(METADATA, ""), taken)
+        self.precision: Precision = "float32" if metadata.get(PRECISION) == "float32" else "float64"
+        """What it computes in: says how close its answers are to those of its library."""
         self.inputs: tuple[TensorSpec, ...] = taken if self._readers is None else _seen(taken, self._readers)
         self._kept = frozenset(spec.name for spec in taken)
         self.outputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in self._session.get_outputs())
@@ -130,7 +133,7 @@ class Graph:
     def compute(self, feeds: Feeds) -> dict[str, Array]:
         """Do the same for feeds whose names are known to be right: the shortest way through the runtime.
 
-        Texts that the graph takes as ids and counts are read first.
+        Texts and pictures that the graph takes as numbers are read first.
 
         Raises:
             InputError: the graph cannot take them. What the runtime says of it stays in the log: it may quote values.
@@ -234,24 +237,31 @@ def _spec(value: Any) -> TensorSpec:
 
 
 def _readers(metadata: str, taken: tuple[TensorSpec, ...]) -> Readers | None:
-    """Return what reads texts for the graph; None if it takes none as ids and counts."""
+    """Return what reads texts and pictures for the graph; None if it takes none."""
     readings = decode_readings(metadata) if metadata else ()
     if not readings:
         return None
-    datatypes = {spec.name: (spec.datatype, len(spec.shape)) for spec in taken}
+    held = {spec.name: spec for spec in taken}
     for reading in readings:
-        wanted = {name: ("INT64" if name.endswith(".ids") else "FP64", 2) for name in tensors_of(reading)}
-        is_other = datatypes.get(reading.input, ("BYTES", 2)) != ("BYTES", 2)
-        if is_other or any(datatypes.get(name) != kind for name, kind in wanted.items()):
+        own = held.get(reading.input)
+        is_other = own is not None and (own.datatype, len(own.shape)) != ("BYTES", 2)
+        if is_other or not all(_fits(spec, held.get(spec.name)) for spec in specs_of(reading)):
             raise IntegrityError(
-                "model: its readings of texts do not fit its inputs",
+                "model: its readings do not fit its inputs",
                 hint="restore the file from the store, or train again",
             )
     return Readers(readings)
 
 
+def _fits(wanted: TensorSpec, held: TensorSpec | None) -> bool:
+    """Tell whether an input takes what a reading gives: the type and number of dimensions, and sizes that are fixed."""
+    if held is None or held.datatype != wanted.datatype or len(held.shape) != len(wanted.shape):
+        return False
+    return all(size < 0 or size == other for size, other in zip(held.shape, wanted.shape, strict=True))
+
+
 def _seen(taken: tuple[TensorSpec, ...], readers: Readers) -> tuple[TensorSpec, ...]:
-    """Return the inputs as everybody sees them: a text is one column of texts, however the graph takes it."""
+    """Return the inputs as everybody sees them: a text or picture is one cell a row, however the graph takes it."""
     found: dict[str, TensorSpec] = {}
     for spec in taken:
         column = readers.column_of.get(spec.name)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from palio.core.errors import IntegrityError
 from palio.model.cells.names import PREDICTION, PROBABILITIES
 from palio.model.graph.session import Feeds, Graph, Outputs
-from palio.model.reading.reader import METADATA, Readers, decode_readings
+from palio.model.reading.readers import METADATA, Readers, decode_readings
 
 Array = npt.NDArray[Any]
 Origin = npt.NDArray[np.int64]

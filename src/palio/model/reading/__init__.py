@@ -1,1 +1,1 @@
-"""What happens to texts before a graph: words and pieces of words become ids and counts, by a rule that is data."""
+"""What happens to texts and pictures before a graph: they become ids, counts or pixels, by rules that are data."""

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.records import Reading
+from palio.core.records import WordReading
 from palio.core.seeds import derive
 from palio.model.graph.builder import GraphBuilder
-from palio.model.reading.reader import Reader
+from palio.model.reading.words import WordReader
 from palio.model.text.vocabulary import count_entries, learn_reading
 from palio.model.text.weighing import Weighing, fit_weighing
 
@@ -61,12 +61,12 @@ class TextSpec:
         """Names of the features that look at no target."""
         n_directions = self.sums.shape[1] - self.n_scores
         directions = (f"{self.column}: direction {number}" for number in range(1, n_directions + 1))
-        return (*(f"{self.column}: {fact}" for fact in Reading.FACTS), *directions)
+        return (*(f"{self.column}: {fact}" for fact in WordReading.FACTS), *directions)
 
     def emit(self, builder: GraphBuilder) -> str:
         """Add the nodes; return facts, directions and scores, shape (n, n_features)."""
         reading = builder.reading(self.weighing.reading)
-        rows = builder.constant([-1, len(Reading.FACTS)], "int64")
+        rows = builder.constant([-1, len(WordReading.FACTS)], "int64")
         facts = builder.node("Reshape", f"{reading.tensor}.facts", rows)
         found = facts
         if self.sums.shape[1]:
@@ -169,8 +169,8 @@ def _learn(tensor: str, texts: Sequence[str], signals: Array | None, weights: Ar
     everything = weighed
     if len(some) < len(texts):
         everything = weighing.weigh(count_entries(reading, texts)).astype(np.float32)
-    reader = Reader(reading)
-    facts = np.array([reader.facts(text) for text in texts]).reshape(len(texts), len(Reading.FACTS))
+    reader = WordReader(reading)
+    facts = np.array([reader.facts(text) for text in texts]).reshape(len(texts), len(WordReading.FACTS))
     with threadpoolctl.threadpool_limits(1, user_api="blas"):  # sums must not depend on the machine's load
         axes = directions(weighed, N_DIRECTIONS)
         blocks, own, middles = [axes], [facts, everything @ axes], np.zeros(0)

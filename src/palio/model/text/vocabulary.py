@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.records import Reading
-from palio.model.reading.reader import Reader
+from palio.core.records import WordReading
 from palio.model.reading.tokens import folded, pieces_of, runs_of, words_of
+from palio.model.reading.words import WordReader
 
 Array = npt.NDArray[Any]
 
@@ -32,7 +32,7 @@ def learn_reading(
     min_count: int = MIN_COUNT,
     most_words: int = MOST_WORDS,
     most_pieces: int = MOST_PIECES,
-) -> tuple[Reading, Any]:
+) -> tuple[WordReading, Any]:
     """Learn from `texts` which entries count, and count them.
 
     Args:
@@ -55,7 +55,7 @@ def learn_reading(
     """
     from scipy import sparse
 
-    most_characters = Reading(input=tensor).most_characters
+    most_characters = WordReading(input=tensor).most_characters
     found = [runs_of(folded(text[:most_characters])) for text in texts]
     word_entries, counts = [], []
     if words[1]:
@@ -65,7 +65,7 @@ def learn_reading(
     if pieces[1]:
         piece_entries, block = _count_pieces(found, pieces, min_count, most_pieces)
         counts.append(block)
-    reading = Reading(
+    reading = WordReading(
         input=tensor,
         words=words,
         pieces=pieces,
@@ -77,11 +77,11 @@ def learn_reading(
     return reading, sparse.hstack(counts, format="csr") if counts else sparse.csr_matrix((len(texts), 0))
 
 
-def count_entries(reading: Reading, texts: Sequence[str]) -> Any:
+def count_entries(reading: WordReading, texts: Sequence[str]) -> Any:
     """Count the entries of other texts, as a server does: a sparse matrix (n_rows, n_entries), float64."""
     from scipy import sparse
 
-    reader = Reader(reading)
+    reader = WordReader(reading)
     rows = [reader.row(text) for text in texts]
     ends = np.cumsum([0, *(len(ids) for ids, _, _ in rows)])
     ids = np.concatenate([np.empty(0, np.int64), *(ids for ids, _, _ in rows)])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from palio.core.records import Reading
+from palio.core.records import WordReading
 from palio.model.graph.builder import GraphBuilder
 
 Array = npt.NDArray[Any]
@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 class Weighing:
     """What each entry of a reading weighs."""
 
-    reading: Reading
+    reading: WordReading
     rarity: Array
     """Shape (n_entries,), float32: the graph keeps it in half of the bytes, and nothing else sees more digits."""
 
@@ -81,7 +81,7 @@ class Weighing:
         return builder.node("Where", is_word, words, pieces)
 
 
-def fit_weighing(reading: Reading, counts: Any) -> Weighing:
+def fit_weighing(reading: WordReading, counts: Any) -> Weighing:
     """Learn how rare entries are from `counts`, sparse (n_rows, n_entries)."""
     n_texts = np.bincount(counts.indices, minlength=reading.n_entries)
     rarity = np.log((1.0 + counts.shape[0]) / (1.0 + n_texts)) + 1.0

@@ -136,18 +136,30 @@ def array_of_bytes(raw: memoryview, datatype: str, name: str) -> Array:
 
 
 def _texts(raw: memoryview, name: str) -> list[str]:
-    texts, at, end = [], 0, len(raw)
+    try:
+        return [str(text, "utf-8") for text in chunks_of(raw, name)]
+    except UnicodeDecodeError:
+        raise _no_texts(name) from None
+
+
+def chunks_of(raw: memoryview, name: str) -> list[memoryview]:
+    """Cut the bytes of a `BYTES` tensor into its elements. Raises WireError 400."""
+    chunks, at, end = [], 0, len(raw)
     try:
         while at < end:
             (size,) = struct.unpack_from("<I", raw, at)
             at += 4
             if size > end - at:
                 raise WireError(400, f"input `{name}`: a text is longer than its bytes", fields=(name,))
-            texts.append(str(raw[at : at + size], "utf-8"))
+            chunks.append(raw[at : at + size])
             at += size
-    except (struct.error, UnicodeDecodeError):
-        raise WireError(400, f"input `{name}`: not a list of UTF-8 texts with their lengths", fields=(name,)) from None
-    return texts
+    except struct.error:
+        raise _no_texts(name) from None
+    return chunks
+
+
+def _no_texts(name: str) -> WireError:
+    return WireError(400, f"input `{name}`: not a list of UTF-8 texts with their lengths", fields=(name,))
 
 
 def bytes_of(array: Array) -> bytes:

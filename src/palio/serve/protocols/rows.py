@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from palio.core.cells import label
 from palio.core.errors import ContractError
+from palio.serve.protocols import picture_bodies
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
@@ -81,7 +82,11 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     Raises:
         WireError: 400 malformed, 413 too many rows, 422 rows that break the schema.
     """
-    rows = parse_records(request.body, caps, lists=served.manifest is None)
+    rows: list[Any] | None = None
+    if served.sight is not None:
+        rows = picture_bodies.records_of(request, served.sight, caps)
+    if rows is None:
+        rows = parse_records(request.body, caps, lists=served.manifest is None)
     if len(rows) == 1 and served.quick_record is not None:
         found = served.quick_record(rows[0])
         if found is not None:
@@ -106,7 +111,8 @@ def explain(served: Served, request: Request, caps: Caps) -> Asked:
         WireError: as `read`; 400 if this model cannot be explained, 413 if there are too many rows for that.
     """
     if served.explainer is None:
-        raise WireError(400, "this model cannot be explained: nothing is known of typical rows")
+        why = "it looks at pictures" if served.sight is not None else "nothing is known of typical rows"
+        raise WireError(400, f"this model cannot be explained: {why}")
     asked = read(served, request, caps)
     if asked.n_rows > MAX_EXPLAINED:
         raise WireError(

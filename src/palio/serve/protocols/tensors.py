@@ -14,6 +14,7 @@ import msgspec
 
 from palio.core.errors import ContractError
 from palio.serve.protocols.datatypes import DTYPES, Array
+from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import Fed
 from palio.serve.protocols.quick import CallOf, TensorWanted
 from palio.serve.protocols.replies import Wanted, refuse_shared_memory, wanted_outputs
@@ -191,6 +192,8 @@ def _only_bytes(body: bytes, served: Served) -> tuple[str, Fed]:
     if len(served.plans) != 1:
         raise WireError(400, f"a body without JSON is for models of one input; this has {len(served.plans)}")
     name, plan = next(iter(served.plans.items()))
+    if isinstance(plan, PicturePlan):
+        return name, plan.of_file(body)
     shape = list(plan.shape)
     if plan.datatype == "BYTES" or shape.count(-1) > 1:
         raise WireError(400, "a body without JSON is for an input of numbers with one free size; send the JSON too")

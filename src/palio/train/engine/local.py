@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import subprocess
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 from palio.train.engine import waiting
 from palio.train.engine.base import Engine
+from palio.train.engine.memory import free_memory, resident
 from palio.train.family import Family, n_threads
 from palio.train.orders import Order, Outcome
 from palio.train.work import line_of
@@ -25,8 +25,6 @@ LOOK_S = 0.2
 """Seconds between two looks at the memory and the clock."""
 START_S = 60.0
 """A worker that is not ready by then is given up."""
-MEMORY_SHARE = 0.8
-"""Share of the free memory that all workers together may take."""
 
 
 @dataclass(eq=False)
@@ -75,7 +73,7 @@ class LocalEngine:
         self.fault = ""
         self._folder = folder
         self._spare = spare
-        self._memory = memory or int(MEMORY_SHARE * _free_memory() / self.n_workers)
+        self._memory = 0
         self._n_stillborn = 0
         self._workers: list[_Worker] = []
         try:
@@ -84,6 +82,8 @@ class LocalEngine:
         except BaseException:
             self.close()
             raise
+        held = sum(resident(worker.process.pid) for worker in self._workers)  # no longer free, and theirs
+        self._memory = memory or int(waiting.MEMORY_SHARE * (free_memory() + held) / self.n_workers)
 
     @property
     def n_free(self) -> int:
@@ -186,7 +186,7 @@ class LocalEngine:
         reason = ""
         if worker.kill_after_s is not None and took > worker.kill_after_s:
             reason = f"it was still at it after {took:.3g} s and was ended"
-        elif (size := _resident(worker.process.pid)) > self._memory:
+        elif (size := resident(worker.process.pid)) > self._memory:
             reason = f"it took {size / 1e6:,.0f} MB of the {self._memory / 1e6:,.0f} MB that a worker may take"
         return next(iter(self._replaced(worker, reason)), None) if reason else None
 
@@ -244,30 +244,3 @@ def _end(worker: _Worker) -> None:
     worker.process.wait()
     worker.pipe.close()
     worker.errors.close()
-
-
-def _free_memory() -> float:
-    """Return the bytes that this process and its children may still take."""
-    found = [1e18]
-    for path, name in (("/proc/meminfo", "MemAvailable:"),):
-        try:
-            lines = Path(path).read_text().splitlines()
-        except OSError:
-            continue
-        found += [1024.0 * float(line.split()[1]) for line in lines if line.startswith(name)]
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
-        if limit.isdecimal():
-            found.append(float(limit) - float(used))
-    except (OSError, ValueError):
-        pass
-    return min(found)
-
-
-def _resident(pid: int) -> int:
-    """Return the bytes of memory that a process holds; 0 where that cannot be told."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0

@@ -8,12 +8,17 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
+from palio.train.engine.memory import free_memory
 from palio.train.family import n_threads
 
+MEMORY_SHARE, LEAST_MEMORY = 0.8, 500_000_000
+"""Share of the free memory that all workers together may take; and the bytes that each is to have: its libraries alone
+take half of that."""
 MAX_WORKERS = 4
 """More would each see less of what the others found: a step knows what was found four steps before."""
 
@@ -38,8 +43,14 @@ _blanks: list[Blank] = []
 
 
 def n_workers() -> int:
-    """Return how many workers there are: as many as cores, at most four."""
-    return max(1, min(MAX_WORKERS, n_threads()))
+    """Return how many workers there are: as many as cores, at most four, and fewer where memory is short."""
+    return max(1, min(MAX_WORKERS, n_threads(), _n_in_memory()))
+
+
+@lru_cache(1)
+def _n_in_memory() -> int:
+    """Return how many workers the memory has room for, as it was at first: those that were started take some."""
+    return int(MEMORY_SHARE * free_memory() / LEAST_MEMORY)
 
 
 def prepare() -> None:

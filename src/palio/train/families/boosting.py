@@ -16,10 +16,12 @@ from palio.train.families.pace import (
     InRounds,
     Pace,
     bend_of,
+    bounds_of_columns,
     expected_rounds,
     most_rounds,
     objective_for_values,
     patience_of,
+    share_of_columns,
     trees_a_round,
 )
 from palio.train.family import (
@@ -72,7 +74,7 @@ class Boosting(InRounds):
             "learning_rate": 0.1 if shape.n_classes > MANY_CLASSES else 0.05,
             "num_leaves": 12 if small else 31,
             "min_data_in_leaf": 20,
-            "feature_fraction": 0.7,
+            "feature_fraction": share_of_columns(shape, 0.7),
             "bagging_fraction": 0.8,
             "lambda_l2": 1.0,
             "extra_trees": False,
@@ -85,7 +87,11 @@ class Boosting(InRounds):
             "min_data_in_leaf": 40,
             "lambda_l2": 5.0,
         }
-        random = base | {"extra_trees": True, "feature_fraction": 0.9, "num_leaves": 12 if small else 48}
+        random = base | {
+            "extra_trees": True,
+            "feature_fraction": share_of_columns(shape, 0.9),
+            "num_leaves": 12 if small else 48,
+        }
         return [base, random, bushy] if task.kind == "classification" else [base, bushy]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
@@ -95,7 +101,7 @@ class Boosting(InRounds):
             "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
             "num_leaves": trial.suggest_int("num_leaves", 4, max(most, 96), log=True),
             "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 3, 200, log=True),
-            "feature_fraction": trial.suggest_float("feature_fraction", 0.3, 1.0),
+            "feature_fraction": trial.suggest_float("feature_fraction", *bounds_of_columns(shape, 0.3)),
             "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
             "lambda_l2": trial.suggest_float("lambda_l2", 1e-3, 100.0, log=True),
             "extra_trees": trial.suggest_categorical("extra_trees", [False, True]),
@@ -171,7 +177,7 @@ def _fitted(booster: Any, preprocessing: model.Preprocessing, task: Task, pace: 
         return TabularFitted(
             preprocessing=preprocessing,
             answer=partial(_answer, booster, rounds, task),
-            add=partial(_add, booster, rounds, task),
+            add=partial(_add, text, rounds, task),
             n_parameters=int(numbers[rounds * n_trees - 1]) if n_rounds else 1,
             curve=curve,
             back_to=back_to,
@@ -187,8 +193,8 @@ def _answer(booster: Any, rounds: int, task: Task, features: Array) -> model.Out
     return class_outputs(raw if raw.ndim == 2 else np.column_stack([1 - raw, raw]), task)
 
 
-def _add(booster: Any, rounds: int, task: Task, builder: model.GraphBuilder, features: str) -> str:
-    return model.emit_lightgbm(builder, features, booster, task, rounds=rounds)
+def _add(text: str, rounds: int, task: Task, builder: model.GraphBuilder, features: str) -> str:
+    return model.emit_lightgbm(builder, features, text, task, rounds=rounds)
 
 
 _OBJECTIVES: dict[Objective, tuple[str, str]] = {

@@ -18,10 +18,12 @@ from palio.train.families.pace import (
     InRounds,
     Pace,
     bend_of,
+    bounds_of_columns,
     expected_rounds,
     most_rounds,
     objective_for_values,
     patience_of,
+    share_of_columns,
     trees_a_round,
 )
 from palio.train.family import (
@@ -72,7 +74,7 @@ class Catboost(InRounds):
                 "l2_leaf_reg": 3.0,
                 "random_strength": 1.0,
                 "subsample": 0.8,
-                "rsm": 1.0,
+                "rsm": share_of_columns(shape, 1.0),
             }
         ]
 
@@ -84,7 +86,7 @@ class Catboost(InRounds):
             "l2_leaf_reg": trial.suggest_float("l2_leaf_reg", 0.3, 30.0, log=True),
             "random_strength": trial.suggest_float("random_strength", 0.0, 3.0),
             "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-            "rsm": trial.suggest_float("rsm", 0.2, 1.0),
+            "rsm": trial.suggest_float("rsm", *bounds_of_columns(shape, 0.2)),
         }
 
     def fit(

@@ -53,11 +53,12 @@ class Forest(FixedSettings):
     n_settings = 4
 
     def seconds(self, shape: Shape, params: Params) -> float:
-        """Estimate one fit: rows × their logarithm × the features looked at, for each tree (LOG.md: cost of a fit)."""
+        """Estimate one fit: rows × their logarithm × features looked at × classes, for each tree (LOG.md)."""
         rows = min(shape.n_rows, MAX_SAMPLE)
         looked_at = shape.n_features * float(params["max_features"]) * (0.4 if params["extra"] else 1.0)
         depth = min(math.log2(rows + 2), math.log2(params["max_leaf_nodes"]) + 4)
-        return 0.1 + 1e-6 * shape.n_rows + 1e-8 * N_TREES * rows * depth * (3 + looked_at)
+        shares = 1 + 0.02 * shape.n_classes  # that every cut is judged by, and every node keeps
+        return 0.1 + 1e-6 * shape.n_rows + 1e-8 * N_TREES * rows * depth * (3 + looked_at) * shares
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return a random forest with small leaves, then extra trees, which look at more features."""

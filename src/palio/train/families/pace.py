@@ -14,6 +14,8 @@ MAX_RATE = 0.3
 """Largest step that a hurried fit takes: beyond it trees spoil what others learned (LOG.md: families of trees)."""
 MAX_LEAVES = 150_000
 """Leaves of all rounds together, so that a graph stays below some 5 MB."""
+COLUMNS_A_TREE, LEAST_SHARE = 500.0, 0.02
+"""Columns that a tree looks at, where there are very many, and the least share of them."""
 PATIENCE = 2.5
 """Patience in rounds, times the step: small steps gain little in each round, and for long."""
 
@@ -60,6 +62,21 @@ def expected_rounds(params: Params) -> int:
 def most_rounds(params: Params, *, leaves_a_round: int) -> int:
     """Say how many rounds a fit that watches rows may take, each of which adds so many leaves."""
     return max(20, min(round(100.0 / float(params["learning_rate"])), MAX_LEAVES // leaves_a_round, 3000))
+
+
+def share_of_columns(shape: Shape, usual: float) -> float:
+    """Return the share of the columns that a tree looks at: of very many some hundred, else each costs seconds.
+
+    Example:
+        >>> share_of_columns(Shape(1_000, 20, 2), 0.7), share_of_columns(Shape(1_000, 5_000, 2), 0.7)
+        (0.7, 0.1)
+    """
+    return min(usual, max(LEAST_SHARE, COLUMNS_A_TREE / max(1, shape.n_features)))
+
+
+def bounds_of_columns(shape: Shape, least: float) -> tuple[float, float]:
+    """Return between which shares of the columns is searched: of very many up to three times the usual number."""
+    return share_of_columns(shape, least), min(1.0, max(LEAST_SHARE, COLUMNS_A_TREE / max(1, shape.n_features)) * 3)
 
 
 def trees_a_round(shape: Shape) -> int:

@@ -17,10 +17,12 @@ from palio.train.families.pace import (
     InRounds,
     Pace,
     bend_of,
+    bounds_of_columns,
     expected_rounds,
     most_rounds,
     objective_for_values,
     patience_of,
+    share_of_columns,
     trees_a_round,
 )
 from palio.train.family import (
@@ -70,7 +72,7 @@ class Xgboost(InRounds):
             "max_leaves": 16 if small else 64,
             "min_child_weight": 2.0,
             "subsample": 0.8,
-            "colsample_bytree": 0.7,
+            "colsample_bytree": share_of_columns(shape, 0.7),
             "reg_lambda": 1.0,
             "max_cat_threshold": 32,
         }
@@ -85,7 +87,7 @@ class Xgboost(InRounds):
             "max_leaves": trial.suggest_int("max_leaves", 4, 256, log=True),
             "min_child_weight": trial.suggest_float("min_child_weight", 0.1, 100.0, log=True),
             "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", *bounds_of_columns(shape, 0.3)),
             "reg_lambda": trial.suggest_float("reg_lambda", 1e-2, 100.0, log=True),
             "max_cat_threshold": trial.suggest_int("max_cat_threshold", 4, 64, log=True),
         }

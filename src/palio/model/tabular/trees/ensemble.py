@@ -6,6 +6,7 @@ Source: ai.onnx.ml 5 `TreeEnsemble`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,22 @@ SUM = 1
 NUMBERS_A_ROW = 2_000
 """Numbers that are gathered for one row together: bounds the memory of many trees with many classes."""
 NO_TRANSFORM = 0
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Inner nodes of many trees, one entry each."""
+
+    features: npt.NDArray[np.int64]
+    splits: npt.NDArray[np.float64]
+    modes: npt.NDArray[np.int64]
+    missing_true: npt.NDArray[np.bool_]
+    children: npt.NDArray[np.int64]
+    """Shape (n_nodes, 2): true child, false child; a leaf k is written as -1 - k."""
+    members: Sequence[npt.NDArray[np.float64]]
+    """The values that each node of mode `MEMBER` asks for."""
+    roots: npt.NDArray[np.int64]
+    """Of each tree; a leaf of a tree that is one leaf alone."""
 
 
 class Ensemble:
@@ -62,6 +79,23 @@ class Ensemble:
             leaf, node = node, self.split(0, 0.0, missing_true=False)
             self.children[node] = [leaf, leaf]
         self.roots.append(node)
+
+    def extend(self, nodes: Nodes, leaf_targets: npt.NDArray[np.int64], leaf_weights: npt.NDArray[np.float64]) -> None:
+        """Add many trees at once; numbers of nodes and leaves count from those that are added."""
+        n_nodes, n_leaves = len(self.features), len(self.leaf_targets)
+        children = np.where(nodes.children < 0, nodes.children - n_leaves, nodes.children + n_nodes)
+        roots = np.where(nodes.roots < 0, nodes.roots - n_leaves, nodes.roots + n_nodes)
+        self.features.extend(nodes.features.tolist())
+        self.splits.extend(nodes.splits.tolist())
+        self.modes.extend(nodes.modes.tolist())
+        self.missing_true.extend(nodes.missing_true.astype(int).tolist())
+        self.children.extend(children.tolist())
+        for values in nodes.members:
+            self.members.extend([*values.tolist(), float("nan")])
+        self.leaf_targets.extend(leaf_targets.tolist())
+        self.leaf_weights.extend(leaf_weights.tolist())
+        for root in roots.tolist():
+            self.root(root)
 
     def emit(self, builder: GraphBuilder, features: str, n_targets: int) -> str:
         """Add the ensemble; return the sums of the leaves, float64 (n, n_targets)."""

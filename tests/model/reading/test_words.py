@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from palio.core.errors import InputError, IntegrityError
-from palio.core.records import Reading
-from palio.model.reading.reader import CELLS_AT_ONCE, Reader, Readers, decode_readings, encode_readings
+from palio.core.records import WordReading
+from palio.model.reading.readers import Readers, decode_readings, encode_readings
+from palio.model.reading.words import CELLS_AT_ONCE, WordReader
 from palio.model.text.vocabulary import count_entries, learn_reading
 from palio.model.text.weighing import fit_weighing
 
@@ -18,7 +19,7 @@ NASTY = [
 ]  # fmt: skip
 
 
-def reading(**changes: object) -> Reading:
+def reading(**changes: object) -> WordReading:
     return msgspec.structs.replace(learn_reading("note", [*NASTY, *NASTY])[0], tensor="#0", **changes)
 
 
@@ -38,7 +39,7 @@ def test_three_words_in_a_row_are_counted_as_they_are_learned() -> None:
 
 
 def test_only_the_beginning_of_a_long_text_is_read() -> None:
-    reader = Reader(reading(most_characters=10))
+    reader = WordReader(reading(most_characters=10))
     assert reader.row("free free free free")[1].tolist() == reader.row("free free x")[1].tolist()
 
 
@@ -61,9 +62,9 @@ def test_a_long_text_does_not_widen_all_others() -> None:
 
 
 def test_facts_are_length_words_and_shares() -> None:
-    facts = Reader(reading(facts=True)).row("AB 1!")[2]
+    facts = WordReader(reading(facts=True)).row("AB 1!")[2]
     assert np.allclose(facts, [np.log1p(5), np.log1p(3), 2 / 5, 1 / 5, 1 / 5])
-    assert np.allclose(Reader(reading(facts=True)).row("")[2], 0)
+    assert np.allclose(WordReader(reading(facts=True)).row("")[2], 0)
 
 
 def test_a_cell_that_is_no_text_is_refused_and_not_quoted() -> None:

@@ -1,0 +1,49 @@
+"""Read cells that stand for pictures: the identity of bytes that are kept, or a file in base64. Pixels come later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from palio.core.cells.cell import Parsed, Parser, Plain
+from palio.core.records import Column
+
+PICTURE_STATISTICS = (
+    "brightness",
+    "contrast",
+    "saturation",
+    "sharpness",
+    "noise",
+    "blockiness",
+    "warmth",
+    "aspect",
+    "pixels",
+)
+"""What is computed of each picture; `palio.pixels.statistics` says what the numbers mean. A frame holds them in columns
+`<picture>.<statistic>`, the prediction log in `input.<picture>.<statistic>`."""
+
+
+class Picture:
+    """A picture, as text."""
+
+    expected = "a picture"
+    carries_text = True
+
+    def parser(self, column: Column) -> Parser:  # noqa: ARG002 — there is one way
+        """Take any text as it is: whether it is a picture shows when its bytes are read."""
+        return lambda cell: Parsed(cell) if isinstance(cell, str) else None
+
+    def plain(self, column: Column) -> Plain:  # noqa: ARG002 — the same for all
+        """Name all texts."""
+        return Plain(texts=None)
+
+    def describe(self, column: Column) -> str:  # noqa: ARG002 — there is one way
+        """Say how it is read."""
+        return "picture"
+
+    def show(self, value: float | str) -> str:
+        """Write what stands for a picture, shortly."""
+        return str(value)[:12]
+
+    def hard(self, column: Column) -> tuple[Any, ...]:  # noqa: ARG002 — the same for all
+        """Name cells that are easily misread."""
+        return ("/9j/4AAQSkZJRg==", "data:image/png;base64,iVBORw0KGgo=", "0" * 64)

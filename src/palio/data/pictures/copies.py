@@ -1,0 +1,116 @@
+"""Find pictures that stand in an album more than once, and say what that means for what is learned from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from palio.core.words import counted, listed
+from palio.data.pictures.notes import Note
+from palio.pixels import groups
+
+MOST_COMPARED = 50_000
+"""More pictures than this are not compared with each other here, but when they are cut into parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is asked about one picture."""
+
+    file: str
+    digest: str
+    label: str
+    part: str
+    note: Note
+
+
+def about(pictures: Sequence[Picture], where: str) -> list[str]:
+    """Say what is odd about pictures, one sentence each."""
+    good = [one for one in pictures if not one.note.problem]
+    said = [*_about_problems(pictures, where), *_about_frames(good, where)]
+    by_digest: dict[str, list[int]] = {}
+    for at, one in enumerate(good):
+        by_digest.setdefault(one.digest, []).append(at)
+    exact = [group for group in by_digest.values() if len(group) > 1]
+    if exact:
+        n = sum(len(group) - 1 for group in exact)
+        said.append(
+            f"{where}: {counted(n, 'picture')} {_is(n)} a copy of another, byte for byte, e.g. {_shown(good, exact[0])}"
+        )
+    said += _about_near(good, exact, where) if len(good) <= MOST_COMPARED else _about_labels(good, exact, where)
+    return said
+
+
+def _about_problems(pictures: Sequence[Picture], where: str) -> list[str]:
+    bad = [one for one in pictures if one.note.problem]
+    if not bad:
+        return []
+    kinds = Counter(one.note.kind for one in bad)
+    first = {one.note.kind: one.file for one in reversed(bad)}
+    shown = listed(f"{n:,} {_PROBLEMS.get(kind, kind)} ({first[kind]})" for kind, n in kinds.most_common())
+    of_all = f"{len(bad):,} of {counted(len(pictures), 'file')}"
+    return [f"{where}: {of_all} {_is(len(bad))} set aside, for want of a picture: {shown}"]
+
+
+_PROBLEMS = {
+    "empty": "empty",
+    "not a picture": "something else than a picture",
+    "format": "of a form that is not read",
+    "too large": "too large",
+    "truncated": "cut off",
+    "damaged": "damaged",
+}
+
+
+def _about_frames(good: Sequence[Picture], where: str) -> list[str]:
+    said = []
+    moving = [one for one in good if one.note.n_frames > 1]
+    if moving:
+        n, shown = counted(len(moving), "file"), moving[0].file
+        said.append(f"{where}: {n} with several pictures: the first is read, e.g. of {shown}")
+    turned = [one for one in good if one.note.orientation != 1]
+    if turned:
+        n, shown = counted(len(turned), "picture"), turned[0].file
+        said.append(f"{where}: {n} turned upright, as the camera noted, e.g. {shown}")
+    return said
+
+
+def _about_near(good: Sequence[Picture], exact: Sequence[Sequence[int]], where: str) -> list[str]:
+    near = groups([int(one.note.likeness, 16) for one in good], [int(one.note.mirrored, 16) for one in good])
+    more = [group for group in near if len({good[at].digest for at in group}) > 1]
+    said = []
+    if more:
+        n = sum(len({good[at].digest for at in group}) - 1 for group in more)
+        said.append(
+            f"{where}: {counted(n, 'picture')} {_is(n)} much like another (saved anew, scaled or mirrored), "
+            f"e.g. {_shown(good, more[0])}: they are kept in one part of a cut"
+        )
+    every = near + [group for group in exact if not any(group[0] in other for other in near)]
+    return [*said, *_about_labels(good, every, where)]
+
+
+def _about_labels(good: Sequence[Picture], alike: Sequence[Sequence[int]], where: str) -> list[str]:
+    said = []
+    torn = [group for group in alike if len({good[at].label for at in group if good[at].label}) > 1]
+    if torn:
+        shown = " and ".join(f"{good[at].file} (`{good[at].label}`)" for at in _different(good, torn[0]))
+        said.append(f"{where}: {counted(len(torn), 'picture')} under more than one label, e.g. {shown}: correct them")
+    across = [group for group in alike if len({good[at].part for at in group if good[at].part}) > 1]
+    if across:
+        shown = " and ".join(f"{good[at].file}" for at in across[0][:2])
+        said.append(f"{where}: {counted(len(across), 'picture')} in more than one of the given parts, e.g. {shown}")
+    return said
+
+
+def _different(good: Sequence[Picture], group: Sequence[int]) -> list[int]:
+    first = {good[at].label: at for at in reversed(group) if good[at].label}
+    return sorted(first.values())[:2]
+
+
+def _shown(good: Sequence[Picture], group: Sequence[int]) -> str:
+    return " and ".join(good[at].file for at in group[:2])
+
+
+def _is(n: int) -> str:
+    return "is" if n == 1 else "are"

@@ -1,0 +1,60 @@
+"""Turn the cells of a picture column into a feed: the bytes of files, however they travel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from palio.core.errors import ContractError, InputError
+from palio.core.records import Column
+from palio.model.cells.columns import Flags
+from palio.model.cells.names import input_name
+
+Array = npt.NDArray[Any]
+RULE = "picture"
+"""What the violations of such cells are called."""
+
+
+class PictureColumn:
+    """Reads cells of one picture column into a feed of shape (n_rows, 1): bytes of files. What they show is seen later.
+
+    Example:
+        >>> reader = PictureColumn(Column(name="photo", type="image"))
+        >>> reader.read(["R0lGODlh", b"GIF89a"])[0][:, 0].tolist()
+        [b'GIF89a', b'GIF89a']
+    """
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+        self.input = input_name(column.name)
+        """Name of the graph's input that takes the feed."""
+
+    def read(self, cells: Sequence[Any]) -> tuple[Array, Flags]:
+        """Read bytes, or the same as text: base64, also as a `data:` URL.
+
+        Raises:
+            ContractError: a cell is missing, or neither; `facts["violations"]` names column, rule and row; cells are
+                never repeated.
+        """
+        from palio.model.reading.pictures import bytes_of
+
+        feed = np.empty((len(cells), 1), object)
+        for row, cell in enumerate(cells):
+            if cell is None or (isinstance(cell, str | bytes) and not cell):
+                raise self.refusal(row, "is missing, but must be given", "give a picture", rule="missing")
+            try:
+                feed[row, 0] = bytes_of(cell)
+            except InputError as error:
+                raise self.refusal(row, f"is no picture, {error.message.partition(', ')[2]}", error.hint) from None
+        return feed, []
+
+    def refusal(self, row: int, why: str, hint: str, *, rule: str = RULE) -> ContractError:
+        """Make the error for a picture that cannot be used."""
+        return ContractError(
+            f"row {row}: `{self.column.name}` {why}",
+            hint=hint,
+            facts={"violations": [{"column": self.column.name, "rule": rule, "row": row}]},
+        )

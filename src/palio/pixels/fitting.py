@@ -1,0 +1,92 @@
+"""Pictures of any size become squares of one size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from palio.core.errors import InputError, did_you_mean
+from palio.pixels.decoding import image_of
+from palio.pixels.limits import Limits
+from palio.pixels.opening import pillow
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+FITS = ("crop", "letterbox", "squash")
+_PAD = 114  # grey, as detectors are taught
+_MAX_SIZE = 4096
+
+
+def fitted(
+    data: bytes,
+    *,
+    size: int,
+    short: int = 0,
+    fit: str = "crop",
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> NDArray[np.uint8]:
+    """Decode a picture and fit it into a square: RGB, shape (size, size, 3), writable.
+
+    Args:
+        data: The bytes of the file.
+        size: Side of the square, in pixels.
+        short: With `crop`, the size of the shorter side before the square is cut from the middle; 0: `size`.
+        fit: `crop`, `letterbox` (all of it, at the top left, on grey) or `squash` (all of it, out of proportion).
+        limits: What is refused before a pixel is decoded.
+
+    Raises:
+        InputError: it is no usable picture, or there is no such fit.
+        UnavailableError: Pillow is not installed.
+    """
+    short = _checked(size, short, fit)
+    least, around = (0, size) if fit == "letterbox" else (short, 0)
+    with pillow():
+        return _into_square(image_of(data, least=least, around=around, limits=limits), size, short, fit)
+
+
+def fit(pixels: NDArray[np.uint8], *, size: int, short: int = 0, fit: str = "crop") -> NDArray[np.uint8]:
+    """Fit a picture that is decoded already, shape (height, width, 3), as `fitted` does."""
+    short = _checked(size, short, fit)
+    with pillow():
+        from PIL.Image import fromarray
+
+        return _into_square(fromarray(pixels), size, short, fit)
+
+
+def _checked(size: int, short: int, fit: str) -> int:
+    """Return the shorter side before the square is cut."""
+    if fit not in FITS:
+        raise InputError(f"fit of pictures: `{fit}`", hint=did_you_mean(fit, FITS))
+    if not 1 <= size <= _MAX_SIZE:
+        raise InputError(f"size of pictures: {size}, 1 to {_MAX_SIZE} are possible")
+    if fit == "crop" and short and not size <= short <= 2 * _MAX_SIZE:
+        raise InputError(f"shorter side of pictures: {short}, at least the size {size} is needed", hint="leave it out")
+    return short if fit == "crop" and short else size
+
+
+def _into_square(image: Image, size: int, short: int, fit: str) -> NDArray[np.uint8]:
+    import numpy as np
+    from PIL.Image import Resampling
+
+    width, height = image.size
+    if fit == "squash":
+        return np.array(image.resize((size, size), Resampling.BILINEAR))
+    if fit == "letterbox":
+        longest = max(width, height)
+        shape = max(1, round(width * size / longest)), max(1, round(height * size / longest))
+        square = np.full((size, size, 3), _PAD, np.uint8)
+        square[: shape[1], : shape[0]] = np.asarray(image.resize(shape, Resampling.BILINEAR))
+        return square
+    shortest = min(width, height)
+    wide, high = max(size, round(width * short / shortest)), max(size, round(height * short / shortest))
+    left, top = (wide - size) // 2, (high - size) // 2
+    # only what will be seen is computed: a strip of 10 × 1,000,000 pixels would not fit into memory otherwise
+    seen = (
+        left * width / wide,
+        top * height / high,
+        min(width, (left + size) * width / wide),
+        min(height, (top + size) * height / high),
+    )
+    return np.array(image.resize((size, size), Resampling.BILINEAR, box=seen))

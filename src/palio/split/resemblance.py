@@ -1,0 +1,76 @@
+"""Keep pictures that are copies of one another together: saved anew, scaled, brightened or mirrored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from palio import data, pixels
+from palio.core.records import Schema, Snapshot
+from palio.split.hashing import Hashes
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from palio.store import Store
+
+Rows = npt.NDArray[np.int64]
+
+
+def first_of(store: Store, snapshot: Snapshot) -> Rows | None:
+    """Return for each row of a snapshot the first one that its picture resembles, or itself.
+
+    None if there are no pictures. Takes time that grows with the square of the number of pictures.
+    """
+    columns = data.likenesses(snapshot.schema)
+    if not columns:
+        return None
+    frames = data.frames(store, snapshot, columns=[name for pair in columns for name in pair])
+    codes = [[_codes(frame, pair) for pair in columns] for frame in frames]
+    first = np.arange(snapshot.n_rows)
+    for at in range(len(columns)):
+        joined = [np.concatenate(parts) for parts in zip(*(frame[at] for frame in codes), strict=True)]
+        first = np.minimum(first, _first(*joined))
+    return first
+
+
+def in_frame(frame: pl.DataFrame, schema: Schema) -> Rows | None:
+    """Do the same for the rows of a frame; None if it lacks what pictures resemble each other by."""
+    columns = [pair for pair in data.likenesses(schema) if set(pair) <= set(frame.columns)]
+    if not columns:
+        return None
+    first = np.arange(frame.height)
+    for pair in columns:
+        first = np.minimum(first, _first(*_codes(frame, pair)))
+    return first
+
+
+def joined(hashes: Hashes, first: Rows | None) -> Hashes:
+    """Give rows that resemble each other the hash of the first of them."""
+    return hashes if first is None else hashes[first]
+
+
+def told(first: Rows | None) -> list[str]:
+    """Say how many pictures are copies of an earlier one."""
+    n_copies = 0 if first is None else int((first != np.arange(first.size)).sum())
+    if not n_copies:
+        return []
+    shows = "picture shows" if n_copies == 1 else "pictures show"
+    return [
+        f"{n_copies:,} {shows} what an earlier one shows (copies, also saved anew, scaled or mirrored): kept together"
+    ]
+
+
+def _codes(frame: pl.DataFrame, pair: tuple[str, str]) -> tuple[Hashes, Hashes]:
+    return tuple(  # type: ignore[return-value]
+        np.array([0 if code is None else int(code, 16) for code in frame[name].to_list()], np.uint64) for name in pair
+    )
+
+
+def _first(likeness: Hashes, mirrored: Hashes) -> Any:
+    first = np.arange(likeness.size)
+    for group in pixels.groups(likeness, mirrored):
+        first[group] = group[0]
+    return first

@@ -1,0 +1,58 @@
+"""Set torch up so that the same seed gives the same bits, and leave it as it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from palio.core.errors import UnavailableError
+from palio.train.deep.plan import Device
+from palio.train.family import calm_threads, n_threads
+
+
+def torch_there() -> Any:
+    """Import torch.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
+    calm_threads()
+    try:
+        import torch
+    except ImportError:
+        raise UnavailableError(
+            "deep networks: torch is not installed", hint="pip install 'palio[deep]', or leave their families out"
+        ) from None
+    return torch
+
+
+@contextmanager
+def calm(device: Device = "cpu") -> Iterator[Any]:
+    """Give torch so many threads as a fit may use, and algorithms that always do the same; yield it.
+
+    Raises:
+        UnavailableError: torch, or the device, is not there.
+    """
+    torch = torch_there()
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UnavailableError("device `cuda`: torch finds no GPU", hint='set device = "cpu", or check the driver')
+    threads, is_strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    is_lenient = torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device == "cuda" else ()):
+        torch.set_num_threads(n_threads())
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield torch
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(is_strict, warn_only=is_lenient)
+
+
+def begin_chance(*what: int) -> None:
+    """Let torch's chance begin at a place that the numbers fix, e.g. a seed and a step: it then needs no keeping."""
+    import torch
+
+    torch.manual_seed(int(np.random.SeedSequence(what).generate_state(1, np.uint64)[0] >> 1))

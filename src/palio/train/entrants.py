@@ -1,0 +1,75 @@
+"""Say which families compete: those that can do the task, read the columns, and have what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from palio.core.errors import InputError, UnavailableError
+from palio.core.records import Schema, Task
+from palio.core.words import listed
+from palio.train.family import Family, reads
+from palio.train.table import load_family, names_for
+
+
+def entrants_of(wanted: Sequence[str | Family], task: Task, schema: Schema, backbone: str = "") -> list[Family]:
+    """Return the families that compete, the dummy first.
+
+    Without being asked for, a family whose packages are not installed stays away, and so does one that goes on from a
+    backbone where none is named.
+
+    Args:
+        wanted: Names, or families; empty: all.
+        task: What is predicted.
+        schema: What they read.
+        backbone: Pretrained weights, by path or by name on a hub.
+
+    Raises:
+        InputError: an unknown family, none that can do this, or no backbone for one that was asked for.
+        UnavailableError: a family that was asked for, or every one that reads pictures, lacks a package.
+    """
+    names = list(wanted) or names_for(schema.modality)
+    families = [load_family(name, backbone=backbone) if isinstance(name, str) else name for name in names]
+    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
+    is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
+    if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
+        raise _unread(schema)
+    if not fit:
+        raise InputError(
+            f"families {', '.join(f.name for f in families)}: none can do {task.kind} on {schema.modality} data",
+            hint="leave [train] families empty to let all compete that can",
+        )
+    able = [family for family in fit if family.name != "dummy" and _is_equipped(family, is_asked_for=bool(wanted))]
+    if schema.modality == "image" and not able and not is_dummy_asked_for:
+        raise _missing("pictures")
+    return [load_family("dummy"), *able]
+
+
+def _is_equipped(family: Family, *, is_asked_for: bool) -> bool:
+    """Tell whether a family has its packages and its backbone; where it was asked for, it must have."""
+    absent = [name for name in getattr(family, "packages", ()) if find_spec(name) is None]
+    if absent and is_asked_for:
+        raise _missing(family.name)
+    has_no_backbone = getattr(family, "backbone", None) == ""
+    if has_no_backbone and is_asked_for:
+        raise InputError(
+            f"{family.name}: no backbone is named",
+            hint="set [train] backbone to the folder of a model in Hugging Face's format, or to its name there",
+        )
+    return not absent and not has_no_backbone
+
+
+def _missing(what: str) -> UnavailableError:
+    return UnavailableError(f"{what}: torch is not installed", hint="pip install 'palio[deep]'")
+
+
+def _unread(schema: Schema) -> InputError:
+    """Say that no family reads what the features are, before anything is tried."""
+    pictures = [f"`{column.name}`" for column in schema.features if column.type == "image"]
+    names, are = listed(pictures), "holds" if len(pictures) == 1 else "hold"
+    return InputError(
+        f"train: {names} {are} pictures, and no family that was asked for reads that: nothing was tried, and no look "
+        "was spent",
+        hint="leave [train] families empty",
+        facts={"modality": schema.modality},
+    )
