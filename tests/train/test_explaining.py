@@ -77,6 +77,11 @@ def test_where_little_is_lacking_and_most_of_it_on_unseen_rows_they_are_not_know
     assert "alike" not in told and "keeps 98 % of its lead" in told
 
 
+def test_of_the_constant_answer_nothing_is_told_that_it_learned() -> None:
+    dummy = msgspec.structs.replace(RUN, family="dummy", cv_score=0.5, train={"roc_auc": 0.5001})
+    assert fit_told(dummy, simplest=0.5, curve=None, sign=1.0) == []
+
+
 def test_criteria_are_those_of_the_likelihood() -> None:
     found = criteria_of(RUN, 1_000)
     assert found is not None

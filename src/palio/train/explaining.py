@@ -67,7 +67,7 @@ def course_told(course: Course, metric: str, *, simplest: float | None) -> list[
 def fit_told(run: Run, *, simplest: float | None, curve: LearningCurve | None, sign: float) -> list[str]:
     """Say whether the winner learned too little, or too much by heart, and what to do about it."""
     seen = run.train.get(run.metric)
-    if seen is None or run.cv_score is None or simplest is None:
+    if seen is None or run.cv_score is None or simplest is None or run.family == "dummy":
         return []
     known, lost = sign * (seen - simplest), sign * (seen - run.cv_score)
     if known <= 0:
