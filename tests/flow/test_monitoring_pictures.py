@@ -1,4 +1,4 @@
-"""A change of the camera shows on the screen of `palio monitor`: from the pictures of training to those that are served."""
+"""A change of the camera shows to `palio monitor`: from the pictures of training to those that are served."""
 
 from __future__ import annotations
 

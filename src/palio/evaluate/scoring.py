@@ -16,6 +16,7 @@ from palio.core.seeds import derive
 from palio.core.words import counted
 from palio.evaluate.answers import Array, answer, known_rows
 from palio.evaluate.details import details_of, worst_rows
+from palio.evaluate.segmenting import Segment
 from palio.evaluate.slices import find_slices
 from palio.measure import Answers, Question
 
@@ -74,9 +75,10 @@ def judge(
     ids: tuple[str, str],
     baseline: Sequence[float],
     task: Task,
+    more: Sequence[Segment] = (),
     progress: Progress = SILENT,
 ) -> Evaluation:
-    """Score answers that were already given; arguments as in `score`, rows with a known answer only."""
+    """Score answers that were already given, to rows with a known answer; arguments as in `score` and `find_slices`."""
     primary = measure.default_metric(task)
     question = measure.questions.of(task)
     metrics = measure.score_with_intervals(task, truth, answers, seed=SEED)
@@ -87,7 +89,15 @@ def judge(
         )
     schema = bundle.manifest.schema
     slices = find_slices(
-        frame, truth, answers, task=task, schema=schema, primary=primary, whole=metrics[primary], progress=progress
+        frame,
+        truth,
+        answers,
+        task=task,
+        schema=schema,
+        primary=primary,
+        whole=metrics[primary],
+        more=more,
+        progress=progress,
     )
     simplest = question.always(baseline, len(truth)) if baseline else None
     evaluation = Evaluation(

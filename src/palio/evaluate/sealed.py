@@ -13,7 +13,19 @@ from palio import measure, split
 from palio.core.errors import InputError
 from palio.core.ids import digest_of, short
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Comparison, Evaluation, Gap, Metric, Part, Parts, Record, Snapshot, Task
+from palio.core.records import (
+    Comparison,
+    Evaluation,
+    Gap,
+    Importance,
+    Metric,
+    Part,
+    Parts,
+    Reach,
+    Record,
+    Snapshot,
+    Task,
+)
 from palio.core.seeds import derive
 from palio.core.words import counted
 from palio.evaluate.answers import Array, answer, has_truth, known_rows
@@ -26,6 +38,7 @@ from palio.measure import Answers
 if TYPE_CHECKING:
     import polars as pl
 
+    from palio.evaluate.pictures import Looked
     from palio.model import Bundle
     from palio.store import Store
 
@@ -130,7 +143,9 @@ def assess(
     answers = answer(challenger, frame, task=task)
     ids = snapshot.id, parts.id
     how: _How = {"part": "test", "ids": ids, "baseline": baseline, "task": task, "progress": progress}
-    evaluation = judge(challenger, frame, truth, answers, **how)
+    deadline = None if budget_s is None else started + budget_s
+    looked = _looked(challenger, frame, truth, answers, task=task, deadline=deadline)
+    evaluation = judge(challenger, frame, truth, answers, more=() if looked is None else looked.segments, **how)
     progress.step("evaluate", 2, N_STEPS)
     gap = _gap(evaluation, challenger, seen)
     progress.step("evaluate", 3, N_STEPS)
@@ -138,11 +153,15 @@ def assess(
     if champion is not None:
         is_newest = None if newest_from is None else look.places[has_truth(look.rows, task)] >= newest_from
         asked = frame, truth, answers, is_newest
-        found = _against((champion, challenger), asked, how)
+        found = _against((champion, challenger), asked, how, looked)
     progress.step("evaluate", 4, N_STEPS)
-    deadline = None if budget_s is None else started + budget_s
-    importance, reach = permutation_importance(challenger, frame, seed=SEED, deadline=deadline, progress=progress)
-    if reach.stopped_by == "time":
+    if looked is not None:
+        from palio.evaluate import pictures
+
+        seen_of_pictures = pictures.sight(looked, evaluation, learned=seen["train"], seed=SEED, progress=progress)
+        evaluation = named(evaluation, sight=seen_of_pictures)
+    importance, reach = _importance(challenger, frame, deadline=deadline, progress=progress)
+    if reach is not None and reach.stopped_by == "time":
         progress.say(
             f"evaluate  its time was over when {reach.n_measured} columns had been shuffled often enough to tell what "
             f"they are worth, and {reach.n_seen} of {reach.n_read} once; the decision does not rest on that"
@@ -154,6 +173,27 @@ def assess(
     store.steps.put(_STEP, inputs, assessment.id)
     progress.step("evaluate", N_STEPS, N_STEPS)
     return assessment
+
+
+def _looked(
+    bundle: Bundle, frame: pl.DataFrame, truth: Array, answers: Answers, *, task: Task, deadline: float | None
+) -> Looked | None:
+    """Decode the judged pictures, where the model reads any; only then is that wing entered."""
+    if bundle.manifest.schema.modality != "image":
+        return None
+    from palio.evaluate import pictures
+
+    return pictures.opened(bundle, frame, truth, answers, task=task, seed=SEED, deadline=deadline)
+
+
+def _importance(
+    bundle: Bundle, frame: pl.DataFrame, *, deadline: float | None, progress: Progress
+) -> tuple[tuple[Importance, ...], Reach | None]:
+    """Measure which columns matter; where a picture is the only one there is nothing to ask."""
+    features = bundle.manifest.schema.features
+    if len(features) == 1 and features[0].type == "image":
+        return (), None
+    return permutation_importance(bundle, frame, seed=SEED, deadline=deadline, progress=progress)
 
 
 def _told(store: Store, inputs: str) -> str | None:
@@ -235,7 +275,7 @@ class _How(TypedDict):
     progress: Progress
 
 
-def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How) -> dict[str, Any]:
+def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looked: Looked | None = None) -> dict[str, Any]:
     """Score the champion on the same rows and compare; what cannot be done is said, not hidden."""
     champion = bundles[0]
     frame, truth, answers, is_newest = asked
@@ -251,9 +291,20 @@ def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How) -> dict[s
     both = theirs, answers
     found: dict[str, Any] = {
         "champion_evaluation": judge(champion, frame, truth, theirs, **how),
-        "comparison": compare_answers(bundles, frame, truth, both, part="test", task=task, progress=progress),
+        "comparison": _compared(
+            compare_answers(bundles, frame, truth, both, part="test", task=task, progress=progress), looked, theirs
+        ),
     }
     return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how)
+
+
+def _compared(comparison: Comparison, looked: Looked | None, theirs: Answers) -> Comparison:
+    """Add pictures that the two answer otherwise."""
+    if looked is None:
+        return comparison
+    from palio.evaluate import pictures
+
+    return msgspec.structs.replace(comparison, galleries=pictures.differences(looked, theirs))
 
 
 def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How) -> dict[str, Any]:

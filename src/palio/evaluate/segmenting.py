@@ -26,6 +26,8 @@ MAX_COLUMNS = 100
 N_VALUES = 8
 """Values of a column that become slices, the most frequent first."""
 N_RANGES = 4
+FOLDER = "folder"
+"""In place of a column: the first folder in the name of a picture's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Segment:
 def segments(frame: pl.DataFrame, schema: Schema, *, progress: Progress = SILENT) -> Iterator[Segment]:
     """Cut the rows by each feature, up to 100 of them: values (top eight), ranges between quartiles, and missing.
 
-    A text is cut by its length. Slices, and what they leave, hold at least `MIN_ROWS` rows.
+    A text is cut by its length, a picture by the columns that describe it and the folder that it came from. Slices, and
+    what they leave, hold at least `MIN_ROWS` rows.
 
     Example:
         >>> import polars as pl
@@ -52,17 +55,22 @@ def segments(frame: pl.DataFrame, schema: Schema, *, progress: Progress = SILENT
         [('= smith', 40), ('= cook', 30)]
     """
     held = frozenset(frame.columns)
-    columns = schema.features[:MAX_COLUMNS]
+    columns = (*schema.features[:MAX_COLUMNS], *schema.describing)
     for place, column in enumerate(columns, start=1):
         if column.name not in held or column.type in ("image", "boxes"):
             continue
-        for condition, rows in _cut(frame.get_column(column.name), column):
+        for condition, rows in _cut(frame.get_column(column.name), column, is_open=not column.feature):
             if MIN_ROWS <= rows.sum() <= frame.height - MIN_ROWS:
                 yield Segment(column.name, condition, rows)
         progress.step("slices", place, len(columns))
+    if schema.id in held and any(column.type == "image" for column in schema.features):
+        folders = frame.get_column(schema.id).cast(str).str.extract(r"^([^/]+)/", 1)
+        for condition, rows in _by_value(folders.to_numpy(), folders.is_null().to_numpy(), str):
+            if MIN_ROWS <= rows.sum() <= frame.height - MIN_ROWS:
+                yield Segment(FOLDER, condition, rows)
 
 
-def _cut(series: pl.Series, column: Column) -> Iterator[tuple[str, Array]]:
+def _cut(series: pl.Series, column: Column, *, is_open: bool) -> Iterator[tuple[str, Array]]:
     if column.type in ("category", "boolean"):
         yield from _by_value(series.cast(str).to_numpy(), series.is_null().to_numpy(), str)
         return
@@ -76,7 +84,7 @@ def _cut(series: pl.Series, column: Column) -> Iterator[tuple[str, Array]]:
     if len(np.unique(numbers[~missing])) <= N_VALUES and column.type != "text":
         yield from _by_value(numbers, missing, show)
         return
-    yield from _by_range(numbers, missing, show)
+    yield from _by_range(numbers, missing, show, is_open=is_open)
 
 
 def _by_value(values: Array, missing: Array, show: Any) -> Iterator[tuple[str, Array]]:
@@ -88,12 +96,18 @@ def _by_value(values: Array, missing: Array, show: Any) -> Iterator[tuple[str, A
     yield "is missing", missing
 
 
-def _by_range(numbers: Array, missing: Array, show: Any) -> Iterator[tuple[str, Array]]:
+def _by_range(numbers: Array, missing: Array, show: Any, *, is_open: bool) -> Iterator[tuple[str, Array]]:
+    """Cut between quartiles; `is_open`: say `below` and `at least` of the outer ones."""
     edges = np.unique(np.quantile(numbers[~missing], np.linspace(0, 1, N_RANGES + 1)))
     for low, high in itertools.pairwise(edges):
         last = high == edges[-1]
         rows = ~missing & (numbers >= low) & ((numbers <= high) if last else (numbers < high))
-        yield f"from {show(low)} {'up to' if last else 'to below'} {show(high)}", rows
+        if is_open and low == edges[0] and not last:
+            yield f"below {show(high)}", rows
+        elif is_open and last and low != edges[0]:
+            yield f"at least {show(low)}", rows
+        else:
+            yield f"from {show(low)} {'up to' if last else 'to below'} {show(high)}", rows
     yield "is missing", missing
 
 

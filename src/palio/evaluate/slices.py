@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import Metric, Schema, Slice, Task
 from palio.core.seeds import derive
 from palio.evaluate.answers import Array
-from palio.evaluate.segmenting import segments
+from palio.evaluate.segmenting import Segment, segments
 from palio.measure import Answers
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def find_slices(
     schema: Schema,
     primary: str,
     whole: Metric,
+    more: Sequence[Segment] = (),
     progress: Progress = SILENT,
 ) -> tuple[Slice, ...]:
     """Score every slice on the primary metric and test its difference to all other rows.
@@ -51,13 +53,14 @@ def find_slices(
         schema: Names the features.
         primary: The metric.
         whole: Its value and interval on all rows; the rest of a slice borrows its spread.
+        more: Slices of these rows beside those by their columns; left out where rows are sampled.
         progress: Told how many columns are done.
     """
     rows = sampled_rows(frame.height)
     if rows is not None:
-        frame, truth, answers = frame[rows], truth[rows], answers.take(rows)
+        frame, truth, answers, more = frame[rows], truth[rows], answers.take(rows), ()
     found, p = [], []
-    for segment in segments(frame, schema, progress=progress):
+    for segment in (*segments(frame, schema, progress=progress), *more):
         if not can_rank(truth[segment.rows], task) or not can_rank(truth[~segment.rows], task):
             continue
         inside = _spread(task, truth, answers, segment.rows, primary)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from palio.pixels.problems import PROBLEMS as PROBLEMS
     from palio.pixels.rules import RULE as RULE
     from palio.pixels.rules import rule as rule
+    from palio.pixels.thumbnails import as_jpeg as as_jpeg
+    from palio.pixels.thumbnails import blurred as blurred
+    from palio.pixels.thumbnails import thumbnail as thumbnail
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
@@ -40,6 +43,7 @@ else:
             "limits": "FORMATS Limits",
             "looking": "Look look",
             "problems": "PROBLEMS",
+            "thumbnails": "as_jpeg blurred thumbnail",
             "rules": "RULE rule",
         },
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from palio.core.records.base import Part, Record
 from palio.core.records.data import Task
+from palio.core.records.looking import Gallery, Sight
 
 
 class Metric(Record, frozen=True, kw_only=True):
@@ -70,6 +71,7 @@ class WorstRow(Record, frozen=True, kw_only=True):
     prediction: str
     loss: float
     values: dict[str, str]
+    """Of a picture: the identity of its bytes."""
 
 
 class Importance(Record, frozen=True, kw_only=True):
@@ -133,6 +135,8 @@ class Evaluation(Record, frozen=True, kw_only=True):
     reach: Reach | None = None
     """How far `importance` goes; None where it goes all the way."""
     gap: Gap | None = None
+    sight: Sight | None = None
+    """What was seen of pictures; None of a model that reads none."""
 
 
 class Comparison(Record, frozen=True, kw_only=True):
@@ -156,3 +160,5 @@ class Comparison(Record, frozen=True, kw_only=True):
     surely: float | None = None
     """Of rows in the order of time: the improvement is at least this, at one-sided 95 %; neighbours are taken for as
     alike as their errors are."""
+    galleries: tuple[Gallery, ...] = ()
+    """Pictures that are answered rightly now and were not before, and the other way round."""

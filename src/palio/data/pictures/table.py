@@ -53,9 +53,8 @@ class TableOfPictures:
         self._album: Album = open_album(Path(options.images))
         self._finder = Finder(self._album)
         self._path, self._part = self._look()
-        self.picture = next(
-            name for name in ("picture", *(f"picture_{i}" for i in itertools.count(2))) if name not in table.columns
-        )
+        free = itertools.chain(["picture"], (f"picture_{i}" for i in itertools.count(2)))
+        self.picture = next(name for name in free if name not in table.columns)
         self._limits = Limits()
         self._notes = Notes(Path(options.notes) if options.notes else None, self._limits)
         weakref.finalize(self, self._notes.close)

@@ -18,7 +18,7 @@ N_WORST = 20
 MAX_VALUES = 40
 """Columns shown of a worst row."""
 MAX_LETTERS = 80
-"""Letters shown of a cell."""
+"""Letters shown of a cell; the identity of a picture is shorter."""
 
 
 def worst_rows(
@@ -31,7 +31,7 @@ def worst_rows(
     rows = rows[losses[rows] > 0]
     part = frame[rows]
     held = frozenset(frame.columns)
-    names = [c.name for c in schema.features if c.name in held][:MAX_VALUES]
+    names = [c.name for c in (*schema.features, *schema.describing) if c.name in held][:MAX_VALUES]
     ids = split.row_ids(part, schema) if len(rows) else []
     out = []
     for place, (row, values) in enumerate(zip(rows.tolist(), part[names].iter_rows(), strict=True)):

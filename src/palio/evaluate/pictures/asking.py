@@ -1,0 +1,108 @@
+"""Ask a model about pictures that were changed: decoded once, changed as arrays, answered by the graph that serves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from palio import model
+from palio.core.records import PictureReading, Task
+from palio.evaluate.answers import Array, answers_of
+from palio.measure import Answers
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from palio.model import Bundle
+
+AT_ONCE = 128
+"""Changed pictures made at once: bounds memory."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows whose pictures can be changed.
+
+    Args:
+        bundle: Who is asked.
+        reading: Of the picture column.
+        frame: The rows.
+        truth: Shape (n_rows,), class indices.
+        pixels: Shape (n_rows, S, S, 3), uint8, as the graph takes them.
+        answers: To the pictures as they are.
+        task: Order of the classes.
+        deadline: Moment on `time.monotonic` by which all should be done.
+    """
+
+    bundle: Bundle
+    reading: PictureReading
+    frame: pl.DataFrame
+    truth: Array
+    pixels: Array
+    answers: Answers
+    task: Task
+    deadline: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the time is over."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    @property
+    def probabilities(self) -> Array:
+        """Return the probabilities of the classes, shape (n_rows, n_classes)."""
+        found = self.answers.probabilities
+        if found is None:
+            return np.eye(len(self.task.classes))[self.answers.prediction.astype(int)]
+        return found
+
+    @property
+    def is_right(self) -> Array:
+        """Tell which rows are answered rightly."""
+        return np.asarray(self.answers.prediction == self.truth)
+
+    def again(self, rows: Array, pixels: Array) -> Answers:
+        """Answer rows with other pictures in the place of theirs.
+
+        Args:
+            rows: Places of the rows.
+            pixels: Shape (len(rows), S, S, 3), uint8.
+        """
+        feeds = self.bundle.feeds(self.frame[rows])
+        return answers_of(self.bundle, self.bundle.graph.predict({**feeds, self.reading.input: pixels}), task=self.task)
+
+    def probability(self, rows: Array, pixels: Array) -> Array:
+        """Return the probabilities of rows with other pictures, shape (len(rows), n_classes)."""
+        found = self.again(rows, pixels)
+        if found.probabilities is None:
+            return np.eye(len(self.task.classes))[found.prediction.astype(int)]
+        return np.asarray(found.probabilities)
+
+    def picture(self, row: int) -> str:
+        """Return the identity of a row's picture."""
+        return str(self.frame.item(int(row), self.column))
+
+    @property
+    def column(self) -> str:
+        """Return the column that holds the pictures."""
+        return column_of(self.bundle, self.reading)
+
+
+def reading_of(bundle: Bundle) -> PictureReading | None:
+    """Return how a bundle reads its pictures: the first of its readings that is one of pictures."""
+    return next((one for one in bundle.graph.readings if isinstance(one, PictureReading)), None)
+
+
+def column_of(bundle: Bundle, reading: PictureReading) -> str:
+    """Return the column of the schema that a reading reads."""
+    return next(c.name for c in bundle.manifest.schema.features if model.input_name(c.name) == reading.input)
+
+
+def pixels_of(bundle: Bundle, reading: PictureReading, frame: pl.DataFrame) -> Array:
+    """Return the pictures of rows as the graph takes them, uint8 (n_rows, S, S, 3)."""
+    cells = bundle.feeds(frame)[reading.input].ravel().tolist()
+    found: Array = model.reader_of(reading).feeds(cells)[f"{reading.tensor}.pixels"]
+    return found

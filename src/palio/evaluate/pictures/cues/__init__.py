@@ -1,0 +1,70 @@
+"""Spurious cues: what pictures of one class share by chance or habit, and the model has taken for the thing itself.
+
+Candidates come from looking at the pictures alone, which costs little: the same pixels at one place, the same patch
+anywhere, a tint of the whole. Each is then put onto rightly answered pictures of other classes, and the like part of
+another picture of their own class beside it: what moves the answer is a cue.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from palio.core.records import Cue
+from palio.core.seeds import derive
+from palio.evaluate.pictures.asking import Asked
+from palio.evaluate.pictures.cues.candidate import Candidate, Pool
+from palio.evaluate.pictures.cues.casts import find_casts
+from palio.evaluate.pictures.cues.marks import find_marks
+from palio.evaluate.pictures.cues.places import find_places
+from palio.evaluate.pictures.cues.trials import tried
+
+__all__ = ["Pool", "find_cues"]
+
+_Finder = Callable[[Pool, int, np.random.Generator], Iterator[Candidate]]
+SHARE_OF_SEARCH = 0.6
+"""Of the time that is left: looking for candidates; the rest is for asking the model."""
+
+
+def find_cues(asked: Asked, pool: Pool, *, seed: int = 0) -> tuple[tuple[Cue, ...], int, bool]:
+    """Find spurious cues.
+
+    Args:
+        asked: Judged rows, onto which candidates are put.
+        pool: Pictures that the model learned from, in which candidates are sought.
+        seed: Of all draws.
+
+    Returns:
+        What moves the answers, the strongest first; how many candidates were asked about; and whether all classes were
+        searched before the time was over.
+    """
+    until = None
+    if asked.deadline is not None:
+        until = time.monotonic() + SHARE_OF_SEARCH * max(0.0, asked.deadline - time.monotonic())
+    found: list[Candidate] = []
+    is_done = True
+    finders: tuple[_Finder, ...] = (find_places, find_casts, find_marks)
+    for finder in finders:
+        for label in range(len(asked.task.classes)):
+            if until is not None and time.monotonic() >= until:
+                is_done = False
+                break
+            rng = np.random.default_rng(derive(seed, "cues", finder.__name__, label))
+            found += [one for one in finder(pool, label, rng) if not _is_known(one, found)]
+    cues = tried(found, asked, pool, np.random.default_rng(derive(seed, "cues", "trials")))
+    return cues, len(found), is_done and not asked.is_over
+
+
+def _is_known(mark: Candidate, found: list[Candidate]) -> bool:
+    """Tell whether a mark is what was found at a place already: the same pictures carry it."""
+    if mark.kind != "mark":
+        return False
+    mine = set(mark.carriers.tolist())
+    for other in found:
+        if other.label == mark.label and other.kind == "place":
+            both = mine & set(other.carriers.tolist())
+            if len(both) >= 0.7 * len(mine):
+                return True
+    return False

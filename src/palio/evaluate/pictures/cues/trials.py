@@ -1,0 +1,105 @@
+"""Put it to the test: does what pictures of one class share move the answers to pictures of the others?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from palio.core.records import Cue, Transplant
+from palio.evaluate.answers import Array
+from palio.evaluate.pictures.asking import Asked
+from palio.evaluate.pictures.cues.candidate import Candidate, Pool
+from palio.evaluate.pictures.cues.countermeasures import advised
+
+N_TARGETS = 60
+FEWEST_TARGETS = 12
+LEAST_PUSH = 0.05
+"""Of the probability of the class, on average: less is no matter for concern."""
+RISK = 0.01
+"""Of a false alarm over all that was tried."""
+N_EXAMPLES = 4
+N_CARRIERS = 8
+
+
+def tried(candidates: Sequence[Candidate], asked: Asked, pool: Pool, rng: np.random.Generator) -> tuple[Cue, ...]:
+    """Put each candidate onto rightly answered pictures of other classes; return those that move the answer."""
+    found = []
+    for candidate in candidates:
+        if asked.is_over:
+            break
+        cue = _tried(candidate, asked, pool, rng, n_tries=len(candidates))
+        if cue is not None:
+            found.append(cue)
+    return tuple(sorted(found, key=lambda cue: -cue.push))
+
+
+def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Generator, *, n_tries: int) -> Cue | None:
+    label = candidate.label
+    carries = np.asarray(candidate.how.carries(asked.pixels))
+    targets = rng.permutation(np.flatnonzero(asked.is_right & (asked.truth != label) & ~carries))[:N_TARGETS]
+    if len(targets) < FEWEST_TARGETS:
+        return None
+    onto = asked.pixels[targets]
+    donors = rng.choice(candidate.carriers, len(targets))
+    given = pool.pixels[donors]
+    own = np.array([_of_own_class(pool, int(asked.truth[row]), candidate, rng) for row in targets])
+    moved = candidate.how.put(onto, given, given)
+    still = candidate.how.put(onto, pool.pixels[own], given)
+    after, control = asked.probability(targets, moved), asked.probability(targets, still)
+    said, said_control = after.argmax(axis=1) == label, control.argmax(axis=1) == label
+    push = float((after[:, label] - control[:, label]).mean())
+    p_value = min(1.0, n_tries * _one_sided(_logit(after[:, label]) - _logit(control[:, label])))
+    if push < LEAST_PUSH or p_value > RISK or said.sum() <= said_control.sum():
+        return None
+    examples = [place for place in np.argsort(-after[:, label]) if said[place]][:N_EXAMPLES]
+    mine = asked.truth == label
+    cue = Cue(
+        kind=candidate.kind,
+        label=asked.task.classes[label],
+        where=candidate.where,
+        places=candidate.places,
+        gains=candidate.gains,
+        share_of_class=candidate.share_of_class,
+        share_of_others=candidate.share_of_others,
+        n_tried=len(targets),
+        n_moved=int(said.sum()),
+        n_control=int(said_control.sum()),
+        push=push,
+        p_value=p_value,
+        n_with=int((mine & carries).sum()),
+        n_with_right=int((mine & carries & asked.is_right).sum()),
+        n_without=int((mine & ~carries).sum()),
+        n_without_right=int((mine & ~carries & asked.is_right).sum()),
+        carriers=tuple(pool.identities[row] for row in candidate.carriers[:N_CARRIERS]),
+        examples=tuple(
+            Transplant(
+                picture=asked.picture(targets[place]),
+                donor="" if candidate.kind == "cast" else pool.identities[donors[place]],
+                prediction=asked.task.classes[label],
+            )
+            for place in examples
+        ),
+        countermeasure="",
+    )
+    return advised(cue)
+
+
+def _of_own_class(pool: Pool, label: int, candidate: Candidate, rng: np.random.Generator) -> int:
+    rows = np.setdiff1d(np.flatnonzero(pool.truth == label), candidate.carriers)
+    return int(rng.choice(rows)) if len(rows) else int(rng.integers(len(pool.truth)))
+
+
+def _logit(p: Array) -> Array:
+    clipped = np.clip(p, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def _one_sided(differences: Array) -> float:
+    """Return the chance of a mean at least so large if there were no difference (normal approximation)."""
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    mean = float(differences.mean())
+    if error <= 0:
+        return 0.0 if mean > 0 else 1.0
+    return 0.5 * math.erfc(mean / error / math.sqrt(2))
