@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palio.core.records import Place
 from palio.evaluate.answers import Array
 from palio.evaluate.pictures.cues.candidate import LEAST_SHARE, MIN_PICTURES, Candidate, Pool
 from palio.evaluate.pictures.cues.shrinking import shrunk
@@ -39,6 +40,10 @@ class Tint:
             gains = np.exp(np.stack([steps[:, 0], np.zeros(len(steps)), steps[:, 1]], axis=1))
             gains = gains / gains.mean(axis=1, keepdims=True)
         return (pixels * gains[:, None, None, :]).clip(0, 255).astype(np.uint8)
+
+    def taken(self, carriers: Array) -> list[tuple[Place, ...]]:
+        """Return no rectangle: it lies everywhere."""
+        return [()] * len(carriers)
 
 
 def find_casts(pool: Pool, label: int, rng: np.random.Generator) -> Iterator[Candidate]:

@@ -43,6 +43,10 @@ class Region:
         mask = self.covered[places][:, places]
         return np.where(mask[None, :, :, None], donors, pixels)
 
+    def taken(self, carriers: Array) -> list[tuple[Place, ...]]:
+        """Return the same rectangles for all."""
+        return [_rectangles(self.covered)] * len(carriers)
+
 
 def find_places(pool: Pool, label: int, rng: np.random.Generator) -> Iterator[Candidate]:
     """Find what pictures of a class share at one place, the largest first."""
