@@ -91,6 +91,8 @@ def summary(facts: ReportFacts) -> str:
     lines += [f"- {gap}"] if gap else []
     more = scrutiny.more_rows(facts)
     lines += [f"- Would more rows help? {more['sentence']}"] if more else []
+    if (sight := facts.evaluation.sight) is not None:
+        lines += [f"- {pictures.sentence(facts, cue)}" for cue in sight.cues]
     slices = scrutiny.failures(facts)["slices"]
     lines += [f"- {slices['sentence']}"] if slices else []
     if decision is not None and decision.reasons:

@@ -20,7 +20,7 @@ TITLES = {
         "Wrong, and sure of it",
         "Look at these first: the label is wrong, or the model is misled.",
     ),
-    "wrong": ("Wrong", ""),
+    "wrong": ("Wrong, but less sure", ""),
     "near": ("Could have gone either way", "The two likeliest answers are close. Let a person decide such pictures."),
     "right": ("Right, and sure of it", ""),
     "mended": ("Wrong before, right now", ""),
@@ -107,7 +107,11 @@ def sentence(facts: ReportFacts, cue: Cue) -> str:
 
 def _cue(facts: ReportFacts, cue: Cue) -> dict[str, Any]:
     label = words.quoted(cue.label)
-    thing = {"place": cue.where, "mark": "a mark that recurs", "cast": cue.where}[cue.kind]
+    thing = {
+        "place": f"{cue.where} of the picture",
+        "mark": "a mark that many of these pictures carry",
+        "cast": cue.where,
+    }[cue.kind]
     carried = (
         f"{percent(cue.share_of_class)} of the {label} pictures that it learned from have it, and"
         f" {percent(cue.share_of_others)} of the others."
@@ -132,7 +136,7 @@ def _cue(facts: ReportFacts, cue: Cue) -> dict[str, Any]:
         if one.picture in facts.pictures and one.name in facts.pictures
     ]
     return {
-        "title": f"For {label} it goes by {thing}",
+        "title": f"It knows {label} by {thing}",
         "sentence": sentence(facts, cue),
         "carried": carried,
         "met": met,
@@ -156,7 +160,7 @@ def _searched(sight: Sight) -> str:
     """Say how the search for cues went."""
     if sight.cues:
         found = counted(len(sight.cues), "thing")
-        return f"It goes by {found} that should not matter."
+        return f"Its answers hang on {found} that should not matter."
     rest = "" if sight.is_searched else " The time was over before all classes were searched."
     return (
         "Nothing was found that many pictures of one class share by chance (a frame, a caption, a mark, a tint) and"

@@ -40,8 +40,13 @@ def failures(facts: ReportFacts) -> dict[str, Any]:
         "confusion": _confusion(facts),
         "mix_ups": _mix_ups(facts),
         "classes": _classes(facts),
-        "worst": [_worst(facts, row) for row in e.worst[:MOST_WORST]],
+        "worst": [_worst(facts, row) for row in e.worst[:MOST_WORST]] if _is_of_more_than_pictures(facts) else [],
     }
+
+
+def _is_of_more_than_pictures(facts: ReportFacts) -> bool:
+    """Tell whether there is more to a row than its picture: pictures alone stand in galleries."""
+    return facts.evaluation.sight is None or len(facts.snapshot.schema.features) > 1
 
 
 def _slices(facts: ReportFacts) -> dict[str, Any] | None:

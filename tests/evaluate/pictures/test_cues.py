@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from palio.core.ids import canonical_json
 from palio.evaluate.answers import known_rows
 from palio.evaluate.pictures.cues import Pool, find_cues
 from palio.evaluate.pictures.looking import _pool
@@ -78,6 +79,7 @@ def test_a_cue_that_the_model_has_learned_is_named_with_its_place(gallery: Calla
     assert cue.share_of_others < 0.1
     assert cue.carriers
     assert "train again" in cue.countermeasure
+    assert canonical_json(cues)
 
 
 def test_a_cue_that_the_model_does_not_look_at_is_none(gallery: Callable[..., Any]) -> None:

@@ -11,13 +11,13 @@ import pytest
 from palio.evaluate import pictures
 from palio.evaluate.answers import known_rows
 from palio.evaluate.pictures.saliency import GRID, occlusion
-from palio.evaluate.scoring import judge
+from palio.evaluate.scoring import judge, named
 from palio.measure import Answers
 
 
 @pytest.fixture
 def seen(gallery: Callable[..., Any]) -> Any:
-    made = gallery(intercept=1.0)
+    made = gallery(intercept=1.0, n=240)
     looked = made.looked()
     asked = looked.asked
     evaluation = judge(
@@ -86,4 +86,5 @@ def test_what_a_new_model_mends_and_breaks_is_shown(seen: Any) -> None:
 
 def test_equal_questions_have_equal_answers(seen: Any) -> None:
     made, looked, evaluation, sight = seen
+    assert named(evaluation, sight=sight).id != evaluation.id
     assert pictures.sight(looked, evaluation, learned=known_rows(made.learned, looked.asked.task)) == sight

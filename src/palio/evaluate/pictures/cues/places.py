@@ -131,8 +131,7 @@ def _covered(part: Array) -> Array:
 
 def _rectangles(covered: Array) -> tuple[Place, ...]:
     """Return rectangles for people to look at: four of a frame, one of all else."""
-    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
-    top, bottom, left, right = rows[0] / GRID, (rows[-1] + 1) / GRID, columns[0] / GRID, (columns[-1] + 1) / GRID
+    top, bottom, left, right = _bounds(covered)
     if not _is_frame(covered):
         return (Place(left=left, top=top, right=right, bottom=bottom),)
     middle = GRID // 2
@@ -161,8 +160,13 @@ def _where(covered: Array) -> str:
         return "the frame"
     if covered.mean() > 0.6:
         return "most of the picture"
-    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
-    return where_is(rows[0] / GRID, (rows[-1] + 1) / GRID, columns[0] / GRID, (columns[-1] + 1) / GRID)
+    return where_is(*_bounds(covered))
+
+
+def _bounds(covered: Array) -> tuple[float, float, float, float]:
+    """Return top, bottom, left and right of what is covered, as shares of the side."""
+    rows, columns = covered.any(axis=1).nonzero()[0].tolist(), covered.any(axis=0).nonzero()[0].tolist()
+    return rows[0] / GRID, (rows[-1] + 1) / GRID, columns[0] / GRID, (columns[-1] + 1) / GRID
 
 
 def where_is(top: float, bottom: float, left: float, right: float) -> str:
