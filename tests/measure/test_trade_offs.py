@@ -49,7 +49,8 @@ def test_what_is_not_known_is_no_offer(odd: float) -> None:
 
 def test_the_step_that_counts_suits_the_metric() -> None:
     assert step_of("accuracy", 0.02) == 0.001
-    assert step_of("log_loss", 0.045) == pytest.approx(0.0001)
+    assert step_of("log_loss", 0.045) == 0.001
+    assert step_of("mae", 0.045) == pytest.approx(0.0001)
     assert step_of("rmse", 1.03) == pytest.approx(0.01)
     assert step_of("rmse", 0.0) == 0.001
     assert step_of("none of ours", math.nan) == 0.001

@@ -33,7 +33,7 @@ def put(shelf: store.Store, small: SmallBundle) -> str:
     facts = {
         name: getattr(small.manifest, name)
         for name in small.manifest.__struct_fields__
-        if name not in ("format", "inputs", "outputs", "files", "readings")
+        if name not in ("format", "inputs", "outputs", "files", "readings", "precision")
     }
     golden = model.Golden(feeds=rows, outputs=small.graph.predict(rows))
     return model.pack(shelf, small.model, reference=REFERENCE, golden=golden, **facts)

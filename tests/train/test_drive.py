@@ -73,6 +73,7 @@ def drive(
     clock: Clock | None = None,
     most: int = 5,
     screens: bool = True,
+    **changes: Any,
 ) -> Drive:
     entrants = [load_family("dummy"), *(families or (odd.Guessing(),))]
     named = {family.name: family for family in entrants}
@@ -89,6 +90,7 @@ def drive(
         clock=clock,
         progress=SILENT,
         budget_s=0.0 if clock is None else 60.0,
+        **changes,
     )
 
 
@@ -153,6 +155,27 @@ def test_steps_say_what_came_of_them(store: Store) -> None:
     for step in made.steps:
         if 2 in step.folds:  # the last fold's model is exported and timed
             assert step.latency_ms is not None and step.latency_ms[0] <= step.latency_ms[1]
+
+
+def test_with_time_enough_every_candidate_of_a_small_table_gets_all_folds(store: Store) -> None:
+    made = drive(store, odd.Guessing(), load_family("linear"), clock=clock_of(1e5), is_small=True)
+    made.run()
+    done = [one for one in made.candidates.values() if one.scores]
+    assert len(done) > 3 and all(sorted(one.scores) == [0, 1, 2] for one in done)
+    later = [step for step in made.steps if step.candidate == step.number and step.number > 2]
+    assert later and all(step.folds == (0, 1, 2) for step in later)
+
+
+def test_folds_of_few_rows_never_decide_alone_and_those_of_many_do_when_time_is_short(store: Store) -> None:
+    for is_tiny in (True, False):
+        families = [load_family(name) for name in ("linear", "lightgbm", "forest")]
+        made = drive(store, *families, clock=clock_of(1e5), is_small=True, is_tiny=is_tiny)
+        made.candidates = {1: Candidate(1, "linear", {}, 0, scores={0: (0.9,)}, seconds=1e5)}
+        assert made.clock is not None and isinstance(made.race, Race)
+        made._settle(made.clock)
+        step = [made.race.next(number, {}) for number in range(4)][3]
+        assert made.n_folds == (2 if is_tiny else 3)
+        assert step is not None and step.folds == ((0, 1) if is_tiny else (0,))
 
 
 def test_a_busy_machine_is_noticed() -> None:

@@ -71,6 +71,17 @@ def test_a_model_that_knows_its_rows_by_heart_is_told_apart_from_one_that_knows_
     assert "alike" not in fit_told(alike, simplest=0.5, curve=RISES, sign=1.0)[0]
 
 
+def test_where_little_is_lacking_and_most_of_it_on_unseen_rows_they_are_not_known_alike() -> None:
+    near = msgspec.structs.replace(RUN, metric="log_loss", cv_score=0.057, train={"log_loss": 0.012})
+    (told,) = fit_told(near, simplest=2.3, curve=None, sign=-1.0)
+    assert "alike" not in told and "keeps 98 % of its lead" in told
+
+
+def test_of_the_constant_answer_nothing_is_told_that_it_learned() -> None:
+    dummy = msgspec.structs.replace(RUN, family="dummy", cv_score=0.5, train={"roc_auc": 0.5001})
+    assert fit_told(dummy, simplest=0.5, curve=None, sign=1.0) == []
+
+
 def test_criteria_are_those_of_the_likelihood() -> None:
     found = criteria_of(RUN, 1_000)
     assert found is not None

@@ -64,13 +64,13 @@ def test_every_family_is_tried_once_before_any_is_tried_again() -> None:
 def test_of_very_many_classes_what_costs_least_comes_first() -> None:
     many = Race([load_family(name) for name in NAMES], Shape(5_000, 10, 200), TERMS, n_folds=5, screens=True)
     first = [one.family for number in range(len(NAMES)) if (one := many.next(number, {})) is not None]
-    assert first[0] == "dummy" and set(first) == set(NAMES)
+    assert first[:2] == ["dummy", "linear"] and set(first) == set(NAMES)
     assert first.index("forest") < first.index("lightgbm") < first.index("xgboost")
 
 
 def test_the_first_try_is_one_fold_with_the_first_defaults() -> None:
     for step in run(race(), by_family)[: len(NAMES)]:
-        assert step.folds == ((0, 1, 2, 3, 4) if step.family == "dummy" else (0,))  # the constant answer costs nothing
+        assert step.folds == (0,)
         assert step.params == load_family(step.family).defaults(SHAPE, TASK)[0]
 
 
@@ -129,7 +129,7 @@ def test_one_fold_of_a_small_table_leaves_nobody_behind() -> None:
 
     steps = run(race(screens=False, most=None), odd_fold)
     taken = {step.family for step in steps if step.folds == (1, 2, 3, 4)}
-    assert taken == {"linear", "lightgbm"}  # the others learned from all folds at once
+    assert taken == {"dummy", "linear", "lightgbm"}  # the others learned from all folds at once
 
 
 def test_where_the_first_fold_shows_no_gain_all_folds_are_asked() -> None:
@@ -178,3 +178,37 @@ def test_a_plan_is_followed_step_by_step() -> None:
     )
     what = [(s.number, s.candidate, s.family, s.params, s.seed, s.folds) for s in steps]
     assert what == [(s.number, s.candidate, s.family, s.params, s.seed, s.folds) for s in again]
+
+
+def test_the_constant_and_the_first_that_learn_are_taken_to_all_folds_before_the_others_are_tried() -> None:
+    for screens, first in ((True, ["dummy", "lightgbm"]), (False, ["dummy", "linear", "lightgbm"])):
+        steps = run(race((*NAMES, "svm", "bayes"), screens=screens), by_family)
+        taken = [step.family for step in steps if step.folds == (1, 2, 3, 4)]
+        place = next(place for place, step in enumerate(steps) if step.family == "bayes")
+        assert taken[: len(first)] == first
+        assert {step.family for step in steps[:place] if step.folds == (1, 2, 3, 4)} == set(first)
+
+
+def test_what_is_settled_on_the_way_holds_from_then_on() -> None:
+    settled = race(most=None)
+    for number in range(3):
+        assert settled.next(number, {}) is not None
+    assert settled.n_fresh == len(NAMES) - 3
+    settled.settle(n_folds=3, screens=False)
+    step = settled.next(3, {})
+    assert step is not None and step.folds == (0, 1, 2)
+
+
+def test_what_did_well_elsewhere_is_tried_once_when_every_family_was() -> None:
+    params = {"learning_rate": 0.07}
+    made = Race(
+        [load_family(name) for name in NAMES],
+        SHAPE,
+        TERMS,
+        n_folds=5,
+        screens=True,
+        earlier=[("lightgbm", params)],
+    )
+    steps = run(made, lambda step: 0.9 if step.params == params else by_family(step), n_steps=14)
+    (tried,) = [step for step in steps if step.params == params and step.candidate == step.number]
+    assert tried.family == "lightgbm" and tried.number >= len(NAMES)

@@ -98,12 +98,15 @@ def _refuse_options_before(context: click.Context) -> None:
 @click.option("--version", "version", type=int, help="Version of the model (default: the champion).")
 @click.option("--query", default="", help="Query, when FILE is a database URL.")
 @click.option("--decimal", type=click.Choice([".", ","]), default=None, help="What stands before decimals in FILE.")
+@click.option("--images", default="", help="Folder or archive that paths of pictures in FILE start from.")
 @click.option("--strict", is_flag=True, help="Refuse FILE if one of its rows cannot be answered.")
 @verb
 def predict(
     file: str, folder: Path, as_json: bool, output: Path, version: int | None, strict: bool, **how: Any
 ) -> None:
     """Score FILE with the champion, in streams: one row out per row in, in order.
+
+    A model of pictures takes a picture, a folder, a ZIP or tar archive, or a table or list of paths.
 
     A row that cannot be answered keeps its line, with an empty prediction and the reason in the column `problem`.
     """

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from palio.data.inference import survey as survey
     from palio.data.mixing import mix as mix
     from palio.data.opening import open_source as open_source
+    from palio.data.pictures.asking import Asking as Asking
+    from palio.data.pictures.asking import PicturesAsking as PicturesAsking
+    from palio.data.pictures.asking import TableAsking as TableAsking
+    from palio.data.pictures.asking import holds_pictures as holds_pictures
     from palio.data.pictures.columns import likenesses as likenesses
     from palio.data.pictures.layout import PART_WORDS as PART_WORDS
     from palio.data.row_ids import RowIds as RowIds
@@ -47,6 +51,7 @@ else:
             "inference": "Survey survey",
             "mixing": "mix",
             "opening": "open_source",
+            "pictures.asking": "Asking PicturesAsking TableAsking holds_pictures",
             "pictures.columns": "likenesses",
             "pictures.layout": "PART_WORDS",
             "row_ids": "RowIds",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from palio import data
-from palio.core.errors import NotFoundError
+from palio.core.errors import InputError, NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Record, Snapshot
 from palio.core.words import counted
@@ -22,7 +23,7 @@ class Appended(Record, frozen=True, kw_only=True):
     path: str
     """As seen from the project folder, where the file lies inside it or beside it."""
     content: str
-    """SHA-256 of its bytes."""
+    """SHA-256 of its bytes; of a folder, its fingerprint."""
     fingerprint: str
     """Identity of its rows, as they were read."""
     reading: str
@@ -52,7 +53,7 @@ def add(opened: Opened, newest: Snapshot, file: Path, *, base: str, on_violation
     """
     expected = [column.name for column in newest.schema.columns]
     source = sources.open_one(opened, str(file), expected=expected)
-    content = _content(file)
+    content = source.fingerprint if file.is_dir() else _content(file)
     if source.fingerprint == base:
         opened.skip("append")
         opened.progress.say(f"ingest    {source.name} is the source itself: its rows are in")
@@ -117,11 +118,9 @@ def replay(opened: Opened, first: Snapshot, base: str) -> Snapshot:
 
 def _again(opened: Opened, newest: Snapshot, one: Appended) -> tuple[Snapshot, str]:
     path = Path(sources.locate(opened.folder, one.path)).resolve()
-    if path.is_file() and _content(path) == one.content:
-        expected = [column.name for column in newest.schema.columns]
-        return _ingest(
-            opened, newest, sources.open_one(opened, str(path), expected=expected), one.on_violation
-        ), "from the file"
+    source = _unchanged(opened, path, newest, one)
+    if source is not None:
+        return _ingest(opened, newest, source, one.on_violation), "from the file"
     kept = opened.store.records.require(Snapshot, one.snapshot)
     obstacle = data.obstacle(kept.schema, newest.schema)
     if one.reading != _reading(opened):
@@ -132,13 +131,24 @@ def _again(opened: Opened, newest: Snapshot, one: Appended) -> tuple[Snapshot, s
         raise NotFoundError(
             f"{one.name}: {counted(one.n_rows, 'appended row')} {'is' if one.n_rows == 1 else 'are'} needed again, "
             f"but {path} "
-            f"{'holds something else now' if path.is_file() else 'is gone'}, and the rows that version {kept.version} "
+            f"{'holds something else now' if path.exists() else 'is gone'}, and the rows that version {kept.version} "
             f"keeps do not serve: {obstacle}",
             hint=f"put the file back there (its SHA-256 begins with {short(one.content)}), or undo the change",
             facts={"file": str(path), "sha256": one.content, "n_rows": one.n_rows},
         )
     rows = data.StoredRows(opened.store, kept, name=one.name, first_row=one.first_row, n_rows=one.n_rows)
     return _ingest(opened, newest, rows, one.on_violation), f"from the rows that version {kept.version} keeps"
+
+
+def _unchanged(opened: Opened, path: Path, newest: Snapshot, one: Appended) -> data.Source | None:
+    """Open what was appended, if it is still there as it was."""
+    expected = [column.name for column in newest.schema.columns]
+    if path.is_file():
+        return sources.open_one(opened, str(path), expected=expected) if _content(path) == one.content else None
+    with suppress(InputError, NotFoundError):  # a folder may be gone, or hold nothing any more
+        source = sources.open_one(opened, str(path), expected=expected)
+        return source if source.fingerprint == one.content else None
+    return None
 
 
 def appended(opened: Opened, content: str) -> Appended | None:

@@ -104,11 +104,19 @@ class Project(Opened):
         version: int | None = None,
         query: str = "",
         decimal: str = "",
+        images: str = "",
         strict: bool = False,
     ) -> Scored:
         """Score a file in streams: one row out per row in, in order; see `palio.flow.scoring.predict`."""
         return scoring.predict(
-            self, str(file), Path(output), version=version, query=query, decimal=decimal, strict=strict
+            self,
+            str(file),
+            Path(output),
+            version=version,
+            query=query,
+            decimal=decimal,
+            images=images,
+            strict=strict,
         )
 
     def feedback(

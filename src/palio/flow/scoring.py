@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from palio import data, model
-from palio.core.errors import InputError, did_you_mean
+from palio.core.errors import ContractError, InputError, did_you_mean
 from palio.core.records import Record, Schema
 from palio.flow import bundles, sources
 from palio.measure import questions
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from palio.model import Bundle
 
 OUTPUTS = (".csv", ".parquet", ".json", ".jsonl")
-PROBLEM = "problem"
+FILE, PROBLEM = "file", "problem"
 N_SHOWN = 3
 
 
@@ -60,9 +63,12 @@ def predict(
     version: int | None = None,
     query: str = "",
     decimal: str = "",
+    images: str = "",
     strict: bool = False,
 ) -> Scored:
     """Write one row per row of `file`, in order: id if there is one, `prediction`, `probability_<class>`, `problem`.
+
+    A model of pictures takes a picture, a folder, an archive, or a list of paths; `file` stands in the place of the id.
 
     Args:
         project: Whose champion answers.
@@ -71,6 +77,7 @@ def predict(
         version: Of the model; None: the champion.
         query: What to ask, where `file` is a database.
         decimal: What stands before decimals in this file, if it is not what the contract says: `.` or `,`.
+        images: Folder or archive that the paths of pictures in `file` start from; empty: where `file` lies.
         strict: Refuse the file if one of its rows cannot be answered, and write nothing.
 
     Raises:
@@ -86,6 +93,9 @@ def predict(
     champion = project.store.promotions.champion(project.name)
     live = champion.version if champion is not None else None
     schema = bundle.manifest.schema
+    if any(column.type == "image" for column in schema.features):
+        scored = _predict_pictures(project, bundle, file, output, images=images, query=query, strict=strict)
+        return msgspec.structs.replace(scored, version=live if version is None else version)
     source = sources.open_one(project, file, query=query, expected=[column.name for column in schema.features])
     flags: Counter[tuple[str, str]] = Counter()
     flagged: Counter[str] = Counter()
@@ -116,6 +126,57 @@ def predict(
         n_problems=n_problems,
         problems=tuple(problems),
         notes=source.notes,
+    )
+
+
+def _predict_pictures(
+    project: Opened, bundle: Bundle, file: str, output: Path, *, images: str, query: str, strict: bool
+) -> Scored:
+    import polars as pl
+
+    from palio.flow import scoring_pictures
+
+    scorer = scoring_pictures.PictureScorer(bundle)
+    asking = scoring_pictures.asking_of(project, scorer, file, images=images, query=query, strict=strict)
+    told, problems = scoring_pictures.Told(), list[str]()
+    places, kept = asking.places, list[pl.DataFrame]()
+    n_rows = n_problems = 0
+    with _Writer(output) as writer, contextlib.closing(scorer):
+        writer.write(scorer.score(data.Asking()))
+        for some in asking.chunks():
+            frame = scorer.score(some)
+            found = [
+                f"{name or '(no name)'}: {why}" for name, why in zip(some.files, some.problems, strict=True) if why
+            ]
+            if found and strict:
+                raise ContractError(f"{file}: {found[0]}", hint="leave it out, or leave out --strict")
+            if places is None:
+                writer.write(frame)
+            else:
+                kept.append(frame)
+            told.add(some)
+            problems += found[: N_SHOWN - len(problems)]
+            n_rows, n_problems = n_rows + frame.height, n_problems + len(found)
+            project.progress.step("predict", n_rows, len(asking) or None)
+        if places and kept:
+            whole = pl.concat(kept)
+            whole = whole[sorted(range(whole.height), key=[places[file] for file in whole[FILE]].__getitem__)]
+            writer.write(whole)
+            wrong = whole.filter(pl.col(PROBLEM).is_not_null()).head(N_SHOWN)
+            problems = [f"{file}: {why}" for file, why in wrong.select(FILE, PROBLEM).iter_rows()]
+    return Scored(
+        output=str(output),
+        n_rows=n_rows,
+        version=None,
+        bundle=bundle.id,
+        flags=dict(told.flagged.most_common()),
+        unusual=tuple(
+            Unusual(column=column, what=what, n_cells=n, example=told.examples.get((column, what), ""))
+            for (column, what), n in told.flags.most_common()
+        ),
+        n_problems=n_problems,
+        problems=tuple(problems),
+        notes=asking.notes,
     )
 
 

@@ -108,6 +108,9 @@ class NumberDescriber:
         if self._values is None:
             return
         values, counts = np.unique(present, return_counts=True)
+        if len(values) > MAX_DISTINCT:  # counting each of them would cost more than all else
+            self._values = None
+            return
         for value, n in zip(values.tolist(), counts.tolist(), strict=True):
             self._values[value] += n
         if len(self._values) > MAX_DISTINCT:

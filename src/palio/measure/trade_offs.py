@@ -9,9 +9,9 @@ from typing import NamedTuple
 from palio.measure.metrics import METRICS
 
 SHARE_STEP = 0.001
-"""The step that counts in a metric between 0 and 1."""
+"""The step that counts in a metric of shares, probabilities or ranks."""
 STEPS_IN_SCORE = 100
-"""Of other metrics: the power of ten of which a score has at least so many."""
+"""Of metrics in the unit of the target: the step is the power of ten of which a score has at least so many."""
 
 
 class Offer(NamedTuple):
@@ -48,13 +48,13 @@ def _beats(one: Offer, other: Offer) -> bool:
 
 
 def step_of(metric: str, score: float) -> float:
-    """Return the step that counts in a metric: .001 between 0 and 1, else a power of ten below a hundredth of a score.
+    """Return the step that counts in a metric: .001, or in the unit of the target a power of ten below a hundredth.
 
     Example:
         >>> step_of("roc_auc", 0.92), step_of("rmse", 48578.0), step_of("log_loss", 0.31)
         (0.001, 100.0, 0.001)
     """
     spec = METRICS.get(metric)
-    if (spec is not None and spec.bounded) or score == 0 or not math.isfinite(score):
+    if spec is None or not spec.in_unit or score == 0 or not math.isfinite(score):
         return SHARE_STEP
     return float(10.0 ** math.floor(math.log10(abs(score) / STEPS_IN_SCORE)))

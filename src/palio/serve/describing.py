@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 
-from palio import pixels
 from palio.core.cells import PICTURE_STATISTICS
 from palio.core.errors import PalioError
 
@@ -36,6 +35,8 @@ class Describer:
         self._at = now
         if data is None or self._left_s <= 0:
             return _UNKNOWN
+        from palio import pixels
+
         begin = time.thread_time()
         try:
             found = pixels.statistics(pixels.decoded(data))

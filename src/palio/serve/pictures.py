@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from palio import model as models
-from palio import pixels
 from palio.core.errors import ContractError, InputError
 from palio.core.records import Manifest, PictureReading, Reading
 from palio.serve.protocols.datatypes import Array
@@ -142,6 +141,8 @@ class Sight:
     def _weigh(self, name: str, row: int, cell: Sent) -> int:
         if cell.data is None or not self._readers[name]:
             return 0
+        from palio import pixels
+
         try:
             header = pixels.look(cell.data, self._readers[name][0].limits)
         except InputError as error:

@@ -109,7 +109,7 @@ def _about_mix(parts: Assignment, target: npt.NDArray[Any], task: Task) -> list[
     moved = np.abs(shares["train"] - shares["test"])
     if moved.sum() / 2 < _OTHER_MIX:
         return []
-    most = sorted(range(len(task.classes)), key=lambda at: -moved[at])[:2]
+    most = sorted(range(len(task.classes)), key=lambda at: (-round(float(moved[at]), 6), at))[:2]
     of = [(task.classes[i], shares["train"][i], shares["test"][i]) for i in most]
     shown = listed(f"`{label}` {train:.0%} of train, {test:.0%} of test" for label, train, test in of)
     return [f"the given parts have another mix of classes: {shown}"]

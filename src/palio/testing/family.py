@@ -18,8 +18,6 @@ from palio.testing.examples import TASKS, examples_of, plain_examples
 from palio.train import Examples, Family, Fitted, OutOfTime
 from palio.train.family import Array, Objective, Params, Shape, graph_of, reads
 
-TOLERANCE = 1e-9
-
 
 def log_loss(probabilities: Array, target: Array) -> float:
     """Return the mean surprise."""
@@ -93,7 +91,7 @@ class FamilyContract:
     def assert_parity(self, fitted: Fitted, examples: Examples) -> None:
         """The graph answers these rows as the library does, with numbers."""
         graph = model.Graph(graph_of(fitted, examples.schema, examples.task))
-        parity = model.check_parity(graph, examples.feeds(), fitted.reference(examples), tolerance=TOLERANCE)
+        parity = model.check_parity(graph, examples.feeds(), fitted.reference(examples))
         assert parity.passed, parity
         assert parity.rows == len(examples.target)
 
@@ -124,7 +122,7 @@ class FamilyContract:
         fitted = self.fitted(examples)
         graph = graph_of(fitted, examples.schema, task)
         hard = model.stress_feeds(examples.frame, examples.schema, graph)
-        parity = model.check_parity(model.Graph(graph), hard, fitted.reference(hard), tolerance=TOLERANCE)
+        parity = model.check_parity(model.Graph(graph), hard, fitted.reference(hard))
         assert parity.passed, parity
 
     def test_probabilities_are_probabilities(self, task: Task) -> None:

@@ -273,6 +273,28 @@ class StoreContract:
             store.blobs.delete(chunk)
         store.blobs.delete(digest(b"free"))
 
+    def test_pictures_of_a_live_snapshot_are_kept_though_a_list_alone_names_them(self, store: Store) -> None:
+        pictures = [store.blobs.put(name) for name in (b"cat", b"dog")]
+        snapshot = Snapshot(
+            id=digest(b"snapshot"),
+            version=1,
+            parent=None,
+            source="pets",
+            schema=Schema(columns=()),
+            n_rows=2,
+            n_unlabelled=0,
+            n_quarantined=0,
+            column_digests={},
+            chunks=(),
+            profile=digest(b"profile"),
+            media=store.blobs.put("".join(f"{picture}\n" for picture in pictures).encode()),
+        )
+        store.records.put(snapshot, key=snapshot.id)
+        promote(store, store.blobs.put(canonical_json({"files": {}, "snapshot": snapshot.id})), expected=None)
+        for identity in (*pictures, snapshot.media):
+            with pytest.raises(RefusedError, match="cited by"):
+                store.blobs.delete(identity)
+
     # ── many processes, and sudden death ────────────────────────────────────────────────────────────────────────────
 
     def test_sixteen_processes_may_open_one_empty_store_at_once(self, place: Place) -> None:

@@ -19,7 +19,7 @@ from palio.train import trial
 from palio.train.clock import Clock
 from palio.train.engine.base import Engine
 from palio.train.orders import Order, Outcome
-from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, Candidate, Race, Rerun, Step
+from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, VERY_MANY_CLASSES, Candidate, Race, Rerun, Step
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ FEWEST_FOLDS, N_COMPARED, WHOLE_SHARE = 2, 5, 0.6
 """There are as many folds as the five best candidates can be fitted on in this share of the time, and at least two."""
 MOST_OF_ALL = 0.5
 """Share of the time left that one candidate may take for all its folds."""
+MANY_SHARE = 0.15
+"""Share of the time left, of all workers, that one fold may take of a table of very many classes."""
 RUNG_SHARE = 0.3
 """Share of the time left, of all workers, that a candidate may take to learn from all rows after it did from some."""
+SETTLED_BY = 0.1
+"""Until this share of the budget is over, the first families that learn are waited for to know what a fold takes."""
 SLOWER = 1.2
 """Later folds may take so many times what the first one took."""
 GRACE, WARM_UP_S, EXPORT_S = 1.5, 3.0, 5.0
@@ -134,12 +138,16 @@ class Drive:
 
     def _must_know(self, number: int, waiting: Collection[int]) -> bool:
         """Tell whether step `number` depends on one that has not ended."""
-        return any(one <= number - LAG for one in waiting) or (number == N_SOON and bool(waiting) and self._may_settle)
+        if any(one <= number - LAG for one in waiting):
+            return True
+        clock = self._settler()
+        if clock is None or number != N_SOON or not waiting:
+            return False
+        return time.monotonic() - clock.started < SETTLED_BY * (clock.ends - clock.started)
 
-    @property
-    def _may_settle(self) -> bool:
-        """Whether the clock decides how candidates are judged, as soon as it is known what a fold takes."""
-        return self.clock is not None and self.n_folds > 1 and self.is_small
+    def _settler(self) -> Clock | None:
+        """Return the clock, if it decides how candidates are judged, as soon as it is known what a fold takes."""
+        return self.clock if self.n_folds > 1 and self.is_small else None
 
     def _settle(self, clock: Clock) -> None:
         """Judge every candidate on all folds, where there is time for it; of repeated folds, on as many as there is.
@@ -150,8 +158,9 @@ class Drive:
         if not isinstance(self.race, Race):
             return
         seconds, a_fold = WHOLE_SHARE * self._left_s(clock) * clock.n_workers, SLOWER * self._mean_fit_s()
-        n_folds = self._whole_repetitions(seconds, a_fold * (self.race.n_fresh + N_SOON))
-        if n_folds < self.n_distinct:
+        a_lap = a_fold * (self.race.n_fresh + N_SOON)
+        n_folds = self._whole_repetitions(seconds, a_lap if self.is_tiny else 2 * a_lap)
+        if n_folds < self.n_distinct and self.is_tiny:
             n_folds = min(self.n_distinct, int(max(0.0, seconds) / (a_fold * N_COMPARED)))
         screens = n_folds < self.n_distinct and not self.is_tiny
         if not screens:
@@ -169,8 +178,8 @@ class Drive:
 
     def _next(self, number: int) -> Step | None:
         self.progress.step("trials", number)
-        if number == N_SOON and self._may_settle and self.clock is not None:
-            self._settle(self.clock)
+        if number == N_SOON and (clock := self._settler()) is not None:
+            self._settle(clock)
         known = {one.number: one for one in self.candidates.values() if one.number <= number - LAG}
         step = self.race.next(number, known)
         if step is not None and step.candidate == step.number:
@@ -208,6 +217,8 @@ class Drive:
                 a_fold = self.clock.fold_limit_s()
                 if step.number < N_WITH_GRAPH:
                     a_fold = max(a_fold, SOON_SHARE * (self.clock.ends - self.clock.started))
+                elif len(self.terms.task.classes) >= VERY_MANY_CLASSES:  # all is slow then, and most cannot hurry
+                    a_fold = max(a_fold, MANY_SHARE * left * self.clock.n_workers)
                 limit = min(a_fold * len(step.folds), left * (MOST_OF_ALL if len(step.folds) > 1 else 1.0))
             elif self.rungs:
                 limit = min(left, max(self.clock.fold_limit_s(), RUNG_SHARE * left * self.clock.n_workers))

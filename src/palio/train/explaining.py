@@ -67,7 +67,7 @@ def course_told(course: Course, metric: str, *, simplest: float | None) -> list[
 def fit_told(run: Run, *, simplest: float | None, curve: LearningCurve | None, sign: float) -> list[str]:
     """Say whether the winner learned too little, or too much by heart, and what to do about it."""
     seen = run.train.get(run.metric)
-    if seen is None or run.cv_score is None or simplest is None:
+    if seen is None or run.cv_score is None or simplest is None or run.family == "dummy":
         return []
     known, lost = sign * (seen - simplest), sign * (seen - run.cv_score)
     if known <= 0:
@@ -77,7 +77,8 @@ def fit_told(run: Run, *, simplest: float | None, curve: LearningCurve | None, s
     if lost > BY_HEART * known:
         remedy = "more rows would help" if rises else "more rows, or fewer and better columns, may help"
         return [f"Much of what {run.family} knows it knows by heart ({scores}): {remedy}."]
-    if lost < ALIKE * known and not rises:
+    lacks = (1.0 if sign > 0 else 0.0) * sign - sign * run.cv_score  # to a perfect score
+    if lost < ALIKE * known and lost < BY_HEART * lacks and not rises:
         return [
             f"{run.family} knows seen and unseen rows alike ({scores}): what it lacks is in no column it was given."
         ]

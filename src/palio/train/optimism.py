@@ -18,8 +18,8 @@ from palio.train.race import Candidate
 from palio.train.work import score_numbers
 
 MOST_DRAWS, FEWEST_DRAWS = 40, 10
-MAX_ANSWERS = 4_000_000
-"""Answers that are scored in all draws, at most: a second or two."""
+MAX_ANSWERS, MAX_SCORES = 4_000_000, 4_000
+"""Answers that are scored in all draws, and how often, at most: half a second."""
 MAX_RIVALS = 12
 """Candidates that might as well have won: the best."""
 MAX_ROWS = 50_000
@@ -106,7 +106,8 @@ def optimism(
     own = score(chosen, once)
     scored = sorted(((score(one, once), -place) for place, one in enumerate(rivals)), reverse=True)
     field = [chosen, *(rivals[-place] for value, place in scored if value <= own)][:MAX_RIVALS]
-    n_draws = int(np.clip(MAX_ANSWERS // (len(row) * len(field)), FEWEST_DRAWS, MOST_DRAWS))
+    most = min(MAX_ANSWERS // (len(row) * len(field)), MAX_SCORES // (len(groups) * len(field)))
+    n_draws = int(np.clip(most, FEWEST_DRAWS, MOST_DRAWS))
     dice = np.random.default_rng(seed)
     lost = []
     for _ in range(n_draws):

@@ -9,6 +9,9 @@ from palio import measure
 from palio.core.records import Run
 from palio.train.choice import paired_error
 
+FEW = 10
+"""Of more steps at once the price of one says nothing: the first ones are cheap."""
+
 
 def front_of(runs: Sequence[Run], *, sign: float) -> list[Run]:
     """Return the runs with a measured cost that no other beats on quality, latency and size, the best first.
@@ -89,7 +92,7 @@ def _rate(dearer: Run, cheaper: Run, won: float, error: float) -> str:
     one, other = _offer(dearer, 1.0), _offer(cheaper, 1.0)
     latency, size = one.latency_ms - other.latency_ms, one.size_mb - other.size_mb
     step = measure.step_of(dearer.metric, dearer.cv_score or 0.0)
-    if won <= 0 or min(latency, size) < 0:
+    if not 0 < won <= FEW * step or min(latency, size) < 0:
         return ""
     each = step / won
     prices = f"{measure.number(latency * each, digits=2)} ms and {measure.number(size * each, digits=2)} MB"

@@ -141,12 +141,15 @@ class Rerun:
 
 
 def _in_order(families: Sequence[Family], shape: Shape, terms: Terms) -> list[str]:
-    """Return who is tried first: as named; of very many classes, where some cost a hundred times others, by cost."""
+    """Return who is tried first: as named; of very many classes, where some cost a hundred times others, by cost.
+
+    The first that learns is always the same: there is a model soon.
+    """
     names = [family.name for family in families]
     if shape.n_classes < VERY_MANY_CLASSES:
         return names
     cost = {one.name: one.seconds(shape, dict(one.defaults(shape, terms.task)[0])) for one in families}
-    return names[:1] + sorted(names[1:], key=lambda name: cost[name])
+    return names[:N_ALWAYS] + sorted(names[N_ALWAYS:], key=lambda name: cost[name])
 
 
 class Race:
@@ -216,11 +219,15 @@ class Race:
     def _early(self, number: int, known: Mapping[int, Candidate]) -> Step | None:
         """Take the first families to all folds before others are tried: one score that no fold alone decided on.
 
-        The best of them, where the first fold decides who gets the others; all of them, where it does not.
+        The constant answer, and the best of them, where the first fold decides who gets the others; all of them, where
+        it does not.
         """
-        if self._screens and (number < N_SOON - 1 + LAG or self._n_whole):
+        if len(self._folds) < 2 or (self._screens and (number < N_SOON - 1 + LAG or self._n_whole)):
             return None
-        return self._promote(number, known) if len(self._folds) > 1 else None
+        constant = next((one for one in known.values() if one.family == "dummy" and one.screen is not None), None)
+        if constant is not None and constant.number not in self._promoted:
+            return self._whole(number, constant)
+        return self._promote(number, known)
 
     def _may_be_new(self) -> bool:
         return sum(self._n_tried.values()) + self._n_earlier < self._most
@@ -239,8 +246,7 @@ class Race:
         return self._tried(number, name, params)
 
     def _tried(self, number: int, name: str, params: Params) -> Step:
-        is_first = name != "dummy" and (self._screens or number < N_SOON)  # the constant answer costs nothing
-        folds = self._folds[:1] if is_first else self._folds
+        folds = self._folds[:1] if self._screens or number < N_SOON else self._folds
         if folds == self._folds:
             self._promoted[number] = name
         return Step(number, number, name, params, seed_of(self._terms, name, number), folds)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,38 +15,14 @@ from palio.train.deep.exporting import SCORES, check_export, exported
 from palio.train.deep.features import fit_head, frozen_graph, through
 from palio.train.deep.finetuning import finetuning
 from palio.train.deep.pictures import Pictures
+from palio.train.deep.places import place_of
+from tests.train.deep.small_backbones import SMALL, folder_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
-SMALL: dict[str, dict[str, Any]] = {
-    "mobilenet_v2": {"depth_multiplier": 0.25, "image_size": 32},
-    "resnet": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 2], "layer_type": "basic"},
-    "convnextv2": {"hidden_sizes": [8, 16], "depths": [1, 2], "num_stages": 2, "image_size": 32},
-    "efficientnet": {"width_coefficient": 0.1, "depth_coefficient": 0.1, "hidden_dim": 128, "image_size": 32},
-    "vit": {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    | {"image_size": 32, "patch_size": 8},
-    "dinov2": {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32, "patch_size": 8},
-    "swin": {"embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "window_size": 2, "image_size": 32},
-}
 KNOWN = frozenset(SMALL) - {"swin"}
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
-
-
-def folder_of(kind: str, folder: Path) -> Path:
-    """Save a small network of some kind, whose normalisation layers have seen something."""
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        own = transformers.AutoModel.from_config(transformers.AutoConfig.for_model(kind, **SMALL[kind]))
-        for one in own.modules():
-            if isinstance(one, torch.nn.BatchNorm2d):
-                one.running_mean.normal_(0.0, 0.1)
-                one.running_var.uniform_(0.5, 1.5)
-    own.save_pretrained(folder)
-    said = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}, "do_center_crop": True}
-    said |= {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4], "rescale_factor": 1 / 255}
-    (folder / "preprocessor_config.json").write_text(json.dumps(said), "utf-8")
-    return folder
 
 
 @pytest.fixture(params=list(SMALL))
@@ -73,24 +47,24 @@ def expected(folder: Path, kind: str) -> np.ndarray:
 def test_a_backbone_answers_as_its_makers_do(kind: str, tmp_path: Path) -> None:
     folder = folder_of(kind, tmp_path)
     with calm():
-        backbone = open_backbone(str(folder))
+        backbone = open_backbone(place_of(str(folder)))
         assert (backbone.size, backbone.short) == (32, 36)
         assert (len(backbone.blocks) > 1) == (kind in KNOWN)
-        found = through(frozen_graph(backbone), PIXELS)
+        found = through(model.Graph(frozen_graph(backbone)), PIXELS)
     assert found.shape == (5, backbone.n_features)
     np.testing.assert_allclose(found, expected(folder, kind), rtol=1e-3, atol=1e-4)
 
 
 def test_no_normalisation_is_left_that_could_be_folded(kind: str, tmp_path: Path) -> None:
-    blocks = open_backbone(str(folder_of(kind, tmp_path))).blocks
+    blocks = open_backbone(place_of(str(folder_of(kind, tmp_path)))).blocks
     left = [one for block in blocks for one in block.modules() if isinstance(one, torch.nn.BatchNorm2d)]
     assert not left
 
 
 def test_the_front_and_the_rest_are_the_whole(kind: str, tmp_path: Path) -> None:
     with calm():
-        backbone = open_backbone(str(folder_of(kind, tmp_path)))
-        features = through(frozen_graph(backbone), PIXELS)
+        backbone = open_backbone(place_of(str(folder_of(kind, tmp_path))))
+        features = through(model.Graph(frozen_graph(backbone)), PIXELS)
         head = fit_head(features, np.array([0, 1, 2, 0, 1]), 3, penalties=(1.0,))
         for freeze in (0, len(backbone.blocks) // 2, len(backbone.blocks)):
             own = finetuning(backbone, 3, freeze=freeze, head=head)
@@ -103,7 +77,7 @@ def test_the_front_and_the_rest_are_the_whole(kind: str, tmp_path: Path) -> None
 
 def test_the_later_a_block_the_faster_it_learns(tmp_path: Path) -> None:
     with calm():
-        own = finetuning(open_backbone(str(folder_of("resnet", tmp_path))), 2, freeze=1)
+        own = finetuning(open_backbone(place_of(str(folder_of("resnet", tmp_path)))), 2, freeze=1)
     paces = {name: own.network.pace(name) for name, _ in own.network.module.named_parameters()}
     assert paces["head.weight"] == 1.0
     assert paces["head.weight"] >= max(paces.values())
@@ -112,21 +86,21 @@ def test_the_later_a_block_the_faster_it_learns(tmp_path: Path) -> None:
 
 def test_a_backbone_can_be_used_again_after_it_was_taught(tmp_path: Path) -> None:
     with calm():
-        backbone = open_backbone(str(folder_of("resnet", tmp_path)))
-        before = through(frozen_graph(backbone), PIXELS)
+        backbone = open_backbone(place_of(str(folder_of("resnet", tmp_path))))
+        before = through(model.Graph(frozen_graph(backbone)), PIXELS)
         own = finetuning(backbone, 2, freeze=1)
         with torch.no_grad():
             for one in own.rest().parameters():
                 one.add_(1.0)
-        np.testing.assert_array_equal(through(frozen_graph(backbone), PIXELS), before)
+        np.testing.assert_array_equal(through(model.Graph(frozen_graph(backbone)), PIXELS), before)
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     for where in (str(tmp_path / "nowhere"), "./nowhere", ""):
         with pytest.raises(InputError, match="no such folder"):
-            open_backbone(where)
+            place_of(where)
     with pytest.raises(InputError, match="cannot be opened"):
-        open_backbone(str(tmp_path))
+        place_of(str(tmp_path))
 
 
 def test_weights_that_could_hold_a_program_are_not_read(tmp_path: Path) -> None:
@@ -135,4 +109,4 @@ def test_weights_that_could_hold_a_program_are_not_read(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save(own.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(InputError, match="cannot be opened"):
-        open_backbone(str(folder))
+        open_backbone(place_of(str(folder)))

@@ -67,7 +67,7 @@ class Album(ABC):
     def _take(self, key: str, size: int, stamp: str) -> None:
         parts = PurePosixPath(key).parts
         why = ""
-        if any(part.startswith(".") or part in _HIDDEN for part in parts):
+        if any((part.startswith(".") and part != "..") or part in _HIDDEN for part in parts):
             why = "hidden"
         elif PurePosixPath(key).suffix.lower() not in PICTURES:
             why = "no picture by its name"

@@ -48,11 +48,11 @@ class Layout:
         return Placed(folders[0] if folders else "", part, "/".join(folders[1:]))
 
 
-def layout_of(keys: Sequence[str], where: str) -> Layout:
+def layout_of(keys: Sequence[str], where: str, *, needs_classes: bool = True) -> Layout:
     """Find out what the folders mean: one for each class, perhaps below one for each part.
 
     Raises:
-        InputError: they tell no two classes apart.
+        InputError: they tell no two classes apart, which is asked for unless the classes are known already.
     """
     paths = [_folders(key) for key in keys]
     depth = _shared(paths)
@@ -62,7 +62,8 @@ def layout_of(keys: Sequence[str], where: str) -> Layout:
     has_parts = len(parts) >= 2 and len(parts) == len(firsts) and bool(below)
     layout = Layout(depth, has_parts, has_folders=False)
     placed = [layout.place(key) for key in keys]
-    _check_labels(placed, where)
+    if needs_classes:
+        _check_labels(placed, where)
     return Layout(depth, has_parts, any(one.folder for one in placed))
 
 

@@ -33,7 +33,8 @@ class PicturesSource:
 
     Args:
         path: The folder, or the ZIP or tar archive.
-        options: `notes` names the file in which it is written down what is known of pictures.
+        options: `notes` names the file in which it is written down what is known of pictures; where columns are
+            `expected`, the classes are known, and there may be pictures of one class alone, or of none.
 
     Raises:
         InputError: there is no picture, or nothing tells two classes apart.
@@ -53,7 +54,7 @@ class PicturesSource:
         keys = [entry.key for entry in self._album.entries]
         if not keys:
             raise _nothing(self._album)
-        self._layout = layout.layout_of(keys, self.name)
+        self._layout = layout.layout_of(keys, self.name, needs_classes=not options.expected)
         self._limits = Limits()
         self._notes = Notes(Path(options.notes) if options.notes else None, self._limits)
         weakref.finalize(self, self._notes.close)

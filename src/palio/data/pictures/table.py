@@ -51,11 +51,10 @@ class TableOfPictures:
         self.form: Form = table.form
         self.progress: Progress = SILENT
         self._album: Album = open_album(Path(options.images))
-        self._finder = _Finder(self._album)
+        self._finder = Finder(self._album)
         self._path, self._part = self._look()
-        self.picture = next(
-            name for name in ("picture", *(f"picture_{i}" for i in itertools.count(2))) if name not in table.columns
-        )
+        free = itertools.chain(["picture"], (f"picture_{i}" for i in itertools.count(2)))
+        self.picture = next(name for name in free if name not in table.columns)
         self._limits = Limits()
         self._notes = Notes(Path(options.notes) if options.notes else None, self._limits)
         weakref.finalize(self, self._notes.close)
@@ -163,7 +162,7 @@ class TableOfPictures:
         return best, part
 
 
-class _Finder:
+class Finder:
     """Finds the file that a cell means: a path from the folder, the end of a longer path, a name without ending."""
 
     def __init__(self, album: Album) -> None:

@@ -45,6 +45,7 @@ def openapi(
     """
     if manifest is not None:
         inputs, outputs = manifest.inputs, manifest.outputs
+    pictures = [] if manifest is None else [c.name for c in manifest.schema.features if c.type == "image"]
     what = (
         "Answers as its ONNX graph declares."
         if manifest is None
@@ -60,7 +61,7 @@ def openapi(
         },
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"ApiKey": []}, {"Bearer": []}, *([] if needs_key else [{}])],
-        "paths": paths(deployment, explains=manifest is not None),
+        "paths": paths(deployment, explains=manifest is not None and not pictures, pictures=pictures),
         "components": {
             "schemas": schemas(manifest, inputs, outputs),
             "securitySchemes": {

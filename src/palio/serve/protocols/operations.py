@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -33,17 +34,18 @@ _POLICY = (401, 403, 429)
 _BODY = (400, 408, 413, 415)
 
 
-def paths(deployment: Deployment, *, explains: bool = True) -> dict[str, Any]:
+def paths(deployment: Deployment, *, explains: bool = True, pictures: Sequence[str] = ()) -> dict[str, Any]:
     """Describe every route that offers something, for the model that is served.
 
     Args:
         deployment: Name and version.
         explains: Whether it can tell how an answer came about.
+        pictures: Its columns of pictures, which `/predict` takes as files, too.
     """
     name = quote(deployment.model, safe="")
     models = (f"/v2/models/{name}", f"/v2/models/{name}/versions/{deployment.version}")
     found: dict[str, Any] = {
-        "/predict": {"post": _predict(explains)},
+        "/predict": {"post": _predict(explains, pictures)},
         "/invocations": {"post": _invocations()},
         "/feedback": {"post": _feedback()},
     }
@@ -144,10 +146,14 @@ def _rows(record: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "items": record}
 
 
-def _predict(explains: bool) -> Operation:
+def _predict(explains: bool, pictures: Sequence[str]) -> Operation:
     forms = {"anyOf": [ref("Records"), ref("RecordList"), ref("Record")]}
     answers = _answers(_json(ref("Predictions")), *_BODY, *_POLICY, *_OFTEN, 422, 504)
-    described = _post("predict", "Predict records", _json(forms), answers)
+    files: dict[str, Any] = {kind: {} for kind in ("image/*", "application/octet-stream") if len(pictures) == 1}
+    if pictures:
+        parts = {"type": "array", "items": {"type": "string", "contentMediaType": "application/octet-stream"}}
+        files["multipart/form-data"] = {"schema": part(dict.fromkeys(pictures, parts), *pictures)}
+    described = _post("predict", "Predict records", _json(forms) | files, answers)
     return described | ({"parameters": [_EXPLAIN]} if explains else {})
 
 

@@ -24,8 +24,8 @@ class PicturePlan:
         sight: Of the model.
     """
 
-    datatype = "BYTES"
-    shape = (-1, 1)
+    datatype: str = "BYTES"
+    shape: tuple[int, ...] = (-1, 1)
 
     def __init__(self, name: str, sight: Sight) -> None:
         self.name = name

@@ -41,6 +41,7 @@ function rangeOf(field) {
   return field.others === "reject" ? "only " + span : span;
 }
 function columnEntry(field) {
+  if (field.type === "image") return pictureEntry();
   if (field.type === "number" || field.type === "integer") return numberEntry(field);
   if (field.type === "datetime") return dateEntry(field);
   if (field.type === "category" || field.type === "boolean") return choiceEntry(field);
@@ -48,6 +49,46 @@ function columnEntry(field) {
   return {input, wide: true, hint: field.missing_allowed ? "may be empty" : "",
     read: () => input.value === "" ? null : input.value, write: value => { input.value = value ?? ""; }};
 }
+function pictureEntry() {
+  let held = null, name = "";
+  const input = make("input", {type: "file", accept: "image/*"}), shown = make("img", {alt: "", hidden: true});
+  const about = make("p", {className: "soft small", hidden: true});
+  const ask = make("p", {className: "soft"}, make("b", {textContent: "Choose a picture"}), ", drop or paste one here");
+  const away = make("button", {type: "button", textContent: "Remove", hidden: true});
+  const zone = make("div", {className: "drop", tabIndex: 0, role: "button", ariaLabel: "Choose, drop or paste a picture"}, shown, ask, about, input);
+  const entry = {input, zone, wide: true, hint: "", isEmpty: () => held === null, away,
+    read: () => held, write: value => put(value ?? null, ""),
+    file: () => /^[\w.-]{1,80}$/.test(name) ? name : "picture." + (typeOf(held) || "jpg").replace("jpeg", "jpg"),
+    type: () => "image/" + (typeOf(held) || "jpeg"),
+    take: file => { entry.reading = load(file); if (spec.fields.length === 1) predict(); }};
+  const load = file => new Promise(done => {
+    const reader = new FileReader();
+    reader.onload = () => { put(reader.result, file.name); about.textContent = file.name + ", " + sizeOf(file.size); changed(entry); };
+    reader.onloadend = done;
+    reader.readAsDataURL(file);
+  });
+  const put = (value, called) => {
+    held = value; name = called; input.value = "";
+    if (value) shown.src = value; else shown.removeAttribute("src");
+    if (!called) about.textContent = "";
+    shown.hidden = about.hidden = away.hidden = !value; ask.hidden = Boolean(value);
+  };
+  shown.addEventListener("load", () => { about.textContent = about.textContent.replace(/( \(.*)?$/, " (" + shown.naturalWidth + " × " + shown.naturalHeight + ")"); });
+  shown.addEventListener("error", () => { shown.hidden = true; });
+  zone.addEventListener("click", event => { if (event.target !== input) input.click(); });
+  zone.addEventListener("keydown", event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); input.click(); } });
+  input.addEventListener("change", () => { if (input.files.length) entry.take(input.files[0]); });
+  for (const kind of ["dragenter", "dragover"]) zone.addEventListener(kind, event => { event.preventDefault(); zone.classList.add("over"); });
+  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+  zone.addEventListener("drop", event => {
+    event.preventDefault(); zone.classList.remove("over");
+    if (event.dataTransfer.files.length) entry.take(event.dataTransfer.files[0]);
+  });
+  away.addEventListener("click", () => { put(null, ""); changed(entry); });
+  return entry;
+}
+const typeOf = url => url ? url.slice(0, 40).match(/^data:image\/([\w.+-]+)/)?.[1] : "";
+const sizeOf = bytes => bytes < 1e6 ? Math.ceil(bytes / 1e3) + " kB" : (bytes / 1e6).toFixed(1) + " MB";
 function numberEntry(field) {
   const whole = field.type === "integer";
   const input = make("input", {type: "number", step: whole ? "1" : "any", inputMode: whole ? "numeric" : "decimal",
@@ -114,11 +155,12 @@ function build() {
     const label = make("label", {htmlFor: entry.input.id}, make("span", {textContent: field.name}));
     if (entry.hint) label.append(make("small", {textContent: entry.hint, title: entry.hint}));
     entry.note = make("p", {className: "unusual", hidden: true});
-    entry.box = make("div", {className: entry.wide ? "field wide" : "field", title: field.note || ""}, label, entry.input);
+    entry.box = make("div", {className: entry.wide ? "field wide" : "field", title: field.note || ""}, label, entry.zone || entry.input);
+    if (entry.away) entry.box.append(entry.away);
     if (entry.list) entry.box.append(entry.list);
     if (entry.slider) entry.box.append(entry.slider);
     entry.box.append(entry.note);
-    entry.input.addEventListener("input", () => changed(entry));
+    if (!entry.zone) entry.input.addEventListener("input", () => changed(entry));
     const before = kept[field.name];
     entry.write(before && before.field.type === field.type ? before.read() : field.typical);
     entries.push(entry);
@@ -127,7 +169,7 @@ function build() {
   $("fields").replaceChildren(...placed);
   entries.forEach(mark);
 }
-function mark(entry) { entry.box.classList.toggle("empty", entry.input.value === ""); }
+function mark(entry) { entry.box.classList.toggle("empty", entry.isEmpty ? entry.isEmpty() : entry.input.value === ""); }
 function changed(entry) { mark(entry); unmark(entry); snippet(); }
 function unmark(entry) { entry.box.classList.remove("wrong"); entry.note.hidden = true; }
 function fill(values) {
@@ -155,6 +197,7 @@ function wantsReasons() { return spec.can_explain && $("explain").checked; }
 function route() { return wantsReasons() ? "predict?explain=1" : "predict"; }
 async function predict() {
   entries.forEach(unmark);
+  await Promise.all(entries.map(entry => entry.reading));
   let body;
   try { body = JSON.stringify({records: [record()]}); } catch (error) { fail(error, 0); return; }
   $("predict").disabled = true; $("answer").classList.add("busy");
@@ -170,7 +213,7 @@ async function predict() {
 function only(id) { ["waiting", "failed", "result"].forEach(one => { $(one).hidden = one !== id; }); }
 function fail(found, status) {
   only("failed");
-  show("failed-text", (found.error || "it failed").replace(/^record 0: /, "") + (status ? " (" + status + ")" : ""));
+  show("failed-text", (found.error || "it failed").replace(/^(record|row) 0: /, "") + (status ? " (" + status + ")" : ""));
   show("failed-hint", found.hint || "");
   (found.fields || []).forEach(name => point(name, ""));
   if (status === 401) { $("door").hidden = false; $("key").focus(); }
@@ -248,14 +291,25 @@ function snippet() {
   let sent;
   try { sent = record(); } catch (error) { show("snippet", error.error); return; }
   const url = new URL(route(), document.baseURI).href;
+  const pictures = entries.filter(entry => entry.zone);
+  if (language === "curl" && pictures.length) {
+    const quoted = text => "'" + text.replace(/'/g, "'\\''") + "'";
+    const parts = entries.filter(entry => sent[entry.field.name] !== undefined || entry.zone).map(entry =>
+      "  -F " + quoted(entry.field.name + "=" + (entry.zone ? "@" + entry.file() : String(sent[entry.field.name]))));
+    const alone = ["  -H 'content-type: " + pictures[0].type() + "'", "  --data-binary @" + pictures[0].file()];
+    show("snippet", ["curl " + quoted(url), ...(key ? ["  -H \"x-api-key: $PALIO_KEY\""] : []), ...(entries.length === 1 ? alone : parts)].join(" \\\n"));
+    return;
+  }
   if (language === "curl") {
     const body = JSON.stringify({records: [sent]}).replace(/'/g, "'\\''");
     show("snippet", "curl '" + url + "' \\\n  -H 'content-type: application/json' \\\n" +
       (key ? "  -H \"x-api-key: $PALIO_KEY\" \\\n" : "") + "  -d '" + body + "'");
     return;
   }
-  const lines = Object.entries(sent).map(([name, value]) => "    " + JSON.stringify(name) + ": " + pythonOf(value) + ",\n");
-  show("snippet", "import json\n" + (key ? "import os\n" : "") + "import urllib.request\n\nrecord = {\n" + lines.join("") +
+  const values = Object.entries(sent).map(([name, value]) => [name, pythonOf(value)]);
+  const files = pictures.map(entry => [entry.field.name, "base64.b64encode(open(" + JSON.stringify(entry.file()) + ", \"rb\").read()).decode()"]);
+  const lines = Object.entries(Object.fromEntries([...values, ...files])).map(([name, value]) => "    " + JSON.stringify(name) + ": " + value + ",\n");
+  show("snippet", (files.length ? "import base64\n" : "") + "import json\n" + (key ? "import os\n" : "") + "import urllib.request\n\nrecord = {\n" + lines.join("") +
     "}\nrequest = urllib.request.Request(\n    \"" + url + "\",\n    json.dumps({\"records\": [record]}).encode(),\n" +
     "    {\"content-type\": \"application/json\"" + (key ? ", \"x-api-key\": os.environ[\"PALIO_KEY\"]" : "") + "},\n)\n" +
     "with urllib.request.urlopen(request, timeout=10) as answer:\n    print(json.load(answer)[\"predictions\"][0])");
@@ -269,11 +323,13 @@ function open() {
   const model = spec.kind === "graph" ? "ONNX graph" : spec.family.replace(/_/g, " ") + " model";
   show("eyebrow", "Version " + spec.version + " · " + model);
   const n = spec.fields.length;
-  const from = n + (spec.kind === "graph" ? (n > 1 ? " inputs" : " input") : n > 1 ? " columns" : " column");
+  const from = n + (spec.kind === "graph" ? (n > 1 ? " inputs" : " input") : n > 1 ? " columns" : spec.fields[0]?.type === "image" ? " picture" : " column");
   show("subtitle", spec.kind === "graph" ? "Takes " + from + (spec.classes.length ? ", tells " + spec.classes.length + " classes apart" : "")
     : "Predicts " + spec.target + (spec.classes.length ? " (" + (spec.classes.length > 6 ? spec.classes.length + " classes" : spec.classes.join(", ")) + ")" : "") + " from " + from);
   show("ask-title", spec.kind === "graph" ? "Give one record" : "Describe one row");
-  show("waiting-text", spec.kind === "graph" ? "The fields hold made-up values. Change them and press Predict."
+  const hasPictures = spec.fields.some(field => field.type === "image");
+  show("ask-title", hasPictures && n === 1 ? "Show a picture" : $("ask-title").textContent);
+  show("waiting-text", hasPictures ? "Choose, drop or paste a picture" + (n > 1 ? " and press Predict." : ".") : spec.kind === "graph" ? "The fields hold made-up values. Change them and press Predict."
     : "The fields hold typical values of the training data. Change some and press Predict" +
       (spec.can_explain ? ": the page shows what the model answers and what moved it there." : "."));
   $("notice").hidden = !spec.trouble; show("notice", spec.trouble);
@@ -310,6 +366,14 @@ $("door").addEventListener("submit", event => {
   key = $("key").value.trim(); $("key").value = "";
   look();
 });
+addEventListener("paste", event => {
+  const file = [...(event.clipboardData?.files || [])].find(one => one.type.startsWith("image/"));
+  const open = entries.filter(entry => entry.zone);
+  if (!file || !open.length) return;
+  event.preventDefault();
+  (open.find(entry => entry.isEmpty()) || open[0]).take(file);
+});
+for (const kind of ["dragover", "drop"]) addEventListener(kind, event => { if (entries.some(entry => entry.zone)) event.preventDefault(); });
 $("forget").addEventListener("click", () => location.reload());
 $("ask").addEventListener("submit", event => { event.preventDefault(); predict(); });
 $("reset").addEventListener("click", () => fill(Object.fromEntries(spec.fields.map(field => [field.name, field.typical]))));

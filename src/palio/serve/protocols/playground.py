@@ -73,7 +73,7 @@ def form(served: Served, state: State) -> dict[str, Any]:
         "trouble": state.trouble,
         "can_explain": served.explainer is not None,
     }
-    if manifest is None or served.explainer is None:
+    if manifest is None:
         fields = [_tensor_field(spec, place) for place, spec in enumerate(served.inputs)]
         return about | {
             "kind": "graph",
@@ -83,8 +83,8 @@ def form(served: Served, state: State) -> dict[str, Any]:
             "examples": [],
         }
     task, columns = manifest.task, manifest.schema.features
-    drawn = served.explainer().typical
-    values = {c.name: _drawn(c, drawn[input_name(c.name)][:N_EXAMPLES, 0].tolist()) for c in columns}
+    drawn = {} if served.explainer is None else served.explainer().typical  # of pictures nobody knows a typical one
+    values = {c.name: _drawn(c, drawn[input_name(c.name)][:N_EXAMPLES, 0].tolist()) if drawn else [] for c in columns}
     n_rows = min((len(known) for known in values.values()), default=0)
     return about | {
         "kind": "columns",
@@ -143,7 +143,7 @@ def _column_field(column: Column, values: Sequence[Any]) -> dict[str, Any]:
     field: dict[str, Any] = {
         "name": column.name,
         "type": column.type,
-        "typical": _typical(column, values),
+        "typical": None if column.type == "image" else _typical(column, values),
         "missing_allowed": column.missing_allowed,
         "note": column.note,
     }

@@ -25,6 +25,10 @@ _FLAGS: Final[Schema] = {
 }
 
 
+_PIXEL = "R0lGODdhAQABAIAAAH9/fwAAACwAAAAAAQABAAACAkQBADs="
+"""A picture of one grey pixel, as GIF."""
+
+
 def schemas(manifest: Manifest | None, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Schema:
     """Describe all that goes in and comes out; without a manifest, as the graph's tensors say."""
     names = [spec.name for spec in inputs]
@@ -109,6 +113,9 @@ def property_of(column: Column) -> Schema:
         types.append("number")
     if column.missing_allowed:
         types.append("null")
+    if column.type == "image":
+        about = "the file of a picture (JPEG, PNG, WebP, BMP, GIF, TIFF) in base64, also as a data: URL"
+        return {"type": "string", "contentEncoding": "base64", "description": about}
     described: Schema = {"type": types if len(types) > 1 else kind}
     notes = [column.note] if column.note else []
     if column.type == "datetime":
@@ -146,6 +153,8 @@ def _choose(values: list[Any], column: Column, described: Schema) -> None:
 
 def example_of(column: Column) -> Any:
     """Return a value that `column` takes: its most frequent category, or the middle of its range."""
+    if column.type == "image":
+        return _PIXEL
     if column.type == "boolean":
         known = column.categories or ("true",)
         return known[0] == "true" if known[0] in ("true", "false") else known[0]
@@ -168,7 +177,7 @@ def _record(manifest: Manifest) -> Schema:
     features = manifest.schema.features
     record = closed(
         {column.name: property_of(column) for column in features},
-        *(column.name for column in features if not column.missing_allowed),
+        *(column.name for column in features if not column.missing_allowed or column.type == "image"),
     )
     if features:
         record["examples"] = [{column.name: example_of(column) for column in features}]

@@ -23,6 +23,7 @@ MOST_STEPS = 60
 FEW_ROWS = 16
 TIMED_STEPS = 5
 RANGE_STEPS = 40
+HIGHER = (10.0, 100.0)
 SLOWEST = 1e-6
 """A range of rates begins at this part of the rate of the plan, and ends at the rate itself."""
 
@@ -43,7 +44,7 @@ def rehearse(network: Network, goal: Goal, material: Material, plan: Plan, order
     means (batch normalisation).
 
     Raises:
-        InputError: the network does not learn even a few rows.
+        InputError: the network does not learn even a few rows, nor at a higher rate.
     """
     notes: tuple[str, ...] = ()
     rate = plan.rate
@@ -56,7 +57,7 @@ def rehearse(network: Network, goal: Goal, material: Material, plan: Plan, order
             rate = _found_rate(network, goal, plan, batch, seed)
             notes = (f"the first steps led nowhere at a rate of {plan.rate:.2g}; {rate:.2g} was found to be better",)
             losses = _by_heart(network, goal, plan, batch, rate, seed)
-        if not _has_learned(losses, plan, network):
+        if not _has_learned(losses, plan, network) and not _can_learn(network, goal, plan, batch, rate, seed):
             raise InputError(
                 f"the network does not learn {len(rows)} rows by heart: their loss went from {losses[0]:.3g} to "
                 f"{min(losses, key=_or_infinite):.3g} in {len(losses) - 1} steps at a rate of {rate:.2g}",
@@ -75,6 +76,13 @@ def _a_copy(network: Network, goal: Goal, plan: Plan, seed: int) -> Iterator[Des
         yield descent
     finally:
         load(network.module, before)
+
+
+def _can_learn(
+    network: Network, goal: Goal, plan: Plan, batch: tuple[Any, Array, Array], rate: float, seed: int
+) -> bool:
+    """Tell whether a network learns at a higher rate than its own: what was taught before goes on slowly on purpose."""
+    return any(_has_learned(_by_heart(network, goal, plan, batch, rate * k, seed), plan, network) for k in HIGHER)
 
 
 def _by_heart(
@@ -103,7 +111,8 @@ def _has_learned(losses: list[float], plan: Plan, network: Network) -> bool:
 
 
 def _has_diverged(losses: list[float]) -> bool:
-    return not math.isfinite(losses[-1]) or (len(losses) > MOST_STEPS and losses[-1] > 1.5 * losses[0])
+    is_higher = len(losses) > MOST_STEPS and float(np.mean(losses[-5:])) > 2 * float(np.mean(losses[:3]))
+    return not math.isfinite(losses[-1]) or is_higher
 
 
 def _or_infinite(value: float) -> float:

@@ -40,7 +40,7 @@ class WordOrder:
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return a network of middling width."""
-        return [{"width": self.width, "rate": 2e-3, "word_dropout": 0.05, "epochs": 8}]
+        return [{"width": self.width, "rate": 2e-3, "word_dropout": 0.05, "epochs": 5}]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the width, the rate, how many words are made unknown, and for how long it learns."""
@@ -50,7 +50,7 @@ class WordOrder:
                 "width": ([self.width // 2, self.width, self.width * 2],),
                 "rate": (5e-4, 1e-2),
                 "word_dropout": ([0.0, 0.05, 0.1, 0.2],),
-                "epochs": ([4, 8, 12],),
+                "epochs": ([3, 5, 8],),
             },
         )
 
@@ -95,6 +95,7 @@ class WordOrder:
             end=0.05,
             clip=1.0,
             ema=0.98,
+            patience=3,
         )
         with calm():
             sizes = [_size_of(reading) for reading in readings]

@@ -1,0 +1,62 @@
+"""A table whose rows name pictures has them as cells."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from palio import data
+from palio.core.errors import InputError
+from palio.store import Store
+from tests.data.pictures.albums import picture, write_folder
+
+
+def table_of(tmp_path: Path, form: str = "images/{}.png", **more: list[str]) -> Path:
+    write_folder(tmp_path / "images", {f"{i}.png": picture(i) for i in range(20)})
+    frame = pl.DataFrame(
+        {
+            "path": [form.format(i) for i in range(20)],
+            "price": [100 + 7 * i for i in range(20)],
+            "kind": ["hat" if i % 2 else "shoe" for i in range(20)],
+            **more,
+        }
+    )
+    frame.write_csv(tmp_path / "t.csv")
+    return tmp_path / "t.csv"
+
+
+def opened(path: Path) -> data.Source:
+    return data.open_source(path, data.SourceOptions(images=str(path.parent / "images")))
+
+
+@pytest.mark.parametrize("form", ["images/{}.png", "{}.png", "C:\\shop\\images\\{}.png", "{}", "./{}.png"])
+def test_the_column_of_paths_is_found_however_they_are_written(form: str, tmp_path: Path) -> None:
+    source = opened(table_of(tmp_path, form))
+    survey = data.survey(source, target="kind")
+    assert [column.name for column in survey.schema.features] == ["price", "picture"]
+    frame = pl.concat([pl.from_arrow(batch) for batch in source.batches()])  # type: ignore[type-var]
+    assert frame["picture"].to_list() == [hashlib.sha256(picture(i)).hexdigest() for i in range(20)]  # type: ignore[index]
+
+
+def test_a_row_whose_picture_is_gone_is_set_aside(tmp_path: Path, store: Store) -> None:
+    path = table_of(tmp_path)
+    (tmp_path / "images" / "3.png").unlink()
+    source = opened(path)
+    snapshot = data.ingest(source, store=store, schema=data.survey(source, target="kind").schema)
+    assert (snapshot.n_rows, snapshot.n_quarantined) == (19, 1)
+    assert any("there is no such file" in one.examples[0] for one in snapshot.violations)
+
+
+def test_a_column_of_parts_is_found(tmp_path: Path) -> None:
+    path = table_of(tmp_path, split=["train" if i < 14 else "test" for i in range(20)])
+    assert data.stated(opened(path)).part == "split"
+    assert not data.survey(opened(path), target="kind").schema.column("split").feature
+
+
+def test_a_table_without_paths_is_refused_in_words(tmp_path: Path) -> None:
+    path = table_of(tmp_path, "elsewhere-{}.gif")
+    with pytest.raises(InputError, match="no column names pictures that lie in images"):
+        opened(path)
