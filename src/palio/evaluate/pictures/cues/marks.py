@@ -15,7 +15,7 @@ from palio.evaluate.pictures.cues.shrinking import shrunk
 SIDE = 48
 SCALES = (38, 48, 60)
 """Sizes at which pictures are searched: a mark may be a quarter larger or smaller than where it was taken from."""
-PATCHES = (8,)
+PATCHES = (6, 8)
 """Sides of patches, of `SIDE`."""
 STEP = 3
 N_SOURCES = 10

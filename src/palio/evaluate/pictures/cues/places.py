@@ -16,6 +16,8 @@ GRID = 32
 BAND = 16
 """Pixels whose three colours differ by no more than this, of 255, are alike."""
 LEAST_CELLS = 3
+SAME = 0.6
+"""Of the pictures that have one of two parts have both: then they are one."""
 MOST = 3
 """Places of one class that the model is asked about: the largest ones."""
 
@@ -56,8 +58,9 @@ def find_places(pool: Pool, label: int, rng: np.random.Generator) -> Iterator[Ca
     mine, others = shrunk(pool.pixels[own], GRID), shrunk(pool.pixels[rest], GRID)
     excess, colours = _recurring(mine.reshape(len(mine), -1, 3), others.reshape(len(others), -1, 3))
     cells = excess.reshape(GRID, GRID) >= max(LEAST_SHARE, 0.6 * float(excess.max()))
-    for part in _parts(cells)[:MOST]:
-        region = Region(part, _covered(part), colours.reshape(GRID, GRID, 3))
+    square = colours.reshape(GRID, GRID, 3)
+    for part in _joined(_parts(cells), square, mine)[:MOST]:
+        region = Region(part, _covered(part), square)
         carriers, strangers = region.carries(pool.pixels[own]), region.carries(pool.pixels[rest])
         if carriers.mean() - strangers.mean() < LEAST_SHARE:
             continue
@@ -108,6 +111,22 @@ def _parts(cells: Array) -> list[Array]:
         if part.sum() >= LEAST_CELLS:
             found.append(part)
     return sorted(found, key=lambda part: -int(part.sum()))
+
+
+def _joined(parts: list[Array], colours: Array, mine: Array) -> list[Array]:
+    """Put together parts that the same pictures have: a strip is in pieces where letters stand on it."""
+    found: list[Array] = []
+    held: list[Array] = []
+    for part in parts:
+        own = _near(mine[:, part], colours[part]).mean(axis=1) >= 0.5
+        for place, other in enumerate(held):
+            if (own & other).sum() >= SAME * (own | other).sum():
+                found[place] = found[place] | part
+                break
+        else:
+            found.append(part)
+            held.append(own)
+    return found
 
 
 def _grown(cells: Array) -> Array:
