@@ -22,7 +22,7 @@ from palio.core.errors import (
     RefusedError,
 )
 from palio.core.ids import canonical_json, digest
-from palio.core.records import Check, Decision, Metric, Stratum
+from palio.core.records import Check, Decision, Metric, Schema, Snapshot, Stratum
 from palio.store import Store
 from palio.testing import racing
 from palio.testing.racing import Place, make_decision, promote, put_bundle

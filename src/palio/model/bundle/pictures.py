@@ -52,7 +52,7 @@ def picture_statistics(frame: pl.DataFrame, feeds: Mapping[str, Array], schema: 
 
 def _computed(cells: Array) -> dict[str, Array]:
     from palio import pixels
-    from palio.model.reading.pictures import bytes_of
+    from palio.model.cells.pictures import bytes_of
 
     found = np.full((len(cells), len(PICTURE_STATISTICS)), np.nan)
     for row in range(len(cells))[thin_rows(len(cells), MAX_PICTURES)]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,39 @@ from palio.model.cells.names import input_name
 Array = npt.NDArray[Any]
 RULE = "picture"
 """What the violations of such cells are called."""
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """A picture that is read when it is needed."""
+
+    def read(self) -> bytes:
+        """Return the bytes of its file."""
+
+
+def bytes_of(cell: Any) -> bytes:
+    """Return the bytes of a picture's file. Raises `InputError` for a cell that holds none.
+
+    Example:
+        >>> bytes_of("data:image/gif;base64,R0lGODlhAQABAAAAACw=")[:6]
+        b'GIF89a'
+    """
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return bytes(cell)
+    if isinstance(cell, Kept):
+        return cell.read()
+    if isinstance(cell, str):
+        text = cell.partition(",")[2] if cell.startswith("data:") else cell
+        if text.strip():
+            try:
+                return base64.b64decode("".join(text.split()), validate=True)
+            except (binascii.Error, ValueError):
+                pass
+    raise InputError(
+        "picture: this is none, wanted are the bytes of its file, or these in base64",
+        hint="send a JPEG, PNG or WebP file as it is, or in base64",
+        facts={"problem": "not a picture"},
+    )
 
 
 class PictureColumn:
@@ -39,8 +74,6 @@ class PictureColumn:
             ContractError: a cell is missing, or neither; `facts["violations"]` names column, rule and row; cells are
                 never repeated.
         """
-        from palio.model.reading.pictures import bytes_of
-
         feed = np.empty((len(cells), 1), object)
         for row, cell in enumerate(cells):
             if cell is None or (isinstance(cell, str | bytes) and not cell):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,6 +11,7 @@ import numpy.typing as npt
 from palio import pixels
 from palio.core.errors import InputError
 from palio.core.records import PictureReading, TensorSpec
+from palio.model.cells.pictures import bytes_of
 from palio.model.reading.cells import refuse
 
 Array = npt.NDArray[Any]
@@ -24,14 +23,6 @@ MAX_PIXELS, MAX_BYTES = 400_000_000, 1 << 30
 """What a reading may allow of a file, at most."""
 VALUES_AT_ONCE = 16 * 224 * 224 * 3
 """Values of pixels that go through the graph together: networks hold many times as much while they compute."""
-
-
-@runtime_checkable
-class Kept(Protocol):
-    """A picture that is read when it is needed."""
-
-    def read(self) -> bytes:
-        """Return the bytes of its file."""
 
 
 @runtime_checkable
@@ -88,31 +79,6 @@ class PictureReader:
         except InputError as error:
             said = f"row {row}: `{reading.input}`: {error.message.removeprefix('picture: ')}"
             raise InputError(said, hint=error.hint, facts={**error.facts, "row": row}) from None
-
-
-def bytes_of(cell: Any) -> bytes:
-    """Return the bytes of a picture's file. Raises `InputError` for a cell that holds none.
-
-    Example:
-        >>> bytes_of("data:image/gif;base64,R0lGODlhAQABAAAAACw=")[:6]
-        b'GIF89a'
-    """
-    if isinstance(cell, bytes | bytearray | memoryview):
-        return bytes(cell)
-    if isinstance(cell, Kept):
-        return cell.read()
-    if isinstance(cell, str):
-        text = cell.partition(",")[2] if cell.startswith("data:") else cell
-        if text.strip():
-            try:
-                return base64.b64decode("".join(text.split()), validate=True)
-            except (binascii.Error, ValueError):
-                pass
-    raise InputError(
-        "picture: this is none, wanted are the bytes of its file, or these in base64",
-        hint="send a JPEG, PNG or WebP file as it is, or in base64",
-        facts={"problem": "not a picture"},
-    )
 
 
 def specs_of(reading: PictureReading) -> tuple[TensorSpec, ...]:
