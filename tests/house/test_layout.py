@@ -119,6 +119,46 @@ def _imports_runtime(path: Path) -> bool:
     return any(name.split(".")[0] == "onnxruntime" for name in names)
 
 
+HEAVY = {
+    "torch": ("train/deep/", "train/families/"),
+    "transformers": ("train/deep/",),
+    "huggingface_hub": ("train/deep/",),
+    "safetensors": ("train/deep/",),
+    "tokenizers": ("train/deep/", "train/families/", "model/reading/"),
+    "PIL": ("pixels/",),
+}
+"""Package → where it may be imported, inside of functions: who works with tables never loads it."""
+
+
+@pytest.mark.parametrize("package", list(HEAVY))
+def test_heavy_packages_are_imported_where_they_belong_and_only_when_needed(package: str) -> None:
+    found = []
+    for module in MODULES:
+        tree = ast.parse(module.read_text("utf-8"))
+        place = module.relative_to(ROOT / "src" / "palio").as_posix()
+        at_once = {id(node) for node in _at_import(tree)}
+        for node in ast.walk(tree):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if package in (name.split(".")[0] for name in names):
+                is_there = place.startswith(HEAVY[package])
+                if not is_there or (id(node) in at_once and package != "PIL"):  # all of `pixels` is loaded when needed
+                    found.append(f"{place}:{node.lineno}")
+    assert not found
+
+
+def _at_import(tree: ast.AST) -> list[ast.AST]:
+    """Return the nodes that run when a module is imported by Python, not by a checker of types."""
+    found: list[ast.AST] = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        found += [node, *_at_import(node)]
+    return found
+
+
 def test_nothing_tells_where_it_was_built() -> None:
     found = []
     for path in tracked():

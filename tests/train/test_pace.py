@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -86,3 +87,34 @@ def test_the_pace_of_what_is_not_known_is_measured_by_a_small_fit() -> None:
     params = dict(family.defaults(ROWS.shape, ROWS.task)[0])
     pace.fit_into(family, params, ROWS, 1000.0, seed=0)
     assert (pace.of("lightgbm") or 0.0) > 0
+
+
+class Dear(Counting):
+    """Learns in rounds that take a while, and costs something whatever its rows."""
+
+    name = "dear"
+    rounds = "epochs"
+    tried_rows = 50
+
+    def seconds(self, shape: Any, params: Any) -> float:
+        return 1.0 + 0.01 * shape.n_rows * int(params["epochs"])
+
+    def hurry(self, params: Any, share: float) -> Any:
+        return params | {"epochs": max(1, int(params["epochs"] * share))}
+
+    def fit(self, examples: Any, **settings: Any) -> Any:
+        self.n_rows.append(len(examples.target) * int(settings["params"]["epochs"]))
+        moments.append(0.5 + 0.002 * len(examples.target))
+
+
+moments: list[float] = []
+
+
+def test_a_family_whose_rounds_are_dear_is_tried_on_a_few_rows_for_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments.clear()
+    monkeypatch.setattr(time, "perf_counter", lambda: sum(moments))
+    pace, family = Pace(), Dear()
+    params = pace.fit_into(family, {"epochs": 100}, ROWS, 10.0, seed=0)
+    assert family.n_rows == [50, 100]
+    assert pace.of("dear") == pytest.approx(0.2)  # not what it costs whatever its rows
+    assert pace.of("dear") * family.seconds(ROWS.shape, params) == pytest.approx(10.0, rel=0.1)

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from palio.model.graph.inlining import inline as inline
     from palio.model.graph.joining import join as join
     from palio.model.graph.joining import take_in as take_in
+    from palio.model.graph.runtime import onnx_runtime as onnx_runtime
     from palio.model.graph.session import MAX_RUN_S as MAX_RUN_S
     from palio.model.graph.session import Graph as Graph
     from palio.model.graph.session import Outputs as Outputs
@@ -123,6 +124,7 @@ else:
             "graph.heads": "emit_answers",
             "graph.inlining": "at_our_opset inline",
             "graph.joining": "join take_in",
+            "graph.runtime": "onnx_runtime",
             "graph.session": "Graph MAX_RUN_S Outputs",
             "graph.stacking": "STACK_FLOOR stacked",
             "graph.stages": "Stages",

@@ -147,10 +147,7 @@ class Examples:
         return found[1]
 
     def whole(self) -> tuple[Examples, Array | None]:
-        """Return the examples that these were taken from, and their positions there; themselves and None if from none.
-
-        What is computed of each row alone is best computed of all, once.
-        """
+        """Return what these were taken from, and their positions there; themselves and None if from nothing."""
         return self, None
 
     def take(self, rows: Array) -> Examples:
@@ -178,7 +175,7 @@ class _Taken(Examples):
         return self._whole.frame[self._rows]
 
     def whole(self) -> tuple[Examples, Array | None]:
-        """Return the examples that these were taken from, and their positions there."""
+        """Return what they were taken from, and their positions there."""
         return self._whole, self._rows
 
     def feeds(self) -> Feeds:

@@ -18,6 +18,10 @@ FEWEST_ROWS, PART = 400, 16
 """Any other family first learns from one row of sixteen, and from no fewer than 400."""
 SHORTEST_S = 0.4
 """A limit is not held against a fit that is expected to take less."""
+FEWEST_TRIED = 16
+"""With fewer rows than three times as many, all are tried."""
+LEAST_GAIN = 0.1
+"""Share of a fit that twice as many rows cost at least, however the clock may have stumbled."""
 LEAST_SHARE = 0.02
 """Settings that must cost less than this share of what they were are not tried."""
 
@@ -71,6 +75,10 @@ class Pace:
         return family.hurry(params, share)
 
     def _try_small(self, family: Family, params: Params, examples: Examples, limit_s: float, *, seed: int) -> None:
+        n_tried = min(int(getattr(family, "tried_rows", 0)), len(examples.target) // 3)
+        if n_tried >= FEWEST_TRIED:
+            self._try_rows(family, params | {family.rounds: 1}, examples, n_tried, seed=seed)
+            return
         few, some = params, examples
         if family.rounds:
             one = params | {family.rounds: 1}
@@ -85,3 +93,17 @@ class Pace:
         started = time.perf_counter()
         family.fit(some, params=few, seed=seed, deadline=time.monotonic() + 2 * limit_s + 1)
         self.learn(family, family.seconds(some.shape, few), time.perf_counter() - started)
+
+    def _try_rows(self, family: Family, params: Params, examples: Examples, n_rows: int, *, seed: int) -> None:
+        """Fit some rows, and twice as many, for one round: what the others took more is the pace.
+
+        For a family whose rounds are dear. What a fit costs whatever its rows (weights to be read, checks) is in both.
+        """
+        times, expected = [], []
+        for n in (n_rows, 2 * n_rows):
+            some = examples.take(np.unique(np.linspace(0, len(examples.target) - 1, n).astype(np.int64)))
+            started = time.perf_counter()
+            family.fit(some, params=params, seed=seed)
+            times.append(time.perf_counter() - started)
+            expected.append(family.seconds(some.shape, params))
+        self.learn(family, expected[1] - expected[0], max(times[1] - times[0], LEAST_GAIN * times[1]))

@@ -29,8 +29,8 @@ FAMILIES: dict[str, str] = {
 """Name → `module:attribute`, in the order in which they are tried: what promises most comes soon."""
 PICTURE_FAMILIES: dict[str, str] = {
     "features": "palio.train.families.features:FAMILY",
-    "cnn": "palio.train.families.cnn:FAMILY",
     "finetune": "palio.train.families.finetune:FAMILY",
+    "cnn": "palio.train.families.cnn:FAMILY",
 }
 """Those that learn from pictures; they need the extra `deep`."""
 TEXT_NETWORKS: dict[str, str] = {

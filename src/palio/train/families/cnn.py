@@ -14,7 +14,16 @@ from palio.train.deep import pictured
 from palio.train.deep.features import PIXELS
 from palio.train.deep.pictures import Pictures, small_network, statistics_of
 from palio.train.deep.plan import Network, Plan
-from palio.train.families.networks import PACKAGES, NetworkFitted, hurried, n_scores, scaled, settings, suited
+from palio.train.families.networks import (
+    PACKAGES,
+    TRIED_ROWS,
+    NetworkFitted,
+    hurried,
+    n_scores,
+    scaled,
+    settings,
+    suited,
+)
 from palio.train.family import Array, Examples, Feeds, Params, Shape, check_time, need_two_classes
 
 SIZES = (32, 64)
@@ -36,6 +45,7 @@ class Cnn:
     packages = PACKAGES
     n_settings = 4
     rounds = "epochs"
+    tried_rows = TRIED_ROWS
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: each epoch goes through all pictures."""

@@ -14,7 +14,7 @@ from palio.train.deep.features import LinearHead, fit_head, fit_values
 from palio.train.deep.places import label_of, place_of
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Texts, reading_of
-from palio.train.families.networks import NetworkFitted, hurried, n_scores, scaled, settings, suited
+from palio.train.families.networks import TRIED_ROWS, NetworkFitted, hurried, n_scores, scaled, settings, suited
 from palio.train.families.word_order import add_texts, texts_of
 from palio.train.family import Array, Examples, Params, Shape, check_time, need_two_classes
 
@@ -40,6 +40,7 @@ class Encoder:
     packages = ("torch", "transformers", "tokenizers")
     n_settings = 3
     rounds = "epochs"
+    tried_rows = TRIED_ROWS
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: a look at each text, then the epochs."""

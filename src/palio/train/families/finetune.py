@@ -15,7 +15,7 @@ from palio.train.deep.features import PIXELS, LinearHead, fit_head, fit_values
 from palio.train.deep.places import label_of, place_of
 from palio.train.deep.plan import Material, Plan
 from palio.train.families.cnn import pictures_of
-from palio.train.families.networks import NetworkFitted, hurried, n_scores, scaled, settings, suited
+from palio.train.families.networks import TRIED_ROWS, NetworkFitted, hurried, n_scores, scaled, settings, suited
 from palio.train.family import Examples, Feeds, Params, Shape, check_time, need_two_classes
 
 FEW, MANY = 500, 3_000
@@ -43,6 +43,7 @@ class Finetune:
     packages = ("torch", "transformers")
     n_settings = 4
     rounds = "epochs"
+    tried_rows = TRIED_ROWS
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: a look at each picture, then the epochs."""

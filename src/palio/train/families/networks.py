@@ -26,6 +26,9 @@ from palio.train.family import (
 
 PACKAGES = ("torch",)
 FOCUS = 2.0
+"""Exponent of the focal loss (Lin et al. 2017)."""
+TRIED_ROWS = 128
+"""Rows, and twice as many, by which the pace of a network is measured: its rounds are too dear to try some."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind, TokenReading
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Kind, Texts, padded, read, reading_of, text_network, word_tokenizer
-from palio.train.families.networks import NetworkFitted, hurried, n_scores, scaled, settings, suited
+from palio.train.families.networks import TRIED_ROWS, NetworkFitted, hurried, n_scores, scaled, settings, suited
 from palio.train.family import Array, Examples, Feeds, Params, Shape, check_time, need_two_classes
 
 
@@ -32,6 +32,7 @@ class WordOrder:
     packages: tuple[str, ...] = ("torch", "tokenizers")
     n_settings: int = 4
     rounds: str = "epochs"
+    tried_rows: int = TRIED_ROWS
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: each epoch goes through all texts."""
