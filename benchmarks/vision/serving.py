@@ -31,6 +31,7 @@ from palio import model, store
 from palio.core.monitoring import Reference
 from palio.core.records import Column, PictureReading, Schema, Task
 from palio.model.graph.heads import both_classes
+from palio.model.graph.runtime import onnx_runtime
 
 SIZE = 224
 SCHEMA = Schema(
@@ -146,8 +147,7 @@ def _text(data: bytes) -> str:
 
 def main() -> None:
     """Run all contestants and print a table."""
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=60)
     n_each = max(1, parser.parse_args().requests // ROUNDS)

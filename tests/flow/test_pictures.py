@@ -9,7 +9,6 @@ import pytest
 from palio import flow
 from palio.core.config import load
 from palio.data.pictures import reading
-
 from tests.data.pictures.albums import pets, picture, write_folder
 
 

@@ -121,4 +121,5 @@ def test_a_plan_of_a_model_of_pictures_is_measured_without_decoding() -> None:
     assert plan.champion is not None
     served = provider.load(plan.champion)
     assert served.explainer is None
+    assert served.latency_s > served.batching.row_s, "what comes before the graph counts for how many are let in"
     assert served.batching.why != "rows together get other answers than alone"

@@ -184,6 +184,24 @@ def test_the_dummy_is_taken_with_a_warning_when_nothing_can_be_learned() -> None
     assert "roc_auc guess 0.5040 ± 0.0100 against 0.5000; the features may say nothing of it" in warning
 
 
+def test_a_learner_that_is_a_little_ahead_of_the_dummy_is_taken_and_told_to_be_in_doubt() -> None:
+    dummy = run("dummy", [0.5] * 5, size=1)
+    shape = np.array([-0.05, 0.06, 0.02, -0.01, -0.02])
+    error = resampled_error(shape.tolist())
+    for ahead, family, words in (
+        (0.4, "dummy", "no family learned more"),
+        (0.6, "faint", "the sealed test has to tell"),
+        (1.1, "faint", ""),
+    ):
+        faint = run("faint", (0.5 + shape + ahead * error).tolist(), size=90)
+        choice = choose([dummy, faint], sign=1.0)
+        assert choice.ranking[0].family == family
+        warnings = [reason for reason in choice.reasons if reason.startswith("Warning")]
+        assert len(warnings) == bool(words) and all(words in reason for reason in warnings)
+        simple = choose([dummy, faint], sign=1.0, limits=Limits(prefer="simple"))
+        assert simple.ranking[0].family == ("dummy" if ahead < 1 else "faint")
+
+
 def test_where_only_the_constant_answer_could_be_scored_the_features_are_not_to_blame() -> None:
     dummy = run("dummy", [0.5] * 5, size=1)
     choice = choose([dummy], sign=1.0, absent=["linear failed: out of memory", "forest was left out"])

@@ -79,7 +79,7 @@ def _cut(series: pl.Series, column: Column, *, is_open: bool) -> Iterator[tuple[
     elif column.type == "datetime":
         numbers, show = series.dt.epoch("s").cast(float).to_numpy(), _day
     else:
-        numbers, show = series.cast(float).to_numpy(), partial(measure.number, digits=4)
+        numbers, show = series.cast(float).to_numpy(), partial(measure.number, digits=3 if is_open else 4)
     missing = ~np.isfinite(numbers)
     if len(np.unique(numbers[~missing])) <= N_VALUES and column.type != "text":
         yield from _by_value(numbers, missing, show)

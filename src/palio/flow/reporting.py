@@ -10,6 +10,7 @@ from palio.core.clock import utc_now
 from palio.core.errors import NotFoundError
 from palio.core.ids import short
 from palio.core.records import Decision, Evaluation, Parts, Search, Snapshot
+from palio.flow.thumbnails import thumbnails
 
 if TYPE_CHECKING:
     from palio.flow.opened import Opened
@@ -86,8 +87,9 @@ def gather(project: Opened, decision: Decision, search: Search | None = None) ->
         champion_evaluation=_champion_evaluation(project, decision, evaluation),
         comparison=decision.comparison,
         decision=decision,
+        pictures=thumbnails(project.store.blobs, evaluation, decision.comparison),
         promotion=next((line for line in history if line.decision == decision.id), None),
-        cases=project.config.report.cases or "cases",
+        cases=project.config.report.cases or ("cases" if evaluation.sight is None else "pictures"),
         unit=project.config.report.unit,
         looks_used=split.looks(project.store, parts),
     )

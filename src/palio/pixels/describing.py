@@ -30,7 +30,7 @@ class Described:
     Args:
         look: What its header says.
         statistics: By name, one of each of `STATISTICS`.
-        likeness: 64 bits that its copies share.
+        likeness: 128 bits that its copies share.
         mirrored: Those of its mirror image.
     """
 
@@ -74,17 +74,17 @@ def statistics(pixels: NDArray[np.uint8]) -> dict[str, float]:
     height, width = pixels.shape[:2]
     small = _shrunk(pixels)
     light = _light(small)
-    colours = small.reshape(-1, 3)
-    red, _, blue = (float(value) for value in colours.mean(axis=0))
+    red, green, blue = (np.ascontiguousarray(small[..., colour]) for colour in range(3))
+    strongest, weakest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     bends = np.abs(_laplacian(light))
     return {
         "brightness": float(light.mean()),
         "contrast": float(light.std()),
-        "saturation": float((colours.max(axis=1) - colours.min(axis=1)).mean()),
+        "saturation": float((strongest - weakest).mean()),
         "sharpness": math.log1p(float(np.square(bends, dtype=np.int32).mean()) if bends.size else 0.0),
         "noise": _median(bends),
         "blockiness": _blockiness(pixels),
-        "warmth": red - blue,
+        "warmth": float(red.mean() - blue.mean()),
         "aspect": math.log(width / height),
         "pixels": math.log(width * height),
     }

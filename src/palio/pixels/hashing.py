@@ -1,4 +1,4 @@
-"""Likeness of pictures: 64 bits that copies share, however they were saved, scaled or brightened."""
+"""Likeness of pictures: 128 bits that copies share, however they were saved, scaled or brightened."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-NEAR_BITS = 6
-"""Bits in which two pictures of one scene differ at most; unrelated ones differ in about 32."""
-_TELLING_BITS = 8  # a hash with fewer ones (or zeros) is that of a plain surface, which resembles every other
+NEAR_BITS = 8
+"""Bits of either half in which two pictures of one scene differ at most; unrelated ones differ in about 32. Set on
+pictures of ants and bees, whose copies of half the size or of quality 30 are all found, and on CIFAR-10, where 2 of 18
+million pairs are taken for copies wrongly."""
+_TELLING_BITS = 8  # with fewer ones (or zeros) in both halves it is a plain surface, which resembles every other
+_HALF = (1 << 64) - 1
 
 
 def likeness(pixels: NDArray[np.uint8]) -> int:
-    """Return the difference hash of a picture, shape (height, width, 3): is each spot brighter than its left one?
+    """Return the difference hash of a picture, shape (height, width, 3), of 128 bits.
+
+    The upper half: is each of 8 × 8 spots brighter than its left one? The lower: than the one above? The first alone
+    takes 59 pictures of 6,000 of CIFAR-10, which have 32 pixels, for copies of others, most of them wrongly.
 
     Source: Krawetz 2013, "Kind of like that" (dHash); https://www.hackerfactor.com/blog/index.php?/archives/529
 
@@ -25,29 +31,32 @@ def likeness(pixels: NDArray[np.uint8]) -> int:
         >>> import numpy as np
         >>> half = np.zeros((90, 90, 3), np.uint8)
         >>> half[:, 45:] = 255
-        >>> f"{likeness(half):016x}"
+        >>> f"{likeness(half) >> 64:016x}"
         '1818181818181818'
     """
-    return _bits(_spots(pixels))
+    return likeness_of_both(pixels)[0]
 
 
 def likeness_of_both(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     """Return `likeness` of a picture and of its mirror image."""
-    spots = _spots(pixels)
-    return _bits(spots), _bits(spots[:, ::-1])
+    across, down = _spots(pixels, 9, 8), _spots(pixels, 8, 9)
+    return _bits(across, down), _bits(across[:, ::-1], down[:, ::-1])
 
 
 def near(one: int, other: int) -> bool:
     """Say whether two likenesses are those of copies. Plain surfaces are copies of nothing.
 
     Example:
-        >>> near(0x0F0F_F0F0_0F0F_F0F0, 0x0F0F_F0F0_0F0F_F0F3), near(0, 0)
-        (True, False)
+        >>> code = 0x0F0F_F0F0_0F0F_F0F0_3C3C_C3C3_3C3C_C3C3
+        >>> near(code, code ^ 3), near(code, code ^ 1023), near(0, 0)
+        (True, False, False)
     """
-    return _is_telling(one) and _is_telling(other) and (one ^ other).bit_count() <= NEAR_BITS
+    differs = one ^ other
+    is_near = max((differs >> 64).bit_count(), (differs & _HALF).bit_count()) <= NEAR_BITS
+    return is_near and _is_telling(one) and _is_telling(other)
 
 
-def groups(likenesses: Sequence[int] | NDArray[Any], mirrored: Sequence[int] | NDArray[Any] = ()) -> list[list[int]]:
+def groups(likenesses: Sequence[int], mirrored: Sequence[int] = ()) -> list[list[int]]:
     """Find copies: who is near to whom, also by way of others.
 
     Args:
@@ -61,24 +70,39 @@ def groups(likenesses: Sequence[int] | NDArray[Any], mirrored: Sequence[int] | N
     """
     import numpy as np
 
-    codes, places = np.unique(np.asarray(likenesses, np.uint64), return_inverse=True)
-    # one code stands for all pictures that have it; of their mirror images one is enough, since they are as near
-    mirror = np.zeros(len(codes), np.uint64)
-    if len(mirrored):
-        mirror[places] = np.asarray(mirrored, np.uint64)
-    bits = np.bitwise_count(codes)
-    telling = (bits >= _TELLING_BITS) & (bits <= 64 - _TELLING_BITS)
-    group = np.arange(len(codes))
-    for at in np.flatnonzero(telling):
-        others = slice(at + 1, None)
-        is_near = np.bitwise_count(codes[others] ^ codes[at]) <= NEAR_BITS
-        if len(mirrored):
-            is_near |= np.bitwise_count(codes[others] ^ mirror[at]) <= NEAR_BITS
-        met = np.unique(group[others][is_near & telling[others]])
-        met = met[met != group[at]]
+    distinct = list(dict.fromkeys(likenesses))  # one stands for all pictures that have it
+    at = {code: place for place, code in enumerate(distinct)}
+    codes, telling = _halves(distinct), np.array([_is_telling(code) for code in distinct], bool)
+    of_mirror = dict(zip(likenesses, mirrored, strict=True)) if len(mirrored) else {}
+    mirror = _halves([of_mirror[code] for code in distinct]) if of_mirror else None
+    group = np.arange(len(distinct))
+    for place in np.flatnonzero(telling):
+        later = slice(place + 1, None)
+        is_near = _are_near(codes[:, later], codes[:, place])
+        if mirror is not None:
+            is_near |= _are_near(codes[:, later], mirror[:, place])
+        met = np.unique(group[later][is_near & telling[later]])
+        met = met[met != group[place]]
         if len(met):
-            group[np.isin(group, met)] = group[at]
+            group[np.isin(group, met)] = group[place]
+    places = np.array([at[code] for code in likenesses], np.int64)
     return _members(group[places], telling[places])
+
+
+def _are_near(codes: NDArray[np.uint64], code: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Say which codes, shape (2, n), are near to one, shape (2,)."""
+    import numpy as np
+
+    found: NDArray[np.bool_] = np.bitwise_count(codes[0] ^ code[0]) <= NEAR_BITS
+    hits = np.flatnonzero(found)  # few: the second half is asked of them alone
+    found[hits] = np.bitwise_count(codes[1, hits] ^ code[1]) <= NEAR_BITS
+    return found
+
+
+def _halves(codes: Sequence[int]) -> NDArray[np.uint64]:
+    import numpy as np
+
+    return np.array([[code >> 64 for code in codes], [code & _HALF for code in codes]], np.uint64)
 
 
 def _members(group: NDArray[Any], telling: NDArray[np.bool_]) -> list[list[int]]:
@@ -91,20 +115,21 @@ def _members(group: NDArray[Any], telling: NDArray[np.bool_]) -> list[list[int]]
 
 
 def _is_telling(code: int) -> bool:
-    return _TELLING_BITS <= code.bit_count() <= 64 - _TELLING_BITS
+    return any(_TELLING_BITS <= half.bit_count() <= 64 - _TELLING_BITS for half in (code >> 64, code & _HALF))
 
 
-def _spots(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
+def _spots(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.int16]:
     import numpy as np
 
     with pillow():
         from PIL.Image import Resampling, fromarray
 
-        small = fromarray(pixels).convert("L").resize((9, 8), Resampling.BILINEAR)
+        small = fromarray(pixels).convert("L").resize((width, height), Resampling.BILINEAR)
         return np.asarray(small).astype(np.int16)
 
 
-def _bits(spots: NDArray[np.int16]) -> int:
+def _bits(across: NDArray[np.int16], down: NDArray[np.int16]) -> int:
     import numpy as np
 
-    return int.from_bytes(np.packbits(spots[:, 1:] > spots[:, :-1]).tobytes(), "big")
+    halves = np.packbits(across[:, 1:] > across[:, :-1]), np.packbits(down[1:] > down[:-1])
+    return int.from_bytes(b"".join(half.tobytes() for half in halves), "big")

@@ -8,6 +8,8 @@ from palio.pixels.opening import pillow_version
 RULE = 1
 """Counts up whenever a picture would be read or described in another way."""
 
+_DESCRIPTION = 2  # of what is found out beside the pixels
+
 
 def rule(limits: Limits) -> str:
     """Name how pictures are read: what was found under another rule may have another answer now.
@@ -15,4 +17,4 @@ def rule(limits: Limits) -> str:
     Raises:
         UnavailableError: Pillow is not installed.
     """
-    return f"{RULE}/{pillow_version()}/{limits.max_pixels}/{limits.max_bytes}/{','.join(limits.formats)}"
+    return f"{RULE}/{_DESCRIPTION}/{pillow_version()}/{limits.max_pixels}/{limits.max_bytes}/{','.join(limits.formats)}"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from palio import evaluate
 from palio.core.records import Slice
 from palio.core.words import counted, listed
-from palio.report import words
+from palio.report import pictures, words
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, decimals, fixed, margin, number, of_hundred, percent
 from palio.report.words import quoted, term
@@ -28,7 +28,7 @@ class Advice(NamedTuple):
 
 def advise(facts: ReportFacts) -> list[Advice]:
     """List what to do next, the most pressing first; at most eight."""
-    sources = (_decision, _honesty, _slices, _classes, _calibration, _certainty, _data, _limits)
+    sources = (_decision, _honesty, _cues, _slices, _classes, _calibration, _certainty, _data, _limits)
     found = [advice for source in sources for advice in source(facts)]
     last = list(_retrain(facts))
     return [*found[: MOST - len(last)], *last]
@@ -75,6 +75,21 @@ def _honesty(facts: ReportFacts) -> Iterator[Advice]:
             "Set fresh test rows aside.",
             f"The sealed test has been opened {counted(used, 'time')} of {budget};"
             " with each look it flatters a little more.",
+        )
+
+
+def _cues(facts: ReportFacts) -> Iterator[Advice]:
+    sight = facts.evaluation.sight
+    for cue in sight.cues[:3] if sight is not None else ():
+        yield Advice(cue.countermeasure, pictures.sentence(facts, cue))
+    if sight is None or len(sight.strains) < 2:
+        return
+    first, worst = sight.strains[0], min(sight.strains[1:], key=lambda one: one.score)
+    if term(facts.evaluation.primary).higher_is_better and worst.high < first.score:
+        what = f"{pictures.CHANGES[worst.change].lower().rstrip(':,')} {worst.level}"
+        yield Advice(
+            f"If such pictures will come ({what}), bring some of them, of every class, and train again.",
+            f"{term(facts.evaluation.primary).title} falls from {number(first.score)} to {number(worst.score)} there.",
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
+
 from palio.core.records import (
     Comparison,
     Decision,
@@ -47,6 +49,8 @@ class ReportFacts(Record, frozen=True, kw_only=True):
     """The ledger line that made this model champion; `None` if it did not go live."""
     looks_used: int | None = None
     """Looks at the sealed test part so far, this one included."""
+    pictures: dict[str, bytes] = msgspec.field(default_factory=dict)
+    """JPEG files of the pictures that are shown, by identity; those made of two by the name of the transplant."""
     cases: str = "cases"
     """What one row is, in the plural: `customers`, `flats`, `hours`."""
     unit: str = ""

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from palio.core.errors import InputError
-from palio.report import scrutiny, sections, words
+from palio.report import pictures, scrutiny, sections, words
 from palio.report.advice import advise
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean
@@ -59,6 +59,7 @@ def render(facts: ReportFacts) -> str:
         "ability": sections.ability(facts),
         "certainty": sections.certainty(facts),
         "failures": scrutiny.failures(facts),
+        "pictures": pictures.pictures(facts),
         "drivers": scrutiny.drivers(facts),
         "honesty": scrutiny.honesty(facts),
         "more_rows": scrutiny.more_rows(facts),
@@ -90,6 +91,8 @@ def summary(facts: ReportFacts) -> str:
     lines += [f"- {gap}"] if gap else []
     more = scrutiny.more_rows(facts)
     lines += [f"- Would more rows help? {more['sentence']}"] if more else []
+    if (sight := facts.evaluation.sight) is not None:
+        lines += [f"- {pictures.sentence(facts, cue)}" for cue in sight.cues]
     slices = scrutiny.failures(facts)["slices"]
     lines += [f"- {slices['sentence']}"] if slices else []
     if decision is not None and decision.reasons:

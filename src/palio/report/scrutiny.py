@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from markupsafe import Markup
+
 from palio import evaluate
 from palio.core.records import Metric, Reach, Slice, WorstRow
 from palio.core.words import counted, listed
-from palio.report import advice, charts, words
+from palio.report import advice, charts, pictures, words
 from palio.report.charts import Scale, scale_of
 from palio.report.facts import ReportFacts
 from palio.report.rounding import (
@@ -38,8 +40,13 @@ def failures(facts: ReportFacts) -> dict[str, Any]:
         "confusion": _confusion(facts),
         "mix_ups": _mix_ups(facts),
         "classes": _classes(facts),
-        "worst": [_worst(facts, row) for row in e.worst[:MOST_WORST]],
+        "worst": [_worst(facts, row) for row in e.worst[:MOST_WORST]] if _is_of_more_than_pictures(facts) else [],
     }
+
+
+def _is_of_more_than_pictures(facts: ReportFacts) -> bool:
+    """Tell whether there is more to a row than its picture: pictures alone stand in galleries."""
+    return facts.evaluation.sight is None or len(facts.snapshot.schema.features) > 1
 
 
 def _slices(facts: ReportFacts) -> dict[str, Any] | None:
@@ -148,8 +155,12 @@ def _classes(facts: ReportFacts) -> list[Row]:
 
 def _worst(facts: ReportFacts, row: WorstRow) -> dict[str, Any]:
     order = {i.column: -i.loss.value for i in facts.evaluation.importance}
-    values = sorted(row.values.items(), key=lambda item: order.get(item[0], 0.0))
+    sight = facts.evaluation.sight
+    shown = Markup() if sight is None else pictures.image(facts, row.values.get(sight.column, ""), alt=row.truth)
+    told = {k: v for k, v in row.values.items() if sight is None or k != sight.column}
+    values = sorted(told.items(), key=lambda item: order.get(item[0], 0.0))
     return {
+        "image": shown,
         "id": clean(row.row_id, limit=16),
         "truth": clean(row.truth, limit=30),
         "prediction": clean(row.prediction, limit=30),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -287,7 +288,46 @@ def difference(metric: str, d: Metric, unit: str = "") -> str:
 
 def condition(part: Slice) -> str:
     """Name a slice: its column, then the condition, which is written to stand behind the column's name."""
-    return f"{clean(part.column, limit=40)} {clean(part.condition, limit=60)}".strip()
+    return named(part.column, part.condition)
+
+
+_LOOKS = {
+    "brightness": ("dark", "bright"),
+    "contrast": ("flat", "high-contrast"),
+    "saturation": ("pale", "colourful"),
+    "sharpness": ("blurred", "sharp"),
+    "noise": ("smooth", "noisy"),
+    "blockiness": ("hardly compressed", "strongly compressed"),
+    "warmth": ("cold", "warm"),
+    "aspect": ("tall", "wide"),
+    "pixels": ("small", "large"),
+}
+"""What describes a picture (`palio.pixels.STATISTICS`): how pictures with little and with much of it are called."""
+_LOGARITHMS = {"aspect": "width over height", "pixels": "pixels"}
+
+
+def named(column: str, condition: str) -> str:
+    """Name the rows of a condition on a column; those of pictures in the words of a person who looks at them.
+
+    Example:
+        >>> named("age", "from 30 to 40"), named("picture.brightness", "below 71")
+        ('age from 30 to 40', 'dark pictures: brightness below 71')
+    """
+    statistic = column.rpartition(".")[2]
+    if column == "look":
+        return f"pictures that look {clean(condition, limit=60)}"
+    if "." not in column or statistic not in _LOOKS:
+        return f"{clean(column, limit=40)} {clean(condition, limit=60)}".strip()
+    if statistic in _LOGARITHMS:
+        condition = re.sub(r"-?\d[\d,]*\.?\d*", lambda found: _power(found.group()), condition)
+    low, high = _LOOKS[statistic]
+    kind = low if condition.startswith("below") else high if condition.startswith("at least") else "middling"
+    return f"{kind} pictures: {_LOGARITHMS.get(statistic, statistic)} {clean(condition, limit=60)}"
+
+
+def _power(text: str) -> str:
+    value = math.exp(min(50.0, float(text.replace(",", ""))))
+    return f"{value:.2g}" if value < 100 else f"{float(f'{value:.2g}'):,.0f}"
 
 
 # ── the data ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -24,6 +25,8 @@ from palio.serve.tally import Tally
 if TYPE_CHECKING:
     from palio.model import Bundle, Explainer, Golden, Graph
 
+_SEEN_ROWS = 4
+"""Golden rows whose pictures are seen to plan how rows are computed."""
 GOLDEN_TOLERANCE = 1e-6
 """How far the numbers of the golden rows may be from those in the bundle: another processor adds up differently."""
 
@@ -57,7 +60,7 @@ class Served:
     """Feeds to outputs, every output by name. Raises InputError: the graph cannot take them; WireError 500: it should
     have taken them, as they keep the bundle's schema."""
     latency_s: float
-    """Shortest time of one warm row through the graph; infinite if it could not be measured."""
+    """Shortest time of one warm row through the graph, and of seeing its pictures; infinite if not measured."""
     version: str
     batching: BatchPlan
     """How its rows are computed: at once, in a thread, or together with those of other requests."""
@@ -99,7 +102,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
     sight = Sight(bundle.graph.readings, manifest) if len(plans) < len(features) else None
     pictures = {} if sight is None else {name: PicturePlan(name, sight) for name in sight.inputs}
     outputs = {spec.name: spec for spec in manifest.outputs}
-    batching = _warm_up(bundle, sight)
+    batching, seen_s = _warm_up(bundle, sight)
     probabilities = "probabilities" if "probabilities" in outputs else ""
     classes = manifest.task.classes
     return Served(
@@ -113,7 +116,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         quick_record=None if sight else quick_record(plans),
         writer=Writer(deployment, manifest.outputs, {probabilities: classes}),
         run=_computing(bundle.graph.compute_rows),
-        latency_s=batching.row_s,
+        latency_s=batching.row_s + seen_s,
         batching=batching,
         version=str(deployment.version),
         origin=origin_of(deployment, manifest.inputs, manifest.outputs, manifest=manifest),
@@ -143,14 +146,20 @@ def _explainer(bundle: Bundle) -> Explainer:
     return models.explainer(bundle.graph, schema, bundle.shapes(), classes=task.classes, target=task.target)
 
 
-def _warm_up(bundle: Bundle, sight: Sight | None) -> BatchPlan:
-    """Let the graph answer its golden rows, compare, and measure how its rows are best computed."""
+def _warm_up(bundle: Bundle, sight: Sight | None) -> tuple[BatchPlan, float]:
+    """Let the graph answer its golden rows, compare, and measure how its rows are best computed.
+
+    Returns:
+        The plan, which is about pixels; and how many seconds it takes to see the pictures of a row before that.
+    """
     golden, graph = bundle.golden(), bundle.graph
     with graph.on_trial():
         return _try_out(graph, bundle.manifest.inputs, golden, sight)
 
 
-def _try_out(graph: Graph, inputs: Sequence[TensorSpec], golden: Golden, sight: Sight | None) -> BatchPlan:
+def _try_out(
+    graph: Graph, inputs: Sequence[TensorSpec], golden: Golden, sight: Sight | None
+) -> tuple[BatchPlan, float]:
     parity = models.check_parity(
         graph, golden.feeds, golden.outputs, tolerance=max(GOLDEN_TOLERANCE, models.TOLERANCES[graph.precision])
     )
@@ -160,5 +169,10 @@ def _try_out(graph: Graph, inputs: Sequence[TensorSpec], golden: Golden, sight: 
             f"numbers by up to {parity.max_abs_diff:.2g}",
             hint="run palio model verify",
         )
-    seen = golden.feeds if sight is None else sight(golden.feeds) or golden.feeds
-    return plan_batching(graph.compute_rows, inputs, seen, loops=graph.loops)
+    if sight is None:
+        return plan_batching(graph.compute_rows, inputs, golden.feeds, loops=graph.loops), 0.0
+    some = {name: values[:_SEEN_ROWS] for name, values in golden.feeds.items()}
+    begin = time.perf_counter()
+    seen = sight(some) or some
+    seen_s = (time.perf_counter() - begin) / len(next(iter(some.values())))
+    return plan_batching(graph.compute_rows, inputs, seen, loops=graph.loops), seen_s

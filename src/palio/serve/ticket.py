@@ -98,7 +98,9 @@ def entry_of_shadow(challenger: Served, given: Shadowed, outputs: Any, seconds: 
 
 def shadowed(ticket: Ticket, asked: Asked) -> Shadowed:
     """Say what the shadow needs of a request that was answered."""
-    return Shadowed(ticket.id, ticket.at_ns, ticket.caller.name, ticket.route, asked.n_rows, asked.keys, asked.feeds)
+    return Shadowed(
+        ticket.id, ticket.at_ns, ticket.caller.name, ticket.route, asked.n_rows, asked.keys, asked.feeds, ticket.n_bytes
+    )
 
 
 def _logged(feeds: Mapping[str, Any], served: Served, *, with_bytes: bool = True) -> Mapping[str, Any]:

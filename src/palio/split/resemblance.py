@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,14 @@ def first_of(store: Store, snapshot: Snapshot) -> Rows | None:
     if not columns:
         return None
     frames = data.frames(store, snapshot, columns=[name for pair in columns for name in pair])
-    codes = [[_codes(frame, pair) for pair in columns] for frame in frames]
+    codes: list[tuple[list[int], list[int]]] = [([], []) for _ in columns]
+    for frame in frames:
+        for pair, (likeness, mirrored) in zip(columns, codes, strict=True):
+            likeness += _codes(frame, pair[0])
+            mirrored += _codes(frame, pair[1])
     first = np.arange(snapshot.n_rows)
-    for at in range(len(columns)):
-        joined = [np.concatenate(parts) for parts in zip(*(frame[at] for frame in codes), strict=True)]
-        first = np.minimum(first, _first(*joined))
+    for one in codes:
+        first = np.minimum(first, _first(*one))
     return first
 
 
@@ -43,7 +46,7 @@ def in_frame(frame: pl.DataFrame, schema: Schema) -> Rows | None:
         return None
     first = np.arange(frame.height)
     for pair in columns:
-        first = np.minimum(first, _first(*_codes(frame, pair)))
+        first = np.minimum(first, _first(_codes(frame, pair[0]), _codes(frame, pair[1])))
     return first
 
 
@@ -63,14 +66,12 @@ def told(first: Rows | None) -> list[str]:
     ]
 
 
-def _codes(frame: pl.DataFrame, pair: tuple[str, str]) -> tuple[Hashes, Hashes]:
-    return tuple(  # type: ignore[return-value]
-        np.array([0 if code is None else int(code, 16) for code in frame[name].to_list()], np.uint64) for name in pair
-    )
+def _codes(frame: pl.DataFrame, column: str) -> list[int]:
+    return [0 if code is None else int(code, 16) for code in frame[column].to_list()]
 
 
-def _first(likeness: Hashes, mirrored: Hashes) -> Any:
-    first = np.arange(likeness.size)
+def _first(likeness: list[int], mirrored: list[int]) -> Rows:
+    first = np.arange(len(likeness))
     for group in pixels.groups(likeness, mirrored):
         first[group] = group[0]
     return first

@@ -108,7 +108,7 @@ class Champion:
             versions=model.versions(),
         )
         reasons: list[str] = []
-        if kept and field.growth > MOST_GROWTH:
+        if kept and max(map(self._growth, kept)) > MOST_GROWTH:
             n_learned = max(self._n_learned(number) for number in kept)
             reasons.append(
                 f"There is no time to learn from all rows: the model learned from {n_learned:,} of {n_rows:,}. Raise "
@@ -157,18 +157,21 @@ class Champion:
     def _is_worth_it(self, number: int) -> bool:
         if self._field.plan is not None:
             return number not in self._field.plan.kept
-        if self._field.growth > MOST_GROWTH:
+        if self._growth(number) > MOST_GROWTH:
             return False
         left, clock = self._left_s(), self._field.clock
         if left is None or clock is None or self._candidates[number].family == "dummy":
             return left is None or left > LEAST_S
         return left > max(LEAST_S, LIKELY * clock.refit_s(self._candidates[number]))
 
+    def _growth(self, number: int) -> float:
+        """Return how many times the rows that a candidate learned from all rows are."""
+        return len(self._field.lesson.examples.target) / max(1, self._n_learned(number))
+
     def _n_learned(self, number: int) -> int:
         """Return the rows that a candidate's model of a fold learned from: of many rows all begin with a part."""
-        rows = self._field.lesson.rows
-        key = "first 0" if "first 0" in rows and not self._candidates[number].is_whole else "learn 0"
-        return len(rows[key])
+        field = self._field
+        return self._candidates[number].n_learned or round(len(field.lesson.examples.target) / field.growth)
 
     def _here(self, number: int) -> Outcome:
         field = self._field
@@ -181,7 +184,7 @@ class Champion:
         return Order(
             number=number,
             family=one.family,
-            params=family.grow(params_of(family, one), field.growth),
+            params=family.grow(params_of(family, one), self._growth(number)),
             seed=one.seed,
             limit_s=None if one.family == "dummy" else left,
             threads=field.engine.threads * (field.engine.n_workers if is_alone else 1),

@@ -17,6 +17,9 @@ from palio.train.ensemble import MIX, PRUNED, STACK
 Prefer = Literal["best", "simple"]
 FREE = 0.1
 """Standard errors that a simpler candidate may be behind the best and still be taken."""
+NOTHING = 0.5
+"""Standard errors by which a learner must be ahead of the constant answer. With a whole one, three in ten that knew a
+tenth of what differs were given up on 150 rows; pure noise passes half of one in two to three of ten (LOG.md)."""
 AS_NEAR = 1.25
 """Candidates that miss the limits by shares that differ by less than this factor come equally near to them."""
 SAME_SIZE = 2.0
@@ -115,8 +118,9 @@ def choose(
     First come those that meet the limits, by score. A mix must be better than the best single one by more than the
     noise of their difference, a stacked one better than greedy weights, too. A simpler candidate, or a mix of fewer
     members, is taken before the best one if that costs less than a tenth of the standard error of their difference;
-    with `prefer = "simple"`, less than one; so is the constant answer, whatever is preferred. If none (but the dummy)
-    meets the limits, those that come nearest to them go first, and a sentence warns of it.
+    with `prefer = "simple"`, less than one. The constant answer is, if that costs less than half of one; a learner that
+    is ahead of it by no more than one is told to be in doubt. If none (but the dummy) meets the limits, those that come
+    nearest to them go first, and a sentence warns of it.
 
     Args:
         finalists: Runs with `cv_score`, `n_parameters` and `cost`; at least one.
@@ -169,6 +173,7 @@ def choose(
         reasons.append(_why_simpler(taken, best, errors, sign=sign))
     if taken.family == "dummy":
         reasons.append(_only_constant(finalists, taken, absent))
+    reasons += _in_doubt(by_score, taken, errors, sign=sign)
     ranking = [taken, *(run for run in by_score if run is not taken and run not in mixes)]
     ranking += [run for run in mixes if run is not taken]
     ranking += sorted((run for run in finalists if run not in feasible), key=lambda run: _excess(run.cost, limits))
@@ -198,8 +203,8 @@ def _simplest(by_score: Sequence[Run], best: Run, errors: _Errors, *, sign: floa
     for run in by_score:
         behind = sign * (_score(best) - _score(run))
         error = errors.of(best, run)
-        # what is not better than the constant answer beyond chance has learned nothing that can be told
-        most = max(1.0, within) if run.family == "dummy" else within
+        # what is hardly better than the constant answer has learned nothing that can be told
+        most = max(NOTHING, within) if run.family == "dummy" else within
         if run is not best and not run.members and (behind <= 0 or (math.isfinite(error) and behind <= most * error)):
             equal.append(run)
     fewest = min(run.n_parameters or 0 for run in equal)
@@ -250,6 +255,19 @@ def _why_simpler(taken: Run, best: Run, errors: _Errors, *, sign: float) -> str:
         f"{taken.family} is taken: it is {measure.figure(max(0.0, behind))} behind, where the difference is known to "
         f"{measure.figure(error)}, and simpler, with {taken.n_parameters:,} against {best.n_parameters:,} parameters."
     )
+
+
+def _in_doubt(by_score: Sequence[Run], taken: Run, errors: _Errors, *, sign: float) -> list[str]:
+    """Say so if what is taken may know no more than the constant answer."""
+    dummy = next((run for run in by_score if run.family == "dummy"), None)
+    error = math.inf if dummy is None else errors.of(taken, dummy)
+    if dummy is None or taken is dummy or not math.isfinite(error) or errors.is_clear(taken, dummy, sign=sign):
+        return []
+    ahead = sign * (_score(taken) - _score(dummy))
+    return [
+        f"Warning: {taken.family} is {measure.figure(ahead)} better than the constant answer, which may be chance "
+        f"({measure.figure(error)}): the sealed test has to tell."
+    ]
 
 
 def _only_constant(finalists: Sequence[Run], dummy: Run, absent: Sequence[str]) -> str:

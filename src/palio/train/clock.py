@@ -83,7 +83,7 @@ class Clock:
 
     def refit_s(self, one: Candidate) -> float:
         """Return the seconds that a candidate's fit on all rows is expected to take; 0 where there is none."""
-        ratio = self.n_rows / max(1.0, self.n_rows_a_fold)
+        ratio = self.n_rows / max(1.0, one.n_learned or self.n_rows_a_fold)
         return one.fit_s * float(max(1.0, ratio) ** 1.3) if ratio <= MOST_GROWTH else 0.0
 
     def besides_s(self, candidates: Mapping[int, Candidate]) -> float:

@@ -148,6 +148,7 @@ def search(
             spare=spare,
             n_folds=cut.n_stages if plan is None else plan.n_folds,
             rungs=cut.rungs,
+            rung_rows=tuple(len(cut.lesson.rows[f"{rung} 0"]) for rung in cut.rungs),
             n_distinct=cut.n_distinct,
             n_blocks=cut.n_blocks,
             clock=clock,
@@ -328,8 +329,8 @@ def _announced(entrants: Sequence[Family], cut: Cut) -> str:
         if cut.rungs:
             n_first = len(rows[f"{cut.rungs[0]} 0"])
             return (
-                f"{names} compete on {n_first:,} rows, the best of them on {n_learned:,} of {cut.n_train:,}, scored on "
-                f"{n_scored}."
+                f"{names} compete on {n_first:,} rows, the best of them on up to {n_learned:,} of {cut.n_train:,}, "
+                f"scored on {n_scored}."
             )
         some = "" if n_learned == cut.n_train else f" on {n_learned:,} of {cut.n_train:,} rows"
         return f"{names} compete, one fit each{some} scored on {n_scored}."

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 HOLDOUT_ROWS = 100_000
 """From so many training rows on, one fit that is scored on the validation part replaces cross-validation."""
 RUNG_ROWS = 50_000
-"""With four times as many training rows and more, candidates first learn from so many; the best of them from all."""
+"""With four times as many training rows and more, candidates first learn from so many; the best of them from more."""
+RUNG_GROWTH = 2
+"""Each rung has so many times the rows of the one before."""
 CELLS_A_SECOND = 150_000
 """All: as many as this many cells for each second of the budget."""
 SCORED_ROWS = 50_000
@@ -52,7 +54,7 @@ class Cut:
     n_distinct: int
     """Folds of one cross-validation; `lesson` holds those of its repetitions, too."""
     rungs: tuple[str, ...] = ()
-    """Of a holdout of many rows: key of the rows that all candidates learn from first, then of those for the best."""
+    """Of a holdout of many rows: keys of the rows that all learn from first, then of ever more for the best of them."""
 
     @property
     def n_stages(self) -> int:
@@ -106,7 +108,13 @@ def _held_out(everything: Examples, n_train: int, budget_s: float | None) -> tup
     held = {"learn 0": _some_rows(everything, n_train, most), "score 0": scored}
     if most < 4 * RUNG_ROWS:
         return held, ()
-    return held | {"first 0": _some_rows(everything, n_train, RUNG_ROWS)}, ("first", "learn")
+    rungs: list[str] = []
+    size = RUNG_ROWS
+    while size <= most / RUNG_GROWTH:
+        rungs.append(f"rung{len(rungs)}")
+        held[f"{rungs[-1]} 0"] = _some_rows(everything, n_train, size)
+        size *= RUNG_GROWTH
+    return held, (*rungs, "learn")
 
 
 def _some_rows(everything: Examples, n_train: int, most: int) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,8 +39,9 @@ MOST_OF_ALL = 0.5
 """Share of the time left that one candidate may take for all its folds."""
 MANY_SHARE = 0.15
 """Share of the time left, of all workers, that one fold may take of a table of very many classes."""
-RUNG_SHARE = 0.3
-"""Share of the time left, of all workers, that a candidate may take to learn from all rows after it did from some."""
+RUNG_SHARE, LONGER = 0.35, 1.5
+"""Share of the time left, of all workers, that a candidate may take to learn from more rows after it did from some;
+what would take so many times longer is not begun."""
 SETTLED_BY = 0.1
 """Until this share of the budget is over, the first families that learn are waited for to know what a fold takes."""
 SLOWER = 1.2
@@ -72,6 +73,8 @@ class Drive:
     """There may be time for all folds of every candidate: the clock decides."""
     is_tiny: bool = False
     """A fold has so few rows that it says little."""
+    rung_rows: tuple[int, ...] = ()
+    """How many rows each of `rungs` has."""
     rungs: tuple[str, ...] = ()
     """Of a holdout of many rows: what candidates learn from first, and then; a step's fold is the place of its rung."""
     budget_s: float = 0.0
@@ -98,6 +101,7 @@ class Drive:
                     is_over = n_passed > LAG
                     continue
                 n_passed = 0
+                step = self._placed(step)
                 known = trial.recall(self.store, self.terms, step, budget_s=self.budget_s)
                 if step.planned is not None and step.planned.skipped:
                     self._note(step, skipped=True)
@@ -189,12 +193,30 @@ class Drive:
     def _shortened(self, step: Step) -> Step:
         """Let candidates be compared on fewer folds, where the best so far could not be fitted on all of them."""
         candidate = self.candidates[step.candidate]
-        if self.clock is None or step.candidate == step.number or not candidate.scores:
+        if self.clock is None or step.candidate == step.number or not candidate.scores or self.rungs:
             return step
         if not self._gone_on_with:
             self._gone_on_with = True
             self.n_folds = self._folds_in_time(self.clock)
         return dataclasses.replace(step, folds=tuple(fold for fold in step.folds if fold < self.n_folds))
+
+    def _placed(self, step: Step) -> Step:
+        """Say which rung a candidate goes on to, where there are rungs."""
+        if not self.rungs or step.planned is not None or step.candidate == step.number:
+            return step
+        return dataclasses.replace(step, folds=(self._rung(self.candidates[step.candidate], step.folds),))
+
+    def _rung(self, candidate: Candidate, higher: Sequence[int]) -> int:
+        """Return the highest rung that there is time for: to learn a little from many rows is worse than from few."""
+        if self.clock is None:
+            return higher[-1]
+        limit = self._rung_limit(self.clock)
+        cost = [candidate.fit_s * self.rung_rows[rung] / self.rung_rows[0] for rung in higher]
+        return max((rung for rung, seconds in zip(higher, cost, strict=True) if seconds <= limit), default=higher[0])
+
+    def _rung_limit(self, clock: Clock) -> float:
+        left = self._left_s(clock)
+        return min(left, max(clock.fold_limit_s(), RUNG_SHARE * left * clock.n_workers))
 
     def _folds_in_time(self, clock: Clock) -> int:
         """Return the folds that the candidates that promise most can be fitted on in a part of the time left."""
@@ -221,7 +243,10 @@ class Drive:
                     a_fold = max(a_fold, MANY_SHARE * left * self.clock.n_workers)
                 limit = min(a_fold * len(step.folds), left * (MOST_OF_ALL if len(step.folds) > 1 else 1.0))
             elif self.rungs:
-                limit = min(left, max(self.clock.fold_limit_s(), RUNG_SHARE * left * self.clock.n_workers))
+                limit = self._rung_limit(self.clock)
+                ratio = self.rung_rows[step.folds[0]] / self.rung_rows[0]
+                if candidate.fit_s * ratio > LONGER * limit:
+                    return None
             else:
                 limit = candidate.fit_s * SLOWER * len(step.folds)
             if left < LEAST_LEFT_S or limit > left:
@@ -238,7 +263,10 @@ class Drive:
             metrics=self.terms.metrics,
             n_blocks=self.n_blocks,
             limit_s=limit if is_new or self.rungs or limit is None else 2 * limit + 1,
-            wants_graph=step.number < N_WITH_GRAPH or self._is_short() or step.folds[-1] >= self.n_folds - 1,
+            wants_graph=bool(self.rungs)
+            or step.number < N_WITH_GRAPH
+            or self._is_short()
+            or step.folds[-1] >= self.n_folds - 1,
         )
 
     def _scored(self, step: Step) -> tuple[int, ...]:
@@ -278,10 +306,12 @@ class Drive:
         if self.clock is not None:
             self.clock.take_in(outcome)
         self.is_cut |= outcome.status == "late"
-        trial.take_in(candidate, dataclasses.replace(step, folds=self._scored(step)), outcome)
-        is_whole = step.folds[-1] >= self.n_folds - 1 if self.rungs else len(candidate.scores) >= self.n_folds
-        if candidate.whole_at is None and is_whole and outcome.status == "done":
-            candidate.whole_at = step.number
+        if self.rungs:
+            self._climb(candidate, step, outcome)
+        else:
+            trial.take_in(candidate, step, outcome)
+            if candidate.whole_at is None and len(candidate.scores) >= self.n_folds:
+                candidate.whole_at = step.number
         if step.planned is not None and step.planned.latency_ms and candidate.cost is not None:
             p50, p99 = step.planned.latency_ms
             candidate.cost = msgspec.structs.replace(candidate.cost, latency_ms_p50=p50, latency_ms_p99=p99)
@@ -289,6 +319,20 @@ class Drive:
         trial.forget(self.candidates.values(), sign=self.terms.sign)
         self._note(step, skipped=outcome.status in ("late", "killed"), lengths=outcome.lengths)
         self.progress.say(self._sentence(candidate))
+
+    def _climb(self, candidate: Candidate, step: Step, outcome: Outcome) -> None:
+        """Write down what a candidate learned on a rung; of two rungs the better stands: both are scored alike."""
+        before, sign = candidate.mean(), self.terms.sign
+        known = [one for one in outcome.scores if not np.isnan(one)]
+        is_higher = step.candidate != step.number
+        if is_higher and known and before is not None and sign * (float(np.mean(known)) - before) < 0:
+            candidate.seconds += outcome.seconds
+        else:
+            trial.take_in(candidate, dataclasses.replace(step, folds=(0,)), outcome)
+            if outcome.status == "done":
+                candidate.n_learned = self.rung_rows[step.folds[0]]
+        if candidate.whole_at is None and outcome.status == "done" and (is_higher or len(step.folds) > 1):
+            candidate.whole_at = step.number
 
     def _notice(self, candidate: Candidate) -> None:
         """Write down when a candidate was the best so far."""

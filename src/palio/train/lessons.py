@@ -31,8 +31,8 @@ class _Words(msgspec.Struct, frozen=True):
 class Lesson:
     """All rows that may be learned from, and the positions that belong to each part of them.
 
-    Keys of `rows`: `learn 0`, `score 0`, `quarter 0`, `half 0`, … for each fold, shape (n,) int64; `first 0`: what is
-    learned from before it is known who gets all of `learn 0`.
+    Keys of `rows`: `learn 0`, `score 0`, `quarter 0`, `half 0`, … for each fold, shape (n,) int64; `rung0 0`,
+    `rung1 0`, …: parts of `learn 0` that are learned from first.
     """
 
     examples: Examples

@@ -67,6 +67,8 @@ class Candidate:
     besides_s: float = 0.0
     """Of those `seconds`, what exports and checks took."""
     n_parameters: int = 0
+    n_learned: int = 0
+    """Rows that its models learned from, where candidates learn from a part of them first; 0 elsewhere."""
     graph: bytes = b""
     cost: Cost | None = None
     parity: tuple[Parity, ...] = ()

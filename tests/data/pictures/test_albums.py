@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from palio import data
@@ -53,3 +55,21 @@ def test_links_are_followed_and_circles_are_not_walked(tmp_path: Path) -> None:
 def test_an_archive_of_one_table_is_still_a_table(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "t.zip", {"t.csv": b"a,y\n1,2\n3,4\n"})
     assert data.open_source(path).columns == ("a", "y")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_mutations_of_an_archive_are_rows_or_an_error(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = write(tmp_path, kind, pets(3)).read_bytes()
+    path, n_read = tmp_path / f"b.{kind}", 0
+    for _ in range(60):
+        data_ = bytearray(whole)
+        for at in rng.integers(0, len(whole), rng.integers(1, 6)):
+            data_[at] = rng.integers(256)
+        if rng.random() < 0.3:
+            at = int(rng.integers(len(whole)))
+            del data_[at : at + int(rng.integers(1, 400))]
+        path.write_bytes(data_)
+        with contextlib.suppress(InputError):
+            n_read += sum(batch.num_rows for batch in data.open_source(path).batches())
+    assert n_read or kind == "tar.gz"

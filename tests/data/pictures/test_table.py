@@ -32,7 +32,11 @@ def opened(path: Path) -> data.Source:
     return data.open_source(path, data.SourceOptions(images=str(path.parent / "images")))
 
 
-@pytest.mark.parametrize("form", ["images/{}.png", "{}.png", "C:\\shop\\images\\{}.png", "{}", "./{}.png"])
+FORMS = ["images/{}.png", "{}.png", "C:\\shop\\images\\{}.png", "{}", "./{}.png"]
+LABEL_STUDIO = ["/data/local-files/?d=shop%20new/images/{}.png", "/data/upload/7/ab12cd34-{}.png"]
+
+
+@pytest.mark.parametrize("form", FORMS + LABEL_STUDIO)
 def test_the_column_of_paths_is_found_however_they_are_written(form: str, tmp_path: Path) -> None:
     source = opened(table_of(tmp_path, form))
     survey = data.survey(source, target="kind")

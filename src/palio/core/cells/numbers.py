@@ -12,6 +12,7 @@ from palio.core.cells.cell import FORM, FRACTION, Parsed, Parser, Plain
 from palio.core.records import Column
 
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
+_USUAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?\Z")
 _MINUS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-")
 _UNIT = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?"
 _PARTS = re.compile(
@@ -50,6 +51,8 @@ def parts_of(text: str) -> tuple[str, str, str] | None:
         >>> parts_of("€2.50"), parts_of("3.5 €/m²")
         (('', '2.50', '€'), ('', '3.5', '€/m2'))
     """
+    if _USUAL.match(text):  # most cells: the rest is for all others
+        return ("-", text[1:], "") if text[0] == "-" else ("", text, "")
     if not text.isascii() and _RAISED.search(text):
         return None
     text = " ".join(unicodedata.normalize("NFKC", text.translate(_MINUS)).translate(_MINUS).split())

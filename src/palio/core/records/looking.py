@@ -62,8 +62,15 @@ class Transplant(Record, frozen=True, kw_only=True):
     picture: str
     donor: str
     """The picture that the part was taken from; empty for a cast."""
+    places: tuple[Place, ...] = ()
+    """What of it was taken."""
     prediction: str
     """What is answered then."""
+
+    @property
+    def name(self) -> str:
+        """Name the picture that comes of it, among those of a report."""
+        return f"{self.picture}+{self.donor}"
 
 
 class Cue(Record, frozen=True, kw_only=True):

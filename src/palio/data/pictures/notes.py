@@ -38,7 +38,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     statistics: tuple[float, ...] = ()
     """In the order of `STATISTICS`."""
     likeness: str = ""
-    """16 digits."""
+    """32 digits."""
     mirrored: str = ""
 
 
@@ -55,8 +55,8 @@ def note_of(data: bytes, limits: Limits) -> Note:
         orientation=found.look.orientation,
         n_frames=found.look.n_frames,
         statistics=tuple(found.statistics[name] for name in STATISTICS),
-        likeness=f"{found.likeness:016x}",
-        mirrored=f"{found.mirrored:016x}",
+        likeness=f"{found.likeness:032x}",
+        mirrored=f"{found.mirrored:032x}",
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from palio.core.errors import InputError
 from palio.core.ids import digest_of
@@ -31,6 +33,8 @@ _ENOUGH = 0.5
 """Share of the first cells of a column that must name pictures for it to be the one that does."""
 _ENDINGS = ("", ".jpg", ".jpeg", ".png", ".webp", ".JPG", ".JPEG", ".PNG")
 _PARTS = ("part", "split", "subset", "set", "partition")
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-")
+"""What Label Studio puts before the name of a file that was uploaded."""
 _GONE = Note(problem="there is no such file", kind="empty")
 
 
@@ -176,13 +180,17 @@ class Finder:
         """Return the file; None if there is none, or no single one."""
         if not cell:
             return None
-        parts = PurePosixPath(str(cell).strip().replace("\\", "/")).parts
+        text = unquote(str(cell).strip()).partition("?d=")  # as Label Studio names files of its own disk
+        parts = PurePosixPath((text[2] or text[0]).replace("\\", "/")).parts
+        return self._named(parts) or self._named((*parts[:-1], _UPLOADED.sub("", parts[-1]))) if parts else None
+
+    def _named(self, parts: tuple[str, ...]) -> Entry | None:
         for ending in _ENDINGS:
             for start in range(len(parts)):
                 found = self._by_key.get("/".join(parts[start:]) + ending)
                 if found is not None:
                     return found
-            if parts and (found := self._by_name.get(parts[-1] + ending)) is not None:
+            if (found := self._by_name.get(parts[-1] + ending)) is not None:
                 return found
         return None
 

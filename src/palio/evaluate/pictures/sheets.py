@@ -9,6 +9,7 @@ import numpy as np
 from palio.core.records import Sheet, Slice
 from palio.core.seeds import derive
 from palio.evaluate.pictures.asking import Asked
+from palio.evaluate.pictures.likeness import COLUMN
 from palio.evaluate.segmenting import Segment
 
 N_SHEETS = 6
@@ -16,10 +17,10 @@ N_SHOWN = 8
 
 
 def sheets(asked: Asked, slices: Sequence[Slice], segments: Sequence[Segment], *, seed: int = 0) -> tuple[Sheet, ...]:
-    """Choose pictures of the slices that matter most: first the worse ones, wrong answers before right ones."""
+    """Choose pictures of slices: of those that are worse, and of groups that look alike; half of them wrong answers."""
     rows_of = {(one.column, one.condition): one.rows for one in segments}
     found = []
-    for one in slices:
+    for one in (s for s in slices if s.worse or s.column == COLUMN):
         rows = rows_of.get((one.column, one.condition))
         if rows is None or len(found) >= N_SHEETS:
             continue

@@ -13,6 +13,7 @@ from palio.core.errors import PalioError
 from palio.core.records import Column, Schema
 from palio.measure import thin_rows
 from palio.model.cells.names import input_name
+from palio.model.cells.pictures import bytes_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,7 +53,6 @@ def picture_statistics(frame: pl.DataFrame, feeds: Mapping[str, Array], schema: 
 
 def _computed(cells: Array) -> dict[str, Array]:
     from palio import pixels
-    from palio.model.cells.pictures import bytes_of
 
     found = np.full((len(cells), len(PICTURE_STATISTICS)), np.nan)
     for row in range(len(cells))[thin_rows(len(cells), MAX_PICTURES)]:

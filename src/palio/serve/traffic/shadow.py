@@ -20,6 +20,10 @@ MAX_WAITING = 1_000
 """Requests that wait for the challenger; more are not shadowed, and counted. They hold their inputs in memory."""
 
 
+MAX_WAITING_BYTES = 128 * 2**20
+"""Of their bodies: pictures are large."""
+
+
 class Shadowed(msgspec.Struct, frozen=True, gc=False):
     """What a shadow is given: one answered request, as arrays."""
 
@@ -30,6 +34,8 @@ class Shadowed(msgspec.Struct, frozen=True, gc=False):
     n_rows: int
     keys: Sequence[str] | None
     feeds: Mapping[str, Any]
+    n_bytes: int = 0
+    """Of its body: what it holds in memory, about."""
 
 
 Answered = Callable[["Served", Shadowed, Any, float, str], None]
@@ -48,6 +54,7 @@ class Shadow:
         self._answered = answered
         self._waiting: queue.Queue[tuple[Served, Shadowed] | None] = queue.Queue(max_waiting)
         self._thread: threading.Thread | None = None
+        self._taken_bytes = self._done_bytes = 0  # written by the thread that offers, and by ours
 
     def offer(self, challenger: Served, given: Shadowed) -> None:
         """Let `challenger` answer too, later; never waits."""
@@ -55,7 +62,10 @@ class Shadow:
             self._thread = threading.Thread(target=self._work, name="palio-shadow", daemon=True)
             self._thread.start()
         try:
+            if self._taken_bytes - self._done_bytes + given.n_bytes > MAX_WAITING_BYTES:
+                raise queue.Full
             self._waiting.put_nowait((challenger, given))
+            self._taken_bytes += given.n_bytes
         except queue.Full:
             self.n_dropped += 1
 
@@ -83,3 +93,4 @@ class Shadow:
                 self._answered(challenger, given, outputs, time.perf_counter() - begin, reason)
             except Exception:
                 log.exception("a shadow's answer could not be noted")
+            self._done_bytes += given.n_bytes

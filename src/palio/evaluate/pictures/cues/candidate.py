@@ -33,6 +33,9 @@ class Transplanting(Protocol):
             carriers: Shape (n, S, S, 3): pictures that carry it; tell where it lies, where that differs.
         """
 
+    def taken(self, carriers: Array) -> list[tuple[Place, ...]]:
+        """Return what `put` takes of each carrier, in rectangles."""
+
 
 @dataclass(frozen=True)
 class Candidate:

@@ -10,13 +10,12 @@ import numpy as np
 from palio.core.records import Place
 from palio.evaluate.answers import Array
 from palio.evaluate.pictures.cues.candidate import LEAST_SHARE, MIN_PICTURES, Candidate, Pool
-from palio.evaluate.pictures.cues.places import where_is
 from palio.evaluate.pictures.cues.shrinking import shrunk
 
 SIDE = 48
 SCALES = (38, 48, 60)
 """Sizes at which pictures are searched: a mark may be a quarter larger or smaller than where it was taken from."""
-PATCHES = (8,)
+PATCHES = (6, 8)
 """Sides of patches, of `SIDE`."""
 STEP = 3
 N_SOURCES = 10
@@ -29,6 +28,8 @@ LEAST_DETAIL = 15.0
 """Root mean square, of 255, of what a slope in each colour leaves of a patch: skies and shadows recur everywhere."""
 MOST_DISTANCE = 0.5
 """Squared distance of two patches that are alike, over the detail of the one that is sought."""
+AROUND = 0.3
+"""Of its side: what is taken with a patch, on each side."""
 STRAYS = 1
 """Others that may have it, at most, of 80."""
 
@@ -63,14 +64,25 @@ class Patch:
     def put(self, pixels: Array, donors: Array, carriers: Array) -> Array:
         """Put what the donors have where the carriers have the patch, and some way around it."""
         out, side = pixels.copy(), pixels.shape[1]
-        for row, (left, top, wide) in enumerate(self.found(carriers)[1]):
-            rows, columns = (_span(start, wide, side) for start in (top, left))
+        for row, (place,) in enumerate(self.taken(carriers)):
+            rows = slice(round(place.top * side), round(place.bottom * side))
+            columns = slice(round(place.left * side), round(place.right * side))
             out[row, rows, columns] = donors[row, rows, columns]
         return out
 
+    def taken(self, carriers: Array) -> list[tuple[Place, ...]]:
+        """Return the likeliest place of each, and some way around it."""
+        return [(_around(*where),) for where in self.found(carriers)[1].tolist()]
 
-def _span(start: float, wide: float, side: int) -> slice:
-    return slice(max(0, round((start - 0.3 * wide) * side)), min(side, round((start + 1.3 * wide) * side)))
+
+def _around(left: float, top: float, wide: float) -> Place:
+    more = AROUND * wide
+    return Place(
+        left=max(0.0, left - more),
+        top=max(0.0, top - more),
+        right=min(1.0, left + wide + more),
+        bottom=min(1.0, top + wide + more),
+    )
 
 
 def find_marks(pool: Pool, label: int, rng: np.random.Generator) -> Iterator[Candidate]:
@@ -87,17 +99,17 @@ def find_marks(pool: Pool, label: int, rng: np.random.Generator) -> Iterator[Can
         return
     patch = best[1]
     carriers, strangers = patch.carries(pool.pixels[own]), patch.carries(pool.pixels[rest])
-    place = patch.found(pool.pixels[own[carriers]][:1])[1][0]
-    left, top = max(0.0, float(place[0])), max(0.0, float(place[1]))
-    right, bottom = min(1.0, left + float(place[2])), min(1.0, top + float(place[2]))
+    if not carriers.any():
+        return
+    (place,) = patch.taken(pool.pixels[own[carriers]][:1])[0]
     yield Candidate(
         kind="mark",
         label=label,
-        where=f"a mark (in the first picture at {where_is(top, bottom, left, right)})",
+        where="a mark that recurs",
         share_of_class=float(carriers.mean()),
         share_of_others=float(strangers.mean()),
         how=patch,
-        places=(Place(left=left, top=top, right=right, bottom=bottom),),
+        places=(place,),
         carriers=own[carriers],
     )
 

@@ -16,6 +16,8 @@ GRID = 32
 BAND = 16
 """Pixels whose three colours differ by no more than this, of 255, are alike."""
 LEAST_CELLS = 3
+SAME = 0.6
+"""Of the pictures that have one of two parts have both: then they are one."""
 MOST = 3
 """Places of one class that the model is asked about: the largest ones."""
 
@@ -43,6 +45,10 @@ class Region:
         mask = self.covered[places][:, places]
         return np.where(mask[None, :, :, None], donors, pixels)
 
+    def taken(self, carriers: Array) -> list[tuple[Place, ...]]:
+        """Return the same rectangles for all."""
+        return [_rectangles(self.covered)] * len(carriers)
+
 
 def find_places(pool: Pool, label: int, rng: np.random.Generator) -> Iterator[Candidate]:
     """Find what pictures of a class share at one place, the largest first."""
@@ -52,8 +58,9 @@ def find_places(pool: Pool, label: int, rng: np.random.Generator) -> Iterator[Ca
     mine, others = shrunk(pool.pixels[own], GRID), shrunk(pool.pixels[rest], GRID)
     excess, colours = _recurring(mine.reshape(len(mine), -1, 3), others.reshape(len(others), -1, 3))
     cells = excess.reshape(GRID, GRID) >= max(LEAST_SHARE, 0.6 * float(excess.max()))
-    for part in _parts(cells)[:MOST]:
-        region = Region(part, _covered(part), colours.reshape(GRID, GRID, 3))
+    square = colours.reshape(GRID, GRID, 3)
+    for part in _joined(_parts(cells), square, mine)[:MOST]:
+        region = Region(part, _covered(part), square)
         carriers, strangers = region.carries(pool.pixels[own]), region.carries(pool.pixels[rest])
         if carriers.mean() - strangers.mean() < LEAST_SHARE:
             continue
@@ -106,6 +113,22 @@ def _parts(cells: Array) -> list[Array]:
     return sorted(found, key=lambda part: -int(part.sum()))
 
 
+def _joined(parts: list[Array], colours: Array, mine: Array) -> list[Array]:
+    """Put together parts that the same pictures have: a strip is in pieces where letters stand on it."""
+    found: list[Array] = []
+    held: list[Array] = []
+    for part in parts:
+        own = _near(mine[:, part], colours[part]).mean(axis=1) >= 0.5
+        for place, other in enumerate(held):
+            if (own & other).sum() >= SAME * (own | other).sum():
+                found[place] = found[place] | part
+                break
+        else:
+            found.append(part)
+            held.append(own)
+    return found
+
+
 def _grown(cells: Array) -> Array:
     """Add the eight neighbours of each cell."""
     padded = np.pad(cells, 1)
@@ -127,8 +150,7 @@ def _covered(part: Array) -> Array:
 
 def _rectangles(covered: Array) -> tuple[Place, ...]:
     """Return rectangles for people to look at: four of a frame, one of all else."""
-    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
-    top, bottom, left, right = rows[0] / GRID, (rows[-1] + 1) / GRID, columns[0] / GRID, (columns[-1] + 1) / GRID
+    top, bottom, left, right = _bounds(covered)
     if not _is_frame(covered):
         return (Place(left=left, top=top, right=right, bottom=bottom),)
     middle = GRID // 2
@@ -157,8 +179,13 @@ def _where(covered: Array) -> str:
         return "the frame"
     if covered.mean() > 0.6:
         return "most of the picture"
-    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
-    return where_is(rows[0] / GRID, (rows[-1] + 1) / GRID, columns[0] / GRID, (columns[-1] + 1) / GRID)
+    return where_is(*_bounds(covered))
+
+
+def _bounds(covered: Array) -> tuple[float, float, float, float]:
+    """Return top, bottom, left and right of what is covered, as shares of the side."""
+    rows, columns = covered.any(axis=1).nonzero()[0].tolist(), covered.any(axis=0).nonzero()[0].tolist()
+    return rows[0] / GRID, (rows[-1] + 1) / GRID, columns[0] / GRID, (columns[-1] + 1) / GRID
 
 
 def where_is(top: float, bottom: float, left: float, right: float) -> str:

@@ -54,6 +54,7 @@ def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Genera
     if push < LEAST_PUSH or p_value > RISK or said.sum() <= said_control.sum():
         return None
     examples = [place for place in np.argsort(-after[:, label]) if said[place]][:N_EXAMPLES]
+    taken = candidate.how.taken(given[examples])
     mine = asked.truth == label
     cue = Cue(
         kind=candidate.kind,
@@ -77,9 +78,10 @@ def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Genera
             Transplant(
                 picture=asked.picture(targets[place]),
                 donor="" if candidate.kind == "cast" else pool.identities[donors[place]],
+                places=places,
                 prediction=asked.task.classes[label],
             )
-            for place in examples
+            for place, places in zip(examples, taken, strict=True)
         ),
         countermeasure="",
     )

@@ -1,0 +1,101 @@
+"""Make the small pictures that a report shows, from the bytes that the store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from palio.core.errors import InputError, NotFoundError
+from palio.core.records import Comparison, Cue, Evaluation, PictureReading, Place, Transplant
+
+if TYPE_CHECKING:
+    from palio.store import Blobs
+
+    Square = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+SIDE = 144
+QUALITY = 72
+MAX_BYTES = 4_000_000
+"""Of all pictures of a report together."""
+
+
+def thumbnails(blobs: Blobs, evaluation: Evaluation, comparison: Comparison | None) -> dict[str, bytes]:
+    """Return JPEG files of the pictures that a report shows, as the model sees them, by identity.
+
+    Pictures onto which something was put are named by their `Transplant`. What is no longer kept is left out, and what
+    would make the report too large.
+    """
+    sight = evaluation.sight
+    if sight is None:
+        return {}
+    from palio import pixels
+
+    squares: dict[str, Square] = {}
+    found: dict[str, bytes] = {}
+    for name, how in _wanted(evaluation, comparison):
+        if name in found:
+            continue
+        try:
+            if how is None:
+                square = _square(blobs, name, sight.reading, squares)
+            else:
+                square = _transplanted(blobs, how, sight.reading, squares)
+        except (InputError, NotFoundError):
+            continue
+        file = pixels.as_jpeg(square, quality=QUALITY)
+        if sum(map(len, found.values())) + len(file) > MAX_BYTES:
+            break
+        found[name] = file
+    return found
+
+
+def _wanted(
+    evaluation: Evaluation, comparison: Comparison | None
+) -> Iterator[tuple[str, tuple[Cue, Transplant] | None]]:
+    """Name what is shown, what matters most first."""
+    sight = evaluation.sight
+    if sight is None:
+        return
+    for cue in sight.cues:
+        for example in cue.examples:
+            yield example.picture, None
+            yield example.name, (cue, example)
+        yield from ((name, None) for name in cue.carriers)
+    galleries = (*sight.galleries, *(comparison.galleries if comparison else ()))
+    yield from ((one.picture, None) for gallery in galleries for one in gallery.pictures)
+    yield from ((row.values[sight.column], None) for row in evaluation.worst if sight.column in row.values)
+    yield from ((name, None) for sheet in sight.sheets for name in sheet.pictures)
+
+
+def _square(blobs: Blobs, name: str, reading: PictureReading, known: dict[str, Square]) -> Square:
+    """Return a picture as the model sees it, but as large as it is shown."""
+    from palio import pixels
+
+    if name not in known:
+        short = round(SIDE * reading.short / reading.size) if reading.short else 0
+        limits = pixels.Limits(max_pixels=reading.max_pixels, max_bytes=reading.max_bytes)
+        known[name] = pixels.fitted(
+            blobs.get(name), size=SIDE, short=max(short, SIDE) if short else 0, fit=reading.fit, limits=limits
+        )
+    return known[name]
+
+
+def _transplanted(
+    blobs: Blobs, what: tuple[Cue, Transplant], reading: PictureReading, known: dict[str, Square]
+) -> Square:
+    cue, example = what
+    square = _square(blobs, example.picture, reading, known)
+    if cue.gains is not None:
+        return (square * np.array(cue.gains)).clip(0, 255).astype(np.uint8)
+    return _put(square, _square(blobs, example.donor, reading, known), example.places)
+
+
+def _put(square: Square, donor: Square, places: Sequence[Place]) -> Square:
+    made = square.copy()
+    for place in places:
+        rows = slice(round(place.top * SIDE), round(place.bottom * SIDE))
+        columns = slice(round(place.left * SIDE), round(place.right * SIDE))
+        made[rows, columns] = donor[rows, columns]
+    return made
