@@ -25,3 +25,35 @@ def test_importing_the_room_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+_TABLE = """
+import sys
+from palio import model
+from palio.testing.examples import TASKS, examples_of
+from palio.train.entrants import entrants_of
+from palio.train.family import graph_of
+
+examples = examples_of(TASKS["two classes"])
+entrants = entrants_of((), examples.task, examples.schema)
+family = next(one for one in entrants if one.name == "linear")
+params = family.defaults(examples.shape, examples.task)[0]
+graph = graph_of(family.fit(examples, params=params, seed=0), examples.schema, examples.task)
+model.Graph(graph).predict(examples.feeds())
+print([name for name in ("torch", "transformers", "tokenizers", "safetensors", "PIL") if name in sys.modules])
+"""
+
+
+def test_who_works_with_tables_loads_nothing_that_networks_and_pictures_need() -> None:
+    done = subprocess.run([sys.executable, "-c", _TABLE], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_families_of_networks_are_found_without_loading_what_they_need() -> None:
+    code = (
+        "import sys; from palio.train.table import PICTURE_FAMILIES, TEXT_NETWORKS, load_family;"
+        "names = [load_family(name).name for name in (*PICTURE_FAMILIES, *TEXT_NETWORKS)];"
+        "print(names, [name for name in ('torch', 'transformers', 'tokenizers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['features', 'finetune', 'cnn', 'textcnn', 'lstm', 'encoder'] []"

@@ -26,6 +26,8 @@ N_HARD = 2_048
 """Rows that are made to break exports."""
 N_GLANCED = 500
 """Rows that the graph of a fold's model is held against its library on."""
+PICTURES_PART = 5
+"""Of pictures, so much fewer are glanced at, and scored on among what was learned."""
 MAX_SEEN_ROWS = 2_000
 """Rows that the score on what was learned is computed on, at most."""
 
@@ -93,7 +95,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     if order.wants_graph:
         graph = graph_of(found[-1], lesson.examples.schema, task)
         runner = model.Graph(graph)
-        some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][:N_GLANCED])
+        some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][: _fewer(N_GLANCED, lesson.examples)])
         parity = check(graph, found[-1], some, runner=runner, n_hard=N_GLANCED)
         seen = _seen(runner, lesson.take(f"{order.rows} {order.folds[-1]}"))
         cost = model.measure_cost(runner, _some_feeds(lesson.examples, COST_ROWS), n_calls=200, time_limit_s=0.3)
@@ -117,9 +119,14 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     )
 
 
+def _fewer(n_rows: int, examples: Examples) -> int:
+    """Return how many rows are looked at where so many are of a table: an answer to a picture costs far more."""
+    return n_rows // PICTURES_PART if examples.schema.modality == "image" else n_rows
+
+
 def _seen(runner: model.Graph, learned: Examples) -> dict[str, float]:
     """Score a model on the rows that it learned from; its graph answers several times as fast as most libraries."""
-    some = learned.take(thinned(len(learned.target), MAX_SEEN_ROWS))
+    some = learned.take(thinned(len(learned.target), _fewer(MAX_SEEN_ROWS, learned)))
     return score(learned.task, some.target, runner.predict(some.feeds()))
 
 

@@ -20,8 +20,8 @@ from palio.train.deep.features import through
 from palio.train.deep.places import Place
 from palio.train.family import Array, Examples, Feeds, check_time, n_threads
 
-MAX_KEPT_BYTES = 4 << 30
-"""Pixels of all rows that are kept; of more, each batch is decoded when its turn comes."""
+MAX_KEPT_BYTES, MAX_HELD_BYTES = 4 << 30, 1 << 30
+"""Pixels of all rows that are kept on disk, and in memory; of more, each batch is decoded when its turn comes."""
 AT_ONCE = 64
 SMALL_SIZE, SMALL_SIDE = 96, 64
 """Pictures of at most so small a side are shown to a backbone at this size, not at its own."""
@@ -77,6 +77,20 @@ class Cells:
         return self._reader.feeds(self._cells[rows].tolist())[self._name]
 
 
+class Some:
+    """Some rows of an array that may be larger than the memory: `some[rows]` reads no others."""
+
+    def __init__(self, held: Array, taken: Array) -> None:
+        self._held, self._taken = held, taken
+        self.shape = (len(taken), *held.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+    def __getitem__(self, rows: Any) -> Array:
+        return np.asarray(self._held[self._taken[rows]])
+
+
 def pixels_of(rows: Examples | Feeds, reading: PictureReading, *, deadline: float | None = None) -> Any:
     """Return the pixels of rows, uint8 (n, S, S, 3): an array, or what gives one when it is indexed by rows.
 
@@ -86,8 +100,8 @@ def pixels_of(rows: Examples | Feeds, reading: PictureReading, *, deadline: floa
     """
     if not isinstance(rows, Examples):
         return Cells(rows[reading.input][:, 0], reading)
-    n_bytes = len(rows.whole()[0].target) * reading.size**2 * 3
-    if n_bytes > MAX_KEPT_BYTES:
+    whole, taken = rows.whole()
+    if len(whole.target) * reading.size**2 * 3 > (MAX_HELD_BYTES if whole.folder is None else MAX_KEPT_BYTES):
         return Cells(rows.feeds()[reading.input][:, 0], reading)
 
     def decoded(examples: Examples) -> Array:
@@ -98,7 +112,8 @@ def pixels_of(rows: Examples | Feeds, reading: PictureReading, *, deadline: floa
             found[start : start + AT_ONCE] = cells[start : start + AT_ONCE]
         return found
 
-    return kept(rows, f"pixels {reading.input} {reading.size} {reading.short} {reading.fit}", decoded)
+    held = _held(whole, f"pixels {reading.input} {reading.size} {reading.short} {reading.fit}", decoded)
+    return held if taken is None else Some(held, taken)
 
 
 def features_of(
@@ -161,10 +176,14 @@ def kept(rows: Examples, what: str, compute: Callable[[Examples], Array]) -> Arr
     The array on disk is mapped: workers share its memory.
     """
     whole, taken = rows.whole()
+    held = _held(whole, what, compute)
+    return held if taken is None else held[taken]
+
+
+def _held(whole: Examples, what: str, compute: Callable[[Examples], Array]) -> Array:
     if what not in whole.computed:
         whole.computed[what] = _kept(whole, what, compute)
-    held = whole.computed[what]
-    return held if taken is None else held[taken]
+    return whole.computed[what]
 
 
 def _kept(whole: Examples, what: str, compute: Callable[[Examples], Array]) -> Array:

@@ -20,7 +20,8 @@ MIDDLING: Statistics = ((127.5,) * 3, (63.75,) * 3)
 class Pictures:
     """Pictures as they are fed: uint8 (n_rows, S, S, 3), RGB."""
 
-    pixels: Array
+    pixels: Any
+    """An array, or what gives one when it is indexed by rows."""
     target: Array
     weights: Array | None = None
     strength: int = 1
@@ -29,11 +30,11 @@ class Pictures:
 
     def learned(self, rows: Array, epoch: int) -> tuple[Array, ...]:
         """Return pictures that are changed at random."""
-        return (augmented(self.pixels[rows], rows, strength=self.strength, seed=self.seed, epoch=epoch),)
+        return (augmented(np.asarray(self.pixels[rows]), rows, strength=self.strength, seed=self.seed, epoch=epoch),)
 
     def seen(self, rows: Array) -> tuple[Array, ...]:
         """Return pictures as they are."""
-        return (self.pixels[rows],)
+        return (np.asarray(self.pixels[rows]),)
 
 
 def small_network(
@@ -69,8 +70,8 @@ def small_network(
     return network.to(memory_format=torch.channels_last)
 
 
-def statistics_of(pixels: Array, *, most: int = 2_000) -> Statistics:
+def statistics_of(pixels: Any, *, most: int = 2_000) -> Statistics:
     """Return mean and standard deviation of each channel of uint8 pictures, over at most so many of them."""
     some = pixels[np.linspace(0, len(pixels) - 1, min(most, len(pixels))).astype(np.int64)]
-    values = some.reshape(-1, some.shape[-1]).astype(np.float64)
+    values = np.asarray(some).reshape(-1, some.shape[-1]).astype(np.float64)
     return tuple(map(float, values.mean(axis=0))), tuple(map(float, np.maximum(values.std(axis=0), 1.0)))
