@@ -42,7 +42,7 @@ class Tint:
             steps = tints(donors) - tints(pixels)
             gains = np.exp(np.stack([steps[:, 0], np.zeros(len(steps)), steps[:, 1]], axis=1))
             gains = gains / gains.mean(axis=1, keepdims=True)
-        return (pixels * gains[:, None, None, :]).clip(0, 255).astype(np.uint8)
+        return np.asarray((pixels * gains[:, None, None, :]).clip(0, 255).astype(np.uint8))
 
     def taken(self, carriers: Array) -> list[tuple[Place, ...]]:
         """Return no rectangle: it lies everywhere."""
