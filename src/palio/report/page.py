@@ -92,7 +92,7 @@ def summary(facts: ReportFacts) -> str:
     more = scrutiny.more_rows(facts)
     lines += [f"- Would more rows help? {more['sentence']}"] if more else []
     if (sight := facts.evaluation.sight) is not None:
-        lines += [f"- {pictures.sentence(facts, cue)}" for cue in sight.cues]
+        lines += [f"- {pictures.sentence(facts, cue)}" for cue in sight.cues if cue.moves]
     slices = scrutiny.failures(facts)["slices"]
     lines += [f"- {slices['sentence']}"] if slices else []
     if decision is not None and decision.reasons:

@@ -89,6 +89,12 @@ def image(facts: ReportFacts, name: str, *, over: Markup = Markup(), alt: str = 
 def sentence(facts: ReportFacts, cue: Cue) -> str:
     """Say what a cue does, for a client."""
     label, cases = words.quoted(cue.label), clean(facts.cases, limit=30)
+    if not cue.moves:
+        return (
+            f"Pictures of {label} have it in common. The answers hardly hang on it so far ({cue.n_moved} of"
+            f" {cue.n_tried} other {cases} are called {label} once they have it, {cue.n_control} without), but the next"
+            " model may learn it."
+        )
     what = {
         "place": f"{cue.where} of a {label} picture is put onto them",
         "mark": f"the mark of the {label} pictures is put onto them",
@@ -136,7 +142,7 @@ def _cue(facts: ReportFacts, cue: Cue) -> dict[str, Any]:
         if one.picture in facts.pictures and one.name in facts.pictures
     ]
     return {
-        "title": f"It knows {label} by {thing}",
+        "title": f"It knows {label} by {thing}" if cue.moves else f"{label} and {thing}",
         "sentence": sentence(facts, cue),
         "carried": carried,
         "met": met,
@@ -158,9 +164,10 @@ def _frame(place: Place) -> Markup:
 
 def _searched(sight: Sight) -> str:
     """Say how the search for cues went."""
+    if moving := sum(cue.moves for cue in sight.cues):
+        return f"Its answers hang on {counted(moving, 'thing')} that should not matter."
     if sight.cues:
-        found = counted(len(sight.cues), "thing")
-        return f"Its answers hang on {found} that should not matter."
+        return "Pictures of one class have something in common that should not matter; its answers hardly hang on it."
     rest = "" if sight.is_searched else " The time was over before all classes were searched."
     return (
         "Nothing was found that many pictures of one class share by chance (a frame, a caption, a mark, a tint) and"

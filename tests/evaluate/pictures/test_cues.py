@@ -73,7 +73,7 @@ def test_a_cue_that_the_model_has_learned_is_named_with_its_place(gallery: Calla
     assert is_done
     assert n_tries >= 1
     cue = cues[0]
-    assert (cue.kind, cue.label, cue.where) == (kind, "ants", where)
+    assert (cue.kind, cue.label, cue.where, cue.moves) == (kind, "ants", where, True)
     assert cue.n_moved > cue.n_control
     assert cue.share_of_class > 0.7
     assert cue.share_of_others < 0.1
@@ -82,10 +82,11 @@ def test_a_cue_that_the_model_has_learned_is_named_with_its_place(gallery: Calla
     assert canonical_json(cues)
 
 
-def test_a_cue_that_the_model_does_not_look_at_is_none(gallery: Callable[..., Any]) -> None:
+def test_what_the_model_does_not_look_at_moves_nothing(gallery: Callable[..., Any]) -> None:
     cues, n_tries, _ = found(gallery(corner))
-    assert n_tries >= 1
-    assert cues == ()
+    assert n_tries == len(cues) == 1
+    assert not cues[0].moves
+    assert cues[0].examples == ()
 
 
 def test_clean_pictures_have_no_candidate(gallery: Callable[..., Any]) -> None:

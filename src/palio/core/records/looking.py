@@ -74,8 +74,10 @@ class Transplant(Record, frozen=True, kw_only=True):
 
 
 class Cue(Record, frozen=True, kw_only=True):
-    """Something that many pictures of one class share, that others lack, and that moves the answer to this class."""
+    """Something that many pictures of one class share and others lack: what a model may take for the class itself."""
 
+    moves: bool = True
+    """Whether it moves the answer to this class, beyond chance and by more than a trifle."""
     kind: CueKind
     """`place`: the same pixels at one place; `mark`: the same patch anywhere; `cast`: a tint of the whole picture."""
     label: str
@@ -137,6 +139,7 @@ class Sight(Record, frozen=True, kw_only=True):
     galleries: tuple[Gallery, ...] = ()
     sheets: tuple[Sheet, ...] = ()
     cues: tuple[Cue, ...] = ()
+    """First those that move the answer, the strongest first."""
     n_tries: int = 0
     """Candidates for cues that the model was asked about."""
     is_searched: bool = True

@@ -110,7 +110,7 @@ def sight(
     schema = asked.bundle.manifest.schema
     cut = [*segments(asked.frame, schema), *looked.groups]
     cues, n_tries, is_searched = find_cues(_until(asked, SHARES["cues"]), _pool(asked, *learned, seed=seed), seed=seed)
-    for cue in cues:
+    for cue in (one for one in cues if one.moves):
         progress.say(
             f"evaluate  the model answers “{cue.label}” for {cue.where}: {cue.n_moved} of {cue.n_tried} other pictures "
             f"are called so once they have it ({cue.n_control} with the like part of their own kind)"

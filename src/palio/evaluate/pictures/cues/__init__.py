@@ -37,8 +37,8 @@ def find_cues(asked: Asked, pool: Pool, *, seed: int = 0) -> tuple[tuple[Cue, ..
         seed: Of all draws.
 
     Returns:
-        What moves the answers, the strongest first; how many candidates were asked about; and whether all classes were
-        searched before the time was over.
+        What pictures of a class share, first what moves the answers; how many candidates were asked about; and whether
+        all classes were searched before the time was over.
     """
     until = None
     if asked.deadline is not None:
@@ -53,8 +53,18 @@ def find_cues(asked: Asked, pool: Pool, *, seed: int = 0) -> tuple[tuple[Cue, ..
                 break
             rng = np.random.default_rng(derive(seed, "cues", finder.__name__, label))
             found += [one for one in finder(pool, label, rng) if not _is_known(one, found)]
+    found = _once(found, n_classes=len(asked.task.classes))
     cues = tried(found, asked, pool, np.random.default_rng(derive(seed, "cues", "trials")))
     return cues, len(found), is_done and not asked.is_over
+
+
+def _once(found: list[Candidate], *, n_classes: int) -> list[Candidate]:
+    """Of two classes the warmth of one is the cold of the other: keep the tint that more pictures have."""
+    tints = [one for one in found if one.kind == "cast"]
+    if n_classes > 2 or len(tints) < 2:
+        return found
+    kept = max(tints, key=lambda one: one.share_of_class)
+    return [one for one in found if one.kind != "cast" or one is kept]
 
 
 def _is_known(mark: Candidate, found: list[Candidate]) -> bool:

@@ -24,7 +24,7 @@ N_CARRIERS = 8
 
 
 def tried(candidates: Sequence[Candidate], asked: Asked, pool: Pool, rng: np.random.Generator) -> tuple[Cue, ...]:
-    """Put each candidate onto rightly answered pictures of other classes; return those that move the answer."""
+    """Put each candidate onto rightly answered pictures of other classes; tell which move the answer, these first."""
     found = []
     for candidate in candidates:
         if asked.is_over:
@@ -32,7 +32,7 @@ def tried(candidates: Sequence[Candidate], asked: Asked, pool: Pool, rng: np.ran
         cue = _tried(candidate, asked, pool, rng, n_tries=len(candidates))
         if cue is not None:
             found.append(cue)
-    return tuple(sorted(found, key=lambda cue: -cue.push))
+    return tuple(sorted(found, key=lambda cue: (not cue.moves, -cue.push)))
 
 
 def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Generator, *, n_tries: int) -> Cue | None:
@@ -51,13 +51,13 @@ def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Genera
     said, said_control = after.argmax(axis=1) == label, control.argmax(axis=1) == label
     push = float((after[:, label] - control[:, label]).mean())
     p_value = min(1.0, n_tries * _one_sided(_logit(after[:, label]) - _logit(control[:, label])))
-    if push < LEAST_PUSH or p_value > RISK or said.sum() <= said_control.sum():
-        return None
-    examples = [place for place in np.argsort(-after[:, label]) if said[place]][:N_EXAMPLES]
+    moves = push >= LEAST_PUSH and p_value <= RISK and bool(said.sum() > said_control.sum())
+    examples = [place for place in np.argsort(-after[:, label]) if said[place] and moves][:N_EXAMPLES]
     taken = candidate.how.taken(given[examples])
     mine = asked.truth == label
     cue = Cue(
         kind=candidate.kind,
+        moves=moves,
         label=asked.task.classes[label],
         where=candidate.where,
         places=candidate.places,
