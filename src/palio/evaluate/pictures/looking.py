@@ -33,7 +33,7 @@ MAX_ROWS = 1_000
 MAX_POOL, MAX_PER_CLASS, MIN_PER_CLASS = 600, 100, 30
 """Pictures of those learned from in which cues are sought."""
 LEAST_S = 15.0
-"""Seconds that looking may take though the time is over: a model that goes by a hat should not pass for want of time."""
+"""Seconds that looking may take though the time is over: a model that goes by a hat may not pass for want of time."""
 SHARES = {"cues": 0.5, "strains": 0.6}
 """Of the time that is left when its turn comes; what comes last (saliency) has the rest."""
 
