@@ -102,3 +102,30 @@ def test_copies_stay_in_one_part_and_in_one_fold_of_a_cut_by_chance(store: Store
 
 def _schema(snapshot: Snapshot) -> Schema:
     return snapshot.schema
+
+
+def test_copies_stay_together_where_each_picture_was_augmented_many_times(store: Store, tmp_path: Path) -> None:
+    files = {
+        f"{label}/{at}-{quality}.jpg": saved(soft(seed + at), "JPEG", quality=quality)
+        for at in range(15)
+        for label, seed in (("cats", 0), ("dogs", 100))
+        for quality in (50, 60, 70, 80, 90)
+    }
+    snapshot, parts = cut(store, tmp_path / "a", files, method="random")
+    names = data.read(store, snapshot, columns=["file"])["file"].to_list()
+    of_scene: dict[str, set[int]] = {}
+    for name, part in zip(names, assigned(store, parts), strict=True):
+        of_scene.setdefault(name.split("-")[0], set()).add(part)
+    assert all(len(where) == 1 for where in of_scene.values())
+    assert parts.n_duplicates_across == 0
+
+
+def test_pictures_of_a_camera_that_stands_still_are_not_taken_for_copies(store: Store, tmp_path: Path) -> None:
+    files = {}
+    for at in range(60):
+        image = soft(0).resize((70, 60))
+        image.putpixel((at, at % 60), (255, 0, 0))
+        files[f"{'good' if at % 2 else 'bad'}/{at}.png"] = saved(image, "PNG")
+    _, parts = cut(store, tmp_path / "a", files, method="random")
+    assert parts.counts == {"train": 48, "validation": 0, "test": 12}
+    assert any("does the camera stand still?" in warning for warning in parts.warnings)

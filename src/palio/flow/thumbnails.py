@@ -88,7 +88,8 @@ def _transplanted(
     cue, example = what
     square = _square(blobs, example.picture, reading, known)
     if cue.gains is not None:
-        return (square * np.array(cue.gains)).clip(0, 255).astype(np.uint8)
+        tinted: Square = (square * np.array(cue.gains)).clip(0, 255).astype(np.uint8)
+        return tinted
     return _put(square, _square(blobs, example.donor, reading, known), example.places)
 
 

@@ -86,8 +86,7 @@ def cut(
         in_time=plan.method == "time",
         progress=progress,
     )
-    first = resemblance.first_of(store, snapshot)
-    draft, assignment = _assign(store, task, plan, seen, snapshot, first=first, column=column)
+    draft, assignment = _assign(store, task, plan, seen, snapshot, column=column)
     parts = msgspec.structs.replace(
         draft, assignment=store.blobs.put(assignment.tobytes()), look_budget=looks, snapshot=snapshot.id
     )
@@ -158,7 +157,6 @@ def _assign(
     seen: Scan,
     snapshot: Snapshot,
     *,
-    first: resemblance.Rows | None,
     column: str,
 ) -> tuple[Parts, Assignment]:
     """Place every row; the record still lacks what identifies it."""
@@ -167,11 +165,11 @@ def _assign(
     n_labelled = int(labelled.sum())
     soundness.check_enough(seen.target, task, n_labelled)
     policy = strata.policy_of(n_labelled) if plan.policy == "auto" else plan.policy
-    warnings += resemblance.told(first)
+    first = resemblance.first_of(store, snapshot, warnings)
     seen.features = resemblance.joined(seen.features, first)
     if plan.method == "random":
         seen.keys = resemblance.joined(seen.keys, first)
-    row_key = _row_key(plan, seen, labelled)
+    row_key = _row_key(plan, seen, labelled, pictured=first is not None)
     if row_key == "occurrence":
         seen.keys = occurrence_hashes(seen.keys)
     groups = None
@@ -221,10 +219,17 @@ def _assign(
     return msgspec.structs.replace(draft, warnings=tuple(warnings)), nominal
 
 
-def _row_key(plan: _Plan, seen: Scan, labelled: npt.NDArray[np.bool_]) -> Literal["columns", "occurrence"]:
+def _row_key(
+    plan: _Plan, seen: Scan, labelled: npt.NDArray[np.bool_], *, pictured: bool
+) -> Literal["columns", "occurrence"]:
     if plan.previous is not None:
         return plan.previous.row_key
-    if plan.method == "random" and plan.key_columns and duplicates.is_coarse(_only(seen.keys, labelled)):
+    if (
+        plan.method == "random"
+        and plan.key_columns
+        and not pictured
+        and duplicates.is_coarse(_only(seen.keys, labelled))
+    ):
         return "occurrence"
     return "columns"
 
@@ -294,7 +299,7 @@ def _repair(
 ) -> tuple[int, int]:
     """Set copies aside. Returns the rows moved, and the rows that still have a copy in another part."""
     placed = parts != ASIDE
-    if duplicates.is_coarse(_only(seen.features, placed)):
+    if not pictured and duplicates.is_coarse(_only(seen.features, placed)):
         across = int(duplicates.copies_across(parts, seen.features).sum())
         warnings.append(
             f"the features tell few rows apart: {counted(across, 'row')} of an earlier part {_equal(across)} one of a "

@@ -15,7 +15,7 @@ from palio.split.duplicates import is_coarse
 from palio.split.grouping import strata_of
 from palio.split.hashing import Hashes, occurrence_hashes, row_hashes, uniform
 from palio.split.moments import moments
-from palio.split.resemblance import in_frame, joined
+from palio.split.resemblance import in_frame
 from palio.split.strata import codes_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,10 @@ def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
         if alone.any():  # rows without a group are no group: each goes by its features, as in the cut
             groups[alone.to_numpy()] = row_hashes(frame.filter(alone)[columns].to_arrow(), columns)
         return groups
-    hashes = joined(row_hashes(frame[columns].to_arrow(), columns), in_frame(frame, schema))
+    hashes, first = row_hashes(frame[columns].to_arrow(), columns), in_frame(frame, schema)
+    if first is not None:  # copies of a picture are copies, however many there are
+        np.minimum.at(hashes, first, hashes)  # one for all, whatever the order of the rows
+        return hashes[first]
     return occurrence_hashes(hashes) if is_coarse(hashes) else hashes
 
 

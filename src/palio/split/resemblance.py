@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from palio.store import Store
 
 Rows = npt.NDArray[np.int64]
+_LARGEST, _FEW = 0.1, 20
+"""A group of copies that has more than this share of all rows, and so many of them, is none."""
 
 
-def first_of(store: Store, snapshot: Snapshot) -> Rows | None:
-    """Return for each row of a snapshot the first one that its picture resembles, or itself.
+def first_of(store: Store, snapshot: Snapshot, warnings: list[str]) -> Rows | None:
+    """Return for each row of a snapshot the first one that its picture resembles, or itself; say what was found.
 
-    None if there are no pictures. Takes time that grows with the square of the number of pictures.
+    None if there are no pictures, or if so many resemble each other (those of a camera that stands still) that this
+    tells no copies. Takes time that grows with the square of the number of pictures.
     """
     columns = data.likenesses(snapshot.schema)
     if not columns:
@@ -36,18 +39,25 @@ def first_of(store: Store, snapshot: Snapshot) -> Rows | None:
     first = np.arange(snapshot.n_rows)
     for one in codes:
         first = np.minimum(first, _first(*one))
+    if not _tells(first):
+        warnings.append(
+            "too many pictures resemble each other to tell copies (does the camera stand still?): only copies byte for "
+            "byte are kept together; if several show one thing or one moment, name a [data] group"
+        )
+        return None
+    warnings += _told(first)
     return first
 
 
 def in_frame(frame: pl.DataFrame, schema: Schema) -> Rows | None:
-    """Do the same for the rows of a frame; None if it lacks what pictures resemble each other by."""
+    """Do the same for the rows of a frame, silently; None, too, if it lacks what pictures resemble each other by."""
     columns = [pair for pair in data.likenesses(schema) if set(pair) <= set(frame.columns)]
     if not columns:
         return None
     first = np.arange(frame.height)
     for pair in columns:
         first = np.minimum(first, _first(_codes(frame, pair[0]), _codes(frame, pair[1])))
-    return first
+    return first if _tells(first) else None
 
 
 def joined(hashes: Hashes, first: Rows | None) -> Hashes:
@@ -55,9 +65,12 @@ def joined(hashes: Hashes, first: Rows | None) -> Hashes:
     return hashes if first is None else hashes[first]
 
 
-def told(first: Rows | None) -> list[str]:
-    """Say how many pictures are copies of an earlier one."""
-    n_copies = 0 if first is None else int((first != np.arange(first.size)).sum())
+def _tells(first: Rows) -> bool:
+    return not first.size or int(np.bincount(first).max()) <= max(_FEW, _LARGEST * first.size)
+
+
+def _told(first: Rows) -> list[str]:
+    n_copies = int((first != np.arange(first.size)).sum())
     if not n_copies:
         return []
     shows = "picture shows" if n_copies == 1 else "pictures show"

@@ -112,9 +112,10 @@ class Schema(Record, frozen=True, kw_only=True):
 
     @property
     def describing(self) -> tuple[Column, ...]:
-        """The columns that describe a picture (`<picture>.<statistic>`), which no model reads, in file order."""
+        """The numbers that describe a picture (`<picture>.<statistic>`), which no model reads, in file order."""
         fronts = tuple(f"{c.name}." for c in self.features if c.type == "image")
-        return tuple(c for c in self.columns if fronts and not c.feature and c.name.startswith(fronts))
+        found = (c for c in self.columns if not c.feature and c.type == "number")
+        return tuple(c for c in found if fronts and c.name.startswith(fronts))
 
     def column(self, name: str) -> Column:
         """Return the column called `name`; `KeyError` if there is none."""

@@ -56,7 +56,7 @@ class Asked:
         """Return the probabilities of the classes, shape (n_rows, n_classes)."""
         found = self.answers.probabilities
         if found is None:
-            return np.eye(len(self.task.classes))[self.answers.prediction.astype(int)]
+            return np.asarray(np.eye(len(self.task.classes))[self.answers.prediction.astype(int)])
         return found
 
     @property
@@ -78,7 +78,7 @@ class Asked:
         """Return the probabilities of rows with other pictures, shape (len(rows), n_classes)."""
         found = self.again(rows, pixels)
         if found.probabilities is None:
-            return np.eye(len(self.task.classes))[found.prediction.astype(int)]
+            return np.asarray(np.eye(len(self.task.classes))[found.prediction.astype(int)])
         return np.asarray(found.probabilities)
 
     def picture(self, row: int) -> str:

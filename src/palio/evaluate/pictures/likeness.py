@@ -36,7 +36,7 @@ def groups(pixels: Array, *, seed: int = 0) -> list[Segment]:
     small = shrunk(pixels, 16)
     group_of = _nearest(_embedded(small), n_groups, np.random.default_rng(derive(seed, "likeness")))
     traits = _traits(small)
-    found = []
+    found: list[Segment] = []
     for group in range(n_groups):
         rows = group_of == group
         if MIN_ROWS <= rows.sum() <= len(rows) - MIN_ROWS:

@@ -32,6 +32,8 @@ MAX_ROWS = 1_000
 """Judged pictures that are held in memory, 150 kB each at 224 pixels."""
 MAX_POOL, MAX_PER_CLASS, MIN_PER_CLASS = 600, 100, 30
 """Pictures of those learned from in which cues are sought."""
+LEAST_S = 15.0
+"""Seconds that looking may take though the time is over: a model that goes by a hat may not pass for want of time."""
 SHARES = {"cues": 0.5, "strains": 0.6}
 """Of the time that is left when its turn comes; what comes last (saliency) has the rest."""
 
@@ -93,7 +95,7 @@ def sight(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Sight:
-    """Gather all that is told of judged pictures, as far as there is time.
+    """Gather all that is told of judged pictures, as far as there is time; 15 seconds there always are.
 
     Args:
         looked: The pictures.
@@ -103,6 +105,8 @@ def sight(
         progress: Told what was found.
     """
     asked = looked.asked
+    if asked.deadline is not None:
+        asked = replace(asked, deadline=max(asked.deadline, time.monotonic() + LEAST_S))
     schema = asked.bundle.manifest.schema
     cut = [*segments(asked.frame, schema), *looked.groups]
     cues, n_tries, is_searched = find_cues(_until(asked, SHARES["cues"]), _pool(asked, *learned, seed=seed), seed=seed)

@@ -19,7 +19,7 @@ N_SHOWN = 8
 def sheets(asked: Asked, slices: Sequence[Slice], segments: Sequence[Segment], *, seed: int = 0) -> tuple[Sheet, ...]:
     """Choose pictures of slices: of those that are worse, and of groups that look alike; half of them wrong answers."""
     rows_of = {(one.column, one.condition): one.rows for one in segments}
-    found = []
+    found: list[Sheet] = []
     for one in (s for s in slices if s.worse or s.column == COLUMN):
         rows = rows_of.get((one.column, one.condition))
         if rows is None or len(found) >= N_SHEETS:

@@ -87,7 +87,8 @@ def strains(asked: Asked, *, primary: str, seed: int = 0) -> tuple[Strain, ...]:
 def _changed(asked: Asked, rows: Array, change: Change, seed: int) -> tuple[Array, Answers]:
     """Return the first of the changed pictures, and the answers to all."""
     rng = np.random.default_rng(seed)
-    kept, parts = [], []
+    kept: list[Array] = []
+    parts: list[Answers] = []
     for start in range(0, len(rows), AT_ONCE):
         batch = rows[start : start + AT_ONCE]
         made = np.stack([change.make(picture, rng) for picture in asked.pixels[batch]])

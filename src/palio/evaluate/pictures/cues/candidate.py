@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from palio.core.records import Place
 from palio.core.records.looking import CueKind
@@ -48,10 +50,10 @@ class Candidate:
     share_of_class: float
     share_of_others: float
     how: Transplanting
+    carriers: Array
+    """Places of the pictures of the pool that carry it."""
     places: tuple[Place, ...] = ()
     gains: tuple[float, float, float] | None = None
-    carriers: Array = field(default=None)  # type: ignore[assignment]
-    """Places of the pictures of the pool that carry it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Pool:
     """Shape (n,), class indices."""
     identities: tuple[str, ...]
 
-    def sides(self, label: int, rng: Array) -> tuple[Array, Array]:
+    def sides(self, label: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return places of pictures of a class and of the others, in an order drawn by `rng`, at most so many."""
         own = rng.permutation((self.truth == label).nonzero()[0])
         rest = rng.permutation((self.truth != label).nonzero()[0])

@@ -39,10 +39,10 @@ class Tint:
         if donors is carriers:
             gains = np.broadcast_to(self.gains, (len(pixels), 3))
         else:
-            steps = tints(donors) - tints(pixels)
+            steps = _lights(donors) - _lights(pixels)
             gains = np.exp(np.stack([steps[:, 0], np.zeros(len(steps)), steps[:, 1]], axis=1))
             gains = gains / gains.mean(axis=1, keepdims=True)
-        return (pixels * gains[:, None, None, :]).clip(0, 255).astype(np.uint8)
+        return np.asarray((pixels * gains[:, None, None, :]).clip(0, 255).astype(np.uint8))
 
     def taken(self, carriers: Array) -> list[tuple[Place, ...]]:
         """Return no rectangle: it lies everywhere."""
@@ -59,7 +59,8 @@ def find_casts(pool: Pool, label: int, rng: np.random.Generator) -> Iterator[Can
     spread = (np.cov(mine.T) + np.cov(others.T)) / 2 + 1e-4 * np.eye(2)
     direction = np.linalg.solve(spread, apart)
     threshold = float(np.quantile(others @ direction, 1 - STRAY))
-    gains = np.exp(np.array([apart[0], 0.0, apart[1]]))
+    lights = _lights(pool.pixels[own]).mean(axis=0) - _lights(pool.pixels[rest]).mean(axis=0)
+    gains = np.exp(np.array([lights[0], 0.0, lights[1]]))
     gains /= gains.mean()
     tint = Tint(direction, threshold, gains)
     carriers, strangers = tint.carries(pool.pixels[own]), tint.carries(pool.pixels[rest])
@@ -94,6 +95,15 @@ def tints(pixels: Array) -> Array:
             edges = np.sqrt(np.square(np.concatenate(steps, axis=1)).mean(axis=1)) + 0.5
             found.append(np.log(edges[:, [0, 2]] / edges[:, [1]]))
     return np.asarray(np.median(np.stack(found), axis=0), np.float64)
+
+
+def _lights(pixels: Array) -> Array:
+    """Return the same of the mean colours.
+
+    Compression blurs colours: edges tell that there is a tint, but too little of how much.
+    """
+    means = shrunk(pixels, SIDE).reshape(len(pixels), -1, 3).mean(axis=1) + 1.0
+    return np.asarray(np.log(means[:, [0, 2]] / means[:, [1]]))
 
 
 def _hue(gains: Array) -> str:

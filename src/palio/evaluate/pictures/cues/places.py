@@ -184,7 +184,7 @@ def _where(covered: Array) -> str:
 
 def _bounds(covered: Array) -> tuple[float, float, float, float]:
     """Return top, bottom, left and right of what is covered, as shares of the side."""
-    rows, columns = covered.any(axis=1).nonzero()[0].tolist(), covered.any(axis=0).nonzero()[0].tolist()
+    rows, columns = np.flatnonzero(covered.any(axis=1)).tolist(), np.flatnonzero(covered.any(axis=0)).tolist()
     return rows[0] / GRID, (rows[-1] + 1) / GRID, columns[0] / GRID, (columns[-1] + 1) / GRID
 
 
@@ -201,9 +201,8 @@ def where_is(top: float, bottom: float, left: float, right: float) -> str:
     if bottom - top > 0.8:
         across = (left + right) / 2
         return f"the {'left' if across < 0.4 else 'right' if across > 0.6 else 'middle'} strip"
-    down = _third((top + bottom) / 2, "top", "bottom")
-    across = _third((left + right) / 2, "left", "right")
-    return f"the {f'{down} {across}'.strip() or 'middle'}"
+    words = _third((top + bottom) / 2, "top", "bottom"), _third((left + right) / 2, "left", "right")
+    return f"the {' '.join(word for word in words if word) or 'middle'}"
 
 
 def _third(middle: float, low: str, high: str) -> str:
