@@ -30,7 +30,7 @@ from palio.train.drive import Drive
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.entrants import entrants_of
+from palio.train.entrants import entrants_of, unread_beside
 from palio.train.family import Family, calm_threads
 from palio.train.field import Field
 from palio.train.how import PLAINLY, How
@@ -133,6 +133,8 @@ def search(
         progress.say(f"The search of {counted(len(known.runs), 'trial')} is already done.")
         return known
     progress.say(_announced(entrants, cut))
+    if unread := unread_beside(snapshot.schema):
+        progress.say(unread)
     plan_id = ids.digest_of({"plan of": identity})
     plan = store.records.get(SearchPlan, plan_id)
     clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s, terms.sign)

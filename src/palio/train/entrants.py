@@ -45,6 +45,14 @@ def entrants_of(wanted: Sequence[str | Family], task: Task, schema: Schema, back
     return [load_family("dummy"), *able]
 
 
+def unread_beside(schema: Schema) -> str:
+    """Say which columns beside pictures no family reads; empty if there are none."""
+    others = [f"`{column.name}`" for column in schema.features if column.type != "image"]
+    if schema.modality != "image" or not others:
+        return ""
+    return f"train     {listed(others, at_most=8)}: not read; beside pictures no other column is learned from yet."
+
+
 def _is_equipped(family: Family, *, is_asked_for: bool) -> bool:
     """Tell whether a family has its packages and its backbone; where it was asked for, it must have."""
     absent = [name for name in getattr(family, "packages", ()) if find_spec(name) is None]
