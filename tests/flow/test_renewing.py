@@ -42,7 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = write_bank(folder / "bank.csv", n_rows=1850, skip=0, step=24)
     flow.init(str(file), target="y", folder=folder, exclude=("duration",))
     settings = folder / "palio.toml"
-    text = settings.read_text("utf-8").replace("budget_s = 300", 'budget_s = 20\nfamilies = ["linear"]')
+    text = settings.read_text("utf-8").replace("budget_s = 300", 'budget_s = 20\ntrials = 3\nfamilies = ["linear"]')
     # How sure the gate can be with so few rows is not what is tested here.
     settings.write_text(text.replace("non_inferiority = 0.0", "non_inferiority = 0.15"), "utf-8")
     with flow.Project.open(folder) as project:

@@ -292,6 +292,9 @@ def _gate(opened: Opened, bundle: str) -> Gate:
         max_latency_ms_p99=config.limits.latency_ms_p99,
         max_size_mb=config.limits.size_mb,
         allow_worse_slices=config.gate.worse_slices == "allow",
+        parity_tolerance=max(
+            Gate().parity_tolerance, model.TOLERANCES[model.load(opened.store, bundle).graph.precision]
+        ),
     )
 
 

@@ -29,12 +29,13 @@ def sealed(evaluation: Evaluation) -> Check:
 
 def parity(found: Parity | None, gate: Gate) -> Check:
     """Does the served bundle answer as it did when it was judged?"""
-    most = gate.parity_tolerance if found is None else max(gate.parity_tolerance, found.tolerance)
-    required = f"labels equal, difference ≤ {most:g}"
+    required = f"labels equal, difference ≤ {gate.parity_tolerance:g}"
     if found is None:
         reason = "It was not checked whether the served bundle gives the same answers."
         return Check(name="parity", passed=False, observed="not measured", required=required, reason=reason)
-    passed = found.passed and found.n_label_diffs == 0 and found.rows > 0 and found.max_abs_diff <= most
+    passed = (
+        found.passed and found.n_label_diffs == 0 and found.rows > 0 and found.max_abs_diff <= gate.parity_tolerance
+    )
     observed = (
         f"{counted(found.n_label_diffs, 'label differs', 'labels differ')}, largest difference {found.max_abs_diff:.2g}"
     )

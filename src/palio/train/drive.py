@@ -222,6 +222,8 @@ class Drive:
         """Return the folds that the candidates that promise most can be fitted on in a part of the time left."""
         known = [one for one in self.candidates.values() if one.scores and one.family != "dummy"]
         best = sorted(known, key=lambda one: -self.terms.sign * (one.mean((0,)) or 0.0))[:N_COMPARED]
+        if not best:
+            return self.n_folds
         a_fold = SLOWER * N_COMPARED * float(np.mean([one.fit_s for one in best]))
         seconds = WHOLE_SHARE * self._left_s(clock) * clock.n_workers + a_fold  # the first fold is done
         return min(self.n_folds, max(FEWEST_FOLDS, self._whole_repetitions(seconds, a_fold)))
