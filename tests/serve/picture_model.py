@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from palio.core.ids import digest, digest_of
-from palio.core.records import Column, Manifest, PictureReading, Schema, Task, TensorSpec
+from palio.core.ids import digest_of
+from palio.core.records import Column, Manifest, PictureReading, Schema, Task
 from palio.model import Graph, GraphBuilder, Outputs, emit_answers
 from palio.model.graph.heads import both_classes
+from tests.serve.small_model import manifest_of
 
 SIZE = 16
 TASK = Task(kind="classification", target="mood", classes=("dark", "light"), positive="light")
@@ -86,29 +87,6 @@ class PictureBundle:
 
 def picture_bundle(schema: Schema = ALONE) -> PictureBundle:
     model = picture_graph(schema)
-    manifest = Manifest(
-        format=1,
-        task=TASK,
-        schema=schema,
-        inputs=tuple(
-            TensorSpec(name=c.name, datatype="BYTES" if c.type == "image" else "FP64", shape=(-1, 1))
-            for c in schema.features
-        ),
-        outputs=(
-            TensorSpec(name="prediction", datatype="BYTES", shape=(-1,)),
-            TensorSpec(name="probabilities", datatype="FP64", shape=(-1, 2)),
-        ),
-        family="light",
-        params={},
-        seed=0,
-        n_parameters=0,
-        snapshot="0" * 64,
-        parts="0" * 64,
-        trained_on=("train",),
-        metrics={},
-        parity=(),
-        versions={},
-        files={"model.onnx": digest(model)},
-    )
+    manifest = manifest_of(model, schema, TASK, family="light", n_parameters=0)
     identity = digest_of(manifest)
     return PictureBundle(identity, manifest, model, promoted_id=identity)

@@ -163,25 +163,25 @@ class SmallBundle:
         return self
 
 
-def small_bundle(shift: float = 0.0) -> SmallBundle:
-    model = small_graph(shift)
-    text = {"boolean", "category"}
-    manifest = Manifest(
+def manifest_of(model: bytes, schema: Schema, task: Task, *, family: str, n_parameters: int) -> Manifest:
+    """Describe a graph of two classes over the features of a schema."""
+    texts = {"boolean", "category", "image"}
+    return Manifest(
         format=1,
-        task=TASK,
-        schema=SCHEMA,
+        task=task,
+        schema=schema,
         inputs=tuple(
-            TensorSpec(name=c.name, datatype="BYTES" if c.type in text else "FP64", shape=(-1, 1))
-            for c in SCHEMA.features
+            TensorSpec(name=c.name, datatype="BYTES" if c.type in texts else "FP64", shape=(-1, 1))
+            for c in schema.features
         ),
         outputs=(
             TensorSpec(name="prediction", datatype="BYTES", shape=(-1,)),
             TensorSpec(name="probabilities", datatype="FP64", shape=(-1, 2)),
         ),
-        family="linear",
+        family=family,
         params={},
         seed=0,
-        n_parameters=6,
+        n_parameters=n_parameters,
         snapshot="0" * 64,
         parts="0" * 64,
         trained_on=("train",),
@@ -190,5 +190,10 @@ def small_bundle(shift: float = 0.0) -> SmallBundle:
         versions={},
         files={"model.onnx": digest(model)},
     )
+
+
+def small_bundle(shift: float = 0.0) -> SmallBundle:
+    model = small_graph(shift)
+    manifest = manifest_of(model, SCHEMA, TASK, family="linear", n_parameters=6)
     identity = digest_of(manifest)
     return SmallBundle(identity, manifest, model, promoted_id=identity)

@@ -10,11 +10,19 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind, TokenReading
-from palio.train.deep.features import LinearHead, fit_head, fit_values
 from palio.train.deep.places import label_of, place_of
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Texts, reading_of
-from palio.train.families.networks import TRIED_ROWS, NetworkFitted, hurried, n_scores, scaled, settings, suited
+from palio.train.families.networks import (
+    LearnsInEpochs,
+    NetworkFitted,
+    hurried,
+    n_scores,
+    scaled,
+    settings,
+    starting_layer,
+    suited,
+)
 from palio.train.families.word_order import add_texts, texts_of
 from palio.train.family import Array, Examples, Params, Shape, check_time, need_two_classes
 
@@ -24,7 +32,7 @@ FADE = 0.85
 
 
 @dataclass(frozen=True)
-class Encoder:
+class Encoder(LearnsInEpochs):
     """The mean of what a language network says of the tokens, and a linear layer; `free` layers of it learn on.
 
     Source: Reimers and Gurevych 2019 (means of tokens); Howard and Ruder 2018 (rates by layer).
@@ -39,8 +47,6 @@ class Encoder:
     needs: tuple[str, ...] = ("text",)
     packages = ("torch", "transformers", "tokenizers")
     n_settings = 3
-    rounds = "epochs"
-    tried_rows = TRIED_ROWS
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: a look at each text, then the epochs."""
@@ -64,10 +70,6 @@ class Encoder:
                 "epochs": ([1, 2, 3, 4],),
             },
         )
-
-    def grow(self, params: Params, growth: float) -> Params:
-        """Return the settings as they are: an epoch of more rows has more steps."""
-        return params
 
     def hurry(self, params: Params, share: float) -> Params:
         """Take fewer epochs; where one is too long, fewer layers."""
@@ -109,7 +111,8 @@ class Encoder:
             readings = _readings(examples, encoder.tokenizer, encoder.longest)
             material = texts_of(examples, readings)
             inner = encoder.module.inner
-            head = _head(_seen(encoder.module, material, deadline), examples, n, seed, deadline)
+            seen = _seen(encoder.module, material, deadline)
+            head = starting_layer(seen, examples, penalties=PENALTIES, seed=seed, deadline=deadline)
             n_free = round(float(params["free"]) * encoder.n_layers)
             free(inner, n_free)
             n_seen = encoder.n_features * len(readings)
@@ -186,15 +189,6 @@ def _seen(module: Any, texts: Texts, deadline: float | None, batch: int = 32) ->
     back: Array = np.empty_like(seen)
     back[order] = seen
     return back
-
-
-def _head(seen: Array, examples: Examples, n: int, seed: int, deadline: float | None) -> LinearHead:
-    if n:
-        return fit_head(
-            seen, examples.target, n, penalties=PENALTIES, weights=examples.weights, seed=seed, deadline=deadline
-        )
-    spread = float(examples.target.std()) or 1.0
-    return fit_values(seen, (examples.target - examples.target.mean()) / spread, weights=examples.weights)
 
 
 FAMILY = Encoder()

@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from palio import model
 from palio.core.records import Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
-from palio.train.deep.features import PIXELS, LinearHead, fit_head, fit_values
+from palio.train.deep.features import PIXELS
 from palio.train.deep.places import label_of, place_of
 from palio.train.deep.plan import Material, Plan
-from palio.train.families.cnn import pictures_of
-from palio.train.families.networks import TRIED_ROWS, NetworkFitted, hurried, n_scores, scaled, settings, suited
+from palio.train.families.cnn import example_of, pictures_of
+from palio.train.families.networks import (
+    LearnsInEpochs,
+    NetworkFitted,
+    hurried,
+    n_scores,
+    scaled,
+    settings,
+    starting_layer,
+    suited,
+)
 from palio.train.family import Examples, Feeds, Params, Shape, check_time, need_two_classes
 
 FEW, MANY = 500, 3_000
@@ -26,7 +33,7 @@ PENALTIES = (300.0, 30.0)
 
 
 @dataclass(frozen=True)
-class Finetune:
+class Finetune(LearnsInEpochs):
     """A backbone whose last blocks learn on, the later ones faster; the others run in ONNX Runtime.
 
     Source: Yosinski et al. 2014 (what is general stands in the first layers); Howard and Ruder 2018 (rates by layer);
@@ -42,8 +49,6 @@ class Finetune:
     needs: tuple[str, ...] = ("image",)
     packages = ("torch", "transformers")
     n_settings = 4
-    rounds = "epochs"
-    tried_rows = TRIED_ROWS
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: a look at each picture, then the epochs."""
@@ -75,10 +80,6 @@ class Finetune:
                 "backbone": ([label_of(self.backbone)],),
             },
         )
-
-    def grow(self, params: Params, growth: float) -> Params:
-        """Return the settings as they are: an epoch of more rows has more steps."""
-        return params
 
     def hurry(self, params: Params, share: float) -> Params:
         """Take fewer epochs."""
@@ -119,7 +120,7 @@ class Finetune:
             backbone = open_backbone(place, size=size or None)
             freeze = max(0, round(len(backbone.blocks) * (1 - FREE[params["free"]] / 18)))
             front = pictured.front_of(examples, place, size=size, n_blocks=freeze).graph if freeze else b""
-            head = _head(seen, examples, n, seed, deadline)
+            head = starting_layer(seen, examples, penalties=PENALTIES, seed=seed, deadline=deadline)
             own = finetuning(backbone, n, freeze=freeze, head=head, front=front)
         strength = int(params["strength"])
 
@@ -150,24 +151,12 @@ class Finetune:
             from palio.train.deep.exporting import exported
 
             tensor = f"{builder.reading(reading).tensor}.pixels"
-            noise = np.random.default_rng(0).integers(0, 256, (3, reading.size, reading.size, 3), dtype=np.uint8)
-            inputs = own.inputs(noise)
-            graph = exported(module, {"values": inputs})
+            graph = exported(module, {"values": own.inputs(example_of(reading.size))})
             if own.front:
                 (tensor,) = model.inline(builder, own.front, {PIXELS: tensor})
             return model.inline(builder, graph, {"values": tensor})[0]
 
         return NetworkFitted(trained, examples.task, material, add)
-
-
-def _head(seen: Any, examples: Examples, n: int, seed: int, deadline: float | None) -> LinearHead:
-    """Fit the linear layer that the network starts from; of values, on the scale that the network learns on."""
-    if n:
-        return fit_head(
-            seen, examples.target, n, penalties=PENALTIES, weights=examples.weights, seed=seed, deadline=deadline
-        )
-    spread = float(examples.target.std()) or 1.0
-    return fit_values(seen, (examples.target - examples.target.mean()) / spread, weights=examples.weights)
 
 
 FAMILY = Finetune()

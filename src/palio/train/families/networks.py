@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from palio import model
 from palio.core.errors import InputError
 from palio.core.records import Task
+from palio.train.deep.features import LinearHead, fit_head, fit_values
 from palio.train.deep.losses import probabilities
 from palio.train.deep.plan import Material, Network, Plan, Trained
 from palio.train.family import (
@@ -82,6 +83,32 @@ class NetworkFitted:
             scaled = builder.node("Mul", scores, builder.constant(network.spread))
             return builder.node("Add", scaled, builder.constant(network.center))
         return builder.node("Softmax", scores, axis=1)
+
+
+class LearnsInEpochs:
+    """Base of a family whose rounds are epochs."""
+
+    rounds = "epochs"
+    tried_rows = TRIED_ROWS
+
+    def grow(self, params: Params, growth: float) -> Params:
+        """Return the settings as they are: an epoch of more rows has more steps."""
+        return params
+
+
+def starting_layer(
+    seen: Array, examples: Examples, *, penalties: Sequence[float], seed: int, deadline: float | None
+) -> LinearHead:
+    """Fit the linear layer that a taught network starts from; of values, on the scale that the network learns on.
+
+    Raises:
+        OutOfTime: the deadline has come.
+    """
+    target, weights, n = examples.target, examples.weights, n_scores(examples.task)
+    if n:
+        return fit_head(seen, target, n, penalties=penalties, weights=weights, seed=seed, deadline=deadline)
+    spread = float(target.std()) or 1.0
+    return fit_values(seen, (target - target.mean()) / spread, weights=weights)
 
 
 def scaled(network: Network, examples: Examples) -> Network:

@@ -13,12 +13,12 @@ from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind, TokenReading
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Kind, Texts, padded, read, reading_of, text_network, word_tokenizer
-from palio.train.families.networks import TRIED_ROWS, NetworkFitted, hurried, n_scores, scaled, settings, suited
+from palio.train.families.networks import LearnsInEpochs, NetworkFitted, hurried, n_scores, scaled, settings, suited
 from palio.train.family import Array, Examples, Feeds, Params, Shape, check_time, need_two_classes
 
 
 @dataclass(frozen=True)
-class WordOrder:
+class WordOrder(LearnsInEpochs):
     """A network on ids of words, one body for each column of texts."""
 
     name: Kind
@@ -31,8 +31,6 @@ class WordOrder:
     needs: tuple[str, ...] = ("text",)
     packages: tuple[str, ...] = ("torch", "tokenizers")
     n_settings: int = 4
-    rounds: str = "epochs"
-    tried_rows: int = TRIED_ROWS
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: each epoch goes through all texts."""
@@ -54,10 +52,6 @@ class WordOrder:
                 "epochs": ([3, 5, 8],),
             },
         )
-
-    def grow(self, params: Params, growth: float) -> Params:
-        """Return the settings as they are: an epoch of more rows has more steps."""
-        return params
 
     def hurry(self, params: Params, share: float) -> Params:
         """Take fewer epochs."""
