@@ -118,3 +118,30 @@ def test_a_page_without_pictures_allows_none(bank: ReportFacts) -> None:
 )
 def test_slices_of_pictures_are_named_as_a_person_would(column: str, condition: str, said: str) -> None:
     assert named(column, condition) == said
+
+
+@pytest.mark.parametrize(("primary", "up"), [("roc_auc", 1), ("accuracy", 1), ("log_loss", -1), ("brier", -1)])
+def test_what_hurts_is_known_whichever_way_the_metric_goes(looked: ReportFacts, primary: str, up: int) -> None:
+    sight = looked.evaluation.sight
+    assert sight is not None
+    for way, hurts in ((-1, True), (1, False)):
+        changed = 0.5 + 0.3 * up * way
+        scores = {"as they are": (0.5, 0.45, 0.55), "noise": (changed, changed - 0.05, changed + 0.05)}
+        strains = tuple(
+            Strain(change=name, level="", score=score, low=low, high=high, n_changed=0, statistics={})
+            for name, (score, low, high) in scores.items()
+        )
+        evaluation = msgspec.structs.replace(
+            looked.evaluation, primary=primary, sight=msgspec.structs.replace(sight, strains=strains)
+        )
+        page = render(msgspec.structs.replace(looked, evaluation=evaluation)).replace("\u00a0", " ")
+        assert ("What hurts most: noise" in page) is hurts
+        assert ("None of these changes hurts beyond chance." in page) is not hurts
+
+
+def test_a_search_for_cues_without_time_does_not_pass_for_one(looked: ReportFacts) -> None:
+    sight = looked.evaluation.sight
+    assert sight is not None
+    cut = msgspec.structs.replace(sight, cues=(), is_searched=False)
+    page = render(msgspec.structs.replace(looked, evaluation=msgspec.structs.replace(looked.evaluation, sight=cut)))
+    assert "Not known: the time was over" in page

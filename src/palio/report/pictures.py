@@ -168,11 +168,13 @@ def _searched(sight: Sight) -> str:
         return f"Its answers hang on {counted(moving, 'thing')} that should not matter."
     if sight.cues:
         return "Pictures of one class have something in common that should not matter; its answers hardly hang on it."
-    rest = "" if sight.is_searched else " The time was over before all classes were searched."
-    return (
-        "Nothing was found that many pictures of one class share by chance (a frame, a caption, a mark, a tint) and"
-        f" that moves the answers.{rest}"
-    )
+    kinds = "(a frame, a caption, a mark, a tint)"
+    if not sight.is_searched:
+        return (
+            f"Not known: the time was over before all was searched that pictures of a class may share by chance {kinds}."
+            " Nothing was found until then."
+        )
+    return f"Nothing was found that many pictures of one class share by chance {kinds} and that moves the answers."
 
 
 # ── galleries and sheets ────────────────────────────────────────────────────────────────────────────────────────────
@@ -240,25 +242,33 @@ def _strains(facts: ReportFacts, strains: tuple[Strain, ...]) -> dict[str, Any] 
         return None
     spans = [Metric(value=one.score, low=one.low, high=one.high, n_rows=0) for one in strains]
     scale = scale_of([value for one in spans for value in (one.low, one.high)])
-    first = strains[0]
+    first, up = strains[0], words.term(facts.evaluation.primary).higher_is_better
     rows = [
         Row(
             f"{CHANGES.get(one.change, one.change)} {one.level}".strip(),
             "" if one is first else f"{count(one.n_changed)} answered otherwise",
             charts.interval_row(
-                span, scale, title=f"{one.change} {one.level}", tone="warn" if one.high < first.score else "accent"
+                span,
+                scale,
+                title=f"{one.change} {one.level}",
+                tone="warn" if _loss(one, first, up=up) > 0 else "accent",
             ),
             with_margin(span),
             one.score,
         )
         for one, span in zip(strains, spans, strict=True)
     ]
-    worst = min(strains[1:], key=lambda one: one.score)
+    worst = max(strains[1:], key=lambda one: _loss(one, first, up=up))
     title = words.term(facts.evaluation.primary).title
-    is_hurt = words.term(facts.evaluation.primary).higher_is_better and worst.high < first.score
+    is_hurt = _loss(worst, first, up=up) > 0
     told = (
         f"What hurts most: {CHANGES.get(worst.change, worst.change).lower().rstrip(':,')} {worst.level}."
         if is_hurt
         else "None of these changes hurts beyond chance."
     )
     return {"rows": rows, "axis": charts.axis_row(scale, title=title), "sentence": told, "metric": title}
+
+
+def _loss(strain: Strain, first: Strain, *, up: bool) -> float:
+    """Return by how much the near end of a change's interval is worse than the pictures as they are; negative: not."""
+    return first.score - strain.high if up else strain.low - first.score
