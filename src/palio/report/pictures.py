@@ -171,7 +171,7 @@ def _searched(sight: Sight) -> str:
     kinds = "(a frame, a caption, a mark, a tint)"
     if not sight.is_searched:
         return (
-            f"Not known: the time was over before all was searched that pictures of a class may share by chance {kinds}."
+            f"Not known: the time was over before all was searched that pictures of a class may have in common {kinds}."
             " Nothing was found until then."
         )
     return f"Nothing was found that many pictures of one class share by chance {kinds} and that moves the answers."
