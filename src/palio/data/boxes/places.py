@@ -15,8 +15,10 @@ _WORDS = re.compile(r"[_\-. ]+")
 
 
 class Places:
-    """Finds pictures: from the folder of the file that names them, then anywhere; of several of one name, the one that
-    lies below that folder, or in the part that the file is called by."""
+    """Finds pictures: from the folder of the file that names them, then anywhere.
+
+    Of several of one name it is the one that lies below that folder, or in the part that the file is called by.
+    """
 
     def __init__(self, entries: Sequence[Entry], finder: Finder) -> None:
         self._by_key = {entry.key: entry for entry in entries}

@@ -103,7 +103,9 @@ class BoxesSource:
         found = {
             FILE: Column(name=FILE, type="text", feature=False, missing=(), note="names the picture"),
             BOXES: Column(name=BOXES, type="boxes", feature=False, missing=(), note="what is where"),
-            PART: Column(name=PART, type="category", feature=False, missing=(), note="the part that came with the data"),
+            PART: Column(
+                name=PART, type="category", feature=False, missing=(), note="the part that came with the data"
+            ),
             SEQUENCE: Column(name=SEQUENCE, type="category", feature=False, missing=(), note="frames of one film"),
             **columns_of(PICTURE),
         }
@@ -162,7 +164,7 @@ class BoxesSource:
         if not self._annotations and not self._options.expected:
             raise InputError(
                 f"{self.name}: no file says what is where in {counted(len(self._album.entries), 'picture')}",
-                hint="put COCO JSON, Pascal VOC or CVAT XML, YOLO texts, Label Studio JSON or a CSV of boxes beside them",
+                hint="put COCO or Label Studio JSON, VOC or CVAT XML, texts of YOLO or a CSV of boxes beside them",
             )
         by_key = {entry.key: entry for entry in self._album.entries}
         for one in self._annotations:
@@ -255,12 +257,15 @@ class BoxesSource:
         empty = [row for row in there if row.cell == "[]"]
         said = []
         if empty:
-            said.append(f"{where}: {counted(len(empty), 'picture')} without any box: kept, nothing is there to be found")
+            said.append(
+                f"{where}: {counted(len(empty), 'picture')} without any box: kept, nothing is there to be found"
+            )
         unseen = [row for row in there if row.cell is None]
         if unseen and self._annotations:
+            them = "it" if len(unseen) == 1 else "them"
             said.append(
-                f"{where}: of {counted(len(unseen), 'picture')} nobody said what is in {'it' if len(unseen) == 1 else 'them'}"
-                f", e.g. {_printable(unseen[0].file)}: kept, but not learned from; if there is nothing, say so (an empty "
+                f"{where}: of {counted(len(unseen), 'picture')} nobody said what is in {them}, e.g. "
+                f"{_printable(unseen[0].file)}: kept, but not learned from; if there is nothing, say so (an empty "
                 "text, or an entry without boxes)"
             )
         parts = Counter(row.part for row in rows if row.part)
@@ -277,7 +282,10 @@ class BoxesSource:
         if not films:
             return []
         n = sum(bool(row.sequence) for row in self._rows)
-        said = [f"{self.name}: {counted(n, 'picture')} are frames of {counted(len(films), 'film')}; [data] group keeps each together"]
+        said = [
+            f"{self.name}: {counted(n, 'picture')} are frames of {counted(len(films), 'film')}; [data] group keeps "
+            "each together"
+        ]
         torn = [film for film, parts in films.items() if len(parts - {""}) > 1]
         if torn:
             said.append(

@@ -15,7 +15,6 @@ from palio.data.boxes.formats.numbers import four, identity, size_of
 from palio.data.boxes.sheets import Annotations, Mark, Notation, Place, Sheet, around
 
 
-
 class _Image(msgspec.Struct):
     id: Any = None
     file_name: Any = None
@@ -56,9 +55,9 @@ class Coco:
         """Take in a file that holds images and annotations."""
         if not key.lower().endswith(".json") or not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             return False
-        if b'"images"' not in data or b'"annotations"' not in data or b'"image_id"' not in data:
-            if not (b'"images"' in data and b'"categories"' in data):
-                return False
+        has_boxes = b'"annotations"' in data and b'"image_id"' in data
+        if b'"images"' not in data or not (has_boxes or b'"categories"' in data):
+            return False
         try:
             held = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_File)
         except msgspec.ValidationError:
@@ -83,9 +82,7 @@ class Coco:
             name = identity(image.id)
             if not isinstance(image.file_name, str) or not image.file_name:
                 raise InputError(f"{key}: image `{name}` has no `file_name`", hint="export the annotation again")
-            sheet = Sheet(
-                image.file_name, key, size=size_of(image.width, image.height), base=posixpath.dirname(key)
-            )
+            sheet = Sheet(image.file_name, key, size=size_of(image.width, image.height), base=posixpath.dirname(key))
             if name in sheets:
                 raise InputError(
                     f"{key}: two images have the id {name}: `{sheets[name].file}` and `{image.file_name}`, so that "

@@ -71,7 +71,9 @@ class Cvat:
         for place, one in enumerate(image.children):
             corners = self._place(one)
             if corners is not None:
-                sheet.marks.append(Mark(one.attributes.get("label", "").strip(), corners, where=f"{one.tag} {place + 1}"))
+                sheet.marks.append(
+                    Mark(one.attributes.get("label", "").strip(), corners, where=f"{one.tag} {place + 1}")
+                )
         return sheet
 
     def _place(self, one: Element) -> Place | None:
@@ -120,7 +122,9 @@ class Cvat:
         for one in track.children:
             corners, frame = self._place(one), number(one.attributes.get("frame"))
             if corners is not None and frame == frame and 0 <= frame < _MOST_FRAMES:
-                known.append(_At(int(frame), corners, one.attributes.get("outside") == "1", f"{about} frame {int(frame)}"))
+                known.append(
+                    _At(int(frame), corners, one.attributes.get("outside") == "1", f"{about} frame {int(frame)}")
+                )
         known.sort(key=lambda at: at.frame)
         found: list[_At] = []
         for at, after in zip(known, [*known[1:], None], strict=True):
@@ -132,7 +136,7 @@ class Cvat:
                 assert after is not None  # noqa: S101 - else there is no gap
                 share = (frame - at.frame) / (after.frame - at.frame)
                 a, b, c, d = (p + share * (q - p) for p, q in zip(at.place, after.place, strict=True))
-                found.append(_At(frame, (a, b, c, d), False, f"{about} frame {frame}"))  # noqa: FBT003 - it is seen
+                found.append(_At(frame, (a, b, c, d), False, f"{about} frame {frame}"))
             self._n_between += len(gap)
         return found
 

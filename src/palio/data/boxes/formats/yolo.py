@@ -118,7 +118,9 @@ class Yolo:
             elif len(more) == 1:
                 self._n_sure += 1
             elif more and len(more) != n_points:
-                sheet.problem = sheet.problem or f"{where}: {len(words)} numbers, which are neither a box nor an outline"
+                sheet.problem = (
+                    sheet.problem or f"{where}: {len(words)} numbers, which are neither a box nor an outline"
+                )
                 continue
             sheet.marks.append(Mark("", (a, b, c, d), where=where, number=str(int(numbers[0]))))
         return sheet
@@ -145,8 +147,8 @@ class Yolo:
             found.told.append(f"{counted(self._n_outlines, 'outline')}: read as the box around it")
         if self._n_sure:
             found.told.append(
-                f"{counted(self._n_sure, 'box')} with a sixth number, as models write how sure they are: make sure that "
-                "these are truths"
+                f"{counted(self._n_sure, 'box')} with a sixth number, as models write how sure they are: make sure "
+                "that these are truths"
             )
 
     def _nearest(self, folder: str) -> str:
@@ -159,14 +161,15 @@ class Yolo:
         for other in near[1:]:
             if self._names[other] != self._names[near[0]]:
                 raise InputError(
-                    f"{near[0]} and {other}: the same numbers are called differently", hint="keep the file that is right"
+                    f"{near[0]} and {other}: the same numbers are called differently",
+                    hint="keep the file that is right",
                 )
         return near[0]
 
     def _add_parts(self, pictures: list[str]) -> None:
         """Take the parts that a YAML file names by folder."""
         for held in self._yaml.values():
-            folders = {}
+            folders: dict[str, set[str]] = {}
             for word in ("train", "val", "test"):
                 value = held.get(word)
                 for one in value if isinstance(value, list) else [value] if isinstance(value, str) else []:
