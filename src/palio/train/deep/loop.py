@@ -89,7 +89,7 @@ class _Fit:
         self._network, self._material, self._plan, self._seed = network, material, plan, seed
         self._deadline, self._watch, self._keep, self._tell = deadline, watch, keep, tell
         weights = np.ones(len(material.target)) if material.weights is None else material.weights
-        self._goal = Goal(network, plan, weights.astype(np.float32), material.target)
+        self._goal: Goal = (network.goal or Goal)(network, plan, weights.astype(np.float32), material.target)
         self._order = Order(material.target, plan.batch, seed, round(plan.balanced * plan.epochs))
         self._n_epoch = np.array([self._order.n_steps(epoch) for epoch in range(plan.epochs)])
         self._began = time.perf_counter()
@@ -107,7 +107,7 @@ class _Fit:
         """Name the fit by all that its bits depend on."""
         digest = hashlib.sha256(msgspec.json.encode(vars(self._plan)))
         digest.update(repr((self._seed, n_threads(), len(self._material.target), self._watch is not None)).encode())
-        digest.update(np.ascontiguousarray(self._material.target).tobytes())
+        digest.update(_bytes_of(self._material.target))
         for name, one in self._network.module.state_dict().items():
             digest.update(f"{name}{tuple(one.shape)}".encode())
             digest.update(one.detach().cpu().contiguous().numpy().tobytes())
@@ -160,14 +160,13 @@ class _Fit:
     def _step(self) -> bool:
         facts, plan = self._facts, self._plan
         rows = self._order.rows(facts["epoch"], facts["place"])
-        inputs = self._material.learned(rows, facts["epoch"])
-        aims = self._goal.aims(rows)
+        inputs, aims, counts = self._goal.batch(self._material, rows, facts["epoch"])
         if plan.mixup:
             rng = np.random.default_rng((self._seed, 3, facts["step"]))
             inputs, aims = mix(inputs, aims, alpha=plan.mixup, rng=rng)
         begin_chance(self._seed, facts["step"])
         rate = rate_at(facts["step"], facts["n_steps"], warm_up=plan.warm_up, end=plan.end)
-        loss, is_taken = self._descent.step(inputs, aims, self._goal.counts(rows), rate=facts["rate"] * rate)
+        loss, is_taken = self._descent.step(inputs, aims, counts, rate=facts["rate"] * rate)
         if is_taken:
             self._mean.follow(facts["step"])
             facts["losses"].append(loss)
@@ -293,3 +292,11 @@ class _Fit:
             notes=tuple(facts["notes"]),
         )
         return trained if curve is None else trained.at(int(np.argmin(curve)) + 1)
+
+
+def _bytes_of(target: Any) -> bytes:
+    """Return what tells one truth from another."""
+    if target.dtype != object:
+        return np.ascontiguousarray(target).tobytes()
+    parts = [[getattr(one, name) for name in one.__slots__] for one in target]  # arrays of one picture each
+    return b"".join(np.ascontiguousarray(array).tobytes() for one in parts for array in one)

@@ -18,7 +18,7 @@ class Material(Protocol):
 
     @property
     def target(self) -> Array:
-        """Shape (n_rows,): class index (int64) or value (float64)."""
+        """Shape (n_rows,): class index (int64), value (float64), or what is where in a picture (objects)."""
 
     @property
     def weights(self) -> Array | None:
@@ -47,6 +47,8 @@ class Network:
     center: float = 0.0
     spread: float = 1.0
     """A value is `center + spread · score`."""
+    goal: Callable[..., Any] | None = None
+    """What its scores are held against, made as a `Goal` is; None: a `Goal`."""
 
 
 @dataclass(frozen=True)
