@@ -157,8 +157,7 @@ class Champion:
 
     def _heard(self, word: Word, teller: Teller) -> None:
         family = f"{self._candidates[word.number].family} on all rows"
-        teller.plan(word, family)
-        teller.tell(word, family)
+        teller.tell(word, family, is_long=True)
 
     def _left_s(self) -> float | None:
         clock = self._field.clock

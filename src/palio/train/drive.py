@@ -146,9 +146,8 @@ class Drive:
 
     def _heard(self, word: Word, teller: Teller) -> None:
         step = self._waiting.get(word.number)
-        if step is not None and (step.kind == "long" or step.planned is not None):
-            teller.plan(word, step.family)
-            teller.tell(word, step.family)
+        if step is not None:
+            teller.tell(word, step.family, is_long=step.kind == "long")
 
     def _hear(self, step: Step, outcome: Outcome) -> None:
         trial.keep(self.store, self.terms, step, outcome, budget_s=self.budget_s)

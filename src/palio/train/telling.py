@@ -25,22 +25,17 @@ class Teller:
     _said: dict[int, tuple[int, float]] = field(default_factory=dict)
     """Order → the epoch that was told last, and when."""
 
-    def plan(self, word: Word, family: str) -> None:
-        """Say once for each order how long it will learn."""
-        if word.number in self._said:
-            return
-        self._said[word.number] = (word.epoch, time.monotonic())
-        ends = datetime.now(UTC).astimezone() + timedelta(seconds=word.eta_s)
-        when = f"in about {_span(word.eta_s)}, ends at {ends:%H:%M:%S}"
-        goes_on = f", going on at step {word.step + 1:,} of {word.n_steps:,}" if word.step else ""
-        self.progress.say(f"{family}: {counted(word.n_epochs, 'epoch')} {when}{goes_on}.")
-
-    def tell(self, word: Word, family: str) -> None:
-        """Say how far it is."""
+    def tell(self, word: Word, family: str, *, is_long: bool) -> None:
+        """Say how far it is; of a long training, and of one that goes on, in sentences as well."""
         self.progress.step(f"{family}: {self._now(word)}", word.step, word.n_steps)
-        epoch, moment = self._said.get(word.number, (0, 0.0))
-        if word.epoch > epoch and (time.monotonic() - moment > QUIET_S or word.step == word.n_steps):
-            self._said[word.number] = (word.epoch, time.monotonic())
+        moment = time.monotonic()
+        if word.number not in self._said:
+            self._said[word.number] = (word.epoch, moment)
+            if is_long or word.step:
+                self.progress.say(_plan(word, family))
+        epoch, before = self._said[word.number]
+        if is_long and word.epoch > epoch and (moment - before > QUIET_S or word.step == word.n_steps):
+            self._said[word.number] = (word.epoch, moment)
             self.progress.say(f"{family}: {self._now(word)}.")
 
     def _now(self, word: Word) -> str:
@@ -54,6 +49,14 @@ class Teller:
         return f"{', '.join(told)}, {_span(word.eta_s)} left"
 
 
+def _plan(word: Word, family: str) -> str:
+    """Say how long it will learn."""
+    ends = datetime.now(UTC).astimezone() + timedelta(seconds=word.eta_s)
+    goes_on = f", going on at step {word.step + 1:,} of {word.n_steps:,}" if word.step else ""
+    epochs = counted(word.n_epochs, "epoch", "epochs")
+    return f"{family}: {epochs} in about {_span(word.eta_s)}, ends at {ends:%H:%M:%S}{goes_on}."
+
+
 def sentence_of(candidate: Candidate, metric: str, *, by_rungs: bool = False) -> str:
     """Say how a step of a candidate went."""
     head = f"Trial {candidate.number}, {candidate.family}"
@@ -63,7 +66,7 @@ def sentence_of(candidate: Candidate, metric: str, *, by_rungs: bool = False) ->
     told = "–" if mean is None else measure.figure(mean)
     how = "" if candidate.is_whole else " learned from a part of the rows" if by_rungs else " on the first fold"
     if candidate.course is not None:
-        how += f" after {counted(len(candidate.course.epochs), 'epoch')}"
+        how += f" after {counted(len(candidate.course.epochs), 'epoch', 'epochs')}"
     return f"{head}: {metric} {told}{how}, {candidate.seconds:.1f} s."
 
 
