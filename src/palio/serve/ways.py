@@ -40,7 +40,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 _PREDICT = Way(route="predict", read=rows.read, misfit=422)
 _EXPLAIN = Way(route="predict", read=rows.explain, misfit=422, is_slow=True)
 _INVOCATIONS = Way(route="invocations", read=invocations.read, refused=invocations.refuse)
-_YES, _NO = frozenset("1 true t yes y on".split()), frozenset("0 false f no n off".split())
+_YES, _NO = frozenset(("1", "true", "t", "yes", "y", "on")), frozenset(("0", "false", "f", "no", "n", "off"))
 
 
 def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
