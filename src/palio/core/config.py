@@ -49,6 +49,7 @@ class DataTable(_Table, frozen=True, kw_only=True):
     time: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     images: str = ""
+    classes: tuple[str, ...] = ()
     separator: str = "auto"
     header: Literal["auto", "yes", "no"] = "auto"
     encoding: str = "auto"
@@ -128,6 +129,7 @@ class ServeTable(_Table, frozen=True, kw_only=True):
     max_held_mb: Annotated[float, msgspec.Meta(gt=0)] = 256.0
     max_connections: Annotated[int, msgspec.Meta(ge=0)] = 0
     head_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    origins: tuple[str, ...] = ()
     admin_host: str = "127.0.0.1"
     admin_port: int = 0
     trust: tuple[str, ...] = ()

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from palio.core import config as settings
 from palio.core.errors import InputError, NotFoundError, need
 from palio.core.serving import Policy
@@ -128,8 +130,8 @@ def _app(config: Config, provider: Provider, *, model: str, log: Path | None, qu
     caps = serve.Caps(max_body_bytes=int(table.max_body_mb * 2**20), max_rows=table.max_rows)
     journal = feedback = None
     if log is not None and config.log.durability != "off":
-        journal = serve.Journal(log, model, config.log)
         salt = config.log.salt or store.salt_of(log)
+        journal = serve.Journal(log, model, msgspec.structs.replace(config.log, salt=salt))
         redaction = store.Redaction(empty=config.log.redact, hashed=config.log.hash, salt=salt)
         feedback = store.FeedbackLog(log, model, redaction=redaction)
     app: App = serve.create_app(
@@ -140,6 +142,7 @@ def _app(config: Config, provider: Provider, *, model: str, log: Path | None, qu
         journal=journal,
         feedback=feedback,
         grpc=_grpc(config, caps.max_body_bytes),
+        origins=serve.Origins(table.origins) if table.origins else None,
     )
     return app
 

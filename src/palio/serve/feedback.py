@@ -19,6 +19,7 @@ from palio.core.errors import ContractError, PalioError
 from palio.core.records import Column, Manifest, Task
 from palio.core.serving import Feedback
 from palio.measure import questions
+from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.wire import Caps, Reply, WireError
 from palio.store import FeedbackLog
 
@@ -172,7 +173,7 @@ def _json(body: bytes) -> Sequence[Mapping[str, Any]]:
         what = str(error)
         raise WireError(400, f"the feedback is not of the right form: {what[0].lower()}{what[1:]}"[:300]) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise WireError(400, 'the body is not JSON; send {"feedback": [{"prediction_id": …, "label": …}]}') from None
+        raise not_json(body, 'send {"feedback": [{"prediction_id": …, "label": …}]}') from None
     return [msgspec.structs.asdict(one) for one in given]
 
 

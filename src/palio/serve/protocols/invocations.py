@@ -19,6 +19,7 @@ from palio.core.cells import MISSING
 from palio.core.errors import ContractError
 from palio.serve.protocols import invocations_files as files
 from palio.serve.protocols.datatypes import Array
+from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.rows import by_row, keys_of
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
@@ -116,7 +117,7 @@ def _parse(body: bytes) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         if b"NaN" in body:
             return _parse_loosely(body)
-        raise WireError(400, "the body is not JSON") from None
+        raise not_json(body) from None
 
 
 def _parse_loosely(body: bytes) -> Any:
@@ -126,7 +127,7 @@ def _parse_loosely(body: bytes) -> Any:
     except RecursionError:
         raise WireError(400, "the JSON is nested too deeply") from None
     except (ValueError, OverflowError, msgspec.MsgspecError):  # of which errors of JSON and Unicode are kinds
-        raise WireError(400, "the body is not JSON") from None
+        raise not_json(body.replace(b"NaN", b"null")) from None
 
 
 def _missing(word: str) -> None:

@@ -15,6 +15,7 @@ from palio.core.cells import label
 from palio.core.errors import ContractError
 from palio.serve.protocols import picture_bodies
 from palio.serve.protocols.datatypes import Array
+from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def parse_records(body: bytes, caps: Caps, *, lists: bool = False) -> list[Any]:
     except RecursionError:
         raise WireError(400, "the JSON is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise WireError(400, 'the body is not JSON; send {"records": [{"column": value, …}, …]}') from None
+        raise not_json(body, 'send {"records": [{"column": value, …}, …]}') from None
     if isinstance(value, dict) and "records" in value:
         if len(value) > 1:
             raise WireError(400, "beside `records` nothing else is allowed")

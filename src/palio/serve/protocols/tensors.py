@@ -14,6 +14,7 @@ import msgspec
 
 from palio.core.errors import ContractError
 from palio.serve.protocols.datatypes import DTYPES, Array
+from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import Fed
 from palio.serve.protocols.quick import CallOf, TensorWanted
@@ -122,7 +123,7 @@ def parse(request: Request) -> tuple[InferRequest, memoryview]:
     except msgspec.ValidationError as error:
         raise WireError(400, f"the request is not of the protocol's form: {_lower(str(error))}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise WireError(400, "the body is not JSON") from None
+        raise not_json(view[:cut]) from None
 
 
 def feeds_of(call: InferRequest, rest: memoryview, served: Served) -> tuple[dict[str, Array], list[tuple[int, str]]]:
