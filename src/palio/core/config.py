@@ -86,6 +86,9 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     imbalance: Literal["none", "balanced"] = "none"
     threshold: str = "auto"
     backbone: str = ""
+    imported: str = ""
+    imported_decode: Literal["auto", "yolox-grid", "yolo", "detr", "boxes-scores-classes"] = "auto"
+    imported_classes: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from palio.model.graph.boxes import BEFORE, FLOOR, IOU, TOP
+from palio.model.graph.boxes import BEFORE, FLOOR, IOU, MOST_BOXES
 from palio.model.graph.builder import GraphBuilder
 
 ROUNDS = 24
@@ -21,7 +21,7 @@ def emit_suppressed(
     n_classes: int,
     iou: float = IOU,
     before: int = BEFORE,
-    top: int = TOP,
+    top: int = MOST_BOXES,
     floor: float = FLOOR,
 ) -> str:
     """Keep the surest of boxes that overlap; return what is left, float32 (n, k, 6): corners, score, class.
@@ -71,6 +71,13 @@ def emit_suppressed(
     chosen = builder.node("Where", is_there, chosen, _floats(builder, 0.0))  # a box that is no number is none
     corner, kind = (builder.node("Slice", chosen, *_slice(builder, low, high)) for low, high in ((0, 4), (4, 5)))
     return builder.node("Concat", corner, tall, kind, axis=2)
+
+
+def emit_nothing(builder: GraphBuilder) -> str:
+    """Say of every picture that nothing is in it, float32 (n, 1, 6)."""
+    ones = builder.cast(builder.ones(), "float")
+    zeros = builder.node("Mul", builder.node("Unsqueeze", ones, _ints(builder, [2])), _floats(builder, 0.0))
+    return builder.node("Concat", *[zeros] * 6, axis=2)
 
 
 def _longer(builder: GraphBuilder, tensor: str, n: int) -> str:

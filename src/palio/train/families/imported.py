@@ -45,7 +45,7 @@ class Imported(FixedSettings):
     """Path of the ONNX file; empty: there is nothing to compete with."""
     decode: str = "auto"
     """One of `DECODINGS`."""
-    classes: tuple[str, ...] = ()
+    knows: tuple[str, ...] = ()
     """Names of its classes in its own order; empty: what the file says, or what labelled pictures show."""
 
     name = "imported"
@@ -53,6 +53,12 @@ class Imported(FixedSettings):
     modalities: tuple[Modality, ...] = ("image",)
     needs: tuple[str, ...] = ("image",)
     n_settings = 0
+
+    def suits(self) -> tuple[str, str] | None:
+        """Say why it has nothing to compete with, and what helps; None if it has."""
+        if not self.imported:
+            return "no file is named", "set [train] imported to the path of an ONNX file"
+        return None
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: some pictures are read in some ways."""
@@ -88,7 +94,7 @@ class Imported(FixedSettings):
             reading = _reading_of(params["read"])
         else:
             need_boxes(examples, self.name)
-            wanted = Wanted(decode=self.decode, names=self.classes)
+            wanted = Wanted(decode=self.decode, names=self.knows)
             reading, notes = choose(foreign, examples, column, wanted, threads=n_threads(), deadline=deadline)
         runner = foreign.runner(n_threads())
         how, ids = reading.how, reading.ids
