@@ -122,7 +122,8 @@ class PictureScorer:
         if problem:
             return problem
         try:
-            return _Seen({reader.reading: reader.picture(file) for reader in self._readers})
+            seen = {reader.reading: reader.picture(file) for reader in self._readers}
+            return _Seen(seen, self._readers[0].sides(file) if self._bundle.graph.finds_boxes else None)
         except InputError as error:
             return error.message.partition(f"`{self.picture.name}`: ")[2] or error.message
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from palio.model.cells.rows import RecordReader as RecordReader
     from palio.model.cells.stress import stress_feeds as stress_feeds
     from palio.model.graph.answers import answers_of as answers_of
+    from palio.model.graph.boxes import IOU as IOU
     from palio.model.graph.boxes import brought_back as brought_back
     from palio.model.graph.boxes import cells_of as cells_of
     from palio.model.graph.boxes import suppressed as suppressed
@@ -123,7 +124,7 @@ else:
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
             "graph.answers": "answers_of",
-            "graph.boxes": "brought_back cells_of suppressed",
+            "graph.boxes": "IOU brought_back cells_of suppressed",
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",

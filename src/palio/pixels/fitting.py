@@ -97,9 +97,9 @@ def part(pixels: NDArray[np.uint8], box: tuple[float, float, float, float], *, t
 
 
 def _within(width: int, height: int, size: int) -> tuple[int, int]:
-    """Return the sides of a picture of which the longer one is `size`."""
+    """Return the sides of a picture of which the longer one is `size`; whole pixels alone count, as detectors have it."""
     longest = max(width, height)
-    return max(1, round(width * size / longest)), max(1, round(height * size / longest))
+    return max(1, width * size // longest), max(1, height * size // longest)
 
 
 def _around(width: int, height: int, size: int, short: int) -> tuple[int, int]:

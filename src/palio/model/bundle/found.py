@@ -18,7 +18,7 @@ TWIN = 0.3
 """Least overlap of boxes of which either may be dropped for the other, if they are equally sure."""
 
 
-def apart(found: Array, expected: Array, *, tolerance: float) -> tuple[float, int]:
+def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[float, int]:
     """Compare what is found in some pictures.
 
     A box that only one of the two has is a difference, unless chance decides between it and another: a twin that is as

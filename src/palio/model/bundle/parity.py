@@ -11,7 +11,7 @@ import numpy.typing as npt
 from palio.core.errors import InputError
 from palio.core.records import Parity, Precision
 from palio.measure import as_texts
-from palio.model.bundle.found import apart
+from palio.model.bundle.found import boxes_apart
 from palio.model.graph.session import Feeds, Graph, Outputs
 
 TOLERANCE = 1e-9
@@ -68,7 +68,7 @@ def compare_outputs(
     if (outputs.probabilities is None) != (reference.probabilities is None):
         raise InputError("parity: only one of the two has probabilities", hint="compare answers to the same task")
     if reference.are_boxes:
-        largest, n_label_diffs = apart(outputs.prediction, reference.prediction, tolerance=tolerance)
+        largest, n_label_diffs = boxes_apart(outputs.prediction, reference.prediction, tolerance=tolerance)
     elif outputs.probabilities is not None and reference.probabilities is not None:
         largest = _largest(outputs.probabilities - reference.probabilities)
         differs = as_texts(outputs.prediction) != as_texts(reference.prediction)
