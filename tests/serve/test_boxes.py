@@ -67,8 +67,9 @@ def test_every_wire_tells_the_same(wire: Wire) -> None:
     expected = told["predictions"][0]["prediction"]
     status, _, body = wire("POST", "/predict", LIGHT, {"content-type": "image/jpeg"})
     assert json.loads(body)["predictions"][0]["prediction"] == expected
-    status, told = wire.json("POST", "/invocations", {"dataframe_records": [{"photo": as_text(LIGHT)}]})
-    assert (status, told) == (200, {"predictions": [expected]})
+    body = json.dumps({"dataframe_records": [{"photo": as_text(LIGHT)}]}).encode()
+    status, _, body = wire("POST", "/invocations", body, {"content-type": "application/json"})
+    assert (status, json.loads(body)) == (200, {"predictions": [expected]})
     tensor = {"name": "photo", "datatype": "BYTES", "shape": [1, 1], "data": [as_text(LIGHT)]}
     status, told = wire.json("POST", INFER, {"inputs": [tensor]})
     assert status == 200
@@ -97,7 +98,10 @@ def test_the_document_describes_boxes(wire: Wire) -> None:
 
 def test_the_log_keeps_all_and_truths_are_boxes_too(tmp_path: Path) -> None:
     provider: Any = Switch({1: boxes_bundle()})
-    journal, truths = Journal(tmp_path, "bank", LogTable(durability="fsync")), store.FeedbackLog(tmp_path, "bank")
+    journal, truths = (
+        Journal(tmp_path, "bank", LogTable(durability="fsync")),
+        store.FeedbackLog(tmp_path, "bank", redaction=store.Redaction()),
+    )
     with serve.background(serve.create_app(provider, journal=journal, feedback=truths)) as url:
         wire = Wire(url)
         told = wire.json("POST", "/predict", sent(LIGHT, DIM))[1]["predictions"]
