@@ -63,12 +63,12 @@ class Table:
         return self
 
     def write(self, frame: pl.DataFrame, pictures: Sequence[bytes] = ()) -> None:  # noqa: ARG002 — it holds none
+        """Put the boxes of some pictures behind the rest."""
         found = list(_found(frame, self._threshold))
         rows = self._output.suffix in _ROWS_OF_BOXES
         self._frames.write(data.box_rows(found) if rows else _a_picture_each(found))
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """Put the boxes of some pictures behind the rest."""
         self._frames.__exit__(kind, *rest)
 
 
@@ -86,10 +86,10 @@ class Document:
         return self
 
     def write(self, frame: pl.DataFrame, pictures: Sequence[bytes] = ()) -> None:  # noqa: ARG002 — it holds none
+        """Keep what is found until all is known."""
         self._found += _found(frame, self._threshold)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Keep what is found until all is known."""
         if kind is not None:
             return
         partial = self._output.with_name(f".{self._output.name}.partial")
