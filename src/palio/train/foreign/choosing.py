@@ -74,9 +74,7 @@ def choose(
     orders = ORDERS if wanted.order == "auto" else (wanted.order,)
     scales = tuple(SCALES) if wanted.scale == "auto" else (wanted.scale,)
     fits = FITS if wanted.fit == "auto" else (wanted.fit,)
-    found = [
-        one for order, scale in product(orders, scales) for one in trial.readings(first, fits[0], order, scale)
-    ]
+    found = [one for order, scale in product(orders, scales) for one in trial.readings(first, fits[0], order, scale)]
     if not found:
         raise InputError(
             f"{foreign.name}: its outputs are none that are known: {trial.told}",
@@ -192,9 +190,7 @@ class _Trial:
             return tuple(names.index(label) for label in labels)
         means = self._evidence(how, outputs, rows, fit)
         seen = tuple(int(one.argmax()) if one.max(initial=0.0) >= KNOWN else -1 for one in means)
-        return tuple(
-            names.index(label) if label in names else place for label, place in zip(labels, seen, strict=True)
-        )
+        return tuple(names.index(label) if label in names else place for label, place in zip(labels, seen, strict=True))
 
     def _evidence(self, how: Decoding, outputs: dict[str, Array], rows: Array, fit: str) -> Array:
         """Return how sure the detector is of each of its classes at the boxes of each of ours, (n_ours, n_theirs)."""
@@ -230,4 +226,6 @@ def _joined(parts: list[Any]) -> Array:
     if len({one.shape[1:] for one in parts}) == 1:
         return np.concatenate(parts)
     most = max(one.shape[1] for one in parts)
-    return np.concatenate([np.pad(one, [(0, 0), (0, most - one.shape[1])] + [(0, 0)] * (one.ndim - 2)) for one in parts])
+    return np.concatenate(
+        [np.pad(one, [(0, 0), (0, most - one.shape[1])] + [(0, 0)] * (one.ndim - 2)) for one in parts]
+    )
