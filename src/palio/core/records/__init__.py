@@ -40,7 +40,7 @@ from palio.core.records.evaluation import (
     Slice,
     WorstRow,
 )
-from palio.core.records.looking import Cue, Gallery, Place, Seen, Sheet, Sight, Strain, Transplant
+from palio.core.records.looking import Cue, Drawn, Gallery, Place, Seen, Sheet, Sight, Strain, Transplant
 from palio.core.records.model import (
     Cost,
     Fit,
@@ -92,6 +92,7 @@ __all__ = [
     "Decision",
     "Deployment",
     "Description",
+    "Drawn",
     "Epoch",
     "Evaluation",
     "Event",
