@@ -127,7 +127,9 @@ def _app(config: Config, provider: Provider, *, model: str, log: Path | None, qu
     serve, table = _serve(), config.serve
     from palio import store
 
-    caps = serve.Caps(max_body_bytes=int(table.max_body_mb * 2**20), max_rows=table.max_rows)
+    caps = serve.Caps(
+        max_body_bytes=int(table.max_body_mb * 2**20), max_rows=table.max_rows, absent_columns=table.absent_columns
+    )
     journal = feedback = None
     if log is not None and config.log.durability != "off":
         salt = config.log.salt or store.salt_of(log)

@@ -14,6 +14,7 @@ from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.serve.batch_plan import BatchPlan, plan_batching
 from palio.serve.journal_columns import Origin, origin_of
 from palio.serve.pictures import Sight
+from palio.serve.protocols.absent import Expected
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import ColumnPlan, InputPlan
@@ -84,6 +85,8 @@ class Served:
     """Makes, once, what tells how an answer came about; None for a graph from elsewhere, and one of pictures."""
     sight: Sight | None = None
     """Sees the pictures of its requests, beside the event loop, before rows are put together; None: there are none."""
+    expected: Expected | None = None
+    """The columns of its rows; None for a graph from elsewhere, which takes no row without one of its inputs."""
     tally: Tally = field(default_factory=Tally)
 
 
@@ -126,6 +129,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         classes=classes,
         explainer=None if sight else cache(partial(_explainer, bundle)),
         sight=sight,
+        expected=Expected(manifest.schema),
     )
 
 
