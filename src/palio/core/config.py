@@ -49,6 +49,7 @@ class DataTable(_Table, frozen=True, kw_only=True):
     time: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     images: str = ""
+    classes: tuple[str, ...] = ()
     separator: str = "auto"
     header: Literal["auto", "yes", "no"] = "auto"
     encoding: str = "auto"

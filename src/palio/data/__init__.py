@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from palio.data.snapshot import ingest as ingest
     from palio.data.snapshot import read as read
     from palio.data.snapshot import target_array as target_array
+    from palio.data.source import Pictured as Pictured
     from palio.data.source import Source as Source
     from palio.data.source import SourceOptions as SourceOptions
     from palio.data.source import stated as stated
@@ -57,7 +58,7 @@ else:
             "row_ids": "RowIds",
             "schema_file": "read_schema write_schema",
             "snapshot": "batches frames ingest read target_array",
-            "source": "Source SourceOptions stated",
+            "source": "Pictured Source SourceOptions stated",
             "stored": "StoredRows holds known_ids obstacle",
             "table": "EXCLUDED",
             "task": "infer_task",

@@ -32,8 +32,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class _Seen:
     """A picture whose pixels are known, as each reading of the graph wants them."""
 
-    def __init__(self, pixels: dict[PictureReading, Array]) -> None:
-        self._pixels = pixels
+    def __init__(self, pixels: dict[PictureReading, Array], sides: tuple[int, int] | None) -> None:
+        self._pixels, self.sides = pixels, sides
 
     def fitted(self, reading: PictureReading) -> Array | None:
         return self._pixels.get(reading)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from palio.core.doors import door
 
 if TYPE_CHECKING:
+    from palio.measure import boxes as boxes
     from palio.measure import questions as questions
     from palio.measure.bins import N_CATEGORIES as N_CATEGORIES
     from palio.measure.bins import add_counts as add_counts
@@ -71,7 +72,7 @@ else:
     __getattr__, __dir__, __all__ = door(
         __name__,
         {
-            "": "questions",
+            "": "boxes questions",
             "bins": "N_CATEGORIES add_counts bins_of count count_rows log_column thin_rows",
             "coarse_bins": "CoarseBins fold",
             "curves": "confusion pr_curve roc_curve",

@@ -30,7 +30,11 @@ class Store:
     Threads may share one store; processes open their own.
     """
 
-    def __init__(self, database: Database, blobs: Blobs, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, *, clock: Clock = utc_now, unfinished: Path | None = None
+    ) -> None:
+        self.unfinished = unfinished
+        """Folder of this machine for what is under way and may be thrown away."""
         self.database = database
         self.blobs = blobs
         self.ledger = Ledger(database, clock)
@@ -118,7 +122,7 @@ def open_store(folder: Path, *, url: str = "", blobs: str = "", clock: Clock = u
     database = _open_database(layout, url)
     try:
         foundation.lay(database, _lock(layout, database))
-        return Store(database, open_blobs(blobs, layout.blobs), clock=clock)
+        return Store(database, open_blobs(blobs, layout.blobs), clock=clock, unfinished=layout.unfinished)
     except BaseException:
         database.close()
         raise

@@ -46,6 +46,11 @@ class Layout:
         return self.root / "pictures.db"
 
     @property
+    def unfinished(self) -> Path:
+        """States of long fits that are under way on this machine; they may be thrown away."""
+        return self.root / "unfinished"
+
+    @property
     def blobs(self) -> Path:
         """The content-addressed files."""
         return self.root / "blobs"

@@ -33,10 +33,12 @@ from palio.train.engine.local import LocalEngine
 from palio.train.entrants import entrants_of, unread_beside
 from palio.train.family import Family, calm_threads
 from palio.train.field import Field
+from palio.train.heats import Heats
 from palio.train.how import PLAINLY, How
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
 from palio.train.terms import Terms
+from palio.train.work import is_taught
 
 if TYPE_CHECKING:
     from palio.store import Store
@@ -123,7 +125,7 @@ def search(
     entrants = entrants_of(families, task, snapshot.schema, how.backbone)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
-    cut = cut_rows(store, snapshot, parts, task, how, budget_s=None if trials else budget_s)
+    cut = cut_rows(store, snapshot, parts, task, how, budget_s=None if trials else budget_s, families=entrants)
     terms = _terms(snapshot, parts, task, seed, entrants, cut, how)
     limits = Limits(latency_ms_p99, size_mb, prefer)
     what = {"budget_s": 0.0 if trials else budget_s, "trials": trials, "limits": limits.facts()}
@@ -274,9 +276,11 @@ def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
 
 def _race(
     entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int, store: Store, snapshot: Snapshot
-) -> tuple[Race, tuple[str, ...]]:
+) -> tuple[Race | Heats, tuple[str, ...]]:
     """Return the order of steps, and the searches that settings are taken from."""
     shape = cut.lesson.take("learn 0").shape
+    if not trials and cut.n_blocks > 1 and not cut.rungs and any(map(is_taught, entrants)):
+        return Heats(entrants, shape, terms), ()
     families = {family.name: family for family in entrants}
     known = earlier.settings(store, snapshot, task=terms.task, families=families, shape=shape, sign=terms.sign)
     race = Race(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +16,11 @@ from palio.core.errors import PalioError
 from palio.core.records import Parity, Task
 from palio.train.family import Array, Examples, Family, Fitted, OutOfTime, graph_of
 from palio.train.lessons import Lesson
-from palio.train.orders import Order, Outcome
+from palio.train.orders import Order, Outcome, Word
 from palio.train.pace import Pace
+
+if TYPE_CHECKING:
+    from palio.train.deep.plan import Teaching
 
 COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
@@ -32,9 +36,20 @@ MAX_SEEN_ROWS = 2_000
 """Rows that the score on what was learned is computed on, at most."""
 
 
-def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outcome:
-    """Do what an order says; whatever goes wrong in a family is told in the outcome."""
-    if order.limit_s is not None:
+def carry_out(
+    order: Order, family: Family, lesson: Lesson, pace: Pace, *, tell: Callable[[Word], None] | None = None
+) -> Outcome:
+    """Do what an order says; whatever goes wrong in a family is told in the outcome.
+
+    Args:
+        order: What to do.
+        family: Who does it.
+        lesson: The rows.
+        pace: How fast this machine fits.
+        tell: Is told how far a network is.
+    """
+    family = _followed(family, order, tell)
+    if order.limit_s is not None and order.kind != "long":
         pace.warm_up(family, lesson)
     started, cpu = time.perf_counter(), time.process_time()
     deadline = None if order.limit_s is None else time.monotonic() + order.limit_s
@@ -53,22 +68,51 @@ def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outco
     return replace(done, seconds=time.perf_counter() - started, cpu_s=time.process_time() - cpu)
 
 
+def _followed(family: Family, order: Order, tell: Callable[[Word], None] | None) -> Family:
+    """Let a network be followed while it learns, and its state be kept; other families have none."""
+    if not is_taught(family):
+        return family
+    from palio.train.deep.plan import Progress, Teaching
+
+    def say(progress: Progress) -> None:
+        told = {name: one for name, one in vars(progress).items() if name not in ("rate", "seconds")}
+        if tell is not None:
+            tell(Word(number=order.number, **told))
+
+    followed: Family = family.under(Teaching(Path(order.keep) if order.keep else None, say, order.kind == "heat"))  # type: ignore[attr-defined]
+    return followed
+
+
+def _of_fold(teaching: Teaching, fold: int) -> Teaching:
+    """Let each fold's network keep its state in a place of its own."""
+    return replace(teaching, keep=None if teaching.keep is None else teaching.keep / f"fold-{fold}")
+
+
+def is_taught(family: Family) -> bool:
+    """Tell whether a family is a network that plans its epochs by the time there is."""
+    return hasattr(family, "under")
+
+
 def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline: float | None) -> Outcome:
     params = order.params
-    if order.limit_s is not None:
+    is_watched = bool(family.rounds) and order.rows == "learn"
+    is_planned = is_watched and is_taught(family)
+    if order.limit_s is not None and not is_planned:
         first = lesson.take(f"{order.rows} {order.folds[0]}")
         params = pace.fit_into(family, params, first, order.limit_s / len(order.folds), seed=order.seed)
     found: list[Fitted] = []
     was_cut = False
-    is_watched = bool(family.rounds) and order.rows == "learn"
     for place, fold in enumerate(order.folds):
         learned, scored = lesson.take(f"{order.rows} {fold}"), lesson.take(f"score {fold}")
         started = time.perf_counter()
         by = None if deadline is None else _share_of(deadline, len(order.folds) - place)
+        own = family.under(_of_fold(family.teaching, fold)) if is_taught(family) else family  # type: ignore[attr-defined]
         found.append(
-            family.fit(learned, params=params, seed=order.seed, deadline=by, watch=scored if is_watched else None)
+            own.fit(learned, params=params, seed=order.seed, deadline=by, watch=scored if is_watched else None)
         )
         was_cut |= bool(family.rounds) and by is not None and time.monotonic() >= by
+        if is_planned and by is not None:  # later folds learn as long
+            params = params | found[-1].settled  # type: ignore[attr-defined]
         pace.learn(family, family.seconds(learned.shape, params), time.perf_counter() - started)
     curves = tuple(np.asarray(one.curve) for one in found if one.curve is not None)
     if order.lengths and curves:
@@ -116,6 +160,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         cost=cost,
         parity=parity,
         seen=seen,
+        course=getattr(found[-1], "course", None),
     )
 
 

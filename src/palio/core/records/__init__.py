@@ -7,6 +7,7 @@ the SHA-256 of its content, so equal content means equal id. Optional fields are
 from __future__ import annotations
 
 from palio.core.records.base import ColumnType, Modality, OnViolation, Part, Record, TaskKind
+from palio.core.records.boxes import Box
 from palio.core.records.cut import Parts, Stratum
 from palio.core.records.data import (
     MANY,
@@ -52,7 +53,9 @@ from palio.core.records.model import (
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
 from palio.core.records.search import (
     Calibration,
+    Course,
     Criteria,
+    Epoch,
     Gain,
     Layer,
     LearningCurve,
@@ -66,6 +69,7 @@ from palio.core.records.search import (
 
 __all__ = [
     "MANY",
+    "Box",
     "Calibration",
     "CalibrationBin",
     "Check",
@@ -77,12 +81,14 @@ __all__ = [
     "ColumnType",
     "Comparison",
     "Cost",
+    "Course",
     "Criteria",
     "Cue",
     "Curve",
     "Decision",
     "Deployment",
     "Description",
+    "Epoch",
     "Evaluation",
     "Event",
     "Fit",

@@ -33,16 +33,29 @@ class Fitted(Protocol):
         """Return its pixels as a reading wants them, uint8 of shape (size, size, 3); None if they are not there."""
 
 
+@runtime_checkable
+class Sided(Protocol):
+    """A picture of which the sides are known."""
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Width and height as it is shown, in pixels; None: its file says."""
+
+
 class PictureReader:
     """Reads the pictures of one column. Safe to share between threads.
 
     A cell is the bytes of a file, the same in base64 (also as a `data:` URL), a `Kept` or a `Fitted` one.
+
+    Args:
+        reading: How.
+        is_placed: Whether the graph says what is where: who shows it pixels should know the sides of the picture, too.
     """
 
     at_once = VALUES_AT_ONCE
 
-    def __init__(self, reading: PictureReading) -> None:
-        self.reading = reading
+    def __init__(self, reading: PictureReading, *, is_placed: bool = False) -> None:
+        self.reading, self.is_placed = reading, is_placed
         self.limits = pixels.Limits(max_pixels=reading.max_pixels, max_bytes=reading.max_bytes)
 
     def prepared(self, cells: Sequence[Any]) -> Sequence[Any]:
@@ -64,6 +77,34 @@ class PictureReader:
         for row, cell in enumerate(cells):
             found[row] = self.picture(cell, row)
         return {f"{self.reading.tensor}.pixels": found}
+
+    def places(self, cells: Sequence[Any]) -> Array:
+        """Say where pictures lie in what the graph takes, shape (n, 6) float64.
+
+        What they were multiplied by across and down, what was cut off at the left and top, and their own width and
+        height; pixels as the graph takes them lie where they are.
+
+        Raises:
+            InputError: a cell is no picture that may be read.
+        """
+        reading, found = self.reading, np.ones((len(cells), 6))
+        for row, cell in enumerate(cells):
+            sides = self.sides(cell)
+            if sides is None:
+                found[row] = (1, 1, 0, 0, reading.size, reading.size)
+                continue
+            place = pixels.place_of(*sides, size=reading.size, short=reading.short, fit=reading.fit)
+            found[row] = (place.across, place.down, place.left, place.top, *sides)
+        return found
+
+    def sides(self, cell: Any) -> tuple[int, int] | None:
+        """Return width and height of a picture as it is shown; None of pixels as the graph takes them."""
+        if isinstance(cell, np.ndarray):
+            return None
+        if isinstance(cell, Sided) and cell.sides is not None:
+            return cell.sides
+        found = pixels.look(bytes_of(cell), self.limits)
+        return found.width, found.height
 
     def picture(self, cell: Any, row: int = 0) -> Array:
         """Return the pixels of one picture, uint8 of shape (size, size, 3)."""
