@@ -78,9 +78,7 @@ class Journal:
         self._buffer_rows = options.buffer_rows
         self._salt = options.salt
         self._redaction: store.Redaction | None = None
-        self._log = store.PredictionLog(
-            folder, segment_bytes=int(options.segment_mb * 2**20), is_strict=self._waits
-        )
+        self._log = store.PredictionLog(folder, segment_bytes=int(options.segment_mb * 2**20), is_strict=self._waits)
         self._describer = Describer(burst_s=WAITED_BURST_S if self._waits else BURST_S)
         self._recorders: dict[tuple[int, str], tuple[Origin | None, Recorder]] = {}
         self._buffer: deque[Entry] = deque()

@@ -102,7 +102,11 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
     manifest = bundle.manifest
     features = list(zip(manifest.inputs, manifest.schema.features, strict=True))
     plans = [ColumnPlan(spec, column) for spec, column in features if column.type != "image"]
-    sight = Sight(bundle.graph.readings, manifest, is_placed=bundle.graph.finds_boxes) if len(plans) < len(features) else None
+    sight = (
+        Sight(bundle.graph.readings, manifest, is_placed=bundle.graph.finds_boxes)
+        if len(plans) < len(features)
+        else None
+    )
     pictures = {} if sight is None else {name: PicturePlan(name, sight) for name in sight.inputs}
     outputs = {spec.name: spec for spec in manifest.outputs}
     batching, seen_s = _warm_up(bundle, sight)

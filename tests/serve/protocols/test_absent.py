@@ -117,9 +117,7 @@ def test_a_row_of_nothing_is_refused_even_where_much_is_answered(
     assert ask(wire, INFER, {"inputs": []})[0] == 400
 
 
-def test_the_document_asks_for_what_is_required(
-    strict: str, open_handed: str, connect: Callable[[str], Wire]
-) -> None:
+def test_the_document_asks_for_what_is_required(strict: str, open_handed: str, connect: Callable[[str], Wire]) -> None:
     def required(url: str) -> set[str]:
         document = connect(url).json("GET", "/openapi.json")[1]
         return set(document["components"]["schemas"]["Record"]["required"])
