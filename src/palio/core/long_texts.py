@@ -1,4 +1,4 @@
-"""Keep long texts out of the prediction log: their beginning stands for them, with their length and digest behind it."""
+"""Keep long texts out of the prediction log: their beginning stands for them, with length and digest behind it."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ def project_app(*, worker: int, folder: str, flags: dict[str, Any]) -> Iterator[
         if opened.is_read_only and keeps_log and not config.log.dir:
             raise UnavailableError(
                 f"{layout.root}: it can only be read here, so the prediction log cannot be kept in it",
-                hint='name another folder with --log, keep none ([log] durability = "off"), or serve an exported bundle '
-                "with --bundle",
+                hint='name another folder with --log, keep none ([log] durability = "off"), or serve an exported '
+                "bundle with --bundle",
             )
         quotas = _quotas(config, log if opened.is_read_only else layout.root, keeps_log or not opened.is_read_only)
         app = _app(config, provider, model=name, log=log, quotas=quotas)

@@ -77,7 +77,8 @@ def text_statistics(texts: Array, vocabulary: Array) -> dict[str, Array]:
     Returns:
         Name of the statistic → shape (n_rows,) float64, NaN where the text is missing. `digits`, `uppercase` and
         `punctuation` are shares of the characters, `unseen_tokens` of the tokens (NaN if there are none). Of a text of
-        more than a million characters they tell of its beginning, but `length` of all of it; so do they of one that the log has cut.
+        more than a million characters, or of one that the log has cut, they tell of its beginning, but `length` of all
+        of it.
 
     Example:
         >>> found = text_statistics(np.array(["Good day, 12!"], object), np.empty(0, "<u4"))
