@@ -350,7 +350,14 @@ class Journal:
         if len(self._recorders) >= MAX_RECORDERS:
             self._recorders.clear()
         model = origin.model if origin is not None and origin.model else self.model
-        recorder = Recorder(origin, model, variant, redaction=self._redaction, describer=self._describer)
+        recorder = Recorder(
+            origin,
+            model,
+            variant,
+            redaction=self._redaction,
+            max_text=self.options.max_text,
+            describer=self._describer,
+        )
         self._recorders[id(origin), variant] = (origin, recorder)  # keeps the origin, so that its id stays its own
         if origin is not None and origin.inputs:
             self._check_names(origin)

@@ -14,6 +14,7 @@ from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.serve.batch_plan import BatchPlan, plan_batching
 from palio.serve.journal_columns import Origin, origin_of
 from palio.serve.pictures import Sight
+from palio.serve.protocols.absent import Expected
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import ColumnPlan, InputPlan
@@ -87,6 +88,8 @@ class Served:
     """Sees the pictures of its requests, beside the event loop, before rows are put together; None: there are none."""
     saying: Saying | None = None
     """Leaves out of an answer what the model is not sure enough of; None: answers are told as they are."""
+    expected: Expected | None = None
+    """The columns of its rows; None for a graph from elsewhere, which takes no row without one of its inputs."""
     tally: Tally = field(default_factory=Tally)
 
 
@@ -134,6 +137,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         explainer=None if sight else cache(partial(_explainer, bundle)),
         sight=sight,
         saying=saying_of(manifest.task, "prediction"),
+        expected=Expected(manifest.schema),
     )
 
 

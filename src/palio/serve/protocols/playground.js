@@ -186,7 +186,7 @@ function record() {
   const made = {};
   for (const entry of entries) {
     const value = entry.read();
-    if (value !== null) made[entry.field.name] = value;
+    if (value !== null || entry.field.missing_allowed) made[entry.field.name] = value;
   }
   return made;
 }

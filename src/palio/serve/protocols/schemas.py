@@ -29,11 +29,17 @@ _PIXEL = "R0lGODdhAQABAIAAAH9/fwAAACwAAAAAAQABAAACAkQBADs="
 """A picture of one grey pixel, as GIF."""
 
 
-def schemas(manifest: Manifest | None, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Schema:
+def schemas(
+    manifest: Manifest | None,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    *,
+    required: Sequence[str] = (),
+) -> Schema:
     """Describe all that goes in and comes out; without a manifest, as the graph's tensors say."""
     names = [spec.name for spec in inputs]
     return {
-        "Record": _graph_record(inputs) if manifest is None else _record(manifest),
+        "Record": _graph_record(inputs) if manifest is None else _record(manifest, required),
         "RecordList": _record_list(inputs),
         "Records": closed({"records": ref("RecordList")}, "records"),
         "Prediction": _graph_prediction() if manifest is None else _prediction(manifest.task),
@@ -173,11 +179,11 @@ def _record_list(inputs: Sequence[TensorSpec]) -> Schema:
     return {"type": "array", "items": ref("Record"), **ends}
 
 
-def _record(manifest: Manifest) -> Schema:
+def _record(manifest: Manifest, required: Sequence[str]) -> Schema:
     features = manifest.schema.features
     record = closed(
         {column.name: property_of(column) for column in features},
-        *(column.name for column in features if not column.missing_allowed or column.type == "image"),
+        *(c.name for c in features if not c.missing_allowed or c.type == "image" or c.name in required),
     )
     if features:
         record["examples"] = [{column.name: example_of(column) for column in features}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -48,6 +48,8 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
     max_rows: int = 10_000
     read_timeout_s: float = 30.0
     """How long a client may take to send its body."""
+    absent_columns: Literal["refuse", "answer"] = "refuse"
+    """What is done with a row that leaves out a column that training always had; answers tell it."""
 
 
 class WireError(Exception):
