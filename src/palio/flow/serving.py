@@ -140,6 +140,7 @@ def _app(config: Config, provider: Provider, *, model: str, log: Path | None, qu
         journal=journal,
         feedback=feedback,
         grpc=_grpc(config, caps.max_body_bytes),
+        zone=config.log.zone,
     )
     return app
 
