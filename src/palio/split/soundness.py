@@ -153,7 +153,8 @@ def _fits(task: Task, metric: str) -> bool:
 def _why(task: Task, truth: Truth) -> str:
     if not len(truth):
         return "no row has an answer"
-    question, held = measure.questions.of(task), np.unique(truth)
+    question = measure.questions.of(task)
+    held = question.distinct(truth)
     return f"every row is `{question.shown(held[0])}`" if len(held) == 1 else question.lacking
 
 
