@@ -11,6 +11,8 @@ from palio.data.pictures.layout import PART_WORDS
 from palio.data.pictures.table import Finder
 
 _YEAR = re.compile(r"(19|20)\d\d$")
+_BESIDE = ("images", "JPEGImages", "Images", "imgs")
+_MASKS = re.compile(r"mask|segmentation|depth|label|annotation", re.IGNORECASE)
 _WORDS = re.compile(r"[_\-. ]+")
 
 
@@ -38,7 +40,7 @@ class Places:
             origin: What names it.
         """
         path = file.replace("\\", "/")
-        for start in (base, posixpath.join(base, "images"), posixpath.join(posixpath.dirname(base), "images")):
+        for start in (base, *(posixpath.join(top, name) for top in (base, posixpath.dirname(base)) for name in _BESIDE)):
             found = self._by_key.get(posixpath.normpath(posixpath.join(start, path)))
             if found is not None:
                 return found
@@ -47,6 +49,7 @@ class Places:
             return found
         same = self._by_name.get(posixpath.basename(path), [])
         for chosen in (
+            [one for one in same if not _MASKS.search(posixpath.dirname(one.key))],
             [one for one in same if base and one.key.startswith(base + "/")],
             [one for one in same if part_in(one.key) and part_in(one.key) == part_in(origin, names=True)],
         ):
