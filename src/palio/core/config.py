@@ -127,6 +127,7 @@ class ServeTable(_Table, frozen=True, kw_only=True):
     grpc_port: int = 0
     max_body_mb: float = 64.0
     max_rows: int = 10_000
+    absent_columns: Literal["refuse", "answer"] = "refuse"
     workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
     max_in_flight: Annotated[int, msgspec.Meta(ge=0)] = 0
     max_held_mb: Annotated[float, msgspec.Meta(gt=0)] = 256.0
@@ -150,9 +151,11 @@ class LogTable(_Table, frozen=True, kw_only=True):
     hash: tuple[str, ...] = ()
     salt: str = ""
     retention_days: Annotated[int, msgspec.Meta(ge=0)] = 90
+    zone: str = "UTC"
     flush_ms: Annotated[float, msgspec.Meta(ge=1, le=60_000)] = 200.0
     buffer_rows: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     segment_mb: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 64.0
+    max_text: Annotated[int, msgspec.Meta(ge=100)] = 50_000
 
 
 class MonitorTable(_Table, frozen=True, kw_only=True):

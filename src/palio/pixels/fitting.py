@@ -87,7 +87,9 @@ def place_of(width: int, height: int, *, size: int, short: int = 0, fit: str = "
     return Place(wide / width, high / height, (wide - size) // 2, (high - size) // 2)
 
 
-def part(pixels: NDArray[np.uint8], box: tuple[float, float, float, float], *, to: tuple[int, int]) -> NDArray[np.uint8]:
+def part(
+    pixels: NDArray[np.uint8], box: tuple[float, float, float, float], *, to: tuple[int, int]
+) -> NDArray[np.uint8]:
     """Return what lies in a box (left, top, right, bottom) of a decoded picture, resized to so wide and high."""
     with pillow():
         import numpy as np

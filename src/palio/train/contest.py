@@ -184,7 +184,7 @@ def search(
                 drive.run()
                 field = dataclasses.replace(field, in_use=1 if cut.rungs else drive.n_folds)
                 outcome = finals.hold(field, drive.candidates)
-            curve = learning.draw(field, drive.candidates, outcome)
+            curve = learning.draw(field, outcome.candidates, outcome)
         except KeyboardInterrupt:
             progress.say("Interrupted. What is finished is saved: run the same command again to go on from there.")
             raise

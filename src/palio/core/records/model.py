@@ -9,7 +9,7 @@ from palio.core.records.data import Schema, Task
 
 Fit = Literal["crop", "letterbox", "squash"]
 """How a picture of any shape is brought into a square."""
-Precision = Literal["float64", "float32"]
+Precision = Literal["float64", "float32", "float16", "int8"]
 """What a graph computes in: tables in float64, networks in float32."""
 
 

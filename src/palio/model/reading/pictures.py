@@ -39,7 +39,7 @@ class Sided(Protocol):
 
     @property
     def sides(self) -> tuple[int, int] | None:
-        """Width and height as it is shown, in pixels; None: its file says."""
+        """Width and height as it is shown, in pixels; 0 of pixels as the graph takes them; None: its file says."""
 
 
 class PictureReader:
@@ -101,7 +101,7 @@ class PictureReader:
         if isinstance(cell, np.ndarray):
             return None
         if isinstance(cell, Sided) and cell.sides is not None:
-            return cell.sides
+            return cell.sides if all(cell.sides) else None
         found = pixels.look(bytes_of(cell), self.limits)
         return found.width, found.height
 

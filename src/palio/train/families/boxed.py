@@ -65,9 +65,7 @@ class BoxedFitted:
         pixels = f"{builder.reading(self.reading).tensor}.pixels"
         corners, scores, n_places = self.add(builder, pixels)
         n_classes = len(self.task.classes)
-        return model.emit_suppressed(
-            builder, corners, scores, n_places=n_places, n_classes=n_classes, iou=self.iou
-        )
+        return model.emit_suppressed(builder, corners, scores, n_places=n_places, n_classes=n_classes, iou=self.iou)
 
 
 def need_boxes(examples: Examples, family: str) -> None:

@@ -76,9 +76,7 @@ def choose(
     orders = ORDERS if wanted.order == "auto" else (wanted.order,)
     scales = tuple(SCALES) if wanted.scale == "auto" else (wanted.scale,)
     fits = FITS if wanted.fit == "auto" else (wanted.fit,)
-    found = [
-        one for order, scale in product(orders, scales) for one in trial.readings(first, fits[0], order, scale)
-    ]
+    found = [one for order, scale in product(orders, scales) for one in trial.readings(first, fits[0], order, scale)]
     if not found:
         raise InputError(
             f"{foreign.name}: its outputs are none that are known: {trial.told}",
@@ -234,4 +232,6 @@ def _joined(parts: list[Any]) -> Array:
     if len({one.shape[1:] for one in parts}) == 1:
         return np.concatenate(parts)
     most = max(one.shape[1] for one in parts)
-    return np.concatenate([np.pad(one, [(0, 0), (0, most - one.shape[1])] + [(0, 0)] * (one.ndim - 2)) for one in parts])
+    return np.concatenate(
+        [np.pad(one, [(0, 0), (0, most - one.shape[1])] + [(0, 0)] * (one.ndim - 2)) for one in parts]
+    )

@@ -132,9 +132,7 @@ def _pasted(
     return cut[stays | hidden], kinds[stays | hidden]
 
 
-def _finished(
-    square: Array, parts: Sequence[tuple[Array, Array]], rng: np.random.Generator, how: Changes
-) -> Scene:
+def _finished(square: Array, parts: Sequence[tuple[Array, Array]], rng: np.random.Generator, how: Changes) -> Scene:
     corners = np.concatenate([boxes for boxes, _ in parts])
     kinds = np.concatenate([own for _, own in parts])
     if how.mirror and rng.random() < 0.5:
