@@ -30,9 +30,9 @@ class Boxes:
     default_metric = "ap"
     tie_break = "ap50"
     error_metric = "box_mistakes"
-    error_step = (0.01, "mistake fewer in 100 pictures")
+    error_step = (0.01, "mistake avoided in 100 pictures")
     lacking = "nothing is marked in them"
-    simplest = "to see nothing"
+    simplest = "no box"
     is_text = True
     names: tuple[str, ...] = (PREDICTION,)
     mistakes: Array = np.ones(())
