@@ -21,6 +21,7 @@ import pytest
 
 from palio import store
 from palio.core.config import LogTable
+from palio.core.long_texts import is_cut
 from palio.serve.journal import Journal
 from palio.serve.journal_columns import Entry, Recorder
 from tests.alone import alone
@@ -149,6 +150,16 @@ def test_inputs_can_be_left_out(tmp_path: Path) -> None:
     frame = written(tmp_path, answer("r-1"), inputs="none")
     assert not [name for name in frame.columns if name.startswith("input")]
     assert frame["prediction"].to_list() == ["no"]
+
+
+def test_of_a_long_text_the_beginning_is_kept_and_of_a_long_key(tmp_path: Path) -> None:
+    entry = answer("r-1", keys=["k" * 3000])
+    assert entry.feeds is not None
+    entry.feeds = {**entry.feeds, "job": np.array([["x" * 2_000_000]], object)}
+    frame = written(tmp_path, entry, answer("r-2"), max_text=1000)
+    assert frame["input.job"].str.len_chars().max() < 1200  # type: ignore[operator]
+    assert [is_cut(text) for text in frame["input.job"]] == [True, False]
+    assert frame["key"].str.len_chars().max() < 700  # type: ignore[operator]
 
 
 def test_a_share_of_the_requests_keeps_its_inputs_and_shadows_go_with_them(tmp_path: Path) -> None:
@@ -355,6 +366,7 @@ SERVER = """
 import asyncio, sys
 from pathlib import Path
 from palio.core.config import LogTable
+from palio.core.long_texts import is_cut
 from palio.serve.journal import Journal
 from tests.serve.log_entries import MODEL, answer, small_origin
 

@@ -251,6 +251,8 @@ def target_array(frame: pl.DataFrame, task: Task) -> np.ndarray[Any, Any]:
     cells, question = frame[task.target], questions.of(task)
     if cells.dtype.is_float():
         return question.truth(cells.fill_null(float("nan")).to_numpy())
+    if task.kind == "detection":
+        return question.truth(cells.to_list())
     held = cells.unique().drop_nulls()
     truth = question.truth([*held.to_list(), None])
     places = cells.replace_strict(held, np.arange(len(held)), default=len(held), return_dtype=pl.Int64)

@@ -124,7 +124,7 @@ class App:
             origins=origins,
         )
         self.desk = Desk(self.registry, journal, is_draining=lambda: self.is_draining)
-        self._pages = build_pages(self.desk, self.meters)
+        self._pages = build_pages(self.desk, self.meters, caps)
         self._follow()
 
     def _follow(self) -> None:

@@ -78,9 +78,7 @@ class Journal:
         self._buffer_rows = options.buffer_rows
         self._salt = options.salt
         self._redaction: store.Redaction | None = None
-        self._log = store.PredictionLog(
-            folder, segment_bytes=int(options.segment_mb * 2**20), is_strict=self._waits
-        )
+        self._log = store.PredictionLog(folder, segment_bytes=int(options.segment_mb * 2**20), is_strict=self._waits)
         self._describer = Describer(burst_s=WAITED_BURST_S if self._waits else BURST_S)
         self._recorders: dict[tuple[int, str], tuple[Origin | None, Recorder]] = {}
         self._buffer: deque[Entry] = deque()
@@ -352,7 +350,14 @@ class Journal:
         if len(self._recorders) >= MAX_RECORDERS:
             self._recorders.clear()
         model = origin.model if origin is not None and origin.model else self.model
-        recorder = Recorder(origin, model, variant, redaction=self._redaction, describer=self._describer)
+        recorder = Recorder(
+            origin,
+            model,
+            variant,
+            redaction=self._redaction,
+            max_text=self.options.max_text,
+            describer=self._describer,
+        )
         self._recorders[id(origin), variant] = (origin, recorder)  # keeps the origin, so that its id stays its own
         if origin is not None and origin.inputs:
             self._check_names(origin)

@@ -249,7 +249,7 @@ class PredictionLog:
     def _is_there(segment: _Segment) -> bool:
         """Tell whether a segment is still the file under its name, with all that was written."""
         try:
-            named, own = os.stat(segment.path), os.fstat(segment.handle)
+            named, own = segment.path.stat(), os.fstat(segment.handle)
         except OSError:
             return False
         return (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino) and own.st_size >= segment.size

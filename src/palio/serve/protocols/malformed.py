@@ -37,7 +37,7 @@ def not_json(body: bytes | memoryview, hint: str = "") -> WireError:
         if begin.startswith(mark):
             return WireError(400, what)
     if not begin.strip():
-        return WireError(400, "the body is empty" + (f"; {hint}" if hint else ""))
+        return WireError(400, "the body is not JSON: it is empty" + (f"; {hint}" if hint else ""))
     if _SINGLE_QUOTES.match(begin):
         return WireError(400, "the body is not JSON: names and texts stand in double quotes")
     why = _look(bytes(body)) if len(body) <= _LOOK_AT_BYTES else ""
