@@ -33,10 +33,8 @@ LEGEND = (
     ("alarm", "false alarm"),
     ("ignored", "does not count"),
 )
-_LETTERS = 18
+_LETTERS = 20
 """Letters of a label in a drawing; and about as many fit beside each other across a picture."""
-_MOST_NAMED = 12
-"""Boxes in a picture with their names beside them; of more, only what the gallery is about."""
 
 
 def things(facts: ReportFacts) -> str:
@@ -100,11 +98,12 @@ def _told(finds: Finds) -> list[str]:
         )
     if missed and finds.n_unsure:
         which = "One of the missed is" if finds.n_unsure == 1 else f"{count(finds.n_unsure)} of the missed are"
+        them = "it" if finds.n_unsure == 1 else "them"
         lines.append(
-            f"{which} seen, but not surely enough: a lower threshold would show more of them, and more false alarms."
+            f"{which} seen, but not surely enough: a lower threshold would show {them}, and more false alarms."
         )
     if finds.overlap is not None:
-        lines.append(f"What is found is found closely to {percent(finds.overlap)}: so much the middle box shares.")
+        lines.append(f"Of what is found, the middle box shares {percent(finds.overlap)} with the true one.")
     return lines
 
 
@@ -148,10 +147,8 @@ def boxed(facts: ReportFacts, one: Seen) -> Markup:
     if data is None or one.sides is None:
         return Markup()
     wide, high = one.sides
-    size = max(wide / _LETTERS, high / (1.5 * _LETTERS))
     marks = [_rectangle(box.kind, *_corners(box, wide, high)) for box in one.drawn]
-    is_named = len(one.drawn) <= _MOST_NAMED
-    named = [_name(box, wide, high, size) for box in one.drawn if (is_named or box.stands_out) and box.label]
+    named = _names(one, wide, high, is_one=len(facts.task.classes) == 1)
     url = f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
     said = f"{clean(one.prediction, limit=60)}; really {clean(one.truth, limit=60)}"
     return Markup(
@@ -170,17 +167,44 @@ def _rectangle(kind: str, x: float, y: float, width: float, height: float) -> Ma
     return Markup('<rect class="under" {}/><rect class="box {}" {}/>').format(shape, kind, shape)
 
 
-def _name(box: Drawn, wide: float, high: float, size: float) -> Markup:
-    """Set the name and the score above the box; below its upper border where there is no room above."""
+_TOLD = {"alarm": 0, "missed": 1, "right": 2, "ignored": 3}
+"""What is named first: there is not room for everything."""
+
+
+def _names(one: Seen, wide: float, high: float, *, is_one: bool) -> list[Markup]:
+    """Set names and scores beside the boxes, what matters most first; what would stand on another one is left out."""
+    size = max(wide / _LETTERS, high / (1.5 * _LETTERS))
+    taken: list[tuple[float, float, float, float]] = []
+    out = []
+    for box in sorted(one.drawn, key=lambda box: (not box.stands_out, _TOLD[box.kind], -(box.score or 0))):
+        text = _text(box, is_one=is_one)
+        if not text:
+            continue
+        x, y = _at(box, wide, high, size, text)
+        room = x, y - 0.85 * size, x + 0.62 * size * len(text), y + 0.2 * size
+        if any(room[0] < c and a < room[2] and room[1] < d and b < room[3] for a, b, c, d in taken):
+            continue
+        taken.append(room)
+        out.append(
+            Markup('<text class="name {}" x="{:.1f}" y="{:.1f}" font-size="{:.1f}">{}</text>').format(
+                box.kind, x, y, size, text
+            )
+        )
+    return out
+
+
+def _text(box: Drawn, *, is_one: bool) -> str:
+    """Name the class, where there are several, and how sure it is."""
+    name = "" if is_one else clean(box.label, limit=_LETTERS - 6)
+    sure = "" if box.score is None else percent(box.score)
+    return f"{name} {sure}".strip()
+
+
+def _at(box: Drawn, wide: float, high: float, size: float, text: str) -> tuple[float, float]:
+    """Place a name above its box; inside where there is no room; what was missed is named below it."""
     left, top, _, height = _corners(box, wide, high)
-    text = clean(box.label, limit=_LETTERS - 5)
-    text = text if box.score is None else f"{text} {percent(box.score)}"
-    room = 0.62 * size * len(text)
-    x = max(0.0, min(left, wide - room))
+    x = max(0.0, min(left, wide - 0.62 * size * len(text)))
+    if box.kind == "missed":
+        return x, min(high - 0.2 * size, top + height + 1.0 * size)
     above = top - 0.3 * size
-    y = above if above >= 0.9 * size else min(top + 1.1 * size, high - 0.2 * size)
-    if box.kind == "missed":  # so that it does not stand on what was said of the same thing
-        y = min(high - 0.2 * size, top + height + 1.0 * size)
-    return Markup('<text class="name {}" x="{:.1f}" y="{:.1f}" font-size="{:.1f}">{}</text>').format(
-        box.kind, x, y, size, text
-    )
+    return x, above if above >= 0.9 * size else min(top + 1.1 * size, high - 0.2 * size)

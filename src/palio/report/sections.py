@@ -218,9 +218,8 @@ def ability(facts: ReportFacts) -> dict[str, Any]:
 def _against_rule(facts: ReportFacts) -> list[str]:
     e = facts.evaluation
     rule = questions.of(facts.task).simplest
-    lines = [
-        f"The simplest {words.RULE_OF_THUMB} always gives {rule}. {words.against_baseline(e, 'The model', 'that')}."
-    ]
+    does = "never shows a box" if e.finds is not None else f"always gives {rule}"
+    lines = [f"The simplest {words.RULE_OF_THUMB} {does}. {words.against_baseline(e, 'The model', 'that')}."]
     name = next((n for n in ("mae", "accuracy", "box_mistakes") if n in e.metrics and n in e.baseline), None)
     if name == "box_mistakes":
         made, simply = (number(100 * one[name].value, digits=3) for one in (e.metrics, e.baseline))

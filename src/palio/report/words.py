@@ -231,8 +231,8 @@ def sentence(metric: str, m: Metric, task: Task, *, cases: str = "cases", unit: 
         "r2": f"It explains {share} % of the differences between {cases}.",
         "box_recall": f"Of 100 things in the pictures, it finds {share}.",
         "box_precision": f"Of 100 boxes it shows, {share} are really there.",
-        "ap50": f"Asked at every threshold, {share} of 100 boxes are right on average, roughly placed.",
-        "ap": f"Asked at every threshold, {share} of 100 boxes are right on average, placed ever more closely.",
+        "ap50": f"Over all thresholds, its precision is {share} of 100; a box must overlap by half.",
+        "ap": f"Over all thresholds, and for boxes placed ever more closely, its precision is {share} of 100.",
     }
     if binary:
         said |= {
