@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import re
+import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ import msgspec
 from palio.core.cells import BLANKS, CellReader, boxes_of, cell_of, label
 from palio.core.cells.moments import read_moment
 from palio.core.cells.numbers import read_text
-from palio.core.errors import ContractError, PalioError
+from palio.core.errors import ConfigError, ContractError, PalioError
 from palio.core.records import Box, Column, Manifest, Task
 from palio.core.serving import Feedback
 from palio.measure import questions
@@ -36,7 +37,7 @@ class _Given(msgspec.Struct, forbid_unknown_fields=True):
     key: str | int = ""
     label: str | float | bool | list[Box] | None = None
     """A class, a number, or boxes: all that is in a picture."""
-    at: dt.datetime | None = None
+    at: str | None = None
     values: dict[str, float] = msgspec.field(default_factory=dict)
 
 
@@ -56,6 +57,7 @@ class Truths:
     Args:
         task: What is predicted; None for a graph that was made elsewhere, which takes any label.
         column: How the target was read: labels are read like its cells. None: as they come.
+        zone: Of moments that name none.
 
     Example:
         >>> truths = Truths(Task(kind="classification", target="y", classes=("no", "yes")))
@@ -64,7 +66,10 @@ class Truths:
         'yes'
     """
 
-    def __init__(self, task: Task | None, column: Column | None = None) -> None:
+    def __init__(self, task: Task | None, column: Column | None = None, *, zone: str = "UTC") -> None:
+        self._zone, self.zone = zone_of(zone), zone
+        self.n_without_zone = self.n_days = 0
+        """Moments that named no zone, and days without a time, that were read so far."""
         self._classes = frozenset(task.classes) if task is not None else frozenset()
         self._is_number = task is not None and not questions.of(task).is_text
         self._are_boxes = task is not None and task.kind == "detection"
@@ -72,12 +77,12 @@ class Truths:
         self._decimal = column.decimal if column is not None else "."
 
     @classmethod
-    def of(cls, manifest: Manifest | None) -> Truths:
+    def of(cls, manifest: Manifest | None, *, zone: str = "UTC") -> Truths:
         """Make the reader of truths about the answers of a bundle; None: about those of any graph."""
         if manifest is None:
-            return cls(None)
+            return cls(None, zone=zone)
         column = next((c for c in manifest.schema.columns if c.name == manifest.task.target), None)
-        return cls(manifest.task, column)
+        return cls(manifest.task, column, zone=zone)
 
     def read(self, given: Mapping[str, Any], *, now: dt.datetime, where: str) -> Feedback:
         """Check one truth: `prediction_id` or `key`, `label`, and maybe `at` and `values`.
@@ -100,7 +105,7 @@ class Truths:
             prediction_id=identity,
             key=key,
             label=self._label(given.get("label"), where),
-            at=_moment(given.get("at"), now, where),
+            at=self._moment(given.get("at"), now, where),
             values={str(name): self._value(name, value, where) for name, value in (given.get("values") or {}).items()},
         )
 
@@ -141,6 +146,36 @@ class Truths:
             raise _wrong(where, str(name)[:60], "is not a finite number", hint="business figures are numbers")
         return number
 
+    def _moment(self, at: Any, now: dt.datetime, where: str) -> dt.datetime:
+        """Read when a truth was known; a day without a time means its end."""
+        if at is None or (isinstance(at, str) and not at.strip(BLANKS)):
+            return now
+        if isinstance(at, dt.datetime):
+            moment, has_time, has_zone = at, True, at.tzinfo is not None
+        elif isinstance(at, dt.date):
+            moment, has_time, has_zone = dt.datetime.combine(at, dt.time()), False, False
+        else:
+            found = read_moment(str(at).strip(BLANKS))
+            if found is None:
+                raise _wrong(where, "at", "is not a moment", hint="write it as ISO 8601: 2026-05-04T12:00:00Z")
+            moment, has_time, has_zone = (
+                dt.datetime.fromtimestamp(found.seconds, dt.UTC),
+                found.has_time,
+                found.has_zone,
+            )
+            has_zone = has_zone or found.way == "clock"
+            has_time = has_time or found.way == "clock"
+        if not has_zone:
+            self.n_without_zone += has_time
+            moment = moment.replace(tzinfo=self._zone)
+        if not has_time:
+            self.n_days += 1
+            moment = moment + dt.timedelta(days=1) - dt.timedelta(microseconds=1)
+        moment = moment.astimezone(dt.UTC)
+        if moment > now + dt.timedelta(days=1):
+            raise _wrong(where, "at", "lies in the future", hint="say when the truth was known")
+        return min(moment, now)  # the newest truth holds: a clock that is ahead must not win over one that is right
+
     def unknown(self, feedback: Iterable[Feedback]) -> dict[str, int]:
         """Count the labels that are no class of the model, most frequent first."""
         if not self._classes:
@@ -173,8 +208,10 @@ def receive_feedback(
         log.add(feedback, caller=caller)
     except PalioError as error:
         raise WireError.of(error) from None
-    unknown = truths.unknown(feedback)
-    return Reply(200, _encode({"received": len(rows)} | ({"unknown_labels": unknown} if unknown else {})))
+    unknown, said = truths.unknown(feedback), {}
+    if truths.n_without_zone:
+        said["zone"] = truths.zone  # how moments were read that name none
+    return Reply(200, _encode({"received": len(rows)} | ({"unknown_labels": unknown} if unknown else {}) | said))
 
 
 def _json(body: bytes) -> Sequence[Mapping[str, Any]]:
@@ -212,19 +249,21 @@ def from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, "values": {n: v for n, v in cells.items() if n not in fields and v not in ("", None)}}
 
 
-def _moment(at: Any, now: dt.datetime, where: str) -> dt.datetime:
-    if at is None or at == "":
-        return now
-    if not isinstance(at, dt.datetime):
-        found = read_moment(str(at))
-        if found is None:
-            raise _wrong(where, "at", "is not a moment", hint="write it as ISO 8601: 2026-05-04T12:00:00Z")
-        at = dt.datetime.fromtimestamp(found.seconds, dt.UTC)
-    moment: dt.datetime = at
-    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
-    if moment > now + dt.timedelta(days=1):
-        raise _wrong(where, "at", "lies in the future", hint="say when the truth was known")
-    return min(moment, now)  # the newest truth holds: a clock that is ahead must not win over one that is right
+def zone_of(name: str) -> dt.tzinfo:
+    """Find a zone by its name, `UTC` or `Europe/Berlin`.
+
+    Raises:
+        ConfigError: there is none, or this machine has no list of zones.
+    """
+    if name == "UTC":
+        return dt.UTC
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"palio.toml [log]: `zone`: got `{name[:60]}`, which is no zone that this machine knows",
+            hint='write it as in the list of the IANA, zone = "Europe/Berlin"; install tzdata if there is none',
+        ) from None
 
 
 def _number(value: Any) -> float | None:

@@ -217,7 +217,11 @@ class Graph:
 
     def read(self, feeds: Feeds) -> Iterator[dict[str, Array]]:
         """Yield what the session takes for some rows after the other, texts and pictures being read."""
-        yield from [dict(feeds)] if self._readers is None else self._readers.chunks(feeds, self._kept)
+        if self._readers is None:
+            yield dict(feeds)
+            return
+        for part, _ in self._readers.chunks(feeds, self._kept):
+            yield part
 
     def compute_rows(self, feeds: Feeds) -> dict[str, Array]:
         """Compute all outputs of a graph that answers row by row. Memory is bounded for any number of rows."""

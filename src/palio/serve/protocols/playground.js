@@ -246,7 +246,7 @@ const SHADES = ["#0b6b73", "#b3461b", "#5b3f9e", "#8a6100", "#a1246b", "#2f6b1f"
 const shadeOf = label => SHADES[Math.max(0, spec.classes.indexOf(label)) % SHADES.length];
 let scene = [];
 function drawn(tag, attributes, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  const made = document.createElementNS($("boxes").namespaceURI, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...children);
   return made;
