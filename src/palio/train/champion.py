@@ -281,7 +281,9 @@ class Champion:
     def _seen(self, runner: model.Graph) -> dict[str, float]:
         examples = self._field.lesson.examples
         some = examples.take(thinned(len(examples.target), MAX_SEEN_ROWS))
-        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes))
+        return score_numbers(
+            self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes)
+        )
 
     def _reference(self, run: Run, runner: model.Graph) -> tuple[Reference, dict[str, Any] | None]:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""

@@ -24,11 +24,14 @@ Files = dict[str, bytes]
 Plant = Callable[[dict[str, Any], Sizes], Any]
 
 
-def in_coco(plant: Plant) -> Callable[[], Files]:
-    """Plant a fault in COCO JSON."""
+def in_coco(plant: Plant, *, inner: bool = False) -> Callable[[], Files]:
+    """Plant a fault in COCO JSON; of boxes that lie near the upper left corner, where no edge is near."""
 
     def made() -> Files:
         things, sizes = scene(seed=1)
+        if inner:
+            near = [box("ape", 4 + at % 5, 3 + at % 7, 34 + at % 5, 23 + at % 7) for at in range(len(things))]
+            things = {name: [one] for name, one in zip(things, near, strict=True)}
         held = writers.coco_of(things, sizes)
         return pictures(things, sizes) | {"annotations.json": json.dumps(plant(held, sizes) or held).encode()}
 
@@ -133,14 +136,14 @@ def stranger(held: dict[str, Any], sizes: Sizes) -> None:
     held["images"].append({"id": 77, "file_name": "gone.png", "width": 100, "height": 80})
 
 
-def in_turned(writer: Any, *, drop_size: bool) -> Callable[[], Files]:
+def in_turned(writer: Any, *, drop_size: bool, orientation: int = 6) -> Callable[[], Files]:
     """Let the camera turn every picture, but not the boxes, which are those of the stored one."""
 
     def made() -> Files:
         things, sizes = scene(seed=1)
         files = pictures(things, sizes)
         exif = Image.Exif()
-        exif[0x0112] = 6
+        exif[0x0112] = orientation
         for name, held in files.items():
             files[name] = saved(Image.open(BytesIO(held)), "PNG", exif=exif)
         notes = writer(things, sizes)
@@ -243,13 +246,30 @@ FAULTS: dict[str, tuple[Callable[[], Files], str]] = {
     "a box off by one pixel at the edge": (
         in_coco(each(lambda b, s: [s[0] - b[2] + 1, b[1], b[2], b[3]])), "reached beyond the edge",
     ),
+    "all boxes off by one pixel": (
+        in_coco(each(lambda b, s: [b[0] + 1, b[1] + 1, b[2], b[3]])), "edges of boxes lie 1 pixel beside edges",
+    ),
+    "left and right exchanged": (
+        in_coco(each(lambda b, s: [s[0] - b[0] - b[2], b[1], b[2], b[3]])), "if left and right were exchanged",
+    ),
+    "top and bottom exchanged": (
+        in_texts(lambda name, n, at: [n[0], n[1], 1 - n[2], n[3], n[4]]), "if top and bottom were exchanged",
+    ),
+    "x and y exchanged in fractions": (
+        in_texts(lambda name, n, at: [n[0], n[2], n[1], n[4], n[3]]), "if x and y were exchanged",
+    ),
+    "centre for corner, away from the edge": (
+        in_coco(each(lambda b, s: [b[0] + b[2] / 2, b[1] + b[3] / 2, b[2], b[3]]), inner=True),
+        "if what is read as a corner were the centre",
+    ),
+    "stored upside down": (in_turned(writers.coco, drop_size=False, orientation=3), "pictures as stored, before they are"),
     "a box twice": (in_coco(twice), "is there twice"),
     "a box of two classes": (in_coco(torn), "is exactly that of another class"),
     "a picture twice": (in_coco(image_twice), "says two things of"),
     "a picture that is not there": (in_coco(stranger), "not there, e.g. gone.png"),
     "image ids of nobody": (in_coco(image_ids(lambda one: one + 500)), "name an image that is not among its"),
     "an image id of nobody": (in_coco(first(image_id=500)), "names an image that is not among its"),
-    "image ids shifted": (in_coco(image_ids(lambda one: one % 12 + 1)), "do not lie in|annotated as|reached beyond"),
+    "image ids shifted": (in_coco(image_ids(lambda one: one % 12 + 1)), "do not lie in|annotated as|those of the picture before or behind"),
     "two images of one id": (in_coco(lambda held, s: held["images"][1].update(id=1)), "two images have the id 1"),
     "turned by the camera, sizes as stored": (in_turned(writers.coco, drop_size=False), "as stored, not as shown"),
     "turned by the camera, no sizes": (in_turned(writers.voc, drop_size=True), "as stored, not as shown"),

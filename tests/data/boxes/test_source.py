@@ -45,7 +45,9 @@ def test_yolo_as_it_is_laid_out_by_those_who_train_it(tmp_path: Path) -> None:
         texts = writers.yolo(some, sizes, names="")
         files |= moved(texts, f"set/labels/{part}/")
         things |= {f"set/images/{part}/{name}": boxes for name, boxes in some.items()}
-    files["set/data.yaml"] = b"path: ../set # root\ntrain: images/train\nval: images/val\n\nnames:\n  0: ape\n  1: 'bee'\n  2: cat\n"
+    files["set/data.yaml"] = (
+        b"path: ../set # root\ntrain: images/train\nval: images/val\n\nnames:\n  0: ape\n  1: 'bee'\n  2: cat\n"
+    )
     files["set/labels/train.cache"] = b"x"
     source, found = read(write_zip(tmp_path / "a.zip", files))
     assert same(found, things), source.notes
@@ -72,7 +74,9 @@ def test_coco_as_it_is_laid_out_by_those_who_share_it(tmp_path: Path) -> None:
 def test_voc_as_it_is_laid_out_by_its_makers(tmp_path: Path) -> None:
     things, sizes = scene(12)
     names = [name.partition(".")[0] for name in things]
-    files = moved(pictures(things, sizes), "VOC2012/JPEGImages/") | moved(writers.voc(things, sizes), "VOC2012/Annotations/")
+    files = moved(pictures(things, sizes), "VOC2012/JPEGImages/") | moved(
+        writers.voc(things, sizes), "VOC2012/Annotations/"
+    )
     files["VOC2012/ImageSets/Main/train.txt"] = "\n".join(names[:8]).encode()
     files["VOC2012/ImageSets/Main/val.txt"] = "\n".join(names[8:]).encode()
     files["VOC2012/ImageSets/Main/ape_train.txt"] = f"{names[0]} -1".encode()
@@ -88,7 +92,10 @@ def test_each_folder_has_its_own_names_where_a_tool_writes_them_beside(tmp_path:
     files = moved(pictures(some, sizes) | writers.yolo(some, sizes), "one/")
     others, its = scene(10, seed=2)
     files |= moved(pictures(others, its), "two/")
-    files |= {f"two/{name.rpartition('.')[0]}.txt": writers.yolo_of(held, its[name], ["cat", "ape", "bee"]) for name, held in others.items()}
+    files |= {
+        f"two/{name.rpartition('.')[0]}.txt": writers.yolo_of(held, its[name], ["cat", "ape", "bee"])
+        for name, held in others.items()
+    }
     files["two/classes.txt"] = b"cat\nape\nbee\n"
     source, found = read(write_folder(tmp_path / "a", files))
     assert same(found, moved(dict(some), "one/") | moved(dict(others), "two/")), source.notes
@@ -111,7 +118,9 @@ def test_crowds_and_difficult_things_are_ignored(tmp_path: Path) -> None:
     name = next(iter(things))
     things[name] = [box("ape", 3, 3, 30, 40, ignored=True), box("bee", 5, 5, 20, 20)]
     for at, format in enumerate(("coco", "voc")):
-        source, found = read(write_folder(tmp_path / str(at), pictures(things, sizes) | writers.WRITERS[format](things, sizes)))
+        source, found = read(
+            write_folder(tmp_path / str(at), pictures(things, sizes) | writers.WRITERS[format](things, sizes))
+        )
         assert same(found, things), source.notes
 
 
@@ -150,7 +159,9 @@ def test_films_are_kept_together(tmp_path: Path) -> None:
     source = data.open_source(write_folder(tmp_path / "a", files | writers.rows(things, sizes)))
     frame = pl.concat([pl.from_arrow(batch) for batch in source.batches()])  # type: ignore[type-var]
     films = dict(frame["file", "sequence"].rows())  # type: ignore[index]
-    assert {films[f"street{film}_{at:06}.jpg"] for film in range(4) for at in range(6)} == {f"street{i}" for i in range(4)}
+    assert {films[f"street{film}_{at:06}.jpg"] for film in range(4) for at in range(6)} == {
+        f"street{i}" for i in range(4)
+    }
     assert {films[f"photo_{at:04}.jpg"] for at in range(8)} == {None}
     schema = data.survey(source, target="boxes").schema
     assert schema.group == "sequence"
@@ -186,7 +197,10 @@ def test_outlines_and_turned_boxes_are_read_as_the_box_around_them(tmp_path: Pat
     turned_by_90 = {"x": 50, "y": 20, "width": 10, "height": 40, "rotation": 90, "rectanglelabels": ["ape"]}
     outline = {"points": [[10, 10], [30, 20], [20, 60]], "polygonlabels": ["bee"]}
     tasks = [
-        {"data": {"image": f"s3://pail/{at}.png"}, "annotations": [{"result": [{**region, "value": turned_by_90}, {**region, "value": outline}]}]}
+        {
+            "data": {"image": f"s3://pail/{at}.png"},
+            "annotations": [{"result": [{**region, "value": turned_by_90}, {**region, "value": outline}]}],
+        }
         for at in range(10)
     ]
     source, found = read(write_folder(tmp_path / "a", files | {"x.json": json.dumps(tasks).encode()}))
@@ -207,8 +221,13 @@ def test_outlines_and_turned_boxes_are_read_as_the_box_around_them(tmp_path: Pat
 )  # fmt: skip
 def test_columns_of_a_table_are_known_by_their_names(head: Any, change: Any, tmp_path: Path) -> None:
     things, sizes = scene(12)
-    written = {name: [msgspec.structs.replace(one, box=change(one.box, sizes[name])) for one in held] for name, held in things.items()}
-    source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | writers.rows(written, sizes, head=head)))
+    written = {
+        name: [msgspec.structs.replace(one, box=change(one.box, sizes[name])) for one in held]
+        for name, held in things.items()
+    }
+    source, found = read(
+        write_folder(tmp_path / "a", pictures(things, sizes) | writers.rows(written, sizes, head=head))
+    )
     assert same(found, things), source.notes
 
 
@@ -235,7 +254,9 @@ def test_new_pictures_are_appended_before_anybody_has_looked(tmp_path: Path, sto
     assert (first.n_rows, first.n_unlabelled, first.schema.modality) == (12, 0, "image")
     others, its = scene(5, seed=9, folder="new/")
     expected = tuple(column.name for column in first.schema.columns)
-    frames = data.open_source(write_folder(tmp_path / "b", pictures(others, its)), data.SourceOptions(expected=expected))
+    frames = data.open_source(
+        write_folder(tmp_path / "b", pictures(others, its)), data.SourceOptions(expected=expected)
+    )
     second = data.ingest(frames, store=store, parent=first)
     assert (second.n_rows, second.n_unlabelled) == (17, 5)
     task = data.infer_task(store, second)
@@ -262,7 +283,9 @@ def test_identity_covers_every_box(tmp_path: Path, store: Store) -> None:
         if at == 2:
             name = next(iter(things))
             things[name] = [msgspec.structs.replace(things[name][0], label="bat"), *things[name][1:]]
-        source = data.open_source(write_folder(tmp_path / str(at), pictures(things, sizes) | writers.coco(things, sizes)))
+        source = data.open_source(
+            write_folder(tmp_path / str(at), pictures(things, sizes) | writers.coco(things, sizes))
+        )
         ids.append(data.ingest(source, store=store, target="boxes").id)
         prints.append(source.fingerprint)
     assert ids[0] == ids[1] != ids[2]

@@ -40,7 +40,10 @@ class Places:
             origin: What names it.
         """
         path = file.replace("\\", "/")
-        for start in (base, *(posixpath.join(top, name) for top in (base, posixpath.dirname(base)) for name in _BESIDE)):
+        for start in (
+            base,
+            *(posixpath.join(top, name) for top in (base, posixpath.dirname(base)) for name in _BESIDE),
+        ):
             found = self._by_key.get(posixpath.normpath(posixpath.join(start, path)))
             if found is not None:
                 return found

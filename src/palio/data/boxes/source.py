@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,24 +18,26 @@ from palio.core.ids import digest_of
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Column, Form
 from palio.core.words import counted, listed
-from palio.data.boxes import sequences
+from palio.data.boxes import looks, sequences
 from palio.data.boxes.assembling import Assembled, Named, assembled, part_of, settle
 from palio.data.boxes.finding import read_annotations
 from palio.data.boxes.frames import Frame, frame_of
 from palio.data.boxes.merging import merged
 from palio.data.boxes.places import Places
 from palio.data.pictures import copies
-from palio.data.pictures.albums import NO_PICTURE, Album, Entry, open_album
+from palio.data.pictures.albums import NO_PICTURE, Album, Entry, natural, open_album
 from palio.data.pictures.columns import PROBLEM, arrays_of, columns_of, names_of
 from palio.data.pictures.notes import Note, Notes
 from palio.data.pictures.reading import known, read_all
 from palio.data.pictures.source import nothing_in
 from palio.data.pictures.table import Finder
 from palio.data.source import Skipped, SourceOptions, Stated
-from palio.pixels import Limits
+from palio.pixels import Limits, decoded
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 FILE, PICTURE, BOXES, PART, SEQUENCE = "file", "picture", "boxes", "part", "sequence"
 _BATCH_ROWS = 2_000
@@ -246,10 +248,28 @@ class BoxesSource:
             )
         return [
             *dict.fromkeys(one for found in self._annotations for one in found.told),
+            *(f"{self.name}: {doubt}" for doubt in self._doubts()),
             *self._about_rows(),
             *self._about_files(),
             *copies.about(pictures, self.name),
         ]
+
+    def _doubts(self) -> list[str]:
+        """Hold boxes against what is seen in some of the pictures."""
+        by_key = {entry.key: entry for entry in self._album.entries}
+        seen = [
+            looks.Seen(key, frame, [box.box for box in named.boxes])
+            for key, named in self._settled.items()
+            if named.boxes and (frame := self._frame(by_key[key])) is not None
+        ]
+        seen.sort(key=lambda one: natural(one.key))
+
+        def decode(keys: Collection[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+            for entry, data in self._album.read(set(keys), most=self._limits.max_bytes):
+                if data is not None:
+                    yield entry.key, decoded(data, limits=self._limits)
+
+        return looks.doubts(seen, decode)
 
     def _about_rows(self) -> list[str]:
         rows, where = self._rows, self.name
