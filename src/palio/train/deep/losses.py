@@ -11,7 +11,7 @@ from palio.train.deep.plan import Network, Plan
 from palio.train.family import Array
 
 _SMALLEST = 1e-15
-_SHARPER = np.geomspace(0.4, 1.6, 13)
+_SHARPER = np.append(np.geomspace(0.4, 1.6, 12), 1.0)
 """Factors of scores among which the best one is sought."""
 
 
