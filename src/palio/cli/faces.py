@@ -74,8 +74,8 @@ def _defect(error: Exception) -> PalioError:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object on stdout."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    """Print one JSON object on stdout, on one line: whoever reads lines gets it whole."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=0).decode())
 
 
 @contextmanager

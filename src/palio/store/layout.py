@@ -10,6 +10,8 @@ from palio.core.ids import is_digest
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(r"\?.*", re.DOTALL)
+OURS = ".palio"
+"""The folder in a project that belongs to Palio."""
 
 
 class Layout:
@@ -26,7 +28,7 @@ class Layout:
     @property
     def root(self) -> Path:
         """The folder that belongs to Palio."""
-        return self.folder / ".palio"
+        return self.folder / OURS
 
     @property
     def ledger(self) -> Path:

@@ -273,7 +273,9 @@ class Champion:
         examples = self._field.lesson.examples
         most = MAX_SEEN_ROWS if runner.precision == "float64" else MAX_SEEN_BY_NETWORKS
         some = examples.take(thinned(len(examples.target), most))
-        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds())))
+        return score_numbers(
+            self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes)
+        )
 
     def _reference(self, run: Run, runner: model.Graph) -> tuple[Reference, dict[str, Any] | None]:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""

@@ -123,7 +123,7 @@ def test_a_model_goes_back_to_a_round_and_its_curve_tells_how_good_it_was(family
     learned = fitted(family, examples)
     for rounds, told in enumerate(learned.curve, start=1):
         sure = learned.at(rounds).reference(examples).probabilities[np.arange(len(examples.target)), examples.target]
-        assert 0 < told <= -np.log(sure).mean() * (1 + 1e-5)  # at the temperature that suits it
+        assert -np.log(sure).mean() == pytest.approx(told, rel=1e-5)
 
 
 def test_what_was_computed_of_pictures_is_kept_for_other_workers(

@@ -7,6 +7,7 @@ the SHA-256 of its content, so equal content means equal id. Optional fields are
 from __future__ import annotations
 
 from palio.core.records.base import ColumnType, Modality, OnViolation, Part, Record, TaskKind
+from palio.core.records.boxes import Box
 from palio.core.records.cut import Parts, Stratum
 from palio.core.records.data import (
     MANY,
@@ -28,14 +29,18 @@ from palio.core.records.evaluation import (
     Comparison,
     Curve,
     Evaluation,
+    Fault,
+    Finds,
     Gap,
     Importance,
+    Level,
     Metric,
     Reach,
+    SizeScore,
     Slice,
     WorstRow,
 )
-from palio.core.records.looking import Cue, Gallery, Place, Seen, Sheet, Sight, Strain, Transplant
+from palio.core.records.looking import Cue, Drawn, Gallery, Place, Seen, Sheet, Sight, Strain, Transplant
 from palio.core.records.model import (
     Cost,
     Fit,
@@ -68,6 +73,7 @@ from palio.core.records.search import (
 
 __all__ = [
     "MANY",
+    "Box",
     "Calibration",
     "CalibrationBin",
     "Check",
@@ -86,9 +92,12 @@ __all__ = [
     "Decision",
     "Deployment",
     "Description",
+    "Drawn",
     "Epoch",
     "Evaluation",
     "Event",
+    "Fault",
+    "Finds",
     "Fit",
     "Form",
     "Gain",
@@ -99,6 +108,7 @@ __all__ = [
     "Layer",
     "LearningCurve",
     "LearningPoint",
+    "Level",
     "Manifest",
     "Member",
     "Metric",
@@ -122,6 +132,7 @@ __all__ = [
     "Sheet",
     "Sight",
     "Signature",
+    "SizeScore",
     "Slice",
     "Snapshot",
     "Step",

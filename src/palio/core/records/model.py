@@ -99,6 +99,8 @@ class PictureReading(Record, frozen=True, kw_only=True, tag_field="kind", tag="p
     """Pictures of more are refused before a pixel is read."""
     max_bytes: int = 50_000_000
     """Files of more bytes are refused."""
+    batch: int = 0
+    """How many pictures the graph takes at once; 0: any number."""
 
 
 class TokenReading(Record, frozen=True, kw_only=True, tag_field="kind", tag="tokens"):

@@ -93,7 +93,7 @@ class _Fit:
         self._network, self._material, self._plan, self._seed = network, material, plan, seed
         self._deadline, self._watch, self._keep, self._tell, self._score = deadline, watch, keep, tell, score
         weights = np.ones(len(material.target)) if material.weights is None else material.weights
-        self._goal = Goal(network, plan, weights.astype(np.float32), material.target)
+        self._goal: Goal = (network.goal or Goal)(network, plan, weights.astype(np.float32), material.target)
         self._order = Order(material.target, plan.batch, seed, round(plan.balanced * plan.epochs))
         self._n_epoch = np.array([self._order.n_steps(epoch) for epoch in range(plan.epochs)])
         self._began = time.perf_counter()
@@ -101,17 +101,18 @@ class _Fit:
         self._mean = Mean(network.module, plan.ema)
         self.name = self._named()
         self._kept: dict[int, Weights] = {}
+        self._forgotten: list[int] = []
         self._pace = Pace(0.0)
         self._said = 0.0
         self._was_cut = False
         self._facts: dict[str, Any] = {"step": 0, "n_steps": 0, "rate": plan.rate, "broken": 0, "notes": []}
-        self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": [], "scores": [], "rounds": []}
+        self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": [], "scores": [], "corrected": [], "rounds": []}
 
     def _named(self) -> str:
         """Name the fit by all that its bits depend on; how many steps its time allows is part of its state."""
         digest = hashlib.sha256(msgspec.json.encode({**vars(self._plan), "budget_s": None}))
         digest.update(repr((self._seed, n_threads(), len(self._material.target), self._watch is not None)).encode())
-        digest.update(np.ascontiguousarray(self._material.target).tobytes())
+        digest.update(_bytes_of(self._material.target))
         for name, one in self._network.module.state_dict().items():
             digest.update(f"{name}{tuple(one.shape)}".encode())
             digest.update(one.detach().cpu().contiguous().numpy().tobytes())
@@ -133,6 +134,8 @@ class _Fit:
     def run(self) -> None:
         """Take the steps that are left."""
         facts = self._facts
+        if (planned := getattr(self._material, "planned", None)) is not None:
+            planned(self._n_epochs)
         good = self._state()
         self._say(now=True)
         while facts["step"] < facts["n_steps"]:
@@ -151,8 +154,8 @@ class _Fit:
                 self._close()
             if is_round or facts["step"] % self._plan.keep_every == 0:
                 good = self._state()
-                if self._keep is not None:
-                    self._keep.write(good, fit=self.name)
+                if self._keep is not None and self._keep.write(good, fit=self.name):
+                    self._forget()
             if is_round and self._is_stuck():
                 break
             self._say()
@@ -164,14 +167,13 @@ class _Fit:
     def _step(self) -> bool:
         facts, plan = self._facts, self._plan
         rows = self._order.rows(facts["epoch"], facts["place"])
-        inputs = self._material.learned(rows, facts["epoch"])
-        aims = self._goal.aims(rows)
+        inputs, aims, counts = self._goal.batch(self._material, rows, facts["epoch"])
         if plan.mixup:
             rng = np.random.default_rng((self._seed, 3, facts["step"]))
             inputs, aims = mix(inputs, aims, alpha=plan.mixup, rng=rng)
         begin_chance(self._seed, facts["step"])
         rate = rate_at(facts["step"], facts["n_steps"], warm_up=plan.warm_up, end=plan.end)
-        loss, is_taken = self._descent.step(inputs, aims, self._goal.counts(rows), rate=facts["rate"] * rate)
+        loss, is_taken = self._descent.step(inputs, aims, counts, rate=facts["rate"] * rate)
         if is_taken:
             self._mean.follow(facts["step"])
             facts["losses"].append(loss)
@@ -202,11 +204,15 @@ class _Fit:
         self._kept[rounds] = self._mean.copy()
         facts["rounds"].append(rounds)
         size = sum(one.nbytes for one in self._kept[rounds].values())
-        if len(self._kept) > max(1, MAX_KEPT_BYTES // max(1, size)):
+        most = max(1, MAX_KEPT_BYTES // max(1, size))
+        oldest = None
+        if len(self._kept) > (min(most, self._plan.most_kept) if self._plan.most_kept else most):
             oldest = facts["rounds"].pop(0)
             del self._kept[oldest]
         if self._keep is not None:
             self._keep.write_round(rounds, self._kept[rounds], fit=self.name)
+            if oldest is not None and self._plan.most_kept:
+                self._forgotten.append(oldest)
         if self._watch is not None and len(self._watch.target):
             started = time.perf_counter()
             with self._mean.at_work() as module:
@@ -218,11 +224,17 @@ class _Fit:
                     device=self._plan.device,
                 )
             facts["curve"].append(self._goal.judged(scores, self._watch.target, self._watch.weights))
+            facts["corrected"].append(self._goal.corrected(scores, self._watch.target, self._watch.weights))
             if self._score is not None:
                 facts["scores"].append(self._score(scores))
             self._pace.looked(time.perf_counter() - started)
         self._say(now=True)
         facts["losses"] = []
+
+    def _forget(self) -> None:
+        """Take away rounds that the state on disk no longer names."""
+        while self._forgotten and self._keep is not None:
+            self._keep.forget_round(self._forgotten.pop())
 
     def _is_stuck(self) -> bool:
         curve = self._facts["curve"]
@@ -300,6 +312,7 @@ class _Fit:
             rounds=max(self._kept),
             curve=curve,
             learned=np.array(facts["learned"]),
+            corrected=np.array(facts["corrected"]) if facts["corrected"] else None,
             scores=np.array(facts["scores"]) if facts["scores"] else None,
             n_epochs=self._n_epochs,
             n_steps=facts["n_steps"],
@@ -308,4 +321,12 @@ class _Fit:
             was_cut=self._was_cut,
             notes=tuple(facts["notes"]),
         )
-        return trained if curve is None else trained.at(int(np.argmin(curve)) + 1)
+        return trained if trained.corrected is None else trained.at(int(np.argmin(trained.corrected)) + 1)
+
+
+def _bytes_of(target: Any) -> bytes:
+    """Return what tells one truth from another."""
+    if target.dtype != object:
+        return np.ascontiguousarray(target).tobytes()
+    parts = [[getattr(one, name) for name in one.__slots__] for one in target]  # arrays of one picture each
+    return b"".join(np.ascontiguousarray(array).tobytes() for one in parts for array in one)

@@ -19,7 +19,7 @@ class Material(Protocol):
 
     @property
     def target(self) -> Array:
-        """Shape (n_rows,): class index (int64) or value (float64)."""
+        """Shape (n_rows,): class index (int64), value (float64), or what is where in a picture (objects)."""
 
     @property
     def weights(self) -> Array | None:
@@ -48,6 +48,8 @@ class Network:
     center: float = 0.0
     spread: float = 1.0
     """A value is `center + spread · score`."""
+    goal: Callable[..., Any] | None = None
+    """What its scores are held against, made as a `Goal` is; None: a `Goal`."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Plan:
     """Seconds that the steps may take: so many epochs are made of at most `epochs` as fit, by the measured pace."""
     must_fall: float = 0.3
     """Share of its loss that the network must lose on one batch before the first epoch; 0: it is not asked to."""
+    most_kept: int = 0
+    """Rounds whose weights are remembered, the last ones; 0: as many as memory allows."""
     keep_every: int = 50
     """Steps between two states that can be gone back to."""
     device: Device = "cpu"
@@ -138,6 +142,8 @@ class Trained:
     """What `module` answers with."""
     curve: Array | None
     """Loss on the watched rows after each round."""
+    corrected: Array | None
+    """The same at the temperature that suits each round best: what rounds are chosen by."""
     learned: Array
     """Mean loss of the steps of each round."""
     scores: Array | None
