@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from palio.core.records import ColumnShape
 from palio.core.words import counted
-from palio.report import candidates, charts, words
+from palio.report import candidates, charts, courses, words
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, interval, number, percent, with_margin
 
@@ -23,6 +23,7 @@ def technical(facts: ReportFacts) -> dict[str, Any]:
         "metrics": metrics,
         "beside": [name for name in ("validation", "rule of thumb", "champion") if any(m[name] for m in metrics)],
         "curves": _curves(facts),
+        "course": courses.course(facts),
         "candidates": candidates.rows(facts),
         "search": candidates.search(facts),
         "checks": _checks(facts),

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from palio import data, measure, model
+from palio.core import ids
 from palio.core.errors import PalioError
 from palio.core.records import Cost, Parity, Run
 from palio.core.words import counted
@@ -19,10 +20,13 @@ from palio.train.choice import breach
 from palio.train.clock import MOST_GROWTH
 from palio.train.family import Array, Examples, Family, Params
 from palio.train.field import Field, Finalist
-from palio.train.orders import Order, Outcome
+from palio.train.lightening import lightened, precision_of
+from palio.train.orders import Order, Outcome, Word
 from palio.train.pace import Pace
 from palio.train.race import NO_TIME, Candidate
-from palio.train.work import N_HARD, carry_out, checked_rows, numbers_of, score_numbers, thinned
+from palio.train.schooling import forget, kept_at
+from palio.train.telling import Teller
+from palio.train.work import N_HARD, carry_out, checked_rows, is_taught, numbers_of, score_numbers, thinned
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
@@ -73,7 +77,8 @@ class Champion:
         if not breach(finalist.run.cost, field.limits) and (over := breach(cost, field.limits)):
             raise PalioError(f"fitted on all rows {over}", hint="raise [limits]")
         seen = self._seen(runner)
-        stays_on_train = field.holdout and len(kept) == len(fitted)  # what is scored on validation never learned it
+        learned_more = (field.lesson.rows["learn 0"] >= field.n_train).any()
+        stays_on_train = field.holdout and len(kept) == len(fitted) and not learned_more
         run = msgspec.structs.replace(
             finalist.run,
             train=seen,
@@ -107,6 +112,8 @@ class Champion:
             parity=parity,
             versions=model.versions(),
         )
+        for number in fitted:
+            forget(self._keep(number))
         reasons: list[str] = []
         if kept and max(map(self._growth, kept)) > MOST_GROWTH:
             n_learned = max(self._n_learned(number) for number in kept)
@@ -121,7 +128,8 @@ class Champion:
 
     def _fitted(self) -> dict[int, Outcome]:
         """Fit every member on all rows, several at a time; where there is no time for it, take its model of a fold."""
-        engine = self._field.engine
+        engine, teller = self._field.engine, Teller(self._field.progress, self._field.terms.metric)
+        engine.listen = lambda word: self._heard(word, teller)
         waiting, found = list(self._finalist.weights), dict[int, Outcome]()
         running: set[int] = set()
         try:
@@ -147,6 +155,10 @@ class Champion:
             if running:
                 engine.drop()
         return {number: found[number] for number in self._finalist.weights}
+
+    def _heard(self, word: Word, teller: Teller) -> None:
+        family = f"{self._candidates[word.number].family} on all rows"
+        teller.tell(word, family, is_long=True)
 
     def _left_s(self) -> float | None:
         clock = self._field.clock
@@ -187,13 +199,20 @@ class Champion:
             params=family.grow(params_of(family, one), self._growth(number)),
             seed=one.seed,
             limit_s=None if one.family == "dummy" else left,
-            threads=field.engine.threads * (field.engine.n_workers if is_alone else 1),
+            threads=field.engine.threads * (field.engine.n_workers if is_alone or is_taught(family) else 1),
+            keep=self._keep(number) if is_taught(family) else "",
+            kind="long" if is_taught(family) else "usual",
         )
+
+    def _keep(self, number: int) -> str:
+        """Return the folder where the state of a last fit is kept."""
+        return kept_at(self._field.store, ids.digest_of({"last fit": self._finalist.run.id, "of": number}))
 
     def _checked(self, outcome: Outcome) -> Outcome:
         if outcome.status == "done":
             _check(outcome.parity)
-            return outcome
+            precision = precision_of(self._candidates[outcome.number])
+            return outcome if precision is None else lightened(self._field, outcome, precision)
         if outcome.status == "failed":
             raise PalioError(f"its last fit failed: {outcome.reason}", hint="report it with the schema of the data")
         return self._of_a_fold(outcome.number, outcome.reason)
@@ -251,7 +270,7 @@ class Champion:
     def _seen(self, runner: model.Graph) -> dict[str, float]:
         examples = self._field.lesson.examples
         some = examples.take(thinned(len(examples.target), MAX_SEEN_ROWS))
-        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds())))
+        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes))
 
     def _reference(self, run: Run, runner: model.Graph) -> tuple[Reference, dict[str, Any] | None]:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""

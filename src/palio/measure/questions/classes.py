@@ -153,3 +153,7 @@ class Classes:
     def holds(self, truth: Array, n_each: int) -> bool:
         """Tell whether there are so many rows of two classes at least; of two, of both."""
         return int((np.bincount(truth[truth >= 0], minlength=self._n) >= n_each).sum()) >= 2
+
+    def distinct(self, truth: Array) -> Array:
+        """Return what occurs."""
+        return np.unique(truth)

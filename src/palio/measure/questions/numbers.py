@@ -122,6 +122,10 @@ class Numbers:
         """Numbers can always be told apart."""
         return True
 
+    def distinct(self, truth: Array) -> Array:
+        """Return what occurs."""
+        return np.unique(truth)
+
 
 def _number(cell: Any) -> float:
     try:

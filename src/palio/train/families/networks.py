@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 
-from palio import model
+from palio import measure, model
 from palio.core.errors import InputError
-from palio.core.records import Task
+from palio.core.records import Course, Epoch, Task
 from palio.train.deep.features import LinearHead, fit_head, fit_values
 from palio.train.deep.losses import probabilities
-from palio.train.deep.plan import Material, Network, Plan, Trained
+from palio.train.deep.plan import QUIETLY, Material, Network, Plan, Teaching, Trained
 from palio.train.family import (
     Array,
     Examples,
@@ -54,6 +55,16 @@ class NetworkFitted:
         """Loss on the watched rows after each round."""
         return self.trained.curve
 
+    @property
+    def settled(self) -> Params:
+        """The settings that say how long it learned, where its time did: with them it learns as long again."""
+        return settled_by(self.trained)
+
+    @property
+    def course(self) -> Course:
+        """What it gained, epoch by epoch."""
+        return course_of(self.trained)
+
     def at(self, rounds: int) -> NetworkFitted:
         """Return the network as it was after so many rounds, or the nearest that is remembered."""
         return dataclasses.replace(self, trained=self.trained.at(rounds))
@@ -85,11 +96,80 @@ class NetworkFitted:
         return builder.node("Softmax", scores, axis=1)
 
 
+def settled_by(trained: Trained) -> Params:
+    """Return the settings that say how long a network learned."""
+    return {"epochs": trained.n_epochs, **({"steps": trained.n_steps} if trained.n_epochs == 1 else {})}
+
+
+def course_of(trained: Trained) -> Course:
+    """Return what a network gained, epoch by epoch."""
+    columns = [_told(one, len(trained.learned)) for one in (trained.learned, trained.curve, trained.scores)]
+    return Course(
+        epochs=tuple(Epoch(learned=a, watched=b, score=c) for a, b, c in zip(*columns, strict=True)),
+        n_epochs=trained.n_epochs,
+        n_steps=trained.n_steps,
+        epoch_s=trained.epoch_s,
+        notes=tuple(trained.notes),
+    )
+
+
+def _told(values: Array | None, n: int) -> list[float | None]:
+    """Return values as JSON can say them."""
+    return [None] * n if values is None else [float(one) if np.isfinite(one) else None for one in values]
+
+
+@dataclass(frozen=True)
 class LearnsInEpochs:
-    """Base of a family whose rounds are epochs."""
+    """Base of a family whose rounds are epochs.
+
+    Beside rows to watch, a fit makes of its deadline a schedule: as many epochs of those it was asked for as there is
+    time for by the pace that it measures, whose rate falls to the end. Elsewhere it takes those it was asked for.
+    """
+
+    teaching: Teaching = field(default=QUIETLY, kw_only=True, repr=False, compare=False)
 
     rounds = "epochs"
     tried_rows = TRIED_ROWS
+    longest = 3
+    """Times the usual number of epochs, beyond which more would bring nothing."""
+
+    def under(self, teaching: Teaching) -> Self:
+        """Return the family whose fits are followed so."""
+        return dataclasses.replace(self, teaching=teaching)
+
+    def teach(
+        self,
+        network: Network,
+        material: Material,
+        plan: Plan,
+        examples: Examples,
+        *,
+        seed: int,
+        deadline: float | None,
+        watch: Material | None,
+    ) -> Trained:
+        """Teach a network by a plan, made to suit the examples and the time there is. Errors as in `loop.train`."""
+        from palio.train.deep.loop import train
+        from palio.train.deep.saving import Keeper
+
+        if objective_of(examples) == "focal":  # turns to rows that are not yet right
+            plan = dataclasses.replace(plan, focus=FOCUS)
+        if self.teaching.is_brief:
+            plan = dataclasses.replace(plan, must_fall=0.0)
+        if watch is not None and deadline is not None:
+            plan = dataclasses.replace(plan, budget_s=deadline - time.monotonic())
+        network = scaled(network, examples)
+        return train(
+            network,
+            material,
+            plan,
+            seed=seed,
+            deadline=deadline,
+            watch=watch,
+            keep=None if self.teaching.keep is None else Keeper(self.teaching.keep),
+            tell=self.teaching.tell,
+            score=None if watch is None else lambda scores: _score(network, scores, watch, examples.task),
+        )
 
     def grow(self, params: Params, growth: float) -> Params:
         """Return the settings as they are: an epoch of more rows has more steps."""
@@ -117,7 +197,7 @@ def scaled(network: Network, examples: Examples) -> Network:
     Raises:
         InputError: every value is the same.
     """
-    if examples.task.kind == "classification":
+    if examples.task.kind != "regression":
         return network
     spread = float(examples.target.std())
     if not spread:
@@ -125,9 +205,15 @@ def scaled(network: Network, examples: Examples) -> Network:
     return dataclasses.replace(network, center=float(examples.target.mean()), spread=spread)
 
 
-def suited(plan: Plan, examples: Examples) -> Plan:
-    """Return a plan that makes small what was asked for: the focal loss turns to rows that are not yet right."""
-    return dataclasses.replace(plan, focus=FOCUS) if objective_of(examples) == "focal" else plan
+def _score(network: Network, scores: Array, watch: Material, task: Task) -> float:
+    """Return what the metric of a task says of scores of the watched rows."""
+    if task.kind == "regression":
+        answers = measure.questions.Answers(scores[:, 0].astype(np.float64) * network.spread + network.center)
+    else:
+        found = probabilities(scores)
+        answers = measure.questions.Answers(found.argmax(axis=1), found)
+    name = measure.default_metric(task) if task.metric == "auto" else task.metric
+    return measure.score(task, watch.target, answers, names=(name,)).get(name, float("nan"))
 
 
 def hurried(params: Params, share: float, *, least: int = 1) -> Params:
