@@ -175,7 +175,7 @@ def count_rows(feeds: Mapping[str, Array], served: Served, caps: Caps) -> int:
     n_rows = -1
     for name, feed in feeds.items():
         n = feed.shape[0] if feed.ndim else 1
-        if n == 0:
+        if n == 0 and served.plans[name].shape[0] != 0:
             raise WireError(400, f"input `{name}`: there is no row to predict", fields=(name,))
         if n > caps.max_rows:
             raise WireError(413, f"{n} rows are more than the {caps.max_rows} that are allowed in one request")
