@@ -46,9 +46,36 @@ def frame_of(name: str, shared_data: Path) -> tuple[pl.DataFrame, str]:
     folder = shared_data / "tabular"
     if name == "bank":
         return pl.read_csv(folder / "bank.csv").drop("duration"), "y"
+    if name == "regions":
+        return regions(), "paid"
     frame = pl.read_csv(folder / "adult-train.csv", has_header=False, new_columns=ADULT)
     texts = [name for name in ADULT if frame[name].dtype == pl.String]
     return frame.with_columns(pl.col(texts).str.strip_chars()), "income"
+
+
+def regions(n_rows: int = 24_000, seed: int = 8) -> pl.DataFrame:
+    """Make a table whose segments differ by nature: other incomes, another share of payers, harder and easier ones."""
+    chance = np.random.default_rng(seed)
+    names = np.array(["north", "south", "east", "west"], object)
+    region = chance.choice(4, n_rows, p=[0.45, 0.3, 0.2, 0.05])
+    income = chance.lognormal(np.array([3.9, 3.4, 4.2, 3.0])[region], 0.35)
+    debt = chance.gamma(4.0, np.array([5.0, 7.0, 3.0, 9.0])[region])
+    age = np.where(chance.random(n_rows) < 0.1, np.nan, chance.normal(np.array([45, 38, 52, 30])[region], 9).round())
+    plan = np.array(["basic", "plus", "pro"], object)[
+        (chance.random(n_rows) * 3 * np.array([1, 0.7, 1, 0.5])[region]).astype(int)
+    ]
+    score = np.log(income) - debt / 15 - np.array([2.4, 1.6, 3.2, 1.4])[region] + 0.4 * (plan == "pro")
+    paid = score + chance.normal(0, np.array([0.2, 2.0, 0.6, 1.0])[region]) > 0
+    return pl.DataFrame(
+        {
+            "region": names[region].tolist(),
+            "income": income.round(2),
+            "debt": debt.round(2),
+            "age": age,
+            "plan": plan.tolist(),
+            "paid": np.where(paid, "yes", "no").tolist(),
+        }
+    ).with_columns(pl.col("age").fill_nan(None))
 
 
 def calm_world(name: str, shared_data: Path, folder: Path, *, budget_s: int = 20, seed: int = 0) -> World:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from palio.cli.faces import listening, print_json, verb
+from palio.core.monitoring import UNMET_WORDS
 from palio.core.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from palio.flow import Received
 
 
 @click.command()
@@ -43,6 +50,26 @@ def feedback(
     else:
         skipped = f", {received.n_skipped:,} without a label left out" if received.n_skipped else ""
         click.echo(f"{received.file}: {counted(received.n_rows, 'truth')} taken{skipped}")
+        for line in _fate(received):
+            click.echo(f"  {line}")
         if received.unknown:
             told = ", ".join(f"`{label}` ({counted(n, 'row')})" for label, n in received.unknown.items())
             click.echo(f"  the model does not know {told}: a new class, or a slip of the pen", err=True)
+
+
+def _fate(received: Received) -> Iterator[str]:
+    """Say what became of the truths, and how they were read."""
+    told = received.truths
+    if told is not None:
+        corrected = f", {told.n_corrections:,} of them correct an earlier truth" if told.n_corrections else ""
+        yield f"{told.n_met:,} met an answer{corrected}"
+        for reason, number in told.reasons.items():
+            yield f"{number:,} {UNMET_WORDS[reason]}: {', '.join(told.examples[reason])}"
+    elif received.n_rows:
+        yield "they are too many to be followed to their answers here; palio monitor says how many met one"
+    if received.values:
+        yield f"business figures taken: {', '.join(received.values)}"
+    if received.zone:
+        yield f"moments that name no zone were read in {received.zone} ([log] zone)"
+    if received.n_days:
+        yield f"{counted(received.n_days, 'moment')} without a time: the end of the day was taken"

@@ -86,6 +86,9 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     imbalance: Literal["none", "balanced"] = "none"
     threshold: str = "auto"
     backbone: str = ""
+    imported: str = ""
+    imported_decode: Literal["auto", "yolox-grid", "yolo", "detr", "boxes-scores-classes"] = "auto"
+    imported_classes: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
 
 
@@ -148,6 +151,7 @@ class LogTable(_Table, frozen=True, kw_only=True):
     hash: tuple[str, ...] = ()
     salt: str = ""
     retention_days: Annotated[int, msgspec.Meta(ge=0)] = 90
+    zone: str = "UTC"
     flush_ms: Annotated[float, msgspec.Meta(ge=1, le=60_000)] = 200.0
     buffer_rows: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     segment_mb: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 64.0

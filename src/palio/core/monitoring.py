@@ -59,6 +59,8 @@ class Window(Record, frozen=True, kw_only=True):
     since: dt.datetime
     until: dt.datetime
     n_rows: int = 0
+    n_distinct: int | None = None
+    """Rows that are no copies of others of the window, which alone are counted below; None: nobody looked."""
     n_requests: int = 0
     n_failed: int = 0
     """Requests answered with status 500 and above."""
@@ -73,6 +75,11 @@ class Window(Record, frozen=True, kw_only=True):
     """Flag that was raised (`column: rule`) → rows."""
     violations: dict[str, int] = msgspec.field(default_factory=dict)
     """Reason of a refused request that broke the contract → requests."""
+
+    @property
+    def n_judged(self) -> int:
+        """Rows that are judged by: without copies."""
+        return self.n_rows if self.n_distinct is None else self.n_distinct
 
 
 class ColumnDrift(Record, frozen=True, kw_only=True):
@@ -210,7 +217,11 @@ class WindowReview(Record, frozen=True, kw_only=True):
     version: int
     bundle: str
     segment: str = ""
+    so_far: bool = False
+    """Whether now cuts it off, and others before it are over: then it is held against the same part of those only."""
     n_rows: int
+    n_distinct: int | None = None
+    """Rows that are no copies of others of the window: what is judged by; None: nobody looked."""
     n_requests: int
     n_failed: int
     latency_ms_p50: float | None = None
@@ -228,6 +239,11 @@ class WindowReview(Record, frozen=True, kw_only=True):
     kpis: tuple[KpiValue, ...] = ()
     findings: tuple[str, ...] = ()
     """Identities of the findings that this window shows."""
+
+    @property
+    def n_judged(self) -> int:
+        """Rows that are judged by: without copies."""
+        return self.n_rows if self.n_distinct is None else self.n_distinct
 
 
 class Change(Record, frozen=True, kw_only=True):
@@ -316,6 +332,33 @@ class Delivery(Record, frozen=True, kw_only=True):
     """What came of it; never what the other side wrote."""
 
 
+Unmet = Literal["unknown_id", "unknown_key", "before_answer", "after_retention", "twice", "corrected"]
+"""Why a truth says nothing about an answer, or nothing new."""
+UNMET_WORDS: dict[str, str] = {
+    "unknown_id": "have a prediction id that no answer has",
+    "unknown_key": "have a key that no answer has",
+    "before_answer": "were known before the answer was given, so they say nothing about it",
+    "after_retention": "are older than the oldest answer that the log still keeps",
+    "twice": "say again what is known",
+    "corrected": "are corrected by a later one",
+}
+"""What is said of so many truths."""
+
+
+class TruthCount(Record, frozen=True, kw_only=True):
+    """What became of truths: how many came, and why some of them say nothing (new) about an answer."""
+
+    n_received: int
+    n_met: int
+    """Those that are the last word on an answer that went out."""
+    reasons: dict[Unmet, int] = msgspec.field(default_factory=dict)
+    """Why the others are not → how many."""
+    examples: dict[Unmet, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    """The same reasons → prediction ids or keys, three at most."""
+    n_corrections: int = 0
+    """Of those that met an answer: how many say otherwise than an earlier one."""
+
+
 class Review(Record, frozen=True, kw_only=True):
     """What `monitor` has to say about a model at one moment."""
 
@@ -350,3 +393,7 @@ class Review(Record, frozen=True, kw_only=True):
     """Whether the bundle tells what the model was trained on; bundles of older versions of Palio do not."""
     ripe_before: dt.datetime | None = None
     """Rows answered before this have had the time in which labels usually come; None: no label has come."""
+    unknown_segments: dict[str, int] = msgspec.field(default_factory=dict)
+    """Segments of which the reference has too few rows to say what is usual there, and how many it has."""
+    truths: TruthCount | None = None
+    """What became of the truths that came in this time; None: nobody counted."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from palio.data.inference import survey as survey
     from palio.data.mixing import mix as mix
     from palio.data.opening import open_source as open_source
+    from palio.data.boxes.results import Found as Found
+    from palio.data.boxes.results import box_rows as box_rows
+    from palio.data.boxes.results import coco as coco
     from palio.data.pictures.asking import Asking as Asking
     from palio.data.pictures.asking import PicturesAsking as PicturesAsking
     from palio.data.pictures.asking import TableAsking as TableAsking
@@ -52,6 +55,7 @@ else:
             "inference": "Survey survey",
             "mixing": "mix",
             "opening": "open_source",
+            "boxes.results": "Found box_rows coco",
             "pictures.asking": "Asking PicturesAsking TableAsking holds_pictures",
             "pictures.columns": "likenesses",
             "pictures.layout": "PART_WORDS",

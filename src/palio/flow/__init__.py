@@ -12,6 +12,7 @@ from palio.core.doors import door
 if TYPE_CHECKING:
     from palio.flow.beginning import Started as Started
     from palio.flow.beginning import init as init
+    from palio.flow.feedback import Received as Received
     from palio.flow.project import Project as Project
     from palio.flow.project import upgrade_store as upgrade_store
     from palio.flow.scoring import Unusual as Unusual
@@ -26,6 +27,7 @@ else:
         __name__,
         {
             "beginning": "Started init",
+            "feedback": "Received",
             "project": "Project upgrade_store",
             "scoring": "Unusual",
             "serving": "serve_bundle serve_onnx serve_project",

@@ -5,20 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from palio import serve, store
+from palio import serve, store, truth
 from palio.core.clock import utc_now
 from palio.core.errors import InputError, did_you_mean
+from palio.core.monitoring import TruthCount
 from palio.core.records import Record
 from palio.core.serving import Feedback
 from palio.flow import bundles, sources
 from palio.flow.opened import Opened
 
 BATCH_ROWS = 10_000
+CALLER = "feedback"
+MOST_FOLLOWED = 2_000_000
+"""Truths of a file that are followed to their answers; 200 bytes of memory each."""
 
 
 class Received(Record, frozen=True, kw_only=True):
@@ -32,6 +37,14 @@ class Received(Record, frozen=True, kw_only=True):
     """Labels that are no class of the champion, and their rows: a new class, or a slip of the pen."""
     log: str
     """Folder of the prediction log."""
+    truths: TruthCount | None = None
+    """What became of them: met an answer or not, and why; None where there were too many to be followed."""
+    values: tuple[str, ...] = ()
+    """Columns that were taken as business figures."""
+    zone: str = ""
+    """In which moments were read that name none; empty if all did."""
+    n_days: int = 0
+    """Moments that are a day without a time: its end was taken."""
 
 
 def log_folder(opened: Opened) -> Path:
@@ -58,8 +71,9 @@ def take(
         identity: Column of prediction ids; by default `prediction_id` if there is one.
         key: Column of row keys; by default `key`, or the id column of the schema, if there is one.
         label: Column of the truth; by default `label`, or the target of the schema.
-        at: Column that says when the truth was known; by default `at` if there is one, else now.
-        values: Columns of business figures.
+        at: Column that says when the truth was known; by default `at` if there is one, else now. A day without a time
+            means its end; without a zone that of `[log] zone` holds.
+        values: Columns of business figures; those that `[[value.kpis]]` names are taken where the file has them.
         query: SQL query, when `file` is a database URL.
 
     Raises:
@@ -74,8 +88,10 @@ def take(
         "label": [label] if label else ["label", manifest.task.target],
         "at": [at or "at"],
     }
-    expected = [name for names in (*wanted.values(), values) for name in names]
+    named = [kpi.column for kpi in opened.config.value.kpis if kpi.column]
+    expected = [name for names in (*wanted.values(), values, named) for name in names]
     source = sources.open_one(opened, file, query=query, expected=expected)
+    values = tuple(dict.fromkeys((*values, *(name for name in named if name in source.columns))))
     columns = _columns(
         source.columns,
         wanted,
@@ -86,18 +102,39 @@ def take(
     folder = log_folder(opened)
     options = opened.config.log
     redaction = store.Redaction(empty=options.redact, hashed=options.hash, salt=options.salt or store.salt_of(folder))
-    truths = serve.Truths.of(manifest)
+    truths, began = serve.Truths.of(manifest, zone=options.zone), utc_now()
     unknown = Counter[str]()
     n_rows = n_skipped = 0
     with store.FeedbackLog(folder, opened.name, redaction=redaction) as log:
         for batch in source.batches():
             rows = batch.select(sorted(set(columns.values()) | set(values))).to_pylist()
             found = _read(rows, columns, values, truths, missing=set(source.missing), first=n_rows + n_skipped)
-            log.add(found, caller="feedback")
+            log.add(found, caller=CALLER)
             unknown.update(truths.unknown(found))
             n_rows, n_skipped = n_rows + len(found), n_skipped + len(rows) - len(found)
             opened.progress.step("feedback", n_rows)
-    return Received(file=source.name, n_rows=n_rows, n_skipped=n_skipped, unknown=dict(unknown), log=str(folder))
+    return Received(
+        file=source.name,
+        n_rows=n_rows,
+        n_skipped=n_skipped,
+        unknown=dict(unknown),
+        log=str(folder),
+        truths=_followed(opened, folder, began) if n_rows <= MOST_FOLLOWED else None,
+        values=values,
+        zone=truths.zone if truths.n_without_zone else "",
+        n_days=truths.n_days,
+    )
+
+
+def _followed(opened: Opened, folder: Path, began: dt.datetime) -> TruthCount | None:
+    """Say what became of the truths that were taken since then."""
+    opened.progress.say("Looking for the answers that these truths are about.")
+    model, days = opened.name, opened.config.log.retention_days
+    new = truth.Names.of(store.scan_log(folder, model, since=began, kind="feedback"), caller=CALLER)
+    again = partial(truth.feedback_about, folder, model, new)
+    truths = truth.Truths(again())
+    truths.meet(store.scan_log(folder, model))
+    return truths.account(again, since=began, removed_before=began - dt.timedelta(days=days) if days else None)
 
 
 def _columns(
@@ -137,8 +174,6 @@ def _read(
         if truths.is_missing(given["label"]):
             continue
         given["values"] = {name: cells[name] for name in values if cells[name] is not None}
-        if isinstance(given.get("at"), dt.date) and not isinstance(given["at"], dt.datetime):
-            given["at"] = dt.datetime.combine(given["at"], dt.time(), dt.UTC)
         found.append(truths.read(given, now=now, where=f"row {number}"))
     return found
 

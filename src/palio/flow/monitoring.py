@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,8 @@ def _look(project: Opened, *, since: dt.datetime | None, window: str, segments: 
     )
     folder = feedback.log_folder(project)
     truths = truth.Truths.read(folder, project.name, since=watching.since)
-    review = monitor.review(_Log(folder, project.name), truths, subjects, watching, now=now)
+    again = partial(store.scan_log, folder, project.name, since=watching.since, kind="feedback")
+    review = monitor.review(_Log(folder, project.name), truths, subjects, watching, now=now, feedback=again)
     return msgspec.structs.replace(review, alerts=alerting.open_alerts(project, review, clock=clock))
 
 

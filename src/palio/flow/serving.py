@@ -175,6 +175,7 @@ def _app(config: Config, provider: Provider, *, model: str, log: Path | None, qu
         feedback=feedback,
         grpc=_grpc(config, caps.max_body_bytes),
         origins=serve.Origins(table.origins) if table.origins else None,
+        zone=config.log.zone,
     )
     return app
 

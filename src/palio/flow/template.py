@@ -10,6 +10,7 @@ from palio.flow.findings import of_task
 from palio.flow.settings_file import line
 from palio.measure import default_metric, questions
 
+_IMPORTED = "an ONNX file of a detector that others taught: it competes, read as it does best on labelled pictures"
 _BACKBONE = "a folder or hub name of a network that others taught: pictures are learned faster and better from it"
 ONLY_AFTERWARDS = "known only after the outcome, so it cannot be an input"
 
@@ -83,6 +84,7 @@ def render(
         line("metric", "auto", _about_metric(task)),
         line("seed", 0, "same seed, data and versions: same champion"),
         *(["# " + line("backbone", "", _BACKBONE)] if is_picture else []),
+        *(["# " + line("imported", "", _IMPORTED)] if is_picture and task.kind == "detection" else []),
         "",
         "[limits]",
         line("latency_ms_p99", 250 if is_picture else 20, "one row, one thread, on this machine"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from palio.measure.curves import confusion as confusion
     from palio.measure.curves import pr_curve as pr_curve
     from palio.measure.curves import roc_curve as roc_curve
+    from palio.measure.curves import thin as thin
     from palio.measure.differences import paired as paired
     from palio.measure.figures import amount as amount
     from palio.measure.figures import figure as figure
@@ -75,7 +76,7 @@ else:
             "": "boxes questions",
             "bins": "N_CATEGORIES add_counts bins_of count count_rows log_column thin_rows",
             "coarse_bins": "CoarseBins fold",
-            "curves": "confusion pr_curve roc_curve",
+            "curves": "confusion pr_curve roc_curve thin",
             "differences": "paired",
             "figures": "amount figure number with_interval",
             "gains": "is_surely_not_worse loss_gain",

@@ -121,6 +121,11 @@ class Sample:
             self._ranks[label] = (keys + (self.truth != label), len(starts))
         return self._ranks[label]
 
+    @property
+    def has_forecast(self) -> bool:
+        """Tell whether there is a forecast whose calibration can be judged."""
+        return self.probabilities is not None
+
     @cached_property
     def forecast(self) -> tuple[Array, Array]:
         """The forecast whose calibration is judged, and what came: of the positive class, or of the predicted one."""
@@ -132,10 +137,10 @@ class Sample:
 
     @cached_property
     def bins(self) -> Array:
-        """Bin of each row: equal mass by forecast, equal forecasts together."""
+        """Bin of each forecast: equal mass, equal forecasts together."""
         scores = self.forecast[0]
         ranks = np.searchsorted(np.sort(scores), scores, side="left")
-        return ranks * N_BINS // self.n_rows
+        return ranks * N_BINS // len(scores)
 
     @cached_property
     def log_losses(self) -> Array:

@@ -12,11 +12,13 @@ import numpy as np
 from palio import truth
 from palio.core.monitoring import Reference, Window
 from palio.core.records import Deployment, Task
-from palio.measure import questions
+from palio.measure import log_column, questions
 from palio.monitor.chosen import ChosenRows
+from palio.monitor.copies import Copies, Marks, Nature
 from palio.monitor.quality.estimates import Estimator
+from palio.monitor.so_far import SamePart
 from palio.monitor.thinning import RowSample
-from palio.monitor.timeline import Stretch, joined, place, rows_of, segments_of
+from palio.monitor.timeline import Stretch, kept_windows, place, rows_of, segments_of
 from palio.monitor.windows import WindowBuilder
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -67,6 +69,7 @@ class Cell:
         segment: `column = value`; empty is all rows.
         stride: Quality is estimated from every so manieth row.
         is_whole: Whether some rows are kept with all their columns.
+        so_far: Whether it is not over while others before it are.
         most_labelled: Rows with a label that are kept.
     """
 
@@ -78,9 +81,10 @@ class Cell:
         *,
         stride: int,
         is_whole: bool,
+        so_far: bool = False,
         most_labelled: int = MOST_LABELLED,
     ) -> None:
-        self.subject, self.stretch, self.segment = subject, stretch, segment
+        self.subject, self.stretch, self.segment, self.so_far = subject, stretch, segment, so_far
         self.builder = WindowBuilder(
             subject.reference,
             model=subject.deployment.model,
@@ -91,21 +95,33 @@ class Cell:
             until=stretch.until,
         )
         self.estimator = None if subject.estimator is None else subject.estimator.fresh()
-        self.n_rows = self.n_labels = 0
+        self.n_rows = self.n_distinct = self.n_labels = 0
+        self.same_part: SamePart | None = None
+        """What was answered in the same part of windows before it; None unless it is one `so_far`."""
+        self._copies_with_truth: Copies | None = None
         self._labelled: RowSample | None = None
         self._answered: RowSample | None = None
         self._whole: RowSample | None = None
         self._is_whole, self._stride, self._most_labelled = is_whole, stride, most_labelled
 
-    def add(self, batch: Batch, labels: truth.Labels) -> None:
-        """Count rows of this cell."""
-        n_rows = len(batch["at"])
-        first = -self.n_rows % self._stride
+    def add(self, batch: Batch, labels: truth.Labels, marks: Marks, fresh: Array) -> None:
+        """Count rows of this cell.
+
+        Args:
+            batch: Columns as in the log.
+            labels: Of these rows.
+            marks: That tell them apart.
+            fresh: Which of them are no copies of earlier ones.
+        """
+        n_rows, n_fresh = len(batch["at"]), int(np.count_nonzero(fresh))
+        judged = batch if n_fresh == n_rows else ChosenRows(batch, np.flatnonzero(fresh))
+        first = -self.n_distinct % self._stride
         self.n_rows += n_rows
-        self.builder.add(batch)
-        if self.estimator is not None and first < n_rows:
+        self.n_distinct += n_fresh
+        self.builder.add(batch, fresh)
+        if self.estimator is not None and first < n_fresh:
             few = slice(first, None, self._stride)
-            self.estimator.add(batch if self._stride == 1 else ChosenRows(batch, few))
+            self.estimator.add(judged if self._stride == 1 else ChosenRows(judged, few))
         answered = {name: batch[name] for name in batch if questions.is_answer(name)}
         if self._answered is None:
             self._answered = RowSample([*answered, "known"], limit=SAMPLE_ROWS)
@@ -114,15 +130,22 @@ class Cell:
                 self._whole = RowSample([*answered, *_inputs(batch), "key"], limit=SAMPLE_ROWS)
         self._answered.add({**answered, "known": labels.known}, n_rows=n_rows)
         if self._whole is not None:
-            self._whole.add({**answered, **{name: batch[name] for name in (*_inputs(batch), "key")}}, n_rows=n_rows)
+            whole = {name: judged[name] for name in (*answered, *_inputs(batch), "key")}
+            self._whole.add(whole, n_rows=n_fresh)
         known = np.flatnonzero(labels.known)
         if len(known) and self._labelled is not None:
             self.n_labels += len(known)
+            if self._copies_with_truth is not None:
+                known = known[self._copies_with_truth.fresh(marks.take(known).and_besides(_truths(labels, known)))]
             columns = {**answered, "at": batch["at"], **truth.columns_of(labels)}
             self._labelled.add({name: values[known] for name, values in columns.items()}, n_rows=len(known))
 
+    def look_for_copies(self, nature: Nature) -> None:
+        """Count rows with equal inputs and equal truth once; before any row is added."""
+        self._copies_with_truth = nature.watch()
+
     def labelled(self) -> dict[str, Array]:
-        """Return the rows whose label has come: what was answered, `at`, and the columns of `truth.columns_of`."""
+        """Return the rows whose label has come, without copies: answers, `at`, and columns of `truth.columns_of`."""
         return {} if self._labelled is None or not self.n_labels else self._labelled.rows()
 
     def answered(self) -> dict[str, Array]:
@@ -143,6 +166,10 @@ class Counted:
     """Oldest window first; within one, all rows of each version, then segments."""
     traffic: Sequence[Window]
     """Windows of equal length with the requests of all versions, also those in which nothing was asked."""
+    segments: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Segment → the log's column and the value."""
+    rows_of_segments: Mapping[str, Array] = field(default_factory=dict)
+    """Segment → its rows in each window of `traffic`."""
 
 
 def count(
@@ -151,6 +178,7 @@ def count(
     subjects: Sequence[Subject],
     stretches: Sequence[Stretch],
     *,
+    length: dt.timedelta,
     min_rows: int,
     segments: Iterable[str] = (),
 ) -> Counted:
@@ -161,6 +189,7 @@ def count(
         truths: Labels that have come.
         subjects: Versions to watch, the champion first; rows of others are passed over.
         stretches: Windows of one length; those with fewer than `min_rows` rows are joined.
+        length: Of a whole window.
         min_rows: See there.
         segments: Columns whose values are counted on their own.
 
@@ -170,13 +199,17 @@ def count(
     named = segments_of(subjects[0].reference, segments) if subjects[0].reference else {}
     by_bundle = {one.deployment.bundle: one for one in subjects}
     since, until = stretches[0].since, stretches[-1].until
-    traffic = _traffic(log, stretches, subjects[0])
-    kept = joined(stretches, [one.n_rows + one.n_failed for one in traffic], min_rows)
+    of_segments = {name: np.zeros(len(stretches), np.int64) for name in named}
+    traffic = _traffic(log, stretches, subjects[0], named, of_segments)
+    n_asked = [one.n_rows + one.n_failed for one in traffic]
+    kept, so_far = kept_windows(stretches, n_asked, min_rows, length=length)
     if not kept:
-        return Counted((), (), traffic)
+        return Counted((), (), traffic, named, of_segments)
     truths.meet(log.answers(since, until))
     sizes = [sum(one.n_rows for one in traffic if k.since <= one.since < k.until) for k in kept]
-    cells = _Cells(kept, sizes, named)
+    cells = _Cells(kept, sizes, named, champion=subjects[0], so_far=so_far)
+    if so_far and subjects[0].reference is not None:
+        cells.part = SamePart(subjects[0].reference, *kept[-1], length, n_rows=SAMPLE_ROWS)
     for batch in log.answers(kept[0].since, until):
         answered = ChosenRows(batch)
         rows = np.flatnonzero(truth.served(answered))
@@ -184,11 +217,17 @@ def count(
             cells.add(answered, rows, truths, by_bundle)
     for batch in log.failures(kept[0].since, until):
         cells.add_failures(batch, subjects[0])
-    return Counted(kept, cells.in_order(), traffic)
+    return Counted(kept, cells.in_order(), traffic, named, of_segments)
 
 
-def _traffic(log: AnswerLog, stretches: Sequence[Stretch], champion: Subject) -> list[Window]:
-    """Count the requests of each window, whoever answered them."""
+def _traffic(
+    log: AnswerLog,
+    stretches: Sequence[Stretch],
+    champion: Subject,
+    segments: Mapping[str, tuple[str, str]],
+    of_segments: Mapping[str, Array],
+) -> list[Window]:
+    """Count the requests of each window, whoever answered them, and the rows of each segment (into `of_segments`)."""
     model, version = champion.deployment.model, champion.deployment.version
     builders = [
         WindowBuilder(None, model=model, bundle="", version=version, since=one.since, until=one.until)
@@ -198,6 +237,12 @@ def _traffic(log: AnswerLog, stretches: Sequence[Stretch], champion: Subject) ->
     for batch in log.answers(since, until):
         for builder, rows in _spread(batch, truth.served(batch), stretches, builders):
             builder.add(ChosenRows(batch, rows))
+        if segments:
+            answered, places = ChosenRows(batch), place(batch["at"], stretches)
+            places = np.where(truth.served(answered), places, -1)
+            for name, segment in segments.items():
+                mine = places[rows_of(answered, segment)]
+                of_segments[name][:] += np.bincount(mine[mine >= 0], minlength=len(stretches))
     for batch in log.failures(since, until):
         for builder, rows in _spread(batch, np.ones(len(batch["at"]), bool), stretches, builders):
             builder.add_failures({name: batch[name][rows] for name in ("bundle", "status", "reason")})
@@ -217,9 +262,19 @@ class _Cells:
     """The cells that rows have come for."""
 
     def __init__(
-        self, stretches: Sequence[Stretch], n_rows: Sequence[int], segments: Mapping[str, tuple[str, str]]
+        self,
+        stretches: Sequence[Stretch],
+        n_rows: Sequence[int],
+        segments: Mapping[str, tuple[str, str]],
+        *,
+        champion: Subject,
+        so_far: bool,
     ) -> None:
-        self._stretches, self._segments = stretches, segments
+        self._champion = champion.deployment.bundle
+        self._stretches, self._segments, self._so_far = stretches, segments, so_far
+        self.part: SamePart | None = None
+        self._natures: dict[str, Nature] = {}
+        self._copies: dict[tuple[int, str], Copies] = {}
         self._strides = [max(1, round(number / ESTIMATED_ROWS)) for number in n_rows]
         self._cells: dict[tuple[int, str, str], Cell] = {}
 
@@ -230,21 +285,43 @@ class _Cells:
             for bundle in set(bundles[places == number].tolist()) & set(by_bundle):
                 mine = rows[(places == number) & (bundles == bundle)]
                 part = batch if len(mine) == len(batch["at"]) else ChosenRows(batch, mine)
-                self._give(number, by_bundle[bundle], part, truths.of(part))
+                fresh = self._give(number, by_bundle[bundle], part, truths.of(part))
+                if self.part is not None and bundle == self._champion and number < self._n_over:
+                    self.part.add(part, fresh)
 
-    def _give(self, number: int, subject: Subject, part: Batch, labels: truth.Labels) -> None:
-        self._cell(number, subject, "").add(part, labels)
-        if number >= len(self._stretches) - SEGMENT_WINDOWS:
-            self._give_segments(number, subject, part, labels)
+    @property
+    def _n_over(self) -> int:
+        return len(self._stretches) - self._so_far
+
+    def _give(self, number: int, subject: Subject, part: Batch, labels: truth.Labels) -> Array:
+        nature = self._nature(subject)
+        copies = self._copies.setdefault((number, subject.deployment.bundle), nature.watch())
+        marks = nature.marks(part, len(part["at"]))
+        fresh = copies.fresh(marks)
+        self._cell(number, subject, "").add(part, labels, marks, fresh)
+        if number >= self._n_over - SEGMENT_WINDOWS:
+            self._give_segments(number, subject, part, labels, marks, fresh)
         if sum(cell.builder.n_waiting for cell in self._cells.values()) > _MOST_WAITING:
             max(self._cells.values(), key=lambda cell: cell.builder.n_waiting).builder.settle()
+        return fresh
 
-    def _give_segments(self, number: int, subject: Subject, part: Batch, labels: truth.Labels) -> None:
+    def _nature(self, subject: Subject) -> Nature:
+        bundle = subject.deployment.bundle
+        if bundle not in self._natures:
+            columns = subject.reference.columns if subject.reference is not None else ()
+            told = [one for one in columns if one.role == "feature" and not one.is_moment]
+            names = [f"input.{one.source}" for one in told if not one.statistic] + [log_column(one) for one in told]
+            self._natures[bundle] = Nature(subject.rows or {}, names)
+        return self._natures[bundle]
+
+    def _give_segments(
+        self, number: int, subject: Subject, part: Batch, labels: truth.Labels, marks: Marks, fresh: Array
+    ) -> None:
         for name, segment in self._segments.items():
             rows = rows_of(part, segment)
             if len(rows):
                 some = truth.Labels(*(values[rows] for values in labels))
-                self._cell(number, subject, name).add(ChosenRows(part, rows), some)
+                self._cell(number, subject, name).add(ChosenRows(part, rows), some, marks.take(rows), fresh[rows])
 
     def add_failures(self, batch: Batch, champion: Subject) -> None:
         """Count failed requests; one that failed before it was known who answers counts for the champion."""
@@ -259,7 +336,7 @@ class _Cells:
     def _cell(self, number: int, subject: Subject, segment: str) -> Cell:
         key = (number, subject.deployment.bundle, segment)
         if key not in self._cells:
-            is_newest = number == len(self._stretches) - 1 and not segment
+            is_newest = number >= self._n_over - 1 and not segment
             stride = self._strides[number]
             if segment:
                 stride = max(1, stride // len(self._segments))
@@ -269,12 +346,22 @@ class _Cells:
                 segment,
                 stride=stride,
                 is_whole=is_newest,
+                so_far=number >= self._n_over,
                 most_labelled=min(MOST_LABELLED, ALL_LABELLED // len(self._stretches)),
             )
+            self._cells[key].look_for_copies(self._nature(subject))
+            if number >= self._n_over and not segment and subject.deployment.bundle == self._champion:
+                self._cells[key].same_part = self.part
         return self._cells[key]
 
     def in_order(self) -> list[Cell]:
         return [self._cells[key] for key in sorted(self._cells, key=lambda key: (key[0], key[2], key[1]))]
+
+
+def _truths(labels: truth.Labels, rows: Array) -> Array:
+    """Hash the truths of some rows."""
+    numbers = np.ascontiguousarray(labels.number[rows], np.float64).view(np.int64)
+    return numbers ^ np.fromiter(map(hash, labels.label[rows].tolist()), np.int64, len(rows))
 
 
 def _inputs(batch: Batch) -> list[str]:

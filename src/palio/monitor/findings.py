@@ -24,7 +24,7 @@ def finding(window: Window, kind: FindingKind, subject: str, **facts: Any) -> Fi
         segment=window.segment,
         since=window.since,
         until=window.until,
-        n_rows=facts.pop("n_rows", window.n_rows),
+        n_rows=facts.pop("n_rows", window.n_judged),
         **facts,
     )
 

@@ -13,40 +13,63 @@ from palio.core.monitoring import ColumnDrift, Estimate, Finding, Kpi, KpiValue,
 from palio.core.records import Task
 from palio.measure import questions
 from palio.monitor.counting import Cell, Subject
-from palio.monitor.movement.drift import drift_findings, drift_of
+from palio.monitor.movement.drift import RATE, drift_findings, drift_of
+from palio.monitor.movement.inputs import RATE as INPUT_RATE
 from palio.monitor.movement.inputs import input_findings
 from palio.monitor.quality.estimates import judge_errors, judge_estimates, with_errors
 from palio.monitor.quality.features import Batch
 from palio.monitor.quality.kpis import Worth, judge_kpis, kpi_values, worth_of
+from palio.monitor.quality.leaning import Leans, leans_of
 from palio.monitor.quality.outcomes import judge_classes, judge_labels, judge_outcomes, outcomes_of, standards_from
-from palio.monitor.quality.standards import Standard
+from palio.monitor.quality.standards import Standard, standards_of
+from palio.monitor.segments import LEAST_ROWS, reference_in, rows_in
+from palio.monitor.so_far import still_moved
 
 NINE_OF_TEN = 0.9
 """A window is ripe after the time in which this share of labels came, or as soon as this share has come."""
 _DAY = dt.timedelta(days=1)
+_BY_THE_HOUR = ("estimated_quality", "quality", "estimate_off", "selective_labels", "value", "classes")
+"""Not said of a window that is not over: what is asked at night is harder or easier than what is asked by day."""
 _MOVEMENTS = ("drift", "answer_drift", "joint_drift", "unit", "missing", "contract")
 
 
 class Yardstick:
-    """What windows of one version are held against, worked out once.
+    """What windows of one version are held against, worked out once; a segment is held against itself.
 
     Args:
         subject: The version.
         kpis: Business figures; those that do not fit its task must have been refused before.
+        segment: The log's column and the value that make a segment; None is all rows. Of a segment of which the
+            reference has too few rows nothing is known (`n_rows` says how many there are).
+        share: Of the rates of false alarms; several segments share them.
     """
 
-    def __init__(self, subject: Subject, kpis: Sequence[Kpi]) -> None:
-        self.kpis = kpis
-        quality = subject.reference.quality if subject.reference else {}
-        self.standards: Mapping[str, Standard] = (
-            standards_from(quality) if subject.estimator is None else subject.estimator.standards
-        )
+    def __init__(
+        self, subject: Subject, kpis: Sequence[Kpi], *, segment: tuple[str, str] | None = None, share: float = 1.0
+    ) -> None:
+        self.kpis, self.share = kpis, share
+        self.reference, self.n_rows, self.leans = subject.reference, 0, Leans()
+        self.standards: Mapping[str, Standard] = {}
         rows = subject.rows
+        if segment is not None:
+            rows = rows_in(rows, segment) if rows is not None and segment[0] in rows else None
+            self.n_rows = 0 if rows is None else len(rows["truth"])
+            is_known = rows is not None and subject.reference is not None and self.n_rows >= LEAST_ROWS
+            rows = rows if is_known else None
+            self.reference = None
+        elif subject.estimator is not None:
+            self.standards = subject.estimator.standards
+        elif subject.reference is not None:
+            self.standards = standards_from(subject.reference.quality)
         self.worth: dict[str, Worth] = {} if rows is None else worth_of(kpis, subject.task, rows)
         self.class_counts: dict[str, int] = {}
         if rows is not None:
             question = questions.of(subject.task)
             self.class_counts = question.counts(question.truth_in(rows))
+        if segment is not None and rows is not None and subject.reference is not None:
+            self.reference = reference_in(subject.reference, rows, segment[0])
+            self.standards = standards_of(subject.task, rows)
+            self.leans = leans_of(subject, rows, self.standards, self.worth, kpis)
 
 
 @dataclass
@@ -84,46 +107,64 @@ def judge_cell(
         ripe_before: Rows answered before this have had the time that labels take; None before any label came.
         currency: Unit of business figures that name none.
     """
-    window, task, reference = cell.builder.finish(), cell.subject.task, cell.subject.reference
+    window, task, share = cell.builder.finish(), cell.subject.task, yardstick.share
     found: list[Finding] = []
-    drift: tuple[ColumnDrift, ...] = ()
-    if reference is not None:
-        drift = drift_of(reference, window, min_rows=min_rows)
-        found += drift_findings(window, drift)
-        found += input_findings(reference, window, min_rows=min_rows)
+    drift = _drift(cell, window, yardstick, min_rows)
+    found += drift_findings(window, drift)
+    if yardstick.reference is not None:
+        told = input_findings(yardstick.reference, window, min_rows=min_rows, rate=INPUT_RATE * share)
+        found += [one for one in told if one.kind != "missing" or not cell.so_far]
     estimates: tuple[Estimate, ...] = ()
-    if cell.estimator is not None and cell.n_rows >= min_rows:
-        mine = [one for one in before if one.subject is cell.subject and not one.cell.segment and one.review.is_ripe]
-        estimates = with_errors(cell.estimator.finish(), [(o.review.estimates, o.review.outcomes) for o in mine])
-        found += judge_estimates(window, estimates, dict(yardstick.standards), task)
+    if cell.estimator is not None and yardstick.standards and cell.n_distinct >= min_rows:
+        mine = [one for one in before if one.subject is cell.subject and one.cell.segment == cell.segment]
+        ripe = [(one.review.estimates, one.review.outcomes) for one in mine if one.review.is_ripe]
+        estimates = with_errors(yardstick.leans.applied(cell.estimator.finish()), ripe)
+        found += judge_estimates(window, estimates, dict(yardstick.standards), task, share=share)
     labelled = cell.labelled()
     has_time = ripe_before is not None and window.until <= ripe_before
     is_ripe = cell.n_labels > 0 and (has_time or cell.n_labels >= NINE_OF_TEN * cell.n_rows)
     outcomes = outcomes_of(task, labelled, yardstick.standards)
     if is_ripe:
-        found += judge_outcomes(window, outcomes, yardstick.standards, task)
+        found += judge_outcomes(window, outcomes, yardstick.standards, task, share=share)
         found += judge_errors(window, estimates, outcomes, task)
         found += judge_labels(window, cell.answered(), task)
     found += judge_classes(window, labelled, task, yardstick.class_counts if is_ripe else {})
     kpis = _kpis(cell, labelled, window, yardstick, currency)
     days = (window.until - window.since) / _DAY
-    found += judge_kpis(window, kpis, yardstick.worth, days=days, is_ripe=is_ripe)
-    told = _reviewed(cell, window, is_ripe=is_ripe, drift=drift, estimates=estimates, outcomes=outcomes, kpis=kpis)
-    return Judged(cell, window, told, [_with_consequence(one, estimates, task) for one in found])
+    found += judge_kpis(window, kpis, yardstick.worth, days=days, is_ripe=is_ripe, share=share)
+    if cell.so_far:  # a night is not worse than days because it is a night
+        found = [one for one in found if one.kind not in _BY_THE_HOUR]
+    review = _reviewed(cell, window, is_ripe=is_ripe, drift=drift, estimates=estimates, outcomes=outcomes, kpis=kpis)
+    return Judged(cell, window, review, [_with_consequence(one, estimates, task) for one in found])
+
+
+def _drift(cell: Cell, window: Window, yardstick: Yardstick, min_rows: int) -> tuple[ColumnDrift, ...]:
+    """Say how far columns are from the reference; of a window that is not over if the same part of others tells."""
+    if yardstick.reference is None:
+        return ()
+    if not cell.so_far:
+        return drift_of(yardstick.reference, window, min_rows=min_rows, rate=RATE * yardstick.share)
+    usual = None if cell.same_part is None else cell.same_part.reference(min_rows=min_rows)
+    if usual is None:
+        return ()
+    drift = drift_of(yardstick.reference, window, min_rows=min_rows, rate=RATE)
+    return still_moved(drift, drift_of(usual, window, min_rows=min_rows, rate=RATE))
 
 
 def _kpis(cell: Cell, labelled: Batch, window: Window, yardstick: Yardstick, currency: str) -> tuple[KpiValue, ...]:
     if not cell.n_rows:
         return ()
+    leans = yardstick.leans.worth
     return kpi_values(
         yardstick.kpis,
         cell.subject.task,
-        n_rows=cell.n_rows,
+        n_rows=cell.n_distinct,
         days=(window.until - window.since) / _DAY,
         labelled=labelled,
         estimator=cell.estimator,
         reference=yardstick.worth,
         currency=currency,
+        leans=leans,
     )
 
 
@@ -143,7 +184,9 @@ def _reviewed(
         version=window.version,
         bundle=window.bundle,
         segment=window.segment,
+        so_far=cell.so_far,
         n_rows=window.n_rows,
+        n_distinct=window.n_distinct,
         n_requests=window.n_requests,
         n_failed=window.n_failed,
         latency_ms_p50=_milliseconds(window, 0.5),

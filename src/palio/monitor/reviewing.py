@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +26,8 @@ from palio.monitor.movement.joint import RATE as JOINT_RATE
 from palio.monitor.movement.joint import joint_drift, joint_findings
 from palio.monitor.movement.skew import skew_findings
 from palio.monitor.movement.traffic import traffic_findings
-from palio.monitor.quality.features import Array
+from palio.monitor.movement.volume import volume_finding
+from palio.monitor.quality.features import Array, Batch
 from palio.monitor.quality.outcomes import label_delay_s
 from palio.monitor.timeline import grid
 
@@ -54,7 +55,13 @@ class Watching:
 
 
 def review(
-    log: AnswerLog, truths: truth.Truths, subjects: Sequence[Subject], watching: Watching, *, now: dt.datetime
+    log: AnswerLog,
+    truths: truth.Truths,
+    subjects: Sequence[Subject],
+    watching: Watching,
+    *,
+    now: dt.datetime,
+    feedback: Callable[[], Iterable[Batch]] = tuple,
 ) -> Review:
     """Review what was served.
 
@@ -66,21 +73,24 @@ def review(
         subjects: Versions to watch, the champion first.
         watching: What is watched.
         now: The present moment.
+        feedback: Yields what `truths` were read from once more, to name some that met no answer.
 
     Raises:
         InputError: too many windows, or a segment that is no category of the champion.
     """
     stretches = grid(watching.since, now, watching.window)
-    counted = count(log, truths, subjects, stretches, min_rows=watching.min_rows, segments=watching.segments)
+    counted = count(
+        log, truths, subjects, stretches, length=watching.window, min_rows=watching.min_rows, segments=watching.segments
+    )
     ripe_before = _ripe_before(counted, watching, now)
-    yardsticks = {id(one): Yardstick(one, watching.kpis) for one in subjects}
+    yardsticks = _Yardsticks(counted, watching)
     judged: list[Judged] = []
     for cell in counted.cells:
         judged.append(
             judge_cell(
                 cell,
                 judged,
-                yardsticks[id(cell.subject)],
+                yardsticks.of(cell.subject, cell.segment),
                 min_rows=watching.min_rows,
                 ripe_before=ripe_before,
                 currency=watching.currency,
@@ -90,8 +100,11 @@ def review(
     stream = None
     if mine:
         mine[-1].findings += _traffic(counted.traffic, watching)
-        mine[-1].findings += _whole_rows(mine[-1], watching.trained)
-        stream = _stream(mine, yardsticks[id(subjects[0])])
+        if not any(one.kind == "volume" for one in mine[-1].findings):
+            mine[-1].findings += _volume_of_segments(counted, watching)
+        for one in [one for one in mine if not one.cell.so_far][-1:] + [one for one in mine if one.cell.so_far]:
+            one.findings += _whole_rows(one, watching.trained)
+        stream = _stream([one for one in mine if not one.cell.so_far], yardsticks.of(subjects[0]))
     findings, earlier = _shown(judged, subjects[0], watching.min_rows)
     verdict, text = _verdict(findings, judged, subjects[0], watching)
     return Review(
@@ -114,7 +127,33 @@ def review(
         stream=stream,
         has_reference=subjects[0].reference is not None,
         ripe_before=ripe_before,
+        unknown_segments=yardsticks.unknown(subjects[0]),
+        truths=truths.account(feedback),
     )
+
+
+class _Yardsticks:
+    """What each version is held against, and each of its segments, worked out when they are asked for."""
+
+    def __init__(self, counted: Counted, watching: Watching) -> None:
+        self._segments, self._kpis = counted.segments, watching.kpis
+        self._known: dict[tuple[int, str], Yardstick] = {}
+
+    def of(self, subject: Subject, segment: str = "") -> Yardstick:
+        key = id(subject), segment
+        if key not in self._known:
+            where = self._segments[segment] if segment else None
+            share = 1 / len(self._segments) if segment else 1.0
+            self._known[key] = Yardstick(subject, self._kpis, segment=where, share=share)
+        return self._known[key]
+
+    def unknown(self, subject: Subject) -> dict[str, int]:
+        """Return the segments of which too little is known, and how many rows of the reference they have."""
+        return {
+            segment: one.n_rows
+            for (of, segment), one in self._known.items()
+            if of == id(subject) and segment and one.reference is None
+        }
 
 
 def _ripe_before(counted: Counted, watching: Watching, now: dt.datetime) -> dt.datetime | None:
@@ -134,11 +173,28 @@ def _traffic(windows: Sequence[Window], watching: Watching) -> list[Finding]:
     *earlier, newest = windows
     limit = watching.latency_limit_ms
     found: list[Finding] = []
+    if newest.until - newest.since >= watching.window:
+        return list(traffic_findings(newest, earlier, n_workers=watching.n_workers, latency_limit_ms=limit))
     if earlier:
         found += traffic_findings(earlier[-1], earlier[:-1], n_workers=watching.n_workers, latency_limit_ms=limit)
     known = {one.id for one in found}
     now = traffic_findings(newest, earlier, n_workers=watching.n_workers, latency_limit_ms=limit)
     return [*found, *(one for one in now if one.kind != "volume" and one.id not in known)]
+
+
+def _volume_of_segments(counted: Counted, watching: Watching) -> list[Finding]:
+    """Judge the rows of each segment in the newest window that is over, where requests as a whole are as usual."""
+    found = []
+    is_over = counted.traffic[-1].until - counted.traffic[-1].since >= watching.window
+    for segment, n_rows in counted.rows_of_segments.items():
+        windows = [
+            msgspec.structs.replace(one, segment=segment, n_rows=n, n_distinct=n, n_requests=n, n_failed=0, n_refused=0)
+            for one, n in zip(counted.traffic, n_rows.tolist(), strict=True)
+        ]
+        windows = windows if is_over else windows[:-1]
+        told = volume_finding(windows[-1], windows[:-1], what="rows") if windows else None
+        found += [told] if told is not None else []
+    return found
 
 
 def _whole_rows(newest: Judged, trained: Trained | None) -> list[Finding]:
@@ -153,7 +209,8 @@ def _whole_rows(newest: Judged, trained: Trained | None) -> list[Finding]:
             if not one.is_moment and f"input.{one.name}" in subject.rows  # time goes by: that is no drift
         ]
         joint = joint_drift(subject.rows, rows, columns=columns, in_time_order=subject.reference.in_time_order)
-        found += joint_findings(newest.window, joint)
+        if not newest.cell.so_far or (joint is not None and joint.drifted and _is_unusual(newest, rows, columns)):
+            found += joint_findings(newest.window, joint)
     if trained is not None and "key" in rows and (rows["key"] != "").any():
         then = trained(rows["key"])
         logged = {name: values for name, values in rows.items() if name in then}
@@ -161,8 +218,18 @@ def _whole_rows(newest: Judged, trained: Trained | None) -> list[Finding]:
     return found
 
 
+def _is_unusual(newest: Judged, rows: Mapping[str, Array], columns: Sequence[str]) -> bool:
+    """Say whether rows of a window that is not over can be told from those of the same part of earlier windows."""
+    part = newest.cell.same_part
+    usual = part.rows() if part is not None and newest.review.drift else {}
+    joint = joint_drift(usual, rows, columns=columns, in_time_order=True) if usual else None
+    return joint is not None and joint.drifted
+
+
 def _stream(mine: Sequence[Judged], yardstick: Yardstick) -> StreamReview | None:
     """Let the detectors read the losses of the champion in the order of its answers."""
+    if not mine:
+        return None
     task = mine[0].subject.task
     ripe = [one for one in mine if one.review.is_ripe]
     losses = losses_of(task, [one.cell.labelled() for one in ripe])
@@ -186,9 +253,9 @@ def _stream(mine: Sequence[Judged], yardstick: Yardstick) -> StreamReview | None
 
 
 def _false_alarm_rate(judged: Sequence[Judged], champion: Subject) -> float:
-    """Add up how often each segment shows drift by chance in the one window that counts of it, and rows as wholes."""
-    segments = {one.cell.segment for one in judged if one.subject is champion and one.review.drift}
-    return min(1.0, RATE * max(1, len(segments)) + JOINT_RATE)
+    """Add up how often all rows, segments, and rows as wholes show drift by chance; segments share one rate."""
+    in_segments = any(one.cell.segment for one in judged if one.subject is champion and one.review.drift)
+    return min(1.0, RATE * (1 + in_segments) + JOINT_RATE)
 
 
 def _shown(
@@ -205,15 +272,18 @@ def _shown(
         windows = [one for one in mine if one.cell.segment == segment]
         for kind in dict.fromkeys(finding.kind for one in windows for finding in one.findings):
             able = [
-                one.findings
+                one
                 for one in windows
                 if kind in judged_kinds(one.review, min_rows) or any(finding.kind == kind for finding in one.findings)
             ]
             known: set[str] = set()
-            for age, found in enumerate(able):
-                fresh = [one for one in found if one.kind == kind and one.id not in known]
-                known |= {one.id for one in fresh}
-                (earlier if age else newest).extend(followed(one, able[age + 1 :]) for one in fresh)
+            n_over = 0  # what a window shows that is not over adds to the newest one that is
+            for age, one in enumerate(able):
+                fresh = [found for found in one.findings if found.kind == kind and found.id not in known]
+                known |= {found.id for found in fresh}
+                later = [other.findings for other in able[age + 1 :]]
+                (earlier if n_over else newest).extend(followed(found, later) for found in fresh)
+                n_over += not one.review.so_far
     return worst_first(newest), worst_first(earlier)
 
 
@@ -224,17 +294,23 @@ def _verdict(
     pages, warnings = ([one for one in findings if one.severity == severity] for severity in ("page", "warn"))
     if pages or warnings:
         return "act" if pages else "look", _worst(pages or warnings)
-    windows = [one for one in judged if one.subject is champion and not one.cell.segment]
-    n_rows = windows[-1].review.n_rows if windows else 0
+    all_windows = [one for one in judged if one.subject is champion and not one.cell.segment]
+    windows = all_windows
+    over = [one for one in windows if not one.cell.so_far][-1:]
+    windows = windows[windows.index(over[0]) :] if over else windows
+    n_rows = sum(one.review.n_rows for one in windows)
     if not n_rows:
         return "unknown", f"{version} has answered nothing in this time."
     if champion.reference is None:
         return "unknown", f"{version} was made by an older version of Palio: its bundle says nothing to compare with."
-    if n_rows < watching.min_rows:
-        told = f"{version} has answered {counted(n_rows, 'row')}, too few to judge"
+    n_distinct = sum(one.review.n_judged for one in windows)
+    different = f" ({n_distinct:,} of them different)" if n_distinct < n_rows else ""
+    if n_distinct < watching.min_rows:
+        told = f"{version} has answered {counted(n_rows, 'row')}{different}, too few to judge"
         return "unknown", f"{told}: {watching.min_rows:,} are needed."
-    told = f"Nothing needs you: version {champion.deployment.version} has answered {n_rows:,} rows"
-    return "good", f"{told} since {_moment(windows[-1].review.since, watching)}{_quality(windows, champion, watching)}."
+    told = f"Nothing needs you: version {champion.deployment.version} has answered {n_rows:,} rows{different}"
+    quality = _quality(all_windows, windows, champion, watching)
+    return "good", f"{told} since {_moment(windows[0].review.since, watching)}{quality}."
 
 
 def _worst(findings: Sequence[Finding]) -> str:
@@ -246,16 +322,16 @@ def _worst(findings: Sequence[Finding]) -> str:
     return f"{said}." if not n_more else f"{said} (and {counted(n_more, 'more finding')})."
 
 
-def _quality(windows: Sequence[Judged], champion: Subject, watching: Watching) -> str:
+def _quality(windows: Sequence[Judged], newest: Sequence[Judged], champion: Subject, watching: Watching) -> str:
     """Say how the metric that matters stands: as it really was where labels are ripe, else as it probably is."""
     metric = measure.default_metric(champion.task)
     ripe = [one.review for one in windows if one.review.is_ripe][-1:]
     real = [(one, review.since) for review in ripe for one in review.outcomes if one.metric == metric]
     if real:
         known, since = real[0]
-        at = "" if since == windows[-1].review.since else f" on {_moment(since, watching)}"
+        at = "" if since == newest[0].review.since else f" on {_moment(since, watching)}"
         return f"; {metric}{at} was {measure.figure(known.value.value)}, expected {measure.figure(known.reference)}"
-    for probable in windows[-1].review.estimates:
+    for probable in newest[0].review.estimates:
         if probable.metric == metric:
             value, expected = measure.figure(probable.value.value), measure.figure(probable.reference)
             return f"; {metric} is probably {value}, expected {expected}"

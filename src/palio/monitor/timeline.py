@@ -19,6 +19,8 @@ MOST_VALUES = 8
 """Segments that are watched per column: its most frequent values."""
 _MICROSECOND = dt.timedelta(microseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MONDAY = dt.datetime(1970, 1, 5, tzinfo=dt.UTC)
+_WEEK = dt.timedelta(days=7)
 
 
 class Stretch(NamedTuple):
@@ -29,7 +31,7 @@ class Stretch(NamedTuple):
 
 
 def grid(since: dt.datetime, now: dt.datetime, length: dt.timedelta) -> list[Stretch]:
-    """Cut time into windows of one length that begin at midnight, at full hours, …; the last one is cut off by now.
+    """Cut time into windows that begin at midnight, at full hours, weeks on Mondays; the last one is cut off by now.
 
     Raises:
         InputError: there would be too many, or none.
@@ -44,7 +46,8 @@ def grid(since: dt.datetime, now: dt.datetime, length: dt.timedelta) -> list[Str
             f"monitor: nothing was answered since {since:%Y-%m-%d %H:%M} UTC: that moment is still to come",
             hint="look back to a moment that has passed",
         )
-    first = _EPOCH + (since - _EPOCH) // length * length
+    start = _MONDAY if not length % _WEEK else _EPOCH
+    first = start + (since - start) // length * length
     number = -((first - now) // length)
     if number > MOST_WINDOWS:
         raise InputError(
@@ -53,6 +56,31 @@ def grid(since: dt.datetime, now: dt.datetime, length: dt.timedelta) -> list[Str
         )
     edges = [first + length * turn for turn in range(number)] + [now]
     return [Stretch(*pair) for pair in itertools.pairwise(edges) if pair[1] > pair[0]]
+
+
+def cut_by_now(stretches: Sequence[Stretch], length: dt.timedelta) -> bool:
+    """Say whether the last window is not over."""
+    return bool(stretches) and stretches[-1].until - stretches[-1].since < length
+
+
+def kept_windows(
+    stretches: Sequence[Stretch], n_rows: Sequence[int], least: int, *, length: dt.timedelta
+) -> tuple[list[Stretch], bool]:
+    """Join windows that hold too few rows, and say whether the last one is only what came of it so far.
+
+    The rows of a window that is not over stay by themselves once others are over; until then they are all there is.
+
+    Example:
+        >>> at = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)
+        >>> noon = at + dt.timedelta(days=1.5)
+        >>> days = [Stretch(at, at + dt.timedelta(days=1)), Stretch(at + dt.timedelta(days=1), noon)]
+        >>> [len(kept_windows(days, rows, 60, length=dt.timedelta(days=1))[0]) for rows in ([90, 20], [30, 20])]
+        [2, 1]
+    """
+    if not cut_by_now(stretches, length) or sum(n_rows[:-1]) < least:
+        return joined(stretches, n_rows, least), False
+    over = joined(stretches[:-1], n_rows[:-1], least)
+    return ([*over, stretches[-1]], True) if n_rows[-1] else (over, False)
 
 
 def joined(stretches: Sequence[Stretch], n_rows: Sequence[int], least: int) -> list[Stretch]:

@@ -59,14 +59,19 @@ class WindowBuilder:
         self._waiting: dict[tuple[str, ...], list[Mapping[str, Array]]] = {}
         self._n_waiting = 0
         self._counts: dict[str, ColumnCounts] = {}
-        self._n_rows = self._n_requests = self._n_failed = self._n_refused = 0
+        self._n_rows = self._n_distinct = self._n_requests = self._n_failed = self._n_refused = 0
         self._latencies = np.zeros(len(LATENCY_EDGES) - 1, np.int64)
         self._busy_s = 0.0
         self._flags: Counter[str] = Counter()
         self._violations: Counter[str] = Counter()
 
-    def add(self, batch: Mapping[str, Array]) -> None:
-        """Count a batch of answers; columns that the reference does not know are not looked at."""
+    def add(self, batch: Mapping[str, Array], fresh: Array | None = None) -> None:
+        """Count a batch of answers; columns that the reference does not know are not looked at.
+
+        Args:
+            batch: Columns as in the log.
+            fresh: Which rows are no copies of others: only their cells and flags are counted. None: all.
+        """
         bundles = batch["bundle"]
         rows = bundles == self._window.bundle if self._window.bundle else np.ones(len(bundles), bool)
         n_rows = int(np.count_nonzero(rows))
@@ -75,6 +80,10 @@ class WindowBuilder:
         chosen: slice | Array = slice(None) if n_rows == len(rows) else np.flatnonzero(rows)
         self._n_rows += n_rows
         self._add_requests(batch, chosen)
+        if fresh is not None and not fresh.all():
+            chosen = np.flatnonzero(rows & fresh)
+            n_rows = len(chosen)
+        self._n_distinct += n_rows
         if self._columns and "flags" in batch:
             flags = batch["flags"][chosen]
             self._flags.update(
@@ -144,6 +153,7 @@ class WindowBuilder:
         return msgspec.structs.replace(
             self._window,
             n_rows=self._n_rows,
+            n_distinct=self._n_distinct,
             n_requests=self._n_requests,
             n_failed=self._n_failed,
             n_refused=self._n_refused,
@@ -178,6 +188,7 @@ def merge(windows: Sequence[Window]) -> Window:
         since=min(one.since for one in windows),
         until=max(one.until for one in windows),
         n_rows=sum(one.n_rows for one in windows),
+        n_distinct=sum(one.n_rows if one.n_distinct is None else one.n_distinct for one in windows),
         n_requests=sum(one.n_requests for one in windows),
         n_failed=sum(one.n_failed for one in windows),
         n_refused=sum(one.n_refused for one in windows),

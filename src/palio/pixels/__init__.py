@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from palio.pixels.describing import Described as Described
     from palio.pixels.describing import describe as describe
     from palio.pixels.describing import statistics as statistics
+    from palio.pixels.drawing import drawn as drawn
     from palio.pixels.fitting import FITS as FITS
     from palio.pixels.fitting import Place as Place
     from palio.pixels.fitting import fit as fit
@@ -41,6 +42,7 @@ else:
         {
             "decoding": "decoded",
             "describing": "STATISTICS Described describe statistics",
+            "drawing": "drawn",
             "fitting": "FITS Place fit fitted part place_of",
             "hashing": "groups likeness near",
             "limits": "FORMATS Limits",

@@ -87,7 +87,9 @@ def place_of(width: int, height: int, *, size: int, short: int = 0, fit: str = "
     return Place(wide / width, high / height, (wide - size) // 2, (high - size) // 2)
 
 
-def part(pixels: NDArray[np.uint8], box: tuple[float, float, float, float], *, to: tuple[int, int]) -> NDArray[np.uint8]:
+def part(
+    pixels: NDArray[np.uint8], box: tuple[float, float, float, float], *, to: tuple[int, int]
+) -> NDArray[np.uint8]:
     """Return what lies in a box (left, top, right, bottom) of a decoded picture, resized to so wide and high."""
     with pillow():
         import numpy as np
@@ -97,9 +99,9 @@ def part(pixels: NDArray[np.uint8], box: tuple[float, float, float, float], *, t
 
 
 def _within(width: int, height: int, size: int) -> tuple[int, int]:
-    """Return the sides of a picture of which the longer one is `size`."""
+    """Return the sides of a picture of which the longer one is `size`; whole pixels alone count, as detectors have it."""
     longest = max(width, height)
-    return max(1, round(width * size / longest)), max(1, round(height * size / longest))
+    return max(1, width * size // longest), max(1, height * size // longest)
 
 
 def _around(width: int, height: int, size: int, short: int) -> tuple[int, int]:

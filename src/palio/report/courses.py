@@ -51,7 +51,8 @@ def _sentence(run: Run, scores: Points, metric: str, *, up: bool) -> str:
     if not scores:
         return f"{said}."
     best = (max if up else min)(scores, key=lambda point: point[1])
-    return f"{said}; “{metric}” on held-out rows was best after {counted(int(best[0]), 'epoch', 'epochs')}: {number(best[1])}."
+    when = counted(int(best[0]), "epoch", "epochs")
+    return f"{said}; “{metric}” on held-out rows was best after {when}: {number(best[1])}."
 
 
 def _plot(points: Points, reference: Points, *, y_title: str) -> Markup | None:

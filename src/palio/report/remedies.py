@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from palio.core.monitoring import Finding, Review
+from palio.core.monitoring import UNMET_WORDS, Finding, Review
 from palio.core.words import counted, listed
 from palio.report import watched
 from palio.report.advice import Advice
@@ -10,6 +10,9 @@ from palio.report.rounding import count, percent
 from palio.report.words import quoted
 
 MOST = 5
+MANY_LOST = 0.05
+"""Share of the truths from which on it is told that they met no answer; a few are late for what is looked at."""
+_UNMET = ("unknown_id", "unknown_key", "before_answer", "after_retention")
 
 
 _BROKEN_INPUT = ("unit", "skew", "missing", "contract")
@@ -22,7 +25,10 @@ def next_steps(review: Review) -> list[Advice]:
     drifts = [f for f in findings if f.kind == "drift"]
     steps: dict[str, Advice] = {}
     for finding in findings:
-        step = _about_columns(drifts, review) if finding.kind == "drift" else _remedy(finding, review)
+        alike = [one for one in drifts if one.segment == finding.segment]
+        step = _about_columns(alike, review) if finding.kind == "drift" else _remedy(finding, review)
+        if finding.segment:
+            step = Advice(f"Where {quoted(finding.segment)}: {step.do[:1].lower()}{step.do[1:]}", step.why)
         steps.setdefault(step.do, step)
     if steps:
         return list(steps.values())[:MOST]
@@ -89,12 +95,28 @@ def silences(review: Review) -> list[Advice]:
                 "Train again: a bundle of this version of Palio says what it was trained on, the present one does not.",
             )
         )
-    newest = windows[-1]
-    if review.has_reference and not newest.drift:
-        least = f"; {count(review.min_rows)} are needed" if review.min_rows else ""
+    newest = next((w for w in reversed(windows) if not w.so_far), windows[-1])
+    if windows[-1].so_far:
+        said = "is held against the same hours of earlier days" if windows[-1].drift else "is not judged yet"
         found.append(
             Advice(
-                f"Nothing is said about the newest window: it holds {counted(newest.n_rows, 'row')}{least}.",
+                f"The newest window is not over: what came so far ({counted(windows[-1].n_rows, 'row')}) {said}.",
+                "It is judged as a whole when it is over.",
+            )
+        )
+    for segment, n_rows in review.unknown_segments.items():
+        found.append(
+            Advice(
+                f"Nothing is said where {quoted(segment)}: the reference holds {counted(n_rows, 'row')} of it.",
+                "Train with more rows of it, or watch segments that are larger.",
+            )
+        )
+    if review.has_reference and not newest.drift:
+        least = f"; {count(review.min_rows)} are needed" if review.min_rows else ""
+        different = "different row" if newest.n_judged < newest.n_rows else "row"
+        found.append(
+            Advice(
+                f"Nothing is said about the newest window: it holds {counted(newest.n_judged, different)}{least}.",
                 "Wait, or judge longer windows: palio monitor --window 7d.",
             )
         )
@@ -126,8 +148,9 @@ def silences(review: Review) -> list[Advice]:
 
 def _about_labels(review: Review) -> list[Advice]:
     windows = [w for w in watched.in_charge(review) if w.n_rows]
+    lost = _lost(review)
     if not any(w.n_labels for w in windows):
-        return [
+        return lost or [
             Advice(
                 "No truths have come yet, so real quality is not known.",
                 "Send them as they become known: palio feedback FILE.",
@@ -135,13 +158,39 @@ def _about_labels(review: Review) -> list[Advice]:
         ]
     waiting = [w for w in windows if not w.is_ripe]
     if not waiting:
-        return []
+        return lost
     n_rows, n_labels = sum(w.n_rows for w in waiting), sum(w.n_labels for w in waiting)
     which = "the newest window" if len(waiting) == 1 else f"{counted(len(waiting), 'window')}"
     coming = "Truths may still change for" if n_labels >= n_rows else "Truths are still coming for"
     return [
+        *lost,
         Advice(
             f"{coming} {which}: {percent(n_labels / max(1, n_rows))} of the rows have one.",
             "Such windows are shown pale and are not judged: early truths are seldom a fair sample.",
+        ),
+    ]
+
+
+def _lost(review: Review) -> list[Advice]:
+    """Tell of truths that came and met none of the answers that were looked at, if they are many."""
+    told = review.truths
+    lost = {reason: n for reason, n in told.reasons.items() if reason in _UNMET} if told is not None else {}
+    if told is None or not lost or sum(lost.values()) < MANY_LOST * told.n_received:
+        return []
+    why = "; ".join(
+        f"{count(n)} {UNMET_WORDS[reason]} (such as {quoted(told.examples[reason][0], limit=40)})"
+        for reason, n in lost.items()
+    )
+    remedy = {
+        "unknown_id": "Send the prediction ids as they were answered, to the project whose log holds them",
+        "unknown_key": "Write keys as they were sent with the rows",
+        "before_answer": "Say with `at` when each truth was known",
+        "after_retention": "Send truths sooner, or keep the log longer ([log] retention_days)",
+    }[max(lost, key=lambda reason: lost[reason])]
+    return [
+        Advice(
+            f"{count(sum(lost.values()))} of {counted(told.n_received, 'truth')} met none of the answers looked at:"
+            f" {why}.",
+            f"{remedy}; answers from before this time are looked at with --since.",
         )
     ]

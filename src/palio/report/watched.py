@@ -83,9 +83,14 @@ def in_charge(review: Review) -> list[WindowReview]:
     return [w for w in found if w.version == review.version] or found
 
 
+def whole(windows: list[WindowReview]) -> list[WindowReview]:
+    """Leave out the window that is not over, if there are others."""
+    return [w for w in windows if not w.so_far] or windows
+
+
 def newest_judged(review: Review) -> WindowReview | None:
     """Return the newest window of which anything is said."""
-    known = [w for w in in_charge(review) if w.drift or w.estimates or w.outcomes]
+    known = [w for w in whole(in_charge(review)) if w.drift or w.estimates or w.outcomes]
     return known[-1] if known else None
 
 
@@ -142,7 +147,7 @@ def kpis(review: Review) -> list[str]:
 
 def quality(review: Review, metric: str) -> Quality:
     """Say how a metric stands: the newest window whose truths are ripe (else the newest with any), and the estimate."""
-    windows = in_charge(review)
+    windows = whole(in_charge(review))
     real = [w for w in windows if w.is_ripe and outcome(w, metric)] or [w for w in windows if outcome(w, metric)]
     probable = [w for w in windows if estimate(w, metric)]
     truth = outcome(real[-1], metric) if real else None
@@ -162,7 +167,7 @@ def quality(review: Review, metric: str) -> Quality:
 
 def worth(review: Review, name: str, currency: str) -> Worth:
     """Say what a business figure is a day."""
-    windows = [(w, found) for w in in_charge(review) if (found := kpi(w, name)) is not None]
+    windows = [(w, found) for w in whole(in_charge(review)) if (found := kpi(w, name)) is not None]
     real = [(w, k) for w, k in windows if w.is_ripe and is_known(k.realised)]
     newest = (real or windows)[-1][1]
     probable = [k.estimated for _, k in windows if k.estimated is not None and is_known(k.estimated)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from palio.core.errors import PalioError
 from palio.model import end_watched_runs
 from palio.serve.desk import Desk, allow
-from palio.serve.feedback import Truths, receive_feedback
+from palio.serve.feedback import Truths, receive_feedback, zone_of
 from palio.serve.meters import Meters
 from palio.serve.pages import build_pages
 from palio.serve.pipeline import Held, Pipeline
@@ -56,6 +56,7 @@ def create_app(
     feedback: FeedbackLog | None = None,
     grpc: GrpcListener | None = None,
     origins: Origins | None = None,
+    zone: str = "UTC",
 ) -> App:
     """Build the server of the champion that `provider` names, as an ASGI callable.
 
@@ -72,6 +73,7 @@ def create_app(
         feedback: Where late truths go; None takes none.
         grpc: Answers gRPC on a port of its own while the application lives.
         origins: Whose pages may ask; None: nobody's but the server's own.
+        zone: Of moments in late truths that name none.
     """
     return App(
         provider,
@@ -83,6 +85,7 @@ def create_app(
         feedback=feedback,
         grpc=grpc,
         origins=origins,
+        zone=zone,
     )
 
 
@@ -101,8 +104,10 @@ class App:
         feedback: FeedbackLog | None = None,
         grpc: GrpcListener | None = None,
         origins: Origins | None = None,
+        zone: str = "UTC",
     ) -> None:
-        self.caps = caps
+        zone_of(zone)  # refused before anybody sends a truth
+        self.caps, self._zone = caps, zone
         self.meters = Meters()
         self.registry = Registry(provider, poll_s=poll_s, on_change=self._changed, quotas=quotas)
         self.is_draining = False
@@ -222,7 +227,8 @@ class App:
             manifest = None if served is None else served.manifest
             receive_all = partial(receive_feedback, caps=self.caps, caller=caller, now=dt.datetime.now(dt.UTC))
             kind = headers.get(b"content-type", b"")
-            reply = await asyncio.to_thread(receive_all, request.body, kind, self._feedback, Truths.of(manifest))
+            truths = Truths.of(manifest, zone=self._zone)
+            reply = await asyncio.to_thread(receive_all, request.body, kind, self._feedback, truths)
         except WireError as refusal:
             reply = refuse(refusal)
         except DisconnectError:

@@ -6,17 +6,18 @@ import csv
 import datetime as dt
 import io
 import re
+import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from palio.core.cells import BLANKS, CellReader, label
+from palio.core.cells import BLANKS, CellReader, boxes_of, cell_of, label
 from palio.core.cells.moments import read_moment
 from palio.core.cells.numbers import read_text
-from palio.core.errors import ContractError, PalioError
-from palio.core.records import Column, Manifest, Task
+from palio.core.errors import ConfigError, ContractError, PalioError
+from palio.core.records import Box, Column, Manifest, Task
 from palio.core.serving import Feedback
 from palio.measure import questions
 from palio.serve.protocols.malformed import not_json
@@ -34,8 +35,9 @@ class _Given(msgspec.Struct, forbid_unknown_fields=True):
 
     prediction_id: str = ""
     key: str | int = ""
-    label: str | float | bool | None = None
-    at: dt.datetime | None = None
+    label: str | float | bool | list[Box] | None = None
+    """A class, a number, or boxes: all that is in a picture."""
+    at: str | None = None
     values: dict[str, float] = msgspec.field(default_factory=dict)
 
 
@@ -43,6 +45,7 @@ class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
     feedback: list[_Given]
 
 
+_BOXES = 'send [{"label": …, "box": [left, top, right, bottom]}, …] in pixels, [] where nothing is'
 _LARGEST = 1e100
 """Numbers beyond this are taken for a mistake: their squares overflow."""
 _encode = msgspec.json.Encoder().encode
@@ -54,6 +57,7 @@ class Truths:
     Args:
         task: What is predicted; None for a graph that was made elsewhere, which takes any label.
         column: How the target was read: labels are read like its cells. None: as they come.
+        zone: Of moments that name none.
 
     Example:
         >>> truths = Truths(Task(kind="classification", target="y", classes=("no", "yes")))
@@ -62,19 +66,23 @@ class Truths:
         'yes'
     """
 
-    def __init__(self, task: Task | None, column: Column | None = None) -> None:
+    def __init__(self, task: Task | None, column: Column | None = None, *, zone: str = "UTC") -> None:
+        self._zone, self.zone = zone_of(zone), zone
+        self.n_without_zone = self.n_days = 0
+        """Moments that named no zone, and days without a time, that were read so far."""
         self._classes = frozenset(task.classes) if task is not None else frozenset()
         self._is_number = task is not None and not questions.of(task).is_text
+        self._are_boxes = task is not None and task.kind == "detection"
         self._reader = None if column is None else CellReader(column)
         self._decimal = column.decimal if column is not None else "."
 
     @classmethod
-    def of(cls, manifest: Manifest | None) -> Truths:
+    def of(cls, manifest: Manifest | None, *, zone: str = "UTC") -> Truths:
         """Make the reader of truths about the answers of a bundle; None: about those of any graph."""
         if manifest is None:
-            return cls(None)
+            return cls(None, zone=zone)
         column = next((c for c in manifest.schema.columns if c.name == manifest.task.target), None)
-        return cls(manifest.task, column)
+        return cls(manifest.task, column, zone=zone)
 
     def read(self, given: Mapping[str, Any], *, now: dt.datetime, where: str) -> Feedback:
         """Check one truth: `prediction_id` or `key`, `label`, and maybe `at` and `values`.
@@ -97,7 +105,7 @@ class Truths:
             prediction_id=identity,
             key=key,
             label=self._label(given.get("label"), where),
-            at=_moment(given.get("at"), now, where),
+            at=self._moment(given.get("at"), now, where),
             values={str(name): self._value(name, value, where) for name, value in (given.get("values") or {}).items()},
         )
 
@@ -110,7 +118,11 @@ class Truths:
     def _label(self, cell: Any, where: str) -> str | float:
         if self.is_missing(cell):
             raise _wrong(where, "label", "is missing", hint="leave out rows whose truth is not known yet")
+        if isinstance(cell, list):
+            cell = cell_of(cell)
         cell = cell.strip(BLANKS) if isinstance(cell, str) else cell
+        if self._are_boxes:
+            return self._boxes(cell, where)
         parsed = None if self._reader is None else self._reader.parse(cell)
         if self._is_number:
             number = _number(cell) if self._reader is None else None if parsed is None else _number(parsed.value)
@@ -122,17 +134,56 @@ class Truths:
         # the world may have a class that the model does not know: that is a truth too
         return label(cell if parsed is None else parsed.value)[:_MAX_TEXT]
 
+    def _boxes(self, cell: Any, where: str) -> str:
+        try:
+            return cell_of(boxes_of(cell))
+        except ValueError as error:
+            raise _wrong(where, "label", f"is no list of boxes: {error}", hint=_BOXES) from None
+
     def _value(self, name: str, value: Any, where: str) -> float:
         number = _number(read_text(value.strip(BLANKS), self._decimal) if isinstance(value, str) else value)
         if number is None:
             raise _wrong(where, str(name)[:60], "is not a finite number", hint="business figures are numbers")
         return number
 
+    def _moment(self, at: Any, now: dt.datetime, where: str) -> dt.datetime:
+        """Read when a truth was known; a day without a time means its end."""
+        if at is None or (isinstance(at, str) and not at.strip(BLANKS)):
+            return now
+        if isinstance(at, dt.datetime):
+            moment, has_time, has_zone = at, True, at.tzinfo is not None
+        elif isinstance(at, dt.date):
+            moment, has_time, has_zone = dt.datetime.combine(at, dt.time()), False, False
+        else:
+            found = read_moment(str(at).strip(BLANKS))
+            if found is None:
+                raise _wrong(where, "at", "is not a moment", hint="write it as ISO 8601: 2026-05-04T12:00:00Z")
+            moment, has_time, has_zone = (
+                dt.datetime.fromtimestamp(found.seconds, dt.UTC),
+                found.has_time,
+                found.has_zone,
+            )
+            has_zone = has_zone or found.way == "clock"
+            has_time = has_time or found.way == "clock"
+        if not has_zone:
+            self.n_without_zone += has_time
+            moment = moment.replace(tzinfo=self._zone)
+        if not has_time:
+            self.n_days += 1
+            moment = moment + dt.timedelta(days=1) - dt.timedelta(microseconds=1)
+        moment = moment.astimezone(dt.UTC)
+        if moment > now + dt.timedelta(days=1):
+            raise _wrong(where, "at", "lies in the future", hint="say when the truth was known")
+        return min(moment, now)  # the newest truth holds: a clock that is ahead must not win over one that is right
+
     def unknown(self, feedback: Iterable[Feedback]) -> dict[str, int]:
         """Count the labels that are no class of the model, most frequent first."""
         if not self._classes:
             return {}
-        counts = Counter(str(one.label) for one in feedback if one.label not in self._classes)
+        given = (str(one.label) for one in feedback)
+        if self._are_boxes:
+            given = (box.label for cell in given for box in boxes_of(cell))
+        counts = Counter(name for name in given if name not in self._classes)
         return dict(counts.most_common(_MOST_UNKNOWN))
 
 
@@ -157,8 +208,10 @@ def receive_feedback(
         log.add(feedback, caller=caller)
     except PalioError as error:
         raise WireError.of(error) from None
-    unknown = truths.unknown(feedback)
-    return Reply(200, _encode({"received": len(rows)} | ({"unknown_labels": unknown} if unknown else {})))
+    unknown, said = truths.unknown(feedback), {}
+    if truths.n_without_zone:
+        said["zone"] = truths.zone  # how moments were read that name none
+    return Reply(200, _encode({"received": len(rows)} | ({"unknown_labels": unknown} if unknown else {}) | said))
 
 
 def _json(body: bytes) -> Sequence[Mapping[str, Any]]:
@@ -196,19 +249,21 @@ def from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, "values": {n: v for n, v in cells.items() if n not in fields and v not in ("", None)}}
 
 
-def _moment(at: Any, now: dt.datetime, where: str) -> dt.datetime:
-    if at is None or at == "":
-        return now
-    if not isinstance(at, dt.datetime):
-        found = read_moment(str(at))
-        if found is None:
-            raise _wrong(where, "at", "is not a moment", hint="write it as ISO 8601: 2026-05-04T12:00:00Z")
-        at = dt.datetime.fromtimestamp(found.seconds, dt.UTC)
-    moment: dt.datetime = at
-    moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
-    if moment > now + dt.timedelta(days=1):
-        raise _wrong(where, "at", "lies in the future", hint="say when the truth was known")
-    return min(moment, now)  # the newest truth holds: a clock that is ahead must not win over one that is right
+def zone_of(name: str) -> dt.tzinfo:
+    """Find a zone by its name, `UTC` or `Europe/Berlin`.
+
+    Raises:
+        ConfigError: there is none, or this machine has no list of zones.
+    """
+    if name == "UTC":
+        return dt.UTC
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"palio.toml [log]: `zone`: got `{name[:60]}`, which is no zone that this machine knows",
+            hint='write it as in the list of the IANA, zone = "Europe/Berlin"; install tzdata if there is none',
+        ) from None
 
 
 def _number(value: Any) -> float | None:

@@ -68,7 +68,9 @@ def bind(host: str, port: int, *, reuse_port: bool = False, named: Named = Named
     Raises:
         UnavailableError: it is taken, not allowed, or no address of this machine.
     """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named, for else asyncio does not know it for TCP: its answers would wait 40 ms for more to send (Nagle).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:

@@ -37,7 +37,7 @@ class Sent:
         self.data, self.shown = data, shown
         self.digest = ""
         """SHA-256 of what was sent, in hexadecimal; known once it was seen."""
-        self.sides: tuple[int, int] | None = None
+        self.sides: tuple[int, int] | None = None if shown is None else (0, 0)
         """Width and height as it is shown, where a model answers in its pixels; known once it was seen."""
         self._fitted: dict[_Key, Array] = {}
 
@@ -58,7 +58,7 @@ class Sent:
         for reader in readers:
             if self.fitted(reader.reading) is None:
                 self._fitted[_key(reader.reading)] = reader.picture(self.read(), row)
-            if reader.is_placed and self.shown is None and self.sides is None:
+            if reader.is_placed and self.sides is None:
                 self.sides = reader.sides(self.read())
         if not self.digest:
             held = self.data if self.shown is None else np.ascontiguousarray(self.shown).data

@@ -240,6 +240,10 @@ class Pipeline:
                 asked = await self._aside(pool, way.read, served, request, self.caps)
             else:
                 asked = way.read(served, request, self.caps)
+            if way.threshold is not None:
+                asked = replace(asked, threshold=way.threshold)
+            if asked.threshold is not None and served.saying is None:
+                raise WireError(400, "the parameter threshold is for models that find boxes")
             ticket.asked = asked
             if asked.n_rows > 1:
                 self.charge(ticket, asked.n_rows - 1)
@@ -254,10 +258,11 @@ class Pipeline:
             else:
                 outputs = await self._batcher.run(served, asked.feeds, asked.n_rows)
             computed = time.perf_counter()
+            told = outputs if served.saying is None else served.saying(outputs, asked.threshold)
             if is_large:
-                reply: Reply = await self._aside(pool, asked.write, outputs, ticket.id)
+                reply: Reply = await self._aside(pool, asked.write, told, ticket.id)
             else:
-                reply = asked.write(outputs, ticket.id)
+                reply = asked.write(told, ticket.id)
         except Exception:
             served.tally.failed(int((time.perf_counter() - begin) * 1e9))
             raise

@@ -21,6 +21,7 @@ from palio.serve.protocols.plans import ColumnPlan, InputPlan
 from palio.serve.protocols.quick import Quick, quick_record, quick_row
 from palio.serve.protocols.replies import Writer
 from palio.serve.protocols.wire import WireError
+from palio.serve.saying import Saying, saying_of
 from palio.serve.tally import Tally
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Served:
     """Makes, once, what tells how an answer came about; None for a graph from elsewhere, and one of pictures."""
     sight: Sight | None = None
     """Sees the pictures of its requests, beside the event loop, before rows are put together; None: there are none."""
+    saying: Saying | None = None
+    """Leaves out of an answer what the model is not sure enough of; None: answers are told as they are."""
     expected: Expected | None = None
     """The columns of its rows; None for a graph from elsewhere, which takes no row without one of its inputs."""
     tally: Tally = field(default_factory=Tally)
@@ -133,6 +136,7 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         classes=classes,
         explainer=None if sight else cache(partial(_explainer, bundle)),
         sight=sight,
+        saying=saying_of(manifest.task, "prediction"),
         expected=Expected(manifest.schema),
     )
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from palio.serve.protocols import invocations, rows, tensors
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, refuse
+from palio.serve.saying import threshold_in
 
 if TYPE_CHECKING:
     from palio.serve.served import Served
@@ -33,6 +34,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     misfit: int = 400
     """Status of a row that breaks the contract of the model."""
+    threshold: float | None = None
+    """How sure what is told must be at least, as the query says; None: as the model says."""
     is_slow: bool = False
     """Never compute this on the event loop."""
 
@@ -54,15 +57,17 @@ def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
         (True, False)
     """
     way = _way_of(path.rstrip("/"), scheme)
-    if way is None or b"explain" not in query:
+    if way is None or (b"explain" not in query and b"threshold" not in query):
         return way
     try:
-        wants_reasons = _wants_reasons(query)
+        wants_reasons, threshold = _wants_reasons(query), _threshold(query)
     except WireError as refusal:
         return replace(way, read=_refusing(refusal))
-    if wants_reasons and way is not _PREDICT:
+    if threshold is not None:
+        way = replace(way, threshold=threshold)
+    if wants_reasons and way.route != "predict":
         return replace(way, read=_refusing(WireError(400, "only /predict explains its answers")))
-    return _EXPLAIN if wants_reasons else way
+    return replace(_EXPLAIN, threshold=threshold) if wants_reasons else way
 
 
 def _wants_reasons(query: bytes) -> bool:
@@ -71,6 +76,14 @@ def _wants_reasons(query: bytes) -> bool:
     if not all(value in _YES or value in _NO for value in given) or len({value in _YES for value in given}) > 1:
         raise WireError(400, "the parameter explain must be 1 or 0, true or false, yes or no, on or off")
     return bool(given) and given[0] in _YES
+
+
+def _threshold(query: bytes) -> float | None:
+    """Read the parameter `threshold`. Raises WireError 400: it is none, or given twice."""
+    given = [value for name, value in parse_qsl(query.decode("latin-1"), True) if name == "threshold"]
+    if len(given) > 1:
+        raise WireError(400, "the parameter threshold is given twice")
+    return threshold_in(given[0]) if given else None
 
 
 def _refusing(refusal: WireError) -> Handler:

@@ -199,9 +199,7 @@ def _assign(
         warnings.append(told(moves))
     counts = {name: int((nominal == code).sum()) for name, code in PART_CODES.items()}
     class_counts = _class_counts(nominal, seen, task)
-    soundness.check_parts(
-        counts, class_counts if seen.pairs is None else {}, policy=policy, method=plan.method
-    )
+    soundness.check_parts(counts, class_counts if seen.pairs is None else {}, policy=policy, method=plan.method)
     draft = Parts(
         id="",
         snapshot="",

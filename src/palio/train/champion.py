@@ -20,6 +20,7 @@ from palio.train.choice import breach
 from palio.train.clock import MOST_GROWTH
 from palio.train.family import Array, Examples, Family, Params
 from palio.train.field import Field, Finalist
+from palio.train.lightening import lightened, precision_of
 from palio.train.orders import Order, Outcome, Word
 from palio.train.pace import Pace
 from palio.train.race import NO_TIME, Candidate
@@ -210,7 +211,8 @@ class Champion:
     def _checked(self, outcome: Outcome) -> Outcome:
         if outcome.status == "done":
             _check(outcome.parity)
-            return outcome
+            precision = precision_of(self._candidates[outcome.number])
+            return outcome if precision is None else lightened(self._field, outcome, precision)
         if outcome.status == "failed":
             raise PalioError(f"its last fit failed: {outcome.reason}", hint="report it with the schema of the data")
         return self._of_a_fold(outcome.number, outcome.reason)
@@ -268,7 +270,7 @@ class Champion:
     def _seen(self, runner: model.Graph) -> dict[str, float]:
         examples = self._field.lesson.examples
         some = examples.take(thinned(len(examples.target), MAX_SEEN_ROWS))
-        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds())))
+        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes))
 
     def _reference(self, run: Run, runner: model.Graph) -> tuple[Reference, dict[str, Any] | None]:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""

@@ -122,7 +122,7 @@ def search(
         raise InputError(f"budget_s: got {budget_s:g}, must be more than 0", hint="give the search some seconds")
     task = msgspec.structs.replace(task, metric=task.metric if metric == "auto" else metric)
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
-    entrants = entrants_of(families, task, snapshot.schema, how.backbone)
+    entrants = entrants_of(families, task, snapshot.schema, **how.named)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
     cut = cut_rows(store, snapshot, parts, task, how, budget_s=None if trials else budget_s, families=entrants)
@@ -184,7 +184,7 @@ def search(
                 drive.run()
                 field = dataclasses.replace(field, in_use=1 if cut.rungs else drive.n_folds)
                 outcome = finals.hold(field, drive.candidates)
-            curve = learning.draw(field, drive.candidates, outcome)
+            curve = learning.draw(field, outcome.candidates, outcome)
         except KeyboardInterrupt:
             progress.say("Interrupted. What is finished is saved: run the same command again to go on from there.")
             raise
@@ -353,7 +353,7 @@ def _terms(
         "parts": parts.id,
         "task": task,
         "seed": seed,
-        "how": how,
+        "how": how.by_content(),
         "families": [family.name for family in entrants],
         "folds": [cut.lesson.n_folds, cut.n_distinct, cut.n_blocks],
         "learned": [len(cut.lesson.rows[f"{rung} 0"]) for rung in cut.rungs or ("learn",)],

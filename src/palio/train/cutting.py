@@ -40,6 +40,8 @@ DEAR_S = 300.0
 """Where the folds of one network would take longer than this, all are scored on one holdout."""
 FEWEST_HELD = 200
 """Rows of a holdout for networks: the validation part, where it has so many, else one fold."""
+FEWEST_PICTURES, BLOCK_PICTURES = 12, 8
+"""Pictures of a holdout of boxes, at least, and of each of its blocks: average precision of fewer says little."""
 REPEATED = ((250, 4), (700, 3), (2_000, 2))
 """Rows up to which cross-validation is repeated, and how often it is made."""
 FEWEST_OF_A_CLASS = 10
@@ -94,6 +96,10 @@ def cut_rows(
         held, rungs = _held_out(everything, n_train, budget_s)
         return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1, rungs)
     n_rows = n_train + n_validation
+    if task.kind == "detection":
+        held = _held_for_networks(everything, n_train, parts, fewest=FEWEST_PICTURES)
+        n_blocks = int(np.clip(len(held["score 0"]) // BLOCK_PICTURES, 2, N_BLOCKS))
+        return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, n_blocks, 1)
     if is_dear_to(families, everything, n_folds=parts.n_folds):
         held = _held_for_networks(everything, n_train, parts)
         if len(held["score 0"]) >= FEWEST_HELD:
@@ -142,10 +148,12 @@ def is_dear_to(families: Sequence[Family], everything: Examples, *, n_folds: int
     return max(costs, default=0.0) * max(2, n_folds) > DEAR_S
 
 
-def _held_for_networks(everything: Examples, n_train: int, parts: Parts) -> dict[str, Array]:
+def _held_for_networks(
+    everything: Examples, n_train: int, parts: Parts, *, fewest: int = FEWEST_HELD
+) -> dict[str, Array]:
     """Hold out the validation part, where there is one that is large enough; else one fold, by time the newest."""
     n_rows = len(everything.target)
-    if n_rows - n_train >= FEWEST_HELD:
+    if n_rows - n_train >= fewest:
         return {"learn 0": np.arange(n_train), "score 0": np.arange(n_train, n_rows)}
     pairs = split.folds(everything.frame, parts, everything.task, schema=everything.schema)
     learned, scored = pairs[-1 if parts.method == "time" else 0]

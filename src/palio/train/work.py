@@ -14,6 +14,7 @@ import numpy as np
 from palio import measure, model
 from palio.core.errors import PalioError
 from palio.core.records import Parity, Task
+from palio.train.boxes import packed, unpacked
 from palio.train.family import Array, Examples, Family, Fitted, OutOfTime, graph_of
 from palio.train.lessons import Lesson
 from palio.train.orders import Order, Outcome, Word
@@ -100,6 +101,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     if order.limit_s is not None and not is_planned:
         first = lesson.take(f"{order.rows} {order.folds[0]}")
         params = pace.fit_into(family, params, first, order.limit_s / len(order.folds), seed=order.seed)
+    is_cheaper = params != order.params
     found: list[Fitted] = []
     was_cut = False
     for place, fold in enumerate(order.folds):
@@ -111,6 +113,8 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
             own.fit(learned, params=params, seed=order.seed, deadline=by, watch=scored if is_watched else None)
         )
         was_cut |= bool(family.rounds) and by is not None and time.monotonic() >= by
+        if not is_planned and (settled := getattr(found[-1], "settled", None)):  # what a fit found out, stays
+            params = params | settled
         if is_planned and by is not None:  # later folds learn as long
             params = params | found[-1].settled  # type: ignore[attr-defined]
         pace.learn(family, family.seconds(learned.shape, params), time.perf_counter() - started)
@@ -129,7 +133,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     for fold, fitted in zip(order.folds, found, strict=True):
         scored = lesson.take(f"score {fold}")
         outputs = fitted.reference(scored)
-        answers.append(numbers_of(outputs))
+        answers.append(numbers_of(outputs, task.classes))
         for block in _blocks(len(scored.target), order.n_blocks):
             part = score(task, scored.target, outputs, rows=block, names=order.metrics)
             scores.append(part.get(order.metrics[0], math.nan))
@@ -153,7 +157,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         answers=tuple(answers),
         curves=curves,
         lengths=order.lengths or (tuple(len(curve) for curve in curves) if was_cut else ()),
-        is_short=was_cut or bool(order.lengths) or params != order.params,
+        is_short=was_cut or bool(order.lengths) or is_cheaper or (is_planned and params != order.params),
         n_parameters=int(np.mean([one.n_parameters for one in found])),
         besides_s=time.perf_counter() - judged,
         graph=graph,
@@ -190,7 +194,7 @@ def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float
         n_parameters=fitted.n_parameters,
         graph=graph,
         parity=check(graph, fitted, some, reference),
-        checked=numbers_of(reference),
+        checked=numbers_of(reference, examples.task.classes),
     )
 
 
@@ -241,8 +245,10 @@ def best_round_elsewhere(curves: Mapping[int, Array], fold: int, lesson: Lesson)
     return best_round(others or [curves[fold]])
 
 
-def numbers_of(outputs: model.Outputs) -> Array:
-    """Return answers as numbers: probabilities (n, n_classes), or values (n, 1)."""
+def numbers_of(outputs: model.Outputs, classes: Sequence[str] = ()) -> Array:
+    """Return answers as numbers: probabilities (n, n_classes), values (n, 1), or boxes (n, k, 6) as in `packed`."""
+    if outputs.are_boxes:
+        return packed(outputs, classes)
     if outputs.probabilities is not None:
         return np.asarray(outputs.probabilities, np.float64)
     return np.asarray(outputs.prediction, np.float64).reshape(-1, 1)
@@ -252,13 +258,15 @@ def score(
     task: Task, truth: Array, outputs: Any, *, rows: slice | Array = slice(None), names: Sequence[str] | None = None
 ) -> dict[str, float]:
     """Compute point metrics of `outputs` on some rows: those named, or all of the task."""
-    return score_numbers(task, truth[rows], numbers_of(outputs)[rows], names=names)
+    return score_numbers(task, truth[rows], numbers_of(outputs, task.classes)[rows], names=names)
 
 
 def score_numbers(
     task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None, said: Array | None = None
 ) -> dict[str, float]:
     """Compute point metrics of answers that are given as numbers; the likeliest class is said, or those in `said`."""
+    if task.kind == "detection":
+        return measure.score(task, truth, model.answers_of(unpacked(numbers, task.classes), task), names=names)
     if task.kind == "regression":
         return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
     return measure.score(

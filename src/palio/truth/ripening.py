@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 
 from palio import store
+from palio.core.monitoring import TruthCount, Unmet
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Batch = Mapping[str, Array]
@@ -34,6 +35,10 @@ class Labels(NamedTuple):
     """Business figures that came with it, as JSON; empty if none did."""
 
 
+REASONS: tuple[Unmet, ...] = get_args(Unmet)
+N_EXAMPLES = 3
+_LONGEST = 80
+_NEVER = np.empty(0, np.int64), np.empty(0, np.int64)
 LARGEST = 1e100
 """Truths beyond this are none: their squares overflow, and one of them would decide every mean."""
 
@@ -46,7 +51,7 @@ class Truths:
     about each month gets each month's label, and one who was asked about twice gets the label twice. A label that was
     known before a row was answered says nothing about it.
 
-    Neither a class nor a number of at most `LARGEST` is no truth. Memory holds 56 bytes a label, and its text.
+    Neither a class nor a number of at most `LARGEST` is no truth. Memory holds 72 bytes a label, and its text.
 
     Args:
         batches: Feedback, as `store.scan_log(kind="feedback")` yields it.
@@ -56,8 +61,7 @@ class Truths:
         parts = [{name: batch[name] for name in batch} for batch in batches]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
         if columns:
-            with_number = np.abs(np.asarray(columns["number"], float)) <= LARGEST
-            usable = with_number | np.array([bool(label) for label in columns["label"].tolist()], bool)
+            usable = _usable(columns)
             if not usable.all():
                 columns = {name: values[usable] for name, values in columns.items()}
         identities = columns.get("id", np.empty(0, object))
@@ -75,11 +79,16 @@ class Truths:
         return cls(store.scan_log(folder, model, since=since, until=before, kind="feedback"))
 
     def meet(self, answers: Iterable[Batch]) -> None:
-        """Learn when each row key was asked about; needed once before `of`, for labels that came by key."""
-        if not len(self._by_key):
+        """Learn which answers went out and when; needed once before `of` and `account`."""
+        if not self.n_labels:
             return
         keys, times = [], []
         for batch in answers:
+            if len(self._by_id):
+                place = self._by_id.last(_hashes(batch["id"]))
+                self._by_id.met[place[(place >= 0) & served(batch)]] = True
+            if not len(self._by_key):
+                continue
             hashes = _hashes(batch["key"])
             found = self._by_key.holds(hashes) & served(batch)
             keys.append(hashes[found])
@@ -89,12 +98,56 @@ class Truths:
         order = np.lexsort((at, key))
         self._asked = key[order], at[order]
 
+    def account(
+        self,
+        feedback: Callable[[], Iterable[Batch]],
+        *,
+        since: dt.datetime | None = None,
+        removed_before: dt.datetime | None = None,
+    ) -> TruthCount | None:
+        """Say what became of the labels, after `meet`; None if none came.
+
+        Args:
+            feedback: Yields the same feedback once more, for examples.
+            since: Count those that were received from then on, and tell what earlier ones said of the same answers.
+            removed_before: Older answers are no longer in the log.
+        """
+        begin, oldest = (None if one is None else _count(one) for one in (since, removed_before))
+        places: dict[Unmet, Array] = {}
+        n_received = n_met = n_corrections = 0
+        for shelf, (why, older) in (
+            (self._by_id, self._by_id.fate_by_id(oldest)),
+            (self._by_key, self._by_key.fate_by_key(self._asked or _NEVER, oldest)),
+        ):
+            mine = shelf.received_from(begin)
+            if begin is not None:
+                again = (why == "") & (older >= 0)
+                same = again & shelf.says_the_same(older)
+                why[same] = "twice"
+                n_corrections += int((again & ~same & mine).sum())
+            n_received, n_met = n_received + int(mine.sum()), n_met + int((mine & (why == "")).sum())
+            for reason in REASONS:
+                found = np.sort(shelf.positions[mine & (why == reason)])
+                places[reason] = np.concatenate([places.get(reason, found[:0]), found])
+        places = {reason: found for reason, found in places.items() if len(found)}
+        return (
+            None
+            if not n_received
+            else TruthCount(
+                n_received=n_received,
+                n_met=n_met,
+                reasons={reason: len(found) for reason, found in places.items()},
+                examples=_examples(feedback(), {reason: found[:N_EXAMPLES] for reason, found in places.items()}),
+                n_corrections=n_corrections,
+            )
+        )
+
     def of(self, batch: Batch) -> Labels:
         """Return what is known about the rows of a batch of answers."""
         has_any = len(self._by_id) > 0  # else the ids need not be decoded
         place = self._by_id.last(_hashes(batch["id"])) if has_any else np.full(len(batch["at"]), -1)
         shelf = self._by_id.labels(place)
-        if self._asked is None or "key" not in batch:
+        if self._asked is None or not len(self._by_key) or "key" not in batch:
             return shelf
         hashes = _hashes(batch["key"])
         at = batch["at"].astype("datetime64[us]").astype(np.int64)
@@ -110,6 +163,10 @@ class _Shelf:
         hashes = _hashes(texts)
         at, received = (_microseconds(columns, moment, mine) for moment in ("at", "received"))
         order = np.lexsort((received, at, hashes))
+        self.positions = np.flatnonzero(mine)[order]
+        """Places in the feedback as it came."""
+        self.met = np.zeros(len(order), bool)
+        """Whether the name of a label is that of an answer; kept for the last label of each name."""
         self._hashes, self._at, self._received = hashes[order], at[order], received[order]
         self._label = np.array(columns["label"][mine].tolist() if columns else [], object)[order]
         self._number = np.asarray(columns["number"][mine] if columns else [], float)[order]
@@ -117,6 +174,60 @@ class _Shelf:
 
     def __len__(self) -> int:
         return len(self._hashes)
+
+    def received_from(self, moment: int | None) -> Array:
+        """Say which labels were received from a moment on."""
+        return np.ones(len(self), bool) if moment is None else self._received >= moment
+
+    def fate_by_id(self, oldest: int | None) -> tuple[Array, Array]:
+        """Say why each label meets no answer by its id, empty where it does; and which one spoke of it before, or -1.
+
+        Args:
+            oldest: Answers before this moment are no longer in the log.
+        """
+        last = self.last(self._hashes)
+        why = np.full(len(self), "", object)
+        unknown = ~self.met[last]
+        why[unknown] = "unknown_id"
+        if oldest is not None:
+            why[unknown & (self._at < oldest)] = "after_retention"
+        return self._superseded(why, np.zeros(len(self), np.int64))
+
+    def fate_by_key(self, when: tuple[Array, Array], oldest: int | None) -> tuple[Array, Array]:
+        """Say the same of labels by key.
+
+        Args:
+            when: Keys of the answers as hashes, sorted, and when they were given, sorted within a key.
+            oldest: As above.
+        """
+        asked, asked_at = when
+        why = np.full(len(self), "", object)
+        begin, end = np.searchsorted(asked, self._hashes, "left"), np.searchsorted(asked, self._hashes, "right")
+        why[begin == end] = "unknown_key"
+        newest = np.full(len(self), -1)  # the newest answer about the key before the label was known
+        for row in np.flatnonzero(begin < end).tolist():
+            low, high = begin[row], end[row]
+            newest[row] = low + int(np.searchsorted(asked_at[low:high], self._at[row], "right")) - 1
+            if newest[row] < low:
+                why[row] = "before_answer"
+        if oldest is not None:
+            why[(why != "") & (self._at < oldest)] = "after_retention"
+        return self._superseded(why, newest)
+
+    def _superseded(self, why: Array, about: Array) -> tuple[Array, Array]:
+        """Tell labels that a later one of the same answer repeats or corrects."""
+        same_answer = (self._hashes[1:] == self._hashes[:-1]) & (about[1:] == about[:-1])
+        older = np.full(len(self), -1)
+        older[1:] = np.where(same_answer, np.arange(len(self) - 1), -1)
+        is_old = np.append(same_answer, np.zeros(min(1, len(self)), bool)) & (why == "")
+        follower = np.minimum(np.arange(len(self)) + 1, len(self) - 1)
+        why[is_old] = np.where(self.says_the_same(follower)[is_old], "twice", "corrected")
+        return why, older
+
+    def says_the_same(self, others: Array) -> Array:
+        """Say which labels are equal to those at other places."""
+        numbers = (self._number == self._number[others]) | (np.isnan(self._number) & np.isnan(self._number[others]))
+        return np.asarray(numbers & (self._label == self._label[others]), bool)
 
     def holds(self, hashes: Array) -> Array:
         """Say which names have a label."""
@@ -214,9 +325,64 @@ def columns_of(labels: Labels) -> dict[str, Array]:
     }
 
 
+class Names:
+    """What a set of truths is about: hashes of prediction ids and keys."""
+
+    def __init__(self, ids: Array, keys: Array) -> None:
+        self.ids, self.keys = np.unique(ids), np.unique(keys)
+
+    @classmethod
+    def of(cls, feedback: Iterable[Batch], *, caller: str) -> Self:
+        """Read the names in feedback that one caller sent."""
+        ids, keys = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for batch in feedback:
+            mine = batch["caller"] == caller
+            ids.append(_hashes(batch["id"][mine]))
+            keys.append(_hashes(batch["key"][mine & (batch["id"] == "")]))
+        return cls(np.concatenate(ids), np.concatenate(keys))
+
+    def hold(self, batch: Batch) -> Array:
+        """Say which feedback is about one of them."""
+        by_key = batch["id"] == ""
+        of_ids = ~by_key & np.isin(_hashes(batch["id"]), self.ids)
+        return np.asarray(of_ids | (by_key & np.isin(_hashes(batch["key"]), self.keys)), bool)
+
+
+def feedback_about(folder: Path, model: str, names: Names) -> Iterator[dict[str, Array]]:
+    """Yield all feedback about some answers."""
+    for batch in store.scan_log(folder, model, kind="feedback"):
+        rows = np.flatnonzero(names.hold(batch))
+        if len(rows):
+            yield {name: batch[name][rows] for name in batch}
+
+
+def _examples(feedback: Iterable[Batch], places: Mapping[Unmet, Array]) -> dict[Unmet, tuple[str, ...]]:
+    """Read what names some labels: the id, or else the key."""
+    wanted = {int(place): "" for found in places.values() for place in found}
+    first = 0
+    for batch in feedback if wanted else ():
+        usable = _usable(batch)
+        ids, keys = (batch[name][usable].tolist() for name in ("id", "key"))
+        for place in wanted:
+            if first <= place < first + len(ids):
+                wanted[place] = str(ids[place - first] or keys[place - first])[:_LONGEST]
+        first += len(ids)
+    return {reason: tuple(wanted[int(place)] for place in found) for reason, found in places.items()}
+
+
+def _usable(columns: Mapping[str, Array]) -> Array:
+    """Say which feedback is a truth: a class, or a number that can be reckoned with."""
+    with_number = np.abs(np.asarray(columns["number"], float)) <= LARGEST
+    return np.asarray(with_number | np.array([bool(label) for label in columns["label"].tolist()], bool), bool)
+
+
 def _hashes(texts: Array) -> Array:
     """Hash texts to 64 bits: of ten million, two meet by chance once in 300,000 times."""
     return np.fromiter(map(hash, texts.tolist()), np.int64, len(texts))
+
+
+def _count(moment: dt.datetime) -> int:
+    return int(np.datetime64(moment.astimezone(dt.UTC).replace(tzinfo=None), "us").astype(np.int64))
 
 
 def _microseconds(columns: Mapping[str, Array], name: str, rows: Array) -> Array:

@@ -224,7 +224,9 @@ def _stored(whole: Assembled, frames: Mapping[str, Frame], notation: Notation, w
             f"{where}: the boxes of {counted(n, 'picture')} that the camera turned fit {'it' if n == 1 else 'them'} as "
             f"stored, not as shown, e.g. {example}: they are turned, too"
         )
-    unsure = [key for key, shown in shows.items() if shown is None and found[key] is False and whole.pictures[key].sheet.marks]
+    unsure = [
+        key for key, shown in shows.items() if shown is None and found[key] is False and whole.pictures[key].sheet.marks
+    ]
     if unsure and not votes[False]:
         whole.told.append(
             f"{where}: {counted(len(unsure), 'picture')} {'is' if len(unsure) == 1 else 'are'} turned by the camera, and "
@@ -274,8 +276,7 @@ _SAID = {
 
 def _sentences(remarks: Remarks, where: str) -> list[str]:
     return [
-        f"{where}: "
-        + _SAID[what].format(n=counted(n, "box"), is_="is" if n == 1 else "are", e=remarks.examples[what])
+        f"{where}: " + _SAID[what].format(n=counted(n, "box"), is_="is" if n == 1 else "are", e=remarks.examples[what])
         for what, n in remarks.counts.items()
     ]
 

@@ -68,7 +68,9 @@ def _by_name(keys: Sequence[str]) -> Mapping[str, list[str]]:
     films: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for key in keys:
         stem = posixpath.splitext(key)[0]
-        stem = re.sub(r"[._-](?:jpg|jpeg|png)[._-]rf[._-][0-9a-f]{8,}$", "", stem, flags=re.I)  # as Roboflow names copies
+        stem = re.sub(
+            r"[._-](?:jpg|jpeg|png)[._-]rf[._-][0-9a-f]{8,}$", "", stem, flags=re.I
+        )  # as Roboflow names copies
         match = _COUNTED.match(stem)
         if match and len(match[2]) < 18:
             films[match[1].rstrip("_-. ") or posixpath.dirname(key)].append((int(match[2]), key))

@@ -142,9 +142,7 @@ def _check_size(said: Size | None, real: Size, corners: Sequence[Place]) -> None
     beyond_said = any(right > said[0] + 1 or bottom > said[1] + 1 for _, _, right, bottom in corners)
     beyond_real = any(right > real[0] + 1 or bottom > real[1] + 1 for _, _, right, bottom in corners)
     if not beyond_said or beyond_real:
-        raise Unusable(
-            f"annotated as a picture of {said[0]} × {said[1]} pixels, but it has {real[0]} × {real[1]}"
-        )
+        raise Unusable(f"annotated as a picture of {said[0]} × {said[1]} pixels, but it has {real[0]} × {real[1]}")
 
 
 def overlap(one: Place, other: Place) -> float:

@@ -117,8 +117,5 @@ def turned(place: Place, degrees: float, pivot: tuple[float, float]) -> Place:
     x0, y0 = pivot
     points = [(left, top), (right, top), (right, bottom), (left, bottom)]
     return around(
-        [
-            (x0 + (x - x0) * cosine - (y - y0) * sine, y0 + (x - x0) * sine + (y - y0) * cosine)
-            for x, y in points
-        ]
+        [(x0 + (x - x0) * cosine - (y - y0) * sine, y0 + (x - x0) * sine + (y - y0) * cosine) for x, y in points]
     )

@@ -103,7 +103,9 @@ class BoxesSource:
         found = {
             FILE: Column(name=FILE, type="text", feature=False, missing=(), note="names the picture"),
             BOXES: Column(name=BOXES, type="boxes", feature=False, missing=(), note="what is where"),
-            PART: Column(name=PART, type="category", feature=False, missing=(), note="the part that came with the data"),
+            PART: Column(
+                name=PART, type="category", feature=False, missing=(), note="the part that came with the data"
+            ),
             SEQUENCE: Column(name=SEQUENCE, type="category", feature=False, missing=(), note="frames of one film"),
             **columns_of(PICTURE),
         }
@@ -255,7 +257,9 @@ class BoxesSource:
         empty = [row for row in there if row.cell == "[]"]
         said = []
         if empty:
-            said.append(f"{where}: {counted(len(empty), 'picture')} without any box: kept, nothing is there to be found")
+            said.append(
+                f"{where}: {counted(len(empty), 'picture')} without any box: kept, nothing is there to be found"
+            )
         unseen = [row for row in there if row.cell is None]
         if unseen and self._annotations:
             said.append(
@@ -277,7 +281,9 @@ class BoxesSource:
         if not films:
             return []
         n = sum(bool(row.sequence) for row in self._rows)
-        said = [f"{self.name}: {counted(n, 'picture')} are frames of {counted(len(films), 'film')}; [data] group keeps each together"]
+        said = [
+            f"{self.name}: {counted(n, 'picture')} are frames of {counted(len(films), 'film')}; [data] group keeps each together"
+        ]
         torn = [film for film, parts in films.items() if len(parts - {""}) > 1]
         if torn:
             said.append(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palio.measure.boxes.covering import areas, overlaps
 from palio.measure.boxes.objects import Objects
-from palio.measure.boxes.overlaps import areas, overlaps
 from palio.measure.sample import Array
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)

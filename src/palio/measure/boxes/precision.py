@@ -19,7 +19,9 @@ _CELLS = 4_000_000
 """Weights of boxes held at once: 32 MB."""
 
 
-def average_precision(scenes: Scenes, weights: Array, *, size: str = "all") -> Array:
+def average_precision(
+    scenes: Scenes, weights: Array, *, size: str = "all", flat: Flat | None = None, n_overlaps: int = len(OVERLAPS)
+) -> Array:
     """Average the precision over recall, by class and overlap asked for.
 
     Precision at a recall is the best that is reached at that recall or beyond, read at 101 recalls. Boxes of all
@@ -30,15 +32,17 @@ def average_precision(scenes: Scenes, weights: Array, *, size: str = "all") -> A
         scenes: The pictures.
         weights: Shape (n_replicates, n_pictures).
         size: Of the boxes; a name in `SIZES`.
+        flat: Boxes in the place of those of the pictures.
+        n_overlaps: Only the first of `OVERLAPS`.
 
     Returns:
         Shape (n_replicates, n_classes, n_overlaps); NaN where no box of the class is to be found.
 
     Source: Everingham et al. 2010, IJCV 88(2); Lin et al. 2014, Microsoft COCO (ECCV).
     """
-    flat, place = scenes.flat, list(SIZES).index(size)
+    flat, place = flat or scenes.flat, list(SIZES).index(size)
     n_classes = len(scenes.task.classes)
-    out = np.full((len(weights), n_classes, len(OVERLAPS)), np.nan)
+    out = np.full((len(weights), n_classes, n_overlaps), np.nan)
     order = np.argsort(-flat.said_score, kind="stable")
     order = order[flat.rank[order] < MOST_SAID]
     for kind in range(n_classes):
@@ -50,15 +54,15 @@ def average_precision(scenes: Scenes, weights: Array, *, size: str = "all") -> A
         step = max(1, _CELLS // max(len(mine), 1))
         for start in range(0, len(weights), step):
             block = slice(start, start + step)
-            out[block, kind] = _of_class(flat, place, mine, weights[block], total[block])
+            out[block, kind] = _of_class(flat, place, mine, weights[block], total[block], n_overlaps)
     return out
 
 
-def _of_class(flat: Flat, size: int, said: Array, weights: Array, total: Array) -> Array:
+def _of_class(flat: Flat, size: int, said: Array, weights: Array, total: Array, n_overlaps: int) -> Array:
     """Average the precision of one class, shape (n_replicates, n_overlaps); `said` are its boxes, the surest first."""
-    out = np.zeros((len(weights), len(OVERLAPS)))
+    out = np.zeros((len(weights), n_overlaps))
     before: tuple[bytes, Array] = b"", np.empty(0)
-    for place in range(len(OVERLAPS)):
+    for place in range(n_overlaps):
         counted = flat.counted[size, place, said]
         here = said[counted]
         hit = np.flatnonzero(flat.hits[size, place, here])

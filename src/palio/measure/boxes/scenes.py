@@ -101,6 +101,17 @@ class Scenes(Sample):
         counts = [np.bincount(where, minlength=self.n_rows).astype(np.float64) for where in places]
         return counts[0], counts[1], counts[2]
 
+    @property
+    def has_forecast(self) -> bool:
+        """Tell whether a box was said that is right or wrong."""
+        return bool(self.flat.counted[0, 0].any())
+
+    @cached_property
+    def forecast(self) -> tuple[Array, Array]:
+        """The score of each box that is right or wrong, and which it is, half overlapping."""
+        counted = self.flat.counted[0, 0]
+        return self.flat.said_score[counted], self.flat.hits[0, 0][counted].astype(np.float64)
+
     def says_one_thing(self, *, by_probability: bool) -> bool:  # noqa: ARG002
         """Tell whether nothing is said of any picture, though there is something to be seen."""
         return not len(self.flat.said_in) and bool(self.flat.wanted[0].any())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 import numpy as np
 
 from palio.core.records import Task
 from palio.measure import questions
 from palio.measure.boxes.objects import Objects
+from palio.measure.boxes.scenes import Scenes
 from palio.measure.questions.answers import Answers
 from palio.measure.sample import Array
 
@@ -56,14 +58,18 @@ def traced(task: Task, truth: Array, answers: Answers) -> tuple[Array, Array, Ar
     Returns:
         The scores that occur, falling; boxes found and false alarms from each on; and how many are to be found.
     """
-    scenes = questions.of(task).sample(truth, answers)
-    flat = scenes.flat  # type: ignore[attr-defined]
+    flat = scenes_of(task, truth, answers).flat
     counted = flat.counted[0, 0]
     order = np.argsort(-flat.said_score[counted], kind="stable")
     scores, hit = flat.said_score[counted][order], flat.hits[0, 0][counted][order]
     last = np.flatnonzero(np.r_[scores[1:] != scores[:-1], True]) if len(scores) else np.empty(0, np.int64)
     found = np.cumsum(hit)[last]
     return scores[last], found, last + 1 - found, int(flat.wanted[0].sum())
+
+
+def scenes_of(task: Task, truth: Array, answers: Answers) -> Scenes:
+    """Set answers to a detection against the truth; arguments and errors as of `Question.sample`."""
+    return cast(Scenes, questions.of(task).sample(truth, answers))
 
 
 def at_threshold(answers: Answers, threshold: float) -> Answers:

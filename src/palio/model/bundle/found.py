@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from palio.core.cells.boxes import boxes_of
 from palio.measure.boxes import Objects, as_objects
-from palio.model.graph.boxes import FLOOR, TOP
+from palio.model.graph.boxes import FLOOR, MOST_BOXES
 
 Array = npt.NDArray[Any]
 SAME = 0.02
@@ -18,7 +18,7 @@ TWIN = 0.3
 """Least overlap of boxes of which either may be dropped for the other, if they are equally sure."""
 
 
-def apart(found: Array, expected: Array, *, tolerance: float) -> tuple[float, int]:
+def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[float, int]:
     """Compare what is found in some pictures.
 
     A box that only one of the two has is a difference, unless chance decides between it and another: a twin that is as
@@ -75,7 +75,7 @@ def _gaps(one: Objects, other: Objects) -> Array:
 
 def _is_chance(one: Objects, place: int, other: Objects, tolerance: float) -> bool:
     score = one.scores[place]
-    if score <= FLOOR + tolerance or (len(other) >= TOP and score <= other.scores[-1] + tolerance):
+    if score <= FLOOR + tolerance or (len(other) >= MOST_BOXES and score <= other.scores[-1] + tolerance):
         return True
     mine = one.corners[place]
     low = np.maximum(mine[:2], other.corners[:, :2])

@@ -20,7 +20,7 @@ BOX_OUTPUTS = (BOXES, SCORES, CLASSES)
 """What a graph that finds things has as outputs."""
 IOU = 0.6
 """Of two boxes of a class that overlap more, the less sure one is dropped."""
-BEFORE, TOP = 300, 100
+BEFORE, MOST_BOXES = 300, 100
 """The surest boxes of a picture that are compared, and those that are answered, at most."""
 THIN = 1e-3
 """Boxes of a side that is no longer, in pixels, are none."""
@@ -84,7 +84,7 @@ def cells_of(outputs: Mapping[str, Array], classes: Sequence[str]) -> Array:
 
 
 def suppressed(
-    corners: Array, scores: Array, *, iou: float = IOU, before: int = BEFORE, top: int = TOP, floor: float = FLOOR
+    corners: Array, scores: Array, *, iou: float = IOU, before: int = BEFORE, top: int = MOST_BOXES, floor: float = FLOOR
 ) -> dict[str, Array]:
     """Keep the surest of boxes that overlap, one after the other: what graphs are held against.
 

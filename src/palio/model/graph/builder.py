@@ -23,6 +23,7 @@ IR_VERSION = 10
 ML = "ai.onnx.ml"
 _TYPES = {"double": TensorProto.DOUBLE, "float": TensorProto.FLOAT, "int64": TensorProto.INT64}
 _DATATYPES = {"FP64": TensorProto.DOUBLE, "INT64": TensorProto.INT64, "UINT8": TensorProto.UINT8}
+_CASTS = {**_DATATYPES, "FP32": TensorProto.FLOAT, "FP16": TensorProto.FLOAT16, "INT32": TensorProto.INT32}
 _OUTPUT_TYPES = {**_TYPES, "string": TensorProto.STRING}
 
 
@@ -140,6 +141,10 @@ class GraphBuilder:
     def cast(self, tensor: str, to: str) -> str:
         """Add a Cast to `double`, `float` or `int64`."""
         return self.node("Cast", tensor, to=_TYPES[to])
+
+    def cast_to(self, tensor: str, datatype: str) -> str:
+        """Add a Cast to a type that is named as in the open inference protocol, e.g. `FP16`."""
+        return self.node("Cast", tensor, to=_CASTS[datatype])
 
     def concat(self, tensors: list[str]) -> str:
         """Join tensors of shape (n, k) side by side; a single one is returned as it is."""

@@ -22,10 +22,10 @@ from palio.model.graph.wire import check_wire
 from palio.model.reading.readers import (
     BOX_CLASSES,
     METADATA,
-    PRECISION,
     Readers,
     decode_classes,
     decode_readings,
+    precision_of,
     specs_of,
 )
 
@@ -123,7 +123,7 @@ class Graph:
         taken = tuple(_spec(value) for value in self._session.get_inputs())
         metadata = self._session.get_modelmeta().custom_metadata_map
         self._readers = _readers(metadata.get(METADATA, ""), taken)
-        self.precision: Precision = "float32" if metadata.get(PRECISION) == "float32" else "float64"
+        self.precision: Precision = precision_of(metadata)
         """What it computes in: says how close its answers are to those of its library."""
         self.inputs: tuple[TensorSpec, ...] = taken if self._readers is None else _seen(taken, self._readers)
         self._kept = frozenset(spec.name for spec in taken)
@@ -219,6 +219,14 @@ class Graph:
             ) from None
         finally:
             self._limit_s = before
+
+    def read(self, feeds: Feeds) -> Iterator[dict[str, Array]]:
+        """Yield what the session takes for some rows after the other, texts and pictures being read."""
+        if self._readers is None:
+            yield dict(feeds)
+            return
+        for part, _ in self._readers.chunks(feeds, self._kept):
+            yield part
 
     def compute_rows(self, feeds: Feeds) -> dict[str, Array]:
         """Compute all outputs of a graph that answers row by row. Memory is bounded for any number of rows."""

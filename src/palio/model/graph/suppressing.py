@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from palio.model.graph.boxes import BEFORE, FLOOR, IOU, TOP
+from palio.model.graph.boxes import BEFORE, FLOOR, IOU, MOST_BOXES
 from palio.model.graph.builder import GraphBuilder
 
 ROUNDS = 24
@@ -17,11 +17,11 @@ def emit_suppressed(
     corners: str,
     scores: str,
     *,
-    n_places: int,
+    n_places: int | None,
     n_classes: int,
     iou: float = IOU,
     before: int = BEFORE,
-    top: int = TOP,
+    top: int = MOST_BOXES,
     floor: float = FLOOR,
 ) -> str:
     """Keep the surest of boxes that overlap; return what is left, float32 (n, k, 6): corners, score, class.
@@ -33,7 +33,7 @@ def emit_suppressed(
         builder: Takes the nodes.
         corners: Tensor of shape (n, n_places, 4), float32.
         scores: Tensor of shape (n, n_places, n_classes), float32 in [0, 1].
-        n_places: Boxes of a picture.
+        n_places: Boxes of a picture; None: any number, also none.
         n_classes: Classes of each.
         iou: Of two boxes of a class that overlap more, the less sure one is dropped.
         before: The surest boxes of all classes that are compared.
@@ -42,8 +42,11 @@ def emit_suppressed(
 
     Source: Zheng et al. 2022, Enhancing Geometric Factors (Cluster-NMS).
     """
-    before = min(before, n_places * n_classes)
-    flat = builder.node("Reshape", scores, _ints(builder, [0, n_places * n_classes]))
+    if n_places is None:  # there are always enough to be compared: empty ones
+        corners, scores = (_longer(builder, one, before) for one in (corners, scores))
+    else:
+        before = min(before, n_places * n_classes)
+    flat = builder.node("Reshape", scores, _ints(builder, [0, -1]))
     sure, at = builder.greatest(flat, before)
     kinds = builder.node("Mod", at, _ints(builder, [n_classes]))
     rows = builder.node("Unsqueeze", builder.node("Div", at, _ints(builder, [n_classes])), _ints(builder, [2]))
@@ -68,6 +71,18 @@ def emit_suppressed(
     chosen = builder.node("Where", is_there, chosen, _floats(builder, 0.0))  # a box that is no number is none
     corner, kind = (builder.node("Slice", chosen, *_slice(builder, low, high)) for low, high in ((0, 4), (4, 5)))
     return builder.node("Concat", corner, tall, kind, axis=2)
+
+
+def emit_nothing(builder: GraphBuilder) -> str:
+    """Say of every picture that nothing is in it, float32 (n, 1, 6)."""
+    ones = builder.cast(builder.ones(), "float")
+    zeros = builder.node("Mul", builder.node("Unsqueeze", ones, _ints(builder, [2])), _floats(builder, 0.0))
+    return builder.node("Concat", *[zeros] * 6, axis=2)
+
+
+def _longer(builder: GraphBuilder, tensor: str, n: int) -> str:
+    """Append so many rows of zeros to the second of three axes."""
+    return builder.node("Pad", tensor, _ints(builder, [0, 0, 0, 0, n, 0]), _floats(builder, 0.0))
 
 
 def _beside(builder: GraphBuilder, boxes: str, kinds: str, n: int, iou: float) -> str:

@@ -39,7 +39,7 @@ class Sided(Protocol):
 
     @property
     def sides(self) -> tuple[int, int] | None:
-        """Width and height as it is shown, in pixels; None: its file says."""
+        """Width and height as it is shown, in pixels; 0 of pixels as the graph takes them; None: its file says."""
 
 
 class PictureReader:
@@ -52,10 +52,9 @@ class PictureReader:
         is_placed: Whether the graph says what is where: who shows it pixels should know the sides of the picture, too.
     """
 
-    at_once = VALUES_AT_ONCE
-
     def __init__(self, reading: PictureReading, *, is_placed: bool = False) -> None:
         self.reading, self.is_placed = reading, is_placed
+        self.at_once = VALUES_AT_ONCE if not reading.batch else reading.batch * self.width(None)
         self.limits = pixels.Limits(max_pixels=reading.max_pixels, max_bytes=reading.max_bytes)
 
     def prepared(self, cells: Sequence[Any]) -> Sequence[Any]:
@@ -102,7 +101,7 @@ class PictureReader:
         if isinstance(cell, np.ndarray):
             return None
         if isinstance(cell, Sided) and cell.sides is not None:
-            return cell.sides
+            return cell.sides if all(cell.sides) else None
         found = pixels.look(bytes_of(cell), self.limits)
         return found.width, found.height
 
@@ -134,6 +133,8 @@ def check(reading: PictureReading) -> None:
         raise refuse(f"they name rule {reading.rule} of pictures, this version of Palio knows rule {RULE}")
     if not 0 < reading.size <= MAX_SIZE or not 0 <= reading.short <= 2 * MAX_SIZE:
         raise refuse(f"they ask for {reading.size} pixels a side, at most {MAX_SIZE:,} are allowed")
+    if reading.batch not in (0, 1):
+        raise refuse(f"they give {reading.batch} pictures at once, any number or one alone is possible")
     if not 0 < reading.max_pixels <= MAX_PIXELS or not 0 < reading.max_bytes <= MAX_BYTES:
         raise refuse(f"they allow pictures of {reading.max_pixels:,} pixels")
 

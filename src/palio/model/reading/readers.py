@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from palio.core.errors import InputError
-from palio.core.records import Reading, TensorSpec
+from palio.core.records import Precision, Reading, TensorSpec
 from palio.model.reading.cells import refuse
 
 Array = npt.NDArray[Any]
@@ -21,7 +21,24 @@ METADATA = "palio.readings"
 BOX_CLASSES = "palio.classes"
 """Key in the metadata of an ONNX file: names of what it finds in pictures, as a JSON list."""
 PRECISION = "palio.precision"
-"""Key in the metadata of an ONNX file: `float32` where a network computes in it."""
+"""Key in the metadata of an ONNX file: what a network computes in."""
+_FINER: tuple[Precision, ...] = ("float64", "float32", "float16", "int8")
+
+
+def precision_of(metadata: Mapping[str, str]) -> Precision:
+    """Return what a graph computes in, as its file says; `float64` if it says nothing.
+
+    Example:
+        >>> precision_of({PRECISION: "int8"}), precision_of({})
+        ('int8', 'float64')
+    """
+    said = metadata.get(PRECISION)
+    return next((one for one in _FINER if one == said), "float64")
+
+
+def coarser(one: Precision, other: Precision) -> Precision:
+    """Return the coarser of two: what a graph computes in that holds both."""
+    return max(one, other, key=_FINER.index)
 
 
 class Reader(Protocol):

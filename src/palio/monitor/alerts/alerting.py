@@ -138,7 +138,7 @@ def _is_over(window: WindowReview, review: Review) -> bool:
 
 def judged_kinds(window: WindowReview, min_rows: int) -> frozenset[FindingKind]:
     """Say which kinds of finding a window could show, given its rows, its labels and what was compared."""
-    if window.n_rows < min_rows:
+    if window.n_judged < min_rows or window.so_far:  # what is not over may show something, but clears nothing
         return frozenset()
     kinds: set[FindingKind] = set(_ALWAYS)
     if window.drift:

@@ -56,7 +56,7 @@ def drift_of(reference: Reference, window: Window, *, min_rows: int, rate: float
     Returns:
         One entry per counted column in the order of the reference; none if the window has fewer than `min_rows` rows.
     """
-    if window.n_rows < min_rows:
+    if window.n_judged < min_rows:
         return ()
     counted = {column.name: column for column in window.columns}
     judged = [
@@ -177,7 +177,7 @@ def _reason(one: ColumnDrift) -> str:
     place = int(np.abs(gap).argmax())
     what = one.labels[place] if place < len(one.labels) else "other"
     far = f"PSI {one.psi:.3f}, limit {one.limit:.3f}"
-    if one.distance is not None:
+    if one.distance is not None and one.current[-1] < 1:
         far += f"; values lie {one.distance:.2g} standard deviations away on average"
     return (
         f"`{one.column}` has moved: {one.current[place]:.1%} of {one.n_rows:,} rows are {what}, "

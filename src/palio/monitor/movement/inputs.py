@@ -23,7 +23,7 @@ _RESOLUTION = 0.3
 _FEWEST_DECIMALS = 100
 
 
-def input_findings(reference: Reference, window: Window, *, min_rows: int) -> tuple[Finding, ...]:
+def input_findings(reference: Reference, window: Window, *, min_rows: int, rate: float = RATE) -> tuple[Finding, ...]:
     """Tell what is wrong with the cells of a window.
 
     A share of rows is a finding if it is larger than in the reference and in every block of it, by `FLOOR` at least,
@@ -33,13 +33,14 @@ def input_findings(reference: Reference, window: Window, *, min_rows: int) -> tu
         reference: Of the bundle that answered.
         window: Counted into its bins.
         min_rows: Below this nothing is said of columns; requests that broke the contract are told of at any size.
+        rate: Share of windows that may show any of a kind if nothing is wrong.
     """
     counted = {one.name: one for one in window.columns}
     found: list[Finding] = []
-    if window.n_rows >= min_rows:
+    if window.n_judged >= min_rows:
         pairs = [(c, counted[c.name]) for c in reference.columns if c.name in counted]
         pairs = [(column, now) for column, now in pairs if any(now.counts)]
-        rate = RATE / max(len(pairs), 1)
+        rate /= max(len(pairs), 1)
         for column, now in pairs:
             found += [one for one in (_missing(window, column, now, rate), _unit(window, column, now)) if one]
             told = _unseen(window, column, now, rate) or _out_of_range(window, column, now, rate)
@@ -166,7 +167,7 @@ def _flagged(window: Window, told: set[str]) -> list[Finding]:
     found = []
     for flag, n_rows in sorted(window.flags.items()):
         column, _, rule = flag.rpartition(": ")
-        share = n_rows / max(window.n_rows, 1)
+        share = n_rows / max(window.n_judged, 1)
         if share > FLOOR and column not in told:
             reason = f"`{column}` was flagged in {share:.1%} of the rows: {rule}"
             found.append(_share_finding(window, "contract", column, share, FLOOR, reason))

@@ -11,13 +11,15 @@ from palio.core.words import counted
 from palio.measure import LATENCY_EDGES, latency_quantile
 from palio.monitor.findings import finding
 from palio.monitor.movement.inputs import excess_p
+from palio.monitor.movement.volume import (
+    DEVIATIONS,
+    FACTOR,
+    FEWEST_EARLIER,
+    FEWEST_REQUESTS,
+    of_its_life,
+    volume_finding,
+)
 
-FEWEST_EARLIER = 4
-"""Earlier windows that volume and latency are compared with, at least."""
-_FACTOR = 2.0
-"""Volume or latency must be this many times higher or lower …"""
-_DEVIATIONS = 4.0
-"""… and this many robust deviations away from the earlier windows (median absolute deviation, logarithms)."""
 _ALL = 1e9
 FAILURES = 0.01
 """Share of failed requests that is a finding; five times that is a page."""
@@ -26,7 +28,6 @@ REFUSALS = 0.01
 BUSY = 0.7
 """Share of the capacity from which on waiting grows steeply (M/M/c queue); from 0.9 on a page."""
 _FULL = 0.9
-_FEWEST_REQUESTS = 50
 _RATE = 0.001
 _WEEK = 7
 
@@ -45,7 +46,7 @@ def traffic_findings(
     """
     alike = comparable(window, earlier)
     found = (
-        _volume(window, alike),
+        volume_finding(window, earlier),
         _latency(window, alike, latency_limit_ms),
         _failures(window, alike),
         _refusals(window),
@@ -57,20 +58,14 @@ def traffic_findings(
 def comparable(window: Window, earlier: Sequence[Window]) -> list[Window]:
     """Choose the earlier windows that a window is held against: of its weekday where there are enough, else all.
 
-    A window that is much shorter than it (cut off by a start or an end) is left out.
+    Windows before the first answer, and those much shorter than it (cut off by a start or an end), are left out.
     """
     length = window.until - window.since
-    whole = [one for one in earlier if one.until <= window.since and (one.until - one.since) * 2 > length]
+    whole = of_its_life(window, earlier)
     middle = (window.since + length / 2).weekday()
     same = [one for one in whole if (one.since + (one.until - one.since) / 2).weekday() == middle]
     is_shorter_than_a_week = length.total_seconds() < _WEEK * 86_400
     return same if is_shorter_than_a_week and len(same) >= FEWEST_EARLIER else whole
-
-
-def _rate(window: Window) -> float:
-    """Return requests per hour, the refused and the failed ones too."""
-    hours = (window.until - window.since).total_seconds() / 3_600
-    return (window.n_requests + window.n_failed + window.n_refused) / hours if hours > 0 else 0.0
 
 
 def _jump(now: float, before: Sequence[float]) -> tuple[float, float] | None:
@@ -81,29 +76,12 @@ def _jump(now: float, before: Sequence[float]) -> tuple[float, float] | None:
     usual = float(np.median(logs))
     spread = 1.4826 * float(np.median(np.abs(logs - usual)))
     away = float(np.log(max(now, 1e-9))) - usual
-    is_jump = abs(away) > max(np.log(_FACTOR), _DEVIATIONS * spread)
+    is_jump = abs(away) > max(np.log(FACTOR), DEVIATIONS * spread)
     return (float(np.exp(usual)), min(float(np.exp(away)), _ALL)) if is_jump else None
 
 
-def _volume(window: Window, alike: Sequence[Window]) -> Finding | None:
-    now = _rate(window)
-    jump = _jump(now, [_rate(one) for one in alike])
-    if jump is None:
-        return None
-    usual, times = jump
-    if max(now, usual) * (window.until - window.since).total_seconds() / 3_600 < _FEWEST_REQUESTS:
-        return None
-    days = "of the same weekday " if len({one.since.weekday() for one in alike}) == 1 else ""
-    what = "Nothing was asked" if now == 0 else f"{now:,.3g} requests an hour came in"
-    return finding(
-        window, "volume", "requests", severity="warn", effect=times, measure="times the usual",
-        limit=_FACTOR if times > 1 else 1 / _FACTOR,
-        reason=f"{what}; {usual:,.3g} are usual in the {len(alike)} windows {days}before",
-    )  # fmt: skip
-
-
 def _latency(window: Window, alike: Sequence[Window], limit_ms: float | None) -> Finding | None:
-    now = latency_quantile(window.latencies, 0.99) if sum(window.latencies) >= _FEWEST_REQUESTS else None
+    now = latency_quantile(window.latencies, 0.99) if sum(window.latencies) >= FEWEST_REQUESTS else None
     if now is None:
         return None
     now_ms = min(now, LATENCY_EDGES[-2]) * 1e3
@@ -113,13 +91,13 @@ def _latency(window: Window, alike: Sequence[Window], limit_ms: float | None) ->
             window, "latency", "latency_ms_p99", severity="warn", effect=now_ms, measure="ms", limit=limit_ms,
             reason=reason,
         )  # fmt: skip
-    before = [latency_quantile(one.latencies, 0.99) for one in alike if sum(one.latencies) >= _FEWEST_REQUESTS]
+    before = [latency_quantile(one.latencies, 0.99) for one in alike if sum(one.latencies) >= FEWEST_REQUESTS]
     jump = _jump(now, [value for value in before if value is not None])
     if jump is None or jump[1] < 1:
         return None
     usual_ms = jump[0] * 1e3
     return finding(
-        window, "latency", "latency_ms_p99", severity="note", effect=now_ms, measure="ms", limit=usual_ms * _FACTOR,
+        window, "latency", "latency_ms_p99", severity="note", effect=now_ms, measure="ms", limit=usual_ms * FACTOR,
         reason=f"One request in a hundred took {now_ms:,.3g} ms or longer; {usual_ms:,.3g} ms are usual",
     )  # fmt: skip
 

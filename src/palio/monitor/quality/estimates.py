@@ -189,11 +189,11 @@ class Estimator:
 
 
 def judge_estimates(
-    window: Window, estimates: Iterable[Estimate], standards: dict[str, Standard], task: Task
+    window: Window, estimates: Iterable[Estimate], standards: dict[str, Standard], task: Task, *, share: float = 1.0
 ) -> tuple[Finding, ...]:
     """Find the metrics that are surely and materially worse than on the reference, as estimated without labels."""
     figures = {one.metric: one.value for one in estimates}
-    return worse(window, "estimated_quality", figures, standards, judged_names(task), words="is probably")
+    return worse(window, "estimated_quality", figures, standards, judged_names(task), words="is probably", share=share)
 
 
 def with_errors(

@@ -146,6 +146,7 @@ def kpi_values(
     estimator: Estimator | None = None,
     reference: Mapping[str, Worth] | None = None,
     currency: str = "",
+    leans: Mapping[str, float] | None = None,
 ) -> tuple[KpiValue, ...]:
     """Compute business figures of a window, per day.
 
@@ -158,19 +159,20 @@ def kpi_values(
         estimator: That counted the window.
         reference: What a row of the reference was worth (`worth_of`).
         currency: Unit of figures that name none.
+        leans: Figure → what a row is worth more than estimated.
     """
     out = []
     for kpi in kpis:
         worth = _row_worth(kpi, task, labelled) if "prediction" in labelled else np.empty(0)
         worth = worth[np.isfinite(worth)]
         realised = _scaled(_mean(worth), n_rows / days) if len(worth) >= LEAST_LABELS else None
-        was = (reference or {}).get(kpi.name)
+        was, lean = (reference or {}).get(kpi.name), (leans or {}).get(kpi.name, 0.0)
         out.append(
             KpiValue(
                 name=kpi.name,
                 unit=kpi.unit or currency,
                 realised=realised,
-                estimated=_estimated(kpi, task, estimator, n_rows, days),
+                estimated=_moved(_estimated(kpi, task, estimator, n_rows, days), lean * n_rows / days),
                 reference=None if was is None else was.value.value * n_rows / days,
             )
         )
@@ -178,16 +180,23 @@ def kpi_values(
 
 
 def judge_kpis(
-    window: Window, values: Iterable[KpiValue], reference: Mapping[str, Worth], *, days: float, is_ripe: bool
+    window: Window,
+    values: Iterable[KpiValue],
+    reference: Mapping[str, Worth],
+    *,
+    days: float,
+    is_ripe: bool,
+    share: float = 1.0,
 ) -> tuple[Finding, ...]:
     """Find figures that are surely below what the reference promises, by a twentieth of what rows are worth.
 
     Args:
-        window: Of the figures; its `n_rows` are those that the figures were computed for.
+        window: Of the figures; its `n_judged` are those that the figures were computed for.
         values: Of the window.
         reference: What a row of the reference was worth.
         days: Length of the window.
         is_ripe: Whether to judge by labels; else by the estimate.
+        share: Of the rate of false alarms.
     """
     from scipy.special import ndtri
 
@@ -195,14 +204,14 @@ def judge_kpis(
     out = []
     for one in judged:
         value = one.realised if is_ripe and one.realised is not None else one.estimated
-        worth, a_day = reference[one.name], window.n_rows / days
+        worth, a_day = reference[one.name], window.n_judged / days
         if value is None or one.reference is None:
             continue
         loss, margin = one.reference - value.value, _MARGIN * worth.size * a_day
         # Few rows that miss the rare and dear ones look surer than they are: no less than rows of the reference vary.
         least = worth.deviation * a_day / math.sqrt(value.n_rows) if value is one.realised else 0.0
         error = math.hypot(max(error_of(value), least), error_of(worth.value) * a_day, worth.spread * a_day)
-        if loss - margin <= -float(ndtri(FALSE_ALARM / len(judged))) * error:
+        if loss - margin <= -float(ndtri(FALSE_ALARM * share / len(judged))) * error:
             continue
         how = "was" if value is one.realised else "is probably"
         unit = f"{one.unit} a day".strip()
@@ -267,6 +276,12 @@ def _estimated(kpi: Kpi, task: Task, estimator: Estimator | None, n_rows: int, d
         return None
     total = estimator.total(values)
     return None if total is None else _scaled(total, n_rows / estimator.n_rows / days)
+
+
+def _moved(one: Metric | None, by: float) -> Metric | None:
+    if one is None or not by:
+        return one
+    return Metric(value=one.value + by, low=one.low + by, high=one.high + by, n_rows=one.n_rows)
 
 
 def _spread(worth: Array, blocks: Array, error: float) -> float:

@@ -67,11 +67,11 @@ def standards_from(quality: Mapping[str, Metric]) -> dict[str, Standard]:
 
 
 def judge_outcomes(
-    window: Window, outcomes: Iterable[Outcome], standards: Mapping[str, Standard], task: Task
+    window: Window, outcomes: Iterable[Outcome], standards: Mapping[str, Standard], task: Task, *, share: float = 1.0
 ) -> tuple[Finding, ...]:
     """Find the metrics that are surely and materially worse than on the reference, as labels tell."""
     figures = {one.metric: one.value for one in outcomes}
-    return worse(window, "quality", figures, dict(standards), judged_names(task), words="was")
+    return worse(window, "quality", figures, dict(standards), judged_names(task), words="was", share=share)
 
 
 def label_delay_s(answered: Array, received: Array, now: np.datetime64, *, share: float = 0.9) -> float | None:

@@ -97,6 +97,7 @@ def worse(
     names: Iterable[str],
     *,
     words: str,
+    share: float = 1.0,
 ) -> tuple[Finding, ...]:
     """Find the metrics that are surely worse than the standard by more than the margin.
 
@@ -110,6 +111,7 @@ def worse(
         standards: Metric → value on the reference.
         names: Metrics to judge; those without figure or standard are passed over.
         words: What the figure is, such as `probably`.
+        share: Of the rate of false alarms; segments share it.
     """
     from scipy.special import ndtri
 
@@ -120,7 +122,7 @@ def worse(
         loss, margin = loss_of(name, value.value, standard), margin_of(name, standard.value.value)
         error = math.sqrt(error_of(value) ** 2 + error_of(standard.value) ** 2 + standard.spread**2)
         z = (loss - margin) / error if error > 0 else math.copysign(math.inf, loss - margin)
-        if z > -float(ndtri(FALSE_ALARM / len(judged))):
+        if z > -float(ndtri(FALSE_ALARM * share / len(judged))):
             reason = (
                 f"{name} {words} {figure(value.value)} ({figure(value.low)} to {figure(value.high)}), "
                 f"expected {figure(standard.value.value)}"

@@ -64,7 +64,12 @@ def openapi(
         },
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"ApiKey": []}, {"Bearer": []}, *([] if needs_key else [{}])],
-        "paths": paths(deployment, explains=manifest is not None and not pictures, pictures=pictures),
+        "paths": paths(
+            deployment,
+            explains=manifest is not None and not pictures,
+            pictures=pictures,
+            finds_boxes=manifest is not None and manifest.task.kind == "detection",
+        ),
         "components": {
             "schemas": schemas(manifest, inputs, outputs, required=required),
             "securitySchemes": {

@@ -21,7 +21,7 @@ from palio.serve.protocols import invocations_files as files
 from palio.serve.protocols.absent import told
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.malformed import not_json
-from palio.serve.protocols.rows import by_row, keys_of
+from palio.serve.protocols.rows import keys_of, predictions_of
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _write(
     if served.others:
         predictions: Any = {name: array.tolist() for name, array in outputs.items()}
     else:
-        predictions = by_row(outputs[served.prediction], n_rows)
+        predictions = predictions_of(served, outputs, n_rows)
     if identity:
         headers = ((b"x-palio-prediction-id", identity.encode()), *headers)
     return compressed(Reply(200, _encode({"predictions": predictions}), headers=headers), encoding)

@@ -18,6 +18,7 @@ from palio.serve.protocols.absent import told
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
+from palio.serve.saying import as_json
 
 if TYPE_CHECKING:
     from palio.model import Contributions, Explainer
@@ -151,7 +152,7 @@ def _write(
     n_rows, version = len(flags), served.deployment.version
     parts: dict[str, list[Any]] = {
         "id": [f"{identity}.{row}" for row in range(n_rows)],
-        "prediction": by_row(outputs[served.prediction], n_rows),
+        "prediction": predictions_of(served, outputs, n_rows),
     }
     if served.probabilities:
         classes = served.classes
@@ -167,6 +168,12 @@ def _write(
     body = _encode({"model": served.deployment.model, "version": version, "predictions": answers})
     reply = Reply(200, body, headers=told(absent) if absent else ())
     return compressed(reply, encoding)
+
+
+def predictions_of(served: Served, outputs: Mapping[str, Array], n_rows: int) -> list[Any]:
+    """Return the prediction of each row, as JSON holds it. Raises WireError as `by_row`."""
+    rows = by_row(outputs[served.prediction], n_rows)
+    return rows if served.saying is None else as_json(rows)
 
 
 def by_row(output: Array, n_rows: int) -> list[Any]:

@@ -21,6 +21,7 @@ from palio.serve.protocols.plans import Fed
 from palio.serve.protocols.quick import CallOf, TensorWanted
 from palio.serve.protocols.replies import Wanted, refuse_shared_memory, wanted_outputs
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
+from palio.serve.saying import threshold_in
 
 if TYPE_CHECKING:
     from palio.serve.served import Served
@@ -80,9 +81,12 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     except ContractError as error:
         raise WireError.of(error, status=400) from None
     write = partial(_write, served, call_id, wanted, len(flags), absent, request.encoding)
+    given = None if call is None or call.parameters is None else call.parameters.get("threshold")
+    threshold = None if given is None or served.saying is None else threshold_in(given)
     if not flags:
-        return Asked(feeds, n_rows, (), write)
-    return Asked(feeds, n_rows, [flag for _, flag in flags], write, None, _by_row(flags, n_rows))
+        return Asked(feeds, n_rows, (), write, threshold=threshold)
+    raised = [flag for _, flag in flags]
+    return Asked(feeds, n_rows, raised, write, None, _by_row(flags, n_rows), threshold)
 
 
 def _by_row(flags: Flags, n_rows: int) -> list[list[str]]:

@@ -117,6 +117,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """Per row, the value of the id column, if the caller gave it."""
     row_flags: Sequence[Sequence[str]] | None = None
     """`flags`, per row; None if there are none, or it is not known which row they belong to."""
+    threshold: float | None = None
+    """How sure what is told must be at least; None: as the model says."""
 
 
 _encode = msgspec.json.Encoder().encode

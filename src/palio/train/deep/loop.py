@@ -101,6 +101,7 @@ class _Fit:
         self._mean = Mean(network.module, plan.ema)
         self.name = self._named()
         self._kept: dict[int, Weights] = {}
+        self._forgotten: list[int] = []
         self._pace = Pace(0.0)
         self._said = 0.0
         self._was_cut = False
@@ -133,6 +134,8 @@ class _Fit:
     def run(self) -> None:
         """Take the steps that are left."""
         facts = self._facts
+        if (planned := getattr(self._material, "planned", None)) is not None:
+            planned(self._n_epochs)
         good = self._state()
         self._say(now=True)
         while facts["step"] < facts["n_steps"]:
@@ -151,8 +154,8 @@ class _Fit:
                 self._close()
             if is_round or facts["step"] % self._plan.keep_every == 0:
                 good = self._state()
-                if self._keep is not None:
-                    self._keep.write(good, fit=self.name)
+                if self._keep is not None and self._keep.write(good, fit=self.name):
+                    self._forget()
             if is_round and self._is_stuck():
                 break
             self._say()
@@ -201,11 +204,15 @@ class _Fit:
         self._kept[rounds] = self._mean.copy()
         facts["rounds"].append(rounds)
         size = sum(one.nbytes for one in self._kept[rounds].values())
-        if len(self._kept) > max(1, MAX_KEPT_BYTES // max(1, size)):
+        most = max(1, MAX_KEPT_BYTES // max(1, size))
+        oldest = None
+        if len(self._kept) > (min(most, self._plan.most_kept) if self._plan.most_kept else most):
             oldest = facts["rounds"].pop(0)
             del self._kept[oldest]
         if self._keep is not None:
             self._keep.write_round(rounds, self._kept[rounds], fit=self.name)
+            if oldest is not None and self._plan.most_kept:
+                self._forgotten.append(oldest)
         if self._watch is not None and len(self._watch.target):
             started = time.perf_counter()
             with self._mean.at_work() as module:
@@ -222,6 +229,11 @@ class _Fit:
             self._pace.looked(time.perf_counter() - started)
         self._say(now=True)
         facts["losses"] = []
+
+    def _forget(self) -> None:
+        """Take away rounds that the state on disk no longer names."""
+        while self._forgotten and self._keep is not None:
+            self._keep.forget_round(self._forgotten.pop())
 
     def _is_stuck(self) -> bool:
         curve = self._facts["curve"]

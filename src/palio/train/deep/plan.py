@@ -84,6 +84,8 @@ class Plan:
     """Seconds that the steps may take: so many epochs are made of at most `epochs` as fit, by the measured pace."""
     must_fall: float = 0.3
     """Share of its loss that the network must lose on one batch before the first epoch; 0: it is not asked to."""
+    most_kept: int = 0
+    """Rounds whose weights are remembered, the last ones; 0: as many as memory allows."""
     keep_every: int = 50
     """Steps between two states that can be gone back to."""
     device: Device = "cpu"

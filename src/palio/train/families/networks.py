@@ -58,21 +58,12 @@ class NetworkFitted:
     @property
     def settled(self) -> Params:
         """The settings that say how long it learned, where its time did: with them it learns as long again."""
-        steps = {"steps": self.trained.n_steps} if self.trained.n_epochs == 1 else {}
-        return {"epochs": self.trained.n_epochs, **steps}
+        return settled_by(self.trained)
 
     @property
     def course(self) -> Course:
         """What it gained, epoch by epoch."""
-        trained = self.trained
-        columns = [_told(one, len(trained.learned)) for one in (trained.learned, trained.curve, trained.scores)]
-        return Course(
-            epochs=tuple(Epoch(learned=a, watched=b, score=c) for a, b, c in zip(*columns, strict=True)),
-            n_epochs=trained.n_epochs,
-            n_steps=trained.n_steps,
-            epoch_s=trained.epoch_s,
-            notes=tuple(trained.notes),
-        )
+        return course_of(self.trained)
 
     def at(self, rounds: int) -> NetworkFitted:
         """Return the network as it was after so many rounds, or the nearest that is remembered."""
@@ -103,6 +94,23 @@ class NetworkFitted:
             scaled = builder.node("Mul", scores, builder.constant(network.spread))
             return builder.node("Add", scaled, builder.constant(network.center))
         return builder.node("Softmax", scores, axis=1)
+
+
+def settled_by(trained: Trained) -> Params:
+    """Return the settings that say how long a network learned."""
+    return {"epochs": trained.n_epochs, **({"steps": trained.n_steps} if trained.n_epochs == 1 else {})}
+
+
+def course_of(trained: Trained) -> Course:
+    """Return what a network gained, epoch by epoch."""
+    columns = [_told(one, len(trained.learned)) for one in (trained.learned, trained.curve, trained.scores)]
+    return Course(
+        epochs=tuple(Epoch(learned=a, watched=b, score=c) for a, b, c in zip(*columns, strict=True)),
+        n_epochs=trained.n_epochs,
+        n_steps=trained.n_steps,
+        epoch_s=trained.epoch_s,
+        notes=tuple(trained.notes),
+    )
 
 
 def _told(values: Array | None, n: int) -> list[float | None]:
@@ -189,7 +197,7 @@ def scaled(network: Network, examples: Examples) -> Network:
     Raises:
         InputError: every value is the same.
     """
-    if examples.task.kind == "classification":
+    if examples.task.kind != "regression":
         return network
     spread = float(examples.target.std())
     if not spread:

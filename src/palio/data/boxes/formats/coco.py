@@ -15,7 +15,6 @@ from palio.data.boxes.formats.numbers import four, identity, size_of
 from palio.data.boxes.sheets import Annotations, Mark, Notation, Place, Sheet, around
 
 
-
 class _Image(msgspec.Struct):
     id: Any = None
     file_name: Any = None
@@ -83,9 +82,7 @@ class Coco:
             name = identity(image.id)
             if not isinstance(image.file_name, str) or not image.file_name:
                 raise InputError(f"{key}: image `{name}` has no `file_name`", hint="export the annotation again")
-            sheet = Sheet(
-                image.file_name, key, size=size_of(image.width, image.height), base=posixpath.dirname(key)
-            )
+            sheet = Sheet(image.file_name, key, size=size_of(image.width, image.height), base=posixpath.dirname(key))
             if name in sheets:
                 raise InputError(
                     f"{key}: two images have the id {name}: `{sheets[name].file}` and `{image.file_name}`, so that "

@@ -71,7 +71,9 @@ class Cvat:
         for place, one in enumerate(image.children):
             corners = self._place(one)
             if corners is not None:
-                sheet.marks.append(Mark(one.attributes.get("label", "").strip(), corners, where=f"{one.tag} {place + 1}"))
+                sheet.marks.append(
+                    Mark(one.attributes.get("label", "").strip(), corners, where=f"{one.tag} {place + 1}")
+                )
         return sheet
 
     def _place(self, one: Element) -> Place | None:
@@ -120,7 +122,9 @@ class Cvat:
         for one in track.children:
             corners, frame = self._place(one), number(one.attributes.get("frame"))
             if corners is not None and frame == frame and 0 <= frame < _MOST_FRAMES:
-                known.append(_At(int(frame), corners, one.attributes.get("outside") == "1", f"{about} frame {int(frame)}"))
+                known.append(
+                    _At(int(frame), corners, one.attributes.get("outside") == "1", f"{about} frame {int(frame)}")
+                )
         known.sort(key=lambda at: at.frame)
         found: list[_At] = []
         for at, after in zip(known, [*known[1:], None], strict=True):

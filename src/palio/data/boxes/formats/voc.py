@@ -67,7 +67,9 @@ class Voc:
 
     def _tell(self) -> None:
         if self._n_turned:
-            self._found.told.append(f"{counted(self._n_turned, 'turned box', 'turned boxes')}: read as the box around it")
+            self._found.told.append(
+                f"{counted(self._n_turned, 'turned box', 'turned boxes')}: read as the box around it"
+            )
         if self._n_outlines:
             self._found.told.append(f"{counted(self._n_outlines, 'outline')} without a box: read as the box around it")
         if self._renamed:

@@ -118,7 +118,9 @@ class Yolo:
             elif len(more) == 1:
                 self._n_sure += 1
             elif more and len(more) != n_points:
-                sheet.problem = sheet.problem or f"{where}: {len(words)} numbers, which are neither a box nor an outline"
+                sheet.problem = (
+                    sheet.problem or f"{where}: {len(words)} numbers, which are neither a box nor an outline"
+                )
                 continue
             sheet.marks.append(Mark("", (a, b, c, d), where=where, number=str(int(numbers[0]))))
         return sheet
@@ -159,7 +161,8 @@ class Yolo:
         for other in near[1:]:
             if self._names[other] != self._names[near[0]]:
                 raise InputError(
-                    f"{near[0]} and {other}: the same numbers are called differently", hint="keep the file that is right"
+                    f"{near[0]} and {other}: the same numbers are called differently",
+                    hint="keep the file that is right",
                 )
         return near[0]
 

@@ -19,8 +19,8 @@ GREY = 114
 """What lies around pictures, as in their reading."""
 SEEN, LEAST_SIDE = 0.3, 3.0
 """Share of a box that must be seen for it to stay, and the shortest side in pixels."""
-SIDED = re.compile(r"left|right|(?<![a-z])[lr](?![a-z])|\d|clockwise|arrow", re.IGNORECASE)
-"""In a name, a sign that its mirror image is something else."""
+SIDED = re.compile(r"left|right|(?<![a-z])[lr](?![a-z])|clockwise|arrow", re.IGNORECASE)
+"""In a name, a sign that its mirror image is something else; where there are several classes, digits are, too."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ def may_mirror(classes: Sequence[str]) -> bool:
     """Tell whether the mirror image of every class is of the same class, by its name.
 
     Example:
-        >>> may_mirror(["bright lamp", "person"]), may_mirror(["turn left"]), may_mirror(["speed 30"])
+        >>> may_mirror(["bright lamp", "person"]), may_mirror(["turn left"]), may_mirror(["speed 30", "speed 50"])
         (False, False, False)
         >>> may_mirror(["person", "car"])
         True
     """
-    return not any(SIDED.search(name) for name in classes)
+    has_digits = len(classes) > 1 and any(re.search(r"\d", name) for name in classes)
+    return not has_digits and not any(SIDED.search(name) for name in classes)
 
 
 def alone(scene: Scene, rng: np.random.Generator, size: int, how: Changes) -> Scene:
@@ -131,9 +132,7 @@ def _pasted(
     return cut[stays | hidden], kinds[stays | hidden]
 
 
-def _finished(
-    square: Array, parts: Sequence[tuple[Array, Array]], rng: np.random.Generator, how: Changes
-) -> Scene:
+def _finished(square: Array, parts: Sequence[tuple[Array, Array]], rng: np.random.Generator, how: Changes) -> Scene:
     corners = np.concatenate([boxes for boxes, _ in parts])
     kinds = np.concatenate([own for _, own in parts])
     if how.mirror and rng.random() < 0.5:

@@ -43,6 +43,10 @@ class Scenes:
     fronts: Mapping[int, model.Graph] = field(default_factory=dict)
     """Size → the frozen blocks; none: the network sees pixels."""
 
+    def planned(self, n_epochs: int) -> None:
+        """Take note of how many epochs there will be."""
+        self.n_epochs = n_epochs
+
     def scene(self, row: int) -> Scene:
         """Return one picture."""
         wide, high = self.sides[row].tolist()
@@ -65,17 +69,13 @@ class Scenes:
         """Return what the network takes of some rows, and their boxes (see `BoxGoal`)."""
         rng = np.random.default_rng((self.seed, epoch, int(rows[0]), _SIZE))
         steps = 0 if self.is_last(epoch) else int(rng.choice(SMALLER))
-        size = max(2 * STEP, self.size - STEP * steps)
+        size = _smaller(self.size, steps)
         return self._fed([self.changed(int(row), epoch, size) for row in rows])
 
     def seen(self, rows: Array) -> tuple[Array, ...]:
         """Return the same for rows as they are."""
         rng = np.random.default_rng(0)
         return self._fed([alone(self.scene(int(row)), rng, self.size, NONE) for row in rows])
-
-    def sizes(self) -> tuple[int, ...]:
-        """Name the sizes that batches may have."""
-        return tuple(sorted({max(2 * STEP, self.size - STEP * steps) for steps in SMALLER}))
 
     def _fed(self, scenes: list[Scene]) -> tuple[Array, ...]:
         pixels = np.stack([one.pixels for one in scenes])
@@ -87,3 +87,12 @@ class Scenes:
             aims[place, : len(one.corners), :4] = one.corners
             aims[place, : len(one.corners), 4:] = one.kinds
         return values, aims
+
+
+def sizes_of(size: int) -> tuple[int, ...]:
+    """Name the sizes that batches may have."""
+    return tuple(sorted({_smaller(size, steps) for steps in SMALLER}))
+
+
+def _smaller(size: int, steps: int) -> int:
+    return max(2 * STEP, size - STEP * steps)

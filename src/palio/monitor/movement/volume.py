@@ -1,0 +1,132 @@
+"""Judge how much was asked: against windows of the same weekday and hour, and of what has passed before.
+
+Only windows of the life of a model count: days before its first answer are not what is usual. Each window has a usual
+rate, that of its own kind (weekday and hour; weekend or not while few weeks are known), so that weekends neither alarm
+nor hide a fall on a Wednesday. A fall that has been seen before, as long, and that passed, such as a holiday, explains
+but alarms nobody.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from palio.core.monitoring import Finding, Window
+from palio.monitor.findings import finding
+
+Array = np.ndarray[Any, np.dtype[Any]]
+FEWEST_EARLIER = 4
+"""Windows of the life of a model before the one that is judged, at least."""
+FACTOR = 2.0
+"""Volume must be this many times higher or lower …"""
+DEVIATIONS = 4.0
+"""… and this many robust deviations away (median absolute deviation of logarithms, and the noise of counting)."""
+FEWEST_REQUESTS = 50
+_FEWEST_ALIKE = 2
+_DAY = dt.timedelta(days=1)
+_WEEK = 7 * _DAY
+_SATURDAY = 5
+_ALL = 1e9
+
+
+def rate(window: Window) -> float:
+    """Return requests per hour, the refused and the failed ones too."""
+    hours = (window.until - window.since).total_seconds() / 3_600
+    return _n_asked(window) / hours if hours > 0 else 0.0
+
+
+def _n_asked(window: Window) -> int:
+    return window.n_requests + window.n_failed + window.n_refused
+
+
+def of_its_life(window: Window, earlier: Sequence[Window]) -> list[Window]:
+    """Return the windows before one, from the first in which anything was asked; those cut off are left out."""
+    whole = [one for one in earlier if one.until <= window.since]
+    first = next((place for place, one in enumerate(whole) if _n_asked(one)), len(whole))
+    return [one for one in whole[first:] if (one.until - one.since) * 2 > window.until - window.since]
+
+
+def usual_rate(window: Window, others: Sequence[Window]) -> tuple[float, int] | None:
+    """Return the median rate of windows of its kind, and how many there are; None: no such window is known."""
+    day, hour = _place(window)
+    if window.until - window.since >= _WEEK:
+        rates = [rate(one) for one in others]
+        return (float(np.median(rates)), len(rates)) if rates else None
+    at_hour = [(_place(one)[0], rate(one)) for one in others if _place(one)[1] == hour]
+    same = [value for other, value in at_hour if other == day]
+    if len(same) < _FEWEST_ALIKE:
+        same = [value for other, value in at_hour if (other >= _SATURDAY) == (day >= _SATURDAY)]
+    return (float(np.median(same)), len(same)) if same else None
+
+
+def _place(window: Window) -> tuple[int, dt.timedelta]:
+    """Return the weekday, and when in the day a window that is shorter than one begins."""
+    length = window.until - window.since
+    middle = window.since + length / 2
+    begin = window.since - window.since.replace(hour=0, minute=0, second=0, microsecond=0)
+    return middle.weekday(), begin if length < _DAY else dt.timedelta()
+
+
+def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "requests") -> Finding | None:
+    """Tell of a window in which far more or less was asked than is usual for its kind.
+
+    Args:
+        window: That is over.
+        earlier: Windows before it, oldest first.
+        what: Was counted.
+    """
+    life = of_its_life(window, earlier)
+    known = usual_rate(window, life)
+    if len(life) < FEWEST_EARLIER or known is None or known[0] <= 0:
+        return None
+    usual, n_alike = known
+    hours = (window.until - window.since).total_seconds() / 3_600
+    now = rate(window)
+    if max(now, usual) * hours < FEWEST_REQUESTS:
+        return None
+    moves = _moves(life)
+    noise = np.sqrt(1 / max(now * hours, 1.0) + 1 / (usual * hours))
+    away = _away(now, usual)
+    if abs(away) <= max(np.log(FACTOR), DEVIATIONS * float(np.hypot(_spread(moves), noise))):
+        return None
+    seen = away < 0 and _has_passed(moves, away)
+    times = min(float(np.exp(away)), _ALL)
+    said = f"Nothing was asked: no {what}" if now == 0 else f"{now:,.3g} {what} an hour came in"
+    like = "windows like it" if n_alike > 1 else "the one window like it"
+    passed = "; it was as low before for as long, and that passed" if seen else ""
+    return finding(
+        window, "volume", what, severity="note" if seen else "warn", effect=times, measure="times the usual",
+        limit=FACTOR if times > 1 else 1 / FACTOR,
+        reason=f"{said}; {usual:,.3g} are usual in {like} before (same weekday and hour){passed}",
+    )  # fmt: skip
+
+
+def _away(now: float, usual: float) -> float:
+    return float(np.log(max(now, 1e-9)) - np.log(max(usual, 1e-9)))
+
+
+def _moves(life: Sequence[Window]) -> Array:
+    """Return how far each window was from what is usual for its kind, the others taken, in logarithms."""
+    found = []
+    for place, one in enumerate(life):
+        known = usual_rate(one, [*life[:place], *life[place + 1 :]])
+        found.append(0.0 if known is None or known[0] <= 0 else _away(rate(one), known[0]))
+    return np.array(found)
+
+
+def _spread(moves: Array) -> float:
+    return 1.4826 * float(np.median(np.abs(moves - np.median(moves)))) if len(moves) else 0.0
+
+
+def _has_passed(moves: Array, away: float) -> bool:
+    """Say whether it was as low before (to a factor of two), for at least as long, and rose again."""
+    low = moves <= max(away + np.log(FACTOR), away / 2)
+    lengths, length = [], 0
+    for one in low.tolist():
+        if not one and length:
+            lengths.append(length)
+        length = length + 1 if one else 0
+    return bool(lengths) and length + 1 <= max(lengths)  # the run that lasts, and the newest window

@@ -1,0 +1,82 @@
+"""How much is asked: weekends and holidays are no news, a fall is, and days before the first answer are nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from palio.core.monitoring import Window
+from palio.monitor.movement.volume import volume_finding
+
+DAY = dt.timedelta(days=1)
+MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+
+
+def days(rates: list[float], *, length: dt.timedelta = DAY, seed: int = 0) -> list[Window]:
+    chance = np.random.default_rng(seed)
+    return [
+        Window(
+            model="m", bundle="b", version=1, since=MONDAY + turn * length, until=MONDAY + (turn + 1) * length,
+            n_requests=int(chance.poisson(rate)),
+        )
+        for turn, rate in enumerate(rates)
+    ]  # fmt: skip
+
+
+def weeks(number: int, *, weekday: float = 1_000.0, weekend: float = 150.0) -> list[float]:
+    return ([weekday] * 5 + [weekend] * 2) * number
+
+
+def said(rates: list[float], **how: dt.timedelta) -> str:
+    *earlier, newest = days(rates, **how)
+    found = volume_finding(newest, earlier)
+    return "" if found is None else found.severity
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_no_day_of_a_calm_week_is_news_after_the_first_week(day: int) -> None:
+    for n_weeks in (1, 2, 3, 6):
+        assert said(weeks(n_weeks) + weeks(1)[: day + 1]) == ""
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_a_fall_by_nine_tenths_is_found_after_two_weeks(day: int) -> None:
+    usual = weeks(3)[: 14 + day + 1]
+    assert said([*usual[:-1], usual[-1] * 0.1]) == "warn"
+
+
+def test_days_before_the_first_answer_are_not_usual() -> None:
+    born = [0.0] * 16 + weeks(2)
+    assert said([*born, 1_000.0]) == ""
+    assert said([*born, 100.0]) == "warn"
+
+
+def test_a_holiday_is_news_once_and_then_explains_itself() -> None:
+    holiday = weeks(5)
+    holiday[16] = 120.0  # a Wednesday
+    assert said(holiday[:17]) == "warn"
+    assert said([*holiday[:29], 120.0]) == "note", "as low as on the holiday, for no longer"
+    assert said([*holiday[:28], 120.0, 120.0]) == "warn", "longer than the holiday"
+
+
+def test_a_silent_day_is_news_and_a_silent_weekend_that_was_always_silent_is_not() -> None:
+    assert said([*weeks(2, weekend=0.0), 0.0]) == "warn"
+    assert said([*weeks(2, weekend=0.0), *[1_000.0] * 5, 0.0]) == ""
+
+
+def test_nights_are_held_against_nights_where_windows_are_hours() -> None:
+    hour, nights = dt.timedelta(hours=1), ([20.0] * 7 + [800.0] * 17) * 9
+    assert said(nights[: 24 * 8 + 3], length=hour) == ""
+    assert said([*nights[: 24 * 8 + 11], 60.0], length=hour) == "warn"
+
+
+def test_calm_traffic_of_many_sizes_hardly_ever_alarms() -> None:
+    shown = 0
+    for seed in range(200):
+        chance = np.random.default_rng(seed)
+        level = chance.lognormal(0, 0.15, 29) * float(chance.choice([80.0, 400.0, 5_000.0]))
+        *earlier, newest = days((np.array(weeks(5)[:29]) / 1_000 * level).tolist(), seed=seed)
+        shown += volume_finding(newest, earlier) is not None
+    assert shown <= 4
