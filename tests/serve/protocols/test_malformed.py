@@ -14,6 +14,8 @@ BODIES = {
     "what Python prints": (b"{'secret': 1}", "double quotes"),
     "what a shell of Windows leaves": (b"'{secret:1}'", "double quotes"),
     "nothing": (b"", "empty"),
+    "one value a line": (b'{"inputs": []}\n{"inputs": []}\n', "one list"),
+    "JSON in JSON": (b'"{\\"secret\\": 1}"', "encoded twice"),
     "half of it": (b'{"secret": ', "not JSON"),
 }
 

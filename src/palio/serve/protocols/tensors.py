@@ -15,7 +15,7 @@ import msgspec
 from palio.core.errors import ContractError
 from palio.serve.protocols.absent import fill_absent
 from palio.serve.protocols.datatypes import DTYPES, Array
-from palio.serve.protocols.malformed import not_json
+from palio.serve.protocols.malformed import TWICE, not_json
 from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import Fed
 from palio.serve.protocols.quick import CallOf, TensorWanted
@@ -131,6 +131,8 @@ def parse(request: Request) -> tuple[InferRequest, memoryview]:
     except RecursionError:
         raise WireError(400, "the JSON is nested too deeply") from None
     except msgspec.ValidationError as error:
+        if bytes(view[:1]) == b'"':
+            raise WireError(400, TWICE) from None
         raise WireError(400, f"the request is not of the protocol's form: {_lower(str(error))}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise not_json(view[:cut]) from None
