@@ -41,3 +41,11 @@ def test_a_bare_nan_is_named_where_it_is_not_read(wire: Wire, route: str) -> Non
     status, answer = wire.json("POST", route, b'{"age": NaN}')
     assert status == 400
     assert "NaN" in answer["error"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", " ; "])
+def test_csv_with_another_separator_is_told_so(wire: Wire, separator: str) -> None:
+    text = f"age{separator}job\n40{separator}student\n"
+    status, _, answer = wire("POST", "/invocations", text.encode(), {"content-type": "text/csv"})
+    assert status == 400
+    assert b"separated by commas" in answer
