@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # Each core starts with a stretch of neighbouring tests, so that few fixtures are made twice, and takes from others at the end.
 ON_ALL_CORES ?= -n auto --dist worksteal
+# The tests start hundreds of processes: what they import is compiled once, whatever is the custom of the house here.
+export PYTHONDONTWRITEBYTECODE :=
 
 DEEP := tests/train/deep tests/acceptance/pictures
 

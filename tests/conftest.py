@@ -20,6 +20,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 # A search in worker processes is what tests/train/engine, and a few others that ask for it, are about.
 os.environ.setdefault("PALIO_TRAIN_ENGINE", "inline")
 
+# Workers share the cores: threads that one starts for each core would wait for those of the other, and by default they
+# spin meanwhile, which costs four times the fit. Said before a library that uses OpenMP is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if n_workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // n_workers)))
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -413,7 +413,7 @@ def test_a_fall_in_quality_is_seen_and_a_model_of_the_new_world_goes_live(opened
         at = now - (7 - number) * day
         name = f"day{number}"
         ids = serve(project, n_rows=500, skip=1 + number, request=name, at=at, every_s=150, labels=False)
-        truths = truths_of(project.folder / f"{name}.csv", flip=1.0 if number >= 2 else 0.0)
+        truths = truths_of(project.folder / f"{name}.csv", flip=1.0 if number >= 1 else 0.0)
         send_truths(project, ids, truths, at=at + day, clock=lambda at=at: at + day)  # type: ignore[misc]
     with project.supervise() as supervisor:
         looked = supervisor.look(whole=True)
@@ -427,7 +427,10 @@ def test_a_fall_in_quality_is_seen_and_a_model_of_the_new_world_goes_live(opened
     assert found is not None and found.request.by == "policy" and found.request.may_lose_earlier
     assert found.request.answered_before is not None
     told = renew.loop_story(project.store.ledger.events())
-    assert "  seen  " in told and "may be lost" in " ".join(decision_of(project, found).reasons)
+    assert "  seen  " in told
+    decision = decision_of(project, found)
+    assert decision.earlier is not None and decision.earlier.difference.high < 0, "what was true before is unlearned"
+    assert "that may be lost, for the world has changed since" in " ".join(decision.reasons)
 
 
 @pytest.mark.slow

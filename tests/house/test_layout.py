@@ -6,6 +6,8 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,58 @@ PLACES = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Imported:
+    """What one line imports."""
+
+    line: int
+    names: tuple[str, ...]
+    """The modules, in full."""
+    is_at_once: bool
+    """Whether Python does it when it imports the module."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is asked of a module, read once."""
+
+    docstring: str | None
+    imports: tuple[Imported, ...]
+    programs: tuple[str, ...]
+    """Texts that begin as a program of ours would."""
+
+
+@cache
+def source_of(path: Path) -> Source:
+    tree = ast.parse(path.read_text("utf-8"))
+    at_once = {id(node) for node in _at_import(tree)}
+    imports, programs = [], []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            imports.append(Imported(node.lineno, tuple(names), id(node) in at_once))
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and re.match(r"\s*(?:from|import) palio", node.value)
+        ):
+            programs.append(node.value)
+    return Source(ast.get_docstring(tree), tuple(imports), tuple(programs))
+
+
+def _at_import(tree: ast.AST) -> list[ast.AST]:
+    """Return the nodes that run when a module is imported by Python, not by a checker of types."""
+    found: list[ast.AST] = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        found += [node, *_at_import(node)]
+    return found
+
+
+@cache
 def tracked() -> list[Path]:
     try:
         listed = subprocess.run(
@@ -51,7 +105,7 @@ def test_no_module_is_longer_than_a_sitting(module: Path) -> None:
 def test_every_module_says_what_it_is_for(module: Path) -> None:
     if module.name == "py.typed" or not module.read_text("utf-8").strip():
         pytest.skip("the module is empty")
-    assert ast.get_docstring(ast.parse(module.read_text("utf-8")))
+    assert source_of(module).docstring
 
 
 def test_rooms_enter_each_other_by_the_front_door() -> None:
@@ -59,10 +113,8 @@ def test_rooms_enter_each_other_by_the_front_door() -> None:
     side_doors = []
     for module in MODULES:
         own = module.relative_to(ROOT / "src" / "palio").parts[0]
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
+        for imported in source_of(module).imports:
+            for name in imported.names:
                 package, *inside = name.split(".")
                 if package == "palio" and len(inside) > 1 and inside[0] in rooms - {own} and own != "testing":
                     side_doors.append(f"{module.relative_to(ROOT)}: {name}")
@@ -70,13 +122,7 @@ def test_rooms_enter_each_other_by_the_front_door() -> None:
 
 
 def test_no_program_of_ours_is_started_by_a_string() -> None:
-    started = [
-        f"{module.relative_to(ROOT)}: {node.value}"
-        for module in MODULES
-        for node in ast.walk(ast.parse(module.read_text("utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "import" in node.value
-        if re.match(r"\s*(?:from|import) palio", node.value)
-    ]
+    started = [f"{module.relative_to(ROOT)}: {text}" for module in MODULES for text in source_of(module).programs]
     assert not started, "start `python -m palio`, which tools can follow"
 
 
@@ -113,10 +159,9 @@ def test_onnx_runtime_is_imported_behind_one_door() -> None:
 
 
 def _imports_runtime(path: Path) -> bool:
-    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    return any(name.split(".")[0] == "onnxruntime" for name in names)
+    if "onnxruntime" not in path.read_text("utf-8"):
+        return False
+    return any(name.split(".")[0] == "onnxruntime" for one in source_of(path).imports for name in one.names)
 
 
 HEAVY = {
@@ -134,29 +179,13 @@ HEAVY = {
 def test_heavy_packages_are_imported_where_they_belong_and_only_when_needed(package: str) -> None:
     found = []
     for module in MODULES:
-        tree = ast.parse(module.read_text("utf-8"))
         place = module.relative_to(ROOT / "src" / "palio").as_posix()
-        at_once = {id(node) for node in _at_import(tree)}
-        for node in ast.walk(tree):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if package in (name.split(".")[0] for name in names):
+        for imported in source_of(module).imports:
+            if package in (name.split(".")[0] for name in imported.names):
                 is_there = place.startswith(HEAVY[package])
-                if not is_there or (id(node) in at_once and package != "PIL"):  # all of `pixels` is loaded when needed
-                    found.append(f"{place}:{node.lineno}")
+                if not is_there or (imported.is_at_once and package != "PIL"):  # all of `pixels` is loaded when needed
+                    found.append(f"{place}:{imported.line}")
     assert not found
-
-
-def _at_import(tree: ast.AST) -> list[ast.AST]:
-    """Return the nodes that run when a module is imported by Python, not by a checker of types."""
-    found: list[ast.AST] = []
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        found += [node, *_at_import(node)]
-    return found
 
 
 def test_nothing_tells_where_it_was_built() -> None:

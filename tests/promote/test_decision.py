@@ -276,6 +276,21 @@ def test_rows_of_before_may_be_lost_only_where_the_world_has_changed_and_that_is
     assert ("may be lost" in reason) is may_lose
 
 
+@pytest.mark.parametrize(
+    ("may_lose", "said"),
+    [(False, ", within the 0.1 that the gate allows."), (True, "; that may be lost, for the world")],
+)
+def test_a_loss_on_rows_of_before_is_called_one_also_where_the_gate_allows_it(
+    given: Given, may_lose: bool, said: str
+) -> None:
+    sides = {"newest": comparison(0.03), "earlier": comparison(-0.05, n_rows=800), "may_lose_earlier": may_lose}
+    decision = decide(evaluation(), gate=Gate(non_inferiority=0.1), **given(), **sides)
+    reason = check(decision, "earlier_rows").reason
+    assert decision.verdict == "yes"
+    assert reason.startswith("On the 800 test rows of before worse than the champion beyond chance")
+    assert said in reason
+
+
 def test_slices_of_the_old_world_count_only_while_it_stands(given: Given) -> None:
     bad = Slice(
         column="age",

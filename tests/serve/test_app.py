@@ -72,7 +72,7 @@ def test_a_wrong_method_is_refused_with_the_allowed_ones(wire: Wire, method: str
         "/v2/models/../../etc/passwd",
         "/v2/models/bank%00",
         "/v2models/bank",
-        "/predict/",
+        "/predict/more",
     ],
 )
 def test_an_unknown_path_is_not_found_and_not_quoted(wire: Wire, path: str) -> None:
@@ -80,6 +80,14 @@ def test_an_unknown_path_is_not_found_and_not_quoted(wire: Wire, path: str) -> N
     assert status == 404
     assert set(json.loads(body)) == {"error"}
     assert b"passwd" not in body
+
+
+@pytest.mark.parametrize(
+    "path", ["/predict", "/invocations", "/feedback", "/health", "/metrics", "/v2", "/v2/models/bank"]
+)
+def test_a_slash_at_the_end_of_a_path_means_nothing(wire: Wire, path: str) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        assert wire(method, f"{path}/")[0] == wire(method, path)[0]
 
 
 def test_other_extensions_of_the_protocol_are_refused_as_unsupported(wire: Wire) -> None:

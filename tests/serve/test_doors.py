@@ -63,7 +63,7 @@ def served_of(column: Column) -> Any:
     schema = Schema(columns=(column,))
     plan = ColumnPlan(TensorSpec(name=column.name, datatype="FP64", shape=(-1, 1)), column)
     return SimpleNamespace(
-        manifest=SimpleNamespace(schema=schema), reader=RecordReader(schema), plans={plan.name: plan}
+        manifest=SimpleNamespace(schema=schema), reader=RecordReader(schema), plans={plan.name: plan}, expected=None
     )
 
 

@@ -113,9 +113,26 @@ def test_a_row_that_breaks_the_schema_is_refused_as_ever(wire: Wire) -> None:
 
 
 def test_other_words_in_the_query_explain_nothing(wire: Wire) -> None:
-    for query in ("?explain=0", "?explain", "?explained=1", "?x=explain=1"):
+    for query in ("?explain=0", "?explain=False", "?explain=no", "?explained=1", "?x=explain=1"):
         assert "explanation" not in wire.json("POST", f"/predict{query}", GOOD)[1]["predictions"][0], query
     assert "explanation" in wire.json("POST", "/predict?x=2&explain=1", GOOD)[1]["predictions"][0]
+
+
+@pytest.mark.parametrize("word", ["1", "true", "True", "TRUE", "yes", "on", "y", "%74rue"])
+def test_every_usual_word_for_yes_explains(wire: Wire, word: str) -> None:
+    assert "explanation" in wire.json("POST", f"/predict?explain={word}", GOOD)[1]["predictions"][0]
+
+
+@pytest.mark.parametrize("query", ["explain", "explain=", "explain=maybe", "explain=2", "explain=1&explain=0"])
+def test_a_wish_that_is_neither_yes_nor_no_is_refused(wire: Wire, query: str) -> None:
+    status, answer = wire.json("POST", f"/predict?{query}", GOOD)
+    assert status == 400
+    assert "explain" in answer["error"]
+
+
+def test_a_form_that_explains_nothing_says_so(wire: Wire) -> None:
+    status, answer = wire.json("POST", "/invocations?explain=1", {"dataframe_records": [GOOD]})
+    assert (status, answer["message"]) == (400, "only /predict explains its answers")
 
 
 def test_a_graph_from_elsewhere_cannot_be_explained(tmp_path: Path, connect: Callable[[str], Wire]) -> None:

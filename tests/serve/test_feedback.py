@@ -94,6 +94,8 @@ def test_a_class_is_recognised_however_it_is_written(label: Any, kept: str) -> N
         ([], 400, ""),
         (b"{", 400, ""),
         (b"\xff", 400, ""),
+        (b'\xef\xbb\xbf{"label": 1}', 400, ""),
+        (b'{"label": NaN}', 400, ""),
         (b"[" * 5000, 400, ""),
         ({"feedback": {}}, 400, ""),
         ([truth(label=[1])], 400, ""),

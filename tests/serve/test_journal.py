@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 
 from palio import store
 from palio.core.config import LogTable
+from palio.core.long_texts import is_cut
 from palio.serve.journal import Journal
 from palio.serve.journal_columns import Entry, Recorder
 from tests.alone import alone
@@ -148,6 +150,16 @@ def test_inputs_can_be_left_out(tmp_path: Path) -> None:
     frame = written(tmp_path, answer("r-1"), inputs="none")
     assert not [name for name in frame.columns if name.startswith("input")]
     assert frame["prediction"].to_list() == ["no"]
+
+
+def test_of_a_long_text_the_beginning_is_kept_and_of_a_long_key(tmp_path: Path) -> None:
+    entry = answer("r-1", keys=["k" * 3000])
+    assert entry.feeds is not None
+    entry.feeds = {**entry.feeds, "job": np.array([["x" * 2_000_000]], object)}
+    frame = written(tmp_path, entry, answer("r-2"), max_text=1000)
+    assert frame["input.job"].str.len_chars().max() < 1200  # type: ignore[operator]
+    assert [is_cut(text) for text in frame["input.job"]] == [True, False]
+    assert frame["key"].str.len_chars().max() < 700  # type: ignore[operator]
 
 
 def test_a_share_of_the_requests_keeps_its_inputs_and_shadows_go_with_them(tmp_path: Path) -> None:
@@ -287,6 +299,44 @@ def test_a_client_that_goes_away_cancels_nobody_elses_answer(tmp_path: Path) -> 
     run(tmp_path, work)
 
 
+def test_a_log_that_is_taken_away_is_told_without_any_request(tmp_path: Path) -> None:
+    folder = tmp_path / "project" / "log"
+    journal = Journal(folder, MODEL, LogTable(flush_ms=60_000))
+    journal.add(answer("r-1", 4))
+    journal.flush()
+    journal.start()
+    shutil.rmtree(folder / MODEL)
+    end = time.monotonic() + 10
+    while "with 4 records" not in journal.trouble and time.monotonic() < end:
+        time.sleep(0.005)
+    assert journal.figures().vanished == 4
+    journal.add(answer("r-2"))
+    journal.close()
+    assert store.log_frame(folder, MODEL)["id"].to_list() == ["r-2.0"]
+
+
+def test_under_fsync_nothing_is_acknowledged_while_the_project_is_elsewhere(tmp_path: Path) -> None:
+    async def ask(journal: Journal, request: str) -> bool:
+        waiter = journal.add(answer(request))
+        assert waiter is not None
+        return await waiter
+
+    async def serve() -> None:
+        folder = tmp_path / "project" / "log"
+        journal = Journal(folder, MODEL, LogTable(durability="fsync"))
+        journal.start(asyncio.get_running_loop())
+        assert await ask(journal, "r-1")
+        (tmp_path / "project").rename(tmp_path / "renamed")
+        assert not await ask(journal, "r-2")
+        assert "is gone" in journal.trouble
+        (tmp_path / "renamed").rename(tmp_path / "project")
+        assert await ask(journal, "r-3")
+        await asyncio.to_thread(journal.close)
+        assert sorted(store.log_frame(folder, MODEL)["id"]) == ["r-1.0", "r-3.0"]
+
+    asyncio.run(serve())
+
+
 def test_prometheus_reads_the_counters(tmp_path: Path) -> None:
     from prometheus_client import CollectorRegistry, generate_latest
 
@@ -299,6 +349,8 @@ def test_prometheus_reads_the_counters(tmp_path: Path) -> None:
     text = generate_latest(registry).decode()
     assert 'palio_log_rows_total{outcome="written"} 1.0' in text
     assert 'palio_log_rows_total{outcome="dropped"} 2.0' in text
+    assert 'palio_log_rows_total{outcome="vanished"} 0.0' in text
+    assert "palio_log_troubled 0.0" in text
     journal.close()
 
 
@@ -314,6 +366,7 @@ SERVER = """
 import asyncio, sys
 from pathlib import Path
 from palio.core.config import LogTable
+from palio.core.long_texts import is_cut
 from palio.serve.journal import Journal
 from tests.serve.log_entries import MODEL, answer, small_origin
 

@@ -74,8 +74,8 @@ def _defect(error: Exception) -> PalioError:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object on stdout."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    """Print one JSON object on stdout, on one line: whoever reads lines gets it whole."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=0).decode())
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def listening(*, as_json: bool) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Bar(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
         yield _Live(bar)
 
@@ -116,8 +116,9 @@ class _Live:
         self._bar.console.print(text, markup=False)
 
     def step(self, name: str, done: float, total: float | None = None) -> None:
-        if self._task is None or name != self._name:
+        called = name.partition(":")[0]  # what follows says how far it is
+        if self._task is None or called != self._name:
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._task, self._name = self._bar.add_task(name, total=total), name
-        self._bar.update(self._task, completed=done, total=total)
+            self._task, self._name = self._bar.add_task(name, total=total), called
+        self._bar.update(self._task, completed=done, total=total, description=name)

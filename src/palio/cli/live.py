@@ -93,20 +93,36 @@ def _refuse_options_before(context: click.Context) -> None:
 @click.command()
 @click.argument("file")
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="Where to write: .csv, .parquet, .json or .jsonl."
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where to write: .csv, .parquet, .json or .jsonl; boxes into a folder, too, drawn on the pictures.",
 )
 @click.option("--version", "version", type=int, help="Version of the model (default: the champion).")
 @click.option("--query", default="", help="Query, when FILE is a database URL.")
 @click.option("--decimal", type=click.Choice([".", ","]), default=None, help="What stands before decimals in FILE.")
 @click.option("--images", default="", help="Folder or archive that paths of pictures in FILE start from.")
 @click.option("--strict", is_flag=True, help="Refuse FILE if one of its rows cannot be answered.")
+@click.option(
+    "--threshold",
+    type=float,
+    help="How sure a box must be to be written (default: in a .json all boxes, else as the model was tuned).",
+)
 @verb
 def predict(
-    file: str, folder: Path, as_json: bool, output: Path, version: int | None, strict: bool, **how: Any
+    file: str,
+    folder: Path,
+    as_json: bool,
+    output: Path,
+    version: int | None,
+    strict: bool,
+    threshold: float | None,
+    **how: Any,
 ) -> None:
     """Score FILE with the champion, in streams: one row out per row in, in order.
 
-    A model of pictures takes a picture, a folder, a ZIP or tar archive, or a table or list of paths.
+    A model of pictures takes a picture, a folder, a ZIP or tar archive, or a table or list of paths. One that finds
+    boxes writes a document in the form of COCO (.json), one row a box, or pictures with the boxes on them.
 
     A row that cannot be answered keeps its line, with an empty prediction and the reason in the column `problem`.
     """
@@ -116,7 +132,14 @@ def predict(
         listening(as_json=as_json) as progress,
         flow.Project.open(folder, progress=progress) as project,
     ):
-        scored = project.predict(file, output, version=version, strict=strict, **{k: v or "" for k, v in how.items()})
+        scored = project.predict(
+            file,
+            output,
+            version=version,
+            strict=strict,
+            threshold=threshold,
+            **{k: v or "" for k, v in how.items()},
+        )
     if as_json:
         print_json(scored)
         return

@@ -49,6 +49,7 @@ class DataTable(_Table, frozen=True, kw_only=True):
     time: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     images: str = ""
+    classes: tuple[str, ...] = ()
     separator: str = "auto"
     header: Literal["auto", "yes", "no"] = "auto"
     encoding: str = "auto"
@@ -85,6 +86,9 @@ class TrainTable(_Table, frozen=True, kw_only=True):
     imbalance: Literal["none", "balanced"] = "none"
     threshold: str = "auto"
     backbone: str = ""
+    imported: str = ""
+    imported_decode: Literal["auto", "yolox-grid", "yolo", "detr", "boxes-scores-classes"] = "auto"
+    imported_classes: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
 
 
@@ -123,11 +127,13 @@ class ServeTable(_Table, frozen=True, kw_only=True):
     grpc_port: int = 0
     max_body_mb: float = 64.0
     max_rows: int = 10_000
+    absent_columns: Literal["refuse", "answer"] = "refuse"
     workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
     max_in_flight: Annotated[int, msgspec.Meta(ge=0)] = 0
     max_held_mb: Annotated[float, msgspec.Meta(gt=0)] = 256.0
     max_connections: Annotated[int, msgspec.Meta(ge=0)] = 0
     head_timeout_s: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    origins: tuple[str, ...] = ()
     admin_host: str = "127.0.0.1"
     admin_port: int = 0
     trust: tuple[str, ...] = ()
@@ -149,6 +155,7 @@ class LogTable(_Table, frozen=True, kw_only=True):
     flush_ms: Annotated[float, msgspec.Meta(ge=1, le=60_000)] = 200.0
     buffer_rows: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     segment_mb: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 64.0
+    max_text: Annotated[int, msgspec.Meta(ge=100)] = 50_000
 
 
 class MonitorTable(_Table, frozen=True, kw_only=True):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from palio.data.inference import survey as survey
     from palio.data.mixing import mix as mix
     from palio.data.opening import open_source as open_source
+    from palio.data.boxes.results import Found as Found
+    from palio.data.boxes.results import box_rows as box_rows
+    from palio.data.boxes.results import coco as coco
     from palio.data.pictures.asking import Asking as Asking
     from palio.data.pictures.asking import PicturesAsking as PicturesAsking
     from palio.data.pictures.asking import TableAsking as TableAsking
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from palio.data.snapshot import ingest as ingest
     from palio.data.snapshot import read as read
     from palio.data.snapshot import target_array as target_array
+    from palio.data.source import Pictured as Pictured
     from palio.data.source import Source as Source
     from palio.data.source import SourceOptions as SourceOptions
     from palio.data.source import stated as stated
@@ -51,13 +55,14 @@ else:
             "inference": "Survey survey",
             "mixing": "mix",
             "opening": "open_source",
+            "boxes.results": "Found box_rows coco",
             "pictures.asking": "Asking PicturesAsking TableAsking holds_pictures",
             "pictures.columns": "likenesses",
             "pictures.layout": "PART_WORDS",
             "row_ids": "RowIds",
             "schema_file": "read_schema write_schema",
             "snapshot": "batches frames ingest read target_array",
-            "source": "Source SourceOptions stated",
+            "source": "Pictured Source SourceOptions stated",
             "stored": "StoredRows holds known_ids obstacle",
             "table": "EXCLUDED",
             "task": "infer_task",

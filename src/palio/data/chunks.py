@@ -130,10 +130,12 @@ class ChunkWriter:
 
 
 def _listed(schema: Schema, known: Mapping[str, tuple[str, ...] | None]) -> Schema:
-    """Write down the values of categories that a person made without listing them, most frequent first."""
+    """Write down values, most frequent first: of categories that a person did not list, and what is in boxes."""
     columns = list(schema.columns)
     for i, column in enumerate(columns):
-        if column.type in ("category", "boolean") and column.categories is None:
+        if column.type == "boxes":
+            columns[i] = msgspec.structs.replace(column, categories=known[column.name])
+        elif column.type in ("category", "boolean") and column.categories is None:
             values = known[column.name]
             if values and len(values) <= MAX_CATEGORIES:
                 columns[i] = msgspec.structs.replace(column, categories=values)
@@ -148,7 +150,8 @@ def _widened(schema: Schema, description: Description, known: Mapping[str, tuple
         if column.low is not None and column.high is not None and seen.low is not None and seen.high is not None:
             new = msgspec.structs.replace(new, low=min(column.low, seen.low), high=max(column.high, seen.high))
         if column.categories is not None:
-            listed, values = set(column.categories), known[column.name] or seen.values
+            values = known[column.name]
+            listed, values = set(column.categories), seen.values if values is None else values
             fresh = sorted(value for value in values if value not in listed)
             new = msgspec.structs.replace(new, categories=(*column.categories, *fresh))
         if column.on_missing == "flag" and seen.n_missing:

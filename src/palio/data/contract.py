@@ -16,6 +16,7 @@ from palio.core.words import counted
 from palio.data.cells.evidence import MIXED_SHARE
 from palio.data.cells.frame import Cells, clean, read_frame
 from palio.data.cells.plain import dtype_of
+from palio.data.cells.things import labels_in
 from palio.data.source import Skipped, Source
 
 MAX_EXAMPLES = 5
@@ -201,7 +202,12 @@ def _broken(
     if column.on_out_of_range != "accept" and (outside := _outside(column, cells.values)) is not None:
         yield "range", column.on_out_of_range, outside
     if column.categories is not None and column.on_unknown != "accept" and kind_of(column).carries_text:
-        unknown = ~cells.values.is_in(list(column.categories)).fill_null(value=True)
+        if column.type == "boxes":
+            listed = set(column.categories)
+            strange = [not labels_in(cell) <= listed for cell in cells.values.to_list()]
+            unknown = pl.Series(strange, dtype=pl.Boolean)
+        else:
+            unknown = ~cells.values.is_in(list(column.categories)).fill_null(value=True)
         if unknown.any():
             yield "category", column.on_unknown, unknown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from palio.core.records import Column, Description, Schema, Snapshot
+from palio.data.cells.things import labels_in
 from palio.measure import N_CATEGORIES, NumberDescriber, ValueDescriber, decode_description
 
 if TYPE_CHECKING:
@@ -61,12 +63,15 @@ class Describer:
         self._step = 1
         self._numbers: dict[str, NumberDescriber] = {}
         self._values: dict[str, ValueDescriber] = {}
+        self._things: dict[str, Counter[str]] = {}
         self._names = []
         for c in columns:
             self._names.append(c.name)
             if c.type in _NUMERIC:
                 self._numbers[c.name] = NumberDescriber(c.name, is_moment=c.type == "datetime")
                 continue
+            if c.type == "boxes":
+                self._things[c.name] = Counter()
             self._values[c.name] = ValueDescriber(
                 c.name,
                 kind="category" if c.type in _CATEGORICAL else "text",
@@ -81,7 +86,10 @@ class Describer:
             numbers.add(_floats(frame[name]), picks)
         for name, values in self._values.items():
             cells = frame[name]
-            counted = cells.drop_nulls().value_counts().iter_rows()
+            counted = list(cells.drop_nulls().value_counts().iter_rows())
+            if name in self._things:
+                for cell, n in counted:
+                    self._things[name].update(dict.fromkeys(labels_in(cell), n))
             values.add(counted, n_rows=len(cells), n_missing=cells.null_count())
         self._n_rows += frame.height
         while self._n_rows > SAMPLE_ROWS * self._step:
@@ -100,7 +108,13 @@ class Describer:
             self._numbers[name].fill(_floats(frame[name]))
 
     def known(self, name: str) -> tuple[str, ...] | None:
-        """List all values of a column, the most frequent first; None if they are too many, or numbers."""
+        """List all values of a column, the most frequent first; None if they are too many, or numbers.
+
+        Of boxes: what they are of, those that are ignored left out.
+        """
+        if name in self._things:
+            things = self._things[name]
+            return tuple(sorted(things, key=lambda thing: (-things[thing], thing)))
         values = self._values.get(name)
         return values.known() if values is not None and values.is_whole else None
 

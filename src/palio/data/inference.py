@@ -21,7 +21,7 @@ from palio.data import roles
 from palio.data.cells.evidence import Votes, votes_of
 from palio.data.cells.frame import clean
 from palio.data.cells.scan import ColumnScan, Wishes
-from palio.data.cells.stated import StatedScan
+from palio.data.cells.stated import scan_of
 from palio.data.source import Pictured, Source, Stated, stated
 from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
@@ -75,7 +75,7 @@ def survey(
     Args:
         source: Where the rows come from.
         target: Column to predict.
-        kind: `classification` or `regression` if known.
+        kind: `classification`, `regression` or `detection` if known.
         metric: What selects models, if known.
         positive: The class of interest of two, if known.
         id: Column that names the rows.
@@ -102,7 +102,7 @@ def survey(
         stated=frozenset(known.columns),
         target=chosen,
         id=_column(id, source, "id") if id else known.id or None,
-        group=_column(group, source, "group") if group else None,
+        group=_column(group, source, "group") if group else known.group or None,
         time=tuple(_column(name, source, "time") for name in time),
         exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
@@ -228,7 +228,7 @@ def _scan(
     own = None if not source.missing or set(source.missing) == set(MISSING) else tuple(source.missing)
     done: dict[str, ColumnScan] = {}
     pending: dict[str, ColumnScan] = {
-        name: StatedScan(known.columns[name], target=name == target)
+        name: scan_of(known.columns[name], target=name == target)
         if name in known.columns
         else ColumnScan(
             Column(name=name, type="text", missing=own, fold=name in fold), target=name == target, wishes=wishes

@@ -16,6 +16,7 @@ from palio.data.pictures.albums import is_album
 from palio.data.source import Source, SourceOptions, stated
 
 if TYPE_CHECKING:
+    from palio.data.boxes.source import BoxesSource
     from palio.data.sources.content import Content
 
 READERS = {
@@ -26,6 +27,7 @@ READERS = {
     "sheet": "palio.data.sources.sheets:SheetSource",
     "query": "palio.data.sources.query:QuerySource",
     "pictures": "palio.data.pictures.source:PicturesSource",
+    "boxes": "palio.data.boxes.source:BoxesSource",
 }
 """Kind of a source → the class that reads it; resolved on first use, so each brings in its libraries alone."""
 KINDS = {
@@ -120,15 +122,65 @@ def open_source(spec: str | Path, options: SourceOptions | None = None) -> Sourc
         return _with_pictures(path, options)
     _check_path(path, options.within)
     if is_album(path):
-        return _reader("pictures")(path, options)
+        return _of_album(path, options)
+    if _speaks_of_boxes(path, options):
+        return _boxes(path, options, path.parent)
     _check_name(path)
     return _open(Content(path), options)
 
 
+def _asks_for_boxes(options: SourceOptions) -> bool | None:
+    """Tell whether boxes are wanted; None: if there are any."""
+    from palio.data.boxes.source import BOXES
+
+    if options.expected:
+        return BOXES in options.expected
+    if options.task != "auto":
+        return options.task == "detection"
+    return options.target == BOXES if options.target else None
+
+
+def _of_album(path: Path, options: SourceOptions) -> Source:
+    """Open a folder or archive of pictures, with boxes if that is asked for, or found."""
+    asked = _asks_for_boxes(options)
+    if asked is not False:
+        source: Any = _reader("boxes")(path, options)
+        if asked or source.has_boxes:
+            return source  # type: ignore[no-any-return]
+    return _reader("pictures")(path, options)
+
+
+def _boxes(path: Path, options: SourceOptions, images: Path) -> BoxesSource:
+    """Open a file, or a folder, of annotation whose pictures lie in `images`."""
+    from palio.data.boxes.source import BoxesSource
+
+    return BoxesSource(images, options, file=path)
+
+
+def _speaks_of_boxes(path: Path, options: SourceOptions) -> bool:
+    """Tell whether a file that is named without its pictures is one of annotation."""
+    from palio.data.boxes.finding import is_annotation
+
+    asked = _asks_for_boxes(options)
+    if asked is False or (asked is None and path.suffix.lower() not in (".json", ".xml", ".yaml", ".yml")):
+        return False
+    return is_annotation(path)
+
+
 def _with_pictures(path: Path, options: SourceOptions) -> Source:
-    """Open a table whose rows name pictures."""
+    """Open a table whose rows name pictures, or say what is where in them."""
+    from palio.data.boxes.finding import is_annotation
     from palio.data.pictures.table import TableOfPictures
 
+    asked = _asks_for_boxes(options)
+    if asked is not False:
+        _check_path(path, options.within)
+        if is_album(path):
+            source = _boxes(path, options, Path(options.images))
+            if asked or source.has_boxes:
+                return source
+        elif asked or is_annotation(path):
+            return _boxes(path, options, Path(options.images))
     plain = open_source(path, msgspec.structs.replace(options, images=""))
     if stated(plain).target:
         raise InputError(

@@ -18,7 +18,7 @@ _HEAD = """\
 # The contract of the data: what each column holds, and what it is for. Rows that break it are refused or quarantined.
 # Edit it freely; the next `palio ingest` holds the rows against it.
 #
-# type             number | integer | boolean | category | text | datetime
+# type             number | integer | boolean | category | text | datetime | image | boxes
 # feature          whether a model may read the column
 # low, high        the range seen (moments: seconds since 1970); categories: the values seen, most frequent first
 # on_missing, on_out_of_range, on_unknown   accept | flag | reject   when a value is missing, or lies outside of these:
@@ -152,7 +152,7 @@ def _column(entry: dict[str, Any], place: int, where: str) -> Column:
 def _foreign(column: Column) -> list[str]:
     """Name what is left of another type, as when a person makes a category of a number: it says nothing any more."""
     foreign = [] if column.type in ("number", "integer", "datetime") else ["low", "high"]
-    foreign += [] if column.type in ("category", "boolean") else ["categories"]
+    foreign += [] if column.type in ("category", "boolean", "boxes") else ["categories"]
     return foreign + ([] if column.type == "datetime" else ["format"])
 
 

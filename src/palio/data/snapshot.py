@@ -241,7 +241,7 @@ def read(store: Store, snapshot: Snapshot, *, columns: Sequence[str] | None = No
 
 
 def target_array(frame: pl.DataFrame, task: Task) -> np.ndarray[Any, Any]:
-    """Return the truth of each row: the index in `task.classes` (negative: missing or no such class), or the value.
+    """Return the truth of each row: the index in `task.classes` (negative: missing or no such), value, or `Objects`.
 
     Example:
         >>> task = Task(kind="classification", target="y", classes=("no", "yes"))
@@ -251,9 +251,12 @@ def target_array(frame: pl.DataFrame, task: Task) -> np.ndarray[Any, Any]:
     cells, question = frame[task.target], questions.of(task)
     if cells.dtype.is_float():
         return question.truth(cells.fill_null(float("nan")).to_numpy())
+    if task.kind == "detection":
+        return question.truth(cells.to_list())
     held = cells.unique().drop_nulls()
-    truth, missing = pl.Series(question.truth(held.to_list())), question.truth([None])[0]
-    return cells.replace_strict(held, truth, default=missing, return_dtype=truth.dtype).to_numpy().copy()
+    truth = question.truth([*held.to_list(), None])
+    places = cells.replace_strict(held, np.arange(len(held)), default=len(held), return_dtype=pl.Int64)
+    return np.asarray(truth[places.to_numpy()])
 
 
 def _known(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str] | None:

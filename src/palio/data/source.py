@@ -47,6 +47,10 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Folder that the file must lie in, links followed; empty: anywhere."""
     images: str = ""
     """Folder or archive of the pictures that a column of a table names; empty: there are none."""
+    task: str = "auto"
+    """What is asked: pictures with `detection` have boxes, and those with another task have none; `auto` looks."""
+    classes: tuple[str, ...] = ()
+    """Names of classes that files of boxes know by number alone, in order."""
     notes: str = ""
     """File in which it is written down what is known of pictures; empty: nowhere for longer than a source lives."""
     target: str = ""
@@ -62,6 +66,8 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     """Column to predict where nobody names another one."""
     id: str = ""
+    group: str = ""
+    """Column whose rows belong together."""
     part: str = ""
     """Column that cuts the rows into parts."""
 

@@ -45,7 +45,7 @@ def infer_task(
     Args:
         store: Holds the description.
         snapshot: Its schema names the target.
-        kind: `classification` or `regression` if known, else `auto`.
+        kind: `classification`, `regression` or `detection` if known, else `auto`.
         metric: What selects models; kept as given.
         positive: The class of interest of two, if known.
 
@@ -58,6 +58,8 @@ def infer_task(
     column = schema.column(schema.target)
     found = next(c for c in description(store, snapshot).columns if c.name == column.name)
     counts = dict(found.top) if found.top and found.n_other == 0 else None
+    if column.type == "boxes":  # the contract of a snapshot lists what there is
+        counts = dict.fromkeys(column.categories or (), 0)
     # values that are few enough to be classes are all in `values`; a number among them that has a fraction shows it
     has_fraction = column.type == "number" and not (counts and all(_is_whole(value) for value in counts))
     return task_from(
@@ -93,6 +95,8 @@ def task_from(
     where = f"target `{column.name}`"
     if n_labelled == 0:
         raise InputError(f"{where}: every cell is missing", hint="name another target, or check [data] missing")
+    if column.type == "boxes" or kind == "detection":
+        return _detection(column, counts, metric, where, kind)
     if kind == "auto":
         kind, why = _kind(column, counts, n_labelled, has_fraction=has_fraction)
         other = "regression" if kind == "classification" else "classification"
@@ -115,6 +119,26 @@ def task_from(
         )
     task = Task(kind="classification", target=column.name, classes=classes, positive=positive_class, metric=metric)
     return TaskFound(task, f"classification of `{column.name}`: {why}", tuple(notes))
+
+
+def _detection(column: Column, counts: Mapping[str, int] | None, metric: str, where: str, kind: str) -> TaskFound:
+    if column.type != "boxes":
+        raise InputError(
+            f"{where}: detection needs boxes, this column is {column.type}",
+            hint="name a folder of pictures with a file of annotation, or a file of annotation with --images",
+        )
+    if kind not in ("auto", "detection"):
+        raise InputError(f"{where}: these are boxes, which no {kind} asks for", hint="use detection")
+    if not counts:
+        raise InputError(f"{where}: no picture has a box that is not ignored", hint="check the files of annotation")
+    if len(counts) > MAX_CLASSES:
+        raise InputError(
+            f"{where}: boxes of {len(counts):,} classes, at most {MAX_CLASSES:,}", hint="are names of things classes?"
+        )
+    task = Task(kind="detection", target=column.name, classes=tuple(sorted(counts)), metric=metric)
+    held = {label: n for label, n in counts.items() if n}
+    notes = (*look_alike(column.name, held), *rare(column.name, held)) if held else ()
+    return TaskFound(task, f"detection of `{column.name}`: its cells are boxes", tuple(notes))
 
 
 def _kind(column: Column, counts: Mapping[str, int] | None, n_rows: int, *, has_fraction: bool) -> tuple[str, str]:

@@ -35,7 +35,9 @@ class Given(TypedDict, total=False):
     exclude: Sequence[str] | str
     """Columns that no model may read, or one."""
     images: str
-    """Folder or archive of the pictures that a column names."""
+    """Folder or archive of the pictures that a table names, or a file of annotation speaks of."""
+    classes: Sequence[str] | str
+    """Names of classes that boxes know by number alone, in order, or one text with commas between."""
     header: str
     separator: str
     encoding: str
@@ -92,7 +94,7 @@ def init(
         target: Column to predict: a name, or a position (1 is the first, -1 the last); empty: the project's own.
         folder: Of the project.
         name: Of the model; empty: the file's.
-        task: `classification` or `regression`; empty: find out.
+        task: `classification`, `regression` or `detection`; empty: find out.
         force: Take another table for the project's, and forget what a person changed in `schema.toml`.
         given: What is known of the data, in the words of `Given`.
 
@@ -109,8 +111,10 @@ def init(
     table = config.data
     if not table.source:
         raise InputError("no file is named", hint="say palio init FILE --target COLUMN")
-    options = msgspec.structs.replace(sources.options(table, folder), target=table.target)
+    options = msgspec.structs.replace(sources.options(table, folder, task=config.project.task), target=table.target)
     source = data.open_source(file or sources.locate(folder, table.source), options)
+    if isinstance(source, data.Pictured):
+        source.progress = progress
     again.check_is_same_table(before, source)
     if not table.target and data.stated(source).target:
         config = msgspec.structs.replace(
@@ -172,12 +176,14 @@ def _flags(folder: Path, file: str, target: str, name: str, task: str, given: Gi
         "data.source": _source_as_seen_from(folder, file) if file else "",
         "data.target": target,
     }
-    lists = ("time", "exclude", "missing")
+    lists = ("time", "exclude", "missing", "classes")
     for key, value in given.items():
         if key == "thousands":
             continue
         if key == "images" and value:
             value = sources.as_seen_from(folder, str(value))
+        if key == "classes" and isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name.strip()]
         if key in lists:
             value = [value] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
         flags[f"data.{'id' if key == 'id_column' else key}"] = value
@@ -222,6 +228,7 @@ def _first(name: str, config: Config, schema: Schema, task: Task, found: finding
     names = (
         "query",
         "images",
+        "classes",
         "separator",
         "header",
         "quote",

@@ -106,6 +106,7 @@ class Project(Opened):
         decimal: str = "",
         images: str = "",
         strict: bool = False,
+        threshold: float | None = None,
     ) -> Scored:
         """Score a file in streams: one row out per row in, in order; see `palio.flow.scoring.predict`."""
         return scoring.predict(
@@ -117,6 +118,7 @@ class Project(Opened):
             decimal=decimal,
             images=images,
             strict=strict,
+            threshold=threshold,
         )
 
     def feedback(

@@ -16,8 +16,11 @@ from palio.flow import bundles, sources
 from palio.measure import questions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
+    from palio.flow import scoring_boxes
     from palio.flow.opened import Opened
     from palio.model import Bundle
 
@@ -65,6 +68,7 @@ def predict(
     decimal: str = "",
     images: str = "",
     strict: bool = False,
+    threshold: float | None = None,
 ) -> Scored:
     """Write one row per row of `file`, in order: id if there is one, `prediction`, `probability_<class>`, `problem`.
 
@@ -79,23 +83,32 @@ def predict(
         decimal: What stands before decimals in this file, if it is not what the contract says: `.` or `,`.
         images: Folder or archive that the paths of pictures in `file` start from; empty: where `file` lies.
         strict: Refuse the file if one of its rows cannot be answered, and write nothing.
+        threshold: How sure a box must be to be written, of a model that finds boxes; None: in a `.json` all, else as
+            the model says.
+
+    A model that finds boxes writes a document in the form of COCO (`.json`), one row a box (`.csv`, `.parquet`), one
+    object a picture (`.jsonl`), or, into a folder, the pictures with their boxes.
 
     Raises:
-        InputError: `output` has another ending.
+        InputError: `output` has another ending, or there is a threshold where no boxes are found.
         ContractError: the file lacks a column that the model reads, or a row cannot be answered and `strict` is set.
     """
-    if output.suffix not in OUTPUTS:
+    bundle = bundles.find(project, "champion" if version is None else str(version))
+    finds_boxes = bundle.manifest.task.kind == "detection"
+    if output.suffix not in (*OUTPUTS, *[""] * finds_boxes):
         raise InputError(
             f"{output}: cannot write `{output.suffix}`",
             hint=f"end the name in {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]}; {did_you_mean(output.suffix, OUTPUTS)}",
         )
-    bundle = bundles.find(project, "champion" if version is None else str(version))
+    if threshold is not None and not finds_boxes:
+        raise InputError("--threshold: this model finds no boxes", hint="leave it out")
     champion = project.store.promotions.champion(project.name)
     live = champion.version if champion is not None else None
     schema = bundle.manifest.schema
     if any(column.type == "image" for column in schema.features):
-        scored = _predict_pictures(project, bundle, file, output, images=images, query=query, strict=strict)
-        return msgspec.structs.replace(scored, version=live if version is None else version)
+        sink = _sink(bundle, output, threshold)
+        scored = _predict_pictures(project, bundle, file, sink, images=images, query=query, strict=strict)
+        return msgspec.structs.replace(scored, output=str(output), version=live if version is None else version)
     source = sources.open_one(project, file, query=query, expected=[column.name for column in schema.features])
     flags: Counter[tuple[str, str]] = Counter()
     flagged: Counter[str] = Counter()
@@ -129,8 +142,32 @@ def predict(
     )
 
 
+def _sink(bundle: Bundle, output: Path, threshold: float | None) -> _Writer | scoring_boxes.Sink:
+    """Return where answers to pictures go."""
+    task = bundle.manifest.task
+    if task.kind != "detection":
+        return _Writer(output)
+    from palio.flow import scoring_boxes
+
+    least = scoring_boxes.threshold_of(output, task, threshold)
+    if output.suffix == ".json":
+        return scoring_boxes.Document(output, task, least)
+    return (
+        scoring_boxes.Table(_Writer(output), output, least)
+        if output.suffix
+        else scoring_boxes.Drawings(output, task, least)
+    )
+
+
 def _predict_pictures(
-    project: Opened, bundle: Bundle, file: str, output: Path, *, images: str, query: str, strict: bool
+    project: Opened,
+    bundle: Bundle,
+    file: str,
+    sink: _Writer | scoring_boxes.Sink,
+    *,
+    images: str,
+    query: str,
+    strict: bool,
 ) -> Scored:
     import polars as pl
 
@@ -141,7 +178,7 @@ def _predict_pictures(
     told, problems = scoring_pictures.Told(), list[str]()
     places, kept = asking.places, list[pl.DataFrame]()
     n_rows = n_problems = 0
-    with _Writer(output) as writer, contextlib.closing(scorer):
+    with sink as writer, contextlib.closing(scorer):
         writer.write(scorer.score(data.Asking()))
         for some in asking.chunks():
             frame = scorer.score(some)
@@ -150,8 +187,8 @@ def _predict_pictures(
             ]
             if found and strict:
                 raise ContractError(f"{file}: {found[0]}", hint="leave it out, or leave out --strict")
-            if places is None:
-                writer.write(frame)
+            if places is None or not writer.keeps_order:
+                writer.write(frame, some.pictures)
             else:
                 kept.append(frame)
             told.add(some)
@@ -165,7 +202,7 @@ def _predict_pictures(
             wrong = whole.filter(pl.col(PROBLEM).is_not_null()).head(N_SHOWN)
             problems = [f"{file}: {why}" for file, why in wrong.select(FILE, PROBLEM).iter_rows()]
     return Scored(
-        output=str(output),
+        output="",
         n_rows=n_rows,
         version=None,
         bundle=bundle.id,
@@ -229,6 +266,8 @@ def _free_name(name: str, bundle: Bundle) -> str:
 class _Writer:
     """Append frames to a file that appears under its name only when it is whole."""
 
+    keeps_order = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._partial = path.with_name(f".{path.name}.partial")
@@ -240,7 +279,7 @@ class _Writer:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         return self
 
-    def write(self, frame: pl.DataFrame) -> None:
+    def write(self, frame: pl.DataFrame, pictures: Sequence[bytes] = ()) -> None:  # noqa: ARG002 — it holds none
         if self._path.suffix == ".parquet":
             import pyarrow.parquet as pq
 

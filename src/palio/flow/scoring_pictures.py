@@ -32,8 +32,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class _Seen:
     """A picture whose pixels are known, as each reading of the graph wants them."""
 
-    def __init__(self, pixels: dict[PictureReading, Array]) -> None:
-        self._pixels = pixels
+    def __init__(self, pixels: dict[PictureReading, Array], sides: tuple[int, int] | None) -> None:
+        self._pixels, self.sides = pixels, sides
 
     def fitted(self, reading: PictureReading) -> Array | None:
         return self._pixels.get(reading)
@@ -57,6 +57,7 @@ class PictureScorer:
             raise InputError(
                 f"the model looks at {len(pictures)} pictures a row", hint="ask a server for it: palio serve"
             )
+        self.finds_boxes = bundle.graph.finds_boxes
         self.picture: Column = pictures[0]
         self._input = model.input_name(self.picture.name)
         self._readers = [
@@ -69,7 +70,10 @@ class PictureScorer:
         self._pool = ThreadPoolExecutor(min(8, cpu_count() or 1))
 
     def score(self, asking: data.Asking) -> pl.DataFrame:
-        """Return file, answers and problem of some pictures; problems that are found are added to `asking`."""
+        """Return file, answers and problem of some pictures; problems that are found are added to `asking`.
+
+        Where the model finds boxes, width and height of each picture stand before its problem.
+        """
         import polars as pl
 
         seen = list(self._pool.map(self._see, asking.pictures, asking.problems))
@@ -79,6 +83,10 @@ class PictureScorer:
         good = [row for row, why in enumerate(asking.problems) if not why]
         columns: dict[str, Any] = {FILE: pl.Series(asking.files, dtype=pl.String)}
         columns |= self._answers([seen[row] for row in good], good, asking)
+        if self.finds_boxes:
+            sides = [one.sides if isinstance(one, _Seen) else None for one in seen]
+            for place, name in enumerate(("width", "height")):
+                columns[name] = pl.Series([one and one[place] for one in sides], dtype=pl.Int64)
         columns[PROBLEM] = pl.Series([why or None for why in asking.problems], dtype=pl.String)
         return pl.DataFrame(columns)
 
@@ -122,7 +130,8 @@ class PictureScorer:
         if problem:
             return problem
         try:
-            return _Seen({reader.reading: reader.picture(file) for reader in self._readers})
+            seen = {reader.reading: reader.picture(file) for reader in self._readers}
+            return _Seen(seen, self._readers[0].sides(file) if self.finds_boxes else None)
         except InputError as error:
             return error.message.partition(f"`{self.picture.name}`: ")[2] or error.message
 

@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from palio.core import config as settings
-from palio.core.errors import InputError, NotFoundError, need
+from palio.core.errors import InputError, NotFoundError, UnavailableError, need
 from palio.core.serving import Policy
 
 if TYPE_CHECKING:
@@ -74,8 +76,16 @@ def project_app(*, worker: int, folder: str, flags: dict[str, Any]) -> Iterator[
             raise NotFoundError(f"model `{name}` has no champion yet", hint="run palio run first")
         layout = store.Layout(place)
         provider = serve.StoreProvider(opened, name, rules, device=config.limits.device, trust=_trust(config, place))
-        quotas = serve.SharedQuotas(layout.root / "quotas")
-        app = _app(config, provider, model=name, log=layout.predictions(config.log.dir), quotas=quotas)
+        log = layout.predictions(config.log.dir)
+        keeps_log = config.log.durability != "off"
+        if opened.is_read_only and keeps_log and not config.log.dir:
+            raise UnavailableError(
+                f"{layout.root}: it can only be read here, so the prediction log cannot be kept in it",
+                hint='name another folder with --log, keep none ([log] durability = "off"), or serve an exported '
+                "bundle with --bundle",
+            )
+        quotas = _quotas(config, log if opened.is_read_only else layout.root, keeps_log or not opened.is_read_only)
+        app = _app(config, provider, model=name, log=log, quotas=quotas)
         if config.serve.admin_port and worker == 0:
             stack.enter_context(_admin(config, opened, app, rules))
         yield app
@@ -105,6 +115,28 @@ def bundle_app(*, worker: int, path: str, flags: dict[str, Any]) -> Iterator[App
     yield _app(config, serve.fixed(bundle), model=bundle.manifest.task.target, log=_log_of(config))
 
 
+def _quotas(config: Config, folder: Path, is_writable: bool) -> Any:
+    """Share the counts of quotas between the workers; one worker that has no place for them keeps them in memory.
+
+    Raises:
+        UnavailableError: several workers have no place to share them in.
+    """
+    if is_writable:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return _serve().SharedQuotas(folder / "quotas")
+        except OSError as error:
+            raise UnavailableError(
+                f"{folder}: {error.strerror or error}", hint="make it writable, or name another folder with --log"
+            ) from None
+    if config.serve.workers > 1:
+        raise UnavailableError(
+            "several workers share their quotas in a file, and there is no folder that it could lie in",
+            hint="name a folder with --log, or serve with --workers 1",
+        )
+    return None
+
+
 def _run(config: Config, make: Callable[..., Any], factory: str, ready: Ready) -> None:
     """Serve from this process, or from several workers."""
     serve, table = _serve(), config.serve
@@ -125,11 +157,13 @@ def _app(config: Config, provider: Provider, *, model: str, log: Path | None, qu
     serve, table = _serve(), config.serve
     from palio import store
 
-    caps = serve.Caps(max_body_bytes=int(table.max_body_mb * 2**20), max_rows=table.max_rows)
+    caps = serve.Caps(
+        max_body_bytes=int(table.max_body_mb * 2**20), max_rows=table.max_rows, absent_columns=table.absent_columns
+    )
     journal = feedback = None
     if log is not None and config.log.durability != "off":
-        journal = serve.Journal(log, model, config.log)
         salt = config.log.salt or store.salt_of(log)
+        journal = serve.Journal(log, model, msgspec.structs.replace(config.log, salt=salt))
         redaction = store.Redaction(empty=config.log.redact, hashed=config.log.hash, salt=salt)
         feedback = store.FeedbackLog(log, model, redaction=redaction)
     app: App = serve.create_app(
@@ -140,6 +174,7 @@ def _app(config: Config, provider: Provider, *, model: str, log: Path | None, qu
         journal=journal,
         feedback=feedback,
         grpc=_grpc(config, caps.max_body_bytes),
+        origins=serve.Origins(table.origins) if table.origins else None,
         zone=config.log.zone,
     )
     return app

@@ -20,7 +20,7 @@ SCHEMA_FILE = "schema.toml"
 
 
 def options(
-    table: DataTable, folder: Path, *, query: str | None = None, expected: Sequence[str] = ()
+    table: DataTable, folder: Path, *, query: str | None = None, expected: Sequence[str] = (), task: str = "auto"
 ) -> data.SourceOptions:
     """Translate `[data]` of the project in `folder` into how a source is read, and what columns it should have."""
     return data.SourceOptions(
@@ -32,6 +32,8 @@ def options(
         sheet=table.sheet,
         range=table.range,
         images=locate(folder, table.images) if table.images else "",
+        classes=table.classes,
+        task=task,
         notes=str(Layout(folder).pictures),
         target=table.target,
         missing=table.missing,

@@ -24,6 +24,7 @@ from palio.core.records import Cost, Decision, Gate, Parity, Parts, Promotion, S
 from palio.core.words import counted
 from palio.flow import appending, reading
 from palio.flow.opened import Opened
+from palio.flow.sources import locate
 
 if TYPE_CHECKING:
     from palio.evaluate import Assessment
@@ -56,7 +57,9 @@ def task_of(opened: Opened, snapshot: Snapshot) -> Task:
         positive=config.data.positive,
         metric=config.train.metric,
     )
-    return msgspec.structs.replace(task, metric=measure.default_metric(task)) if task.metric == "auto" else task
+    if task.metric == "auto" and measure.questions.is_asked(task.kind):
+        return msgspec.structs.replace(task, metric=measure.default_metric(task))
+    return task
 
 
 def split(opened: Opened, snapshot: Snapshot) -> Parts:
@@ -113,7 +116,7 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             after_s=opened.after_s,
             prefer=table.prefer,
             trials=table.trials,
-            how=_how(opened.config),
+            how=_how(opened.config, opened.folder),
             engine=table.engine,
             seed=table.seed,
             families=table.families,
@@ -133,7 +136,7 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
     return opened.once("train", inputs, Search, make), inputs
 
 
-def _how(config: Config) -> training.How:
+def _how(config: Config, folder: Path) -> training.How:
     """Say from the settings how candidates learn."""
     table, value = config.train, config.value
     return training.How(
@@ -143,6 +146,9 @@ def _how(config: Config) -> training.How:
         threshold=table.threshold,
         costs=training.Costs(value.miss_cost, value.false_alarm_cost),
         backbone=table.backbone,
+        imported=locate(folder, table.imported) if table.imported else "",
+        decode=table.imported_decode,
+        knows=table.imported_classes,
     )
 
 
@@ -166,7 +172,7 @@ def _search_inputs(opened: Opened, parts: Parts, task: Task) -> dict[str, Any]:
         "task": task,
         "train": config.train,
         "limits": config.limits,
-        "how": _how(config),
+        "how": _how(config, opened.folder).by_content(),
         "versions": model.versions(),
     }
 

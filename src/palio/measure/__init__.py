@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from palio.core.doors import door
 
 if TYPE_CHECKING:
+    from palio.measure import boxes as boxes
     from palio.measure import questions as questions
     from palio.measure.bins import N_CATEGORIES as N_CATEGORIES
     from palio.measure.bins import add_counts as add_counts
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from palio.measure.curves import confusion as confusion
     from palio.measure.curves import pr_curve as pr_curve
     from palio.measure.curves import roc_curve as roc_curve
+    from palio.measure.curves import thin as thin
     from palio.measure.differences import paired as paired
     from palio.measure.figures import amount as amount
     from palio.measure.figures import figure as figure
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from palio.measure.statistics import is_statistic as is_statistic
     from palio.measure.statistics import learn_statistics as learn_statistics
     from palio.measure.statistics import statistics_names as statistics_names
+    from palio.measure.statistics.boxes import describe_boxes as describe_boxes
     from palio.measure.statistics.texts import as_texts as as_texts
     from palio.measure.statistics.texts import text_statistics as text_statistics
     from palio.measure.timing import TIMING_MARGIN as TIMING_MARGIN
@@ -71,10 +74,10 @@ else:
     __getattr__, __dir__, __all__ = door(
         __name__,
         {
-            "": "questions",
+            "": "boxes questions",
             "bins": "N_CATEGORIES add_counts bins_of count count_rows log_column thin_rows",
             "coarse_bins": "CoarseBins fold",
-            "curves": "confusion pr_curve roc_curve",
+            "curves": "confusion pr_curve roc_curve thin",
             "differences": "paired",
             "figures": "amount figure number with_interval",
             "gains": "is_surely_not_worse loss_gain",
@@ -89,6 +92,7 @@ else:
             "scores": "default_metric higher_is_better is_defined metric_names score",
             "shapes": "MAX_DISTINCT NumberDescriber ValueDescriber category_column number_column",
             "statistics": "is_statistic learn_statistics statistics_names",
+            "statistics.boxes": "describe_boxes",
             "statistics.texts": "as_texts text_statistics",
             "timing": "TIMING_MARGIN is_clearly_over",
             "trade_offs": "Offer front step_of",

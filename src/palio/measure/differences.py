@@ -7,11 +7,11 @@ import numpy as np
 from palio.core.errors import InputError
 from palio.core.records import Metric, Task
 from palio.measure import questions
-from palio.measure.intervals import MAX_ROWS, cost_of, resampled_weights, subset, wilson
-from palio.measure.metrics import MetricSpec
+from palio.measure.intervals import MAX_ROWS, resampled_weights, subset, wilson
 from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
+from palio.measure.specs import MetricSpec
 
 
 def paired(
@@ -52,10 +52,10 @@ def paired(
     both = [question.sample(truth, one) for one in (first, second)]
     values = [values_of(sample, specs_for(sample, names)) for sample in both]
     specs = [s for s in specs_for(both[0], names) if s.name in values[0] and s.name in values[1]]
-    rows, shrink = subset(both[0].n_rows, seed, cost=cost_of(both[0]), max_rows=max_rows)
+    rows, shrink = subset(both[0].n_rows, seed, cost=both[0].cost, max_rows=max_rows)
     parts = [(sample if rows is None else sample.take(rows)).coarsened() for sample in both]
     drawn = _drawn(parts, specs, seed, n_resamples)
-    same = _identical(both[0], both[1])
+    same = both[0].says_the_same(both[1])
     out = {}
     for spec in specs:
         gain = (values[1][spec.name] - values[0][spec.name]) * _sign(spec)
@@ -68,7 +68,7 @@ def _drawn(parts: list[Sample], specs: list[MetricSpec], seed: int, n_resamples:
     blocks: dict[str, list[Array]] = {s.name: [] for s in specs}
     ones = np.ones((1, parts[0].n_rows))
     centre = {s.name: _gain(s, [View(p, ones) for p in parts])[0] for s in specs}
-    for weights in resampled_weights(parts[0].n_rows, seed, n_resamples, cost=2 * cost_of(parts[0])):
+    for weights in resampled_weights(parts[0].n_rows, seed, n_resamples, cost=2 * parts[0].cost):
         views = [View(part, weights) for part in parts]
         for spec in specs:
             blocks[spec.name].append(_gain(spec, views) - centre[spec.name])
@@ -83,20 +83,12 @@ def _sign(spec: MetricSpec) -> float:
     return 1.0 if spec.higher_is_better else -1.0
 
 
-def _identical(a: Sample, b: Sample) -> bool:
-    if not np.array_equal(a.prediction, b.prediction):
-        return False
-    if a.probabilities is None or b.probabilities is None:
-        return a.probabilities is b.probabilities
-    return np.array_equal(a.probabilities, b.probabilities)
-
-
 def _summary(spec: MetricSpec, gain: float, deviations: Array, n_rows: int, same: bool) -> tuple[Metric, float]:
     defined = deviations[np.isfinite(deviations)]
     if same or len(defined) == 0:
         return Metric(value=gain, low=gain, high=gain, n_rows=n_rows), 0.5
     low, high = np.quantile(gain + defined, [0.025, 0.975])
-    if spec.bounded and np.ptp(defined) == 0:
+    if (spec.bounded or spec.is_count) and np.ptp(defined) == 0:
         # No resample differs: what one unseen kind of row could still change, as for a share of zero.
         low, high = gain - wilson(0, n_rows)[1], gain + wilson(0, n_rows)[1]
     better = float(np.mean(gain + defined > 1e-15) + np.mean(np.abs(gain + defined) <= 1e-15) / 2)

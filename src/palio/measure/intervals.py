@@ -17,10 +17,10 @@ from palio.core.errors import InputError
 from palio.core.records import Metric, Task
 from palio.core.seeds import derive
 from palio.measure import questions
-from palio.measure.metrics import MetricSpec
 from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
+from palio.measure.specs import MetricSpec
 
 Z95 = 1.959963984540054
 MAX_ROWS = 50_000
@@ -28,6 +28,8 @@ MAX_ROWS = 50_000
 MAX_CELLS = 20_000_000
 """Weights drawn at most (rows × resamples), but never fewer than `MIN_RESAMPLES` resamples."""
 MIN_RESAMPLES = 200
+NONE_SEEN = 3.689
+"""What was not seen in n rows happens less often than this by n, with 97.5 % confidence (Poisson)."""
 _BINNED = 1.2
 """Widening for bins that follow the sample, which resamples do not repeat: coverage .86 without, .93 with
 (tests/measure/test_intervals.py, 400 rows)."""
@@ -121,7 +123,7 @@ def replicates(
     specs = tuple(specs)
     if not specs:
         return {}, 1.0
-    cost = cost_of(sample)
+    cost = sample.cost
     base, shrink = subset(sample.n_rows, seed, cost=cost, max_rows=max_rows)
     part = (sample if base is None else sample.take(base)).coarsened()
     centre = {s.name: s.function(View(part, np.ones((1, part.n_rows))))[0] for s in specs}
@@ -131,11 +133,6 @@ def replicates(
         for spec in specs:
             blocks[spec.name].append(spec.function(view) - centre[spec.name])
     return {name: np.concatenate(parts) for name, parts in blocks.items()}, shrink
-
-
-def cost_of(sample: Sample) -> int:
-    """Count the sorts that one resample needs: one per class where scores of many classes are ranked."""
-    return sample.n_classes if sample.probabilities is not None and sample.n_classes > 2 else 1
 
 
 def subset(n_rows: int, seed: int, *, cost: int = 1, max_rows: int = MAX_ROWS) -> tuple[Array | None, float]:
@@ -178,12 +175,12 @@ def _block(rng: np.random.Generator, n_rows: int, n_resamples: int) -> Array:
 
 def _proportion(sample: Sample, spec: MetricSpec) -> tuple[float, float] | None:
     """Bound the metrics that are a plain share of rows by Wilson's interval."""
-    hit = sample.truth == sample.prediction
     if spec.name == "accuracy":
-        return wilson(int(hit.sum()), sample.n_rows)
+        return wilson(int((sample.truth == sample.prediction).sum()), sample.n_rows)
     if spec.name in ("precision", "recall") and sample.is_binary():
         among = (sample.prediction if spec.name == "precision" else sample.truth) == sample.positive
-        return wilson(int((hit & among).sum()), int(among.sum()))
+        hit = sample.truth[among] == sample.prediction[among]
+        return wilson(int(hit.sum()), int(among.sum()))
     return None
 
 
@@ -191,9 +188,11 @@ def _bounds(sample: Sample, spec: MetricSpec, value: float, deviations: Array, s
     """Turn resampled deviations into bounds; where they cannot vary, bound by the smallest class."""
     defined = deviations[np.isfinite(deviations)] * shrink
     if len(defined) == 0 or (spec.bounded and np.ptp(defined) == 0):
-        if len(defined) and _says_one_thing(sample, spec):
+        if len(defined) and sample.says_one_thing(by_probability=spec.needs == "probability"):
             return value, value
         return _cautious(sample, value) if spec.bounded else (value, value)
+    if spec.is_count and np.ptp(defined) == 0:
+        return value, value + NONE_SEEN / sample.n_rows
     low, high = np.quantile(defined, [0.025, 0.975])
     if spec.interval == "basic":
         centre, half = value - (low + high) / 2, _BINNED * (high - low) / 2
@@ -207,16 +206,7 @@ def _bounds(sample: Sample, spec: MetricSpec, value: float, deviations: Array, s
     return float(low), float(high)
 
 
-def _says_one_thing(sample: Sample, spec: MetricSpec) -> bool:
-    """Tell whether all rows get one answer, so that a metric no resample changes (ROC AUC 0.5) is known exactly."""
-    answers, needed = sample.prediction, sample.n_classes
-    if spec.needs == "probability" and sample.probabilities is not None:
-        answers, needed = sample.probabilities, 2
-    return bool((answers == answers[0]).all()) and len(np.unique(sample.truth)) >= needed
-
-
 def _cautious(sample: Sample, value: float) -> tuple[float, float]:
     """Bound a metric that no resample changed, e.g. a perfect ROC AUC: as a share of the rarest class."""
-    counts = np.bincount(sample.truth, minlength=max(sample.n_classes, 1))
-    n = int(counts[counts > 0].min())
+    n = sample.n_rarest()
     return wilson(min(max(value, 0.0), 1.0) * n, n)

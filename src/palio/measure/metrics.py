@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from palio.measure.boxes import scores as boxes
 from palio.measure.sample import N_BINS, Array, View, divide
-
-Needs = Literal["probability", "label", "value"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricSpec:
-    """What a metric is. `function` gives one value per row of weights; NaN where it is not defined."""
-
-    name: str
-    kind: Literal["classification", "regression"]
-    higher_is_better: bool
-    needs: Needs
-    function: Callable[[View], Array]
-    title: str
-    """What it is called in reports …"""
-    meaning: str
-    """… and how it is explained, in half a sentence."""
-    bounded: bool = False
-    """Lies in [0, 1]."""
-    in_unit: bool = False
-    """Is in the unit of the target."""
-    always: bool = True
-    """Is computed for every task of its kind; if not, only for one that names it."""
-    interval: Literal["percentile", "basic"] = "percentile"
-    """`basic` for a metric that is biased upward in small samples (calibration error)."""
-
+from palio.measure.specs import MetricSpec as MetricSpec
+from palio.measure.specs import Needs
 
 # ── labels ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -325,5 +301,5 @@ _ALL = (
         **_LOSS,
     ),
 )
-METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in _ALL}
+METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in (*_ALL, *boxes.SPECS)}
 """Every metric by name, in the order in which they are shown."""

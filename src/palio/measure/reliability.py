@@ -15,21 +15,22 @@ def calibration_bins(task: Task, truth: Array, answers: Answers) -> tuple[Calibr
     """Group rows by forecast and set what was said against what came.
 
     Bins hold equally many rows (up to ten bins; rows with equal forecasts stay together). Two classes: the forecast of
-    the positive class; more: the confidence in the predicted class and how often it was right. Bounds are Wilson's.
+    the positive class; more: the confidence in the predicted class and how often it was right. Of boxes: the score of
+    each, and how often it was there. Bounds are Wilson's.
 
     Args:
-        task: A classification task.
-        truth: Shape (n_rows,), class index.
-        answers: To the same rows; none without probabilities have bins.
+        task: What is asked; numbers have no bins.
+        truth: Shape (n_rows,).
+        answers: To the same rows; of classes without probabilities there are no bins.
 
     Raises:
         InputError: see `Question.sample`.
 
     Source: Bröcker & Smith 2007, Weather and Forecasting 22(3).
     """
-    if answers.probabilities is None:
-        return ()
     sample = questions.of(task).sample(truth, answers)
+    if not sample.has_forecast:
+        return ()
     forecast, outcome = sample.forecast
     rows = np.bincount(sample.bins, minlength=N_BINS)
     said = np.bincount(sample.bins, forecast, N_BINS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -75,6 +76,31 @@ class Sample:
         """Tell whether there are exactly two classes."""
         return self.n_classes == 2
 
+    @property
+    def cost(self) -> int:
+        """Count the sorts that one resample needs: one per class where scores of many classes are ranked."""
+        return self.n_classes if self.probabilities is not None and self.n_classes > 2 else 1
+
+    def says_the_same(self, other: Sample) -> bool:
+        """Tell whether another sample of these rows holds the same answers."""
+        if not np.array_equal(self.prediction, other.prediction):
+            return False
+        if self.probabilities is None or other.probabilities is None:
+            return self.probabilities is other.probabilities
+        return np.array_equal(self.probabilities, other.probabilities)
+
+    def says_one_thing(self, *, by_probability: bool) -> bool:
+        """Tell whether all rows get one answer, so that a metric no resample changes (ROC AUC 0.5) is known exactly."""
+        answers, needed = self.prediction, self.n_classes
+        if by_probability and self.probabilities is not None:
+            answers, needed = self.probabilities, 2
+        return bool((answers == answers[0]).all()) and len(np.unique(self.truth)) >= needed
+
+    def n_rarest(self) -> int:
+        """Count the rows of the rarest class: what a share that no resample changed is known by."""
+        counts = np.bincount(self.truth, minlength=max(self.n_classes, 1))
+        return int(counts[counts > 0].min())
+
     def ranks(self, label: int) -> tuple[Array, int]:
         """Rank the rows by the probability of class `label`, once; equal scores share a rank.
 
@@ -95,6 +121,11 @@ class Sample:
             self._ranks[label] = (keys + (self.truth != label), len(starts))
         return self._ranks[label]
 
+    @property
+    def has_forecast(self) -> bool:
+        """Tell whether there is a forecast whose calibration can be judged."""
+        return self.probabilities is not None
+
     @cached_property
     def forecast(self) -> tuple[Array, Array]:
         """The forecast whose calibration is judged, and what came: of the positive class, or of the predicted one."""
@@ -106,10 +137,10 @@ class Sample:
 
     @cached_property
     def bins(self) -> Array:
-        """Bin of each row: equal mass by forecast, equal forecasts together."""
+        """Bin of each forecast: equal mass, equal forecasts together."""
         scores = self.forecast[0]
         ranks = np.searchsorted(np.sort(scores), scores, side="left")
-        return ranks * N_BINS // self.n_rows
+        return ranks * N_BINS // len(scores)
 
     @cached_property
     def log_losses(self) -> Array:
@@ -151,6 +182,13 @@ class View:
         self.sample = sample
         self.weights = weights
         self._groups: dict[int, tuple[Array, Array]] = {}
+        self._kept: dict[str, Array] = {}
+
+    def once(self, name: str, compute: Callable[[], Array]) -> Array:
+        """Compute what several metrics need, the first time that one asks."""
+        if name not in self._kept:
+            self._kept[name] = compute()
+        return self._kept[name]
 
     def mean(self, values: Array) -> Array:
         """Return the weighted mean of per-row `values`, shape (n_replicates,)."""

@@ -87,7 +87,8 @@ def is_defined(task: Task, truth: Array, *, metric: str = "auto") -> bool:
     name = default_metric(task) if metric == "auto" else metric
     if not len(truth):
         return False
-    question, held = questions.of(task), np.unique(truth)  # what there is decides, not how often
+    question = questions.of(task)
+    held = question.distinct(truth)  # what there is decides, not how often
     return bool(score(task, held, question.always(question.constant(held), len(held)), names=[name]))
 
 

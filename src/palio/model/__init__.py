@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     from palio.model.cells.rows import RecordReader as RecordReader
     from palio.model.cells.stress import stress_feeds as stress_feeds
     from palio.model.graph.answers import answers_of as answers_of
+    from palio.model.graph.boxes import IOU as IOU
+    from palio.model.graph.boxes import MOST_BOXES as MOST_BOXES
+    from palio.model.graph.boxes import brought_back as brought_back
+    from palio.model.graph.boxes import cells_of as cells_of
+    from palio.model.graph.boxes import suppressed as suppressed
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
     from palio.model.graph.calibrating import calibrated as calibrated
     from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
@@ -61,9 +66,12 @@ if TYPE_CHECKING:
     from palio.model.graph.stacking import STACK_FLOOR as STACK_FLOOR
     from palio.model.graph.stacking import stacked as stacked
     from palio.model.graph.stages import Stages as Stages
+    from palio.model.graph.suppressing import emit_nothing as emit_nothing
+    from palio.model.graph.suppressing import emit_suppressed as emit_suppressed
     from palio.model.graph.watchdog import end_watched_runs as end_watched_runs
     from palio.model.graph.zipmap import without_zipmap as without_zipmap
     from palio.model.reading.pictures import PictureReader as PictureReader
+    from palio.model.reading.readers import PRECISION as PRECISION
     from palio.model.reading.readers import reader_of as reader_of
     from palio.model.tabular.contributions import Contributions as Contributions
     from palio.model.tabular.contributions import Explainer as Explainer
@@ -119,6 +127,7 @@ else:
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
             "graph.answers": "answers_of",
+            "graph.boxes": "IOU MOST_BOXES brought_back cells_of suppressed",
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",
@@ -128,10 +137,11 @@ else:
             "graph.session": "Graph MAX_RUN_S Outputs",
             "graph.stacking": "STACK_FLOOR stacked",
             "graph.stages": "Stages",
+            "graph.suppressing": "emit_nothing emit_suppressed",
             "graph.watchdog": "end_watched_runs",
             "graph.zipmap": "without_zipmap",
             "reading.pictures": "PictureReader",
-            "reading.readers": "reader_of",
+            "reading.readers": "PRECISION reader_of",
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from palio.pixels.describing import Described as Described
     from palio.pixels.describing import describe as describe
     from palio.pixels.describing import statistics as statistics
+    from palio.pixels.drawing import drawn as drawn
     from palio.pixels.fitting import FITS as FITS
+    from palio.pixels.fitting import Place as Place
     from palio.pixels.fitting import fit as fit
     from palio.pixels.fitting import fitted as fitted
+    from palio.pixels.fitting import part as part
+    from palio.pixels.fitting import place_of as place_of
     from palio.pixels.hashing import groups as groups
     from palio.pixels.hashing import likeness as likeness
     from palio.pixels.hashing import near as near
@@ -38,7 +42,8 @@ else:
         {
             "decoding": "decoded",
             "describing": "STATISTICS Described describe statistics",
-            "fitting": "FITS fit fitted",
+            "drawing": "drawn",
+            "fitting": "FITS Place fit fitted part place_of",
             "hashing": "groups likeness near",
             "limits": "FORMATS Limits",
             "looking": "Look look",

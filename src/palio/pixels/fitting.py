@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from palio.core.errors import InputError, did_you_mean
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
 FITS = ("crop", "letterbox", "squash")
 _PAD = 114  # grey, as detectors are taught
 _MAX_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a picture lies in a square: by what its sides were multiplied, and what was cut off at the left and top."""
+
+    across: float
+    down: float
+    left: float = 0.0
+    top: float = 0.0
+
+    def back(self, x: float, y: float) -> tuple[float, float]:
+        """Bring a point of the square back into the picture."""
+        return (x + self.left) / self.across, (y + self.top) / self.down
 
 
 def fitted(
@@ -55,6 +70,46 @@ def fit(pixels: NDArray[np.uint8], *, size: int, short: int = 0, fit: str = "cro
         return _into_square(fromarray(pixels), size, short, fit)
 
 
+def place_of(width: int, height: int, *, size: int, short: int = 0, fit: str = "crop") -> Place:
+    """Say where a picture of these sides, as it is shown, lies in the square that `fitted` makes of it.
+
+    Example:
+        >>> place_of(200, 100, size=50, fit="letterbox").back(25.0, 25.0)
+        (100.0, 100.0)
+    """
+    short = _checked(size, short, fit)
+    if fit == "squash":
+        return Place(size / width, size / height)
+    if fit == "letterbox":
+        wide, high = _within(width, height, size)
+        return Place(wide / width, high / height)
+    wide, high = _around(width, height, size, short)
+    return Place(wide / width, high / height, (wide - size) // 2, (high - size) // 2)
+
+
+def part(
+    pixels: NDArray[np.uint8], box: tuple[float, float, float, float], *, to: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return what lies in a box (left, top, right, bottom) of a decoded picture, resized to so wide and high."""
+    with pillow():
+        import numpy as np
+        from PIL.Image import Resampling, fromarray
+
+        return np.asarray(fromarray(pixels).resize(to, Resampling.BILINEAR, box=box))
+
+
+def _within(width: int, height: int, size: int) -> tuple[int, int]:
+    """Return the sides of a picture of which the longer one is `size`; whole pixels alone count, as detectors have it."""
+    longest = max(width, height)
+    return max(1, width * size // longest), max(1, height * size // longest)
+
+
+def _around(width: int, height: int, size: int, short: int) -> tuple[int, int]:
+    """Return the sides of a picture of which the shorter one is `short`."""
+    shortest = min(width, height)
+    return max(size, round(width * short / shortest)), max(size, round(height * short / shortest))
+
+
 def _checked(size: int, short: int, fit: str) -> int:
     """Return the shorter side before the square is cut."""
     if fit not in FITS:
@@ -74,13 +129,11 @@ def _into_square(image: Image, size: int, short: int, fit: str) -> NDArray[np.ui
     if fit == "squash":
         return np.array(image.resize((size, size), Resampling.BILINEAR))
     if fit == "letterbox":
-        longest = max(width, height)
-        shape = max(1, round(width * size / longest)), max(1, round(height * size / longest))
+        shape = _within(width, height, size)
         square = np.full((size, size, 3), _PAD, np.uint8)
         square[: shape[1], : shape[0]] = np.asarray(image.resize(shape, Resampling.BILINEAR))
         return square
-    shortest = min(width, height)
-    wide, high = max(size, round(width * short / shortest)), max(size, round(height * short / shortest))
+    wide, high = _around(width, height, size, short)
     left, top = (wide - size) // 2, (high - size) // 2
     # only what will be seen is computed: a strip of 10 × 1,000,000 pixels would not fit into memory otherwise
     seen = (

@@ -211,21 +211,22 @@ def earlier_rows(comparison: Comparison, gate: Gate, *, may_lose: bool) -> Check
     d, margin, name = comparison.difference, gate.non_inferiority, comparison.metric
     ends = f"{measure.figure(d.low, sign=True)} to {measure.figure(d.high, sign=True)}"
     span = f"95 % interval {ends}"
-    is_worse = not (d.high >= 0 or d.value >= -margin)
+    is_worse, is_allowed = not d.high >= 0, d.value >= -margin
     found = f"{name} changes by {measure.figure(d.value, sign=True)} ({span})"
     opening = f"On the {counted(comparison.n_rows, 'test row')} of before"
     if not is_worse:
-        how = "not worse beyond chance" if d.high >= 0 else f"worse by no more than the {margin:g} that the gate allows"
-        reason = f"{opening} {how}: {found}."
-    elif may_lose:
-        reason = f"{opening} worse than the champion: {found}; that may be lost, for the world has changed since."
+        reason = f"{opening} not worse beyond chance: {found}."
     else:
-        reason = (
-            f"{opening} worse than the champion beyond chance: {found}, and nothing says that the world has changed."
-        )
+        opening = f"{opening} worse than the champion beyond chance: {found}"
+        if may_lose:
+            reason = f"{opening}; that may be lost, for the world has changed since."
+        elif is_allowed:
+            reason = f"{opening}, within the {margin:g} that the gate allows."
+        else:
+            reason = f"{opening}, and nothing says that the world has changed."
     return Check(
         name="earlier_rows",
-        passed=may_lose or not is_worse,
+        passed=may_lose or is_allowed or not is_worse,
         observed=f"{measure.figure(d.value, sign=True)} ({span})",
         required="any: the world has changed" if may_lose else f"interval reaches 0, or ≥ {-margin:g}",
         reason=reason,

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from palio.core.records import ColumnShape
 from palio.core.words import counted
-from palio.report import candidates, charts, words
+from palio.report import candidates, charts, courses, words
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, interval, number, percent, with_margin
 
@@ -23,6 +23,7 @@ def technical(facts: ReportFacts) -> dict[str, Any]:
         "metrics": metrics,
         "beside": [name for name in ("validation", "rule of thumb", "champion") if any(m[name] for m in metrics)],
         "curves": _curves(facts),
+        "course": courses.course(facts),
         "candidates": candidates.rows(facts),
         "search": candidates.search(facts),
         "checks": _checks(facts),
@@ -88,6 +89,11 @@ def _curves(facts: ReportFacts) -> list[tuple[str, Markup]]:
         elif c.name == "precision_recall":
             drawn = charts.curve(points, title="Precision and recall", x_title="Found (recall)", y_title="Precision")
             found.append(("Precision against recall", drawn))
+        elif c.name == "alarms_found":
+            drawn = charts.curve(
+                points, title="Found and false alarms", x_title="False alarms a picture", y_title="Found"
+            )
+            found.append(("Found against false alarms a picture", drawn))
     return [(title, drawn) for title, drawn in found if drawn is not None]
 
 

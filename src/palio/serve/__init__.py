@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from palio.serve.traffic.keys import read_rules as read_rules
     from palio.serve.traffic.keys import revoke_key as revoke_key
     from palio.serve.traffic.keys import write_rules as write_rules
+    from palio.serve.traffic.origins import Origins as Origins
     from palio.serve.traffic.quota import SharedQuotas as SharedQuotas
     from palio.serve.workers import Order as Order
     from palio.serve.workers import run_workers as run_workers
@@ -65,6 +66,7 @@ else:
             "traffic.admin": "create_admin",
             "traffic.admission": "AdmissionLimits",
             "traffic.keys": "add_key read_policy read_rules revoke_key write_rules",
+            "traffic.origins": "Origins",
             "traffic.quota": "SharedQuotas",
             "workers": "Order run_workers",
         },

@@ -10,11 +10,13 @@ from typing import Any
 import uvicorn
 
 from palio.core.errors import UnavailableError
-from palio.serve.listener import listen, url_of
+from palio.serve.listener import Named, listen, url_of
 
 STOP_S = 5.0
 MOST_CONNECTIONS = 64
 """Few administer: more at once are told to come back."""
+
+_NAMED = Named(port="--admin-port", host="[serve] admin_host", none="0 for none")
 
 
 class _Server(uvicorn.Server):
@@ -45,7 +47,7 @@ def beside(application: Any, *, host: str = "127.0.0.1", port: int = 0) -> Itera
     Raises:
         UnavailableError: the address cannot be listened on, or the application does not start.
     """
-    listener = listen(host, port)
+    listener = listen(host, port, named=_NAMED)
     url, started = url_of(host, listener), threading.Event()
     server = _Server(application, started)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="palio-admin", daemon=True)

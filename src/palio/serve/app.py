@@ -20,6 +20,7 @@ from palio.serve.pipeline import Held, Pipeline
 from palio.serve.protocols.wire import (
     Caps,
     DisconnectError,
+    Message,
     Receive,
     Reply,
     Scope,
@@ -37,6 +38,7 @@ from palio.serve.ways import way_of
 if TYPE_CHECKING:
     from palio.serve.journal import Journal
     from palio.serve.protocols.grpc_listener import GrpcListener
+    from palio.serve.traffic.origins import Origins
     from palio.serve.traffic.quota import Quotas
     from palio.store import FeedbackLog
 
@@ -53,6 +55,7 @@ def create_app(
     journal: Journal | None = None,
     feedback: FeedbackLog | None = None,
     grpc: GrpcListener | None = None,
+    origins: Origins | None = None,
     zone: str = "UTC",
 ) -> App:
     """Build the server of the champion that `provider` names, as an ASGI callable.
@@ -69,6 +72,7 @@ def create_app(
         journal: Where answers and failures are logged; None logs nothing. Started and closed with the application.
         feedback: Where late truths go; None takes none.
         grpc: Answers gRPC on a port of its own while the application lives.
+        origins: Whose pages may ask; None: nobody's but the server's own.
         zone: Of moments in late truths that name none.
     """
     return App(
@@ -80,6 +84,7 @@ def create_app(
         journal=journal,
         feedback=feedback,
         grpc=grpc,
+        origins=origins,
         zone=zone,
     )
 
@@ -98,6 +103,7 @@ class App:
         journal: Journal | None = None,
         feedback: FeedbackLog | None = None,
         grpc: GrpcListener | None = None,
+        origins: Origins | None = None,
         zone: str = "UTC",
     ) -> None:
         zone_of(zone)  # refused before anybody sends a truth
@@ -106,6 +112,7 @@ class App:
         self.registry = Registry(provider, poll_s=poll_s, on_change=self._changed, quotas=quotas)
         self.is_draining = False
         self._grpc = grpc
+        self._origins = origins
         self._feedback = feedback
         self._journal = journal
         self._admission = Admission(limits)
@@ -119,9 +126,10 @@ class App:
             batcher=self._batcher,
             pool=self._pool,
             journal=journal,
+            origins=origins,
         )
         self.desk = Desk(self.registry, journal, is_draining=lambda: self.is_draining)
-        self._pages = build_pages(self.desk, self.meters)
+        self._pages = build_pages(self.desk, self.meters, caps)
         self._follow()
 
     def _follow(self) -> None:
@@ -143,18 +151,41 @@ class App:
         if scope["type"] == "http":
             path: str = scope["path"]
             way = way_of(path, scope["query_string"], scope["scheme"])
-            if way is not None:
+            if self._origins is not None and (way is None or scope["method"] == "OPTIONS"):
+                await self._for_pages(self._origins, scope, receive, send)
+            elif way is not None:
                 reply = await self.pipeline.answer(way, scope["method"], dict(scope["headers"]), receive)
                 if reply is not None:
                     await send_reply(send, reply, close=self.is_draining)
-            elif path == "/v2" or path.startswith("/v2/"):
-                await send_reply(send, self._protocol(path, scope), close=self.is_draining)
-            elif path == "/feedback":
-                await send_reply(send, await self._take(scope, receive), close=self.is_draining)
             else:
-                await self._pages(scope, receive, send)
+                await self._tell(path, scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    async def _for_pages(self, origins: Origins, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is no inference so that pages of allowed origins may read it."""
+        headers = dict(scope["headers"])
+        asked = origins.preflight(headers) if scope["method"] == "OPTIONS" else None
+        if asked is not None:
+            await send_reply(send, asked, close=self.is_draining)
+            return
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *origins.headers(headers)]}
+            await send(message)
+
+        await self._tell(scope["path"], scope, receive, told)
+
+    async def _tell(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is no inference. A slash at the end of a path means nothing."""
+        if path == "/v2" or path.startswith("/v2/"):
+            await send_reply(send, self._protocol(path, scope), close=self.is_draining)
+        elif path.rstrip("/") == "/feedback":
+            await send_reply(send, await self._take(scope, receive), close=self.is_draining)
+        else:
+            plain = path.rstrip("/") or "/"
+            await self._pages(scope if plain == path else {**scope, "path": plain}, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

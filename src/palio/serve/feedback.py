@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 
-from palio.core.cells import BLANKS, CellReader, label
+from palio.core.cells import BLANKS, CellReader, boxes_of, cell_of, label
 from palio.core.cells.moments import read_moment
 from palio.core.cells.numbers import read_text
 from palio.core.errors import ConfigError, ContractError, PalioError
-from palio.core.records import Column, Manifest, Task
+from palio.core.records import Box, Column, Manifest, Task
 from palio.core.serving import Feedback
 from palio.measure import questions
+from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.wire import Caps, Reply, WireError
 from palio.store import FeedbackLog
 
@@ -34,7 +35,8 @@ class _Given(msgspec.Struct, forbid_unknown_fields=True):
 
     prediction_id: str = ""
     key: str | int = ""
-    label: str | float | bool | None = None
+    label: str | float | bool | list[Box] | None = None
+    """A class, a number, or boxes: all that is in a picture."""
     at: str | None = None
     values: dict[str, float] = msgspec.field(default_factory=dict)
 
@@ -43,6 +45,7 @@ class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
     feedback: list[_Given]
 
 
+_BOXES = 'send [{"label": …, "box": [left, top, right, bottom]}, …] in pixels, [] where nothing is'
 _LARGEST = 1e100
 """Numbers beyond this are taken for a mistake: their squares overflow."""
 _encode = msgspec.json.Encoder().encode
@@ -69,6 +72,7 @@ class Truths:
         """Moments that named no zone, and days without a time, that were read so far."""
         self._classes = frozenset(task.classes) if task is not None else frozenset()
         self._is_number = task is not None and not questions.of(task).is_text
+        self._are_boxes = task is not None and task.kind == "detection"
         self._reader = None if column is None else CellReader(column)
         self._decimal = column.decimal if column is not None else "."
 
@@ -114,7 +118,11 @@ class Truths:
     def _label(self, cell: Any, where: str) -> str | float:
         if self.is_missing(cell):
             raise _wrong(where, "label", "is missing", hint="leave out rows whose truth is not known yet")
+        if isinstance(cell, list):
+            cell = cell_of(cell)
         cell = cell.strip(BLANKS) if isinstance(cell, str) else cell
+        if self._are_boxes:
+            return self._boxes(cell, where)
         parsed = None if self._reader is None else self._reader.parse(cell)
         if self._is_number:
             number = _number(cell) if self._reader is None else None if parsed is None else _number(parsed.value)
@@ -125,6 +133,12 @@ class Truths:
             return float(cell)
         # the world may have a class that the model does not know: that is a truth too
         return label(cell if parsed is None else parsed.value)[:_MAX_TEXT]
+
+    def _boxes(self, cell: Any, where: str) -> str:
+        try:
+            return cell_of(boxes_of(cell))
+        except ValueError as error:
+            raise _wrong(where, "label", f"is no list of boxes: {error}", hint=_BOXES) from None
 
     def _value(self, name: str, value: Any, where: str) -> float:
         number = _number(read_text(value.strip(BLANKS), self._decimal) if isinstance(value, str) else value)
@@ -166,7 +180,10 @@ class Truths:
         """Count the labels that are no class of the model, most frequent first."""
         if not self._classes:
             return {}
-        counts = Counter(str(one.label) for one in feedback if one.label not in self._classes)
+        given = (str(one.label) for one in feedback)
+        if self._are_boxes:
+            given = (box.label for cell in given for box in boxes_of(cell))
+        counts = Counter(name for name in given if name not in self._classes)
         return dict(counts.most_common(_MOST_UNKNOWN))
 
 
@@ -209,7 +226,7 @@ def _json(body: bytes) -> Sequence[Mapping[str, Any]]:
         what = str(error)
         raise WireError(400, f"the feedback is not of the right form: {what[0].lower()}{what[1:]}"[:300]) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise WireError(400, 'the body is not JSON; send {"feedback": [{"prediction_id": …, "label": …}]}') from None
+        raise not_json(body, 'send {"feedback": [{"prediction_id": …, "label": …}]}') from None
     return [msgspec.structs.asdict(one) for one in given]
 
 

@@ -37,6 +37,8 @@ RETRY_S = 1.0
 MAX_RECORDERS = 64
 BURST_S, WAITED_BURST_S = 3.0, 0.1
 """Seconds of computing that descriptions of pictures may take at once; fewer where answers wait for the log."""
+LOOK_S = 0.5
+"""Between two looks whether the log is still where it was."""
 TIDY_AFTER_S = 5.0
 TIDY_EVERY_S = 600.0
 
@@ -50,6 +52,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Not logged because the buffer was full."""
     lost: int
     """Not logged because they could not be written."""
+    vanished: int
+    """Logged, but others removed, moved or emptied their segment while it was written."""
     commits: int
     waiting: int
 
@@ -74,7 +78,7 @@ class Journal:
         self._buffer_rows = options.buffer_rows
         self._salt = options.salt
         self._redaction: store.Redaction | None = None
-        self._log = store.PredictionLog(folder, segment_bytes=int(options.segment_mb * 2**20))
+        self._log = store.PredictionLog(folder, segment_bytes=int(options.segment_mb * 2**20), is_strict=self._waits)
         self._describer = Describer(burst_s=WAITED_BURST_S if self._waits else BURST_S)
         self._recorders: dict[tuple[int, str], tuple[Origin | None, Recorder]] = {}
         self._buffer: deque[Entry] = deque()
@@ -84,8 +88,8 @@ class Journal:
         self._turn = threading.Lock()
         self._added = self._added_bytes = self._dropped = 0  # written by the thread that adds
         self._taken = self._taken_bytes = self._written = self._lost = self._commits = 0  # by the one that writes
-        self._retry_at_s = 0.0
-        self._trouble = self._note = ""
+        self._retry_at_s, self._vanished = 0.0, 0
+        self._trouble = self._place = self._note = ""
 
     # ── beside a request ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,7 +138,7 @@ class Journal:
     @property
     def trouble(self) -> str:
         """What is wrong with the log, in one sentence for the detail of health; empty if nothing is."""
-        return self._trouble or self._note
+        return self._trouble or self._place or self._note
 
     def figures(self) -> Figures:
         """Count what was logged and what was not."""
@@ -143,6 +147,7 @@ class Journal:
             written=self._written,
             dropped=self._dropped,
             lost=self._lost,
+            vanished=self._log.n_vanished,
             commits=self._commits,
             waiting=self._added - self._taken,
         )
@@ -153,10 +158,12 @@ class Journal:
 
         now = self.figures()
         rows = CounterMetricFamily("palio_log_rows", "Rows of the prediction log", labels=["outcome"])
-        for outcome in ("written", "dropped", "lost"):
+        for outcome in ("written", "dropped", "lost", "vanished"):
             rows.add_metric([outcome], getattr(now, outcome))
         yield rows
         yield GaugeMetricFamily("palio_log_waiting_rows", "Rows that wait to be logged", now.waiting)
+        is_ill = bool(self._trouble or self._place)
+        yield GaugeMetricFamily("palio_log_troubled", "1 while something is wrong with the log", is_ill)
         yield CounterMetricFamily("palio_log_commits", "Times the log was written", now.commits)
 
     # ── the thread that writes ──────────────────────────────────────────────────────────────────────────────────────
@@ -191,11 +198,35 @@ class Journal:
 
     def _run(self) -> None:
         pause_s = 1.0 if self._waits else self.options.flush_ms / 1000
+        due_s, look_at_s = time.monotonic() + pause_s, 0.0
         while not self._stop.is_set():
-            self._wake.wait(pause_s)
+            self._wake.wait(min(pause_s, LOOK_S))
             self._wake.clear()
-            if self._waits or time.monotonic() >= self._retry_at_s:
+            now_s = time.monotonic()
+            if now_s >= look_at_s:
+                look_at_s = now_s + LOOK_S
+                self._look()
+            if self._waits or now_s >= max(due_s, self._retry_at_s):
+                due_s = now_s + pause_s
                 self.flush()
+
+    def _look(self) -> None:
+        """See whether the log is still where it was, and say so if it is not; nobody need ask for anything."""
+        with self._turn:
+            try:
+                place, n_before = self._log.look(), self._vanished
+            except OSError as error:  # whatever it is, the next batch meets it, too
+                place, n_before = (error.strerror or type(error).__name__).lower(), self._vanished
+        if place and place != self._place:
+            log.warning("the prediction log: %s", place)
+        self._place = f"the prediction log: {place}" if place else ""
+        self._vanished = self._log.n_vanished
+        if self._vanished > n_before:
+            self._note = (
+                f"a segment of the prediction log was removed or moved by {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC,"
+                f" with {self._vanished - n_before} records; later ones are in another"
+            )
+            log.warning("%s", self._note)
 
     def _commit(self) -> None:
         """Write all that waits; under fsync also wait for the disk, and only then tell those who wait."""
@@ -319,7 +350,14 @@ class Journal:
         if len(self._recorders) >= MAX_RECORDERS:
             self._recorders.clear()
         model = origin.model if origin is not None and origin.model else self.model
-        recorder = Recorder(origin, model, variant, redaction=self._redaction, describer=self._describer)
+        recorder = Recorder(
+            origin,
+            model,
+            variant,
+            redaction=self._redaction,
+            max_text=self.options.max_text,
+            describer=self._describer,
+        )
         self._recorders[id(origin), variant] = (origin, recorder)  # keeps the origin, so that its id stays its own
         if origin is not None and origin.inputs:
             self._check_names(origin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,7 @@ import numpy as np
 from palio import store
 from palio.core.cells import PICTURE_STATISTICS
 from palio.core.errors import InputError
+from palio.core.long_texts import cut_texts
 from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.measure import questions
 from palio.serve.describing import Describer
@@ -25,6 +27,8 @@ Columns = list[list["bytes | Array"]]
 LARGEST_CELL = 4096
 """A tensor with more values per row than this, or with a free size, is logged as a hash: an image in the log of every
 answer costs more than the answer."""
+LONGEST_KEY = 512
+"""Characters of a row key that are kept; truths cannot name a longer one."""
 PICTURE = "picture"
 """Kind of a tensor that holds pictures."""
 _KINDS = {
@@ -155,6 +159,7 @@ class Recorder:
         model: In whose folder the records lie.
         variant: Failures, or what is logged of the inputs.
         redaction: What must not be known.
+        max_text: Characters of a text that are kept; of a longer one, its length and digest, too.
         describer: Of pictures; None: only their digests are logged.
     """
 
@@ -165,9 +170,11 @@ class Recorder:
         variant: Variant,
         *,
         redaction: store.Redaction,
+        max_text: int = sys.maxsize,
         describer: Describer | None = None,
     ) -> None:
         self._describer = describer
+        self._max_text = max_text
         self.origin = origin or Origin("", "", "")
         self._variant, self._redaction = variant, redaction
         fields = [*store.COMMON_FIELDS]
@@ -208,7 +215,7 @@ class Recorder:
         outputs = [entry.outputs or {} for entry in entries]
         for tensor in self.origin.outputs:
             name = tensor.name
-            columns += _write(tensor, [arrays[name] for arrays in outputs], total)
+            columns += _write(tensor, [arrays[name] for arrays in outputs], total, self._max_text)
         return total, columns
 
     def _common(self, entries: Sequence[Entry], counts: list[int], ids: list[str]) -> Columns:
@@ -240,7 +247,7 @@ class Recorder:
             few(spread([entry.reason for entry in entries])),
             number([entry.latency_s * 1e6 for entry in entries], "float32"),
             number([entry.n_rows for entry in entries], "int32"),
-            few(self._shown("key", _per_row(entries, counts, n_rows, "keys"))),
+            few(self._shown("key", cut_texts(_per_row(entries, counts, n_rows, "keys"), LONGEST_KEY))),
             few(_per_row(entries, counts, n_rows, "flags")),
         ]
 
@@ -275,7 +282,7 @@ class Recorder:
             if tensor.kind == "text" and tensor.width == 1:
                 return [store.text_of(self._redaction.texts([_text(row[0]) for row in rows]))]
             return [store.text_of(self._redaction.rows([rows]))]
-        return _write(tensor, parts, n_rows)
+        return _write(tensor, parts, n_rows, self._max_text)
 
     def _picture(self, name: str, cells: list[Any], n_rows: int, tensor: Tensor) -> Columns:
         """Write the digests of pictures, and their statistics as far as there is time for them; never their bytes."""
@@ -318,7 +325,7 @@ def _fields(tensor: Tensor) -> list[store.Field]:
     return [store.Field(tensor.columns[0], tensor.kind, tensor.width)]
 
 
-def _write(tensor: Tensor, parts: list[Array], n_rows: int) -> Columns:
+def _write(tensor: Tensor, parts: list[Array], n_rows: int, max_text: int) -> Columns:
     """Write the arrays of many entries, each a column or several.
 
     Arrays of a graph have its types, so their bytes are joined as they are: for thirty columns of one row each this
@@ -334,7 +341,7 @@ def _write(tensor: Tensor, parts: list[Array], n_rows: int) -> Columns:
             values = [value for part in parts for value in part.ravel().tolist()]
         if len(values) != n_values:
             raise _misfit(tensor)
-        return [_texts(values[i :: len(tensor.columns)]) for i in range(len(tensor.columns))]
+        return [_texts(values[i :: len(tensor.columns)], max_text) for i in range(len(tensor.columns))]
     numbers = _numbers(parts, _DTYPES[tensor.kind], n_values, tensor)
     if len(tensor.columns) == 1:
         return [store.values_of(numbers, tensor.kind)]
@@ -353,11 +360,11 @@ def _numbers(parts: list[Array], dtype: np.dtype[Any], n_values: int, tensor: Te
     return np.frombuffer(data, dtype)
 
 
-def _texts(cells: list[Any]) -> list[bytes | Array]:
+def _texts(cells: list[Any], max_text: int) -> list[bytes | Array]:
     try:
-        return store.text_of(cells)
+        return store.text_of(cut_texts(cells, max_text))
     except TypeError:  # bytes, or numbers that a category is written in
-        return store.text_of([_text(cell) for cell in cells])
+        return store.text_of(cut_texts([_text(cell) for cell in cells], max_text))
 
 
 def _text(cell: object) -> str:

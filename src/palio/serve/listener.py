@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import socket
 import struct
 
@@ -36,45 +37,61 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Of a request as it is sent, with all that chunked encoding adds."""
 
 
-def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
-    """Open the port.
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """What says on the command line, or in `palio.toml`, where one of the ports is."""
+
+    port: str = "--port"
+    host: str = "--host"
+    none: str = "0 for a free one"
+    """What else can be said of the port."""
+
+
+def listen(host: str, port: int, *, reuse_port: bool = False, named: Named = Named()) -> socket.socket:  # noqa: B008
+    """Open the port; `named` is told to whoever chose one that cannot be had.
 
     Raises:
         UnavailableError: it is taken, not allowed, or no address of this machine.
     """
-    listener = bind(host, port, reuse_port=reuse_port)
+    listener = bind(host, port, reuse_port=reuse_port, named=named)
     try:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _refused(host, port, error) from None
+        raise _refused(host, port, error, named) from None
     listener.setblocking(False)
     return listener
 
 
-def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+def bind(host: str, port: int, *, reuse_port: bool = False, named: Named = Named()) -> socket.socket:  # noqa: B008
     """Take the port without listening on it.
 
     Raises:
         UnavailableError: it is taken, not allowed, or no address of this machine.
     """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named, for else asyncio does not know it for TCP: its answers would wait 40 ms for more to send (Nagle).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         listener.close()
-        raise _refused(host, port, error) from None
+        raise _refused(host, port, error, named) from None
     return listener
 
 
-def _refused(host: str, port: int, error: Exception) -> UnavailableError:
+def _refused(host: str, port: int, error: Exception, named: Named) -> UnavailableError:
+    """Say why, and name the option that helps."""
     reason = getattr(error, "strerror", None) or str(error)
-    return UnavailableError(
-        f"{host}:{port}: cannot listen: {reason}", hint="choose another port with --port, or 0 for a free one"
-    )
+    if isinstance(error, socket.gaierror | UnicodeError) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
+        hint = f"name an address of this machine with {named.host}; 0.0.0.0 listens on all of them"
+    elif isinstance(error, PermissionError):
+        hint = f"choose a port from 1024 on with {named.port}: lower ones are for who may bind them"
+    else:
+        hint = f"choose another port with {named.port}, or {named.none}"
+    return UnavailableError(f"{host}:{port}: cannot listen: {reason}", hint=hint)
 
 
 def url_of(host: str, listener: socket.socket) -> str:

@@ -20,6 +20,7 @@ from palio.serve.protocols.wire import Reply, WireError, refuse
 if TYPE_CHECKING:
     from palio.serve.desk import Desk
     from palio.serve.meters import Meters
+    from palio.serve.protocols.wire import Caps
     from palio.serve.registry import State
     from palio.serve.served import Served
 
@@ -27,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 _SAFE = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "x-frame-options": "DENY"}
 
 
-def build_pages(desk: Desk, meters: Meters) -> Starlette:
+def build_pages(desk: Desk, meters: Meters, caps: Caps) -> Starlette:
     """Build the pages of a server."""
 
     async def home(_: Request) -> Response:
@@ -48,7 +49,7 @@ def build_pages(desk: Desk, meters: Meters) -> Starlette:
         def describe(served: Served, state: State) -> dict[str, Any]:
             deployment = served.deployment
             needs_key = state.access.needs_key(deployment.model, deployment.version, time.time())
-            return description.document(served, needs_key=needs_key)
+            return description.document(served, needs_key=needs_key, caps=caps)
 
         return tell(request, describe)
 

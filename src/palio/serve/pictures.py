@@ -31,12 +31,14 @@ class Sent:
         shown: Pixels of shape (size, size, 3), if the client sent these.
     """
 
-    __slots__ = ("_fitted", "data", "digest", "shown")
+    __slots__ = ("_fitted", "data", "digest", "shown", "sides")
 
     def __init__(self, data: bytes | None, shown: Array | None = None) -> None:
         self.data, self.shown = data, shown
         self.digest = ""
         """SHA-256 of what was sent, in hexadecimal; known once it was seen."""
+        self.sides: tuple[int, int] | None = None if shown is None else (0, 0)
+        """Width and height as it is shown, where a model answers in its pixels; known once it was seen."""
         self._fitted: dict[_Key, Array] = {}
 
     def read(self) -> bytes:
@@ -56,6 +58,8 @@ class Sent:
         for reader in readers:
             if self.fitted(reader.reading) is None:
                 self._fitted[_key(reader.reading)] = reader.picture(self.read(), row)
+            if reader.is_placed and self.sides is None:
+                self.sides = reader.sides(self.read())
         if not self.digest:
             held = self.data if self.shown is None else np.ascontiguousarray(self.shown).data
             self.digest = hashlib.sha256(held or b"").hexdigest()
@@ -77,9 +81,10 @@ class Sight:
     Args:
         readings: Of its graph.
         manifest: Names its columns.
+        is_placed: The model answers in the pixels of each picture.
     """
 
-    def __init__(self, readings: Sequence[Reading], manifest: Manifest) -> None:
+    def __init__(self, readings: Sequence[Reading], manifest: Manifest, *, is_placed: bool = False) -> None:
         self.columns = tuple(column for column in manifest.schema.features if column.type == "image")
         """Columns of pictures."""
         self.inputs = {models.input_name(column.name): models.PictureColumn(column) for column in self.columns}
@@ -87,7 +92,7 @@ class Sight:
         self._bytes_a_row = 0
         for reading in readings:
             if isinstance(reading, PictureReading) and reading.input in self._readers:
-                self._readers[reading.input].append(models.PictureReader(reading))
+                self._readers[reading.input].append(models.PictureReader(reading, is_placed=is_placed))
                 self._bytes_a_row += 3 * reading.size**2
 
     def size_of(self, name: str) -> tuple[int, ...]:

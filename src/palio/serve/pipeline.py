@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from palio.serve.tracing import Tracer
     from palio.serve.traffic.admission import Admission
     from palio.serve.traffic.batching import Batcher
+    from palio.serve.traffic.origins import Origins
 
 log = logging.getLogger("palio.serve")
 
@@ -62,6 +63,7 @@ class Pipeline:
         batcher: Computes what is too slow for the event loop.
         pool: Reads and writes what is too large for it.
         journal: Where it is logged; None logs nothing.
+        origins: Whose pages may ask; None: nobody's but the server's own.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Pipeline:
         batcher: Batcher,
         pool: ThreadPoolExecutor,
         journal: Journal | None,
+        origins: Origins | None = None,
     ) -> None:
         self.caps = caps
+        self._origins = origins
         self.journal = journal
         self.tracer: Tracer | None = None
         self.shadow = Shadow(self._shadowed)
@@ -174,6 +178,8 @@ class Pipeline:
         self._meters.answered(ticket.route, status, time.perf_counter() - ticket.began)
         if self.tracer is not None:
             self.tracer.finished(ticket, status, headers)
+        if self._origins is not None and reply is not None and b"origin" in headers:
+            return self._origins.told(reply, headers)
         return reply
 
     async def _lead(self, ticket: Ticket, headers: Headers, receive: Receive, way: Way) -> Reply:
@@ -234,6 +240,10 @@ class Pipeline:
                 asked = await self._aside(pool, way.read, served, request, self.caps)
             else:
                 asked = way.read(served, request, self.caps)
+            if way.threshold is not None:
+                asked = replace(asked, threshold=way.threshold)
+            if asked.threshold is not None and served.saying is None:
+                raise WireError(400, "the parameter threshold is for models that find boxes")
             ticket.asked = asked
             if asked.n_rows > 1:
                 self.charge(ticket, asked.n_rows - 1)
@@ -248,10 +258,11 @@ class Pipeline:
             else:
                 outputs = await self._batcher.run(served, asked.feeds, asked.n_rows)
             computed = time.perf_counter()
+            told = outputs if served.saying is None else served.saying(outputs, asked.threshold)
             if is_large:
-                reply: Reply = await self._aside(pool, asked.write, outputs, ticket.id)
+                reply: Reply = await self._aside(pool, asked.write, told, ticket.id)
             else:
-                reply = asked.write(outputs, ticket.id)
+                reply = asked.write(told, ticket.id)
         except Exception:
             served.tally.failed(int((time.perf_counter() - begin) * 1e9))
             raise

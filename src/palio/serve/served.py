@@ -14,12 +14,14 @@ from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.serve.batch_plan import BatchPlan, plan_batching
 from palio.serve.journal_columns import Origin, origin_of
 from palio.serve.pictures import Sight
+from palio.serve.protocols.absent import Expected
 from palio.serve.protocols.datatypes import Array
 from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import ColumnPlan, InputPlan
 from palio.serve.protocols.quick import Quick, quick_record, quick_row
 from palio.serve.protocols.replies import Writer
 from palio.serve.protocols.wire import WireError
+from palio.serve.saying import Saying, saying_of
 from palio.serve.tally import Tally
 
 if TYPE_CHECKING:
@@ -84,6 +86,10 @@ class Served:
     """Makes, once, what tells how an answer came about; None for a graph from elsewhere, and one of pictures."""
     sight: Sight | None = None
     """Sees the pictures of its requests, beside the event loop, before rows are put together; None: there are none."""
+    saying: Saying | None = None
+    """Leaves out of an answer what the model is not sure enough of; None: answers are told as they are."""
+    expected: Expected | None = None
+    """The columns of its rows; None for a graph from elsewhere, which takes no row without one of its inputs."""
     tally: Tally = field(default_factory=Tally)
 
 
@@ -99,7 +105,11 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
     manifest = bundle.manifest
     features = list(zip(manifest.inputs, manifest.schema.features, strict=True))
     plans = [ColumnPlan(spec, column) for spec, column in features if column.type != "image"]
-    sight = Sight(bundle.graph.readings, manifest) if len(plans) < len(features) else None
+    sight = (
+        Sight(bundle.graph.readings, manifest, is_placed=bundle.graph.finds_boxes)
+        if len(plans) < len(features)
+        else None
+    )
     pictures = {} if sight is None else {name: PicturePlan(name, sight) for name in sight.inputs}
     outputs = {spec.name: spec for spec in manifest.outputs}
     batching, seen_s = _warm_up(bundle, sight)
@@ -126,6 +136,8 @@ def prepare(bundle: Bundle, deployment: Deployment) -> Served:
         classes=classes,
         explainer=None if sight else cache(partial(_explainer, bundle)),
         sight=sight,
+        saying=saying_of(manifest.task, "prediction"),
+        expected=Expected(manifest.schema),
     )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec.structs import replace
 
 from palio.serve.protocols import invocations, rows, tensors
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, refuse
+from palio.serve.saying import threshold_in
 
 if TYPE_CHECKING:
     from palio.serve.served import Served
@@ -31,31 +34,73 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     misfit: int = 400
     """Status of a row that breaks the contract of the model."""
+    threshold: float | None = None
+    """How sure what is told must be at least, as the query says; None: as the model says."""
     is_slow: bool = False
     """Never compute this on the event loop."""
 
 
 _PREDICT = Way(route="predict", read=rows.read, misfit=422)
-_YES = frozenset((b"explain=1", b"explain=true"))
 _EXPLAIN = Way(route="predict", read=rows.explain, misfit=422, is_slow=True)
 _INVOCATIONS = Way(route="invocations", read=invocations.read, refused=invocations.refuse)
+_YES, _NO = frozenset(("1", "true", "t", "yes", "y", "on")), frozenset(("0", "false", "f", "no", "n", "off"))
 
 
 def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
-    """Find where a path leads; None if that is no inference.
+    """Find where a path leads; None if that is no inference. A slash at its end means nothing.
 
     Example:
         >>> way = way_of("/v2/models/bank/versions/3/infer")
         >>> way.model, way.version, way_of("/v2/models/bank")
         ('bank', '3', None)
+        >>> way_of("/predict/", b"explain=Yes").is_slow, way_of("/predict").is_slow
+        (True, False)
     """
+    way = _way_of(path.rstrip("/"), scheme)
+    if way is None or (b"explain" not in query and b"threshold" not in query):
+        return way
+    try:
+        wants_reasons, threshold = _wants_reasons(query), _threshold(query)
+    except WireError as refusal:
+        return replace(way, read=_refusing(refusal))
+    if threshold is not None:
+        way = replace(way, threshold=threshold)
+    if wants_reasons and way.route != "predict":
+        return replace(way, read=_refusing(WireError(400, "only /predict explains its answers")))
+    return replace(_EXPLAIN, threshold=threshold) if wants_reasons else way
+
+
+def _wants_reasons(query: bytes) -> bool:
+    """Read the parameter `explain`. Raises WireError 400: it is neither true nor false, or both."""
+    given = [value.lower() for name, value in parse_qsl(query.decode("latin-1"), True) if name == "explain"]
+    if not all(value in _YES or value in _NO for value in given) or len({value in _YES for value in given}) > 1:
+        raise WireError(400, "the parameter explain must be 1 or 0, true or false, yes or no, on or off")
+    return bool(given) and given[0] in _YES
+
+
+def _threshold(query: bytes) -> float | None:
+    """Read the parameter `threshold`. Raises WireError 400: it is none, or given twice."""
+    given = [value for name, value in parse_qsl(query.decode("latin-1"), True) if name == "threshold"]
+    if len(given) > 1:
+        raise WireError(400, "the parameter threshold is given twice")
+    return threshold_in(given[0]) if given else None
+
+
+def _refusing(refusal: WireError) -> Handler:
+    def read(served: Served, request: Request, caps: Caps) -> Asked:  # noqa: ARG001 - whatever is asked
+        raise refusal
+
+    return read
+
+
+def _way_of(path: str, scheme: str) -> Way | None:
     if path == "/predict":
-        return _EXPLAIN if query and not _YES.isdisjoint(query.split(b"&")) else _PREDICT
+        return _PREDICT
     if path == "/invocations":
         return _INVOCATIONS
     if not path.startswith("/v2/"):
         return None
-    parts = path.rstrip("/").split("/")[2:]
+    parts = path.split("/")[2:]
     if not parts or parts[0] != "models" or parts[-1] != "infer":
         return None
     name, version = parts[1:-1], ""

@@ -17,7 +17,7 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Schema, Snapshot, Task
 from palio.core.words import counted
 from palio.data import mix
-from palio.split import duplicates, given, grouping, resemblance, soundness, strata
+from palio.split import duplicates, given, grouping, resemblance, soundness, strata, things
 from palio.split.grouping import Spread
 from palio.split.growth import bounds_in_time, known_groups, moved_on, told
 from palio.split.hashing import Hashes, occurrence_hashes, uniform
@@ -86,6 +86,10 @@ def cut(
         in_time=plan.method == "time",
         progress=progress,
     )
+    if seen.pairs is not None:
+        before = [stratum.key for stratum in plan.previous.strata] if plan.previous is not None else []
+        task, seen.pairs = things.as_classes(task, seen.pairs, before)
+        seen.target = things.rarest_of(seen.pairs, snapshot.n_rows)
     draft, assignment = _assign(store, task, plan, seen, snapshot, column=column)
     parts = msgspec.structs.replace(
         draft, assignment=store.blobs.put(assignment.tobytes()), look_budget=looks, snapshot=snapshot.id
@@ -110,7 +114,7 @@ def _plan(schema: Schema, task: Task, *, policy: str, method: str, seed: int, pr
         raise InputError(f"split policy: got `{policy}`, but the parts came with the data", hint="use auto")
     if method == "given" or (previous is not None and previous.method == "given"):
         previous = None
-    if not measure.questions.is_asked(task.kind):
+    if not (measure.questions.is_asked(task.kind) or things.are_asked(task)):
         raise InputError(f"split: task `{task.kind}` cannot be cut yet", hint="use classification or regression")
     names = {column.name for column in schema.columns}
     if previous is not None and (
@@ -163,7 +167,7 @@ def _assign(
     warnings: list[str] = []
     labelled = seen.labelled
     n_labelled = int(labelled.sum())
-    soundness.check_enough(seen.target, task, n_labelled)
+    soundness.check_enough(seen.target, task, n_labelled, may_be_alike=seen.pairs is not None)
     policy = strata.policy_of(n_labelled) if plan.policy == "auto" else plan.policy
     first = resemblance.first_of(store, snapshot, warnings)
     seen.features = resemblance.joined(seen.features, first)
@@ -174,8 +178,10 @@ def _assign(
         seen.keys = occurrence_hashes(seen.keys)
     groups = None
     if plan.method == "grouped":
-        groups = grouping.groups_of(_only(seen.keys, labelled), _only(seen.target, labelled), task)
-    warnings += soundness.rare_classes(seen.target, groups, task, key=plan.key_columns, n_without=seen.n_without_key)
+        held = None if seen.pairs is None else things.among(seen.pairs, labelled)
+        groups = grouping.groups_of(_only(seen.keys, labelled), _only(seen.target, labelled), task, held=held)
+    of_class = _counts(seen, labelled, task)
+    warnings += soundness.rare_classes(of_class, groups, task, key=plan.key_columns, n_without=seen.n_without_key)
     bounds = None
     if plan.method == "given":
         found = Spread((), 0, given.parts_in(store, snapshot, column, labelled))
@@ -193,7 +199,7 @@ def _assign(
         warnings.append(told(moves))
     counts = {name: int((nominal == code).sum()) for name, code in PART_CODES.items()}
     class_counts = _class_counts(nominal, seen, task)
-    soundness.check_parts(counts, class_counts, policy=policy, method=plan.method)
+    soundness.check_parts(counts, class_counts if seen.pairs is None else {}, policy=policy, method=plan.method)
     draft = Parts(
         id="",
         snapshot="",
@@ -326,8 +332,15 @@ def _equal(n_rows: int) -> str:
 def _class_counts(parts: Assignment, seen: Scan, task: Task) -> dict[str, dict[str, int]]:
     if not task.classes:
         return {}
-    question = measure.questions.of(task)
-    return {name: question.counts(seen.target[parts == code]) for name, code in PART_CODES.items()}
+    return {name: _counts(seen, parts == code, task) for name, code in PART_CODES.items()}
+
+
+def _counts(seen: Scan, rows: npt.NDArray[np.bool_], task: Task) -> dict[str, int]:
+    """Count the rows of each class among some; a picture counts for everything that is in it."""
+    if seen.pairs is None:
+        return measure.questions.of(task).counts(seen.target[rows])
+    found = np.bincount(seen.pairs[rows[seen.pairs[:, 0]], 1], minlength=len(task.classes)).tolist()
+    return {name: n for name, n in zip(task.classes, found, strict=True) if name != things.NOTHING or n}
 
 
 def _n_folds(plan: _Plan, parts: Assignment, seen: Scan, task: Task) -> int:
@@ -335,18 +348,20 @@ def _n_folds(plan: _Plan, parts: Assignment, seen: Scan, task: Task) -> int:
     wanted, is_train = 10 if int(seen.labelled.sum()) < 500 else 5, parts == strata.TRAIN
     target = seen.target[is_train]
     if plan.method == "grouped":  # folds are made of groups
-        groups = grouping.groups_of(seen.keys[is_train], target, task)
+        held = None if seen.pairs is None else things.among(seen.pairs, is_train)
+        groups = grouping.groups_of(seen.keys[is_train], target, task, held=held)
         most, of_class = groups.keys.size, grouping.n_groups_a_class(groups, task)
     else:
         most = target.size // 2
-        of_class = np.array(list(measure.questions.of(task).counts(target).values()), np.int64)
+        of_class = np.array(list(_counts(seen, is_train, task).values()), np.int64)
     return max(2, min(wanted, most, int(of_class[of_class > 1].min(initial=wanted))))
 
 
 def _test_identity(seen: Scan, is_test: npt.NDArray[np.bool_]) -> str:
     """Name the sealed rows by what they are known by and their targets, in any order."""
     target = seen.target[is_test].astype(np.float64) + 0.0
-    rows = np.sort(mix(seen.keys[is_test] ^ mix(target.view(np.uint64))))
+    told = target.view(np.uint64) if seen.truth is None else seen.truth[is_test]
+    rows = np.sort(mix(seen.keys[is_test] ^ mix(told)))
     return hashlib.sha256(rows.astype("<u8").tobytes()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from palio import data
 from palio.core.errors import InputError
 from palio.core.records import Parts, Schema, Task
 from palio.core.words import counted
+from palio.split import things
 from palio.split.duplicates import is_coarse
 from palio.split.grouping import strata_of
 from palio.split.hashing import Hashes, occurrence_hashes, row_hashes, uniform
@@ -81,11 +82,17 @@ def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
 
 def _strata(frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:
     _need(frame, (task.target,), "target")
+    if things.are_asked(task):
+        _, pairs = things.as_classes(task, things.pairs_of(frame[task.target], task)[0])
+        return things.rarest_of(pairs, frame.height)
     return codes_of(data.target_array(frame, task), task)[0]
 
 
 def _strata_of_groups(groups: Hashes, frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:
     _need(frame, (task.target,), "target")
+    if things.are_asked(task):
+        asked, pairs = things.as_classes(task, things.pairs_of(frame[task.target], task)[0])
+        return strata_of(groups, things.rarest_of(pairs, frame.height), asked, held=pairs)
     return strata_of(groups, data.target_array(frame.select(task.target), task), task)
 
 

@@ -66,15 +66,19 @@ class Spread:
     """Of each row, shape (n_rows,)."""
 
 
-def groups_of(keys: Hashes, target: npt.NDArray[Any], task: Task) -> Groups:
-    """Find the groups of rows; arguments of shape (n_rows,). What is unlabelled counts for its group alone."""
+def groups_of(keys: Hashes, target: npt.NDArray[Any], task: Task, *, held: Counts | None = None) -> Groups:
+    """Find the groups of rows; arguments of shape (n_rows,). What is unlabelled counts for its group alone.
+
+    Where a row holds several classes, `held` are its pairs of row and class, shape (n_pairs, 2).
+    """
     distinct, of_row, n_rows = np.unique(keys, return_inverse=True, return_counts=True)
     if not task.classes:
         known = np.where(np.isnan(target), 0.0, target)
         means = np.bincount(of_row, weights=known, minlength=distinct.size) / n_rows
         return Groups(distinct, of_row, n_rows, np.empty((0, 2), np.int64), means)
     n_classes, labelled = len(task.classes), target >= 0
-    pairs = np.unique(of_row[labelled] * n_classes + target[labelled])
+    rows, classes = (np.flatnonzero(labelled), target[labelled]) if held is None else (held[:, 0], held[:, 1])
+    pairs = np.unique(of_row[rows] * n_classes + classes)
     pairs = np.stack([pairs // n_classes, pairs % n_classes], axis=1)
     return Groups(distinct, of_row, n_rows, pairs, np.empty(0))
 
@@ -123,9 +127,9 @@ def spread(
     return best[1]
 
 
-def strata_of(keys: Hashes, target: npt.NDArray[Any], task: Task) -> Codes:
+def strata_of(keys: Hashes, target: npt.NDArray[Any], task: Task, *, held: Counts | None = None) -> Codes:
     """Return the stratum of the group of each row, shape (n_rows,): by its rarest class, or its mean target."""
-    groups = groups_of(keys, target, task)
+    groups = groups_of(keys, target, task, held=held)
     return _strata(groups, task, None)[0][groups.of_row]
 
 

@@ -13,7 +13,8 @@ import polars as pl
 from palio import data
 from palio.core.progress import Progress
 from palio.core.records import Snapshot, Task
-from palio.split.hashing import Hashes, row_hashes
+from palio.split import things
+from palio.split.hashing import Hashes, cell_hashes, row_hashes
 from palio.split.moments import Moments, moments
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ class Scan:
     features: Hashes
     target: npt.NDArray[Any]
     """Class index (int32, -1 missing) or value (float64, NaN missing)."""
+    truth: Hashes | None
+    """Hash of the target's cell, where it says more than `target`."""
     moments: Moments | None
+    pairs: things.Pairs | None = None
+    """Row and class of each thing that is in a picture; None: classes are not asked of things."""
     n_without_key: int = 0
     """Labelled rows without id or group, where that is one column."""
 
@@ -57,16 +62,24 @@ def scan(
     when = np.empty(n_rows, np.float64) if in_time else None
     wanted = dict.fromkeys([*key_columns, *feature_columns, *(schema.time if in_time else ()), task.target])
     without = np.zeros(n_rows, bool)
+    pairs: list[things.Pairs] = [np.empty((0, 2), np.int64)]
+    truth = np.empty(n_rows, np.uint64) if things.are_asked(task) else None
     for start, batch in _numbered(data.batches(store, snapshot, columns=list(wanted))):
         rows = slice(start, start + batch.num_rows)
         keys[rows], without[rows] = _keys(batch, key_columns, task)
         if not same:
             features[rows] = row_hashes(batch, feature_columns)
-        target[rows] = data.target_array(_frame(batch, [task.target]), task)
+        if truth is not None:
+            held, there = things.pairs_of(_frame(batch, [task.target])[task.target], task, first_row=start)
+            pairs.append(held)
+            truth[rows], target[rows] = cell_hashes(batch.column(task.target)), np.where(there, 0, -1)
+        else:
+            target[rows] = data.target_array(_frame(batch, [task.target]), task)
         if when is not None:
             when[rows] = moments(_frame(batch, schema.time), schema)
         progress.step("split", rows.stop, n_rows)
-    found = Scan(keys=keys, features=features, target=target, moments=when)
+    found = Scan(keys=keys, features=features, target=target, truth=truth, moments=when)
+    found.pairs = None if truth is None else np.concatenate(pairs)
     found.n_without_key = int((without & found.labelled).sum())
     return found
 

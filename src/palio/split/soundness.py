@@ -28,8 +28,8 @@ _SAFE_METRICS = ("log_loss", "accuracy", "rmse", "mae")
 Truth = npt.NDArray[Any]
 
 
-def check_enough(target: Truth, task: Task, n_labelled: int) -> None:
-    """Refuse rows of which there are too few, or that all have one answer.
+def check_enough(target: Truth, task: Task, n_labelled: int, *, may_be_alike: bool = False) -> None:
+    """Refuse rows of which there are too few, or, unless they may, that all have one answer.
 
     Raises:
         InputError: so it is.
@@ -40,6 +40,8 @@ def check_enough(target: Truth, task: Task, n_labelled: int) -> None:
             f"target `{task.target}`: {n_labelled} {have} a value, a cut needs at least {MIN_ROWS}",
             hint="bring more labelled rows, or check that `target` names the right column",
         )
+    if may_be_alike:
+        return
     question = measure.questions.of(task)
     held = np.unique(target[question.known(target)])
     if len(held) < 2:
@@ -51,14 +53,14 @@ def check_enough(target: Truth, task: Task, n_labelled: int) -> None:
 
 
 def rare_classes(
-    target: Truth, groups: Groups | None, task: Task, *, key: tuple[str, ...], n_without: int
+    counts: Mapping[str, int], groups: Groups | None, task: Task, *, key: tuple[str, ...], n_without: int
 ) -> list[str]:
     """Tell which classes have too few rows, or groups, to be in every part."""
     said = []
     if groups is not None and n_without:
         have = "row has" if n_without == 1 else "rows have"
         said.append(f"{n_without:,} {have} no `{key[0]}`: each is cut as a group of its own")
-    of, found = "row", [*measure.questions.of(task).counts(target).values()]
+    of, found = "row", [counts.get(label, 0) for label in task.classes]
     if groups is not None:
         of, found = f"group by `{key[0]}`", n_groups_a_class(groups, task).tolist()
     many = "rows" if groups is None else f"groups by `{key[0]}`"
@@ -151,7 +153,8 @@ def _fits(task: Task, metric: str) -> bool:
 def _why(task: Task, truth: Truth) -> str:
     if not len(truth):
         return "no row has an answer"
-    question, held = measure.questions.of(task), np.unique(truth)
+    question = measure.questions.of(task)
+    held = question.distinct(truth)
     return f"every row is `{question.shown(held[0])}`" if len(held) == 1 else question.lacking
 
 

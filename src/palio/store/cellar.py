@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ from palio.store.records import Records
 from palio.store.steps import Steps
 from palio.store.tables import to_text
 
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 class Store:
     """Everything a project keeps. Holds connections: close it, or use it as a context manager.
@@ -30,7 +34,11 @@ class Store:
     Threads may share one store; processes open their own.
     """
 
-    def __init__(self, database: Database, blobs: Blobs, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, *, clock: Clock = utc_now, unfinished: Path | None = None
+    ) -> None:
+        self.unfinished = unfinished
+        """Folder of this machine for what is under way and may be thrown away."""
         self.database = database
         self.blobs = blobs
         self.ledger = Ledger(database, clock)
@@ -39,6 +47,11 @@ class Store:
         self.promotions = Promotions(database, blobs, clock)
         self._clock = clock
         blobs.guard = self._may_delete
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether this user, or this disk, lets nothing be written."""
+        return self.database.is_read_only
 
     @property
     def where(self) -> str:
@@ -95,7 +108,8 @@ class Store:
 def open_store(folder: Path, *, url: str = "", blobs: str = "", clock: Clock = utc_now) -> Store:
     """Open the store of the project in `folder`, and create it if it is not there.
 
-    Any number of processes may do this at the same moment.
+    Any number of processes may do this at the same moment. A store that this user may only read is opened for reading:
+    whatever wants to write into it is refused then.
 
     Args:
         folder: The project; what is kept locally lies in `.palio` below it.
@@ -118,7 +132,7 @@ def open_store(folder: Path, *, url: str = "", blobs: str = "", clock: Clock = u
     database = _open_database(layout, url)
     try:
         foundation.lay(database, _lock(layout, database))
-        return Store(database, open_blobs(blobs, layout.blobs), clock=clock)
+        return Store(database, open_blobs(blobs, layout.blobs), clock=clock, unfinished=layout.unfinished)
     except BaseException:
         database.close()
         raise
@@ -152,6 +166,8 @@ def _open_database(layout: Layout, url: str) -> Database:
         with layout.lock.open("ab"):
             return open_sqlite(layout.ledger)
     except OSError as error:
+        if error.errno in _READ_ONLY and os.access(layout.ledger, os.R_OK):
+            return open_sqlite(layout.ledger, read_only=True)
         raise UnavailableError(
             f"{layout.root}: {error.strerror or error}",
             hint="give this user write access to the folder, or name another with --dir",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,9 +32,10 @@ class Database:
     Safe for threads; a forked child drops the connections that belong to its parent.
     """
 
-    def __init__(self, engine: sa.Engine, *, where: str, secret: str = "") -> None:
+    def __init__(self, engine: sa.Engine, *, where: str, secret: str = "", is_read_only: bool = False) -> None:
         self.engine = engine
         self.where = where
+        self.is_read_only = is_read_only
         self._secret = secret
         self._process = os.getpid()
 
@@ -60,6 +63,11 @@ class Database:
         Raises:
             UnavailableError, IntegrityError: the database is not there, is locked, or is damaged.
         """
+        if self.is_read_only:
+            raise UnavailableError(
+                f"{self.where}: it can only be read here",
+                hint="give this user write access to the folder and the file, or work where it can be written",
+            )
         with self._connection(writes=True) as connection:
             if not self.is_sqlite:
                 connection.execute(_KEEP_SYNC)
@@ -104,15 +112,21 @@ class Database:
         ) from None
 
 
-def open_sqlite(path: Path) -> Database:
+def open_sqlite(path: Path, *, read_only: bool = False) -> Database:
     """Open a SQLite file: write-ahead log, full sync, one writer at a time.
 
     `synchronous=FULL` makes each commit wait for the disk, so that an acknowledged line survives a power cut.
     The journal mode is set when the schema is created; it is a property of the file.
+
+    Args:
+        path: The file.
+        read_only: Only read it, where nothing can be written, not even beside it. Others may write it meanwhile.
     """
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": LOCK_TIMEOUT_S}, pool_reset_on_return=None
-    )
+    if read_only:  # no pool: each connection looks anew whether somebody writes
+        engine = sa.create_engine("sqlite://", creator=partial(_connect_read_only, path), poolclass=sa.NullPool)
+    else:
+        url = sa.URL.create("sqlite", database=str(path))
+        engine = sa.create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S}, pool_reset_on_return=None)
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
@@ -125,7 +139,28 @@ def open_sqlite(path: Path) -> Database:
         writes = connection.get_execution_options().get(_WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    return Database(engine, where=str(path))
+    return Database(engine, where=str(path), is_read_only=read_only)
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a file of which nothing beside it can be made.
+
+    SQLite reads a write-ahead log only with the file that shares it (`-shm`), which a writer keeps beside it. Without a
+    writer there is neither, and the file is all there is. A log without that file would be passed over: refused.
+
+    Source: sqlite.org/wal.html, read-only databases; sqlite.org/c3ref/open.html, `immutable`.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S, check_same_thread=False)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+    except sqlite3.OperationalError:
+        connection.close()
+        beside = path.with_name(f"{path.name}-wal")
+        if beside.exists() and beside.stat().st_size:
+            raise
+        connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, timeout=LOCK_TIMEOUT_S, check_same_thread=False)
+    return connection
 
 
 def open_url(url: str) -> Database:
@@ -185,7 +220,7 @@ def _sqlite_error(where: str, said: str) -> UnavailableError | IntegrityError:
         )
     if "readonly" in said or "unable to open" in said:
         return UnavailableError(
-            f"{where}: cannot be opened for writing", hint="give this user write access to the folder and the file"
+            f"{where}: cannot be opened", hint="give this user write access to the folder and the file"
         )
     if "full" in said or "disk I/O" in said:
         return UnavailableError(f"{where}: the disk refuses: {said}", hint="free some space, then retry")

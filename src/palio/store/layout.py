@@ -10,6 +10,8 @@ from palio.core.ids import is_digest
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(r"\?.*", re.DOTALL)
+OURS = ".palio"
+"""The folder in a project that belongs to Palio."""
 
 
 class Layout:
@@ -26,7 +28,7 @@ class Layout:
     @property
     def root(self) -> Path:
         """The folder that belongs to Palio."""
-        return self.folder / ".palio"
+        return self.folder / OURS
 
     @property
     def ledger(self) -> Path:
@@ -42,6 +44,11 @@ class Layout:
     def pictures(self) -> Path:
         """Notes about pictures, which may be thrown away."""
         return self.root / "pictures.db"
+
+    @property
+    def unfinished(self) -> Path:
+        """States of long fits that are under way on this machine; they may be thrown away."""
+        return self.root / "unfinished"
 
     @property
     def blobs(self) -> Path:

@@ -22,6 +22,7 @@ from urllib.parse import quote
 from palio.core.clock import Clock, utc_now
 from palio.core.errors import UnavailableError
 from palio.store.arrow import END, BatchLayout, Field
+from palio.store.predictions_place import LogPlace, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +85,7 @@ class _Segment:
     opened_s: float
     size: int = 0
     """Bytes up to the end of the last whole batch."""
+    n_rows: int = 0
     is_dirty: bool = True
     is_listed: bool = False
     """Whether its name is known to be on disk."""
@@ -97,6 +99,8 @@ class PredictionLog:
         folder: Root of the log; made with the first batch, readable by its owner only.
         writer: Names this writer; nobody else may use the same.
         segment_bytes: A segment that has grown to this is closed.
+        is_strict: Refuse to write where records may not be found later: while the disk of the log is not mounted, or
+            the folder that it lay in is gone. Else write on as long as anything can be written.
 
     Example:
         >>> import tempfile
@@ -112,8 +116,15 @@ class PredictionLog:
     segment_bytes: int = 64 * 2**20
     segment_s: float = SEGMENT_S
     clock: Clock = utc_now
+    is_strict: bool = False
+    n_vanished: int = 0
+    """Rows whose segment was removed, moved or emptied by others before it was closed."""
     _open: dict[tuple[str, str, str], _Segment] = field(default_factory=dict)
     _count: int = 0
+    _place: LogPlace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._place = LogPlace(self.folder)
 
     def __enter__(self) -> PredictionLog:
         return self
@@ -125,7 +136,7 @@ class PredictionLog:
         """Write one batch; after an error nothing of it is left.
 
         Raises:
-            UnavailableError: the disk is full, the folder cannot be written.
+            UnavailableError: the disk is full, or gone; the folder cannot be written, or is gone.
         """
         segment = self._segment(series)
         data = series.layout.encode(n_rows, columns)
@@ -135,13 +146,15 @@ class PredictionLog:
             self._cut(segment)
             raise _unwritable(error) from None
         segment.size += len(data)
+        segment.n_rows += n_rows
         segment.is_dirty = True
 
     def sync(self) -> None:
         """Wait until all that was appended would survive a loss of power.
 
         Raises:
-            UnavailableError: the disk refuses; then what was appended since the last call may be lost.
+            UnavailableError: the disk refuses, or a segment is no longer where it was; then what was appended since the
+                last call may be lost.
         """
         for key, segment in list(self._open.items()):
             if not segment.is_dirty:
@@ -153,7 +166,20 @@ class PredictionLog:
             except OSError as error:
                 self._leave(key)  # a second sync would claim success for pages that are gone
                 raise _unwritable(error) from None
+            if not self._is_there(segment):
+                self._let_go(key)
+                raise unwritable("its segment was removed or moved")
             segment.is_dirty, segment.is_listed = False, True
+
+    def look(self) -> str:
+        """Let go of segments that others have removed, moved or emptied; say what is wrong with the place, if anything.
+
+        The next batch goes on in another segment. Costs some microseconds.
+        """
+        for key, segment in list(self._open.items()):
+            if not self._is_there(segment) and self._can_go_on(segment):
+                self._let_go(key)
+        return self._place.trouble()
 
     def roll(self) -> None:
         """Close segments that are large or old enough."""
@@ -169,9 +195,15 @@ class PredictionLog:
     def _segment(self, series: Series) -> _Segment:
         key = (series.model, series.kind, series.tag)
         segment = self._open.get(key)
+        if segment is not None and not self._is_there(segment) and self._can_go_on(segment):
+            self._let_go(key)
+            segment = None
         if segment is not None and (self._is_over(segment) or segment.layout.fields != series.layout.fields):
             self._finish(key)
             segment = None
+        why = self._place.trouble() if self.is_strict else ""
+        if why and (segment is None or not self._is_there(segment)):
+            raise unwritable(why)
         if segment is None:
             try:
                 segment = self._open[key] = self._begin(series)
@@ -189,7 +221,7 @@ class PredictionLog:
     def _begin(self, series: Series) -> _Segment:
         day = f"{self.clock():%Y-%m-%d}"
         folder = model_folder(self.folder, series.model) / series.kind / day
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._place.make()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._count += 1
         name = f"{series.tag or series.kind}-{self.writer}-{self._count:06d}{SUFFIX}"
@@ -211,6 +243,25 @@ class PredictionLog:
         with contextlib.suppress(OSError):  # without an end mark it is still whole; `tidy_log` adds one
             _write(segment.handle, END, segment.size)
             os.fdatasync(segment.handle)
+        self._leave(key)
+
+    @staticmethod
+    def _is_there(segment: _Segment) -> bool:
+        """Tell whether a segment is still the file under its name, with all that was written."""
+        try:
+            named, own = segment.path.stat(), os.fstat(segment.handle)
+        except OSError:
+            return False
+        return (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino) and own.st_size >= segment.size
+
+    def _can_go_on(self, segment: _Segment) -> bool:
+        """Tell whether a segment that is not where it was is to be left: it is gone, or another can be begun."""
+        if os.fstat(segment.handle).st_nlink == 0:
+            return True
+        return not self._place.trouble() if self.is_strict else self._place.is_there()
+
+    def _let_go(self, key: tuple[str, str, str]) -> None:
+        self.n_vanished += self._open[key].n_rows
         self._leave(key)
 
     def _leave(self, key: tuple[str, str, str]) -> None:
@@ -242,7 +293,4 @@ def _sync_folders(path: Path, root: Path) -> None:
 
 
 def _unwritable(error: OSError) -> UnavailableError:
-    return UnavailableError(
-        f"the prediction log cannot be written: {(error.strerror or type(error).__name__).lower()}",
-        hint="free space, or make its folder writable ([log] dir)",
-    )
+    return unwritable((error.strerror or type(error).__name__).lower())

@@ -42,7 +42,7 @@ class FeedbackLog:
     """
 
     def __init__(self, folder: Path, model: str, *, redaction: Redaction, clock: Clock = utc_now) -> None:
-        self._log = PredictionLog(folder, clock=clock)
+        self._log = PredictionLog(folder, clock=clock, is_strict=True)
         self._series = Series(model, "feedback", "", _LAYOUT)
         self._redaction = redaction
         self._clock = clock

@@ -9,7 +9,16 @@ import pytest
 
 from palio.core.errors import InputError
 from palio.core.records import Task
-from palio.measure import Answers, Question, metric_names, questions, score
+from palio.measure import (
+    Answers,
+    Question,
+    is_defined,
+    metric_names,
+    paired,
+    questions,
+    score,
+    score_with_intervals,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -44,11 +53,18 @@ class QuestionContract:
 
     def right(self) -> Answers:
         """Return answers that are right."""
-        return Answers(self.truth())
+        return self._answers(self.truth())
 
     def wrong(self) -> Answers:
         """Return answers some of which are wrong."""
-        return Answers(np.roll(self.truth(), 1))
+        return self._answers(np.roll(self.truth(), 1))
+
+    def _answers(self, said: Array) -> Answers:
+        return self.question().answers({questions.PREDICTION: self.question().labels(said)})
+
+    def n_counted(self) -> int:
+        """Return how much of that truth `counts` counts: each row, where there are classes."""
+        return len(self.truth()) if self.task.classes else 0
 
     def test_a_missing_label_is_not_known_and_others_come_back(self) -> None:
         question = self.question()
@@ -118,8 +134,25 @@ class QuestionContract:
     def test_a_mistake_counts_by_truth_and_answer_and_being_right_does_not(self) -> None:
         question, mistakes = self.question(), self.question().mistakes
         classes = len(self.task.classes)
-        assert mistakes.shape == ((classes, classes) if classes else ())
+        assert mistakes.shape in ((classes, classes), ())
         assert not mistakes.ndim or not np.diag(mistakes).any()
         assert list(question.counts(self.truth())) == list(self.task.classes)
-        assert sum(question.counts(self.truth()).values()) == (len(self.truth()) if classes else 0)
+        assert sum(question.counts(self.truth()).values()) == self.n_counted()
         assert question.holds(self.truth(), 1)
+
+    def test_the_simplest_guess_is_known_so_that_it_can_be_told_from_none(self) -> None:
+        question, truth = self.question(), self.truth()
+        assert len(question.constant(truth)) and all(isinstance(one, float) for one in question.constant(truth))
+
+    def test_a_metric_is_defined_by_what_occurs(self) -> None:
+        question, truth = self.question(), self.truth()
+        held = question.distinct(truth)
+        assert len(held) and all(any(bool(one == other) for other in truth) for one in held)
+        assert is_defined(self.task, truth) and not is_defined(self.task, truth[:0])
+
+    def test_intervals_hold_their_values_and_a_model_gains_nothing_on_itself(self) -> None:
+        truth = self.truth()
+        for metric in score_with_intervals(self.task, truth, self.wrong(), n_resamples=50).values():
+            assert metric.low <= metric.value <= metric.high and metric.n_rows == len(truth)
+        for gain, better in paired(self.task, truth, self.wrong(), self.wrong(), n_resamples=50).values():
+            assert (gain.value, better) == (0.0, 0.5)

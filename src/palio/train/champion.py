@@ -11,18 +11,22 @@ import msgspec
 import numpy as np
 
 from palio import data, measure, model
+from palio.core import ids
 from palio.core.errors import PalioError
-from palio.core.records import Cost, Parity, Run
+from palio.core.records import Cost, Parity, Run, Task
 from palio.core.words import counted
 from palio.train import unseen
 from palio.train.choice import breach
 from palio.train.clock import MOST_GROWTH
 from palio.train.family import Array, Examples, Family, Params
 from palio.train.field import Field, Finalist
-from palio.train.orders import Order, Outcome
+from palio.train.lightening import lightened, precision_of
+from palio.train.orders import Order, Outcome, Word
 from palio.train.pace import Pace
 from palio.train.race import NO_TIME, Candidate
-from palio.train.work import N_HARD, carry_out, checked_rows, numbers_of, score_numbers, thinned
+from palio.train.schooling import forget, kept_at
+from palio.train.telling import Teller
+from palio.train.work import N_HARD, carry_out, checked_rows, is_taught, numbers_of, score_numbers, thinned
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
@@ -35,6 +39,8 @@ COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
 MAX_SEEN_ROWS = 20_000
 """Rows that the score of a mix on what was learned is computed on, at most."""
+MAX_SEEN_BY_NETWORKS = 1_000
+"""The same of networks, which take milliseconds for a row."""
 LEAST_S = 0.3
 """With less time left than this no last fit is begun."""
 
@@ -73,7 +79,8 @@ class Champion:
         if not breach(finalist.run.cost, field.limits) and (over := breach(cost, field.limits)):
             raise PalioError(f"fitted on all rows {over}", hint="raise [limits]")
         seen = self._seen(runner)
-        stays_on_train = field.holdout and len(kept) == len(fitted)  # what is scored on validation never learned it
+        learned_more = (field.lesson.rows["learn 0"] >= field.n_train).any()
+        stays_on_train = field.holdout and len(kept) == len(fitted) and not learned_more
         run = msgspec.structs.replace(
             finalist.run,
             train=seen,
@@ -90,7 +97,7 @@ class Champion:
             golden=model.make_golden(runner, rows.frame, examples.schema, blobs=rows.blobs),
             reference=reference,
             reference_rows=reference_rows,
-            task=terms.task,
+            task=self._task(),
             schema=examples.schema,
             family=run.family,
             params=run.params | ({} if run.threshold is None else {"threshold": run.threshold}),
@@ -107,6 +114,8 @@ class Champion:
             parity=parity,
             versions=model.versions(),
         )
+        for number in fitted:
+            forget(self._keep(number))
         reasons: list[str] = []
         if kept and max(map(self._growth, kept)) > MOST_GROWTH:
             n_learned = max(self._n_learned(number) for number in kept)
@@ -119,9 +128,21 @@ class Champion:
             reasons.append(f"There was no time to fit {names} on all rows: what a fold's rows taught stays in use.")
         return Made(msgspec.structs.replace(run, bundle=bundle), tuple(reasons), tuple(kept))
 
+    def _task(self) -> Task:
+        """Return what is predicted; of boxes with the score from which on one is shown, chosen on held-out pictures."""
+        field, finalist = self._field, self._finalist
+        task, costs = field.terms.task, field.how.costs
+        if task.kind != "detection":
+            return task
+        said = model.answers_of(field.outputs(finalist.answers), task)
+        truth = field.lesson.examples.target[finalist.rows]
+        at = measure.boxes.best_threshold(task, truth, said, miss=costs.miss, false_alarm=costs.false_alarm)
+        return msgspec.structs.replace(task, threshold=at)
+
     def _fitted(self) -> dict[int, Outcome]:
         """Fit every member on all rows, several at a time; where there is no time for it, take its model of a fold."""
-        engine = self._field.engine
+        engine, teller = self._field.engine, Teller(self._field.progress, self._field.terms.metric)
+        engine.listen = lambda word: self._heard(word, teller)
         waiting, found = list(self._finalist.weights), dict[int, Outcome]()
         running: set[int] = set()
         try:
@@ -147,6 +168,10 @@ class Champion:
             if running:
                 engine.drop()
         return {number: found[number] for number in self._finalist.weights}
+
+    def _heard(self, word: Word, teller: Teller) -> None:
+        family = f"{self._candidates[word.number].family} on all rows"
+        teller.tell(word, family, is_long=True)
 
     def _left_s(self) -> float | None:
         clock = self._field.clock
@@ -187,13 +212,20 @@ class Champion:
             params=family.grow(params_of(family, one), self._growth(number)),
             seed=one.seed,
             limit_s=None if one.family == "dummy" else left,
-            threads=field.engine.threads * (field.engine.n_workers if is_alone else 1),
+            threads=field.engine.threads * (field.engine.n_workers if is_alone or is_taught(family) else 1),
+            keep=self._keep(number) if is_taught(family) else "",
+            kind="long" if is_taught(family) else "usual",
         )
+
+    def _keep(self, number: int) -> str:
+        """Return the folder where the state of a last fit is kept."""
+        return kept_at(self._field.store, ids.digest_of({"last fit": self._finalist.run.id, "of": number}))
 
     def _checked(self, outcome: Outcome) -> Outcome:
         if outcome.status == "done":
             _check(outcome.parity)
-            return outcome
+            precision = precision_of(self._candidates[outcome.number])
+            return outcome if precision is None else lightened(self._field, outcome, precision)
         if outcome.status == "failed":
             raise PalioError(f"its last fit failed: {outcome.reason}", hint="report it with the schema of the data")
         return self._of_a_fold(outcome.number, outcome.reason)
@@ -250,8 +282,11 @@ class Champion:
 
     def _seen(self, runner: model.Graph) -> dict[str, float]:
         examples = self._field.lesson.examples
-        some = examples.take(thinned(len(examples.target), MAX_SEEN_ROWS))
-        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds())))
+        most = MAX_SEEN_ROWS if runner.precision == "float64" else MAX_SEEN_BY_NETWORKS
+        some = examples.take(thinned(len(examples.target), most))
+        return score_numbers(
+            self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes)
+        )
 
     def _reference(self, run: Run, runner: model.Graph) -> tuple[Reference, dict[str, Any] | None]:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""

@@ -24,7 +24,7 @@ from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Sn
 from palio.core.words import counted, listed
 from palio.train import earlier, explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
-from palio.train.clock import Clock
+from palio.train.clock import PICTURES_ANSWERED, ROWS_ANSWERED, Clock
 from palio.train.cutting import Cut, cut_rows
 from palio.train.drive import Drive
 from palio.train.engine.base import Engine
@@ -33,10 +33,12 @@ from palio.train.engine.local import LocalEngine
 from palio.train.entrants import entrants_of, unread_beside
 from palio.train.family import Family, calm_threads
 from palio.train.field import Field
+from palio.train.heats import Heats
 from palio.train.how import PLAINLY, How
 from palio.train.lessons import Lesson
 from palio.train.race import Race, Rerun
 from palio.train.terms import Terms
+from palio.train.work import is_taught
 
 if TYPE_CHECKING:
     from palio.store import Store
@@ -120,10 +122,10 @@ def search(
         raise InputError(f"budget_s: got {budget_s:g}, must be more than 0", hint="give the search some seconds")
     task = msgspec.structs.replace(task, metric=task.metric if metric == "auto" else metric)
     task = msgspec.structs.replace(task, metric=measure.default_metric(task))
-    entrants = entrants_of(families, task, snapshot.schema, how.backbone)
+    entrants = entrants_of(families, task, snapshot.schema, **how.named)
     split.check_metric(store, snapshot, parts, task)
     how.check(task)
-    cut = cut_rows(store, snapshot, parts, task, how, budget_s=None if trials else budget_s)
+    cut = cut_rows(store, snapshot, parts, task, how, budget_s=None if trials else budget_s, families=entrants)
     terms = _terms(snapshot, parts, task, seed, entrants, cut, how)
     limits = Limits(latency_ms_p99, size_mb, prefer)
     what = {"budget_s": 0.0 if trials else budget_s, "trials": trials, "limits": limits.facts()}
@@ -182,7 +184,7 @@ def search(
                 drive.run()
                 field = dataclasses.replace(field, in_use=1 if cut.rungs else drive.n_folds)
                 outcome = finals.hold(field, drive.candidates)
-            curve = learning.draw(field, drive.candidates, outcome)
+            curve = learning.draw(field, outcome.candidates, outcome)
         except KeyboardInterrupt:
             progress.say("Interrupted. What is finished is saved: run the same command again to go on from there.")
             raise
@@ -268,15 +270,18 @@ def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
         n_workers=1,
         n_rows_a_fold=float(np.mean(learned)),
         n_rows=n_rows,
+        rows_answered=PICTURES_ANSWERED if cut.lesson.examples.schema.modality == "image" else ROWS_ANSWERED,
         quiet_overhead_s=OVERHEAD_S + OVERHEAD_A_ROW_S * min(n_rows, 200_000),
     )
 
 
 def _race(
     entrants: Sequence[Family], cut: Cut, terms: Terms, trials: int, store: Store, snapshot: Snapshot
-) -> tuple[Race, tuple[str, ...]]:
+) -> tuple[Race | Heats, tuple[str, ...]]:
     """Return the order of steps, and the searches that settings are taken from."""
     shape = cut.lesson.take("learn 0").shape
+    if not trials and cut.n_blocks > 1 and not cut.rungs and any(map(is_taught, entrants)):
+        return Heats(entrants, shape, terms), ()
     families = {family.name: family for family in entrants}
     known = earlier.settings(store, snapshot, task=terms.task, families=families, shape=shape, sign=terms.sign)
     race = Race(
@@ -349,7 +354,7 @@ def _terms(
         "parts": parts.id,
         "task": task,
         "seed": seed,
-        "how": how,
+        "how": how.by_content(),
         "families": [family.name for family in entrants],
         "folds": [cut.lesson.n_folds, cut.n_distinct, cut.n_blocks],
         "learned": [len(cut.lesson.rows[f"{rung} 0"]) for rung in cut.rungs or ("learn",)],

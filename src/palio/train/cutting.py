@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,10 @@ from palio.core.errors import InputError
 from palio.core.records import Part, Parts, Snapshot, Task
 from palio.core.words import counted
 from palio.train import learning
-from palio.train.family import Array, Examples
+from palio.train.family import Array, Examples, Family
 from palio.train.how import How
 from palio.train.lessons import Lesson
-from palio.train.work import thinned
+from palio.train.work import is_taught, thinned
 
 if TYPE_CHECKING:
     from palio.store import Store
@@ -35,6 +36,14 @@ SCORED_ROWS = 50_000
 """Rows of a holdout that are scored, at most."""
 N_BLOCKS = 10
 """Blocks of rows that one large holdout is scored in, so that scores have a spread."""
+DEAR_S = 300.0
+"""Where the folds of one network would take longer than this, all are scored on one holdout."""
+FEWEST_HELD = 200
+"""Rows of a holdout for networks: the validation part, where it has so many, else one fold."""
+FEWEST_PICTURES, BLOCK_PICTURES = 12, 8
+"""Pictures of a holdout of boxes, at least, and of each of its blocks: average precision of fewer says little."""
+HELD_SHARE = 0.19
+"""Share of the pictures that is held out where there is no validation part: a fifth, about."""
 REPEATED = ((250, 4), (700, 3), (2_000, 2))
 """Rows up to which cross-validation is repeated, and how often it is made."""
 FEWEST_OF_A_CLASS = 10
@@ -63,11 +72,19 @@ class Cut:
 
 
 def cut_rows(
-    store: Store, snapshot: Snapshot, parts: Parts, task: Task, how: How, *, budget_s: float | None = None
+    store: Store,
+    snapshot: Snapshot,
+    parts: Parts,
+    task: Task,
+    how: How,
+    *,
+    budget_s: float | None = None,
+    families: Sequence[Family] = (),
 ) -> Cut:
     """Read train and validation, and cut them for cross-validation, repeated where there are few; or for one holdout.
 
-    With many rows a search of `budget_s` seconds learns from some of them; None: from all.
+    With many rows a search of `budget_s` seconds learns from some of them; None: from all. Where networks are among the
+    families for which cross-validation would take too long, one part is held out as well.
 
     Raises:
         InputError: there are no rows to train on, or the weights of rows are no weights.
@@ -81,6 +98,14 @@ def cut_rows(
         held, rungs = _held_out(everything, n_train, budget_s)
         return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1, rungs)
     n_rows = n_train + n_validation
+    if task.kind == "detection":
+        held = _held_pictures(everything, n_train, parts)
+        n_blocks = int(np.clip(len(held["score 0"]) // BLOCK_PICTURES, 2, N_BLOCKS))
+        return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, n_blocks, 1)
+    if is_dear_to(families, everything, n_folds=parts.n_folds):
+        held = _held_for_networks(everything, n_train, parts)
+        if len(held["score 0"]) >= FEWEST_HELD:
+            return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1)
     is_dear = everything.schema.modality == "image"
     n_repeats = 1 if parts.method == "time" or is_dear else next((n for most, n in REPEATED if n_rows <= most), 1)
     found: dict[str, Array] = {}
@@ -115,6 +140,38 @@ def _held_out(everything: Examples, n_train: int, budget_s: float | None) -> tup
         held[f"{rungs[-1]} 0"] = _some_rows(everything, n_train, size)
         size *= RUNG_GROWTH
     return held, (*rungs, "learn")
+
+
+def is_dear_to(families: Sequence[Family], everything: Examples, *, n_folds: int) -> bool:
+    """Tell whether cross-validation of one of the networks would take too long, by what it expects itself."""
+    shape = everything.shape
+    networks = [one for one in families if is_taught(one)]
+    costs = [one.seconds(shape, dict(one.defaults(shape, everything.task)[0])) for one in networks]
+    return max(costs, default=0.0) * max(2, n_folds) > DEAR_S
+
+
+def _held_pictures(everything: Examples, n_train: int, parts: Parts) -> dict[str, Array]:
+    """Hold out the validation part, where there is one that is large enough; else folds that are a fifth together."""
+    n_rows = len(everything.target)
+    if n_rows - n_train >= FEWEST_PICTURES:
+        return {"learn 0": np.arange(n_train), "score 0": np.arange(n_train, n_rows)}
+    pairs = split.folds(everything.frame, parts, everything.task, schema=everything.schema)
+    scored = np.zeros(0, np.int64)
+    for _, fold in pairs[::-1] if parts.method == "time" else pairs:
+        scored = np.union1d(scored, fold)
+        if len(scored) >= HELD_SHARE * n_rows:
+            break
+    return {"learn 0": np.setdiff1d(np.arange(n_rows), scored), "score 0": scored}
+
+
+def _held_for_networks(everything: Examples, n_train: int, parts: Parts) -> dict[str, Array]:
+    """Hold out the validation part, where there is one that is large enough; else one fold, by time the newest."""
+    n_rows = len(everything.target)
+    if n_rows - n_train >= FEWEST_HELD:
+        return {"learn 0": np.arange(n_train), "score 0": np.arange(n_train, n_rows)}
+    pairs = split.folds(everything.frame, parts, everything.task, schema=everything.schema)
+    learned, scored = pairs[-1 if parts.method == "time" else 0]
+    return {"learn 0": learned, "score 0": scored}
 
 
 def _some_rows(everything: Examples, n_train: int, most: int) -> Array:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from palio import measure
 from palio.core import records
 from palio.core.progress import Progress
 from palio.train import trial
 from palio.train.clock import Clock
 from palio.train.engine.base import Engine
-from palio.train.orders import Order, Outcome
+from palio.train.heats import Heats
+from palio.train.orders import Order, Outcome, Word
 from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, VERY_MANY_CLASSES, Candidate, Race, Rerun, Step
+from palio.train.schooling import HEAT_GRACE, Schooling
+from palio.train.telling import Teller, sentence_of
 from palio.train.terms import Terms
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Drive:
 
     store: Store
     terms: Terms
-    race: Race | Rerun
+    race: Race | Rerun | Heats
     engine: Engine
     spare: Engine
     """Carries out in this process what must not fail: the constant answer."""
@@ -87,10 +89,16 @@ class Drive:
     """The other folds of a candidate that promises something were begun."""
     is_cut: bool = False
     """The clock ended it before the plan did."""
+    _waiting: dict[int, Step] = field(default_factory=dict)
+    """Steps under way."""
+
+    def __post_init__(self) -> None:
+        self._schooling = Schooling(self.store, self.terms, self.engine, self.budget_s)
 
     def run(self) -> None:
         """Take steps until the race is over or the time is."""
-        waiting: dict[int, Step] = {}
+        waiting, teller = self._waiting, Teller(self.progress, self.terms.metric)
+        self.engine.listen = lambda word: self._heard(word, teller)
         number, n_skipped, n_passed, is_over = 0, 0, 0, False
         while True:
             while not is_over and self.engine.n_free and not self._must_know(number, waiting):
@@ -136,9 +144,15 @@ class Drive:
                     self._note(step, skipped=True)
                 return
 
+    def _heard(self, word: Word, teller: Teller) -> None:
+        step = self._waiting.get(word.number)
+        if step is not None:
+            teller.tell(word, step.family, is_long=step.kind == "long")
+
     def _hear(self, step: Step, outcome: Outcome) -> None:
         trial.keep(self.store, self.terms, step, outcome, budget_s=self.budget_s)
         self._take_in(step, outcome)
+        self._schooling.forget(step)
 
     def _must_know(self, number: int, waiting: Collection[int]) -> bool:
         """Tell whether step `number` depends on one that has not ended."""
@@ -187,7 +201,8 @@ class Drive:
         known = {one.number: one for one in self.candidates.values() if one.number <= number - LAG}
         step = self.race.next(number, known)
         if step is not None and step.candidate == step.number:
-            self.candidates[number] = Candidate(number, step.family, dict(step.params), step.seed)
+            is_long = step.kind == "long"
+            self.candidates[number] = Candidate(number, step.family, dict(step.params), step.seed, is_long=is_long)
         return step
 
     def _shortened(self, step: Step) -> Step:
@@ -235,7 +250,11 @@ class Drive:
         if not is_new and (candidate.failed or not candidate.scores):
             return None
         limit = None
-        if self.clock is not None and step.number >= N_ALWAYS:
+        if self.clock is not None and step.kind != "usual":
+            limit = self._schooling.limit_s(step, self.clock, self.candidates)
+            if limit is None:
+                return None
+        elif self.clock is not None and step.number >= N_ALWAYS:
             left = self._left_s(self.clock)
             if is_new:
                 a_fold = self.clock.fold_limit_s()
@@ -264,6 +283,9 @@ class Drive:
             lengths=() if step.planned is None else step.planned.lengths,
             metrics=self.terms.metrics,
             n_blocks=self.n_blocks,
+            threads=self._schooling.threads(step),
+            keep=self._schooling.keep(step),
+            kind=step.kind,
             limit_s=limit if is_new or self.rungs or limit is None else 2 * limit + 1,
             wants_graph=bool(self.rungs)
             or step.number < N_WITH_GRAPH
@@ -283,6 +305,8 @@ class Drive:
         if self.clock is None:
             return None
         end = max(0.05, (self.clock.end if self._has_learned() else self.clock.last) - time.monotonic())
+        if order.kind == "heat":  # what is computed once for all takes as long as it takes
+            return min(end, HEAT_GRACE * (self.clock.ends - self.clock.started))
         besides = WARM_UP_S + (EXPORT_S if order.wants_graph else 0.0)
         return end if order.limit_s is None else min(end, GRACE * order.limit_s + besides * self.clock.slowness)
 
@@ -291,7 +315,11 @@ class Drive:
 
     def _is_late(self) -> bool:
         """Tell whether it is time to end; as long as nothing has learned, only the very end is."""
-        return self.clock is not None and self._left_s(self.clock) <= 0
+        if self.clock is None:
+            return False
+        if any(step.kind == "long" for step in self._waiting.values()):  # it knows its end
+            return time.monotonic() >= self.clock.end
+        return self._left_s(self.clock) <= 0
 
     def _has_learned(self) -> bool:
         """Tell whether the first two families that learn have come to their end, and one of them to something."""
@@ -320,7 +348,7 @@ class Drive:
         self._notice(candidate)
         trial.forget(self.candidates.values(), sign=self.terms.sign)
         self._note(step, skipped=outcome.status in ("late", "killed"), lengths=outcome.lengths)
-        self.progress.say(self._sentence(candidate))
+        self.progress.say(sentence_of(candidate, self.terms.metric, by_rungs=bool(self.rungs)))
 
     def _climb(self, candidate: Candidate, step: Step, outcome: Outcome) -> None:
         """Write down what a candidate learned on a rung; of two rungs the better stands: both are scored alike."""
@@ -357,18 +385,7 @@ class Drive:
                 folds=step.folds,
                 skipped=skipped,
                 lengths=lengths,
+                threads=self._schooling.threads(step),
                 latency_ms=None if cost is None else (cost.latency_ms_p50, cost.latency_ms_p99),
             )
         )
-
-    def _sentence(self, candidate: Candidate) -> str:
-        """Say how a step went."""
-        head = f"Trial {candidate.number}, {candidate.family}"
-        if candidate.failed or (candidate.was_ended and not candidate.scores):
-            return (
-                f"{head}: {'failed' if candidate.failed and not candidate.was_ended else 'ended'}, {candidate.reason}."
-            )
-        mean = candidate.mean()
-        told = "–" if mean is None else measure.figure(mean)
-        how = "" if candidate.is_whole else " learned from a part of the rows" if self.rungs else " on the first fold"
-        return f"{head}: {self.terms.metric} {told}{how}, {candidate.seconds:.1f} s."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import Any
 
 from palio.core.errors import InputError, UnavailableError
 from palio.core.records import Schema, Task
@@ -12,7 +13,7 @@ from palio.train.family import Family, reads
 from palio.train.table import load_family, names_for
 
 
-def entrants_of(wanted: Sequence[str | Family], task: Task, schema: Schema, backbone: str = "") -> list[Family]:
+def entrants_of(wanted: Sequence[str | Family], task: Task, schema: Schema, **named: Any) -> list[Family]:
     """Return the families that compete, the dummy first.
 
     Without being asked for, a family whose packages are not installed stays away, and so does one that goes on from a
@@ -22,14 +23,14 @@ def entrants_of(wanted: Sequence[str | Family], task: Task, schema: Schema, back
         wanted: Names, or families; empty: all.
         task: What is predicted.
         schema: What they read.
-        backbone: Pretrained weights, by path or by name on a hub.
+        named: What the user named for families that take it, see `load_family`.
 
     Raises:
         InputError: an unknown family, none that can do this, or no backbone for one that was asked for.
         UnavailableError: a family that was asked for, or every one that reads pictures, lacks a package.
     """
     names = list(wanted) or names_for(schema.modality)
-    families = [load_family(name, backbone=backbone) if isinstance(name, str) else name for name in names]
+    families = [load_family(name, **named) if isinstance(name, str) else name for name in names]
     fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
     if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
@@ -58,7 +59,11 @@ def _is_equipped(family: Family, *, is_asked_for: bool) -> bool:
     absent = [name for name in getattr(family, "packages", ()) if find_spec(name) is None]
     if absent and is_asked_for:
         raise _missing(family.name)
-    has_no_backbone = getattr(family, "backbone", None) == ""
+    if (suits := getattr(family, "suits", None)) is not None and (why_not := suits()):
+        if is_asked_for:
+            raise InputError(f"{family.name}: {why_not[0]}", hint=why_not[1])
+        return False
+    has_no_backbone = getattr(family, "backbone", None) == "" and suits is None
     if has_no_backbone and is_asked_for:
         raise InputError(
             f"{family.name}: no backbone is named",

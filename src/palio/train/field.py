@@ -12,6 +12,7 @@ from palio import model
 from palio.core.progress import Progress
 from palio.core.records import Calibration, Layer, Run, SearchPlan, Snapshot
 from palio.train import ensemble
+from palio.train.boxes import unpacked
 from palio.train.choice import Limits
 from palio.train.clock import Clock
 from palio.train.engine.base import Engine
@@ -77,6 +78,8 @@ class Field:
     def outputs(self, numbers: Array, threshold: float | None = None) -> model.Outputs:
         """Turn numbers into answers."""
         task = self.terms.task
+        if task.kind == "detection":
+            return unpacked(numbers, task.classes)
         if task.kind == "regression":
             return value_outputs(numbers[:, 0])
         return class_outputs(numbers, task, threshold=threshold)

@@ -50,6 +50,7 @@ def run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) -> 
         n_parameters=one.n_parameters if scores else None,
         fit_s=round(one.seconds, 3),
         train=one.seen,
+        course=one.course,
         cost=None if one.cost is None else msgspec.structs.replace(one.cost, fit_s=round(one.fit_s, 3)),
     )
     return msgspec.structs.replace(run, criteria=criteria_of(run, round(field.n_rows / field.growth)))

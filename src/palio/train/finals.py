@@ -19,6 +19,7 @@ from palio.train.choice import choose, resampled_error
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
 from palio.train.finalists import run_of, single, validation
+from palio.train.lightening import lighter, precision_of
 from palio.train.optimism import judged
 from palio.train.race import HOPELESS_SHARE, Candidate
 from palio.train.work import line_of
@@ -41,6 +42,8 @@ class Final:
     """Number of each candidate that the winner is made of → its weight."""
     kept: tuple[int, ...]
     """Members that there was no time to fit on all rows."""
+    candidates: Mapping[int, Candidate]
+    """All that competed, also those that were made of others for it."""
 
 
 def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
@@ -55,6 +58,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
     failed = failures.failures_of(candidates)
     if failures.nothing_learned(candidates):
         raise failures.all_failed(field, candidates, failed)
+    candidates = {**candidates, **lighter(field, candidates)}
     found = _finalists(field, candidates)
     if not found:
         raise failures.all_failed(field, candidates, failed or {"": "none was tried"})
@@ -81,10 +85,16 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         runs=tuple(sorted(runs.values(), key=lambda run: run.trial)),
         chosen=made.run.id,
         bundle=made.run.bundle or "",
-        reasons=(*reasons, *_told(made.run), *_doubt(field, made.run), *out, *made.reasons),
+        reasons=(*reasons, *_notes(candidates, finalist), *_told(made.run), *_doubt(field, made.run), *out, *made.reasons),
         members=finalist.weights,
         kept=made.kept,
+        candidates=candidates,
     )
+
+
+def _notes(candidates: Mapping[int, Candidate], finalist: Finalist) -> list[str]:
+    """Say what the fits of the chosen one found out."""
+    return list(dict.fromkeys(note for number in finalist.weights for note in candidates[number].notes))
 
 
 def _last_resorts(field: Field, candidates: Mapping[int, Candidate], ranking: Sequence[Finalist]) -> Iterator[Finalist]:
@@ -148,12 +158,14 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
         whole = fine
         folds = tuple(fold for fold in folds if all(fold in one.answers for one in fine))
     sign = field.terms.sign
-    best: dict[str, Candidate] = {}
+    best: dict[tuple[str, str | None], Candidate] = {}
     for one in sorted(whole, key=lambda one: (-sign * (one.mean(folds) or 0.0), one.number)):
-        best.setdefault(one.family, one)
+        best.setdefault((one.family, precision_of(one)), one)
     found = [single(field, one, folds) for one in best.values() if one.mean(folds) is not None]
     found.sort(key=lambda one: (-sign * (one.run.cv_score or 0.0), one.run.trial))
-    mixes = mixing.mixes(field, [one for one in whole if one.is_whole and one.family != "dummy"])
+    mixes = mixing.mixes(
+        field, [one for one in whole if one.is_whole and one.family != "dummy" and not precision_of(one)]
+    )
     if field.terms.task.kind != "classification" or len(folds) < field.in_use:
         return found + mixes
     first, others = [*found[:N_CORRECTED], *mixes], found[N_CORRECTED:]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+from typing import Any
+
 import msgspec
 
 from palio.core.errors import InputError
@@ -28,6 +32,25 @@ class How(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs = Costs()
     backbone: str = ""
     """Pretrained weights that networks start from: a path, or a name on a hub."""
+    imported: str = ""
+    """Path of a detector that others wrote as ONNX."""
+    decode: str = "auto"
+    """What its outputs are; `auto`: what labelled pictures show."""
+    knows: tuple[str, ...] = ()
+    """Names of its classes in its own order; empty: what its file says, or what labelled pictures show."""
+
+    def by_content(self) -> How:
+        """Return the same with the content of a file in place of its path: what it is, wherever it lies."""
+        path = Path(self.imported)
+        if not self.imported or not path.is_file():
+            return self
+        with path.open("rb") as file:
+            return msgspec.structs.replace(self, imported=hashlib.file_digest(file, "sha256").hexdigest())
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Return what the user named for the families that take it."""
+        return {"backbone": self.backbone, "imported": self.imported, "decode": self.decode, "knows": self.knows}
 
     def check(self, task: Task) -> None:
         """Refuse what makes no sense for a task.

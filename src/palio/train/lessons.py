@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from palio import store
+from palio import data, store
 from palio.core.records import Schema, Task
 from palio.train.family import Array, Examples, Objective
 
@@ -61,7 +61,8 @@ class Lesson:
         """Put it into an empty folder."""
         examples = self.examples
         examples.frame.write_ipc(folder / "rows.arrow", compression="uncompressed")
-        np.save(folder / "target.npy", examples.target)
+        if examples.target.dtype != object:  # what is where in pictures is read from the rows again
+            np.save(folder / "target.npy", examples.target)
         if examples.weights is not None:
             np.save(folder / "weights.npy", examples.weights)
         np.savez(folder / "cuts.npz", allow_pickle=False, **dict(self.rows))
@@ -75,10 +76,11 @@ def read_lesson(folder: Path) -> Lesson:
     import polars
 
     words = msgspec.json.decode((folder / "words.json").read_bytes(), type=_Words)
-    weights = folder / "weights.npy"
+    weights, target = folder / "weights.npy", folder / "target.npy"
+    frame = polars.read_ipc(folder / "rows.arrow")
     examples = Examples(
-        polars.read_ipc(folder / "rows.arrow"),
-        np.load(folder / "target.npy"),
+        frame,
+        np.load(target) if target.exists() else data.target_array(frame, words.task),
         words.schema,
         words.task,
         weights=np.load(weights) if weights.exists() else None,

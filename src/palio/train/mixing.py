@@ -32,6 +32,8 @@ def mixes(field: Field, whole: Sequence[Candidate]) -> list[Finalist]:
     breaks the limits or is dear.
     """
     terms = field.terms
+    if terms.task.kind == "detection":  # which box of one model is which of another, no weight can say
+        return []
     folds = range(field.in_use)
     by_number = {one.number: one for one in whole if all(fold in one.answers for fold in folds)}
     means = {number: one.mean(folds) or 0.0 for number, one in by_number.items()}

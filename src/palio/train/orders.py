@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from palio.core.records import Cost, Parity
+from palio.core.records import Cost, Course, Parity
 from palio.train.family import Array, Params
 
 
@@ -35,6 +35,30 @@ class Order:
     """Seconds that it may take: settings are made cheaper before, and a fit in rounds ends then."""
     wants_graph: bool = False
     threads: int = 1
+    keep: str = ""
+    """Folder where the state of a network is kept while it learns; empty: nowhere."""
+    kind: Literal["usual", "heat", "long"] = "usual"
+    """Of networks: in a heat it is not checked whether they learn by heart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """How far the network of an order is."""
+
+    number: int
+    """Of the order."""
+    epoch: int
+    """Epochs that are done."""
+    n_epochs: int
+    step: int
+    n_steps: int
+    loss: float
+    watched: float | None
+    """Loss on rows that it does not learn from, after the last epoch."""
+    score: float | None
+    """What the metric says of these rows."""
+    eta_s: float
+    """Seconds that are left, by the pace so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,5 +94,9 @@ class Outcome:
     """The graph against the library."""
     checked: Array | None = None
     """The library's answers on `work.checked_rows`, of a model that learned from everything."""
+    notes: tuple[str, ...] = ()
+    """What the last fold's fit found out, and a person should know."""
+    course: Course | None = None
+    """How the last fold's network learned."""
     seen: dict[str, float] = field(default_factory=dict)
     """Metrics on the rows that the last fold's model learned from."""

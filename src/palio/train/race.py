@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from palio.core import records, seeds
-from palio.core.records import Cost, Parity
+from palio.core.records import Cost, Course, Parity
 from palio.train.family import Array, Family, Params, Shape
 from palio.train.proposal import propose
 
@@ -76,6 +76,12 @@ class Candidate:
     """Metrics on rows that the model of `graph` learned from."""
     screen: float | None = None
     """Mean score of the folds of its first step: what candidates are compared by before all folds are done."""
+    notes: tuple[str, ...] = ()
+    """What its fit found out, and a person should know."""
+    course: Course | None = None
+    """Of a network: how it learned."""
+    is_long: bool = False
+    """It had most of the time."""
     reason: str = ""
     """Why it was not gone on with."""
     failed: bool = False
@@ -119,6 +125,10 @@ class Step:
     folds: tuple[int, ...]
     planned: records.Step | None = None
     """What is known of it from an earlier run."""
+    kind: Literal["usual", "heat", "long"] = "usual"
+    """Of networks: a short first fit, and one that gets most of the time."""
+    usual: int = 0
+    """Of a long one: the epochs that are enough."""
 
 
 def seed_of(terms: Terms, family: str, number: int) -> int:

@@ -33,21 +33,27 @@ PICTURE_FAMILIES: dict[str, str] = {
     "cnn": "palio.train.families.cnn:FAMILY",
 }
 """Those that learn from pictures; they need the extra `deep`."""
+DETECTORS: dict[str, str] = {
+    "imported": "palio.train.families.imported:FAMILY",
+    "detector": "palio.train.families.detector:FAMILY",
+}
+"""Those that learn what is where in pictures; all but the first need the extra `deep`."""
 TEXT_NETWORKS: dict[str, str] = {
     "textcnn": "palio.train.families.textcnn:FAMILY",
     "lstm": "palio.train.families.lstm:FAMILY",
     "encoder": "palio.train.families.encoder:FAMILY",
 }
 """Networks that read words in their order; they need the extra `deep`."""
-_ALL = FAMILIES | PICTURE_FAMILIES | TEXT_NETWORKS
+_ALL = FAMILIES | PICTURE_FAMILIES | DETECTORS | TEXT_NETWORKS
 
 
-def load_family(name: str, *, backbone: str = "") -> Family:
+def load_family(name: str, **named: Any) -> Family:
     """Return the family called `name`.
 
     Args:
         name: Key of one of the tables.
-        backbone: Pretrained weights, by path or by name on a hub, for a family that starts from some.
+        named: What the user named for the families that take it, e.g. `backbone`: pretrained weights, by path or by name
+            on a hub; what is empty stays as it is.
 
     Raises:
         InputError: there is no such family.
@@ -60,8 +66,8 @@ def load_family(name: str, *, backbone: str = "") -> Family:
         raise InputError(f"unknown family `{name}`", hint=did_you_mean(name, _ALL))
     module, _, attribute = _ALL[name].partition(":")
     family: Any = getattr(importlib.import_module(module), attribute)
-    if backbone and hasattr(family, "backbone"):
-        family = dataclasses.replace(family, backbone=backbone)
+    own = {key: value for key, value in named.items() if value and hasattr(family, key)}
+    family = dataclasses.replace(family, **own) if own else family
     found: Family = family
     return found
 
@@ -74,5 +80,5 @@ def names_for(modality: Modality) -> list[str]:
         (['dummy', 'words'], 'dummy')
     """
     if modality == "image":
-        return ["dummy", *PICTURE_FAMILIES]
+        return ["dummy", *PICTURE_FAMILIES, *DETECTORS]
     return [*FAMILIES, *TEXT_NETWORKS] if modality == "text" and find_spec("torch") else list(FAMILIES)

@@ -10,7 +10,7 @@ import numpy as np
 
 from palio.core import ids
 from palio.core.errors import ConflictError, NotFoundError
-from palio.core.records import Cost, Parity
+from palio.core.records import Cost, Course, Parity
 from palio.core.records.base import Record
 from palio.train.orders import Outcome
 from palio.train.race import Candidate, Step
@@ -43,6 +43,8 @@ class Trial(Record, frozen=True, kw_only=True):
     cost: Cost | None
     parity: tuple[Parity, ...]
     seen: dict[str, float]
+    notes: tuple[str, ...] = ()
+    course: Course | None = None
     arrays: str
     """Blob of answers, curves and graph."""
 
@@ -72,6 +74,8 @@ def keep(store: Store, terms: Terms, step: Step, outcome: Outcome, *, budget_s: 
         cost=outcome.cost,
         parity=outcome.parity,
         seen=outcome.seen,
+        notes=outcome.notes,
+        course=outcome.course,
         arrays=_put_arrays(store, outcome) if outcome.answers else "",
     )
     try:
@@ -108,6 +112,8 @@ def recall(store: Store, terms: Terms, step: Step, *, budget_s: float) -> Outcom
         cost=trial.cost,
         parity=trial.parity,
         seen=trial.seen,
+        notes=trial.notes,
+        course=trial.course,
         **found,
     )
 
@@ -138,6 +144,7 @@ def take_in(candidate: Candidate, step: Step, outcome: Outcome) -> None:
         return
     candidate.params, candidate.rounds = outcome.params, outcome.rounds
     candidate.n_parameters = outcome.n_parameters
+    candidate.notes, candidate.course = outcome.notes, outcome.course or candidate.course
     n_a_fold = max(1, len(outcome.scores) // len(step.folds))
     for place, fold in enumerate(step.folds):
         of_fold = slice(place * n_a_fold, (place + 1) * n_a_fold)

@@ -15,6 +15,7 @@ import numpy as np
 from palio import data, measure, model, split
 from palio.core.errors import NotFoundError
 from palio.core.records import ColumnShape, Metric, Parts, Search, Snapshot, Task
+from palio.train.boxes import unpacked
 from palio.train.family import Array, Examples, class_outputs, value_outputs
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ MAX_CELLS = 4_000_000
 """Answers that are kept, at most: 32 MB a candidate."""
 FEWEST_ROWS = 50
 """Fewer rows tell no two candidates apart."""
-OWN_ROWS = 5_000
-"""Rows that the model itself is asked about."""
+OWN_ROWS, OWN_ROWS_OF_NETWORKS = 5_000, 1_000
+"""Rows that the model itself is asked about; a network takes milliseconds for each."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ def put_answers(store: Store, rows: Array, numbers: Array) -> str:
     Args:
         store: Where to.
         rows: Positions, shape (n,); the answers to a row that stands several times are averaged.
-        numbers: Probabilities (n, n_classes), or values (n, 1).
+        numbers: Probabilities (n, n_classes), values (n, 1), or boxes, of which each row stands once.
     """
+    numbers = numbers.reshape(len(numbers), -1)
     different, which = np.unique(rows, return_inverse=True)
     step = max(1, -(-len(different) // max(1, min(MAX_ROWS, MAX_CELLS // numbers.shape[1]))))
     kept = which % step == 0
@@ -70,6 +72,8 @@ def get_answers(store: Store, blob: str | None, task: Task, *, threshold: float 
     if not len(table):
         return None
     rows, values = table[:, 0].astype(np.int64), table[:, 1:]
+    if task.kind == "detection":
+        return Unseen(rows, unpacked(values, task.classes))
     if task.kind == "regression":
         return Unseen(rows, value_outputs(values[:, 0]))
     return Unseen(rows, class_outputs(values, task, threshold=threshold))
@@ -113,7 +117,8 @@ def reference_of(
     }
     own = None
     if runner is not None:
-        some = rows[:: -(-len(rows) // OWN_ROWS)]
+        most = OWN_ROWS if runner.precision == "float64" else OWN_ROWS_OF_NETWORKS
+        some = rows[:: -(-len(rows) // most)]
         own = runner.predict({name: cells[some] for name, cells in feeds.items()})
     reference = model.make_reference(feeds, schema, task, in_time_order=in_time_order, own=own, like=like, **how)
     return reference, model.sample_rows(feeds, schema, task, **how)

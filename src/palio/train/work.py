@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from palio import measure, model
 from palio.core.errors import PalioError
 from palio.core.records import Parity, Task
+from palio.train.boxes import packed, unpacked
 from palio.train.family import Array, Examples, Family, Fitted, OutOfTime, graph_of
 from palio.train.lessons import Lesson
-from palio.train.orders import Order, Outcome
+from palio.train.orders import Order, Outcome, Word
 from palio.train.pace import Pace
+
+if TYPE_CHECKING:
+    from palio.train.deep.plan import Teaching
 
 COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
@@ -32,9 +37,20 @@ MAX_SEEN_ROWS = 2_000
 """Rows that the score on what was learned is computed on, at most."""
 
 
-def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outcome:
-    """Do what an order says; whatever goes wrong in a family is told in the outcome."""
-    if order.limit_s is not None:
+def carry_out(
+    order: Order, family: Family, lesson: Lesson, pace: Pace, *, tell: Callable[[Word], None] | None = None
+) -> Outcome:
+    """Do what an order says; whatever goes wrong in a family is told in the outcome.
+
+    Args:
+        order: What to do.
+        family: Who does it.
+        lesson: The rows.
+        pace: How fast this machine fits.
+        tell: Is told how far a network is.
+    """
+    family = _followed(family, order, tell)
+    if order.limit_s is not None and order.kind != "long":
         pace.warm_up(family, lesson)
     started, cpu = time.perf_counter(), time.process_time()
     deadline = None if order.limit_s is None else time.monotonic() + order.limit_s
@@ -53,24 +69,62 @@ def carry_out(order: Order, family: Family, lesson: Lesson, pace: Pace) -> Outco
     return replace(done, seconds=time.perf_counter() - started, cpu_s=time.process_time() - cpu)
 
 
+def _followed(family: Family, order: Order, tell: Callable[[Word], None] | None) -> Family:
+    """Let a network be followed while it learns, and its state be kept; other families have none."""
+    if not is_taught(family):
+        return family
+    from palio.train.deep.plan import Progress, Teaching
+
+    def say(progress: Progress) -> None:
+        told = {name: one for name, one in vars(progress).items() if name not in ("rate", "seconds")}
+        if tell is not None:
+            tell(Word(number=order.number, **told))
+
+    followed: Family = family.under(Teaching(Path(order.keep) if order.keep else None, say, order.kind == "heat"))  # type: ignore[attr-defined]
+    return followed
+
+
+def _chosen_by(fitted: Fitted) -> Array | None:
+    """Return what the rounds of a fit are chosen by: its curve, or what it says itself."""
+    found: Array | None = getattr(fitted, "chosen_by", fitted.curve)
+    return found
+
+
+def _of_fold(teaching: Teaching, fold: int) -> Teaching:
+    """Let each fold's network keep its state in a place of its own."""
+    return replace(teaching, keep=None if teaching.keep is None else teaching.keep / f"fold-{fold}")
+
+
+def is_taught(family: Family) -> bool:
+    """Tell whether a family is a network that plans its epochs by the time there is."""
+    return hasattr(family, "under")
+
+
 def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline: float | None) -> Outcome:
     params = order.params
-    if order.limit_s is not None:
+    is_watched = bool(family.rounds) and order.rows == "learn"
+    is_planned = is_watched and is_taught(family)
+    if order.limit_s is not None and not is_planned:
         first = lesson.take(f"{order.rows} {order.folds[0]}")
         params = pace.fit_into(family, params, first, order.limit_s / len(order.folds), seed=order.seed)
+    is_cheaper = params != order.params
     found: list[Fitted] = []
     was_cut = False
-    is_watched = bool(family.rounds) and order.rows == "learn"
     for place, fold in enumerate(order.folds):
         learned, scored = lesson.take(f"{order.rows} {fold}"), lesson.take(f"score {fold}")
         started = time.perf_counter()
         by = None if deadline is None else _share_of(deadline, len(order.folds) - place)
+        own = family.under(_of_fold(family.teaching, fold)) if is_taught(family) else family  # type: ignore[attr-defined]
         found.append(
-            family.fit(learned, params=params, seed=order.seed, deadline=by, watch=scored if is_watched else None)
+            own.fit(learned, params=params, seed=order.seed, deadline=by, watch=scored if is_watched else None)
         )
         was_cut |= bool(family.rounds) and by is not None and time.monotonic() >= by
+        if not is_planned and (settled := getattr(found[-1], "settled", None)):  # what a fit found out, stays
+            params = params | settled
+        if is_planned and by is not None:  # later folds learn as long
+            params = params | found[-1].settled  # type: ignore[attr-defined]
         pace.learn(family, family.seconds(learned.shape, params), time.perf_counter() - started)
-    curves = tuple(np.asarray(one.curve) for one in found if one.curve is not None)
+    curves = tuple(np.asarray(one) for one in map(_chosen_by, found) if one is not None)
     if order.lengths and curves:
         curves = tuple(curve[:length] for curve, length in zip(curves, order.lengths, strict=True))
     known = {**order.curves, **dict(zip(order.folds, curves, strict=True))} if curves else {}
@@ -85,7 +139,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     for fold, fitted in zip(order.folds, found, strict=True):
         scored = lesson.take(f"score {fold}")
         outputs = fitted.reference(scored)
-        answers.append(numbers_of(outputs))
+        answers.append(numbers_of(outputs, task.classes))
         for block in _blocks(len(scored.target), order.n_blocks):
             part = score(task, scored.target, outputs, rows=block, names=order.metrics)
             scores.append(part.get(order.metrics[0], math.nan))
@@ -95,7 +149,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     if order.wants_graph:
         graph = graph_of(found[-1], lesson.examples.schema, task)
         runner = model.Graph(graph)
-        some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][: _fewer(N_GLANCED, lesson.examples)])
+        some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][: fewer(N_GLANCED, lesson.examples)])
         parity = check(graph, found[-1], some, runner=runner, n_hard=N_GLANCED)
         seen = _seen(runner, lesson.take(f"{order.rows} {order.folds[-1]}"))
         cost = model.measure_cost(runner, _some_feeds(lesson.examples, COST_ROWS), n_calls=200, time_limit_s=0.3)
@@ -109,24 +163,26 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         answers=tuple(answers),
         curves=curves,
         lengths=order.lengths or (tuple(len(curve) for curve in curves) if was_cut else ()),
-        is_short=was_cut or bool(order.lengths) or params != order.params,
+        is_short=was_cut or bool(order.lengths) or is_cheaper or (is_planned and params != order.params),
         n_parameters=int(np.mean([one.n_parameters for one in found])),
         besides_s=time.perf_counter() - judged,
         graph=graph,
         cost=cost,
         parity=parity,
         seen=seen,
+        notes=tuple(getattr(found[-1], "notes", ())),
+        course=getattr(found[-1], "course", None),
     )
 
 
-def _fewer(n_rows: int, examples: Examples) -> int:
+def fewer(n_rows: int, examples: Examples) -> int:
     """Return how many rows are looked at where so many are of a table: an answer to a picture costs far more."""
     return n_rows // PICTURES_PART if examples.schema.modality == "image" else n_rows
 
 
 def _seen(runner: model.Graph, learned: Examples) -> dict[str, float]:
     """Score a model on the rows that it learned from; its graph answers several times as fast as most libraries."""
-    some = learned.take(thinned(len(learned.target), _fewer(MAX_SEEN_ROWS, learned)))
+    some = learned.take(thinned(len(learned.target), fewer(MAX_SEEN_ROWS, learned)))
     return score(learned.task, some.target, runner.predict(some.feeds()))
 
 
@@ -145,14 +201,14 @@ def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float
         n_parameters=fitted.n_parameters,
         graph=graph,
         parity=check(graph, fitted, some, reference),
-        checked=numbers_of(reference),
+        checked=numbers_of(reference, examples.task.classes),
     )
 
 
 def checked_rows(examples: Examples) -> Examples:
     """Return the rows that a graph is held against its library on: the last ones, which are validation's."""
     n_rows = len(examples.target)
-    return examples.take(np.arange(max(0, n_rows - MAX_CHECKED_ROWS), n_rows))
+    return examples.take(np.arange(max(0, n_rows - fewer(MAX_CHECKED_ROWS, examples)), n_rows))
 
 
 def check(
@@ -196,8 +252,10 @@ def best_round_elsewhere(curves: Mapping[int, Array], fold: int, lesson: Lesson)
     return best_round(others or [curves[fold]])
 
 
-def numbers_of(outputs: model.Outputs) -> Array:
-    """Return answers as numbers: probabilities (n, n_classes), or values (n, 1)."""
+def numbers_of(outputs: model.Outputs, classes: Sequence[str] = ()) -> Array:
+    """Return answers as numbers: probabilities (n, n_classes), values (n, 1), or boxes (n, k, 6) as in `packed`."""
+    if outputs.are_boxes:
+        return packed(outputs, classes)
     if outputs.probabilities is not None:
         return np.asarray(outputs.probabilities, np.float64)
     return np.asarray(outputs.prediction, np.float64).reshape(-1, 1)
@@ -207,13 +265,15 @@ def score(
     task: Task, truth: Array, outputs: Any, *, rows: slice | Array = slice(None), names: Sequence[str] | None = None
 ) -> dict[str, float]:
     """Compute point metrics of `outputs` on some rows: those named, or all of the task."""
-    return score_numbers(task, truth[rows], numbers_of(outputs)[rows], names=names)
+    return score_numbers(task, truth[rows], numbers_of(outputs, task.classes)[rows], names=names)
 
 
 def score_numbers(
     task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None, said: Array | None = None
 ) -> dict[str, float]:
     """Compute point metrics of answers that are given as numbers; the likeliest class is said, or those in `said`."""
+    if task.kind == "detection":
+        return measure.score(task, truth, model.answers_of(unpacked(numbers, task.classes), task), names=names)
     if task.kind == "regression":
         return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
     return measure.score(

@@ -13,6 +13,7 @@ import numpy as np
 
 from palio import data
 from palio.core.cells import label
+from palio.core.long_texts import is_cut
 from palio.core.records import Column, Schema, Task
 from palio.measure import questions
 from palio.truth.ripening import labelled
@@ -156,6 +157,9 @@ class Gatherer:
             if not self._holds_all_inputs(batch):
                 self.n_unfit += int(fresh.sum())
                 continue
+            is_whole = self._is_whole(batch)
+            self.n_unfit += int((fresh & ~is_whole).sum())
+            fresh &= is_whole
             frame = self._frame(batch, labels)
             fresh &= self._fresh_ids(frame)
             self.n_fit += int(fresh.sum())
@@ -196,6 +200,14 @@ class Gatherer:
             if len(cells) and column.type in _TEXTS and not isinstance(cells[0], str):
                 return False  # nothing was kept of it
         return True
+
+    def _is_whole(self, batch: dict[str, Array]) -> Array:
+        """Tell of each row whether the log holds all of its texts."""
+        is_whole = np.ones(len(batch["id"]), bool)
+        for column in self._schema.features:
+            if column.type in _TEXTS:
+                is_whole &= [not is_cut(cell) for cell in batch[f"input.{column.name}"].tolist()]
+        return is_whole
 
     def _fresh_ids(self, frame: pl.DataFrame) -> Array:
         import polars as pl

@@ -27,3 +27,7 @@ class TestText(CellContract):
 
 class TestDateTime(CellContract):
     type = "datetime"
+
+
+class TestBoxes(CellContract):
+    type = "boxes"

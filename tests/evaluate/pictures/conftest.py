@@ -116,9 +116,9 @@ def frame_of(made: Array, truth: Array, store: Store, folder: str = "train") -> 
 Mark = Callable[[Array, np.random.Generator], Array]
 
 
-@pytest.fixture
-def gallery(tmp_path: Path) -> Iterator[Callable[..., Gallery]]:
-    stores = []
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Gallery]]:
+    place, stores = tmp_path_factory.mktemp("galleries"), []
 
     def make(
         mark: Mark | None = None, *, weights: Array | None = None, intercept: float = 0.0, seed: int = 0, n: int = 120
@@ -128,7 +128,7 @@ def gallery(tmp_path: Path) -> Iterator[Callable[..., Gallery]]:
         The middle of a picture tells what it is: bees are bright there. `weights` are added to those of the middle.
         """
         rng = np.random.default_rng(seed)
-        store = open_store(tmp_path / f"store-{len(stores)}")
+        store = open_store(place / f"store-{len(stores)}")
         stores.append(store)
         middle = np.zeros((SIDE, SIDE, 3))
         middle[10:22, 10:22] = 1

@@ -15,7 +15,7 @@ from palio.evaluate.scoring import judge, named
 from palio.measure import Answers
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def seen(gallery: Callable[..., Any]) -> Any:
     made = gallery(intercept=1.0)
     looked = made.looked()

@@ -55,7 +55,7 @@ def test_a_long_text_does_not_widen_all_others() -> None:
     words = [chr(0x4E00 + place) for place in range(4_000)]
     wide = msgspec.structs.replace(learned, word_entries=tuple(words), piece_entries=(), n_entries=len(words))
     texts = np.array([["".join(words)], *[["一"]] * 500], object)
-    parts = list(Readers([wide]).chunks({"note": texts}, frozenset()))
+    parts = [part for part, _ in Readers([wide]).chunks({"note": texts}, frozenset())]
     assert len(parts) > 1
     assert all(part["#0.ids"].size <= CELLS_AT_ONCE for part in parts)
     assert sum(len(part["#0.ids"]) for part in parts) == len(texts)
@@ -79,7 +79,7 @@ def test_two_cells_a_row_are_refused() -> None:
 
 
 def test_no_rows_are_read_as_no_rows() -> None:
-    (part,) = Readers([reading(facts=True)]).chunks({"note": np.empty((0, 1), object)}, frozenset())
+    ((part, _),) = Readers([reading(facts=True)]).chunks({"note": np.empty((0, 1), object)}, frozenset())
     assert [value.shape for value in part.values()] == [(0, 16), (0, 16), (0, 5)]
 
 

@@ -15,6 +15,7 @@ import pytest
 from palio import serve
 from palio.core.records import Schema
 from palio.serve.protocols import schemas
+from tests.serve.boxes_model import boxes_bundle
 from tests.serve.conftest import Switch, Wire
 from tests.serve.picture_model import ALONE, BESIDE, PICTURE, as_text, picture, picture_bundle
 from tests.serve.traffic.browser import Browser
@@ -109,6 +110,25 @@ def test_a_picture_is_shown_and_answered_at_once(alone: str, browser: Browser, h
     browser.run("document.getElementById('predict').click()")
     browser.wait_for(is_open("failed"))
     assert "`photo` is missing" in text(browser, "failed-text")
+
+
+@in_browser
+def test_boxes_are_drawn_on_the_picture_as_far_as_they_are_sure_enough(browser: Browser) -> None:
+    with serve.background(serve.create_app(Switch({1: boxes_bundle()}))) as url:  # type: ignore[dict-item]
+        browser.open(f"{url}/")
+        browser.wait_for(is_open("room"))
+        give(browser, picture(220, size=(400, 300)), "drop")
+        browser.wait_for("document.querySelectorAll('#boxes rect').length > 0")
+        assert text(browser, "verdict") == "1 × lamp"
+        frame = browser.run("document.querySelector('#boxes').getAttribute('viewBox')")
+        assert frame == "0 0 400 300"
+        left = float(browser.run("document.querySelector('#boxes rect').getAttribute('x')"))
+        assert left == pytest.approx(50, abs=0.5)
+        least = "document.getElementById('sure')"
+        browser.run(f"{least}.value = '0.05'; {least}.dispatchEvent(new Event('input'))")
+        assert "1 × cat" in text(browser, "verdict")
+        browser.run(f"{least}.value = '1'; {least}.dispatchEvent(new Event('input'))")
+        assert text(browser, "verdict") == "Nothing"
 
 
 @in_browser

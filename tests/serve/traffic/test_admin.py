@@ -17,6 +17,7 @@ import uvicorn
 from palio.core.errors import ConflictError
 from palio.core.serving import Policy, Rule
 from palio.serve.admin_port import beside as open_port
+from palio.serve.listener import listen
 from palio.serve.traffic.admin import Admin, create_admin
 from palio.serve.traffic.keys import add_key, read_policy, revoke_key
 from palio.store import Store, open_store
@@ -68,8 +69,7 @@ def app(store: Store, beside: Beside) -> Admin:
 
 @pytest.fixture
 def port(app: Admin) -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with listen("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", loop="asyncio"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

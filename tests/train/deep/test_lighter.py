@@ -32,7 +32,7 @@ def test_halves_weigh_half_and_answer_nearly_the_same(graph: bytes) -> None:
 
 
 def test_integers_weigh_a_third_and_answer_much_the_same(graph: bytes) -> None:
-    lighter = quantised(graph, {"pixels": PIXELS})
+    lighter = quantised(graph, [{"pixels": PIXELS}])
     assert len(lighter) < 0.35 * len(graph)
     np.testing.assert_allclose(answers(lighter), answers(graph), atol=0.05)
-    assert quantised(graph, {"pixels": PIXELS}) == lighter
+    assert quantised(graph, [{"pixels": PIXELS}]) == lighter

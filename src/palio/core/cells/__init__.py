@@ -9,6 +9,7 @@ such cells by themselves as are plain, and leave the others to it.
 from __future__ import annotations
 
 from palio.core.cells.booleans import Boolean, truth_of
+from palio.core.cells.boxes import boxes_of, cell_of, counted
 from palio.core.cells.categories import Category, Text, folded, label, one_of_each
 from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Plain, Problem, Read
 from palio.core.cells.moments import DateTime
@@ -39,7 +40,10 @@ __all__ = [
     "Read",
     "Text",
     "WholeNumber",
+    "boxes_of",
     "carries_text",
+    "cell_of",
+    "counted",
     "folded",
     "kind_of",
     "label",

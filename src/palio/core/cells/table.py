@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from palio.core.cells.booleans import Boolean
+from palio.core.cells.boxes import Boxes
 from palio.core.cells.categories import Category, Text
 from palio.core.cells.cell import Kind
 from palio.core.cells.moments import DateTime
@@ -18,6 +19,7 @@ KINDS: dict[ColumnType, Kind] = {
     "text": Text(),
     "datetime": DateTime(),
     "image": Picture(),
+    "boxes": Boxes(),
 }
 
 

@@ -7,6 +7,7 @@ the SHA-256 of its content, so equal content means equal id. Optional fields are
 from __future__ import annotations
 
 from palio.core.records.base import ColumnType, Modality, OnViolation, Part, Record, TaskKind
+from palio.core.records.boxes import Box
 from palio.core.records.cut import Parts, Stratum
 from palio.core.records.data import (
     MANY,
@@ -28,14 +29,18 @@ from palio.core.records.evaluation import (
     Comparison,
     Curve,
     Evaluation,
+    Fault,
+    Finds,
     Gap,
     Importance,
+    Level,
     Metric,
     Reach,
+    SizeScore,
     Slice,
     WorstRow,
 )
-from palio.core.records.looking import Cue, Gallery, Place, Seen, Sheet, Sight, Strain, Transplant
+from palio.core.records.looking import Cue, Drawn, Gallery, Place, Seen, Sheet, Sight, Strain, Transplant
 from palio.core.records.model import (
     Cost,
     Fit,
@@ -52,7 +57,9 @@ from palio.core.records.model import (
 from palio.core.records.promotion import Check, Decision, Event, Gate, Promotion, Value
 from palio.core.records.search import (
     Calibration,
+    Course,
     Criteria,
+    Epoch,
     Gain,
     Layer,
     LearningCurve,
@@ -66,6 +73,7 @@ from palio.core.records.search import (
 
 __all__ = [
     "MANY",
+    "Box",
     "Calibration",
     "CalibrationBin",
     "Check",
@@ -77,14 +85,19 @@ __all__ = [
     "ColumnType",
     "Comparison",
     "Cost",
+    "Course",
     "Criteria",
     "Cue",
     "Curve",
     "Decision",
     "Deployment",
     "Description",
+    "Drawn",
+    "Epoch",
     "Evaluation",
     "Event",
+    "Fault",
+    "Finds",
     "Fit",
     "Form",
     "Gain",
@@ -95,6 +108,7 @@ __all__ = [
     "Layer",
     "LearningCurve",
     "LearningPoint",
+    "Level",
     "Manifest",
     "Member",
     "Metric",
@@ -118,6 +132,7 @@ __all__ = [
     "Sheet",
     "Sight",
     "Signature",
+    "SizeScore",
     "Slice",
     "Snapshot",
     "Step",

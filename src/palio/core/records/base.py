@@ -8,7 +8,7 @@ import msgspec
 
 ColumnType = Literal["number", "integer", "boolean", "category", "text", "datetime", "image", "boxes"]
 """How a cell is to be read. `datetime` travels as seconds since 1970 (UTC) into a graph; `image` is the identity of
-the image's bytes in the blob store; `boxes` is a JSON list of `[class, cx, cy, w, h]`, relative to the image."""
+the image's bytes in the blob store; `boxes` is a JSON list of `Box`."""
 TaskKind = Literal["classification", "regression", "detection"]
 Modality = Literal["tabular", "text", "image"]
 Part = Literal["train", "validation", "test"]

@@ -142,6 +142,8 @@ class Task(Record, frozen=True, kw_only=True):
     """The class of interest of a two-class task."""
     metric: str = "auto"
     """Name of the metric that selects models (see `palio.measure`)."""
+    threshold: float = 0.0
+    """Of a detection: the score from which on a box is shown and counted; each model has its own."""
 
 
 class Violation(Record, frozen=True, kw_only=True):

@@ -29,6 +29,10 @@ class ClassScore(Record, frozen=True, kw_only=True):
     """Share of the rows of this class that are recognised (recall)."""
     precision: float
     f1: float
+    n_boxes: int | None = None
+    """Of a detection: boxes of the class. Then `accuracy` is the share of them that is found."""
+    ap: Metric | None = None
+    """Of a detection: average precision of the class; None where no box of it is there."""
 
 
 class CalibrationBin(Record, frozen=True, kw_only=True):
@@ -42,11 +46,70 @@ class CalibrationBin(Record, frozen=True, kw_only=True):
 
 
 class Curve(Record, frozen=True, kw_only=True):
-    """Points of a curve, thinned to at most 200. `name`: `roc`, `precision_recall`, `predicted_actual`, `residuals`."""
+    """Points of a curve, thinned to at most 200.
+
+    `name`: `roc`, `precision_recall`, `predicted_actual`, `residuals`; `alarms_found` of boxes: false alarms a picture
+    against the share that is found.
+    """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
+
+
+class Fault(Record, frozen=True, kw_only=True):
+    """One kind of error that boxes have, at the threshold, half overlapping."""
+
+    kind: Literal["place", "class", "both", "double", "background", "missed"]
+    """Too far from a box of its class; another class there; both; said twice; nothing there; not found."""
+    n: int
+    n_pictures: int
+    cost: float | None
+    """By how much `ap50` would rise without it, at every threshold; None where that is not defined."""
+
+
+class SizeScore(Record, frozen=True, kw_only=True):
+    """How boxes of one size fare: `small` up to 32² pixels, `medium` up to 96², `large`."""
+
+    size: Literal["small", "medium", "large"]
+    n_boxes: int
+    found: Metric
+
+
+class Level(Record, frozen=True, kw_only=True):
+    """What it would be from another score on."""
+
+    threshold: float
+    found: float
+    """Share of the boxes."""
+    false_alarms: float
+    """A picture."""
+
+
+class Finds(Record, frozen=True, kw_only=True):
+    """What of the things in pictures is found, from the model's threshold on, half overlapping."""
+
+    threshold: float
+    n_boxes: int
+    n_found: int
+    n_false: int
+    n_empty: int
+    """Pictures in which there is nothing to be found."""
+    n_empty_alarmed: int
+    """Of these, pictures with a false alarm."""
+    n_unsure: int
+    """Boxes missed that are found by a box below the threshold."""
+    found: Metric
+    """Share of the boxes."""
+    alarmed: Metric
+    """Share of the pictures with a false alarm."""
+    overlap: float | None
+    """Of the boxes found, the middle one."""
+    sizes: tuple[SizeScore, ...]
+    faults: tuple[Fault, ...]
+    """What costs most first."""
+    levels: tuple[Level, ...] = ()
+    """By rising threshold."""
 
 
 class Slice(Record, frozen=True, kw_only=True):
@@ -125,7 +188,7 @@ class Evaluation(Record, frozen=True, kw_only=True):
     """
     per_class: tuple[ClassScore, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
-    """Rows: truth; columns: prediction; both in the order of `task.classes`."""
+    """Rows: truth; columns: prediction; both in the order of `task.classes`, and of boxes “nothing” behind them."""
     calibration: tuple[CalibrationBin, ...] = ()
     curves: tuple[Curve, ...] = ()
     slices: tuple[Slice, ...] = ()
@@ -135,6 +198,8 @@ class Evaluation(Record, frozen=True, kw_only=True):
     reach: Reach | None = None
     """How far `importance` goes; None where it goes all the way."""
     gap: Gap | None = None
+    finds: Finds | None = None
+    """Of a detection."""
     sight: Sight | None = None
     """What was seen of pictures; None of a model that reads none."""
 

@@ -7,8 +7,35 @@ from typing import Literal
 from palio.core.records.base import Record
 from palio.core.records.model import PictureReading
 
-GalleryKind = Literal["right", "wrong", "surely_wrong", "near", "mended", "broken"]
+GalleryKind = Literal[
+    "right", "wrong", "surely_wrong", "near", "mended", "broken",
+    "place", "class", "both", "double", "background", "missed",
+]  # fmt: skip
+DrawnKind = Literal["right", "missed", "alarm", "ignored"]
 CueKind = Literal["place", "mark", "cast"]
+
+
+class Place(Record, frozen=True, kw_only=True):
+    """A rectangle in the square that the model sees, or in a picture, as shares of its sides."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Drawn(Record, frozen=True, kw_only=True):
+    """A box that is drawn into a picture."""
+
+    kind: DrawnKind
+    """Found; there and not found; said and not there; or not counted."""
+    place: Place
+    """In the picture as it is shown."""
+    label: str
+    score: float | None = None
+    """Of one that was said."""
+    stands_out: bool = False
+    """Whether it is what its gallery is about."""
 
 
 class Seen(Record, frozen=True, kw_only=True):
@@ -20,19 +47,22 @@ class Seen(Record, frozen=True, kw_only=True):
     truth: str
     prediction: str
     probability: float
-    """Of the answer."""
+    """Of the answer; of boxes, that of the surest one."""
     before: str = ""
     """What the champion answers, in a gallery that compares."""
     saliency: tuple[tuple[float, ...], ...] = ()
     """By how much the probability of the answer falls when a cell of a grid is covered, row by row; empty: not asked.
     The grid lies over the square that the model sees."""
+    sides: tuple[float, float] | None = None
+    """Of a picture with boxes: its width and height."""
+    drawn: tuple[Drawn, ...] = ()
 
 
 class Gallery(Record, frozen=True, kw_only=True):
     """Pictures of one kind."""
 
     kind: GalleryKind
-    """`mended` and `broken`: wrong before and right now, and the other way round."""
+    """`mended` and `broken`: wrong before and right now, and the other way round. Of boxes, also the kinds of error."""
     n_rows: int
     """Pictures of this kind in all."""
     pictures: tuple[Seen, ...]
@@ -45,15 +75,6 @@ class Sheet(Record, frozen=True, kw_only=True):
     condition: str
     """Both as in the `Slice`."""
     pictures: tuple[str, ...]
-
-
-class Place(Record, frozen=True, kw_only=True):
-    """A rectangle in the square that the model sees, as shares of its side."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 class Transplant(Record, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from palio.core.records.data import Schema, Task
 
 Fit = Literal["crop", "letterbox", "squash"]
 """How a picture of any shape is brought into a square."""
-Precision = Literal["float64", "float32"]
+Precision = Literal["float64", "float32", "float16", "int8"]
 """What a graph computes in: tables in float64, networks in float32."""
 
 
@@ -99,6 +99,8 @@ class PictureReading(Record, frozen=True, kw_only=True, tag_field="kind", tag="p
     """Pictures of more are refused before a pixel is read."""
     max_bytes: int = 50_000_000
     """Files of more bytes are refused."""
+    batch: int = 0
+    """How many pictures the graph takes at once; 0: any number."""
 
 
 class TokenReading(Record, frozen=True, kw_only=True, tag_field="kind", tag="tokens"):

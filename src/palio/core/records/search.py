@@ -55,6 +55,31 @@ class Gain(Record, frozen=True, kw_only=True):
     family: str
 
 
+class Epoch(Record, frozen=True, kw_only=True):
+    """What a network gained in one pass through its rows; None where it was not asked, or is no number."""
+
+    learned: float | None
+    """Mean loss of its steps."""
+    watched: float | None = None
+    """Loss on rows that it does not learn from, at the end."""
+    score: float | None = None
+    """What the metric says of these rows."""
+
+
+class Course(Record, frozen=True, kw_only=True):
+    """How a network learned."""
+
+    epochs: tuple[Epoch, ...]
+    """Those that were done."""
+    n_epochs: int
+    """Those that were planned; the last may be a part of one."""
+    n_steps: int
+    epoch_s: float
+    """Seconds of an epoch, as measured."""
+    notes: tuple[str, ...] = ()
+    """What a person should know: a rate that was changed, steps that were taken back."""
+
+
 class Run(Record, frozen=True, kw_only=True):
     """One candidate that was tried."""
 
@@ -99,6 +124,8 @@ class Run(Record, frozen=True, kw_only=True):
     """From which probability on the second of two classes is said; None: the likelier one."""
     criteria: Criteria | None = None
     """AIC and BIC, where a likelihood exists."""
+    course: Course | None = None
+    """Of a network: how it learned, on the last of the folds."""
 
 
 class LearningPoint(Record, frozen=True, kw_only=True):
@@ -139,6 +166,8 @@ class Step(Record, frozen=True, kw_only=True):
     """Nothing came of it for want of time or memory."""
     lengths: tuple[int, ...] = ()
     """Rounds of each fold's fit, where the clock ended one of them."""
+    threads: int = 1
+    """That its fits used: networks of other numbers of threads differ in their last bits."""
     latency_ms: tuple[float, float] | None = None
     """What one row took, half and 99 of 100 times: the price of a candidate decides whether a mix can afford it."""
 

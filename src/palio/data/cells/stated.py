@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import polars as pl
@@ -9,6 +10,7 @@ import polars as pl
 from palio.core.records import Column
 from palio.data.cells.evidence import Guess, Votes, replace_column
 from palio.data.cells.scan import MAX_CATEGORIES, ColumnScan
+from palio.data.cells.things import labels_in
 
 
 class StatedScan(ColumnScan):
@@ -30,7 +32,7 @@ class StatedScan(ColumnScan):
 
     def column(self) -> Column:
         """Return what was stated, with the range or the values that were seen."""
-        counts = self.label_counts() if self._stated.type in ("category", "boolean") else None
+        counts = self.label_counts() if self._stated.type in ("category", "boolean", "boxes") else None
         few = counts is not None and len(counts) <= MAX_CATEGORIES
         return replace_column(
             self._stated,
@@ -42,3 +44,25 @@ class StatedScan(ColumnScan):
     def doubts(self) -> list[str]:
         """Doubt nothing."""
         return []
+
+
+class BoxesScan(StatedScan):
+    """What is known about a column of boxes: which things there are, and in how many pictures."""
+
+    def label_counts(self) -> dict[str, int] | None:
+        """Return in how many cells each thing occurs, those that are ignored left out."""
+        return dict(self._things)
+
+    def __init__(self, column: Column, *, target: bool = False) -> None:
+        super().__init__(column, target=target)
+        self._things: Counter[str] = Counter()
+
+    def _count(self, present: pl.Series) -> None:
+        for cell, n in present.value_counts().iter_rows():
+            for label in labels_in(cell):
+                self._things[label] += n
+
+
+def scan_of(column: Column, *, target: bool) -> StatedScan:
+    """Watch a column that is stated."""
+    return BoxesScan(column, target=target) if column.type == "boxes" else StatedScan(column, target=target)

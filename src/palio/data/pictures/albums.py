@@ -27,6 +27,7 @@ PICTURES = frozenset(
 )
 """Endings of files that somebody takes for pictures; some of a form that is not read, which is then said."""
 TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+NO_PICTURE = "no picture by its name"
 _HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _BOMB_FREE, _BOMB_RATIO = 1 << 30, 100
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
@@ -51,6 +52,8 @@ class Album(ABC):
         self.path = path
         self.name = path.name
         self.entries: list[Entry] = []
+        self.others: list[Entry] = []
+        """Files that are no pictures by their names; they may say something about pictures."""
         self.passed_over: Counter[str] = Counter()
         """Why a file was not taken → how many."""
         self.examples: dict[str, str] = {}
@@ -70,7 +73,9 @@ class Album(ABC):
         if any((part.startswith(".") and part != "..") or part in _HIDDEN for part in parts):
             why = "hidden"
         elif PurePosixPath(key).suffix.lower() not in PICTURES:
-            why = "no picture by its name"
+            why = NO_PICTURE
+        if why == NO_PICTURE:
+            self.others.append(Entry(key, size, stamp))
         if why:
             self.passed_over[why] += 1
             self.examples.setdefault(why, key)
@@ -78,7 +83,8 @@ class Album(ABC):
             self.entries.append(Entry(key, size, stamp))
 
     def _finish(self) -> None:
-        self.entries.sort(key=lambda entry: natural(entry.key))
+        for entries in (self.entries, self.others):
+            entries.sort(key=lambda entry: natural(entry.key))
 
 
 class Folder(Album):
@@ -118,7 +124,7 @@ class Folder(Album):
 
     def read(self, keys: Collection[str], *, most: int) -> Iterator[tuple[Entry, bytes | None]]:
         """Yield files; errors as in `Album.read`."""
-        for entry in self.entries:
+        for entry in (*self.entries, *self.others):
             if entry.key in keys:
                 try:
                     yield entry, None if entry.size > most else (self.path / entry.key).read_bytes()
@@ -148,7 +154,7 @@ class Zip(Album):
     def read(self, keys: Collection[str], *, most: int) -> Iterator[tuple[Entry, bytes | None]]:
         """Yield files; errors as in `Album.read`."""
         with self._opened() as archive:
-            for entry in self.entries:
+            for entry in (*self.entries, *self.others):
                 if entry.key not in keys:
                     continue
                 try:
@@ -176,8 +182,9 @@ class Tar(Album):
         for archive_member in self._members():
             member = archive_member[1]
             self._take(_key(member), member.size, self._digest[:16])
-        last = {entry.key: entry for entry in self.entries}  # of several files of one name, the last one counts
-        self.entries = list(last.values())
+        # of several files of one name, the last one counts
+        self.entries = list({entry.key: entry for entry in self.entries}.values())
+        self.others = list({entry.key: entry for entry in self.others}.values())
         self._finish()
 
     @property
@@ -187,7 +194,7 @@ class Tar(Album):
 
     def read(self, keys: Collection[str], *, most: int) -> Iterator[tuple[Entry, bytes | None]]:
         """Yield files; errors as in `Album.read`."""
-        by_key = {entry.key: entry for entry in self.entries}
+        by_key = {entry.key: entry for entry in (*self.entries, *self.others)}
         for archive, member in self._members():
             key = _key(member)
             if key not in keys or key not in by_key:

@@ -19,10 +19,10 @@ RULE = "picture"
 
 
 def held_to_pictures(checked: Checked, batch: pa.RecordBatch, schema: Schema, *, first_row: int) -> Checked:
-    """Reject the rows of which the batch says that their bytes are no picture."""
+    """Reject the rows of which the batch says that their bytes are no picture, or why their boxes cannot be used."""
     for column in schema.columns:
         said = f"{column.name}.{PROBLEM}"
-        if column.type == "image" and said in batch.schema.names:
+        if column.type in ("image", "boxes") and said in batch.schema.names:
             checked = _held(checked, pl.Series(batch.column(said).to_pylist(), dtype=pl.String), column.name, first_row)
     return checked
 

@@ -53,7 +53,7 @@ class PicturesSource:
         self.name = self._album.name
         keys = [entry.key for entry in self._album.entries]
         if not keys:
-            raise _nothing(self._album)
+            raise nothing_in(self._album)
         self._layout = layout.layout_of(keys, self.name, needs_classes=not options.expected)
         self._limits = Limits()
         self._notes = Notes(Path(options.notes) if options.notes else None, self._limits)
@@ -135,7 +135,8 @@ class PicturesSource:
         ]
 
 
-def _nothing(album: Album) -> InputError:
+def nothing_in(album: Album) -> InputError:
+    """Say that an album holds no pictures, and what it holds."""
     others = f" ({_passed(album)})" if album.passed_over else ""
     return InputError(
         f"{album.name}: holds no pictures{others}",

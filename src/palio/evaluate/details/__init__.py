@@ -12,7 +12,11 @@ from palio.measure import Answers
 
 __all__ = ["DETAILS", "details_of", "worst_rows"]
 
-DETAILS = {"classification": "palio.evaluate.details.classes", "regression": "palio.evaluate.details.numbers"}
+DETAILS = {
+    "classification": "palio.evaluate.details.classes",
+    "regression": "palio.evaluate.details.numbers",
+    "detection": "palio.evaluate.details.boxes",
+}
 """Kind of task → the module that says what is shown of its answers."""
 
 

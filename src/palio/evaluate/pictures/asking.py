@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from palio import model
+from palio import measure, model
 from palio.core.records import PictureReading, Task
 from palio.evaluate.answers import Array, answers_of
 from palio.measure import Answers
@@ -30,11 +30,12 @@ class Asked:
         bundle: Who is asked.
         reading: Of the picture column.
         frame: The rows.
-        truth: Shape (n_rows,), class indices.
+        truth: Shape (n_rows,), class indices, or an `Objects` each.
         pixels: Shape (n_rows, S, S, 3), uint8, as the graph takes them.
         answers: To the pictures as they are.
         task: Order of the classes.
         deadline: Moment on `time.monotonic` by which all should be done.
+        places: Of a detection, shape (n_rows, 6): where each picture lies in what the graph takes, and its sides.
     """
 
     bundle: Bundle
@@ -45,6 +46,13 @@ class Asked:
     answers: Answers
     task: Task
     deadline: float | None = None
+    places: Array | None = None
+
+    @property
+    def sides(self) -> Array:
+        """Return width and height of each picture, shape (n_rows, 2), of a detection."""
+        assert self.places is not None  # noqa: S101 - who finds boxes knows where pictures lie
+        return self.places[:, 4:]
 
     @property
     def is_over(self) -> bool:
@@ -61,8 +69,8 @@ class Asked:
 
     @property
     def is_right(self) -> Array:
-        """Tell which rows are answered rightly."""
-        return np.asarray(self.answers.prediction == self.truth)
+        """Tell which rows are answered rightly; of boxes, with nothing missed and no false alarm."""
+        return np.asarray(measure.questions.of(self.task).errors(self.truth, self.answers) == 0)
 
     def again(self, rows: Array, pixels: Array) -> Answers:
         """Answer rows with other pictures in the place of theirs.
@@ -105,4 +113,12 @@ def pixels_of(bundle: Bundle, reading: PictureReading, frame: pl.DataFrame) -> A
     """Return the pictures of rows as the graph takes them, uint8 (n_rows, S, S, 3)."""
     cells = bundle.feeds(frame)[reading.input].ravel().tolist()
     found: Array = model.reader_of(reading).feeds(cells)[f"{reading.tensor}.pixels"]
+    return found
+
+
+def places_of(bundle: Bundle, reading: PictureReading, frame: pl.DataFrame) -> Array:
+    """Return where the pictures of rows lie in what the graph takes, and their sides, shape (n_rows, 6)."""
+    cells = bundle.feeds(frame)[reading.input].ravel().tolist()
+    reader: Any = model.reader_of(reading)
+    found: Array = reader.places(cells)
     return found

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Evaluation, Gallery, Sight, Task
+from palio.core.records import Cue, Evaluation, Gallery, Sight, Task
 from palio.core.seeds import derive
 from palio.core.words import counted
 from palio.evaluate.answers import Array
-from palio.evaluate.pictures.asking import Asked, column_of, pixels_of, reading_of
+from palio.evaluate.pictures import boxes
+from palio.evaluate.pictures.asking import Asked, column_of, pixels_of, places_of, reading_of
 from palio.evaluate.pictures.cues import Pool, find_cues
 from palio.evaluate.pictures.galleries import changed, galleries
 from palio.evaluate.pictures.likeness import groups
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from palio.model import Bundle
 
+BOXES = "detection"
+KINDS = ("classification", BOXES)
+"""Of tasks whose pictures are looked at."""
 MAX_ROWS = 1_000
 """Judged pictures that are held in memory, 150 kB each at 224 pixels."""
 MAX_POOL, MAX_PER_CLASS, MIN_PER_CLASS = 600, 100, 30
@@ -63,7 +67,7 @@ def opened(
     seed: int = 0,
     deadline: float | None = None,
 ) -> Looked | None:
-    """Decode judged pictures (some of very many) and group them; None of a model that tells no classes from pictures.
+    """Decode judged pictures (some of very many) and group them; None of a model that tells numbers from pictures.
 
     Args:
         bundle: The model.
@@ -75,7 +79,7 @@ def opened(
         deadline: Moment on `time.monotonic` by which all that is only shown should be done.
     """
     reading = reading_of(bundle)
-    if reading is None or task.kind != "classification":
+    if reading is None or task.kind not in KINDS:
         return None
     rows = None
     if frame.height > MAX_ROWS:
@@ -83,8 +87,13 @@ def opened(
         rows = np.sort(rng.choice(frame.height, MAX_ROWS, replace=False))
         frame, truth, answers = frame[rows], truth[rows], answers.take(rows)
     pixels = pixels_of(bundle, reading, frame)
-    asked = Asked(bundle, reading, frame, truth, pixels, answers, task, deadline)
-    return Looked(asked, tuple(groups(pixels, seed=seed)), rows)
+    alike = groups(pixels, seed=seed)
+    places = None
+    if task.kind == BOXES:
+        places = places_of(bundle, reading, frame)
+        alike += boxes.scenery(truth, places[:, 4:])
+    asked = Asked(bundle, reading, frame, truth, pixels, answers, task, deadline, places)
+    return Looked(asked, tuple(alike), rows)
 
 
 def sight(
@@ -109,7 +118,7 @@ def sight(
         asked = replace(asked, deadline=max(asked.deadline, time.monotonic() + LEAST_S))
     schema = asked.bundle.manifest.schema
     cut = [*segments(asked.frame, schema), *looked.groups]
-    cues, n_tries, is_searched = find_cues(_until(asked, SHARES["cues"]), _pool(asked, *learned, seed=seed), seed=seed)
+    cues, n_tries, is_searched = _cues(asked, learned, seed=seed)
     for cue in (one for one in cues if one.moves):
         progress.say(
             f"evaluate  the model answers “{cue.label}” for {cue.where}: {cue.n_moved} of {cue.n_tried} other pictures "
@@ -118,9 +127,9 @@ def sight(
     progress.step("pictures", 1, 3)
     strained = strains(_until(asked, SHARES["strains"]), primary=evaluation.primary, seed=seed)
     progress.step("pictures", 2, 3)
-    shown = explained(asked, galleries(asked))
+    shown = boxes.scene_galleries(asked) if asked.task.kind == BOXES else explained(asked, galleries(asked))
     progress.step("pictures", 3, 3)
-    if not is_searched:
+    if not is_searched and asked.task.kind != BOXES:
         progress.say(f"evaluate  its time was over when {counted(n_tries, 'cue')} had been tried; there may be others")
     return Sight(
         column=asked.column,
@@ -137,7 +146,15 @@ def sight(
 
 def differences(looked: Looked, before: Answers) -> tuple[Gallery, ...]:
     """Show pictures that another model answered otherwise, with `before`, its answers to all judged rows."""
-    return changed(looked.asked, before if looked.rows is None else before.take(looked.rows))
+    asked, before = looked.asked, before if looked.rows is None else before.take(looked.rows)
+    return boxes.changed_scenes(asked, before) if asked.task.kind == BOXES else changed(asked, before)
+
+
+def _cues(asked: Asked, learned: tuple[pl.DataFrame, Array], *, seed: int) -> tuple[tuple[Cue, ...], int, bool]:
+    """Search what pictures of a class share; a picture with boxes is of no class."""
+    if asked.task.kind == BOXES:
+        return (), 0, False
+    return find_cues(_until(asked, SHARES["cues"]), _pool(asked, *learned, seed=seed), seed=seed)
 
 
 def _until(asked: Asked, share: float) -> Asked:

@@ -11,6 +11,7 @@ from palio import measure, pixels
 from palio.core.records import Strain
 from palio.core.seeds import derive
 from palio.evaluate.answers import Array
+from palio.evaluate.pictures import boxes
 from palio.evaluate.pictures.asking import AT_ONCE, Asked
 from palio.measure import Answers
 
@@ -50,6 +51,7 @@ def _grey(picture: Array) -> Array:
     return np.repeat(light[..., None].astype(np.uint8), 3, axis=2)
 
 
+TURNED = "turned"
 CHANGES = (
     Change("blur", "1 pixel", lambda p, _: pixels.blurred(p, 1)),
     Change("blur", "2 pixels", lambda p, _: pixels.blurred(p, 2)),
@@ -60,7 +62,7 @@ CHANGES = (
     Change("light", "× 0.6", lambda p, _: (p * 0.6).astype(np.uint8)),
     Change("noise", "σ 10", _noisy),
     Change("colour", "grey", lambda p, _: _grey(p)),
-    Change("turned", "by 90°", lambda p, _: np.rot90(p)),
+    Change(TURNED, "by 90°", lambda p, _: np.rot90(p)),
 )
 """The same as `palio.monitor` is held against: what cameras do. All on the square that the model sees."""
 AS_THEY_ARE = "as they are"
@@ -94,7 +96,11 @@ def _changed(asked: Asked, rows: Array, change: Change, seed: int) -> tuple[Arra
         made = np.stack([change.make(picture, rng) for picture in asked.pixels[batch]])
         parts.append(asked.again(batch, made))
         kept += list(made[: max(0, N_DESCRIBED - len(kept))])
-    return np.stack(kept), Answers.joined(parts)
+    answers = Answers.joined(parts)
+    if asked.places is not None:  # boxes lie in the square that was changed
+        answers = boxes.turned_back(answers, asked.reading.size) if change.name == TURNED else answers
+        answers = boxes.from_square(answers, asked.places[rows])
+    return np.stack(kept), answers
 
 
 def _strain(
@@ -107,12 +113,13 @@ def _strain(
         return None
     described = [pixels.statistics(np.ascontiguousarray(one)) for one in seen[:N_DESCRIBED]]
     medians = {name: float(np.median([one[name] for one in described])) for name in pixels.STATISTICS}
+    differ = measure.questions.of(asked.task).differ(answers, asked.answers.take(rows))
     return Strain(
         change=what[0],
         level=what[1],
         score=scored.value,
         low=scored.low,
         high=scored.high,
-        n_changed=int((answers.prediction != asked.answers.prediction[rows]).sum()),
+        n_changed=int(differ.sum()),
         statistics=medians,
     )

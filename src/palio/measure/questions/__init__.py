@@ -44,6 +44,7 @@ __all__ = [
 QUESTIONS = {
     "classification": "palio.measure.questions.classes:Classes",
     "regression": "palio.measure.questions.numbers:Numbers",
+    "detection": "palio.measure.questions.boxes:Boxes",
 }
 """Kind of task → what asks it."""
 
@@ -51,8 +52,8 @@ QUESTIONS = {
 class Question(Protocol):
     """What a task asks.
 
-    A truth has shape (n_rows,) and is in one form with `Answers.prediction`. `palio.testing.QuestionContract` holds an
-    implementation to what the rooms rely on.
+    A truth has shape (n_rows,) and is in one form with `Answers.prediction`: class indices, numbers, or objects.
+    `palio.testing.QuestionContract` holds an implementation to what the rooms rely on.
     """
 
     task: Task
@@ -69,6 +70,9 @@ class Question(Protocol):
     lacking: str
     """What is wrong with rows on which a metric is not defined."""
 
+    described_as: str
+    """Type of the cells that a prediction is described by the statistics of; empty: it is counted as it is."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """Columns of an answer, the prediction first."""
@@ -79,7 +83,7 @@ class Question(Protocol):
 
     @property
     def mistakes(self) -> Array:
-        """What a mistake counts, by truth and answer, shape (n_classes, n_classes); shape (): one unit of error."""
+        """What a mistake counts, by truth and answer, shape (n_classes, n_classes); shape (): one unit of `errors`."""
 
     def truth(self, labels: Sequence[Any] | Array) -> Array:
         """Read labels as they stand in data; those that say nothing are not `known`."""
@@ -119,7 +123,7 @@ class Question(Protocol):
         """Say how wrong each row is, shape (n_rows,), not negative: what is shown as the worst is first by this."""
 
     def errors(self, truth: Array, answers: Answers) -> Array:
-        """Say how wrong each prediction alone is: 0 or 1, or the absolute error; float64."""
+        """Say how wrong each prediction alone is: 0 or 1, the absolute error, or how many mistakes; float64."""
 
     def differ(self, one: Answers, other: Answers) -> Array:
         """Tell which rows two models predict otherwise."""
@@ -135,10 +139,16 @@ class Question(Protocol):
         """
 
     def counts(self, truth: Array) -> dict[str, int]:
-        """Count the rows of each class; empty where there are no classes."""
+        """Count the rows of each class, or the boxes; empty where there are no classes."""
 
     def holds(self, truth: Array, n_each: int) -> bool:
         """Tell whether a truth has enough of what is to be told apart: of two classes at least so many rows each."""
+
+    def sizes(self, answers: Answers) -> Array:
+        """Say how much is answered, where that can be ordered: the number, or how many boxes; float64."""
+
+    def distinct(self, truth: Array) -> Array:
+        """Return each truth that occurs once, sorted; or all of them where that saves nothing."""
 
 
 def is_asked(kind: str) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.long_texts import length_of
+
 Array = npt.NDArray[Any]
 
 NAMES = ("length", "n_tokens", "digits", "uppercase", "punctuation", "unseen_tokens")
@@ -75,7 +77,8 @@ def text_statistics(texts: Array, vocabulary: Array) -> dict[str, Array]:
     Returns:
         Name of the statistic → shape (n_rows,) float64, NaN where the text is missing. `digits`, `uppercase` and
         `punctuation` are shares of the characters, `unseen_tokens` of the tokens (NaN if there are none). Of a text of
-        more than a million characters they tell of its beginning, but `length` of all of it.
+        more than a million characters, or of one that the log has cut, they tell of its beginning, but `length` of all
+        of it.
 
     Example:
         >>> found = text_statistics(np.array(["Good day, 12!"], object), np.empty(0, "<u4"))
@@ -169,7 +172,7 @@ def _describe(texts: Sequence[str]) -> tuple[dict[str, Array], Array, Array]:
     rows = np.searchsorted(start, begins, side="right") - 1
     known = np.where(length > 0, 1.0, np.nan)
     described = {
-        "length": whole * known,
+        "length": np.fromiter(map(length_of, texts), np.float64, n_rows) * known,
         "n_tokens": np.bincount(rows, minlength=n_rows) * known,
         "digits": share(_DIGIT),
         "uppercase": share(_UPPER),

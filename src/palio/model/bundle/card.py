@@ -17,7 +17,10 @@ def write_card(manifest: Manifest, *, n_rows: int) -> str:
     """Return the card of a model that learned from `n_rows` rows, as Markdown; the same for the same arguments."""
     task = manifest.task
     lines = [f"# Predicts `{_cell(task.target)}`", ""]
-    if task.classes:
+    if task.kind == "detection":
+        named = ", ".join(f"`{_cell(label)}`" for label in task.classes)
+        lines.append(f"Says where in a picture there is any of {named}: boxes in its own pixels, each with a score.")
+    elif task.classes:
         named = ", ".join(f"`{_cell(label)}`" for label in task.classes)
         lines.append(f"Answers one of {named}, with a probability for each.")
         if task.positive:
@@ -45,7 +48,7 @@ def _made_from(manifest: Manifest, n_rows: int) -> list[str]:
         f"- Family: {manifest.family}, {manifest.n_parameters:,} learned numbers, seed {manifest.seed}.",
         f"- Learned from the {parts} rows of snapshot `{short(manifest.snapshot)}` "
         f"({n_rows:,} rows in all), cut as `{short(manifest.parts)}`.",
-        "- One ONNX graph in float64, from raw columns to answers: operators of ONNX and ai.onnx.ml only.",
+        f"- One ONNX graph in {manifest.precision}, from raw columns to answers: operators of ONNX and ai.onnx.ml only.",
         "- Made with " + ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())) + ".",
     ]
 

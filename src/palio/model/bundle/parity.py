@@ -11,12 +11,14 @@ import numpy.typing as npt
 from palio.core.errors import InputError
 from palio.core.records import Parity, Precision
 from palio.measure import as_texts
+from palio.model.bundle.found import boxes_apart
 from palio.model.graph.session import Feeds, Graph, Outputs
 
 TOLERANCE = 1e-9
 """Largest difference that passes: float64 sums in another order differ by 1e-12 at most (see tests/model)."""
-TOLERANCES: dict[Precision, float] = {"float64": TOLERANCE, "float32": 1e-4}
-"""Precision of a graph → largest difference that passes: sums of a network in another order differ by 1e-5."""
+TOLERANCES: dict[Precision, float] = {"float64": TOLERANCE, "float32": 1e-4, "float16": 5e-3, "int8": 5e-2}
+"""Precision of a graph → largest difference that passes: sums of a network in another order differ by 1e-5, and rounded
+numbers by a step of their scale where two machines round in another place."""
 
 
 def check_parity(
@@ -49,7 +51,8 @@ def compare_outputs(
     Probabilities differ by |a - b|; values by |a - b| / max(1, |b|). A label counts as different unless the reference
     gives the two labels' best probabilities within `tolerance` of each other, or that of the second of two classes
     within it of the `threshold` from which it is said: the last bit of a sum breaks such ties. An answer that is not a
-    number never passes.
+    number never passes. Of boxes, those that only one of the two has count as labels, and corners differ in parts of the
+    longer side of their box.
 
     Raises:
         InputError: the two do not answer the same number of rows, or only one has probabilities.
@@ -61,9 +64,13 @@ def compare_outputs(
         )
     n_rows = len(outputs.prediction)
     n_label_diffs = 0
+    if outputs.are_boxes != reference.are_boxes:
+        raise InputError("parity: only one of the two finds boxes", hint="compare answers to the same task")
     if (outputs.probabilities is None) != (reference.probabilities is None):
         raise InputError("parity: only one of the two has probabilities", hint="compare answers to the same task")
-    if outputs.probabilities is not None and reference.probabilities is not None:
+    if reference.are_boxes:
+        largest, n_label_diffs = boxes_apart(outputs.prediction, reference.prediction, tolerance=tolerance)
+    elif outputs.probabilities is not None and reference.probabilities is not None:
         largest = _largest(outputs.probabilities - reference.probabilities)
         differs = as_texts(outputs.prediction) != as_texts(reference.prediction)
         best = np.sort(reference.probabilities, axis=1)[:, -2:]

@@ -7,7 +7,10 @@ from palio.core.records import Schema, TensorSpec
 
 PREDICTION = "prediction"
 PROBABILITIES = "probabilities"
+BOXES, SCORES, CLASSES = "boxes", "scores", "classes"
+"""Outputs of a graph that says what is where in pictures."""
 _PREFIX = "input:"
+_TAKEN = ("", PREDICTION, PROBABILITIES)
 
 
 def input_name(column: str) -> str:
@@ -17,7 +20,7 @@ def input_name(column: str) -> str:
         >>> input_name("age"), input_name("prediction")
         ('age', 'input:prediction')
     """
-    return _PREFIX + column if column in ("", PREDICTION, PROBABILITIES) or column.startswith(_PREFIX) else column
+    return _PREFIX + column if column in _TAKEN or column.startswith(_PREFIX) else column
 
 
 def input_specs(schema: Schema) -> tuple[TensorSpec, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from palio.core.records import Task
-from palio.measure import Answers, questions
+from palio.measure import Answers, boxes, questions
 from palio.model.graph.session import Outputs
 
 
@@ -18,7 +18,8 @@ def answers_of(outputs: Outputs, task: Task, *, asked: Task | None = None) -> An
         asked: The question, with its own order of classes; `task` if None.
 
     Returns:
-        Answers in the order of the question. A class that it does not know is `UNKNOWN`.
+        Answers in the order of the question. A class that it does not know is `UNKNOWN`. Boxes count from the score on
+        that is the graph's own threshold, whatever that of the question.
 
     Example:
         >>> task = Task(kind="classification", target="y", classes=("no", "yes"))
@@ -31,4 +32,5 @@ def answers_of(outputs: Outputs, task: Task, *, asked: Task | None = None) -> An
         if asked.classes != task.classes:  # to a class that it does not have it gives no chance
             columns = dict(zip(task.classes, p.T, strict=True))
             p = np.stack([columns.get(label, np.zeros(len(p))) for label in asked.classes], axis=1)
-    return Answers(questions.of(asked).truth(np.ravel(outputs.prediction)), p)
+    said = Answers(questions.of(asked).truth(np.ravel(outputs.prediction)), p)
+    return boxes.at_threshold(said, task.threshold) if outputs.are_boxes else said

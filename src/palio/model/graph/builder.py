@@ -14,7 +14,7 @@ from palio.core.cells import KINDS, carries_text
 from palio.core.errors import InputError
 from palio.core.records import PictureReading, Precision, Reading, Schema, TokenReading, WordReading
 from palio.model.cells.names import input_name
-from palio.model.reading.readers import METADATA, PRECISION, encode_readings, specs_of, tensors_of
+from palio.model.reading.readers import BOX_CLASSES, METADATA, PRECISION, encode_readings, specs_of, tensors_of
 
 ONNX_OPSET = 21
 ML_OPSET = 5
@@ -23,6 +23,7 @@ IR_VERSION = 10
 ML = "ai.onnx.ml"
 _TYPES = {"double": TensorProto.DOUBLE, "float": TensorProto.FLOAT, "int64": TensorProto.INT64}
 _DATATYPES = {"FP64": TensorProto.DOUBLE, "INT64": TensorProto.INT64, "UINT8": TensorProto.UINT8}
+_CASTS = {**_DATATYPES, "FP32": TensorProto.FLOAT, "FP16": TensorProto.FLOAT16, "INT32": TensorProto.INT32}
 _OUTPUT_TYPES = {**_TYPES, "string": TensorProto.STRING}
 
 
@@ -67,6 +68,8 @@ class GraphBuilder:
         self._readings: dict[Reading, Reading] = {}
         self.precision: Precision = "float64"
         """What it computes in; whoever adds a network in float32 says so."""
+        self.classes: tuple[str, ...] = ()
+        """Names of what it finds in pictures, if it does."""
 
     def _name(self) -> str:
         while True:
@@ -139,6 +142,10 @@ class GraphBuilder:
         """Add a Cast to `double`, `float` or `int64`."""
         return self.node("Cast", tensor, to=_TYPES[to])
 
+    def cast_to(self, tensor: str, datatype: str) -> str:
+        """Add a Cast to a type that is named as in the open inference protocol, e.g. `FP16`."""
+        return self.node("Cast", tensor, to=_CASTS[datatype])
+
     def concat(self, tensors: list[str]) -> str:
         """Join tensors of shape (n, k) side by side; a single one is returned as it is."""
         return tensors[0] if len(tensors) == 1 else self.node("Concat", *tensors, axis=1)
@@ -146,6 +153,14 @@ class GraphBuilder:
     def columns(self, tensor: str, indices: list[int]) -> str:
         """Pick columns of a (n, k) tensor, in this order."""
         return self.node("Gather", tensor, self.constant(indices, "int64"), axis=1)
+
+    def greatest(self, tensor: str, count: int) -> tuple[str, str]:
+        """Return the greatest numbers of each row of a (n, k) tensor, the greatest first, and where they stand."""
+        values, places = self._name(), self._name()
+        size = self.constant([count], "int64")
+        node = helper.make_node("TopK", [tensor, size], [values, places], axis=1, largest=1, sorted=1)
+        self._nodes.append(node)
+        return values, places
 
     def sorted_least(self, tensor: str, count: int) -> str:
         """Return the smallest numbers of each row of a (n, k) tensor, the least one first."""
@@ -185,7 +200,7 @@ class GraphBuilder:
         """Declare `tensor` the only output of a graph that nobody else sees, under a name that no column has."""
         self.output(self._name(), tensor, kind, shape)
 
-    def output(self, name: str, tensor: str, kind: str, shape: tuple[int | None, ...]) -> None:
+    def output(self, name: str, tensor: str, kind: str, shape: tuple[int | str | None, ...]) -> None:
         """Declare `tensor` an output called `name`; `kind` is `double`, `float`, `int64` or `string`, None is n."""
         self._nodes.append(helper.make_node("Identity", [tensor], [name]))
         dimensions = ["n" if size is None else size for size in shape]
@@ -203,6 +218,8 @@ class GraphBuilder:
         told = {METADATA: encode_readings(list(self._readings.values()))} if self._readings else {}
         if self.precision != "float64":
             told[PRECISION] = self.precision
+        if self.classes:
+            told[BOX_CLASSES] = msgspec.json.encode(self.classes).decode()
         if told:
             helper.set_model_props(model, told)
         return bytes(model.SerializeToString(deterministic=True))

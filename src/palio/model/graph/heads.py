@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from palio.core.errors import InputError
 from palio.core.records import Task
-from palio.model.cells.names import PREDICTION, PROBABILITIES
+from palio.model.cells.names import BOXES, CLASSES, PREDICTION, PROBABILITIES, SCORES
 from palio.model.graph.builder import GraphBuilder
 
 
@@ -20,7 +20,8 @@ def emit_answers(builder: GraphBuilder, found: str, task: Task, *, threshold: fl
 
     Args:
         builder: Takes the nodes.
-        found: Probabilities (n, n_classes) in the order of `task.classes`, or values (n, 1).
+        found: Probabilities (n, n_classes) in the order of `task.classes`; values (n, 1); or what is where, float32
+            (n, k, 6) as `emit_suppressed` leaves it, classes in the order of `task.classes`.
         task: What is predicted.
         threshold: From which probability on the second of two classes is said; None: the likeliest class.
 
@@ -30,6 +31,14 @@ def emit_answers(builder: GraphBuilder, found: str, task: Task, *, threshold: fl
     if task.kind == "regression":
         flat = builder.node("Reshape", found, builder.constant([-1], "int64"))
         builder.output(PREDICTION, flat, "double", (None,))
+        return
+    if task.kind == "detection":
+        builder.classes = task.classes
+        parts = [builder.node("Slice", found, *_slice(builder, *part)) for part in ((0, 4), (4, 5), (5, 6))]
+        flat = builder.constant([2], "int64")
+        builder.output(BOXES, parts[0], "float", (None, "k", 4))
+        builder.output(SCORES, builder.node("Squeeze", parts[1], flat), "float", (None, "k"))
+        builder.output(CLASSES, builder.cast(builder.node("Squeeze", parts[2], flat), "int64"), "int64", (None, "k"))
         return
     if len(task.classes) < 2:
         raise InputError(
@@ -43,3 +52,8 @@ def emit_answers(builder: GraphBuilder, found: str, task: Task, *, threshold: fl
     label = builder.node("Gather", builder.constant(list(task.classes), "object"), best)
     builder.output(PREDICTION, label, "string", (None,))
     builder.output(PROBABILITIES, found, "double", (None, len(task.classes)))
+
+
+def _slice(builder: GraphBuilder, low: int, high: int) -> tuple[str, str, str]:
+    """Return what picks some of the last of three axes."""
+    return builder.constant([low], "int64"), builder.constant([high], "int64"), builder.constant([2], "int64")

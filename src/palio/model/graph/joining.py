@@ -14,7 +14,7 @@ from palio.model.graph.builder import GraphBuilder
 from palio.model.graph.calibrating import emit_calibrated
 from palio.model.graph.heads import emit_answers
 from palio.model.graph.stacking import emit_stacked
-from palio.model.reading.readers import METADATA, PRECISION, decode_readings, tensors_of
+from palio.model.reading.readers import METADATA, coarser, decode_readings, precision_of, tensors_of
 
 
 def join(
@@ -86,8 +86,7 @@ def take_in(builder: GraphBuilder, model: bytes, task: Task) -> str:
 def _read(builder: GraphBuilder, whole: Any) -> dict[str, str]:
     """Let what a graph reads before it enter so; return its tensors' names → those of `builder`."""
     metadata = {prop.key: prop.value for prop in whole.metadata_props}
-    if metadata.get(PRECISION) == "float32":
-        builder.precision = "float32"
+    builder.precision = coarser(builder.precision, precision_of(metadata))
     names: dict[str, str] = {}
     for own in decode_readings(metadata.get(METADATA, "[]")):
         here = builder.reading(msgspec.structs.replace(own, tensor=""))

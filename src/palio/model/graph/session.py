@@ -14,10 +14,19 @@ import numpy.typing as npt
 from palio.core.errors import InputError, IntegrityError, TimeLimitError, UnavailableError
 from palio.core.records import Precision, Reading, TensorSpec
 from palio.model.cells.names import PREDICTION, PROBABILITIES
+from palio.model.graph.boxes import brought_back, cells_of, finds_boxes
 from palio.model.graph.runtime import onnx_runtime
 from palio.model.graph.watchdog import watchdog
 from palio.model.graph.wire import check_wire
-from palio.model.reading.readers import METADATA, PRECISION, Readers, decode_readings, specs_of
+from palio.model.reading.readers import (
+    BOX_CLASSES,
+    METADATA,
+    Readers,
+    decode_classes,
+    decode_readings,
+    precision_of,
+    specs_of,
+)
 
 log = logging.getLogger("palio.model")
 
@@ -48,9 +57,11 @@ class Outputs:
     """What a model answers: one entry per row."""
 
     prediction: Array
-    """Shape (n,): class labels (strings) or float64 values."""
+    """Shape (n,): class labels (strings), float64 values, or cells of boxes in the pixels of each picture (strings)."""
     probabilities: Array | None = None
-    """Shape (n, n_classes), in the order of `task.classes`; None for regression."""
+    """Shape (n, n_classes), in the order of `task.classes`; None for regression and for boxes."""
+    are_boxes: bool = False
+    """Whether the predictions are cells of boxes."""
 
 
 class Graph:
@@ -107,7 +118,7 @@ class Graph:
         taken = tuple(_spec(value) for value in self._session.get_inputs())
         metadata = self._session.get_modelmeta().custom_metadata_map
         self._readers = _readers(metadata.get(METADATA, ""), taken)
-        self.precision: Precision = "float32" if metadata.get(PRECISION) == "float32" else "float64"
+        self.precision: Precision = precision_of(metadata)
         """What it computes in: says how close its answers are to those of its library."""
         self.inputs: tuple[TensorSpec, ...] = taken if self._readers is None else _seen(taken, self._readers)
         self._kept = frozenset(spec.name for spec in taken)
@@ -116,6 +127,12 @@ class Graph:
         self.size_bytes = len(model)
         self._input_names = frozenset(spec.name for spec in self.inputs)
         self._output_names = [spec.name for spec in self.outputs]
+        self.classes: tuple[str, ...] = decode_classes(metadata.get(BOX_CLASSES, ""))
+        """Names of what it finds in pictures; empty if it answers anything else."""
+        self.finds_boxes = bool(self.classes) and self._readers is not None and finds_boxes(self._output_names)
+        """Whether it says what is where in pictures: one output, a cell of boxes by name for each, in its own pixels."""
+        if self.finds_boxes:
+            self.outputs = (TensorSpec(name=PREDICTION, datatype="BYTES", shape=(-1,)),)
 
     def run(self, feeds: Feeds) -> dict[str, Array]:
         """Compute all outputs at once, as the runtime gives them (any graph, any shape).
@@ -133,7 +150,8 @@ class Graph:
     def compute(self, feeds: Feeds) -> dict[str, Array]:
         """Do the same for feeds whose names are known to be right: the shortest way through the runtime.
 
-        Texts and pictures that the graph takes as numbers are read first.
+        Texts and pictures that the graph takes as numbers are read first. Boxes are brought back into the pixels of each
+        picture as it is shown, and told by name; of pixels that were sent as the graph takes them, they stay in these.
 
         Raises:
             InputError: the graph cannot take them. What the runtime says of it stays in the log: it may quote values.
@@ -141,10 +159,14 @@ class Graph:
         """
         if self._readers is None:
             return self._computed(feeds)
-        parts = [self._computed(part) for part in self._readers.chunks(feeds, self._kept)]
+        chunks = self._readers.chunks(feeds, self._kept, are_placed=self.finds_boxes)
+        parts = [self._placed(self._computed(part), places) for part, places in chunks]
         if len(parts) == 1:
             return parts[0]
-        return {name: np.concatenate([part[name] for part in parts]) for name in self._output_names}
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _placed(self, outputs: dict[str, Array], places: Array | None) -> dict[str, Array]:
+        return outputs if places is None else {PREDICTION: cells_of(brought_back(outputs, places), self.classes)}
 
     def _computed(self, feeds: Feeds) -> dict[str, Array]:
         try:
@@ -193,6 +215,14 @@ class Graph:
         finally:
             self._limit_s = before
 
+    def read(self, feeds: Feeds) -> Iterator[dict[str, Array]]:
+        """Yield what the session takes for some rows after the other, texts and pictures being read."""
+        if self._readers is None:
+            yield dict(feeds)
+            return
+        for part, _ in self._readers.chunks(feeds, self._kept):
+            yield part
+
     def compute_rows(self, feeds: Feeds) -> dict[str, Array]:
         """Compute all outputs of a graph that answers row by row. Memory is bounded for any number of rows."""
         n_rows = len(next(iter(feeds.values()))) if feeds else 0
@@ -202,7 +232,7 @@ class Graph:
             self.compute({name: value[start : start + ROWS_AT_ONCE] for name, value in feeds.items()})
             for start in range(0, n_rows, ROWS_AT_ONCE)
         ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in self._output_names}
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def predict(self, feeds: Feeds) -> Outputs:
         """Predict the rows of `feeds`: one array of shape (n, 1) per input. Memory is bounded for any n.
@@ -210,14 +240,14 @@ class Graph:
         Raises:
             InputError: the feeds do not fit the graph, or it has no output called `prediction`.
         """
-        if PREDICTION not in self._output_names:
+        if PREDICTION not in self._output_names and not self.finds_boxes:
             raise InputError(
                 f"graph: has outputs {_some(self._output_names)}, no `{PREDICTION}`", hint="use run for such a graph"
             )
         if feeds.keys() != self._input_names:
             self.run(feeds)  # says what is wrong
         outputs = self.compute_rows(feeds)
-        return Outputs(prediction=outputs[PREDICTION], probabilities=outputs.get(PROBABILITIES))
+        return Outputs(outputs[PREDICTION], outputs.get(PROBABILITIES), are_boxes=self.finds_boxes)
 
 
 def _providers(device: str, runtime: Any) -> list[str]:

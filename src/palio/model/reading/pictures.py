@@ -33,16 +33,28 @@ class Fitted(Protocol):
         """Return its pixels as a reading wants them, uint8 of shape (size, size, 3); None if they are not there."""
 
 
+@runtime_checkable
+class Sided(Protocol):
+    """A picture of which the sides are known."""
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Width and height as it is shown, in pixels; 0 of pixels as the graph takes them; None: its file says."""
+
+
 class PictureReader:
     """Reads the pictures of one column. Safe to share between threads.
 
     A cell is the bytes of a file, the same in base64 (also as a `data:` URL), a `Kept` or a `Fitted` one.
+
+    Args:
+        reading: How.
+        is_placed: Whether the graph says what is where: who shows it pixels should know the sides of the picture, too.
     """
 
-    at_once = VALUES_AT_ONCE
-
-    def __init__(self, reading: PictureReading) -> None:
-        self.reading = reading
+    def __init__(self, reading: PictureReading, *, is_placed: bool = False) -> None:
+        self.reading, self.is_placed = reading, is_placed
+        self.at_once = VALUES_AT_ONCE if not reading.batch else reading.batch * self.width(None)
         self.limits = pixels.Limits(max_pixels=reading.max_pixels, max_bytes=reading.max_bytes)
 
     def prepared(self, cells: Sequence[Any]) -> Sequence[Any]:
@@ -64,6 +76,34 @@ class PictureReader:
         for row, cell in enumerate(cells):
             found[row] = self.picture(cell, row)
         return {f"{self.reading.tensor}.pixels": found}
+
+    def places(self, cells: Sequence[Any]) -> Array:
+        """Say where pictures lie in what the graph takes, shape (n, 6) float64.
+
+        What they were multiplied by across and down, what was cut off at the left and top, and their own width and
+        height; pixels as the graph takes them lie where they are.
+
+        Raises:
+            InputError: a cell is no picture that may be read.
+        """
+        reading, found = self.reading, np.ones((len(cells), 6))
+        for row, cell in enumerate(cells):
+            sides = self.sides(cell)
+            if sides is None:
+                found[row] = (1, 1, 0, 0, reading.size, reading.size)
+                continue
+            place = pixels.place_of(*sides, size=reading.size, short=reading.short, fit=reading.fit)
+            found[row] = (place.across, place.down, place.left, place.top, *sides)
+        return found
+
+    def sides(self, cell: Any) -> tuple[int, int] | None:
+        """Return width and height of a picture as it is shown; None of pixels as the graph takes them."""
+        if isinstance(cell, np.ndarray):
+            return None
+        if isinstance(cell, Sided) and cell.sides is not None:
+            return cell.sides if all(cell.sides) else None
+        found = pixels.look(bytes_of(cell), self.limits)
+        return found.width, found.height
 
     def picture(self, cell: Any, row: int = 0) -> Array:
         """Return the pixels of one picture, uint8 of shape (size, size, 3)."""
@@ -93,6 +133,8 @@ def check(reading: PictureReading) -> None:
         raise refuse(f"they name rule {reading.rule} of pictures, this version of Palio knows rule {RULE}")
     if not 0 < reading.size <= MAX_SIZE or not 0 <= reading.short <= 2 * MAX_SIZE:
         raise refuse(f"they ask for {reading.size} pixels a side, at most {MAX_SIZE:,} are allowed")
+    if reading.batch not in (0, 1):
+        raise refuse(f"they give {reading.batch} pictures at once, any number or one alone is possible")
     if not 0 < reading.max_pixels <= MAX_PIXELS or not 0 < reading.max_bytes <= MAX_BYTES:
         raise refuse(f"they allow pictures of {reading.max_pixels:,} pixels")
 

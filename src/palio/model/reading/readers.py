@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from palio.core.errors import InputError
-from palio.core.records import Reading, TensorSpec
+from palio.core.records import Precision, Reading, TensorSpec
 from palio.model.reading.cells import refuse
 
 Array = npt.NDArray[Any]
@@ -18,8 +18,27 @@ Feeds = Mapping[str, Array]
 
 METADATA = "palio.readings"
 """Key of the readings in the metadata of an ONNX file."""
+BOX_CLASSES = "palio.classes"
+"""Key in the metadata of an ONNX file: names of what it finds in pictures, as a JSON list."""
 PRECISION = "palio.precision"
-"""Key in the metadata of an ONNX file: `float32` where a network computes in it."""
+"""Key in the metadata of an ONNX file: what a network computes in."""
+_FINER: tuple[Precision, ...] = ("float64", "float32", "float16", "int8")
+
+
+def precision_of(metadata: Mapping[str, str]) -> Precision:
+    """Return what a graph computes in, as its file says; `float64` if it says nothing.
+
+    Example:
+        >>> precision_of({PRECISION: "int8"}), precision_of({})
+        ('int8', 'float64')
+    """
+    said = metadata.get(PRECISION)
+    return next((one for one in _FINER if one == said), "float64")
+
+
+def coarser(one: Precision, other: Precision) -> Precision:
+    """Return the coarser of two: what a graph computes in that holds both."""
+    return max(one, other, key=_FINER.index)
 
 
 class Reader(Protocol):
@@ -36,6 +55,14 @@ class Reader(Protocol):
 
     def feeds(self, entries: Sequence[Any]) -> dict[str, Array]:
         """Return the tensors of some entries."""
+
+
+@runtime_checkable
+class Placing(Protocol):
+    """A reader that knows where a picture lies in what the graph takes."""
+
+    def places(self, entries: Sequence[Any]) -> Array:
+        """Return the places of some entries."""
 
 
 def _kind(reading: Reading) -> tuple[Any, type[Any]]:
@@ -91,12 +118,17 @@ class Readers:
         self.column_of = {name: reading.input for reading in readings for name in tensors_of(reading)}
         """Tensor of the graph → the column that it is read from."""
 
-    def chunks(self, feeds: Feeds, kept: frozenset[str]) -> Iterator[dict[str, Array]]:
+    def chunks(
+        self, feeds: Feeds, kept: frozenset[str], *, are_placed: bool = False
+    ) -> Iterator[tuple[dict[str, Array], Array | None]]:
         """Read the cells of `feeds`; yield feeds of the session for one run of rows after the other.
+
+        With them come the places of their pictures (see `PictureReader.places`), if they are asked for.
 
         Args:
             feeds: What everybody sends, one array of shape (n, 1) per column.
             kept: Inputs of the session that travel as they are.
+            are_placed: Whether it is asked where pictures lie; there is one column of them then.
 
         Raises:
             InputError: a column does not hold one cell a row, or a cell that cannot be read.
@@ -113,9 +145,12 @@ class Readers:
             is_all = start == 0 and stop == n_rows
             found = others if is_all else {name: value[start:stop] for name, value in others.items()}
             found = dict(found)
+            places: Array | None = None
             for reader, entries in read:
                 found |= reader.feeds(entries[start:stop])
-            yield found
+                if are_placed and isinstance(reader, Placing):
+                    places = reader.places(entries[start:stop])
+            yield found, places
             start = stop
             if start >= n_rows:
                 return
@@ -162,3 +197,15 @@ def decode_readings(text: str) -> tuple[Reading, ...]:
     for reading in found:
         _kind(reading)[0].check(reading)
     return found
+
+
+def decode_classes(text: str) -> tuple[str, ...]:
+    """Read names of classes from the metadata of an ONNX file, which may come from anybody; none of an empty text.
+
+    Raises:
+        IntegrityError: these are no names.
+    """
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...]) if text else ()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise refuse(f"its classes are not readable ({str(error)[:200]})") from None

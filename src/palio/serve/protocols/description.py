@@ -11,6 +11,7 @@ from palio.serve.protocols.operations import paths
 from palio.serve.protocols.schemas import schemas
 
 if TYPE_CHECKING:
+    from palio.serve.protocols.wire import Caps
     from palio.serve.served import Served
 
 _TAGS = {
@@ -28,6 +29,7 @@ def openapi(
     inputs: Sequence[TensorSpec] = (),
     outputs: Sequence[TensorSpec] = (),
     needs_key: bool = False,
+    required: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Describe the HTTP interface of one model as OpenAPI 3.1.
 
@@ -40,6 +42,7 @@ def openapi(
         inputs: Of the graph, without a manifest.
         outputs: Of the graph, without a manifest.
         needs_key: Whether who shows no API key is refused.
+        required: Columns that a record must have, even if they are null there.
 
     Source: OpenAPI Specification 3.1.1; JSON Schema 2020-12.
     """
@@ -61,9 +64,14 @@ def openapi(
         },
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"ApiKey": []}, {"Bearer": []}, *([] if needs_key else [{}])],
-        "paths": paths(deployment, explains=manifest is not None and not pictures, pictures=pictures),
+        "paths": paths(
+            deployment,
+            explains=manifest is not None and not pictures,
+            pictures=pictures,
+            finds_boxes=manifest is not None and manifest.task.kind == "detection",
+        ),
         "components": {
-            "schemas": schemas(manifest, inputs, outputs),
+            "schemas": schemas(manifest, inputs, outputs, required=required),
             "securitySchemes": {
                 "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
                 "Bearer": {"type": "http", "scheme": "bearer"},
@@ -72,12 +80,14 @@ def openapi(
     }
 
 
-def document(served: Served, *, needs_key: bool) -> dict[str, Any]:
+def document(served: Served, *, needs_key: bool, caps: Caps) -> dict[str, Any]:
     """Describe what is served now; see `openapi`."""
+    expected = served.expected if caps.absent_columns == "refuse" else None
     return openapi(
         served.manifest,
         served.deployment,
         inputs=served.inputs,
         outputs=tuple(served.outputs.values()),
         needs_key=needs_key,
+        required=() if expected is None else expected.always,
     )

@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from palio.core.errors import UnavailableError
-from palio.serve.listener import bind
+from palio.serve.listener import Named, bind
 from palio.serve.protocols.grpc_bridge import Application, Bridge
 from palio.serve.protocols.grpc_health import Health
 from palio.serve.protocols.grpc_messages import POOL, SERVICE
@@ -29,6 +29,7 @@ NOTICE_S = 1.0
 REFUSE_S = 0.5
 """So long after that calls are still turned away in words."""
 QUIET_S = 0.05
+_NAMED = Named(port="--grpc-port", none="0 for none")
 
 
 class GrpcListener:
@@ -55,9 +56,11 @@ class GrpcListener:
         reuse_port: bool = False,
     ) -> None:
         try:
-            bind(host, port, reuse_port=reuse_port).close()  # the runtime would only say so when it starts
+            bind(
+                host, port, reuse_port=reuse_port, named=_NAMED
+            ).close()  # the runtime would only say so when it starts
         except UnavailableError as error:
-            raise _refused(error.message) from None
+            raise UnavailableError(f"{error.message} (gRPC)", hint=error.hint) from None
         self.port = port
         self._address = f"[{host}]" if ":" in host else host
         self._options = (
@@ -114,7 +117,9 @@ class GrpcListener:
             self.port = server.add_insecure_port(address)
             await server.start()
         except RuntimeError:
-            self._trouble = _refused(f"{address}: cannot listen")
+            self._trouble = UnavailableError(
+                f"{address}: cannot listen (gRPC)", hint=f"choose another port with {_NAMED.port}, or {_NAMED.none}"
+            )
             self._started.set()
             return
         self._started.set()
@@ -131,10 +136,6 @@ async def _wait_for_quiet(service: InferenceService, at_most_s: float) -> None:
     end = time.monotonic() + at_most_s
     while time.monotonic() < end and not service.is_quiet(QUIET_S):
         await asyncio.sleep(0.01)
-
-
-def _refused(what: str) -> UnavailableError:
-    return UnavailableError(f"{what} (gRPC)", hint="choose another port with --grpc-port, or 0 for none")
 
 
 def _describe_health() -> None:

@@ -18,8 +18,10 @@ import msgspec
 from palio.core.cells import MISSING
 from palio.core.errors import ContractError
 from palio.serve.protocols import invocations_files as files
+from palio.serve.protocols.absent import told
 from palio.serve.protocols.datatypes import Array
-from palio.serve.protocols.rows import by_row, keys_of
+from palio.serve.protocols.malformed import not_json
+from palio.serve.protocols.rows import keys_of, predictions_of
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
 if TYPE_CHECKING:
@@ -66,8 +68,10 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
         feeds, flags = served.reader.read(rows)
     except ContractError as error:
         raise WireError.of(error, status=400) from None
+    absent = () if served.expected is None else served.expected.absent(rows, caps, status=400)
     raised = [flag for row in flags for flag in row]
-    write = partial(_write, served, len(rows), request.encoding)
+    unusual = ((b"x-palio-flags", b"%d" % len(raised)),) if raised else ()
+    write = partial(_write, served, len(rows), request.encoding, (*told(absent), *unusual))
     return Asked(feeds, len(rows), raised, write, keys_of(rows, served), flags if raised else None)
 
 
@@ -82,13 +86,21 @@ def refuse(refusal: WireError) -> Reply:
     return Reply(status, _encode({"error_code": code, "message": text}), headers=refusal.headers)
 
 
-def _write(served: Served, n_rows: int, encoding: bytes, outputs: Mapping[str, Array], identity: str) -> Reply:
+def _write(
+    served: Served,
+    n_rows: int,
+    encoding: bytes,
+    headers: tuple[tuple[bytes, bytes], ...],
+    outputs: Mapping[str, Array],
+    identity: str,
+) -> Reply:
     """Answer `{"predictions": …}`: a list, or a list per output if a graph has several of equal rank."""
     if served.others:
         predictions: Any = {name: array.tolist() for name, array in outputs.items()}
     else:
-        predictions = by_row(outputs[served.prediction], n_rows)
-    headers = ((b"x-palio-prediction-id", identity.encode()),) if identity else ()
+        predictions = predictions_of(served, outputs, n_rows)
+    if identity:
+        headers = ((b"x-palio-prediction-id", identity.encode()), *headers)
     return compressed(Reply(200, _encode({"predictions": predictions}), headers=headers), encoding)
 
 
@@ -116,7 +128,7 @@ def _parse(body: bytes) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         if b"NaN" in body:
             return _parse_loosely(body)
-        raise WireError(400, "the body is not JSON") from None
+        raise not_json(body) from None
 
 
 def _parse_loosely(body: bytes) -> Any:
@@ -126,7 +138,7 @@ def _parse_loosely(body: bytes) -> Any:
     except RecursionError:
         raise WireError(400, "the JSON is nested too deeply") from None
     except (ValueError, OverflowError, msgspec.MsgspecError):  # of which errors of JSON and Unicode are kinds
-        raise WireError(400, "the body is not JSON") from None
+        raise not_json(body.replace(b"NaN", b"null")) from None
 
 
 def _missing(word: str) -> None:

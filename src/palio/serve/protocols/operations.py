@@ -34,18 +34,21 @@ _POLICY = (401, 403, 429)
 _BODY = (400, 408, 413, 415)
 
 
-def paths(deployment: Deployment, *, explains: bool = True, pictures: Sequence[str] = ()) -> dict[str, Any]:
+def paths(
+    deployment: Deployment, *, explains: bool = True, pictures: Sequence[str] = (), finds_boxes: bool = False
+) -> dict[str, Any]:
     """Describe every route that offers something, for the model that is served.
 
     Args:
         deployment: Name and version.
         explains: Whether it can tell how an answer came about.
         pictures: Its columns of pictures, which `/predict` takes as files, too.
+        finds_boxes: Whether it says what is where in them.
     """
     name = quote(deployment.model, safe="")
     models = (f"/v2/models/{name}", f"/v2/models/{name}/versions/{deployment.version}")
     found: dict[str, Any] = {
-        "/predict": {"post": _predict(explains, pictures)},
+        "/predict": {"post": _predict(explains, pictures, finds_boxes)},
         "/invocations": {"post": _invocations()},
         "/feedback": {"post": _feedback()},
     }
@@ -146,7 +149,7 @@ def _rows(record: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "items": record}
 
 
-def _predict(explains: bool, pictures: Sequence[str]) -> Operation:
+def _predict(explains: bool, pictures: Sequence[str], finds_boxes: bool) -> Operation:
     forms = {"anyOf": [ref("Records"), ref("RecordList"), ref("Record")]}
     answers = _answers(_json(ref("Predictions")), *_BODY, *_POLICY, *_OFTEN, 422, 504)
     files: dict[str, Any] = {kind: {} for kind in ("image/*", "application/octet-stream") if len(pictures) == 1}
@@ -154,7 +157,8 @@ def _predict(explains: bool, pictures: Sequence[str]) -> Operation:
         parts = {"type": "array", "items": {"type": "string", "contentMediaType": "application/octet-stream"}}
         files["multipart/form-data"] = {"schema": part(dict.fromkeys(pictures, parts), *pictures)}
     described = _post("predict", "Predict records", _json(forms) | files, answers)
-    return described | ({"parameters": [_EXPLAIN]} if explains else {})
+    asked = [_EXPLAIN] * explains + [_THRESHOLD] * finds_boxes
+    return described | ({"parameters": asked} if asked else {})
 
 
 _EXPLAIN = {
@@ -164,6 +168,15 @@ _EXPLAIN = {
     "description": f"1 adds to each answer what each column contributed; for at most {MAX_EXPLAINED} rows",
     "schema": {"type": "string"},
     "example": "1",
+}
+
+
+_THRESHOLD = {
+    "name": "threshold",
+    "in": "query",
+    "required": False,
+    "description": "How sure a box must be at least to be told; else as the model was tuned",
+    "schema": {"type": "number", "minimum": 0, "maximum": 1},
 }
 
 

@@ -186,7 +186,7 @@ function record() {
   const made = {};
   for (const entry of entries) {
     const value = entry.read();
-    if (value !== null) made[entry.field.name] = value;
+    if (value !== null || entry.field.missing_allowed) made[entry.field.name] = value;
   }
   return made;
 }
@@ -194,7 +194,7 @@ function record() {
 /* ── the answer ── */
 
 function wantsReasons() { return spec.can_explain && $("explain").checked; }
-function route() { return wantsReasons() ? "predict?explain=1" : "predict"; }
+function route() { return wantsReasons() ? "predict?explain=1" : spec.boxes ? "predict?threshold=0" : "predict"; }
 async function predict() {
   entries.forEach(unmark);
   await Promise.all(entries.map(entry => entry.reading));
@@ -221,10 +221,12 @@ function fail(found, status) {
 function draw(found, took) {
   const row = found.predictions[0], shares = row.probabilities || null;
   only("result");
-  show("what", spec.kind === "graph" ? "Output " + spec.output : "Prediction of " + spec.target);
+  show("what", spec.kind === "graph" ? "Output " + spec.output : spec.boxes ? "Found in the picture" : "Prediction of " + spec.target);
+  $("scene").hidden = !spec.boxes;
   const simple = row.prediction === null || typeof row.prediction !== "object";
   show("verdict", simple ? number(row.prediction) : JSON.stringify(row.prediction).replace(/,/g, ", "));
   $("verdict").className = simple && String(row.prediction).length < 60 ? "verdict" : "verdict long";
+  if (spec.boxes) drawScene(row.prediction);
   drawShares(shares, row.prediction);
   $("flags").replaceChildren(...row.flags.map(text => make("li", {textContent: text})));
   row.flags.forEach(text => { const cut = text.lastIndexOf(": "); point(text.slice(0, cut), text.slice(cut + 2)); });
@@ -236,6 +238,58 @@ function draw(found, took) {
     ["round trip", number(took, 2) + " ms" + (row.explanation ? ", with the explanation" : "")]];
   $("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {textContent: name}), make("dd", {textContent: value})]));
   $("facts").lastChild.id = "took"; $("facts").children[3].id = "prediction-id";
+}
+
+/* ── boxes ── */
+
+const SHADES = ["#0b6b73", "#b3461b", "#5b3f9e", "#8a6100", "#a1246b", "#2f6b1f", "#1f4f9e", "#6b3a24"];
+const shadeOf = label => SHADES[Math.max(0, spec.classes.indexOf(label)) % SHADES.length];
+let scene = [];
+function drawn(tag, attributes, ...children) {
+  const made = document.createElementNS($("boxes").namespaceURI, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+function drawScene(boxes) {
+  scene = boxes;
+  const entry = entries.find(one => one.zone), image = $("seen");
+  image.hidden = false;
+  image.src = entry.read();
+  $("sure").value = spec.boxes.threshold;
+  image.onload = drawBoxes;
+  image.onerror = () => { image.hidden = true; drawBoxes(); };
+  drawBoxes();
+}
+function drawBoxes() {
+  const least = Number($("sure").value), said = scene.filter(box => box.score >= least), image = $("seen");
+  show("sure-text", percent(least));
+  const counts = new Map();
+  said.forEach(box => counts.set(box.label, (counts.get(box.label) || 0) + 1));
+  show("verdict", [...counts].map(([label, n]) => n + " × " + label).join(", ") || "Nothing");
+  $("verdict").className = $("verdict").textContent.length < 40 ? "verdict" : "verdict long";
+  const wide = image.naturalWidth, high = image.naturalHeight;
+  const size = Math.max(wide, high) / 32;
+  const marks = said.map(box => {
+    const [left, top, right, bottom] = box.box, shade = shadeOf(box.label);
+    const place = {x: left, y: top, width: right - left, height: bottom - top};
+    const text = drawn("text", {x: left + size / 5, y: top > size * 1.3 ? top - size / 3 : top + size * 1.1, fill: shade, "font-size": size, "stroke-width": size / 5});
+    text.textContent = box.label + " " + Math.round(box.score * 100);
+    return drawn("g", {}, drawn("rect", {...place, class: "under"}), drawn("rect", {...place, stroke: shade}), text);
+  });
+  $("boxes").setAttribute("viewBox", "0 0 " + (wide || 1) + " " + (high || 1));
+  $("boxes").replaceChildren(...marks);
+  const only = at => marks.forEach((mark, place) => mark.classList.toggle("away", at >= 0 && place !== at));
+  $("found").replaceChildren(...said.map((box, at) => {
+    const key = make("i");
+    key.style.background = shadeOf(box.label);
+    const [left, top, right, bottom] = box.box.map(Math.round);
+    const line = make("li", {}, key, make("span", {textContent: box.label}),
+      make("small", {textContent: (right - left) + " × " + (bottom - top) + " at " + left + ", " + top}), make("b", {textContent: percent(box.score)}));
+    line.addEventListener("pointerenter", () => only(at));
+    line.addEventListener("pointerleave", () => only(-1));
+    return line;
+  }));
 }
 function drawShares(shares, answer) {
   const ranked = Object.entries(shares || {}).sort((a, b) => b[1] - a[1]);
@@ -290,7 +344,7 @@ function pythonOf(value) {
 function snippet() {
   let sent;
   try { sent = record(); } catch (error) { show("snippet", error.error); return; }
-  const url = new URL(route(), document.baseURI).href;
+  const url = new URL(spec.boxes ? "predict" : route(), document.baseURI).href;
   const pictures = entries.filter(entry => entry.zone);
   if (language === "curl" && pictures.length) {
     const quoted = text => "'" + text.replace(/'/g, "'\\''") + "'";
@@ -317,6 +371,12 @@ function snippet() {
 
 /* ── the page ── */
 
+function subtitle(from) {
+  const n = spec.classes.length, some = spec.classes.slice(0, 6).join(", ") + (n > 6 ? " and " + (n - 6) + " more" : "");
+  if (spec.kind === "graph") return "Takes " + from + (n ? ", tells " + n + " classes apart" : "");
+  if (spec.boxes) return "Finds what is where in a picture: " + some;
+  return "Predicts " + spec.target + (n ? " (" + (n > 6 ? n + " classes" : some) + ")" : "") + " from " + from;
+}
 function open() {
   document.title = spec.model + " · Palio playground";
   show("title", spec.model);
@@ -324,8 +384,7 @@ function open() {
   show("eyebrow", "Version " + spec.version + " · " + model);
   const n = spec.fields.length;
   const from = n + (spec.kind === "graph" ? (n > 1 ? " inputs" : " input") : n > 1 ? " columns" : spec.fields[0]?.type === "image" ? " picture" : " column");
-  show("subtitle", spec.kind === "graph" ? "Takes " + from + (spec.classes.length ? ", tells " + spec.classes.length + " classes apart" : "")
-    : "Predicts " + spec.target + (spec.classes.length ? " (" + (spec.classes.length > 6 ? spec.classes.length + " classes" : spec.classes.join(", ")) + ")" : "") + " from " + from);
+  show("subtitle", subtitle(from));
   show("ask-title", spec.kind === "graph" ? "Give one record" : "Describe one row");
   const hasPictures = spec.fields.some(field => field.type === "image");
   show("ask-title", hasPictures && n === 1 ? "Show a picture" : $("ask-title").textContent);
@@ -379,6 +438,7 @@ $("ask").addEventListener("submit", event => { event.preventDefault(); predict()
 $("reset").addEventListener("click", () => fill(Object.fromEntries(spec.fields.map(field => [field.name, field.typical]))));
 $("another").addEventListener("click", () => fill(spec.examples[example++ % spec.examples.length]));
 $("explain").addEventListener("change", snippet);
+$("sure").addEventListener("input", drawBoxes);
 $("filter").addEventListener("input", () => {
   const part = $("filter").value.trim().toLowerCase();
   entries.forEach(entry => { entry.box.hidden = !entry.field.name.toLowerCase().includes(part); });

@@ -72,6 +72,7 @@ def form(served: Served, state: State) -> dict[str, Any]:
         "palio": __version__,
         "trouble": state.trouble,
         "can_explain": served.explainer is not None,
+        "boxes": None if served.saying is None else {"threshold": served.saying.threshold},
     }
     if manifest is None:
         fields = [_tensor_field(spec, place) for place, spec in enumerate(served.inputs)]

@@ -56,6 +56,7 @@ class Writer:
         call_id: str | None = None,
         wanted: Sequence[Wanted] | None = None,
         n_flags: int = 0,
+        absent: Sequence[str] = (),
     ) -> Reply:
         """Write one answer.
 
@@ -65,12 +66,13 @@ class Writer:
             call_id: What the client named its request.
             wanted: Which outputs in which form; None is all of them as JSON.
             n_flags: How many unusual values the request held.
+            absent: Inputs that the request left out.
         """
         pieces = [self._head]
         if call_id is not None:
             pieces += (b',"id":', _encode(call_id))
-        if identity or n_flags:
-            pieces.append(_parameters(identity, n_flags))
+        if identity or n_flags or absent:
+            pieces.append(_parameters(identity, n_flags, absent))
         pieces.append(b',"outputs":[')
         if wanted is None:
             for name, part in self._all_as_json:
@@ -102,10 +104,11 @@ class Writer:
         return Reply(200, b"".join((head, *chunks)), BINARY, (length,))
 
 
-def _parameters(identity: str, n_flags: int) -> bytes:
-    if not n_flags:
+def _parameters(identity: str, n_flags: int, absent: Sequence[str]) -> bytes:
+    if not n_flags and not absent:
         return b',"parameters":{"prediction_id":"%b"}' % identity.encode()
-    return b',"parameters":' + _encode(({"prediction_id": identity} if identity else {}) | {"flags": n_flags})
+    told = {"prediction_id": identity, "flags": n_flags, "absent": ", ".join(absent)}
+    return b',"parameters":' + _encode({name: value for name, value in told.items() if value})
 
 
 def _classes(array: Array, top: int, labels: tuple[str, ...]) -> Array:

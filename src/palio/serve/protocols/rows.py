@@ -14,8 +14,11 @@ from msgspec.structs import replace
 from palio.core.cells import label
 from palio.core.errors import ContractError
 from palio.serve.protocols import picture_bodies
+from palio.serve.protocols.absent import told
 from palio.serve.protocols.datatypes import Array
+from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
+from palio.serve.saying import as_json
 
 if TYPE_CHECKING:
     from palio.model import Contributions, Explainer
@@ -57,7 +60,7 @@ def parse_records(body: bytes, caps: Caps, *, lists: bool = False) -> list[Any]:
     except RecursionError:
         raise WireError(400, "the JSON is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise WireError(400, 'the body is not JSON; send {"records": [{"column": value, …}, …]}') from None
+        raise not_json(body, 'send {"records": [{"column": value, …}, …]}') from None
     if isinstance(value, dict) and "records" in value:
         if len(value) > 1:
             raise WireError(400, "beside `records` nothing else is allowed")
@@ -95,8 +98,9 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
         feeds, flags = served.reader.read(rows)
     except ContractError as error:
         raise WireError.of(error) from None
+    absent = () if served.expected is None else served.expected.absent(rows, caps, status=422)
     raised = [flag for row in flags for flag in row]
-    write = partial(_write, served, flags, request.encoding)
+    write = partial(_write, served, flags, request.encoding, absent=absent)
     return Asked(feeds, len(rows), raised, write, keys_of(rows, served), flags if raised else None)
 
 
@@ -118,9 +122,8 @@ def explain(served: Served, request: Request, caps: Caps) -> Asked:
         raise WireError(
             413, f"{asked.n_rows} rows are more than the {MAX_EXPLAINED} that one request may have explained"
         )
-    flags = asked.row_flags or ((),) * asked.n_rows
     reasons = partial(_reasons, served.explainer, asked.feeds, asked.n_rows)
-    return replace(asked, write=partial(_write, served, flags, request.encoding, reasons=reasons))
+    return replace(asked, write=partial(asked.write, reasons=reasons))
 
 
 def _reasons(explainer: Callable[[], Explainer], feeds: Mapping[str, Array], n_rows: int) -> list[Contributions]:
@@ -143,12 +146,13 @@ def _write(
     outputs: Mapping[str, Array],
     identity: str,
     *,
+    absent: Sequence[str] = (),
     reasons: Callable[[], Sequence[Contributions]] | None = None,
 ) -> Reply:
     n_rows, version = len(flags), served.deployment.version
     parts: dict[str, list[Any]] = {
         "id": [f"{identity}.{row}" for row in range(n_rows)],
-        "prediction": by_row(outputs[served.prediction], n_rows),
+        "prediction": predictions_of(served, outputs, n_rows),
     }
     if served.probabilities:
         classes = served.classes
@@ -161,8 +165,15 @@ def _write(
     if reasons is not None:
         parts["explanation"] = list(reasons())
     answers = [dict(zip(parts, row, strict=True)) for row in zip(*parts.values(), strict=True)]
-    reply = Reply(200, _encode({"model": served.deployment.model, "version": version, "predictions": answers}))
+    body = _encode({"model": served.deployment.model, "version": version, "predictions": answers})
+    reply = Reply(200, body, headers=told(absent) if absent else ())
     return compressed(reply, encoding)
+
+
+def predictions_of(served: Served, outputs: Mapping[str, Array], n_rows: int) -> list[Any]:
+    """Return the prediction of each row, as JSON holds it. Raises WireError as `by_row`."""
+    rows = by_row(outputs[served.prediction], n_rows)
+    return rows if served.saying is None else as_json(rows)
 
 
 def by_row(output: Array, n_rows: int) -> list[Any]:

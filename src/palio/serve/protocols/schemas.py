@@ -29,11 +29,17 @@ _PIXEL = "R0lGODdhAQABAIAAAH9/fwAAACwAAAAAAQABAAACAkQBADs="
 """A picture of one grey pixel, as GIF."""
 
 
-def schemas(manifest: Manifest | None, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Schema:
+def schemas(
+    manifest: Manifest | None,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    *,
+    required: Sequence[str] = (),
+) -> Schema:
     """Describe all that goes in and comes out; without a manifest, as the graph's tensors say."""
     names = [spec.name for spec in inputs]
     return {
-        "Record": _graph_record(inputs) if manifest is None else _record(manifest),
+        "Record": _graph_record(inputs) if manifest is None else _record(manifest, required),
         "RecordList": _record_list(inputs),
         "Records": closed({"records": ref("RecordList")}, "records"),
         "Prediction": _graph_prediction() if manifest is None else _prediction(manifest.task),
@@ -173,28 +179,44 @@ def _record_list(inputs: Sequence[TensorSpec]) -> Schema:
     return {"type": "array", "items": ref("Record"), **ends}
 
 
-def _record(manifest: Manifest) -> Schema:
+def _record(manifest: Manifest, required: Sequence[str]) -> Schema:
     features = manifest.schema.features
     record = closed(
         {column.name: property_of(column) for column in features},
-        *(column.name for column in features if not column.missing_allowed or column.type == "image"),
+        *(c.name for c in features if not c.missing_allowed or c.type == "image" or c.name in required),
     )
     if features:
         record["examples"] = [{column.name: example_of(column) for column in features}]
     return record
 
 
+_SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+
+
 def _prediction(task: Task) -> Schema:
     properties: Schema = {
         "id": _ANSWER_ID,
-        "prediction": {"enum": list(task.classes)} if task.classes else {"type": ["number", "null"]},
+        "prediction": _answer(task),
         "version": _COUNT,
         "flags": _FLAGS,
     }
-    if task.classes:
-        share = {"type": "number", "minimum": 0, "maximum": 1}
-        properties["probabilities"] = part(dict.fromkeys(task.classes, share), *task.classes)
+    if task.kind == "classification":
+        properties["probabilities"] = part(dict.fromkeys(task.classes, _SHARE), *task.classes)
     return part(properties | {"explanation": ref("Explanation")}, *properties)
+
+
+def _answer(task: Task) -> Schema:
+    if task.kind == "detection":
+        return _boxes(task, {"score": _SHARE}) | {"description": "What is where, the surest first"}
+    return {"enum": list(task.classes)} if task.classes else {"type": ["number", "null"]}
+
+
+def _boxes(task: Task, more: Schema) -> Schema:
+    """Describe a list of boxes."""
+    corners = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+    where = {"description": "Left, top, right and bottom in pixels of the picture as it is shown"}
+    properties: Schema = {"label": {"enum": list(task.classes)}, "box": corners | where} | more
+    return {"type": "array", "items": part(properties, *properties)}
 
 
 # ── graphs from elsewhere ───────────────────────────────────────────────────────────────────────────────────────────
@@ -298,7 +320,9 @@ def _spec() -> Schema:
 
 def _truth(task: Task | None) -> Schema:
     label: Schema = {"type": ["string", "number", "boolean"], "minLength": 1}
-    if task is not None:
+    if task is not None and task.kind == "detection":
+        label = _boxes(task, {}) | {"minItems": 0}
+    elif task is not None:
         label = {"enum": list(task.classes)} if task.classes else {"type": "number"}
     return closed(
         {

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from palio.core.errors import ContractError
+from palio.serve.protocols.absent import fill_absent
 from palio.serve.protocols.datatypes import DTYPES, Array
+from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import Fed
 from palio.serve.protocols.quick import CallOf, TensorWanted
 from palio.serve.protocols.replies import Wanted, refuse_shared_memory, wanted_outputs
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
+from palio.serve.saying import threshold_in
 
 if TYPE_CHECKING:
     from palio.serve.served import Served
@@ -60,11 +63,15 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     try:
         found = None if quick is None else quick(request.body)
         flags: Flags = ()
+        absent: Sequence[str] = ()
         if found is not None:
             call, feeds, n_rows = found
         else:
             call, feeds, flags = _thorough(served, request)
             n_rows = 0
+            if len(feeds) < len(served.plans):
+                absent, more = fill_absent(feeds, served, caps)
+                flags = [*flags, *more]
         if call is None:
             call_id, wanted = None, served.writer.everything[True]
         else:
@@ -73,10 +80,13 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
         n_rows = n_rows or count_rows(feeds, served, caps)
     except ContractError as error:
         raise WireError.of(error, status=400) from None
-    write = partial(_write, served, call_id, wanted, len(flags), request.encoding)
+    write = partial(_write, served, call_id, wanted, len(flags), absent, request.encoding)
+    given = None if call is None or call.parameters is None else call.parameters.get("threshold")
+    threshold = None if given is None or served.saying is None else threshold_in(given)
     if not flags:
-        return Asked(feeds, n_rows, (), write)
-    return Asked(feeds, n_rows, [flag for _, flag in flags], write, None, _by_row(flags, n_rows))
+        return Asked(feeds, n_rows, (), write, threshold=threshold)
+    raised = [flag for _, flag in flags]
+    return Asked(feeds, n_rows, raised, write, None, _by_row(flags, n_rows), threshold)
 
 
 def _by_row(flags: Flags, n_rows: int) -> list[list[str]]:
@@ -99,11 +109,12 @@ def _write(
     call_id: str | None,
     wanted: Sequence[Wanted] | None,
     n_flags: int,
+    absent: Sequence[str],
     encoding: bytes,
     outputs: Mapping[str, Array],
     identity: str,
 ) -> Reply:
-    reply = served.writer.write(outputs, identity, call_id=call_id, wanted=wanted, n_flags=n_flags)
+    reply = served.writer.write(outputs, identity, call_id=call_id, wanted=wanted, n_flags=n_flags, absent=absent)
     return compressed(reply, encoding)
 
 
@@ -122,14 +133,14 @@ def parse(request: Request) -> tuple[InferRequest, memoryview]:
     except msgspec.ValidationError as error:
         raise WireError(400, f"the request is not of the protocol's form: {_lower(str(error))}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise WireError(400, "the body is not JSON") from None
+        raise not_json(view[:cut]) from None
 
 
 def feeds_of(call: InferRequest, rest: memoryview, served: Served) -> tuple[dict[str, Array], list[tuple[int, str]]]:
     """Turn the tensors of a request into the feeds of the graph, and say which rows are unusual, and why.
 
     Raises:
-        WireError: 400 for an unknown, double or absent input, a wrong datatype, shape or size; 501 for shared memory.
+        WireError: 400 for an unknown or double input, a wrong datatype, shape or size; 501 for shared memory.
         ContractError: a cell breaks the contract of its column.
     """
     feeds: dict[str, Array] = {}
@@ -156,15 +167,7 @@ def feeds_of(call: InferRequest, rest: memoryview, served: Served) -> tuple[dict
         flags += raised
     if len(rest):
         raise WireError(400, "the body holds more bytes than its tensors")
-    refuse_absent(feeds, served)
     return feeds, flags
-
-
-def refuse_absent(feeds: Mapping[str, Array], served: Served) -> None:
-    """Refuse a request that leaves inputs out. Raises WireError 400."""
-    if len(feeds) < len(served.plans):
-        absent = tuple(name for name in served.plans if name not in feeds)
-        raise WireError(400, f"{len(absent)} inputs are absent, first `{absent[0]}`", fields=absent)
 
 
 def count_rows(feeds: Mapping[str, Array], served: Served, caps: Caps) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -48,6 +48,8 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
     max_rows: int = 10_000
     read_timeout_s: float = 30.0
     """How long a client may take to send its body."""
+    absent_columns: Literal["refuse", "answer"] = "refuse"
+    """What is done with a row that leaves out a column that training always had; answers tell it."""
 
 
 class WireError(Exception):
@@ -115,6 +117,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     """Per row, the value of the id column, if the caller gave it."""
     row_flags: Sequence[Sequence[str]] | None = None
     """`flags`, per row; None if there are none, or it is not known which row they belong to."""
+    threshold: float | None = None
+    """How sure what is told must be at least; None: as the model says."""
 
 
 _encode = msgspec.json.Encoder().encode

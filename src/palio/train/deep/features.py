@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def fit_head(
     with threadpoolctl.threadpool_limits(1, user_api="blas"):  # sums must not depend on the machine's load
         penalty = _best_penalty(X, target, penalties, weights, seed, deadline) if len(penalties) > 1 else penalties[0]
         check_time(deadline)
-        own, intercepts = _logistic(X, target, n_classes, penalty, weights)
+        ((own, intercepts),) = _path(X, target, n_classes, (penalty,), weights)
     own = own / spread
     return LinearHead(own, intercepts - own @ mean, penalty)
 
@@ -117,30 +117,45 @@ def _best_penalty(
         learned, held = fold_of != fold, fold_of == fold
         if not held.any() or len(np.unique(target[learned])) < 2:
             continue
-        for place, penalty in enumerate(penalties):
-            check_time(deadline)
-            counts = None if weights is None else weights[learned]
-            own, intercepts = _logistic(X[learned], target[learned], n_classes, penalty, counts)
+        counts = None if weights is None else weights[learned]
+        path = _path(X[learned], target[learned], n_classes, penalties, counts)
+        for place, (own, intercepts) in enumerate(path):
             scores = X[held] @ own.T + intercepts
             scores = scores - scores.max(axis=1, keepdims=True)
             sure = np.exp(scores[np.arange(len(scores)), target[held]]) / np.exp(scores).sum(axis=1)
             losses[place] -= float(np.log(np.maximum(sure, 1e-15)).sum())
+            check_time(deadline)
     return float(penalties[int(np.argmin(losses))])
 
 
-def _logistic(X: Array, target: Array, n_classes: int, penalty: float, weights: Array | None) -> tuple[Array, Array]:
+def _path(
+    X: Array, target: Array, n_classes: int, penalties: Sequence[float], weights: Array | None
+) -> Iterator[tuple[Array, Array]]:
+    """Fit one penalty after the other, each from where the one before ended.
+
+    The weights of a penalised model lie in the span of its rows. Where there are fewer rows than features, they are
+    looked for there (Hastie & Tibshirani 2004, Biostatistics 5(3), sec. 3): the same model, from fewer numbers.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are enough to rank and to calibrate
-        fitted: Any = LogisticRegression(C=1.0 / penalty, max_iter=200).fit(X, target, sample_weight=weights)
-    own, intercepts = np.zeros((n_classes, X.shape[1])), np.full(n_classes, -1e4)
-    present = fitted.classes_
-    if len(present) == 2:
-        own[present[1]], intercepts[present] = fitted.coef_[0], (0.0, float(fitted.intercept_[0]))
-    else:
-        own[present], intercepts[present] = fitted.coef_, fitted.intercept_
-    return own, intercepts
+    basis = None
+    if X.shape[0] < X.shape[1]:
+        basis, turned = np.linalg.qr(X.T)
+        X = np.ascontiguousarray(turned.T)
+    learner: Any = LogisticRegression(max_iter=200, warm_start=True)
+    for penalty in penalties:
+        learner.C = 1.0 / penalty
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are enough to rank and to calibrate
+            learner.fit(X, target, sample_weight=weights)
+        found = learner.coef_ if basis is None else learner.coef_ @ basis.T
+        own, intercepts = np.zeros((n_classes, found.shape[1])), np.full(n_classes, -1e4)
+        present = learner.classes_
+        if len(present) == 2:
+            own[present[1]], intercepts[present] = found[0], (0.0, float(learner.intercept_[0]))
+        else:
+            own[present], intercepts[present] = found, learner.intercept_
+        yield own, intercepts

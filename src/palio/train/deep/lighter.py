@@ -9,18 +9,45 @@ from __future__ import annotations
 import importlib
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from palio import model
-from palio.train.family import Array
+from palio.core.records import Precision
+from palio.train.family import Array, Examples
 
 CALIBRATED_ON = 200
 """Rows from which the range of each tensor is learned, at most."""
 _BATCH = 16
 _COUNTED = ("Conv", "MatMul", "Gemm")
 """Operators whose products are of integers."""
+
+
+LIGHTER: tuple[Precision, ...] = ("float16", "int8")
+
+
+def lightened(graph: bytes, precision: Precision, rows: Examples) -> bytes:
+    """Return the graph of a network that computes in `float16` or `int8`; what it reads and answers stays as it is.
+
+    Args:
+        graph: From raw cells to answers.
+        precision: What it is to compute in.
+        rows: Some like those that it will see: of integers, the range of each tensor is learned from them.
+    """
+    import onnx
+
+    if precision == "float16":
+        made = halved(graph)
+    else:
+        some = rows.take(np.arange(min(CALIBRATED_ON, len(rows.target))))
+        made = quantised(graph, list(model.Graph(graph).read(some.feeds())))
+    whole, told = onnx.load_model_from_string(made), onnx.load_model_from_string(graph).metadata_props
+    said = {prop.key: prop.value for prop in told} | {model.PRECISION: precision}
+    onnx.helper.set_model_props(whole, said)
+    return bytes(whole.SerializeToString(deterministic=True))
 
 
 def halved(graph: bytes) -> bytes:
@@ -35,14 +62,14 @@ def halved(graph: bytes) -> bytes:
     return bytes(made.SerializeToString(deterministic=True))
 
 
-def quantised(graph: bytes, rows: Mapping[str, Array]) -> bytes:
+def quantised(graph: bytes, rows: Iterable[Mapping[str, Array]]) -> bytes:
     """Return a graph whose convolutions and products are of integers of eight bits, scaled for each channel.
 
     The last product, which gives the scores, stays as it is. About a quarter of the size.
 
     Args:
         graph: Of a network.
-        rows: Input → rows like those that it will see; ranges are learned from them.
+        rows: Some batches like those that it will see (input → rows); ranges are learned from them.
 
     Source: Nagel et al. 2021 (a scale for each channel of the weights; one for all breaks depthwise convolutions).
     """
@@ -77,14 +104,14 @@ def quantised(graph: bytes, rows: Mapping[str, Array]) -> bytes:
 class _Rows:
     """Gives rows to the calibration, a few at a time."""
 
-    def __init__(self, rows: Mapping[str, Array]) -> None:
-        self._batches = self._of(rows)
+    def __init__(self, batches: Iterable[Mapping[str, Array]]) -> None:
+        self._batches = self._of(batches)
 
     @staticmethod
-    def _of(rows: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
-        n_rows = min(CALIBRATED_ON, len(next(iter(rows.values()))))
-        for start in range(0, n_rows, _BATCH):
-            yield {name: values[start : min(start + _BATCH, n_rows)] for name, values in rows.items()}
+    def _of(batches: Iterable[Mapping[str, Array]]) -> Iterator[dict[str, Array]]:
+        for rows in batches:
+            for start in range(0, len(next(iter(rows.values()))), _BATCH):
+                yield {name: values[start : start + _BATCH] for name, values in rows.items()}
 
     def get_next(self) -> dict[str, Array] | None:
         """Return the next rows; None after the last."""

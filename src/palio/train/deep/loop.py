@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from palio.train.deep.plan import Material, Network, Plan, Progress, Tell, Train
 from palio.train.deep.rehearsal import rehearse
 from palio.train.deep.saving import Keeper, State
 from palio.train.deep.schedule import Pace, rate_at, steps_that_fit
-from palio.train.family import OutOfTime, check_time, n_threads
+from palio.train.family import Array, OutOfTime, check_time, n_threads
 
 MOST_BROKEN = 3
 """How often the rate is halved before a fit is given up."""
@@ -38,6 +39,7 @@ def train(
     watch: Material | None = None,
     keep: Keeper | None = None,
     tell: Tell | None = None,
+    score: Callable[[Array], float] | None = None,
 ) -> Trained:
     """Teach a network, whose weights change in place.
 
@@ -54,6 +56,7 @@ def train(
         watch: Rows that each round is judged on.
         keep: Where its state is kept while it learns. It is forgotten by whoever made it, once the result is safe.
         tell: Is told how far it is, about once a second and after each round.
+        score: What the metric says of scores of the watched rows; for people alone.
 
     Raises:
         OutOfTime: the deadline came before the first step.
@@ -62,7 +65,7 @@ def train(
     """
     check_time(deadline)
     with calm(plan.device):
-        fit = _Fit(network, material, plan, seed, deadline, watch, keep, tell)
+        fit = _Fit(network, material, plan, seed, deadline, watch, keep, tell, score)
         state = None if keep is None else keep.read(fit=fit.name)
         if state is None:
             fit.begin()
@@ -85,11 +88,12 @@ class _Fit:
         watch: Material | None,
         keep: Keeper | None,
         tell: Tell | None,
+        score: Callable[[Array], float] | None,
     ) -> None:
         self._network, self._material, self._plan, self._seed = network, material, plan, seed
-        self._deadline, self._watch, self._keep, self._tell = deadline, watch, keep, tell
+        self._deadline, self._watch, self._keep, self._tell, self._score = deadline, watch, keep, tell, score
         weights = np.ones(len(material.target)) if material.weights is None else material.weights
-        self._goal = Goal(network, plan, weights.astype(np.float32), material.target)
+        self._goal: Goal = (network.goal or Goal)(network, plan, weights.astype(np.float32), material.target)
         self._order = Order(material.target, plan.batch, seed, round(plan.balanced * plan.epochs))
         self._n_epoch = np.array([self._order.n_steps(epoch) for epoch in range(plan.epochs)])
         self._began = time.perf_counter()
@@ -97,17 +101,18 @@ class _Fit:
         self._mean = Mean(network.module, plan.ema)
         self.name = self._named()
         self._kept: dict[int, Weights] = {}
+        self._forgotten: list[int] = []
         self._pace = Pace(0.0)
         self._said = 0.0
         self._was_cut = False
         self._facts: dict[str, Any] = {"step": 0, "n_steps": 0, "rate": plan.rate, "broken": 0, "notes": []}
-        self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": [], "rounds": []}
+        self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": [], "scores": [], "corrected": [], "rounds": []}
 
     def _named(self) -> str:
-        """Name the fit by all that its bits depend on."""
-        digest = hashlib.sha256(msgspec.json.encode(vars(self._plan)))
+        """Name the fit by all that its bits depend on; how many steps its time allows is part of its state."""
+        digest = hashlib.sha256(msgspec.json.encode({**vars(self._plan), "budget_s": None}))
         digest.update(repr((self._seed, n_threads(), len(self._material.target), self._watch is not None)).encode())
-        digest.update(np.ascontiguousarray(self._material.target).tobytes())
+        digest.update(_bytes_of(self._material.target))
         for name, one in self._network.module.state_dict().items():
             digest.update(f"{name}{tuple(one.shape)}".encode())
             digest.update(one.detach().cpu().contiguous().numpy().tobytes())
@@ -123,14 +128,16 @@ class _Fit:
         self._pace = Pace(found.step_s, self._first_look_s())
         left = None if plan.budget_s is None else plan.budget_s - (time.perf_counter() - self._began)
         self._facts["n_steps"] = steps_that_fit(
-            self._n_epoch, step_s=found.step_s, epoch_s=self._pace.look_s, budget_s=left
+            self._n_epoch, step_s=found.step_s, epoch_s=self._pace.look_s, budget_s=left, most=plan.steps
         )
 
     def run(self) -> None:
         """Take the steps that are left."""
         facts = self._facts
+        if (planned := getattr(self._material, "planned", None)) is not None:
+            planned(self._n_epochs)
         good = self._state()
-        self._say(None, now=True)
+        self._say(now=True)
         while facts["step"] < facts["n_steps"]:
             try:
                 check_time(self._deadline)
@@ -147,11 +154,11 @@ class _Fit:
                 self._close()
             if is_round or facts["step"] % self._plan.keep_every == 0:
                 good = self._state()
-                if self._keep is not None:
-                    self._keep.write(good, fit=self.name)
+                if self._keep is not None and self._keep.write(good, fit=self.name):
+                    self._forget()
             if is_round and self._is_stuck():
                 break
-            self._say(None)
+            self._say()
         if not facts["rounds"]:
             if not facts["step"]:
                 raise OutOfTime
@@ -160,14 +167,13 @@ class _Fit:
     def _step(self) -> bool:
         facts, plan = self._facts, self._plan
         rows = self._order.rows(facts["epoch"], facts["place"])
-        inputs = self._material.learned(rows, facts["epoch"])
-        aims = self._goal.aims(rows)
+        inputs, aims, counts = self._goal.batch(self._material, rows, facts["epoch"])
         if plan.mixup:
             rng = np.random.default_rng((self._seed, 3, facts["step"]))
             inputs, aims = mix(inputs, aims, alpha=plan.mixup, rng=rng)
         begin_chance(self._seed, facts["step"])
         rate = rate_at(facts["step"], facts["n_steps"], warm_up=plan.warm_up, end=plan.end)
-        loss, is_taken = self._descent.step(inputs, aims, self._goal.counts(rows), rate=facts["rate"] * rate)
+        loss, is_taken = self._descent.step(inputs, aims, counts, rate=facts["rate"] * rate)
         if is_taken:
             self._mean.follow(facts["step"])
             facts["losses"].append(loss)
@@ -198,11 +204,15 @@ class _Fit:
         self._kept[rounds] = self._mean.copy()
         facts["rounds"].append(rounds)
         size = sum(one.nbytes for one in self._kept[rounds].values())
-        if len(self._kept) > max(1, MAX_KEPT_BYTES // max(1, size)):
+        most = max(1, MAX_KEPT_BYTES // max(1, size))
+        oldest = None
+        if len(self._kept) > (min(most, self._plan.most_kept) if self._plan.most_kept else most):
             oldest = facts["rounds"].pop(0)
             del self._kept[oldest]
         if self._keep is not None:
             self._keep.write_round(rounds, self._kept[rounds], fit=self.name)
+            if oldest is not None and self._plan.most_kept:
+                self._forgotten.append(oldest)
         if self._watch is not None and len(self._watch.target):
             started = time.perf_counter()
             with self._mean.at_work() as module:
@@ -214,9 +224,17 @@ class _Fit:
                     device=self._plan.device,
                 )
             facts["curve"].append(self._goal.judged(scores, self._watch.target, self._watch.weights))
+            facts["corrected"].append(self._goal.corrected(scores, self._watch.target, self._watch.weights))
+            if self._score is not None:
+                facts["scores"].append(self._score(scores))
             self._pace.looked(time.perf_counter() - started)
-        self._say(facts["curve"][-1] if facts["curve"] else None, now=True)
+        self._say(now=True)
         facts["losses"] = []
+
+    def _forget(self) -> None:
+        """Take away rounds that the state on disk no longer names."""
+        while self._forgotten and self._keep is not None:
+            self._keep.forget_round(self._forgotten.pop())
 
     def _is_stuck(self) -> bool:
         curve = self._facts["curve"]
@@ -254,7 +272,12 @@ class _Fit:
         answer(self._network.module, self._watch, rows, batch=self._plan.batch, device=self._plan.device)
         return (time.perf_counter() - started) * len(self._watch.target) / len(rows)
 
-    def _say(self, watched: float | None, *, now: bool = False) -> None:
+    @property
+    def _n_epochs(self) -> int:
+        """Epochs of the schedule, the last of which may be a part of one."""
+        return int(np.searchsorted(np.cumsum(self._n_epoch), self._facts["n_steps"])) + 1
+
+    def _say(self, *, now: bool = False) -> None:
         moment = time.perf_counter()
         if self._tell is None or (not now and moment - self._said < TELL_EVERY_S):
             return
@@ -266,12 +289,14 @@ class _Fit:
         self._tell(
             Progress(
                 epoch=facts["epoch"],
+                n_epochs=self._n_epochs,
                 step=facts["step"],
                 n_steps=facts["n_steps"],
                 rate=facts["rate"]
                 * rate_at(facts["step"], facts["n_steps"], warm_up=self._plan.warm_up, end=self._plan.end),
                 loss=float(np.mean(facts["losses"][-50:])) if facts["losses"] else float("nan"),
-                watched=watched,
+                watched=facts["curve"][-1] if facts["curve"] else None,
+                score=facts["scores"][-1] if facts["scores"] else None,
                 seconds=moment - self._began,
                 eta_s=self._pace.left(left, looks if self._watch is not None else 0),
             )
@@ -287,9 +312,21 @@ class _Fit:
             rounds=max(self._kept),
             curve=curve,
             learned=np.array(facts["learned"]),
+            corrected=np.array(facts["corrected"]) if facts["corrected"] else None,
+            scores=np.array(facts["scores"]) if facts["scores"] else None,
+            n_epochs=self._n_epochs,
             n_steps=facts["n_steps"],
+            epoch_s=self._pace.left(int(self._n_epoch[-1]), 1 if self._watch is not None else 0),
             seconds=time.perf_counter() - self._began,
             was_cut=self._was_cut,
             notes=tuple(facts["notes"]),
         )
-        return trained if curve is None else trained.at(int(np.argmin(curve)) + 1)
+        return trained if trained.corrected is None else trained.at(int(np.argmin(trained.corrected)) + 1)
+
+
+def _bytes_of(target: Any) -> bytes:
+    """Return what tells one truth from another."""
+    if target.dtype != object:
+        return np.ascontiguousarray(target).tobytes()
+    parts = [[getattr(one, name) for name in one.__slots__] for one in target]  # arrays of one picture each
+    return b"".join(np.ascontiguousarray(array).tobytes() for one in parts for array in one)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from palio.train.deep.plan import Network, Plan
+from palio.train.deep.plan import Material, Network, Plan
 from palio.train.family import Array
 
 _SMALLEST = 1e-15
+_SHARPER = np.append(np.geomspace(0.4, 1.6, 12), 1.0)
+"""Factors of scores among which the best one is sought."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,18 @@ class Goal:
     weights: Array
     """What each row counts, shape (n_rows,), float32."""
     target: Array
+
+    def batch(self, material: Material, rows: Array, epoch: int | None) -> tuple[tuple[Array, ...], Array, Array]:
+        """Return inputs of rows, what their scores should say, and what each counts.
+
+        Args:
+            material: The rows.
+            rows: Some of them.
+            epoch: In which they are changed at random; None: as they are, and as they should be said.
+        """
+        if epoch is None:
+            return material.seen(rows), self.aims(rows, is_smooth=False), self.counts(rows)
+        return material.learned(rows, epoch), self.aims(rows), self.counts(rows)
 
     def aims(self, rows: Array, *, is_smooth: bool = True) -> Array:
         """Return what the scores of rows should say: shares (n, n_classes), or values (n, 1); float32."""
@@ -58,14 +73,33 @@ class Goal:
             each = (surprise * aims).sum(dim=1)
         return (each * counts).sum() / counts.sum().clamp_min(1e-12)
 
+    @property
+    def by_chance(self) -> float:
+        """What is lost by who knows nothing, about."""
+        return math.log(max(2, self.network.n_classes)) if self.network.n_classes else 0.5
+
     def judged(self, scores: Array, target: Array, weights: Array | None) -> float:
         """Return what scores of watched rows lose: log loss, or the mean squared error in the target's units."""
         if self.network.n_classes:
-            sure = probabilities(scores)[np.arange(len(target)), target]
-            each = -np.log(np.maximum(sure, _SMALLEST))
-        else:
-            each = (scores[:, 0].astype(np.float64) * self.network.spread + self.network.center - target) ** 2
+            return _log_loss(scores, target, weights)
+        each = (scores[:, 0].astype(np.float64) * self.network.spread + self.network.center - target) ** 2
         return float(np.average(each, weights=weights))
+
+    def corrected(self, scores: Array, target: Array, weights: Array | None) -> float:
+        """Return what they lose at the temperature that suits them best: what rounds are chosen by.
+
+        Late epochs tell more apart and are too sure, which is mended when probabilities are corrected.
+
+        Source: Guo, Pleiss, Sun and Weinberger 2017 (temperature).
+        """
+        if not self.network.n_classes:
+            return self.judged(scores, target, weights)
+        return min(_log_loss(scores * share, target, weights) for share in _SHARPER)
+
+
+def _log_loss(scores: Array, target: Array, weights: Array | None) -> float:
+    sure = probabilities(scores)[np.arange(len(target)), target]
+    return float(np.average(-np.log(np.maximum(sure, _SMALLEST)), weights=weights))
 
 
 def mix(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -56,6 +57,15 @@ def place_of(where: str) -> Place:
         with one.open("rb") as file:
             digest.update(f"{one.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return Place(str(folder), f"{folder.name if is_folder else where}@{digest.hexdigest()[:12]}")
+
+
+def kind_of(place: Place) -> str:
+    """Return what kind of network the weights are of, as their configuration says; empty if it says nothing."""
+    try:
+        said = json.loads((Path(place.folder) / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return str(said.get("model_type", "")) if isinstance(said, dict) else ""
 
 
 def _downloaded(name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from palio.train.family import Array
@@ -18,7 +19,7 @@ class Material(Protocol):
 
     @property
     def target(self) -> Array:
-        """Shape (n_rows,): class index (int64) or value (float64)."""
+        """Shape (n_rows,): class index (int64), value (float64), or what is where in a picture (objects)."""
 
     @property
     def weights(self) -> Array | None:
@@ -47,6 +48,8 @@ class Network:
     center: float = 0.0
     spread: float = 1.0
     """A value is `center + spread · score`."""
+    goal: Callable[..., Any] | None = None
+    """What its scores are held against, made as a `Goal` is; None: a `Goal`."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Plan:
     """How a network is taught. The defaults suit a small one that starts from nothing."""
 
     epochs: int = 15
+    steps: int = 0
+    """Steps in all, where those of the epochs are too many; 0: no fewer."""
     batch: int = 64
     rate: float = 1e-2
     decay: float = 0.05
@@ -79,6 +84,8 @@ class Plan:
     """Seconds that the steps may take: so many epochs are made of at most `epochs` as fit, by the measured pace."""
     must_fall: float = 0.3
     """Share of its loss that the network must lose on one batch before the first epoch; 0: it is not asked to."""
+    most_kept: int = 0
+    """Rounds whose weights are remembered, the last ones; 0: as many as memory allows."""
     keep_every: int = 50
     """Steps between two states that can be gone back to."""
     device: Device = "cpu"
@@ -91,19 +98,37 @@ class Progress:
     """How far a fit is: for live curves."""
 
     epoch: int
+    """Epochs that are done."""
+    n_epochs: int
     step: int
     n_steps: int
     rate: float
     loss: float
     """Mean of the steps since the last word."""
     watched: float | None
-    """Loss on the watched rows at the end of an epoch."""
+    """Loss on the watched rows at the end of the last epoch."""
+    score: float | None
+    """What the metric says of them."""
     seconds: float
     eta_s: float
     """Seconds that are left, by the pace so far."""
 
 
 Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """What goes on beside a fit, and changes nothing of what it learns."""
+
+    keep: Path | None = None
+    """Folder where its state is kept, so that a fit that was killed goes on there."""
+    tell: Tell | None = None
+    is_brief: bool = False
+    """It is a first short one: whether the network can learn by heart is not asked."""
+
+
+QUIETLY = Teaching()
 
 
 @dataclass(frozen=True)
@@ -117,10 +142,18 @@ class Trained:
     """What `module` answers with."""
     curve: Array | None
     """Loss on the watched rows after each round."""
+    corrected: Array | None
+    """The same at the temperature that suits each round best: what rounds are chosen by."""
     learned: Array
     """Mean loss of the steps of each round."""
+    scores: Array | None
+    """What the metric says of the watched rows after each round."""
+    n_epochs: int
+    """Of the whole schedule; the last may be a part of one."""
     n_steps: int
     """Of the whole schedule."""
+    epoch_s: float
+    """Seconds of an epoch, with the look at the watched rows."""
     seconds: float
     was_cut: bool
     """Whether the deadline ended it."""

@@ -50,14 +50,14 @@ def rehearse(network: Network, goal: Goal, material: Material, plan: Plan, order
     rate = plan.rate
     if plan.must_fall:
         rows = a_few(goal.target, min(FEW_ROWS, max(2, plan.batch)), seed)
-        inputs, aims, counts = material.seen(rows), goal.aims(rows, is_smooth=False), goal.counts(rows)
+        inputs, aims, counts = goal.batch(material, rows, None)
         batch = (inputs, aims, np.where(counts > 0, counts, 1).astype(np.float32))
         losses = _by_heart(network, goal, plan, batch, rate, seed)
         if _has_diverged(losses):
             rate = _found_rate(network, goal, plan, batch, seed)
             notes = (f"the first steps led nowhere at a rate of {plan.rate:.2g}; {rate:.2g} was found to be better",)
             losses = _by_heart(network, goal, plan, batch, rate, seed)
-        if not _has_learned(losses, plan, network) and not _can_learn(network, goal, plan, batch, rate, seed):
+        if not _has_learned(losses, plan, goal) and not _can_learn(network, goal, plan, batch, rate, seed):
             raise InputError(
                 f"the network does not learn {len(rows)} rows by heart: their loss went from {losses[0]:.3g} to "
                 f"{min(losses, key=_or_infinite):.3g} in {len(losses) - 1} steps at a rate of {rate:.2g}",
@@ -82,7 +82,7 @@ def _can_learn(
     network: Network, goal: Goal, plan: Plan, batch: tuple[Any, Array, Array], rate: float, seed: int
 ) -> bool:
     """Tell whether a network learns at a higher rate than its own: what was taught before goes on slowly on purpose."""
-    return any(_has_learned(_by_heart(network, goal, plan, batch, rate * k, seed), plan, network) for k in HIGHER)
+    return any(_has_learned(_by_heart(network, goal, plan, batch, rate * k, seed), plan, goal) for k in HIGHER)
 
 
 def _by_heart(
@@ -94,15 +94,15 @@ def _by_heart(
         for step in range(MOST_STEPS + 1):
             value, is_taken = descent.step(*batch, rate=rate * min(1.0, (step + 1) / 5))
             losses.append(value if is_taken else math.inf)
-            if not is_taken or _has_learned(losses, plan, network):
+            if not is_taken or _has_learned(losses, plan, goal):
                 break
     return losses
 
 
-def _has_learned(losses: list[float], plan: Plan, network: Network) -> bool:
+def _has_learned(losses: list[float], plan: Plan, goal: Goal) -> bool:
     if not all(map(math.isfinite, losses)):
         return False
-    by_chance = math.log(max(2, network.n_classes)) if network.n_classes else 0.5
+    by_chance = goal.by_chance
     small = min(0.1 * by_chance, losses[0])
     recent = float(np.mean(losses[-3:]))
     if losses[0] <= 0.1 * by_chance:  # it knows them already
@@ -144,6 +144,6 @@ def _step_s(network: Network, goal: Goal, material: Material, plan: Plan, order:
         for place in range(TIMED_STEPS + 1):
             started = time.perf_counter()
             rows = order.rows(0, place % order.n_steps(0))
-            descent.step(material.learned(rows, 0), goal.aims(rows), goal.counts(rows), rate=0.0)
+            descent.step(*goal.batch(material, rows, 0), rate=0.0)
             times.append(time.perf_counter() - started)
     return float(np.mean(times[1:]))

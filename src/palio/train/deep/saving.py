@@ -44,10 +44,10 @@ class Keeper:
         self._folder, self._every_s = folder, every_s
         self._written = -float("inf")
 
-    def write(self, state: State, *, fit: str, now: bool = False) -> None:
-        """Keep a state of the fit that is named so, unless the last one was kept a moment ago."""
+    def write(self, state: State, *, fit: str, now: bool = False) -> bool:
+        """Keep a state of the fit that is named so, unless the last one was kept a moment ago; tell whether it was."""
         if not now and time.monotonic() - self._written < self._every_s:
-            return
+            return False
         tensors = {
             f"{part}/{name}": tensor
             for part, tensors in (("weights", state.weights), ("mean", state.mean), ("optimiser", state.optimiser))
@@ -55,6 +55,7 @@ class Keeper:
         }
         self._put(_STATE, tensors, {"fit": fit, "format": str(FORMAT), "facts": json.dumps(state.facts)})
         self._written = time.monotonic()
+        return True
 
     def write_round(self, rounds: int, weights: Weights, *, fit: str) -> None:
         """Keep the weights of a round."""
@@ -75,6 +76,10 @@ class Keeper:
         """Return the weights of a round."""
         found = self._get(_ROUND.format(rounds), fit)
         return None if found is None else found[0]
+
+    def forget_round(self, rounds: int) -> None:
+        """Take away the weights of a round."""
+        (self._folder / _ROUND.format(rounds)).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Forget everything: the fit is done."""

@@ -29,7 +29,7 @@ def rate_at(step: int, n_steps: int, *, warm_up: float, end: float) -> float:
     return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def steps_that_fit(n_epoch: Array, *, step_s: float, epoch_s: float, budget_s: float | None) -> int:
+def steps_that_fit(n_epoch: Array, *, step_s: float, epoch_s: float, budget_s: float | None, most: int = 0) -> int:
     """Return how many steps of a plan fit into its time: whole epochs if one does, else a part of the first.
 
     Args:
@@ -37,18 +37,20 @@ def steps_that_fit(n_epoch: Array, *, step_s: float, epoch_s: float, budget_s: f
         step_s: Seconds that a step takes.
         epoch_s: Seconds that each epoch takes beside its steps.
         budget_s: Seconds that there are; None: as many as it takes.
+        most: Steps in all, at most; 0: those of all epochs.
 
     Example:
         >>> steps_that_fit(np.array([10, 10, 10]), step_s=1.0, epoch_s=2.0, budget_s=30.0)
         20
     """
+    n_all = min(int(n_epoch.sum()), most or int(n_epoch.sum()))
     if budget_s is None:
-        return int(n_epoch.sum())
+        return n_all
     ends = np.cumsum(n_epoch * step_s + epoch_s)
     n_whole = int(np.searchsorted(ends, SAFE * budget_s, side="right"))
     if n_whole:
-        return int(n_epoch[:n_whole].sum())
-    return int(np.clip((SAFE * budget_s - epoch_s) // step_s, 1, n_epoch[0]))
+        return min(n_all, int(n_epoch[:n_whole].sum()))
+    return min(n_all, int(np.clip((SAFE * budget_s - epoch_s) // step_s, 1, n_epoch[0])))
 
 
 @dataclass

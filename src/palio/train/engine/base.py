@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
-from palio.train.orders import Order, Outcome
+from palio.train.orders import Order, Outcome, Word
+
+Listen = Callable[[Word], None]
+
+
+def deaf(word: Word) -> None:
+    """Listen to nobody."""
 
 
 class Engine(Protocol):
@@ -29,6 +36,13 @@ class Engine(Protocol):
     @property
     def fault(self) -> str:
         """Why it is not what was asked for; empty if it is."""
+
+    @property
+    def listen(self) -> Listen:
+        """Who is told how far the networks of its orders are."""
+
+    @listen.setter
+    def listen(self, listen: Listen) -> None: ...
 
     def submit(self, order: Order, *, kill_after_s: float | None = None) -> None:
         """Begin an order; one that is not done after `kill_after_s` seconds is ended, whatever it does."""

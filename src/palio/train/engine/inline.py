@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from palio.train.engine.base import Listen, deaf
 from palio.train.family import Family, n_threads
 from palio.train.lessons import Lesson
 from palio.train.orders import Order, Outcome
@@ -18,6 +19,7 @@ class InlineEngine:
 
     def __init__(self, lesson: Lesson, families: Mapping[str, Family], *, fault: str = "") -> None:
         self.fault = fault
+        self.listen: Listen = deaf
         self.threads = n_threads()
         self._lesson = lesson
         self._families = families
@@ -41,7 +43,8 @@ class InlineEngine:
     def wait(self, timeout_s: float) -> list[Outcome]:  # noqa: ARG002
         """Carry out what was submitted."""
         orders, self._waiting = self._waiting, []
-        return [carry_out(order, self._families[order.family], self._lesson, self._pace) for order in orders]
+        families, lesson, pace = self._families, self._lesson, self._pace
+        return [carry_out(order, families[order.family], lesson, pace, tell=self.listen) for order in orders]
 
     def drop(self) -> None:
         """Forget what was not begun."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from palio.train.engine import waiting
-from palio.train.engine.base import Engine
+from palio.train.engine.base import Engine, Listen, deaf
 from palio.train.engine.memory import free_memory, resident
 from palio.train.family import Family, n_threads
-from palio.train.orders import Order, Outcome
+from palio.train.orders import Order, Outcome, Word
 from palio.train.work import line_of
 
 MAX_STILLBORN = 3
@@ -71,6 +71,7 @@ class LocalEngine:
         self.n_workers = n_workers or waiting.n_workers()
         self.threads = max(1, cores // self.n_workers)
         self.fault = ""
+        self.listen: Listen = deaf
         self._folder = folder
         self._spare = spare
         self._memory = 0
@@ -169,6 +170,8 @@ class LocalEngine:
             if isinstance(said, Outcome):
                 worker.order = None
                 done.append(said)
+            elif isinstance(said, Word):
+                self.listen(said)
             else:
                 worker.is_ready = True
                 self._send(worker)
@@ -216,7 +219,7 @@ class LocalEngine:
         self.fault = f"no worker process can be started ({reason}), so fits run one after the other and cannot be ended"
         orders += [worker.order for worker in self._workers if worker.order is not None]
         self.close()
-        self.n_workers, self.threads = self._spare.n_workers, self._spare.threads
+        self.n_workers, self.threads, self._spare.listen = self._spare.n_workers, self._spare.threads, self.listen
         for order in orders:
             self._spare.submit(order)
 

@@ -57,7 +57,7 @@ def main() -> None:
                 reason = f"it could not be loaded in a worker ({line_of(error)})"
                 pipe.send(Outcome(number=order.number, status="failed", reason=reason))
             else:
-                pipe.send(carry_out(order, family, lesson, pace))
+                pipe.send(carry_out(order, family, lesson, pace, tell=pipe.send))
     except (EOFError, OSError):
         if folder is not None and os.getppid() != parent:  # it was killed, and cannot clean up any more
             shutil.rmtree(folder, ignore_errors=True)

@@ -20,9 +20,7 @@ from palio.train.families.networks import (
     NetworkFitted,
     hurried,
     n_scores,
-    scaled,
     settings,
-    suited,
 )
 from palio.train.family import Array, Examples, Feeds, Params, Shape, check_time, need_two_classes
 
@@ -93,7 +91,6 @@ class Cnn(LearnsInEpochs):
         check_time(deadline)
         need_two_classes(examples, self.name)
         from palio.train.deep.calm import calm
-        from palio.train.deep.loop import train
 
         whole = examples.whole()[0]
         side = pictured.small_side(whole)
@@ -107,6 +104,7 @@ class Cnn(LearnsInEpochs):
         n = n_scores(examples.task)
         plan = Plan(
             epochs=int(params["epochs"]),
+            steps=int(params.get("steps", 0)),
             batch=int(np.clip(len(examples.target) // 40, 8, 64)),
             rate=float(params["rate"]),
             smoothing=float(params["smoothing"]) if n else 0.0,
@@ -114,10 +112,11 @@ class Cnn(LearnsInEpochs):
         with calm():
             statistics = statistics_of(learned.pixels)
             network = Network(small_network(n or 1, width=int(params["width"]), seed=seed, statistics=statistics), n)
-            trained = train(
-                scaled(network, examples),
+            trained = self.teach(
+                network,
                 learned,
-                suited(plan, examples),
+                plan,
+                examples,
                 seed=seed,
                 deadline=deadline,
                 watch=None if watch is None else material(watch),

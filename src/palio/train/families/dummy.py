@@ -1,4 +1,4 @@
-"""Answer always the same: the share of each class, or the mean. What every other family must beat."""
+"""Answer always the same: the share of each class, or the mean, or nothing at all. What every other family must beat."""
 
 from __future__ import annotations
 
@@ -45,12 +45,18 @@ class DummyFitted:
     def reference(self, rows: Examples | Feeds) -> model.Outputs:
         """Return the constant for every row."""
         n_rows = len(rows.target) if isinstance(rows, Examples) else len(next(iter(rows.values())))
+        if self.examples.task.kind == "detection":
+            nothing = np.empty(n_rows, object)
+            nothing[:] = "[]"
+            return model.Outputs(nothing, are_boxes=True)
         if self.examples.task.kind == "regression":
             return value_outputs(np.repeat(self.constant, n_rows))
         return class_outputs(np.tile(self.constant, (n_rows, 1)), self.examples.task)
 
     def emit(self, builder: model.GraphBuilder) -> str:
-        """Add the constant for every row."""
+        """Add the constant for every row; of boxes, none."""
+        if self.examples.task.kind == "detection":
+            return model.emit_nothing(builder)
         return model.emit_constant(builder, self.constant, self.examples.task)
 
 
@@ -58,7 +64,7 @@ class Dummy(FixedSettings):
     """The constant answer that is best in itself."""
 
     name = "dummy"
-    tasks: tuple[TaskKind, ...] = ("classification", "regression")
+    tasks: tuple[TaskKind, ...] = ("classification", "regression", "detection")
     modalities: tuple[Modality, ...] = ("tabular", "text", "image")
     n_settings = 0
 
@@ -84,6 +90,8 @@ class Dummy(FixedSettings):
         watch: Examples | None = None,
     ) -> DummyFitted:
         """Count the classes, or take the middle that suits the objective: the mean, or a quantile (the median)."""
+        if examples.task.kind == "detection":
+            return DummyFitted(examples, np.zeros(1))
         weights = np.ones(len(examples.target)) if examples.weights is None else examples.weights
         if examples.task.kind == "regression":
             return DummyFitted(examples, np.array([_middle(examples, params, weights)], dtype=np.float64))

@@ -10,6 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind, TokenReading
+from palio.train.deep.pictured import kept
 from palio.train.deep.places import label_of, place_of
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Texts, reading_of
@@ -18,10 +19,8 @@ from palio.train.families.networks import (
     NetworkFitted,
     hurried,
     n_scores,
-    scaled,
     settings,
     starting_layer,
-    suited,
 )
 from palio.train.families.word_order import add_texts, texts_of
 from palio.train.family import Array, Examples, Params, Shape, check_time, need_two_classes
@@ -47,6 +46,7 @@ class Encoder(LearnsInEpochs):
     needs: tuple[str, ...] = ("text",)
     packages = ("torch", "transformers", "tokenizers")
     n_settings = 3
+    longest = 2
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: a look at each text, then the epochs."""
@@ -103,15 +103,17 @@ class Encoder(LearnsInEpochs):
         from palio.train.deep.calm import calm
         from palio.train.deep.encoders import free, layers_of, open_encoder
         from palio.train.deep.layers import layer
-        from palio.train.deep.loop import train
 
-        n = n_scores(examples.task)
+        n, place, whole = n_scores(examples.task), place_of(self.backbone), examples.whole()[0]
         with calm():
-            encoder = open_encoder(place_of(self.backbone))
-            readings = _readings(examples, encoder.tokenizer, encoder.longest)
-            material = texts_of(examples, readings)
+            encoder = open_encoder(place)
+            readings = _readings(whole, encoder.tokenizer, encoder.longest)
             inner = encoder.module.inner
-            seen = _seen(encoder.module, material, deadline)
+            seen = kept(
+                examples,
+                f"encoder {place.label} {[(one.input, one.length) for one in readings]}",
+                lambda rows: _seen(encoder.module, texts_of(rows, readings), deadline),
+            )
             head = starting_layer(seen, examples, penalties=PENALTIES, seed=seed, deadline=deadline)
             n_free = round(float(params["free"]) * encoder.n_layers)
             free(inner, n_free)
@@ -134,6 +136,7 @@ class Encoder(LearnsInEpochs):
             )
             plan = Plan(
                 epochs=int(params["epochs"]),
+                steps=int(params.get("steps", 0)),
                 batch=32 if len(examples.target) >= 500 else 8,
                 rate=float(params["rate"]),
                 decay=0.01,
@@ -142,10 +145,11 @@ class Encoder(LearnsInEpochs):
                 clip=1.0,
                 ema=0.98,
             )
-            trained = train(
-                scaled(network, examples),
-                material,
-                suited(plan, examples),
+            trained = self.teach(
+                network,
+                texts_of(examples, readings),
+                plan,
+                examples,
                 seed=seed,
                 deadline=deadline,
                 watch=None if watch is None else texts_of(watch, readings),

@@ -18,10 +18,8 @@ from palio.train.families.networks import (
     NetworkFitted,
     hurried,
     n_scores,
-    scaled,
     settings,
     starting_layer,
-    suited,
 )
 from palio.train.family import Examples, Feeds, Params, Shape, check_time, need_two_classes
 
@@ -107,7 +105,6 @@ class Finetune(LearnsInEpochs):
         from palio.train.deep.backbones import open_backbone
         from palio.train.deep.calm import calm
         from palio.train.deep.finetuning import finetuning
-        from palio.train.deep.loop import train
 
         place, whole = place_of(self.backbone), examples.whole()[0]
         size = pictured.SMALL_SIZE if pictured.small_side(whole) <= pictured.SMALL_SIDE else 0
@@ -129,6 +126,7 @@ class Finetune(LearnsInEpochs):
 
         plan = Plan(
             epochs=int(params["epochs"]),
+            steps=int(params.get("steps", 0)),
             batch=32 if len(examples.target) >= FEW else 16,
             rate=float(params["rate"]),
             decay=0.02,
@@ -138,10 +136,11 @@ class Finetune(LearnsInEpochs):
             smoothing=float(params["smoothing"]) if n else 0.0,
         )
         with calm():
-            trained = train(
-                scaled(own.network, examples),
+            trained = self.teach(
+                own.network,
                 material(examples, strength),
-                suited(plan, examples),
+                plan,
+                examples,
                 seed=seed,
                 deadline=deadline,
                 watch=None if watch is None else material(watch),

@@ -13,7 +13,7 @@ from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind, TokenReading
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Kind, Texts, padded, read, reading_of, text_network, word_tokenizer
-from palio.train.families.networks import LearnsInEpochs, NetworkFitted, hurried, n_scores, scaled, settings, suited
+from palio.train.families.networks import LearnsInEpochs, NetworkFitted, hurried, n_scores, settings
 from palio.train.family import Array, Examples, Feeds, Params, Shape, check_time, need_two_classes
 
 
@@ -31,6 +31,7 @@ class WordOrder(LearnsInEpochs):
     needs: tuple[str, ...] = ("text",)
     packages: tuple[str, ...] = ("torch", "tokenizers")
     n_settings: int = 4
+    longest = 2
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: each epoch goes through all texts."""
@@ -76,13 +77,13 @@ class WordOrder(LearnsInEpochs):
         check_time(deadline)
         need_two_classes(examples, self.name)
         from palio.train.deep.calm import calm
-        from palio.train.deep.loop import train
 
         readings = _readings(examples, self.name)
         check_time(deadline)
         n = n_scores(examples.task)
         plan = Plan(
             epochs=int(params["epochs"]),
+            steps=int(params.get("steps", 0)),
             batch=int(np.clip(len(examples.target) // 40, 8, 64)),
             rate=float(params["rate"]),
             decay=0.01,
@@ -95,10 +96,11 @@ class WordOrder(LearnsInEpochs):
         with calm():
             sizes = [_size_of(reading) for reading in readings]
             module = text_network(self.name, sizes, n or 1, width=int(params["width"]), seed=seed)
-            trained = train(
-                scaled(Network(module, n), examples),
+            trained = self.teach(
+                Network(module, n),
                 texts_of(examples, readings, word_dropout=float(params["word_dropout"]), seed=seed),
-                suited(plan, examples),
+                plan,
+                examples,
                 seed=seed,
                 deadline=deadline,
                 watch=None if watch is None else texts_of(watch, readings),

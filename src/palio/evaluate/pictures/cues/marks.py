@@ -166,12 +166,14 @@ def _detail(patches: Array, side: int) -> Array:
 
 def _distances(pictures: Array, patches: Array, details: Array, side: int) -> Array:
     """Return how far the likest place of each picture is from each patch, shape (n_pictures, n_patches)."""
-    turned = np.ascontiguousarray(patches.T)
+    # |window - patch|² = |window|² - 2 window·patch + |patch|²: the first two come of one product.
+    turned = np.concatenate([-2 * patches.T, np.ones((1, len(patches)), np.float32)])
     own = np.square(patches).sum(axis=1)
     found = np.full((len(pictures), len(patches)), np.inf, np.float32)
     for size in SCALES:
         for row, picture in enumerate(shrunk(pictures, size)):
             windows = _windows(picture, side)
-            squares = np.square(windows).sum(axis=1)[:, None] - 2 * (windows @ turned)
-            found[row] = np.minimum(found[row], (squares.min(axis=0) + own) / details)
+            squares = np.square(windows).sum(axis=1, keepdims=True)
+            nearest = (np.concatenate([windows, squares], axis=1) @ turned).min(axis=0)
+            found[row] = np.minimum(found[row], (nearest + own) / details)
     return found

@@ -1,0 +1,9 @@
+"""What only pictures with boxes need: slices by what is in them, galleries of errors, boxes on changed pictures."""
+
+from __future__ import annotations
+
+from palio.evaluate.pictures.boxes.scenery import scenery
+from palio.evaluate.pictures.boxes.showing import changed_scenes, scene_galleries
+from palio.evaluate.pictures.boxes.squares import from_square, turned_back
+
+__all__ = ["changed_scenes", "from_square", "scene_galleries", "scenery", "turned_back"]

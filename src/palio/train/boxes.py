@@ -1,0 +1,38 @@
+"""Hold what is where in pictures as numbers of one shape, so that a search keeps it as it keeps any answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from palio import model
+from palio.core.cells.boxes import boxes_of
+from palio.measure.boxes import as_objects
+from palio.train.family import Array
+
+WIDE = 6
+"""Numbers of a box: its corners, its score (0 where there is no box), its class."""
+
+
+def packed(outputs: model.Outputs, classes: Sequence[str]) -> Array:
+    """Return boxes as float64 (n, most, 6), the surest first.
+
+    Example:
+        >>> cell = '[{"label":"cat","box":[1.0,2.0,3.0,4.0],"score":0.5}]'
+        >>> packed(model.Outputs(np.array([cell], object), are_boxes=True), ["cat"])[0, 0].tolist()
+        [1.0, 2.0, 3.0, 4.0, 0.5, 0.0]
+    """
+    found = np.zeros((len(outputs.prediction), model.MOST_BOXES, WIDE))
+    for row, cell in enumerate(outputs.prediction):
+        here = as_objects(boxes_of(cell), classes)
+        n = min(len(here), model.MOST_BOXES)
+        found[row, :n, :4], found[row, :n, 4], found[row, :n, 5] = here.corners[:n], here.scores[:n], here.classes[:n]
+    return found
+
+
+def unpacked(numbers: Array, classes: Sequence[str]) -> model.Outputs:
+    """Return boxes as a graph answers them; `numbers` may be flat, (n, most · 6)."""
+    held = np.asarray(numbers, np.float64).reshape(len(numbers), -1, WIDE)
+    found = {"boxes": held[..., :4], "scores": held[..., 4], "classes": held[..., 5].astype(np.int64)}
+    return model.Outputs(model.cells_of(found, classes), are_boxes=True)

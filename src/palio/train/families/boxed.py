@@ -1,0 +1,74 @@
+"""Hold what families of detectors share: what a fitted one says of pictures, and its way into a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from palio import model
+from palio.core.errors import InputError
+from palio.core.records import PictureReading, Task
+from palio.train.deep.pictured import Cells
+from palio.train.family import Array, Examples, Feeds, Params
+
+BATCH = 8
+Said = tuple[Array, Array]
+"""Boxes (n, m, 4) in pixels of the fitted pictures, and scores (n, m, n_classes)."""
+
+
+@dataclass(frozen=True)
+class BoxedFitted:
+    """A detector that has learned, or was brought."""
+
+    task: Task
+    reading: PictureReading
+    say: Callable[[Array], Said]
+    """Pixels, uint8 (n, S, S, 3) → what its library says of them."""
+    add: Callable[[model.GraphBuilder, str], tuple[str, str, int | None]]
+    """Add its nodes on the tensor of pixels; return the tensors of boxes and scores, and how many boxes a picture has,
+    None: any number."""
+    n_parameters: int
+    iou: float = model.IOU
+    settled: Params = field(default_factory=dict)
+    """Settings that were found while it was fitted: with them it is fitted alike again."""
+    notes: tuple[str, ...] = ()
+    """What a person should know."""
+    course: Any = None
+    curve: Array | None = None
+
+    def at(self, rounds: int) -> BoxedFitted:
+        """Return itself: its last round is the one that its schedule led to."""
+        return self
+
+    def reference(self, rows: Examples | Feeds) -> model.Outputs:
+        """Return what the library says, one box after the other suppressed, in the pixels of each picture."""
+        feeds = rows.feeds() if isinstance(rows, Examples) else rows
+        column = feeds[self.reading.input]
+        listed = list(column) if column.dtype == np.uint8 else column[:, 0].tolist()
+        held = np.empty(len(listed), object)
+        held[:] = listed
+        reader = model.PictureReader(self.reading)
+        parts = []
+        for start in range(0, len(held), BATCH):
+            some = held[start : start + BATCH]
+            corners, scores = self.say(Cells(some, self.reading)[slice(None)])
+            found = model.suppressed(corners, scores, iou=self.iou)
+            parts.append(model.cells_of(model.brought_back(found, reader.places(some.tolist())), self.task.classes))
+        return model.Outputs(np.concatenate(parts) if parts else np.empty(0, object), are_boxes=True)
+
+    def emit(self, builder: model.GraphBuilder) -> str:
+        """Add everything from pixels on; return what is where, float32 (n, k, 6)."""
+        builder.precision = "float32"
+        pixels = f"{builder.reading(self.reading).tensor}.pixels"
+        corners, scores, n_places = self.add(builder, pixels)
+        n_classes = len(self.task.classes)
+        return model.emit_suppressed(builder, corners, scores, n_places=n_places, n_classes=n_classes, iou=self.iou)
+
+
+def need_boxes(examples: Examples, family: str) -> None:
+    """Raise `InputError` if no picture has a box."""
+    if not any(one is not None and len(one) for one in examples.target):
+        raise InputError(f"{family}: no picture has a box", hint="bring pictures in which something is marked")

@@ -1,0 +1,41 @@
+"""What clients often send in place of JSON is named, on every route, and never said back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.serve.conftest import Wire
+
+ROUTES = ("/predict", "/invocations", "/v2/models/bank/infer")
+BODIES = {
+    "a byte order mark": (b"\xef\xbb\xbf{}", "byte order mark"),
+    "UTF-16": ('{"a": 1}'.encode("utf-16"), "UTF-16"),
+    "another infinity": (b'{"secret": -Infinity}', "-Infinity"),
+    "what Python prints": (b"{'secret': 1}", "double quotes"),
+    "what a shell of Windows leaves": (b"'{secret:1}'", "double quotes"),
+    "nothing": (b"", "empty"),
+    "half of it": (b'{"secret": ', "not JSON"),
+}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_what_is_no_json_is_named(wire: Wire, route: str, body: tuple[bytes, str]) -> None:
+    status, _, answer = wire("POST", route, body[0], {"content-type": "application/json"})
+    assert status == 400
+    assert body[1] in answer.decode()
+    assert b"secret" not in answer
+
+
+@pytest.mark.parametrize("route", ["/predict", "/invocations"])
+def test_a_text_that_is_not_utf_8_is_named(wire: Wire, route: str) -> None:
+    status, _, answer = wire("POST", route, b'{"secret": "M\xfcller"}', {"content-type": "application/json"})
+    assert status == 400
+    assert b"not UTF-8" in answer
+
+
+@pytest.mark.parametrize("route", ["/predict", "/v2/models/bank/infer"])
+def test_a_bare_nan_is_named_where_it_is_not_read(wire: Wire, route: str) -> None:
+    status, answer = wire.json("POST", route, b'{"age": NaN}')
+    assert status == 400
+    assert "NaN" in answer["error"]
