@@ -170,6 +170,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         cost=cost,
         parity=parity,
         seen=seen,
+        notes=tuple(getattr(found[-1], "notes", ())),
         course=getattr(found[-1], "course", None),
     )
 
