@@ -98,3 +98,11 @@ def test_after_a_long_training_other_settings_are_trained_by_turns_with_light_fa
     assert [one.kind for one in steps[:4]] == ["long", "usual", "long", "usual"]
     assert steps[2].family == "cheap"
     assert len({str(one.params) + one.family for one in steps}) == len(steps)
+
+
+def test_a_network_without_a_heat_goes_before_one_that_is_behind_the_light_families() -> None:
+    def score(step: Step) -> float | None:
+        known = {"dummy": 0.5, "linear": 0.8, "cheap": 0.6}
+        return None if (step.family, step.kind) == ("dear", "heat") else known.get(step.family, 0.9)
+
+    assert next(one for one in taken(score, n_workers=1) if one.kind == "long").family == "dear"

@@ -17,10 +17,10 @@ from palio.core.errors import InputError
 from palio.core.records import Metric, Task
 from palio.core.seeds import derive
 from palio.measure import questions
-from palio.measure.metrics import MetricSpec
 from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
+from palio.measure.specs import MetricSpec
 
 Z95 = 1.959963984540054
 MAX_ROWS = 50_000

@@ -39,6 +39,8 @@ COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
 MAX_SEEN_ROWS = 20_000
 """Rows that the score of a mix on what was learned is computed on, at most."""
+MAX_SEEN_BY_NETWORKS = 1_000
+"""The same of networks, which take milliseconds for a row."""
 LEAST_S = 0.3
 """With less time left than this no last fit is begun."""
 
@@ -280,8 +282,11 @@ class Champion:
 
     def _seen(self, runner: model.Graph) -> dict[str, float]:
         examples = self._field.lesson.examples
-        some = examples.take(thinned(len(examples.target), MAX_SEEN_ROWS))
-        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes))
+        most = MAX_SEEN_ROWS if runner.precision == "float64" else MAX_SEEN_BY_NETWORKS
+        some = examples.take(thinned(len(examples.target), most))
+        return score_numbers(
+            self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes)
+        )
 
     def _reference(self, run: Run, runner: model.Graph) -> tuple[Reference, dict[str, Any] | None]:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""

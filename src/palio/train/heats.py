@@ -99,12 +99,13 @@ class Heats:
         return propose(family, past, shape=self._shape, task=terms.task, seed=terms.seed, trial=number, sign=terms.sign)
 
     def _ranked(self, known: Mapping[int, Candidate]) -> list[str]:
-        """Return the families by what they promise; networks that had no time for a heat come last of all."""
-        worth: dict[str, float] = {}
-        for one in known.values():
-            score = one.mean()
-            if one.family == "dummy" or (one.failed and not one.was_ended):
-                continue
-            mine = -np.inf if score is None else self._terms.sign * score
-            worth[one.family] = max(worth.get(one.family, -np.inf), mine)
-        return sorted(worth, key=lambda name: -worth[name])
+        """Return the families by what they promise.
+
+        A network that had no time for a heat promises less than those that are ahead of the light families, and more
+        than the others.
+        """
+        fair = [one for one in known.values() if one.family != "dummy" and (not one.failed or one.was_ended)]
+        scores = {one.family: one.mean() for one in fair}
+        worth = {name: self._terms.sign * score for name, score in scores.items() if score is not None}
+        light = max((own for name, own in worth.items() if not self._is_taught(name)), default=-np.inf)
+        return sorted(scores, key=lambda name: -worth.get(name, light))

@@ -53,14 +53,16 @@ def test_the_chance_of_others_is_left_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_the_curve_tells_the_log_loss_of_each_round() -> None:
+def test_the_curve_tells_the_log_loss_of_each_round_and_how_much_is_left_at_the_best_temperature() -> None:
     watch = points(seed=1)
     trained = train(network(), points(), PLAN, seed=0, watch=watch)
-    assert trained.curve is not None
-    for rounds, told in enumerate(trained.curve, start=1):
+    assert trained.curve is not None and trained.corrected is not None
+    for rounds, (told, left) in enumerate(zip(trained.curve, trained.corrected, strict=True), start=1):
         scores = answer(trained.at(rounds).module, watch, np.arange(len(watch.target)))
         sure = probabilities(scores)[np.arange(len(watch.target)), watch.target]
         assert -np.log(sure).mean() == pytest.approx(told)
+        assert left <= told + 1e-9
+    assert trained.rounds == int(np.argmin(trained.corrected)) + 1
 
 
 def test_the_schedule_reaches_its_end() -> None:

@@ -72,7 +72,7 @@ def parsed(data: bytes, where: str) -> Element:
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, say
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(data, True)  # noqa: FBT003 - the last piece of it
+        parser.Parse(data, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         raise InputError(f"{where}: no well-formed XML: {error}", hint="export the annotation again") from None
     return top.children[0]

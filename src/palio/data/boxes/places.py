@@ -11,12 +11,16 @@ from palio.data.pictures.layout import PART_WORDS
 from palio.data.pictures.table import Finder
 
 _YEAR = re.compile(r"(19|20)\d\d$")
+_BESIDE = ("images", "JPEGImages", "Images", "imgs")
+_MASKS = re.compile(r"mask|segmentation|depth|label|annotation", re.IGNORECASE)
 _WORDS = re.compile(r"[_\-. ]+")
 
 
 class Places:
-    """Finds pictures: from the folder of the file that names them, then anywhere; of several of one name, the one that
-    lies below that folder, or in the part that the file is called by."""
+    """Finds pictures: from the folder of the file that names them, then anywhere.
+
+    Of several of one name it is the one that lies below that folder, or in the part that the file is called by.
+    """
 
     def __init__(self, entries: Sequence[Entry], finder: Finder) -> None:
         self._by_key = {entry.key: entry for entry in entries}
@@ -36,7 +40,10 @@ class Places:
             origin: What names it.
         """
         path = file.replace("\\", "/")
-        for start in (base, posixpath.join(base, "images"), posixpath.join(posixpath.dirname(base), "images")):
+        for start in (
+            base,
+            *(posixpath.join(top, name) for top in (base, posixpath.dirname(base)) for name in _BESIDE),
+        ):
             found = self._by_key.get(posixpath.normpath(posixpath.join(start, path)))
             if found is not None:
                 return found
@@ -45,6 +52,7 @@ class Places:
             return found
         same = self._by_name.get(posixpath.basename(path), [])
         for chosen in (
+            [one for one in same if not _MASKS.search(posixpath.dirname(one.key))],
             [one for one in same if base and one.key.startswith(base + "/")],
             [one for one in same if part_in(one.key) and part_in(one.key) == part_in(origin, names=True)],
         ):

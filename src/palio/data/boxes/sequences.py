@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,10 +36,10 @@ def sequences(keys: Sequence[str], likeness: Callable[[str], int | None]) -> dic
     if not films:
         return {}
     usual = _usual_distance([code for key in keys if (code := likeness(key)) is not None])
-    found = {}
+    found: dict[str, str] = {}
     for name, members in films.items():
         codes = [likeness(key) for key in members]
-        steps = [_distance(a, b) for a, b in zip(codes, codes[1:], strict=False) if a is not None and b is not None]
+        steps = [_distance(a, b) for a, b in pairwise(codes) if a is not None and b is not None]
         is_called = bool(_FILM.search(name))
         if is_called or (steps and usual > 0 and float(np.median(steps)) < _MUCH_NEARER * usual):
             found |= dict.fromkeys(members, name)

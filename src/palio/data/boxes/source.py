@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,24 +18,26 @@ from palio.core.ids import digest_of
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Column, Form
 from palio.core.words import counted, listed
-from palio.data.boxes import sequences
+from palio.data.boxes import looks, sequences
 from palio.data.boxes.assembling import Assembled, Named, assembled, part_of, settle
 from palio.data.boxes.finding import read_annotations
 from palio.data.boxes.frames import Frame, frame_of
 from palio.data.boxes.merging import merged
 from palio.data.boxes.places import Places
 from palio.data.pictures import copies
-from palio.data.pictures.albums import NO_PICTURE, Album, Entry, open_album
+from palio.data.pictures.albums import NO_PICTURE, Album, Entry, natural, open_album
 from palio.data.pictures.columns import PROBLEM, arrays_of, columns_of, names_of
 from palio.data.pictures.notes import Note, Notes
 from palio.data.pictures.reading import known, read_all
 from palio.data.pictures.source import nothing_in
 from palio.data.pictures.table import Finder
 from palio.data.source import Skipped, SourceOptions, Stated
-from palio.pixels import Limits
+from palio.pixels import Limits, decoded
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 FILE, PICTURE, BOXES, PART, SEQUENCE = "file", "picture", "boxes", "part", "sequence"
 _BATCH_ROWS = 2_000
@@ -164,7 +166,7 @@ class BoxesSource:
         if not self._annotations and not self._options.expected:
             raise InputError(
                 f"{self.name}: no file says what is where in {counted(len(self._album.entries), 'picture')}",
-                hint="put COCO JSON, Pascal VOC or CVAT XML, YOLO texts, Label Studio JSON or a CSV of boxes beside them",
+                hint="put COCO or Label Studio JSON, VOC or CVAT XML, texts of YOLO or a CSV of boxes beside them",
             )
         by_key = {entry.key: entry for entry in self._album.entries}
         for one in self._annotations:
@@ -246,10 +248,28 @@ class BoxesSource:
             )
         return [
             *dict.fromkeys(one for found in self._annotations for one in found.told),
+            *(f"{self.name}: {doubt}" for doubt in self._doubts()),
             *self._about_rows(),
             *self._about_files(),
             *copies.about(pictures, self.name),
         ]
+
+    def _doubts(self) -> list[str]:
+        """Hold boxes against what is seen in some of the pictures."""
+        by_key = {entry.key: entry for entry in self._album.entries}
+        seen = [
+            looks.Seen(key, frame, [box.box for box in named.boxes])
+            for key, named in self._settled.items()
+            if named.boxes and (frame := self._frame(by_key[key])) is not None
+        ]
+        seen.sort(key=lambda one: natural(one.key))
+
+        def decode(keys: Collection[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+            for entry, data in self._album.read(set(keys), most=self._limits.max_bytes):
+                if data is not None:
+                    yield entry.key, decoded(data, limits=self._limits)
+
+        return looks.doubts(seen, decode)
 
     def _about_rows(self) -> list[str]:
         rows, where = self._rows, self.name
@@ -262,9 +282,10 @@ class BoxesSource:
             )
         unseen = [row for row in there if row.cell is None]
         if unseen and self._annotations:
+            them = "it" if len(unseen) == 1 else "them"
             said.append(
-                f"{where}: of {counted(len(unseen), 'picture')} nobody said what is in {'it' if len(unseen) == 1 else 'them'}"
-                f", e.g. {_printable(unseen[0].file)}: kept, but not learned from; if there is nothing, say so (an empty "
+                f"{where}: of {counted(len(unseen), 'picture')} nobody said what is in {them}, e.g. "
+                f"{_printable(unseen[0].file)}: kept, but not learned from; if there is nothing, say so (an empty "
                 "text, or an entry without boxes)"
             )
         parts = Counter(row.part for row in rows if row.part)
@@ -282,7 +303,8 @@ class BoxesSource:
             return []
         n = sum(bool(row.sequence) for row in self._rows)
         said = [
-            f"{self.name}: {counted(n, 'picture')} are frames of {counted(len(films), 'film')}; [data] group keeps each together"
+            f"{self.name}: {counted(n, 'picture')} are frames of {counted(len(films), 'film')}; [data] group keeps "
+            "each together"
         ]
         torn = [film for film, parts in films.items() if len(parts - {""}) > 1]
         if torn:

@@ -30,7 +30,8 @@ def share(hits: Array, of: Array, *, seed: int = 0) -> Metric:
         )
         drawn = drawn[np.isfinite(drawn)]
         if len(drawn) and np.ptp(drawn) > 0:
-            low, high = (float(one) for one in np.quantile(drawn, [0.025, 0.975]))
+            found = np.quantile(drawn, [0.025, 0.975]).tolist()
+            low, high = min(low, found[0]), max(high, found[1])  # of few boxes resamples know too little
     return Metric(value=value, low=min(low, value), high=max(high, value), n_rows=n)
 
 

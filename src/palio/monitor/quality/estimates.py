@@ -249,6 +249,14 @@ def judge_errors(
     return tuple(out)
 
 
+def can_estimate(task: Task) -> bool:
+    """Tell whether the quality of answers can be estimated without labels; that of boxes cannot.
+
+    A score tells how likely a box is right; nothing tells of things that got no box.
+    """
+    return task.kind in _CRAFTS
+
+
 def _check(task: Task, rows: Batch) -> None:
     if task.kind not in _CRAFTS:
         raise InputError(f"the quality of a {task.kind} cannot be estimated without labels", hint="send feedback")

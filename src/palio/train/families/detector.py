@@ -123,9 +123,7 @@ class Detector(LearnsInEpochs):
         with calm():
             trunk, graphs = self._trunk(examples, column, size, seed)
             fronts = {side: model.Graph(one, threads=n_threads()) for side, one in graphs.items()}
-            scenes = scenes_of(
-                examples, column=column, size=size, fronts=fronts, how=how, seed=seed, deadline=deadline
-            )
+            scenes = scenes_of(examples, column=column, size=size, fronts=fronts, how=how, seed=seed, deadline=deadline)
             n_steps = int(params["epochs"]) * max(1, len(examples.target) // BATCH)
             module = detector(
                 trunk,

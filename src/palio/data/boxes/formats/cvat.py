@@ -136,7 +136,7 @@ class Cvat:
                 assert after is not None  # noqa: S101 - else there is no gap
                 share = (frame - at.frame) / (after.frame - at.frame)
                 a, b, c, d = (p + share * (q - p) for p, q in zip(at.place, after.place, strict=True))
-                found.append(_At(frame, (a, b, c, d), False, f"{about} frame {frame}"))  # noqa: FBT003 - it is seen
+                found.append(_At(frame, (a, b, c, d), False, f"{about} frame {frame}"))
             self._n_between += len(gap)
         return found
 

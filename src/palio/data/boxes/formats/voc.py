@@ -73,8 +73,9 @@ class Voc:
         if self._n_outlines:
             self._found.told.append(f"{counted(self._n_outlines, 'outline')} without a box: read as the box around it")
         if self._renamed:
+            do = "names" if len(self._renamed) == 1 else "name"
             self._found.told.append(
-                f"{counted(len(self._renamed), 'file')} {'names' if len(self._renamed) == 1 else 'name'} another picture "
+                f"{counted(len(self._renamed), 'file')} {do} another picture "
                 f"than the one that {'it is' if len(self._renamed) == 1 else 'they are'} called by, e.g. "
                 f"{self._renamed[0]}: the file's own name counts"
             )
