@@ -12,7 +12,7 @@ from palio.core.errors import InputError, UnavailableError
 from palio.train.deep.calm import torch_there
 from palio.train.deep.folding import fold_norms
 from palio.train.deep.layers import layer
-from palio.train.deep.places import Place
+from palio.train.deep.places import Place, tell_nobody
 
 DEFAULT_SIZE = 224
 _TOKENS_FIRST = frozenset({"vit", "deit", "dinov2", "dinov2_with_registers", "dinov3_vit", "ijepa"})
@@ -103,6 +103,7 @@ def transformers_there() -> Any:
     Raises:
         UnavailableError: it is not installed.
     """
+    tell_nobody()
     try:
         import transformers
     except ImportError:
