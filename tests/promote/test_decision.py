@@ -277,7 +277,8 @@ def test_rows_of_before_may_be_lost_only_where_the_world_has_changed_and_that_is
 
 
 @pytest.mark.parametrize(
-    ("may_lose", "said"), [(False, ", within the 0.1 that the gate allows."), (True, "; that may be lost, for the world")]
+    ("may_lose", "said"),
+    [(False, ", within the 0.1 that the gate allows."), (True, "; that may be lost, for the world")],
 )
 def test_a_loss_on_rows_of_before_is_called_one_also_where_the_gate_allows_it(
     given: Given, may_lose: bool, said: str

@@ -130,8 +130,7 @@ class ChunkWriter:
 
 
 def _listed(schema: Schema, known: Mapping[str, tuple[str, ...] | None]) -> Schema:
-    """Write down the values of categories that a person made without listing them, and what is in boxes, most
-    frequent first."""
+    """Write down values, most frequent first: of categories that a person did not list, and what is in boxes."""
     columns = list(schema.columns)
     for i, column in enumerate(columns):
         if column.type == "boxes":

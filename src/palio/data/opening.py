@@ -16,6 +16,7 @@ from palio.data.pictures.albums import is_album
 from palio.data.source import Source, SourceOptions, stated
 
 if TYPE_CHECKING:
+    from palio.data.boxes.source import BoxesSource
     from palio.data.sources.content import Content
 
 READERS = {
@@ -149,7 +150,7 @@ def _of_album(path: Path, options: SourceOptions) -> Source:
     return _reader("pictures")(path, options)
 
 
-def _boxes(path: Path, options: SourceOptions, images: Path) -> Source:
+def _boxes(path: Path, options: SourceOptions, images: Path) -> BoxesSource:
     """Open a file, or a folder, of annotation whose pictures lie in `images`."""
     from palio.data.boxes.source import BoxesSource
 
@@ -172,9 +173,14 @@ def _with_pictures(path: Path, options: SourceOptions) -> Source:
     from palio.data.pictures.table import TableOfPictures
 
     asked = _asks_for_boxes(options)
-    if asked or (asked is None and is_annotation(path)):
+    if asked is not False:
         _check_path(path, options.within)
-        return _boxes(path, options, Path(options.images))
+        if is_album(path):
+            source = _boxes(path, options, Path(options.images))
+            if asked or source.has_boxes:
+                return source
+        elif asked or is_annotation(path):
+            return _boxes(path, options, Path(options.images))
     plain = open_source(path, msgspec.structs.replace(options, images=""))
     if stated(plain).target:
         raise InputError(

@@ -128,7 +128,8 @@ def _subjects(project: Opened) -> list[monitor.Subject]:
                 raise
             continue  # an old champion that was tidied away, or damaged: what is live is watched all the same
         rows, task = opened.reference_rows(), opened.manifest.task
-        estimator = None if rows is None else _estimator(opened, rows, hidden)
+        is_told = rows is not None and monitor.can_estimate(task)
+        estimator = _estimator(opened, rows, hidden) if is_told else None
         found.append(monitor.Subject(deployment, task, _readable(project, opened.reference()), rows, estimator))
     return found
 

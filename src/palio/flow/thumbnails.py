@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     Square = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 SIDE = 144
+SCENE = 360
+"""Longer side of a picture with boxes."""
 QUALITY = 72
 MAX_BYTES = 4_000_000
 """Of all pictures of a report together."""
 
 
 def thumbnails(blobs: Blobs, evaluation: Evaluation, comparison: Comparison | None) -> dict[str, bytes]:
-    """Return JPEG files of the pictures that a report shows, as the model sees them, by identity.
+    """Return JPEG files of the pictures that a report shows, as the model sees them, by identity; with boxes, whole.
 
     Pictures onto which something was put are named by their `Transplant`. What is no longer kept is left out, and what
     would make the report too large.
@@ -33,12 +35,15 @@ def thumbnails(blobs: Blobs, evaluation: Evaluation, comparison: Comparison | No
     from palio import pixels
 
     squares: dict[str, Square] = {}
+    is_whole = evaluation.finds is not None
     found: dict[str, bytes] = {}
     for name, how in _wanted(evaluation, comparison):
         if name in found:
             continue
         try:
-            if how is None:
+            if is_whole:
+                square = _whole(blobs, name, sight.reading)
+            elif how is None:
                 square = _square(blobs, name, sight.reading, squares)
             else:
                 square = _transplanted(blobs, how, sight.reading, squares)
@@ -80,6 +85,14 @@ def _square(blobs: Blobs, name: str, reading: PictureReading, known: dict[str, S
             blobs.get(name), size=SIDE, short=max(short, SIDE) if short else 0, fit=reading.fit, limits=limits
         )
     return known[name]
+
+
+def _whole(blobs: Blobs, name: str, reading: PictureReading) -> Square:
+    """Return a picture as a person sees it: boxes lie in all of it."""
+    from palio import pixels
+
+    limits = pixels.Limits(max_pixels=reading.max_pixels, max_bytes=reading.max_bytes)
+    return pixels.thumbnail(pixels.decoded(blobs.get(name), least=SCENE, limits=limits), SCENE)
 
 
 def _transplanted(

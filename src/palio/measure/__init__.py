@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from palio.measure.statistics import is_statistic as is_statistic
     from palio.measure.statistics import learn_statistics as learn_statistics
     from palio.measure.statistics import statistics_names as statistics_names
+    from palio.measure.statistics.boxes import describe_boxes as describe_boxes
     from palio.measure.statistics.texts import as_texts as as_texts
     from palio.measure.statistics.texts import text_statistics as text_statistics
     from palio.measure.timing import TIMING_MARGIN as TIMING_MARGIN
@@ -91,6 +92,7 @@ else:
             "scores": "default_metric higher_is_better is_defined metric_names score",
             "shapes": "MAX_DISTINCT NumberDescriber ValueDescriber category_column number_column",
             "statistics": "is_statistic learn_statistics statistics_names",
+            "statistics.boxes": "describe_boxes",
             "statistics.texts": "as_texts text_statistics",
             "timing": "TIMING_MARGIN is_clearly_over",
             "trade_offs": "Offer front step_of",

@@ -8,10 +8,10 @@ from palio.core.errors import InputError
 from palio.core.records import Metric, Task
 from palio.measure import questions
 from palio.measure.intervals import MAX_ROWS, resampled_weights, subset, wilson
-from palio.measure.metrics import MetricSpec
 from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
+from palio.measure.specs import MetricSpec
 
 
 def paired(

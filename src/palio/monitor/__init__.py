@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from palio.monitor.movement.drift import drift_of as drift_of
     from palio.monitor.movement.inputs import input_findings as input_findings
     from palio.monitor.quality.estimates import Estimator as Estimator
+    from palio.monitor.quality.estimates import can_estimate as can_estimate
     from palio.monitor.quality.kpis import check_kpis as check_kpis
     from palio.monitor.reviewing import Watching as Watching
     from palio.monitor.reviewing import review as review
@@ -58,7 +59,7 @@ else:
             "counting": "Subject",
             "movement.drift": "drift_findings drift_of",
             "movement.inputs": "input_findings",
-            "quality.estimates": "Estimator",
+            "quality.estimates": "Estimator can_estimate",
             "quality.kpis": "check_kpis",
             "reviewing": "Watching review",
             "timeline": "MOST_WINDOWS",

@@ -236,8 +236,9 @@ def _stream(mine: Sequence[Judged], yardstick: Yardstick) -> StreamReview | None
     if losses is None:
         return None
     unit = 1.0
-    if not task.classes:
-        standard = yardstick.standards.get("mae")
+    question = measure.questions.of(task)
+    if not question.mistakes.ndim:
+        standard = yardstick.standards.get(question.error_metric)
         if standard is None or standard.value.value <= 0:
             return None
         unit = loss_scale(standard.value.value)
@@ -248,7 +249,7 @@ def _stream(mine: Sequence[Judged], yardstick: Yardstick) -> StreamReview | None
     stream.feed(*losses)
     told = stream.review()
     told = msgspec.structs.replace(told, lines=stream_lines(told))
-    ripe[-1].findings += concept_findings(ripe[-1].window, told, outcomes=ripe[-1].review.outcomes)
+    ripe[-1].findings += concept_findings(ripe[-1].window, told, outcomes=ripe[-1].review.outcomes, task=task)
     return told
 
 

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from palio.core.errors import InputError
-from palio.report import pictures, scrutiny, sections, words
+from palio.report import pictures, scenes, scrutiny, sections, words
 from palio.report.advice import advise
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean
@@ -59,6 +59,7 @@ def render(facts: ReportFacts) -> str:
         "ability": sections.ability(facts),
         "certainty": sections.certainty(facts),
         "failures": scrutiny.failures(facts),
+        "finds": scenes.finds(facts),
         "pictures": pictures.pictures(facts),
         "drivers": scrutiny.drivers(facts),
         "honesty": scrutiny.honesty(facts),

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from palio.core.records import Cue, Gallery, Metric, Place, Seen, Sheet, Sight, Strain
 from palio.core.words import counted
-from palio.report import charts, words
+from palio.report import charts, scenes, words
 from palio.report.charts import scale_of
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, percent, with_margin
@@ -25,7 +25,15 @@ TITLES = {
     "right": ("Right, and sure of it", ""),
     "mended": ("Wrong before, right now", ""),
     "broken": ("Right before, wrong now", ""),
+    "background": ("False alarms: nothing is there", "The surest first: look whether a label is missing."),
+    "missed": ("Not seen", "Pictures with the most of them first."),
+    "place": ("Seen, but the box is too far off", ""),
+    "class": ("Taken for something else", ""),
+    "double": ("Said twice", ""),
+    "both": ("Something else, and too far off", ""),
 }
+MISTAKES = {"mended": "Fewer mistakes than before", "broken": "More mistakes than before"}
+"""Titles where a picture may be right in part."""
 CHANGES = {
     "as they are": "As they are",
     "blur": "Out of focus by",
@@ -57,12 +65,14 @@ def pictures(facts: ReportFacts) -> dict[str, Any] | None:
     if sight is None:
         return None
     changes = facts.comparison.galleries if facts.comparison is not None else ()
+    are_boxes = facts.evaluation.finds is not None
     is_salient = any(one.saliency for gallery in sight.galleries for one in gallery.pictures)
     return {
         "cues": [_cue(facts, cue) for cue in sight.cues[:MOST_CUES]],
-        "searched": _searched(sight),
-        "galleries": [_gallery(facts, one) for one in sight.galleries],
-        "changes": [_gallery(facts, one) for one in changes],
+        "searched": "" if are_boxes else _searched(sight),
+        "legend": scenes.legend() if are_boxes else [],
+        "galleries": [_gallery(facts, one, are_boxes=are_boxes) for one in sight.galleries],
+        "changes": [_gallery(facts, one, are_boxes=are_boxes) for one in changes],
         "saliency": "Where a patch is tinted, the answer hangs on it: covered, the answer becomes less probable."
         if is_salient
         else "",
@@ -180,8 +190,10 @@ def _searched(sight: Sight) -> str:
 # ── galleries and sheets ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _gallery(facts: ReportFacts, gallery: Gallery) -> dict[str, Any]:
+def _gallery(facts: ReportFacts, gallery: Gallery, *, are_boxes: bool = False) -> dict[str, Any]:
     title, note = TITLES[gallery.kind]
+    if are_boxes:
+        title = {"right": "All found, and nothing else", **MISTAKES}.get(gallery.kind, title)
     return {
         "title": title,
         "n_rows": f"{count(gallery.n_rows)} in all" if gallery.n_rows > len(gallery.pictures) else "",
@@ -191,6 +203,11 @@ def _gallery(facts: ReportFacts, gallery: Gallery) -> dict[str, Any]:
 
 
 def _shown(facts: ReportFacts, one: Seen) -> Shown:
+    if one.sides is not None:
+        note = f"there: {clean(one.truth, limit=60)}" + (
+            f"; before: {clean(one.before, limit=60)}" if one.before else ""
+        )
+        return Shown(scenes.boxed(facts, one), f"said: {clean(one.prediction, limit=60)}", note, True)
     is_right = one.truth == one.prediction
     truth, said = clean(one.truth, limit=24), clean(one.prediction, limit=24)
     title = said if is_right else f"{said}, really {truth}"

@@ -86,16 +86,19 @@ def _slices(facts: ReportFacts) -> dict[str, Any] | None:
 
 
 def _confusion(facts: ReportFacts) -> dict[str, Any] | None:
-    matrix, classes = facts.evaluation.confusion, facts.task.classes
+    matrix, classes = facts.evaluation.confusion, _labels(facts)
     if not matrix or len(matrix) > MOST_CLASSES or len(matrix) != len(classes):
         return None
     if facts.is_binary:
         shown, base = per_round_number(matrix)
         wrong = count(sum(n for i, row in enumerate(shown) for j, n in enumerate(row) if i != j))
         title = f"Of {count(base)} {clean(facts.cases, limit=30)}, {wrong} get the wrong answer"
+    elif facts.evaluation.finds is not None:
+        shown, title = matrix, "What is there, and what it says: boxes counted, at its threshold"
     else:
         shown = tuple(per_round_number((row,), base=100)[0][0] for row in matrix)
         title = "Of 100 of each class: what it takes them for"
+    is_boxes = facts.evaluation.finds is not None
     top = max((n for row in shown for n in row), default=1) or 1
     rows = [
         {
@@ -107,6 +110,7 @@ def _confusion(facts: ReportFacts) -> dict[str, Any] | None:
                     "shade": round(0.08 + 0.72 * math.sqrt(n / top), 2) if n else 0.0,
                     "right": i == j,
                     "what": _cell_words(facts, i, j),
+                    "is_void": is_boxes and i == j == len(classes) - 1,
                 }
                 for j, n in enumerate(row)
             ],
@@ -125,12 +129,19 @@ def _cell_words(facts: ReportFacts, truth: int, said: int) -> str:
     return "missed" if truth == positive else "rightly left alone"
 
 
+def _labels(facts: ReportFacts) -> tuple[str, ...]:
+    """Name rows and columns of the confusions: of boxes, there may be nothing where one is, and where none is said."""
+    return facts.task.classes if facts.evaluation.finds is None else (*facts.task.classes, "nothing")
+
+
 def _mix_ups(facts: ReportFacts) -> list[str]:
     matrix, classes = facts.evaluation.confusion, facts.task.classes
+    if facts.evaluation.finds is not None:
+        matrix = tuple(row[:-1] for row in matrix[:-1])
     if facts.is_binary or len(matrix) != len(classes):
         return []
     pairs = [
-        (matrix[i][j] / sum(matrix[i]), matrix[i][j], classes[i], classes[j])
+        (matrix[i][j] / sum(facts.evaluation.confusion[i]), matrix[i][j], classes[i], classes[j])
         for i in range(len(classes))
         for j in range(len(classes))
         if i != j and matrix[i][j] >= 3
@@ -144,7 +155,7 @@ def _classes(facts: ReportFacts) -> list[Row]:
     return [
         Row(
             clean(c.label, limit=40),
-            f"{count(c.n_rows)} rows",
+            f"{count(c.n_rows)} rows" if c.n_boxes is None else counted(c.n_boxes, "box"),
             charts.interval_row(c.accuracy, Scale(0, 1), title=f"Recognised: {clean(c.label)}"),
             f"{of_hundred(c.accuracy)}",
             c.accuracy.value,

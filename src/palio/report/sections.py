@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from palio.core.records import Evaluation, Metric
+from palio.core.records import Evaluation, Finds, Metric
 from palio.core.words import counted
 from palio.measure import questions
-from palio.report import charts, words
+from palio.report import charts, scenes, words
 from palio.report.charts import scale_of
 from palio.report.facts import ReportFacts
 from palio.report.rounding import (
@@ -20,6 +20,7 @@ from palio.report.rounding import (
     frequency,
     hundredths,
     interval,
+    number,
     of_hundred,
     pair,
     percent,
@@ -107,7 +108,9 @@ def _period(facts: ReportFacts) -> str:
 
 
 def _key_figures(facts: ReportFacts) -> list[Figure]:
-    if facts.is_regression:
+    if facts.evaluation.finds is not None:
+        found = _finds(facts, facts.evaluation.finds)
+    elif facts.is_regression:
         sizes = [f for f in (_size(facts, n) for n in ("median_absolute_error", "mae", "rmse")) if f is not None]
         found = [*sizes[:2], _share(facts, "r2", "%")]
     elif facts.is_binary:
@@ -125,6 +128,22 @@ def _share(facts: ReportFacts, name: str, of: str = "of 100") -> Figure | None:
     said = words.sentence(name, m, facts.task, cases=facts.cases, unit=facts.unit)
     value, arm = hundredths(m)
     return Figure(value, arm, of, said, _share_note(facts, name), charts.hundred(m, title=said), m.value)
+
+
+def _finds(facts: ReportFacts, finds: Finds) -> list[Figure | None]:
+    """What is found, how often wolf is cried, and how it is placed."""
+    things = scenes.things(facts)
+    seen = f"Of 100 {things} in the pictures, it finds {of_hundred(finds.found)}."
+    cried = f"It cries wolf in {of_hundred(finds.alarmed)} of 100 pictures."
+    (value, arm), (alarms, wide) = hundredths(finds.found), hundredths(finds.alarmed)
+    drawn = charts.hundred(finds.found, title=seen), charts.hundred(finds.alarmed, title=cried)
+    note = f"{counted(finds.n_boxes, 'thing')} to be found."
+    empty = f"{counted(finds.n_false, 'false alarm')} in {counted(facts.evaluation.n_rows, 'picture')}."
+    return [
+        Figure(value, arm, "of 100", seen, note, drawn[0], finds.found.value) if finds.n_boxes else None,
+        Figure(alarms, wide, "of 100", cried, empty, drawn[1], finds.alarmed.value),
+        _share(facts, "ap50") if facts.evaluation.primary == "ap50" else _share(facts, "ap"),
+    ]
 
 
 def _share_note(facts: ReportFacts, name: str) -> str:
@@ -199,11 +218,13 @@ def ability(facts: ReportFacts) -> dict[str, Any]:
 def _against_rule(facts: ReportFacts) -> list[str]:
     e = facts.evaluation
     rule = questions.of(facts.task).simplest
-    lines = [
-        f"The simplest {words.RULE_OF_THUMB} always gives {rule}. {words.against_baseline(e, 'The model', 'that')}."
-    ]
-    name = next((n for n in ("mae", "accuracy") if n in e.metrics and n in e.baseline), None)
-    if name == "accuracy":
+    does = "never shows a box" if e.finds is not None else f"always gives {rule}"
+    lines = [f"The simplest {words.RULE_OF_THUMB} {does}. {words.against_baseline(e, 'The model', 'that')}."]
+    name = next((n for n in ("mae", "accuracy", "box_mistakes") if n in e.metrics and n in e.baseline), None)
+    if name == "box_mistakes":
+        made, simply = (number(100 * one[name].value, digits=3) for one in (e.metrics, e.baseline))
+        lines.append(f"Mistakes in 100 pictures, missed and false alarms together: {made}, against {simply}.")
+    elif name == "accuracy":
         mine, simple = e.metrics[name], e.baseline[name]
         lines.append(f"Right answers in 100 {clean(facts.cases)}: {of_hundred(mine)}, against {of_hundred(simple)}.")
     elif name == "mae":

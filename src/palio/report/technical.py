@@ -89,6 +89,11 @@ def _curves(facts: ReportFacts) -> list[tuple[str, Markup]]:
         elif c.name == "precision_recall":
             drawn = charts.curve(points, title="Precision and recall", x_title="Found (recall)", y_title="Precision")
             found.append(("Precision against recall", drawn))
+        elif c.name == "alarms_found":
+            drawn = charts.curve(
+                points, title="Found and false alarms", x_title="False alarms a picture", y_title="Found"
+            )
+            found.append(("Found against false alarms a picture", drawn))
     return [(title, drawn) for title, drawn in found if drawn is not None]
 
 

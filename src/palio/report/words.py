@@ -188,6 +188,9 @@ def against_champion(comparison: Comparison, champion: str = "the one in use") -
 def question(task: Task, cases: str) -> str:
     """Say what was asked."""
     target = quoted(task.target)
+    if task.kind == "detection":
+        things = [quoted(c, limit=24) for c in task.classes]
+        return f"Where in the picture is {listed(things, at_most=6) if len(things) > 6 else _either(things)}?"
     if not task.classes:
         return f"How large is {target}?"
     if task.positive is not None and len(task.classes) == 2:
@@ -226,6 +229,10 @@ def sentence(metric: str, m: Metric, task: Task, *, cases: str = "cases", unit: 
         "median_absolute_error": f"Half of the predictions are within {rounding.pair(m)[0]} {in_unit}".rstrip()
         + f" of the truth{give_or_take}.",
         "r2": f"It explains {share} % of the differences between {cases}.",
+        "box_recall": f"Of 100 things in the pictures, it finds {share}.",
+        "box_precision": f"Of 100 boxes it shows, {share} are really there.",
+        "ap50": f"Over all thresholds, its precision is {share} of 100; a box must overlap by half.",
+        "ap": f"Over all thresholds, and for boxes placed ever more closely, its precision is {share} of 100.",
     }
     if binary:
         said |= {

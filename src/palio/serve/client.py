@@ -72,11 +72,10 @@ class Client:
         body = self.request("POST", "/predict", msgspec.json.encode({"records": rows}))
         return msgspec.json.decode(body, type=_Answers).predictions
 
-    def infer(self, model: str, tensors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Send tensors by the Open Inference Protocol V2 (JSON); gives the outputs by name."""
-        body = self.request(
-            "POST", f"/v2/models/{quote(model, safe='')}/infer", msgspec.json.encode({"inputs": tensors})
-        )
+    def infer(self, model: str, tensors: Sequence[Mapping[str, Any]], **parameters: Any) -> dict[str, Any]:
+        """Send tensors by the Open Inference Protocol V2 (JSON), with its parameters; gives the outputs by name."""
+        asked = {"inputs": tensors} | ({"parameters": parameters} if parameters else {})
+        body = self.request("POST", f"/v2/models/{quote(model, safe='')}/infer", msgspec.json.encode(asked))
         return {output["name"]: output for output in msgspec.json.decode(body)["outputs"]}
 
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
@@ -151,18 +150,20 @@ def replay(bundle: Bundle, *, tolerance: float | None = None) -> Parity:
     feeds = golden.feeds
     n_rows = len(next(iter(feeds.values())))
     with background(create_app(fixed(bundle, model="replay"))) as url, Client(url) as client:
-        parts = [_ask(client, feeds, start) for start in range(0, n_rows, ROWS_PER_CALL)]
+        all_boxes = {"threshold": 0.0} if golden.outputs.are_boxes else {}  # golden rows hold what is not shown, too
+        parts = [_ask(client, feeds, start, **all_boxes) for start in range(0, n_rows, ROWS_PER_CALL)]
     answered = Outputs(
         prediction=np.concatenate([part["prediction"] for part in parts]),
         probabilities=None
         if golden.outputs.probabilities is None
         else np.concatenate([part["probabilities"] for part in parts]),
+        are_boxes=golden.outputs.are_boxes,
     )
     tolerance = TOLERANCES[bundle.graph.precision] if tolerance is None else tolerance
     return compare_outputs(answered, golden.outputs, path="graph and server", tolerance=tolerance)
 
 
-def _ask(client: Client, feeds: Mapping[str, Any], start: int) -> dict[str, Any]:
+def _ask(client: Client, feeds: Mapping[str, Any], start: int, **parameters: Any) -> dict[str, Any]:
     tensors = []
     for name, values in feeds.items():
         part = values[start : start + ROWS_PER_CALL].reshape(-1)
@@ -171,7 +172,7 @@ def _ask(client: Client, feeds: Mapping[str, Any], start: int) -> dict[str, Any]
             data = [None if value != value else value for value in data]
         datatype = "FP64" if values.dtype.kind == "f" else "BYTES"
         tensors.append({"name": name, "shape": [len(part), 1], "datatype": datatype, "data": data})
-    outputs = client.infer("replay", tensors)
+    outputs = client.infer("replay", tensors, **parameters)
     return {name: _array(output) for name, output in outputs.items()}
 
 

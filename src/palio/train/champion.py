@@ -13,7 +13,7 @@ import numpy as np
 from palio import data, measure, model
 from palio.core import ids
 from palio.core.errors import PalioError
-from palio.core.records import Cost, Parity, Run
+from palio.core.records import Cost, Parity, Run, Task
 from palio.core.words import counted
 from palio.train import unseen
 from palio.train.choice import breach
@@ -39,6 +39,8 @@ COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
 MAX_SEEN_ROWS = 20_000
 """Rows that the score of a mix on what was learned is computed on, at most."""
+MAX_SEEN_BY_NETWORKS = 1_000
+"""The same of networks, which take milliseconds for a row."""
 LEAST_S = 0.3
 """With less time left than this no last fit is begun."""
 
@@ -95,7 +97,7 @@ class Champion:
             golden=model.make_golden(runner, rows.frame, examples.schema, blobs=rows.blobs),
             reference=reference,
             reference_rows=reference_rows,
-            task=terms.task,
+            task=self._task(),
             schema=examples.schema,
             family=run.family,
             params=run.params | ({} if run.threshold is None else {"threshold": run.threshold}),
@@ -125,6 +127,17 @@ class Champion:
             names = counted(len(kept), "member")
             reasons.append(f"There was no time to fit {names} on all rows: what a fold's rows taught stays in use.")
         return Made(msgspec.structs.replace(run, bundle=bundle), tuple(reasons), tuple(kept))
+
+    def _task(self) -> Task:
+        """Return what is predicted; of boxes with the score from which on one is shown, chosen on held-out pictures."""
+        field, finalist = self._field, self._finalist
+        task, costs = field.terms.task, field.how.costs
+        if task.kind != "detection":
+            return task
+        said = model.answers_of(field.outputs(finalist.answers), task)
+        truth = field.lesson.examples.target[finalist.rows]
+        at = measure.boxes.best_threshold(task, truth, said, miss=costs.miss, false_alarm=costs.false_alarm)
+        return msgspec.structs.replace(task, threshold=at)
 
     def _fitted(self) -> dict[int, Outcome]:
         """Fit every member on all rows, several at a time; where there is no time for it, take its model of a fold."""
@@ -269,8 +282,11 @@ class Champion:
 
     def _seen(self, runner: model.Graph) -> dict[str, float]:
         examples = self._field.lesson.examples
-        some = examples.take(thinned(len(examples.target), MAX_SEEN_ROWS))
-        return score_numbers(self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes))
+        most = MAX_SEEN_ROWS if runner.precision == "float64" else MAX_SEEN_BY_NETWORKS
+        some = examples.take(thinned(len(examples.target), most))
+        return score_numbers(
+            self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes)
+        )
 
     def _reference(self, run: Run, runner: model.Graph) -> tuple[Reference, dict[str, Any] | None]:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""

@@ -20,7 +20,7 @@ MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 """Shares of the budget that what follows the search, and export and checks, may take at most."""
 CHECK_S = 1.0
 """What it takes to export one of them, and to hold it against its library."""
-ROWS_ANSWERED = 8_000
+ROWS_ANSWERED, PICTURES_ANSWERED = 8_000, 2_500
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
 N_REFITTED, MOST_REFITTING = 4, 0.25
 """Candidates, the best, that time is left to fit on all rows; and the share of the budget that may take."""
@@ -45,6 +45,7 @@ class Clock:
     """What export, checks and packing take on a quiet machine."""
     quiet_after_s: float = 0.0
     """What follows the search takes on a quiet machine."""
+    rows_answered: int = ROWS_ANSWERED
     slowness: float = 1.0
     """How many times slower than a quiet one this machine is: seconds for each second of CPU."""
     started: float = field(default_factory=time.monotonic)
@@ -94,7 +95,7 @@ class Clock:
         """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
         costs = sorted((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), reverse=True)
         most = MOST_OVERHEAD * (self.ends - self.started)
-        return min(1e-3 * sum(costs[:N_REFITTED]) * ROWS_ANSWERED * self.slowness, most)
+        return min(1e-3 * sum(costs[:N_REFITTED]) * self.rows_answered * self.slowness, most)
 
     def left_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that are left for the search."""

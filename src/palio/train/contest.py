@@ -24,7 +24,7 @@ from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Sn
 from palio.core.words import counted, listed
 from palio.train import earlier, explaining, finals, learning, pricing
 from palio.train.choice import Limits, Prefer
-from palio.train.clock import Clock
+from palio.train.clock import PICTURES_ANSWERED, ROWS_ANSWERED, Clock
 from palio.train.cutting import Cut, cut_rows
 from palio.train.drive import Drive
 from palio.train.engine.base import Engine
@@ -270,6 +270,7 @@ def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
         n_workers=1,
         n_rows_a_fold=float(np.mean(learned)),
         n_rows=n_rows,
+        rows_answered=PICTURES_ANSWERED if cut.lesson.examples.schema.modality == "image" else ROWS_ANSWERED,
         quiet_overhead_s=OVERHEAD_S + OVERHEAD_A_ROW_S * min(n_rows, 200_000),
     )
 

@@ -42,6 +42,8 @@ FEWEST_HELD = 200
 """Rows of a holdout for networks: the validation part, where it has so many, else one fold."""
 FEWEST_PICTURES, BLOCK_PICTURES = 12, 8
 """Pictures of a holdout of boxes, at least, and of each of its blocks: average precision of fewer says little."""
+HELD_SHARE = 0.19
+"""Share of the pictures that is held out where there is no validation part: a fifth, about."""
 REPEATED = ((250, 4), (700, 3), (2_000, 2))
 """Rows up to which cross-validation is repeated, and how often it is made."""
 FEWEST_OF_A_CLASS = 10
@@ -97,7 +99,7 @@ def cut_rows(
         return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, N_BLOCKS, 1, rungs)
     n_rows = n_train + n_validation
     if task.kind == "detection":
-        held = _held_for_networks(everything, n_train, parts, fewest=FEWEST_PICTURES)
+        held = _held_pictures(everything, n_train, parts)
         n_blocks = int(np.clip(len(held["score 0"]) // BLOCK_PICTURES, 2, N_BLOCKS))
         return Cut(Lesson(everything, held | _parts_of(everything, held, 1, parts)), n_train, n_blocks, 1)
     if is_dear_to(families, everything, n_folds=parts.n_folds):
@@ -148,12 +150,24 @@ def is_dear_to(families: Sequence[Family], everything: Examples, *, n_folds: int
     return max(costs, default=0.0) * max(2, n_folds) > DEAR_S
 
 
-def _held_for_networks(
-    everything: Examples, n_train: int, parts: Parts, *, fewest: int = FEWEST_HELD
-) -> dict[str, Array]:
+def _held_pictures(everything: Examples, n_train: int, parts: Parts) -> dict[str, Array]:
+    """Hold out the validation part, where there is one that is large enough; else folds that are a fifth together."""
+    n_rows = len(everything.target)
+    if n_rows - n_train >= FEWEST_PICTURES:
+        return {"learn 0": np.arange(n_train), "score 0": np.arange(n_train, n_rows)}
+    pairs = split.folds(everything.frame, parts, everything.task, schema=everything.schema)
+    scored = np.zeros(0, np.int64)
+    for _, fold in pairs[::-1] if parts.method == "time" else pairs:
+        scored = np.union1d(scored, fold)
+        if len(scored) >= HELD_SHARE * n_rows:
+            break
+    return {"learn 0": np.setdiff1d(np.arange(n_rows), scored), "score 0": scored}
+
+
+def _held_for_networks(everything: Examples, n_train: int, parts: Parts) -> dict[str, Array]:
     """Hold out the validation part, where there is one that is large enough; else one fold, by time the newest."""
     n_rows = len(everything.target)
-    if n_rows - n_train >= fewest:
+    if n_rows - n_train >= FEWEST_HELD:
         return {"learn 0": np.arange(n_train), "score 0": np.arange(n_train, n_rows)}
     pairs = split.folds(everything.frame, parts, everything.task, schema=everything.schema)
     learned, scored = pairs[-1 if parts.method == "time" else 0]

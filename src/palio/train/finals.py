@@ -85,11 +85,16 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         runs=tuple(sorted(runs.values(), key=lambda run: run.trial)),
         chosen=made.run.id,
         bundle=made.run.bundle or "",
-        reasons=(*reasons, *_told(made.run), *_doubt(field, made.run), *out, *made.reasons),
+        reasons=(*reasons, *_notes(candidates, finalist), *_told(made.run), *_doubt(field, made.run), *out, *made.reasons),
         members=finalist.weights,
         kept=made.kept,
         candidates=candidates,
     )
+
+
+def _notes(candidates: Mapping[int, Candidate], finalist: Finalist) -> list[str]:
+    """Say what the fits of the chosen one found out."""
+    return list(dict.fromkeys(note for number in finalist.weights for note in candidates[number].notes))
 
 
 def _last_resorts(field: Field, candidates: Mapping[int, Candidate], ranking: Sequence[Finalist]) -> Iterator[Finalist]:

@@ -94,6 +94,8 @@ class Outcome:
     """The graph against the library."""
     checked: Array | None = None
     """The library's answers on `work.checked_rows`, of a model that learned from everything."""
+    notes: tuple[str, ...] = ()
+    """What the last fold's fit found out, and a person should know."""
     course: Course | None = None
     """How the last fold's network learned."""
     seen: dict[str, float] = field(default_factory=dict)

@@ -49,7 +49,7 @@ class Pace:
 
     def warm_up(self, family: Family, lesson: Lesson) -> None:
         """Load what a family needs, by a fit on a few rows: that is no part of what its fits cost."""
-        if family.name in self._warm:
+        if family.name in self._warm or not getattr(family, "warms_up", True):
             return
         self._warm.add(family.name)
         examples = lesson.examples

@@ -76,6 +76,8 @@ class Candidate:
     """Metrics on rows that the model of `graph` learned from."""
     screen: float | None = None
     """Mean score of the folds of its first step: what candidates are compared by before all folds are done."""
+    notes: tuple[str, ...] = ()
+    """What its fit found out, and a person should know."""
     course: Course | None = None
     """Of a network: how it learned."""
     is_long: bool = False

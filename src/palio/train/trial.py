@@ -43,6 +43,7 @@ class Trial(Record, frozen=True, kw_only=True):
     cost: Cost | None
     parity: tuple[Parity, ...]
     seen: dict[str, float]
+    notes: tuple[str, ...] = ()
     course: Course | None = None
     arrays: str
     """Blob of answers, curves and graph."""
@@ -73,6 +74,7 @@ def keep(store: Store, terms: Terms, step: Step, outcome: Outcome, *, budget_s: 
         cost=outcome.cost,
         parity=outcome.parity,
         seen=outcome.seen,
+        notes=outcome.notes,
         course=outcome.course,
         arrays=_put_arrays(store, outcome) if outcome.answers else "",
     )
@@ -110,6 +112,7 @@ def recall(store: Store, terms: Terms, step: Step, *, budget_s: float) -> Outcom
         cost=trial.cost,
         parity=trial.parity,
         seen=trial.seen,
+        notes=trial.notes,
         course=trial.course,
         **found,
     )
@@ -141,7 +144,7 @@ def take_in(candidate: Candidate, step: Step, outcome: Outcome) -> None:
         return
     candidate.params, candidate.rounds = outcome.params, outcome.rounds
     candidate.n_parameters = outcome.n_parameters
-    candidate.course = outcome.course or candidate.course
+    candidate.notes, candidate.course = outcome.notes, outcome.course or candidate.course
     n_a_fold = max(1, len(outcome.scores) // len(step.folds))
     for place, fold in enumerate(step.folds):
         of_fold = slice(place * n_a_fold, (place + 1) * n_a_fold)

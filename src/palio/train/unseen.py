@@ -28,8 +28,8 @@ MAX_CELLS = 4_000_000
 """Answers that are kept, at most: 32 MB a candidate."""
 FEWEST_ROWS = 50
 """Fewer rows tell no two candidates apart."""
-OWN_ROWS = 5_000
-"""Rows that the model itself is asked about."""
+OWN_ROWS, OWN_ROWS_OF_NETWORKS = 5_000, 1_000
+"""Rows that the model itself is asked about; a network takes milliseconds for each."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ def reference_of(
     }
     own = None
     if runner is not None:
-        some = rows[:: -(-len(rows) // OWN_ROWS)]
+        most = OWN_ROWS if runner.precision == "float64" else OWN_ROWS_OF_NETWORKS
+        some = rows[:: -(-len(rows) // most)]
         own = runner.predict({name: cells[some] for name, cells in feeds.items()})
     reference = model.make_reference(feeds, schema, task, in_time_order=in_time_order, own=own, like=like, **how)
     return reference, model.sample_rows(feeds, schema, task, **how)

@@ -84,6 +84,12 @@ def _followed(family: Family, order: Order, tell: Callable[[Word], None] | None)
     return followed
 
 
+def _chosen_by(fitted: Fitted) -> Array | None:
+    """Return what the rounds of a fit are chosen by: its curve, or what it says itself."""
+    found: Array | None = getattr(fitted, "chosen_by", fitted.curve)
+    return found
+
+
 def _of_fold(teaching: Teaching, fold: int) -> Teaching:
     """Let each fold's network keep its state in a place of its own."""
     return replace(teaching, keep=None if teaching.keep is None else teaching.keep / f"fold-{fold}")
@@ -118,7 +124,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         if is_planned and by is not None:  # later folds learn as long
             params = params | found[-1].settled  # type: ignore[attr-defined]
         pace.learn(family, family.seconds(learned.shape, params), time.perf_counter() - started)
-    curves = tuple(np.asarray(one.curve) for one in found if one.curve is not None)
+    curves = tuple(np.asarray(one) for one in map(_chosen_by, found) if one is not None)
     if order.lengths and curves:
         curves = tuple(curve[:length] for curve, length in zip(curves, order.lengths, strict=True))
     known = {**order.curves, **dict(zip(order.folds, curves, strict=True))} if curves else {}
@@ -143,7 +149,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     if order.wants_graph:
         graph = graph_of(found[-1], lesson.examples.schema, task)
         runner = model.Graph(graph)
-        some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][: _fewer(N_GLANCED, lesson.examples)])
+        some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][: fewer(N_GLANCED, lesson.examples)])
         parity = check(graph, found[-1], some, runner=runner, n_hard=N_GLANCED)
         seen = _seen(runner, lesson.take(f"{order.rows} {order.folds[-1]}"))
         cost = model.measure_cost(runner, _some_feeds(lesson.examples, COST_ROWS), n_calls=200, time_limit_s=0.3)
@@ -164,18 +170,19 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         cost=cost,
         parity=parity,
         seen=seen,
+        notes=tuple(getattr(found[-1], "notes", ())),
         course=getattr(found[-1], "course", None),
     )
 
 
-def _fewer(n_rows: int, examples: Examples) -> int:
+def fewer(n_rows: int, examples: Examples) -> int:
     """Return how many rows are looked at where so many are of a table: an answer to a picture costs far more."""
     return n_rows // PICTURES_PART if examples.schema.modality == "image" else n_rows
 
 
 def _seen(runner: model.Graph, learned: Examples) -> dict[str, float]:
     """Score a model on the rows that it learned from; its graph answers several times as fast as most libraries."""
-    some = learned.take(thinned(len(learned.target), _fewer(MAX_SEEN_ROWS, learned)))
+    some = learned.take(thinned(len(learned.target), fewer(MAX_SEEN_ROWS, learned)))
     return score(learned.task, some.target, runner.predict(some.feeds()))
 
 
@@ -201,7 +208,7 @@ def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float
 def checked_rows(examples: Examples) -> Examples:
     """Return the rows that a graph is held against its library on: the last ones, which are validation's."""
     n_rows = len(examples.target)
-    return examples.take(np.arange(max(0, n_rows - MAX_CHECKED_ROWS), n_rows))
+    return examples.take(np.arange(max(0, n_rows - fewer(MAX_CHECKED_ROWS, examples)), n_rows))
 
 
 def check(

@@ -8,7 +8,10 @@ import pytest
 from palio import measure
 from palio.measure.statistics import STATISTICS, compute_statistics
 
-CELLS = {"text": np.array(["Good day", "", "good NIGHT 12"], object)}
+CELLS = {
+    "text": np.array(["Good day", "", "good NIGHT 12"], object),
+    "boxes": np.array(['[{"label":"a","box":[0,0,9,9]}]', "", "[]"], object),
+}
 
 
 @pytest.mark.parametrize("kind", list(STATISTICS))

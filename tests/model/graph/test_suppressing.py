@@ -20,8 +20,12 @@ def graph_saying(corners: Any, scores: Any, **how: Any) -> model.Graph:
     builder = model.GraphBuilder(SCHEMA)
     builder.precision = "float32"
     pixels = f"{builder.reading(PictureReading(input='photo', size=SIZE, fit='letterbox')).tensor}.pixels"
-    nothing = builder.node("ReduceSum", builder.node("Mul", builder.cast(pixels, "float"), builder.constant(0, "float32")),
-                           builder.constant([1, 2], "int64"), keepdims=1)
+    nothing = builder.node(
+        "ReduceSum",
+        builder.node("Mul", builder.cast(pixels, "float"), builder.constant(0, "float32")),
+        builder.constant([1, 2], "int64"),
+        keepdims=1,
+    )
     nothing = builder.node("ReduceSum", nothing, builder.constant([3], "int64"), keepdims=1)
     nothing = builder.node("Squeeze", nothing, builder.constant([3], "int64"))
     said = [builder.node("Add", builder.constant(one[None], "float32"), nothing) for one in (corners, scores)]

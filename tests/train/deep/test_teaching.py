@@ -41,7 +41,8 @@ def test_a_search_hears_how_far_a_network_is_and_keeps_its_course(lesson: Lesson
     assert [word.epoch for word in heard if word.watched is not None][-1] == 4
     assert {(word.number, word.n_epochs) for word in heard} == {(7, 4)}
     assert outcome.course is not None and len(outcome.course.epochs) == 4
-    assert [one.watched for one in outcome.course.epochs] == pytest.approx(list(outcome.curves[0]))
+    told = [one.watched or 0.0 for one in outcome.course.epochs]
+    assert all(left <= said + 1e-9 for left, said in zip(outcome.curves[0], told, strict=True))
     assert all(one.score is not None and one.learned is not None for one in outcome.course.epochs)
 
 

@@ -14,7 +14,7 @@ from palio.data.boxes.frames import Frame, fits
 from palio.data.boxes.meaning import Meaning, Seen, meaning_of
 from palio.data.boxes.places import Places, part_in
 from palio.data.boxes.settling import Remarks, Unusable, boxes_in
-from palio.data.boxes.sheets import Annotations, Mark, Notation, Sheet
+from palio.data.boxes.sheets import Annotations, Notation, Sheet
 from palio.data.pictures.layout import PART_WORDS
 
 _MOST_UNUSABLE = 0.5
@@ -132,8 +132,8 @@ def _check_there(whole: Assembled, where: str) -> None:
     strange = [sheet for sheet in whole.strangers if sheet.marks or sheet.is_looked_at]
     if strange and not whole.pictures:
         raise InputError(
-            f"{where}: none of the {counted(len(strange), 'picture')} that {strange[0].origin} speaks of is there, e.g. "
-            f"{strange[0].file}",
+            f"{where}: none of the {counted(len(strange), 'picture')} that {strange[0].origin} speaks of is there, "
+            f"e.g. {strange[0].file}",
             hint="name the folder of the pictures: --images FOLDER",
         )
     if strange:
@@ -229,8 +229,8 @@ def _stored(whole: Assembled, frames: Mapping[str, Frame], notation: Notation, w
     ]
     if unsure and not votes[False]:
         whole.told.append(
-            f"{where}: {counted(len(unsure), 'picture')} {'is' if len(unsure) == 1 else 'are'} turned by the camera, and "
-            f"the boxes fit both as stored and as shown; taken as shown: look at one, e.g. {unsure[0]}"
+            f"{where}: {counted(len(unsure), 'picture')} {'is' if len(unsure) == 1 else 'are'} turned by the camera, "
+            f"and the boxes fit both as stored and as shown; taken as shown: look at one, e.g. {unsure[0]}"
         )
     return found
 
@@ -255,7 +255,8 @@ def _check_problems(whole: Assembled, where: str) -> None:
     shown = f"e.g. {bad[0]}: {whole.pictures[bad[0]].problem}"
     if len(bad) > max(1, _MOST_UNUSABLE * len(annotated)):
         raise InputError(
-            f"{where}: what is said of {len(bad):,} of {counted(len(annotated), 'annotated picture')} cannot be used, {shown}",
+            f"{where}: what is said of {len(bad):,} of {counted(len(annotated), 'annotated picture')} cannot be used, "
+            f"{shown}",
             hint="correct the files, or name the one that is right, with the pictures as --images",
         )
     whole.told.append(

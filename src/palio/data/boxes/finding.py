@@ -37,8 +37,6 @@ def is_annotation(file: Path) -> bool:
     Raises:
         InputError: it does, but is broken.
     """
-    if is_album(file):
-        return bool(read_annotations(open_album(file)))
     if file.suffix.lower() not in ENDINGS or not file.is_file():
         return False
     if file.suffix.lower() == ".json":

@@ -67,8 +67,8 @@ def meaning_of(seen: Sequence[Seen], own: Notation, open_ones: Sequence[Notation
         others = [form for form in forms[1:] if not _misfits(some, Notation(unit, form))]
         if others:
             told.append(
-                f"{where}: the boxes are read as {first}; as {others[0]} they would lie in their pictures, too: look at "
-                "some of them"
+                f"{where}: the boxes are read as {first}; as {others[0]} they would lie in their pictures, too: look "
+                "at some of them"
             )
         return Meaning(first, tuple(told))
     share = len(bad) / len(some)
@@ -138,8 +138,8 @@ def _refusal(some: Sequence[Seen], bad: Sequence[Seen], notation: Notation, wher
         wide = max(max(notation.corners(one.place, one.frame.shown)[2:]) for one in some)
         hint = f"they reach up to {wide:,.0f} pixels: were the pictures of another size when they were annotated?"
     return InputError(
-        f"{where}: {len(bad):,} of {counted(len(some), 'box')}, read as {notation}, do not lie in their pictures or have no "
-        f"size, e.g. {bad[0].where}: {', '.join(f'{number:g}' for number in bad[0].place)} in a picture of "
+        f"{where}: {len(bad):,} of {counted(len(some), 'box')}, read as {notation}, do not lie in their pictures or "
+        f"have no size, e.g. {bad[0].where}: {', '.join(f'{number:g}' for number in bad[0].place)} in a picture of "
         f"{bad[0].frame.shown[0]} × {bad[0].frame.shown[1]} pixels",
         hint=hint,
     )

@@ -11,21 +11,27 @@ from palio.data.pictures.layout import PART_WORDS
 from palio.data.pictures.table import Finder
 
 _YEAR = re.compile(r"(19|20)\d\d$")
+_BESIDE = ("images", "JPEGImages", "Images", "imgs")
+_MASKS = re.compile(r"mask|segmentation|depth|label|annotation", re.IGNORECASE)
 _WORDS = re.compile(r"[_\-. ]+")
 
 
 class Places:
-    """Finds pictures: from the folder of the file that names them, then anywhere; of several of one name, the one that
-    lies below that folder, or in the part that the file is called by."""
+    """Finds pictures: from the folder of the file that names them, then anywhere.
+
+    Of several of one name it is the one that lies below that folder, or in the part that the file is called by.
+    """
 
     def __init__(self, entries: Sequence[Entry], finder: Finder) -> None:
         self._by_key = {entry.key: entry for entry in entries}
         self._finder = finder
         self._by_name: dict[str, list[Entry]] = {}
+        self._by_lower: dict[str, list[Entry]] = {}
         for entry in entries:
             name = posixpath.basename(entry.key)
             for one in {name, posixpath.splitext(name)[0]}:
                 self._by_name.setdefault(one, []).append(entry)
+            self._by_lower.setdefault(name.lower(), []).append(entry)
 
     def entry(self, file: str, base: str, origin: str) -> Entry | None:
         """Return the picture that `file` names; None: there is none, or no single one.
@@ -35,8 +41,13 @@ class Places:
             base: Folder of what names it.
             origin: What names it.
         """
+        if "://" in file:
+            file = file.partition("?")[0] if "?d=" not in file else file
         path = file.replace("\\", "/")
-        for start in (base, posixpath.join(base, "images"), posixpath.join(posixpath.dirname(base), "images")):
+        for start in (
+            base,
+            *(posixpath.join(top, name) for top in (base, posixpath.dirname(base)) for name in _BESIDE),
+        ):
             found = self._by_key.get(posixpath.normpath(posixpath.join(start, path)))
             if found is not None:
                 return found
@@ -45,12 +56,16 @@ class Places:
             return found
         same = self._by_name.get(posixpath.basename(path), [])
         for chosen in (
+            [one for one in same if not _MASKS.search(posixpath.dirname(one.key))],
             [one for one in same if base and one.key.startswith(base + "/")],
             [one for one in same if part_in(one.key) and part_in(one.key) == part_in(origin, names=True)],
         ):
             if len(chosen) == 1:
                 return chosen[0]
-        return same[0] if len(same) == 1 else None
+        if same:
+            return same[0] if len(same) == 1 else None
+        alike = self._by_lower.get(posixpath.basename(path).lower(), [])  # some systems tell no case apart
+        return alike[0] if len(alike) == 1 else None
 
 
 def part_in(path: str, *, names: bool = False) -> str:

@@ -70,7 +70,7 @@ def boxes_in(
     if notation.unit == "pixels" and placed:
         _check_size(size, inside, [corners for _, corners in placed])
     found: dict[Place, Box] = {}
-    boxes = []
+    boxes: list[Box] = []
     for mark, corners in placed:
         label = mark.label or names.get(mark.number, "")
         if not label:

@@ -70,6 +70,9 @@ class Question(Protocol):
     lacking: str
     """What is wrong with rows on which a metric is not defined."""
 
+    described_as: str
+    """Type of the cells that a prediction is described by the statistics of; empty: it is counted as it is."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """Columns of an answer, the prediction first."""
@@ -140,6 +143,9 @@ class Question(Protocol):
 
     def holds(self, truth: Array, n_each: int) -> bool:
         """Tell whether a truth has enough of what is to be told apart: of two classes at least so many rows each."""
+
+    def sizes(self, answers: Answers) -> Array:
+        """Say how much is answered, where that can be ordered: the number, or how many boxes; float64."""
 
     def distinct(self, truth: Array) -> Array:
         """Return each truth that occurs once, sorted; or all of them where that saves nothing."""

@@ -30,10 +30,11 @@ class Boxes:
     default_metric = "ap"
     tie_break = "ap50"
     error_metric = "box_mistakes"
-    error_step = (0.01, "mistake fewer in 100 pictures")
+    error_step = (0.01, "mistake avoided in 100 pictures")
     lacking = "nothing is marked in them"
-    simplest = "to see nothing"
+    simplest = "no box"
     is_text = True
+    described_as = "boxes"
     names: tuple[str, ...] = (PREDICTION,)
     mistakes: Array = np.ones(())
 
@@ -134,6 +135,10 @@ class Boxes:
     def holds(self, truth: Array, n_each: int) -> bool:
         """Tell whether there are so many boxes at least."""
         return sum(self.counts(truth).values()) >= n_each
+
+    def sizes(self, answers: Answers) -> Array:
+        """Count the boxes from the threshold on."""
+        return np.array([int(one.is_said.sum()) for one in answers.prediction], np.float64)
 
     def distinct(self, truth: Array) -> Array:
         """Return all pictures: what is in them is hardly ever the same."""

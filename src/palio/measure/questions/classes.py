@@ -30,6 +30,7 @@ class Classes:
     lacking = "too few classes among them"
     simplest = "the most common answer"
     is_text = True
+    described_as = ""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -153,6 +154,10 @@ class Classes:
     def holds(self, truth: Array, n_each: int) -> bool:
         """Tell whether there are so many rows of two classes at least; of two, of both."""
         return int((np.bincount(truth[truth >= 0], minlength=self._n) >= n_each).sum()) >= 2
+
+    def sizes(self, answers: Answers) -> Array:
+        """Return the place of the class: there is no order."""
+        return answers.prediction.astype(np.float64)
 
     def distinct(self, truth: Array) -> Array:
         """Return what occurs."""

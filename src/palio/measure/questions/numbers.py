@@ -32,6 +32,7 @@ class Numbers:
     error_step = (1.0, "unit of mean absolute error")
     lacking = "their values do not allow it"
     is_text = False
+    described_as = ""
     names: tuple[str, ...] = (PREDICTION,)
     mistakes: Array = np.ones(())
 
@@ -121,6 +122,10 @@ class Numbers:
     def holds(self, truth: Array, n_each: int) -> bool:  # noqa: ARG002
         """Numbers can always be told apart."""
         return True
+
+    def sizes(self, answers: Answers) -> Array:
+        """Return the number."""
+        return np.asarray(answers.prediction, np.float64)
 
     def distinct(self, truth: Array) -> Array:
         """Return what occurs."""

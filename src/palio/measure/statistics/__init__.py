@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-STATISTICS = {"text": "palio.measure.statistics.texts"}
+STATISTICS = {"text": "palio.measure.statistics.texts", "boxes": "palio.measure.statistics.boxes"}
 """Type of the column → the module that computes its statistics."""
 
 

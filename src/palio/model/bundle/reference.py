@@ -278,7 +278,9 @@ def _answers(answers: Answers, question: Question, runs: Sequence[Array]) -> Ite
     found, classes = question.columns(answers), question.task.classes
     how: dict[str, Any] = {"blocks": runs, "role": "answer"}
     prediction, *probabilities = found
-    if question.is_text:
+    if question.described_as:
+        yield from _described(found[prediction], question, runs)
+    elif question.is_text:
         yield measure.category_column(prediction, found[prediction], known=classes, **how)
     else:
         yield measure.number_column(prediction, found[prediction], **how)
@@ -290,12 +292,24 @@ def _answers(answers: Answers, question: Question, runs: Sequence[Array]) -> Ite
             yield measure.number_column(name, found[name], **how)
 
 
+def _described(cells: Array, question: Question, runs: Sequence[Array]) -> Iterator[ColumnShape]:
+    """Describe boxes that are answered, from the model's threshold on, by their statistics."""
+    found, kept = measure.describe_boxes(cells, question.task.threshold)
+    for statistic, values in found.items():
+        column = measure.number_column(
+            f"{questions.PREDICTION}.{statistic}", values, blocks=runs, source=questions.PREDICTION,
+            statistic=statistic, vocabulary=kept,
+        )  # fmt: skip
+        yield msgspec.structs.replace(column, role="answer")
+
+
 def _with_own(columns: Iterator[ColumnShape], own: Outputs | None, question: Question) -> Iterator[ColumnShape]:
     """Count what the model itself answers into the same bins."""
     found = {} if own is None else question.columns(answers_of(own, question.task))
-    for column in columns:
-        mine = measure.count(column, found[column.name]).counts if found else None
-        yield column if mine is None else msgspec.structs.replace(column, own=mine)
+    described = list(columns)
+    mine = {one.name: one.counts for one in measure.count_rows(described, found)}
+    for column in described:
+        yield msgspec.structs.replace(column, own=mine[column.name]) if column.name in mine else column
 
 
 def _in_order(rows: Array | None, order: Array | None, n_rows: int) -> Array:

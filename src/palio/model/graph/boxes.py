@@ -84,7 +84,13 @@ def cells_of(outputs: Mapping[str, Array], classes: Sequence[str]) -> Array:
 
 
 def suppressed(
-    corners: Array, scores: Array, *, iou: float = IOU, before: int = BEFORE, top: int = MOST_BOXES, floor: float = FLOOR
+    corners: Array,
+    scores: Array,
+    *,
+    iou: float = IOU,
+    before: int = BEFORE,
+    top: int = MOST_BOXES,
+    floor: float = FLOOR,
 ) -> dict[str, Array]:
     """Keep the surest of boxes that overlap, one after the other: what graphs are held against.
 

@@ -18,6 +18,7 @@ MOST_ROWS = 100_000
 """Labelled rows that the detectors read: 4 s of one core."""
 _OF_CLASSES = "error rate"
 _OF_NUMBERS = "absolute error"
+_OF_BOXES = "mistakes in a picture"
 
 
 def losses_of(task: Task, labelled: Sequence[Batch]) -> tuple[Array, Array, Array] | None:
@@ -29,8 +30,8 @@ def losses_of(task: Task, labelled: Sequence[Batch]) -> tuple[Array, Array, Arra
             younger ones only the labels that come early have come.
 
     Returns:
-        Losses (0 or 1 for classes, absolute errors for numbers), moments, and losses of the answer `as the last truth`;
-        at most the newest 100,000 rows. None if there is none.
+        Losses (0 or 1 for classes, absolute errors for numbers, mistakes for boxes), moments, and losses of the answer
+        `as the last truth`; at most the newest 100,000 rows. None if there is none.
     """
     parts = [rows for rows in labelled if "prediction" in rows]
     if not parts:
@@ -40,21 +41,26 @@ def losses_of(task: Task, labelled: Sequence[Batch]) -> tuple[Array, Array, Arra
     truth = np.concatenate([question.truth_in(rows) for rows in parts])
     at = np.concatenate([np.asarray(rows["at"]).astype("datetime64[us]") for rows in parts])
     known = question.known(answers.prediction) & question.labelled(truth)
+    if question.described_as:  # of boxes none can be compared with one that is of no class
+        known &= question.known(truth)
     order = np.flatnonzero(known)[np.argsort(at[known], kind="stable")][-MOST_ROWS:]
     if not len(order):
         return None
     truth = truth[order]
-    last = Answers(np.r_[truth[:1], truth[:-1]])
+    last = Answers(np.concatenate([truth[:1], truth[:-1]]))
     return question.errors(truth, answers.take(order)), at[order], question.errors(truth, last)
 
 
-def concept_findings(window: Window, stream: StreamReview, *, outcomes: Iterable[Outcome] = ()) -> tuple[Finding, ...]:
+def concept_findings(
+    window: Window, stream: StreamReview, *, outcomes: Iterable[Outcome] = (), task: Task | None = None
+) -> tuple[Finding, ...]:
     """Find concept drift: losses rose at some moment, the rows after it confirm it, and nothing has made it good since.
 
     Args:
         window: Judged now; a change that was confirmed later is not seen.
         stream: Of all losses of the version and segment of that window, and of no other.
         outcomes: Real quality in the window; if any metric is surely worse than on the reference, the finding pages.
+        task: What was asked; None: classes or numbers, as the unit of losses tells.
 
     Returns:
         One finding or none; `since` is the moment of the detection that was confirmed.
@@ -65,7 +71,8 @@ def concept_findings(window: Window, stream: StreamReview, *, outcomes: Iterable
     change = known[-1]
     is_hurt = any(_is_surely_worse(outcome) for outcome in outcomes)
     numbers = stream.unit != 1.0
-    subject = _OF_NUMBERS if numbers else _OF_CLASSES
+    of_boxes = task is not None and bool(questions.of(task).described_as)
+    subject = _OF_BOXES if of_boxes else _OF_NUMBERS if numbers else _OF_CLASSES
     found = finding(
         window,
         "concept_drift",
@@ -75,7 +82,7 @@ def concept_findings(window: Window, stream: StreamReview, *, outcomes: Iterable
         effect=(change.after - change.before) * stream.unit,
         measure=f"mean {subject}" if numbers else subject,
         p=change.p,
-        reason=_reason(change, stream.unit),
+        reason=_reason(change, stream.unit, "Mistakes" if of_boxes else "Absolute errors"),
         consequence="What is right to answer has changed, so the model stays worse until it learns from rows since "
         "then." + (" Its quality is already surely lower than on the reference." if is_hurt else ""),
     )
@@ -101,12 +108,12 @@ def stream_lines(stream: StreamReview) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _reason(change: Change, unit: float) -> str:
+def _reason(change: Change, unit: float, what: str) -> str:
     if unit == 1.0:
         figures = f"Wrong answers rose from {change.before:.1%} to {change.after:.1%}".replace("%", " %")
     else:
         before, after = (measure.figure(x * unit) for x in (change.before, change.after))
-        figures = f"Absolute errors rose from {before} to {after} on average"
+        figures = f"{what} rose from {before} to {after} on average"
     return (
         f"{figures} since {change.at:%Y-%m-%d %H:%M} (suspected by {change.detector} after {change.n_before:,} calmer "
         f"rows, confirmed by {change.n_after:,} rows after it)."

@@ -76,7 +76,7 @@ def _check(kpi: Kpi, task: Task) -> None:
         raise ConfigError(f"{where}: a value is not finite", hint="write a plain number")
     if not (kpi.column or questions.is_asked(task.kind)):
         raise ConfigError(f"{where}: `{given[0]}` does not fit a {task.kind}", hint="name a `column` of the feedback")
-    if kpi.cells and not task.classes:
+    if kpi.cells and not questions.of(task).mistakes.ndim:
         raise ConfigError(f"{where}: `cells` need classes, the task is {task.kind}", hint="use `per_error`")
     for cell in kpi.cells:
         _classes_of(cell, task, where)
@@ -228,9 +228,12 @@ def _row_worth(kpi: Kpi, task: Task, rows: Batch) -> Array:
     question = questions.of(task)
     answers, truth = question.answers(rows), question.truth_in(rows)
     table = np.asarray(values_of(kpi, task))
-    if not table.ndim:
-        return np.asarray(question.errors(truth, answers) * table)
     known = question.usable(answers) & question.labelled(truth)
+    if not table.ndim:
+        known &= question.known(truth)
+        errors = np.full(len(truth), np.nan)
+        errors[known] = question.errors(truth[known], answers.take(known))
+        return np.asarray(errors * table)
     inside = known & question.known(truth)
     out = np.where(known, kpi.per_error or 0.0, np.nan)  # a class that the model does not know: an error, of no cell
     out[inside] = table[truth[inside], answers.prediction[inside]]

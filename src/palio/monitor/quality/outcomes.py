@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from palio.core.cells.boxes import boxes_of
 from palio.core.monitoring import Finding, Outcome, Window
 from palio.core.records import Metric, Task
 from palio.measure import Answers, Question, figure, positive_index, questions, score_with_intervals, wilson
@@ -149,7 +151,7 @@ def _places(question: Question, answers: Answers) -> Array:
     """Put rows into cells by their answer: tenths of the number or chance, or the class and how sure it was."""
     said, p = answers.prediction, answers.probabilities
     if p is None:
-        return said if question.task.classes else _tenths(said)
+        return said if question.mistakes.ndim else _tenths(question.sizes(answers))
     if p.shape[1] == 2:
         return _tenths(p[:, positive_index(question.task)])
     sure = p[np.arange(len(said)), said]
@@ -173,16 +175,42 @@ def judge_classes(window: Window, labelled: Batch, task: Task, class_counts: Map
         task: What was asked.
         class_counts: Class → rows of the reference.
     """
-    if not task.classes or "truth" not in labelled:
-        return ()
     question = questions.of(task)
+    if "truth" not in labelled or not task.classes:
+        return ()
+    if question.described_as:
+        return judge_things(window, labelled, task, class_counts)
     index = question.truth_in(labelled)
     n_labels = int(question.labelled(index).sum())
     return (*_strange(window, labelled, index, n_labels), *_vanished(window, index, n_labels, task, class_counts))
 
 
+def judge_things(window: Window, labelled: Batch, task: Task, class_counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Do the same for boxes: each picture counts once for a class that it holds, and boxes for one that is gone."""
+    held = [_labels_in(cell) for cell in np.asarray(labelled["truth"]).tolist()]
+    known = [labels for labels in held if labels is not None]
+    strange = [label for labels in known for label in set(labels) - set(task.classes)]
+    there = {label for labels in known for label in labels}
+    n_boxes = sum(map(len, known))
+    return (
+        *_told_strange(window, strange, len(known)),
+        *_gone(window, there, n_boxes, task, class_counts),
+    )
+
+
+def _labels_in(cell: Any) -> list[str] | None:
+    try:
+        return [one.label for one in boxes_of(cell) if not one.ignored] if cell else None
+    except ValueError:
+        return None
+
+
 def _strange(window: Window, labelled: Batch, index: Array, n_labels: int) -> list[Finding]:
     texts = [str(text) for text in np.asarray(labelled["truth"])[index == questions.UNKNOWN].tolist()]
+    return _told_strange(window, texts, n_labels)
+
+
+def _told_strange(window: Window, texts: Sequence[str], n_labels: int) -> list[Finding]:
     ranked = sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
     out = []
     for text, count in ranked[:_SHOWN]:
@@ -200,10 +228,17 @@ def _strange(window: Window, labelled: Batch, index: Array, n_labels: int) -> li
 def _vanished(
     window: Window, index: Array, n_labels: int, task: Task, class_counts: Mapping[str, int]
 ) -> list[Finding]:
+    there = {label for place, label in enumerate(task.classes) if (index == place).any()}
+    return _gone(window, there, n_labels, task, class_counts)
+
+
+def _gone(
+    window: Window, there: Collection[str], n_labels: int, task: Task, class_counts: Mapping[str, int]
+) -> list[Finding]:
     total, out = sum(class_counts.values()), []
-    for place, label in enumerate(task.classes):
+    for label in task.classes:
         before = class_counts.get(label, 0)
-        if not before or (index == place).any():
+        if not before or label in there:
             continue
         chance = (1 - wilson(before, total)[0]) ** n_labels
         if chance >= _SURE / len(task.classes):

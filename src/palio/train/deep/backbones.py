@@ -53,7 +53,7 @@ def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
     """
     torch = torch_there()
     model, facts = _model(place)
-    own_size, short, mean, std = _preprocessing(facts, model.config)
+    own_size, short, mean, std = preprocessing_of(facts, model.config)
     size = size or own_size
     kind = str(model.config.model_type)
     model = model.to(memory_format=torch.channels_last).eval()
@@ -115,7 +115,7 @@ def transformers_there() -> Any:
     return transformers
 
 
-def _preprocessing(facts: dict[str, Any], config: Any) -> tuple[int, int, tuple[float, ...], tuple[float, ...]]:
+def preprocessing_of(facts: dict[str, Any], config: Any) -> tuple[int, int, tuple[float, ...], tuple[float, ...]]:
     """Return size, shorter side, mean and deviation on the scale of 0 to 255."""
     said = facts.get("crop_size") if facts.get("do_center_crop") else None
     short = _side(facts.get("size")) or _side(getattr(config, "image_size", None)) or DEFAULT_SIZE

@@ -106,7 +106,8 @@ class _Fit:
         self._said = 0.0
         self._was_cut = False
         self._facts: dict[str, Any] = {"step": 0, "n_steps": 0, "rate": plan.rate, "broken": 0, "notes": []}
-        self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": [], "scores": [], "rounds": []}
+        self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": []}
+        self._facts |= {"scores": [], "corrected": [], "rounds": []}
 
     def _named(self) -> str:
         """Name the fit by all that its bits depend on; how many steps its time allows is part of its state."""
@@ -224,6 +225,7 @@ class _Fit:
                     device=self._plan.device,
                 )
             facts["curve"].append(self._goal.judged(scores, self._watch.target, self._watch.weights))
+            facts["corrected"].append(self._goal.corrected(scores, self._watch.target, self._watch.weights))
             if self._score is not None:
                 facts["scores"].append(self._score(scores))
             self._pace.looked(time.perf_counter() - started)
@@ -311,6 +313,7 @@ class _Fit:
             rounds=max(self._kept),
             curve=curve,
             learned=np.array(facts["learned"]),
+            corrected=np.array(facts["corrected"]) if facts["corrected"] else None,
             scores=np.array(facts["scores"]) if facts["scores"] else None,
             n_epochs=self._n_epochs,
             n_steps=facts["n_steps"],
@@ -319,7 +322,7 @@ class _Fit:
             was_cut=self._was_cut,
             notes=tuple(facts["notes"]),
         )
-        return trained if curve is None else trained.at(int(np.argmin(curve)) + 1)
+        return trained if trained.corrected is None else trained.at(int(np.argmin(trained.corrected)) + 1)
 
 
 def _bytes_of(target: Any) -> bytes:

@@ -12,7 +12,7 @@ from palio.train.deep.plan import Material, Network, Plan
 from palio.train.family import Array
 
 _SMALLEST = 1e-15
-_SHARPER = np.geomspace(0.4, 1.6, 13)
+_SHARPER = np.append(np.geomspace(0.4, 1.6, 12), 1.0)
 """Factors of scores among which the best one is sought."""
 
 
@@ -79,17 +79,22 @@ class Goal:
         return math.log(max(2, self.network.n_classes)) if self.network.n_classes else 0.5
 
     def judged(self, scores: Array, target: Array, weights: Array | None) -> float:
-        """Return what scores of watched rows lose: log loss, or the mean squared error in the target's units.
+        """Return what scores of watched rows lose: log loss, or the mean squared error in the target's units."""
+        if self.network.n_classes:
+            return _log_loss(scores, target, weights)
+        each = (scores[:, 0].astype(np.float64) * self.network.spread + self.network.center - target) ** 2
+        return float(np.average(each, weights=weights))
 
-        The log loss is that at the temperature that suits them best: late epochs tell more apart and are too sure,
-        which is mended when probabilities are corrected.
+    def corrected(self, scores: Array, target: Array, weights: Array | None) -> float:
+        """Return what they lose at the temperature that suits them best: what rounds are chosen by.
+
+        Late epochs tell more apart and are too sure, which is mended when probabilities are corrected.
 
         Source: Guo, Pleiss, Sun and Weinberger 2017 (temperature).
         """
-        if self.network.n_classes:
-            return min(_log_loss(scores * share, target, weights) for share in _SHARPER)
-        each = (scores[:, 0].astype(np.float64) * self.network.spread + self.network.center - target) ** 2
-        return float(np.average(each, weights=weights))
+        if not self.network.n_classes:
+            return self.judged(scores, target, weights)
+        return min(_log_loss(scores * share, target, weights) for share in _SHARPER)
 
 
 def _log_loss(scores: Array, target: Array, weights: Array | None) -> float:

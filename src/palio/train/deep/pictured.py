@@ -180,6 +180,11 @@ def kept(rows: Examples, what: str, compute: Callable[[Examples], Array]) -> Arr
     return held if taken is None else held[taken]
 
 
+def kept_of_rows(rows: Examples, what: str, compute: Callable[[], Array]) -> Array:
+    """Return what is computed of these very rows, which `what` tells; kept where what is computed of all is."""
+    return _kept(rows.whole()[0], what, lambda _: compute())
+
+
 def _held(whole: Examples, what: str, compute: Callable[[Examples], Array]) -> Array:
     if what not in whole.computed:
         whole.computed[what] = _kept(whole, what, compute)

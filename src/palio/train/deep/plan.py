@@ -142,6 +142,8 @@ class Trained:
     """What `module` answers with."""
     curve: Array | None
     """Loss on the watched rows after each round."""
+    corrected: Array | None
+    """The same at the temperature that suits each round best: what rounds are chosen by."""
     learned: Array
     """Mean loss of the steps of each round."""
     scores: Array | None

@@ -53,6 +53,7 @@ class Imported(FixedSettings):
     modalities: tuple[Modality, ...] = ("image",)
     needs: tuple[str, ...] = ("image",)
     n_settings = 0
+    warms_up = False
 
     def suits(self) -> tuple[str, str] | None:
         """Say why it has nothing to compete with, and what helps; None if it has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from palio.core.errors import InputError
 from palio.core.records import Course, Epoch, Task
 from palio.train.deep.features import LinearHead, fit_head, fit_values
 from palio.train.deep.losses import probabilities
+from palio.train.deep.pictured import kept_of_rows
 from palio.train.deep.plan import QUIETLY, Material, Network, Plan, Teaching, Trained
 from palio.train.family import (
     Array,
@@ -29,6 +31,8 @@ from palio.train.family import (
 PACKAGES = ("torch",)
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al. 2017)."""
+FEWEST_WATCHED, WATCHED_PART = 300, 10
+"""After an epoch so many held-out rows are looked at, or one for ten that were learned from."""
 TRIED_ROWS = 128
 """Rows, and twice as many, by which the pace of a network is measured: its rounds are too dear to try some."""
 
@@ -54,6 +58,11 @@ class NetworkFitted:
     def curve(self) -> Array | None:
         """Loss on the watched rows after each round."""
         return self.trained.curve
+
+    @property
+    def chosen_by(self) -> Array | None:
+        """What rounds are chosen by: the loss that is left when probabilities are corrected."""
+        return self.trained.corrected
 
     @property
     def settled(self) -> Params:
@@ -159,6 +168,7 @@ class LearnsInEpochs:
         if watch is not None and deadline is not None:
             plan = dataclasses.replace(plan, budget_s=deadline - time.monotonic())
         network = scaled(network, examples)
+        watch = None if watch is None else watched(watch, len(examples.target))
         return train(
             network,
             material,
@@ -176,19 +186,57 @@ class LearnsInEpochs:
         return params
 
 
+@dataclass(frozen=True)
+class _Watched:
+    """Some rows of a material."""
+
+    material: Material
+    rows: Array
+    target: Array
+    weights: Array | None
+
+    def learned(self, rows: Array, epoch: int) -> tuple[Array, ...]:
+        return self.material.learned(self.rows[rows], epoch)
+
+    def seen(self, rows: Array) -> tuple[Array, ...]:
+        return self.material.seen(self.rows[rows])
+
+
+def watched(material: Material, n_learned: int) -> Material:
+    """Return what is looked at after each epoch: rows enough to tell epochs apart, for a small part of its time."""
+    n_rows, most = len(material.target), max(FEWEST_WATCHED, n_learned // WATCHED_PART)
+    if n_rows <= most:
+        return material
+    rows = np.unique(np.linspace(0, n_rows - 1, most).astype(np.int64))
+    weights = None if material.weights is None else material.weights[rows]
+    return _Watched(material, rows, material.target[rows], weights)
+
+
 def starting_layer(
     seen: Array, examples: Examples, *, penalties: Sequence[float], seed: int, deadline: float | None
 ) -> LinearHead:
     """Fit the linear layer that a taught network starts from; of values, on the scale that the network learns on.
 
+    It is fitted once for the same rows, seed and features in all workers.
+
     Raises:
         OutOfTime: the deadline has come.
     """
     target, weights, n = examples.target, examples.weights, n_scores(examples.task)
-    if n:
-        return fit_head(seen, target, n, penalties=penalties, weights=weights, seed=seed, deadline=deadline)
-    spread = float(target.std()) or 1.0
-    return fit_values(seen, (target - target.mean()) / spread, weights=weights)
+
+    def fitted() -> Array:
+        if n:
+            head = fit_head(seen, target, n, penalties=penalties, weights=weights, seed=seed, deadline=deadline)
+        else:
+            spread = float(target.std()) or 1.0
+            head = fit_values(seen, (target - target.mean()) / spread, weights=weights)
+        return np.column_stack([head.weights, head.intercepts, np.full(len(head.weights), head.penalty)])
+
+    digest = hashlib.sha256(repr((penalties, seed, n)).encode())
+    for one in (seen, target, *(() if weights is None else (weights,))):
+        digest.update(np.ascontiguousarray(one).tobytes())
+    found = np.array(kept_of_rows(examples, f"layer {digest.hexdigest()}", fitted))
+    return LinearHead(found[:, :-2], found[:, -2], float(found[0, -1]))
 
 
 def scaled(network: Network, examples: Examples) -> Network:

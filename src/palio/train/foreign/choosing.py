@@ -18,12 +18,14 @@ from palio.train.family import Array, Examples, check_time
 from palio.train.foreign.decoding import Decoding, decoded, plausible
 from palio.train.foreign.opening import ORDERS, SCALES, Foreign
 
-FEW, MANY = 12, 48
+FEW, MANY = 8, 32
 """Labelled pictures that every way of reading is tried on, and those that decide between the best."""
 N_BEST = 3
 FITS = ("letterbox", "squash")
 KNOWN = 0.05
 """Mean score of a class at the boxes of ours from which on it is taken for the same."""
+LEAST = 0.01
+"""Average precision below which it has found nothing."""
 NEAR = 0.5
 """Overlap from which on a place speaks for a box."""
 _MOST = 2_000
@@ -41,7 +43,7 @@ class Reading:
     ids: tuple[int, ...]
     """For each class of the task, the number of the detector's; -1: it knows none such."""
     worth: float = 0.0
-    """Average precision on the labelled pictures that decided."""
+    """Average precision on the labelled pictures that decided; before, how sure it is of boxes that are right."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def choose(
     final = [trial.again(one, some, fit) for one in _different(found, orders) for fit in fits]
     final.sort(key=lambda one: -one.worth)
     best = final[0]
-    if best.worth <= 0:
+    if best.worth < LEAST:
         raise InputError(
             f"{foreign.name}: however it is read, none of the boxes of {counted(len(some), 'labelled picture')} is found",
             hint="declare its decoding and classes, or check that it knows what is labelled",
@@ -144,15 +146,15 @@ class _Trial:
         self.told = ", ".join(f"`{name}` {list(one.shape)}" for name, one in outputs.items())
         n_known = len(self._wanted.names or self._foreign.names)
         for how in plausible(outputs, self._foreign.size, kind=self._wanted.decode, n_known=n_known):
-            ids = self._ids(how, outputs, rows, fit)
-            yield Reading(fit, order, scale, how, ids, self._worth(how, outputs, ids, rows, fit))
+            ids, sure = self._ids(how, outputs, rows, fit)
+            yield Reading(fit, order, scale, how, ids, sure)
 
     def again(self, one: Reading, rows: Array, fit: str) -> Reading:
         """Score a way of reading on other rows, and with another fit."""
         from dataclasses import replace
 
         outputs = self._said(rows, fit, one.order, one.scale)
-        ids = self._ids(one.how, outputs, rows, fit)
+        ids, _ = self._ids(one.how, outputs, rows, fit)
         return replace(one, fit=fit, ids=ids, worth=self._worth(one.how, outputs, ids, rows, fit))
 
     def _said(self, rows: Array, fit: str, order: str, scale: str) -> dict[str, Array]:
@@ -182,15 +184,19 @@ class _Trial:
         score = measure.score(task, self._examples.target[rows], measure.Answers(answers), names=("ap",))
         return float(np.nan_to_num(score.get("ap", 0.0)))
 
-    def _ids(self, how: Decoding, outputs: dict[str, Array], rows: Array, fit: str) -> tuple[int, ...]:
-        """Say which of the detector's classes are ours: by name, else by what it says where our boxes are."""
+    def _ids(
+        self, how: Decoding, outputs: dict[str, Array], rows: Array, fit: str
+    ) -> tuple[tuple[int, ...], float]:
+        """Say which of the detector's classes are ours, and how sure it is of them where they are.
+
+        By name, else by what it says where our boxes are.
+        """
         names = [one.casefold() for one in self._wanted.names or self._foreign.names]
         labels = [one.casefold() for one in self._examples.task.classes]
-        if names and set(labels) <= set(names):
-            return tuple(names.index(label) for label in labels)
         means = self._evidence(how, outputs, rows, fit)
-        seen = tuple(int(one.argmax()) if one.max(initial=0.0) >= KNOWN else -1 for one in means)
-        return tuple(names.index(label) if label in names else place for label, place in zip(labels, seen, strict=True))
+        seen = [int(one.argmax()) if one.max(initial=0.0) >= KNOWN else -1 for one in means]
+        ids = tuple(names.index(label) if label in names else at for label, at in zip(labels, seen, strict=True))
+        return ids, float(np.mean([one[at] if at >= 0 else 0.0 for one, at in zip(means, ids, strict=True)]))
 
     def _evidence(self, how: Decoding, outputs: dict[str, Array], rows: Array, fit: str) -> Array:
         """Return how sure the detector is of each of its classes at the boxes of each of ours, (n_ours, n_theirs)."""

@@ -172,7 +172,8 @@ def _freed(foreign: Foreign) -> Foreign:
     pixels = rng.integers(0, 256, (3, foreign.size, foreign.size, 3), dtype=np.uint8)
     values = foreign.wanted(pixels, order="rgb", scale="0-1")
     alone = foreign.run(foreign.runner(), values)
-    for graph in (foreign.graph, _any_batch(foreign.graph)):
+    is_fixed = any(spec.shape[0] > 0 for spec in foreign.runner().inputs)
+    for graph in (_any_batch(foreign.graph),) if is_fixed else (foreign.graph, _any_batch(foreign.graph)):
         freed = replace(foreign, graph=graph, any_batch=True)
         try:
             together = [freed.run(freed.runner(), values[:n]) for n in (1, 2, 3)]

@@ -29,9 +29,10 @@ def check(numbers: Mapping[str, int], names: Mapping[str, str], where: str) -> N
     are = "is" if len(unknown) == 1 else "are"
     shift = next((by for by in (1, -1) if _fits(numbers, names, by)), 0)
     if shift:
+        more = "more" if shift > 0 else "less"
         raise InputError(
-            f"{where}: class {which} {are} not named, and every class is if each number is {'more' if shift > 0 else 'less'} "
-            "by 1: the boxes count from another number than the names",
+            f"{where}: class {which} {are} not named, and every class is if each number is {more} by 1: the boxes "
+            "count from another number than the names",
             hint="correct the numbers or the names; COCO counts as its categories say, YOLO from 0",
         )
     n = sum(unknown.values())

@@ -55,16 +55,18 @@ class Coco:
         """Take in a file that holds images and annotations."""
         if not key.lower().endswith(".json") or not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             return False
-        if b'"images"' not in data or b'"annotations"' not in data or b'"image_id"' not in data:
-            if not (b'"images"' in data and b'"categories"' in data):
-                return False
+        has_boxes = b'"annotations"' in data and b'"image_id"' in data
+        if b'"images"' not in data or not (has_boxes or b'"categories"' in data):
+            return False
         try:
             held = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_File)
         except msgspec.ValidationError:
             return False
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise InputError(f"{key}: broken JSON: {error}", hint="export the annotation again") from None
-        if held.annotations and all(one.bbox is None and one.segmentation == b"null" for one in held.annotations):
+        if held.annotations and all(
+            one.bbox is None and bytes(one.segmentation) in _NOTHING for one in held.annotations
+        ):
             return False  # captions, or marks of whole pictures
         self._add(key, held)
         self._found.read.add(key)
@@ -150,7 +152,12 @@ class _Told:
             if not off <= 2 + 0.1 * max(outline[2] - outline[0], outline[3] - outline[1]):
                 self.n_apart += 1
                 self.example = self.example or f"annotation {identity(one.id)}"
-        elif isinstance(one.area, int | float) and one.area > 1 and outline is None and one.segmentation in _NOTHING:
+        elif (
+            isinstance(one.area, int | float)
+            and one.area > 1
+            and outline is None
+            and bytes(one.segmentation) in _NOTHING
+        ):
             area = place[2] * place[3]
             if not abs(area - one.area) <= 2 + 0.02 * max(area, one.area):
                 self.n_areas += 1

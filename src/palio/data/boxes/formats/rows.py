@@ -20,15 +20,18 @@ from palio.data.boxes.sheets import Annotations, Form, Mark, Notation, Place, Sh
 from palio.data.pictures.albums import PICTURES
 
 _FILE = (
-    "filename file imagepath imagefilename path image img imageid imagename picture frame framename filepath imgpath "
-    "imagefile imgname imgid name"
-).split()
-_LABEL = "class label classname labelname category categoryname name species object objectclass cls type tag".split()
-_NUMBER = "classid labelid categoryid classindex".split()
-_PART = "part split subset set partition".split()
-_IGNORED = "isgroupof iscrowd difficult isdifficult ignore ignored".split()
-_WIDTH, _HEIGHT = ("imagewidth imgwidth picturewidth".split(), "imageheight imgheight pictureheight".split())
-_BOX = "bbox box boundingbox boxes".split()
+    "filename", "file", "imagepath", "imagefilename", "path", "image", "img", "imageid", "imagename",
+    "picture", "frame", "framename", "filepath", "imgpath", "imagefile", "imgname", "imgid", "name",
+)  # fmt: skip
+_LABEL = (
+    "class", "label", "classname", "labelname", "category", "categoryname", "name", "species", "object",
+    "objectclass", "cls", "type", "tag",
+)  # fmt: skip
+_NUMBER = ["classid", "labelid", "categoryid", "classindex"]
+_PART = ["part", "split", "subset", "set", "partition"]
+_IGNORED = ["isgroupof", "iscrowd", "difficult", "isdifficult", "ignore", "ignored"]
+_WIDTH, _HEIGHT = (["imagewidth", "imgwidth", "picturewidth"], ["imageheight", "imgheight", "pictureheight"])
+_BOX = ["bbox", "box", "boundingbox", "boxes"]
 _CORNERS: tuple[tuple[str, ...], ...] = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x1", "y1", "x2", "y2"),

@@ -147,8 +147,8 @@ class Yolo:
             found.told.append(f"{counted(self._n_outlines, 'outline')}: read as the box around it")
         if self._n_sure:
             found.told.append(
-                f"{counted(self._n_sure, 'box')} with a sixth number, as models write how sure they are: make sure that "
-                "these are truths"
+                f"{counted(self._n_sure, 'box')} with a sixth number, as models write how sure they are: make sure "
+                "that these are truths"
             )
 
     def _nearest(self, folder: str) -> str:
@@ -169,7 +169,7 @@ class Yolo:
     def _add_parts(self, pictures: list[str]) -> None:
         """Take the parts that a YAML file names by folder."""
         for held in self._yaml.values():
-            folders = {}
+            folders: dict[str, set[str]] = {}
             for word in ("train", "val", "test"):
                 value = held.get(word)
                 for one in value if isinstance(value, list) else [value] if isinstance(value, str) else []:

@@ -67,6 +67,8 @@ class BoxGoal(Goal):
         """Nobody watches a detector round by round: a look takes as long as an epoch of a few pictures."""
         return float(np.nan)
 
+    corrected = judged
+
 
 def _lies_in(places: Any, truth: Any, which: Any) -> Any:
     """Tell which places lie in one of some boxes, bool (n, A)."""
