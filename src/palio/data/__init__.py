@@ -12,15 +12,15 @@ from palio.core.doors import door
 
 if TYPE_CHECKING:
     from palio.data.arrivals import scan as scan
+    from palio.data.boxes.results import Found as Found
+    from palio.data.boxes.results import box_rows as box_rows
+    from palio.data.boxes.results import coco as coco
     from palio.data.cells.frame import read_cells as read_cells
     from palio.data.describing import description as description
     from palio.data.inference import Survey as Survey
     from palio.data.inference import survey as survey
     from palio.data.mixing import mix as mix
     from palio.data.opening import open_source as open_source
-    from palio.data.boxes.results import Found as Found
-    from palio.data.boxes.results import box_rows as box_rows
-    from palio.data.boxes.results import coco as coco
     from palio.data.pictures.asking import Asking as Asking
     from palio.data.pictures.asking import PicturesAsking as PicturesAsking
     from palio.data.pictures.asking import TableAsking as TableAsking

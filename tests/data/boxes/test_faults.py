@@ -200,7 +200,8 @@ FAULTS: dict[str, tuple[Callable[[], Files], str]] = {
         in_coco(each(lambda b, s: [b[0] + b[2] / 2, b[1] + b[3] / 2, b[2], b[3]])), "read as centre and size in pixels",
     ),
     "corner for centre": (
-        in_texts(lambda name, n, at: [n[0], n[1] - n[3] / 2, n[2] - n[4] / 2, n[3], n[4]]), "read as corner and size in fract",
+        in_texts(lambda name, n, at: [n[0], n[1] - n[3] / 2, n[2] - n[4] / 2, n[3], n[4]]),
+        "read as corner and size in fract",
     ),
     "corners for centre and size": (
         in_texts(lambda name, n, at: [n[0], n[1] - n[3] / 2, n[2] - n[4] / 2, n[1] + n[3] / 2, n[2] + n[4] / 2]),
@@ -212,13 +213,16 @@ FAULTS: dict[str, tuple[Callable[[], Files], str]] = {
     "pixels for fractions": (
         in_texts(lambda name, n, at: [n[0], n[1] * 110, n[2] * 60, n[3] * 90, n[4] * 60]), "read in pixels",
     ),
-    "fractions times 640": (in_texts(lambda name, n, at: [n[0], *(640 * x for x in n[1:])]), "do not lie in their pictures"),
+    "fractions times 640": (
+        in_texts(lambda name, n, at: [n[0], *(640 * x for x in n[1:])]), "do not lie in their pictures",
+    ),
     "pixels of a picture of 640": (
         in_coco(each(lambda b, s: [b[0] / s[0] * 640, b[1] / s[1] * 640, b[2] / s[0] * 640, b[3] / s[1] * 640])),
         "do not lie in their pictures",
     ),
     "one picture in pixels": (
-        in_texts(lambda name, n, at: [n[0], *(90 * x for x in n[1:])] if name == "pa0.txt" else n), "are no fractions|are written in fractions, the others are not",
+        in_texts(lambda name, n, at: [n[0], *(90 * x for x in n[1:])] if name == "pa0.txt" else n),
+        "are no fractions|are written in fractions, the others are not",
     ),
     "one box in fractions": (in_coco(first(bbox=[0.1, 0.2, 0.5, 0.5])), "are fractions, the other boxes are in pixels"),
     "x and y exchanged": (
@@ -262,26 +266,37 @@ FAULTS: dict[str, tuple[Callable[[], Files], str]] = {
         in_coco(each(lambda b, s: [b[0] + b[2] / 2, b[1] + b[3] / 2, b[2], b[3]]), inner=True),
         "if what is read as a corner were the centre",
     ),
-    "stored upside down": (in_turned(writers.coco, drop_size=False, orientation=3), "pictures as stored, before they are"),
+    "stored upside down": (
+        in_turned(writers.coco, drop_size=False, orientation=3), "pictures as stored, before they are",
+    ),
     "a box twice": (in_coco(twice), "is there twice"),
     "a box of two classes": (in_coco(torn), "is exactly that of another class"),
     "a picture twice": (in_coco(image_twice), "says two things of"),
     "a picture that is not there": (in_coco(stranger), "not there, e.g. gone.png"),
     "image ids of nobody": (in_coco(image_ids(lambda one: one + 500)), "name an image that is not among its"),
     "an image id of nobody": (in_coco(first(image_id=500)), "names an image that is not among its"),
-    "image ids shifted": (in_coco(image_ids(lambda one: one % 12 + 1)), "do not lie in|annotated as|those of the picture before or behind"),
+    "image ids shifted": (
+        in_coco(image_ids(lambda one: one % 12 + 1)),
+        "do not lie in|annotated as|those of the picture before or behind",
+    ),
     "two images of one id": (in_coco(lambda held, s: held["images"][1].update(id=1)), "two images have the id 1"),
     "turned by the camera, sizes as stored": (in_turned(writers.coco, drop_size=False), "as stored, not as shown"),
     "turned by the camera, no sizes": (in_turned(writers.voc, drop_size=True), "as stored, not as shown"),
     "turned by the camera, fractions": (in_turned(writers.yolo, drop_size=False), "fit both as stored and as shown"),
     "x before y in one corner alone": (
-        in_xml(r"<xmin>(.*?)</xmin>(.*?)<xmax>(.*?)</xmax>", lambda m: f"<xmin>{m[3]}</xmin>{m[2]}<xmax>{m[1]}</xmax>", only=1),
+        in_xml(
+            r"<xmin>(.*?)</xmin>(.*?)<xmax>(.*?)</xmax>",
+            lambda m: f"<xmin>{m[3]}</xmin>{m[2]}<xmax>{m[1]}</xmax>",
+            only=1,
+        ),
         "do not lie in their pictures|ends before it begins",
     ),
     "a file that names another picture": (renamed, "names another picture than the one"),
     "two formats that differ": (two_formats, "say different things of"),
     "entities that grow": (bomb, "declares a document type or entities"),
-    "broken JSON": (lambda: pictures(*scene(seed=1)) | {"a.json": b'{"images": [], "annotations": [{"image_id": 1'}, "broken JSON"),
+    "broken JSON": (
+        lambda: pictures(*scene(seed=1)) | {"a.json": b'{"images": [], "annotations": [{"image_id": 1'}, "broken JSON",
+    ),
     "a line of four numbers": (in_texts(lambda name, n, at: n[:-1] if name == "pa0.txt" else n), "is no box"),
 }  # fmt: skip
 

@@ -104,7 +104,7 @@ def test_each_folder_has_its_own_names_where_a_tool_writes_them_beside(tmp_path:
 def test_what_nobody_looked_at_is_missing_and_what_is_empty_is_not(tmp_path: Path) -> None:
     things, sizes = scene(12)
     files = pictures(things, sizes) | writers.yolo(things, sizes)
-    empty, unseen = list(things)[-1], list(things)[0]
+    empty, unseen = list(things)[-1], next(iter(things))
     del files[unseen.replace(".png", ".txt")]
     source, found = read(write_folder(tmp_path / "a", files))
     assert found[empty] == []
@@ -179,10 +179,12 @@ def test_tracks_of_a_film_become_boxes_of_its_frames(tmp_path: Path) -> None:
     files = {f"images/frame_{at:06}.png": saved(soft(at // 3).resize((80, 60)), "PNG") for at in range(12)}
     track = (
         '<track id="0" label="ape"><box frame="0" outside="0" xtl="0" ytl="0" xbr="10" ybr="20"/>'
-        '<box frame="4" outside="0" xtl="20" ytl="8" xbr="30" ybr="28"/><box frame="5" outside="1" xtl="0" ytl="0" xbr="9" ybr="9"/></track>'
+        '<box frame="4" outside="0" xtl="20" ytl="8" xbr="30" ybr="28"/>'
+        '<box frame="5" outside="1" xtl="0" ytl="0" xbr="9" ybr="9"/></track>'
         '<track id="1" label="bee"><box frame="2" outside="0" xtl="5" ytl="5" xbr="15" ybr="15"/></track>'
     )
-    meta = "<meta><task><name>street</name><size>12</size><original_size><width>80</width><height>60</height></original_size></task></meta>"
+    meta = "<meta><task><name>street</name><size>12</size>"
+    meta += "<original_size><width>80</width><height>60</height></original_size></task></meta>"
     files["annotations.xml"] = f"<annotations><version>1.1</version>{meta}{track}</annotations>".encode()
     source, found = read(write_folder(tmp_path / "a", files))
     assert [one.box for one in found["images/frame_000001.png"] or ()] == [(5, 2, 15, 22)]
@@ -213,9 +215,15 @@ def test_outlines_and_turned_boxes_are_read_as_the_box_around_them(tmp_path: Pat
 @pytest.mark.parametrize(
     ("head", "change"),
     [
-        (("image_id", "label", "XMin", "YMin", "XMax", "YMax"), lambda b, s: (b[0] / s[0], b[1] / s[1], b[2] / s[0], b[3] / s[1])),
+        (
+            ("image_id", "label", "XMin", "YMin", "XMax", "YMax"),
+            lambda b, s: (b[0] / s[0], b[1] / s[1], b[2] / s[0], b[3] / s[1]),
+        ),
         (("image", "name", "x", "y", "width", "height"), lambda b, s: (b[0], b[1], b[2] - b[0], b[3] - b[1])),
-        (("path", "category", "x_center", "y_center", "w", "h"), lambda b, s: ((b[0] + b[2]) / 2, (b[1] + b[3]) / 2, b[2] - b[0], b[3] - b[1])),
+        (
+            ("path", "category", "x_center", "y_center", "w", "h"),
+            lambda b, s: ((b[0] + b[2]) / 2, (b[1] + b[3]) / 2, b[2] - b[0], b[3] - b[1]),
+        ),
         (("file", "class", "x1", "y1", "x2", "y2"), lambda b, s: b),
     ],
 )  # fmt: skip
@@ -240,7 +248,7 @@ def test_a_table_of_pictures_stays_a_table_and_folders_of_classes_stay_classes(t
 
 def test_who_asks_for_classes_gets_no_boxes(tmp_path: Path) -> None:
     files = pets()
-    sizes = {name: (35, 30) for name in files}
+    sizes = dict.fromkeys(files, (35, 30))
     files |= writers.coco({name: [box("paw", 1, 1, 9, 9)] for name in files}, sizes)
     album = write_folder(tmp_path / "a", files)
     assert data.stated(data.open_source(album)).target == "boxes"
@@ -310,7 +318,7 @@ def test_a_missing_album_is_told_how_to_be_named(tmp_path: Path) -> None:
         data.open_source(file)
     other = write_folder(tmp_path / "b", {"x.png": saved(soft(1), "PNG")})
     source = data.open_source(file, data.SourceOptions(images=str(other)))
-    with pytest.raises(InputError, match="none of the 12 pictures that annotations.json speaks of is there"):
+    with pytest.raises(InputError, match=r"none of the 12 pictures that annotations\.json speaks of is there"):
         assert source.columns
 
 

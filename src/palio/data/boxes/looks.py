@@ -1,8 +1,8 @@
 """Hold boxes against what is seen: their edges lie on edges of things more often than chance has it.
 
 Some faults leave every box inside its picture: x and y exchanged in fractions, a corner taken for the centre, boxes of
-the picture as it is stored, or of another picture, all of them a pixel too far. Each has a reading under which the edges
-of boxes lie on edges of things better than as they are read; where it does so beyond chance, that is told, not mended.
+the picture as it is stored, or of another picture, all of them a pixel too far. Each has a reading under which edges of
+boxes lie on edges of things better than as they are read; where they do so beyond chance, that is told, not mended.
 """
 
 from __future__ import annotations

@@ -9,6 +9,11 @@ from xml.parsers import expat
 
 from palio.core.errors import InputError
 
+
+class BrokenXmlError(InputError):
+    """A file that is no well-formed XML."""
+
+
 _DEEPEST, _MOST = 100, 5_000_000
 
 
@@ -42,7 +47,8 @@ def parsed(data: bytes, where: str) -> Element:
     """Parse XML.
 
     Raises:
-        InputError: it is none, or declares a document type or entities, or is too deep or long.
+        BrokenXmlError: it is not well-formed.
+        InputError: it declares a document type or entities, or is too deep or long.
     """
     top = Element("", {})
     open_ones, n_seen = [top], 0
@@ -74,5 +80,5 @@ def parsed(data: bytes, where: str) -> Element:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise InputError(f"{where}: no well-formed XML: {error}", hint="export the annotation again") from None
+        raise BrokenXmlError(f"{where}: no well-formed XML: {error}", hint="export the annotation again") from None
     return top.children[0]

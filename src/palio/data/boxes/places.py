@@ -26,10 +26,12 @@ class Places:
         self._by_key = {entry.key: entry for entry in entries}
         self._finder = finder
         self._by_name: dict[str, list[Entry]] = {}
+        self._by_lower: dict[str, list[Entry]] = {}
         for entry in entries:
             name = posixpath.basename(entry.key)
             for one in {name, posixpath.splitext(name)[0]}:
                 self._by_name.setdefault(one, []).append(entry)
+            self._by_lower.setdefault(name.lower(), []).append(entry)
 
     def entry(self, file: str, base: str, origin: str) -> Entry | None:
         """Return the picture that `file` names; None: there is none, or no single one.
@@ -39,6 +41,8 @@ class Places:
             base: Folder of what names it.
             origin: What names it.
         """
+        if "://" in file:
+            file = file.partition("?")[0] if "?d=" not in file else file
         path = file.replace("\\", "/")
         for start in (
             base,
@@ -58,7 +62,10 @@ class Places:
         ):
             if len(chosen) == 1:
                 return chosen[0]
-        return same[0] if len(same) == 1 else None
+        if same:
+            return same[0] if len(same) == 1 else None
+        alike = self._by_lower.get(posixpath.basename(path).lower(), [])  # some systems tell no case apart
+        return alike[0] if len(alike) == 1 else None
 
 
 def part_in(path: str, *, names: bool = False) -> str:

@@ -14,6 +14,8 @@ _COUNTED = re.compile(r"^(.*?)(\d+)$")
 _FILM = re.compile(
     r"(^|[^a-z])(frame|video|vid|clip|cam|camera|film|scene|seq|sequence|mov|mvi|track|stream|gopr)s?($|[^a-z])", re.I
 )
+_CHANGED = re.compile(r"[._-](?:jpe?g|png|webp|bmp)[._-]rf[._-][0-9a-z]{8,}$", re.IGNORECASE)
+"""How Roboflow names a picture, and each copy of it that it changes."""
 _LEAST = 3
 _MUCH_NEARER = 0.6
 """Distance of the looks of neighbours, over that of any two pictures, below which they are frames of a film."""
@@ -32,9 +34,10 @@ def sequences(keys: Sequence[str], likeness: Callable[[str], int | None]) -> dic
         keys: Paths of pictures.
         likeness: Code of what a picture looks like; None: not known.
     """
-    films = _by_name(keys)
+    copies = _copies(keys)
+    films = _by_name([key for key in keys if key not in copies])
     if not films:
-        return {}
+        return copies
     usual = _usual_distance([code for key in keys if (code := likeness(key)) is not None])
     found: dict[str, str] = {}
     for name, members in films.items():
@@ -43,7 +46,7 @@ def sequences(keys: Sequence[str], likeness: Callable[[str], int | None]) -> dic
         is_called = bool(_FILM.search(name))
         if is_called or (steps and usual > 0 and float(np.median(steps)) < _MUCH_NEARER * usual):
             found |= dict.fromkeys(members, name)
-    return found
+    return found | copies
 
 
 def in_stretches(films: Mapping[str, str]) -> dict[str, str]:
@@ -65,13 +68,21 @@ def in_stretches(films: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def _copies(keys: Sequence[str]) -> dict[str, str]:
+    """Return the picture that each was made of, where a tool wrote several changed copies of it, and named them so."""
+    made: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        name = posixpath.basename(posixpath.splitext(key)[0])
+        if _CHANGED.search(name):
+            made[_CHANGED.sub("", name)].append(key)
+    return {key: name for name, members in made.items() if len(members) > 1 for key in members}
+
+
 def _by_name(keys: Sequence[str]) -> Mapping[str, list[str]]:
     films: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for key in keys:
         stem = posixpath.splitext(key)[0]
-        stem = re.sub(
-            r"[._-](?:jpg|jpeg|png)[._-]rf[._-][0-9a-f]{8,}$", "", stem, flags=re.I
-        )  # as Roboflow names copies
+        stem = _CHANGED.sub("", stem)
         match = _COUNTED.match(stem)
         if match and len(match[2]) < 18:
             films[match[1].rstrip("_-. ") or posixpath.dirname(key)].append((int(match[2]), key))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from palio.core.cells import cell_of
 from palio.core.cells import counted as count_things
@@ -17,15 +17,16 @@ from palio.core.errors import InputError
 from palio.core.ids import digest_of
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Column, Form
-from palio.core.words import counted, listed
+from palio.core.words import counted
 from palio.data.boxes import looks, sequences
 from palio.data.boxes.assembling import Assembled, Named, assembled, part_of, settle
 from palio.data.boxes.finding import read_annotations
 from palio.data.boxes.frames import Frame, frame_of
 from palio.data.boxes.merging import merged
 from palio.data.boxes.places import Places
+from palio.data.boxes.telling import Row, about_files, about_films, about_rows, printable
 from palio.data.pictures import copies
-from palio.data.pictures.albums import NO_PICTURE, Album, Entry, natural, open_album
+from palio.data.pictures.albums import Album, Entry, natural, open_album
 from palio.data.pictures.columns import PROBLEM, arrays_of, columns_of, names_of
 from palio.data.pictures.notes import Note, Notes
 from palio.data.pictures.reading import known, read_all
@@ -43,15 +44,6 @@ FILE, PICTURE, BOXES, PART, SEQUENCE = "file", "picture", "boxes", "part", "sequ
 _BATCH_ROWS = 2_000
 _ENOUGH_PARTS = 0.9
 _GONE = Note(problem="there is no such file", kind="empty")
-
-
-class _Row(NamedTuple):
-    file: str
-    entry: Entry | None
-    cell: str | None
-    problem: str
-    part: str
-    sequence: str
 
 
 class BoxesSource:
@@ -132,7 +124,7 @@ class BoxesSource:
         for start in range(0, len(self._rows), _BATCH_ROWS):
             some = self._rows[start : start + _BATCH_ROWS]
             cells = {
-                FILE: [_printable(row.file) for row in some],
+                FILE: [printable(row.file) for row in some],
                 BOXES: [row.cell for row in some],
                 PART: [row.part or None for row in some],
                 SEQUENCE: [row.sequence or None for row in some],
@@ -192,7 +184,7 @@ class BoxesSource:
         return [entry for entry in entries if not folders[posixpath.dirname(entry.key)]]
 
     @cached_property
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[Row]:
         named = self._settled
         parts = self._parts()
         films = {key: one.sheet.sequence for key, one in named.items() if one.sheet.sequence}
@@ -204,12 +196,12 @@ class BoxesSource:
             one = named.get(entry.key)
             cell = None if one is None or one.boxes is None else cell_of(one.boxes)
             problem = "" if one is None else one.problem
-            rows.append(_Row(entry.key, entry, cell, problem, parts.get(entry.key, ""), films.get(entry.key, "")))
+            rows.append(Row(entry.key, entry, cell, problem, parts.get(entry.key, ""), films.get(entry.key, "")))
         there = {row.file for row in rows}
         strangers = {sheet.file: sheet for one in self._annotations for sheet in one.strangers if sheet.is_looked_at}
         for file in strangers:
             name = file if file not in there else f"{file} (of another folder)"
-            rows.append(_Row(name or "(without a name)", None, None, "", "", ""))
+            rows.append(Row(name or "(without a name)", None, None, "", "", ""))
         return rows
 
     def _parts(self) -> dict[str, str]:
@@ -234,12 +226,12 @@ class BoxesSource:
 
     @cached_property
     def _found(self) -> list[str]:
-        rows = self._rows
+        rows, n_masks = self._rows, len(self._album.entries) - len(self._taken)
         pictures = []
         for row in rows:
             digest, note = self._known(row.entry)
             label = count_things(self._settled[row.file].boxes or ()) if row.cell is not None else ""
-            pictures.append(copies.Picture(_printable(row.file), digest, label, row.part, note))
+            pictures.append(copies.Picture(printable(row.file), digest, label, row.part, note))
         if all(one.note.problem for one in pictures):
             raise InputError(
                 f"{self.name}: none of {counted(len(pictures), 'file')} is a picture that can be read, e.g. "
@@ -249,8 +241,9 @@ class BoxesSource:
         return [
             *dict.fromkeys(one for found in self._annotations for one in found.told),
             *(f"{self.name}: {doubt}" for doubt in self._doubts()),
-            *self._about_rows(),
-            *self._about_files(),
+            *about_rows(rows, self._settled, self.name, is_annotated=bool(self._annotations)),
+            *about_films(rows, self.name),
+            *about_files(self._album, {file for one in self._annotations for file in one.read}, n_masks),
             *copies.about(pictures, self.name),
         ]
 
@@ -270,62 +263,3 @@ class BoxesSource:
                     yield entry.key, decoded(data, limits=self._limits)
 
         return looks.doubts(seen, decode)
-
-    def _about_rows(self) -> list[str]:
-        rows, where = self._rows, self.name
-        there = [row for row in rows if row.entry is not None and not row.problem]
-        empty = [row for row in there if row.cell == "[]"]
-        said = []
-        if empty:
-            said.append(
-                f"{where}: {counted(len(empty), 'picture')} without any box: kept, nothing is there to be found"
-            )
-        unseen = [row for row in there if row.cell is None]
-        if unseen and self._annotations:
-            them = "it" if len(unseen) == 1 else "them"
-            said.append(
-                f"{where}: of {counted(len(unseen), 'picture')} nobody said what is in {them}, e.g. "
-                f"{_printable(unseen[0].file)}: kept, but not learned from; if there is nothing, say so (an empty "
-                "text, or an entry without boxes)"
-            )
-        parts = Counter(row.part for row in rows if row.part)
-        if parts:
-            counts = ", ".join(f"{part} {parts[part]:,}" for part in ("train", "validation", "test") if parts[part])
-            said.append(f"{where}: the pictures came in parts ({counts}); [split] method `given` keeps them")
-        return said + self._about_films()
-
-    def _about_films(self) -> list[str]:
-        films: dict[str, set[str]] = {}
-        for row in self._rows:
-            if row.sequence:
-                films.setdefault(row.sequence, set()).add(row.part)
-        if not films:
-            return []
-        n = sum(bool(row.sequence) for row in self._rows)
-        said = [
-            f"{self.name}: {counted(n, 'picture')} are frames of {counted(len(films), 'film')}; [data] group keeps "
-            "each together"
-        ]
-        torn = [film for film, parts in films.items() if len(parts - {""}) > 1]
-        if torn:
-            said.append(
-                f"{self.name}: frames of {counted(len(torn), 'film')} are in more than one of the given parts, e.g. "
-                f"{torn[0]}: neighbours look alike, so that the test is easier than the world"
-            )
-        return said
-
-    def _about_files(self) -> list[str]:
-        read = {file for one in self._annotations for file in one.read}
-        others = [entry.key for entry in self._album.others if entry.key not in read]
-        left = Counter({why: n for why, n in self._album.passed_over.items() if why != NO_PICTURE})
-        said = [f"{counted(n, 'file')}: {why}, e.g. {_printable(self._album.examples[why])}" for why, n in left.items()]
-        if others:
-            said.append(f"{counted(len(others), 'file')}: {NO_PICTURE} and no annotation, e.g. {_printable(others[0])}")
-        masks = len(self._album.entries) - len(self._taken)
-        if masks:
-            said.append(f"{counted(masks, 'picture')}: in folders of masks, which are called as annotated pictures are")
-        return [f"{self._album.name}: passed over {listed(said)}"] if said else []
-
-
-def _printable(key: str) -> str:
-    return key.encode("utf-8", "replace").decode()

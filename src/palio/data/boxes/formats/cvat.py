@@ -28,7 +28,7 @@ class Cvat:
     def __init__(self) -> None:
         self._found = Annotations("CVAT XML", Notation("pixels", "corners"))
         self._films: list[tuple[str, str, int, int, Size | None, dict[int, list[Mark]]]] = []
-        self._n_turned = self._n_outlines = self._n_between = self._n_others = 0
+        self._n_turned = self._n_outlines = self._n_between = self._n_others = self._n_open = 0
 
     def takes(self, key: str, data: bytes) -> bool:
         """Take in an XML file of CVAT."""
@@ -56,6 +56,7 @@ class Cvat:
             (self._n_turned, "turned box", "read as the box around it"),
             (self._n_outlines, "outline", "read as the box around it"),
             (self._n_others, "mark", "neither a box nor an outline, left out"),
+            (self._n_open, "track", "ends before the film does, though nobody noted that the thing is gone: is it?"),
             (self._n_between, "box", "between two places of a track: laid there as if the thing moved evenly"),
         ):
             if n:
@@ -111,6 +112,12 @@ class Cvat:
         size = number(task.said("size"))
         last = max(marks, default=0)
         n_frames = int(size) if 0 < size < _MOST_FRAMES else last + 1
+        self._n_open += sum(_is_open(track, n_frames - 1) for track in tracks)
+        if task.said("frame_filter"):
+            self._found.told.append(
+                f"{key}: frames were left out when the film was annotated (`{task.said('frame_filter')}`): make sure "
+                "that the numbers of the pictures are those of the frames"
+            )
         shown = size_of(task.said("original_size", "width"), task.said("original_size", "height"))
         name = task.said("name") or posixpath.basename(key)
         self._films.append((key, name, int(start) if start == start else 0, max(n_frames, last + 1), shown, marks))
@@ -139,6 +146,12 @@ class Cvat:
                 found.append(_At(frame, (a, b, c, d), False, f"{about} frame {frame}"))
             self._n_between += len(gap)
         return found
+
+
+def _is_open(track: Element, last: int) -> bool:
+    """Tell whether a track just ends, without a place that says that the thing is gone."""
+    ends = [(number(one.attributes.get("frame")), one.attributes.get("outside") == "1") for one in track.children]
+    return bool(ends) and max(ends)[0] < last and not max(ends)[1]
 
 
 def _frames(

@@ -7,7 +7,7 @@ import posixpath
 
 from palio.core.words import counted
 from palio.data.boxes.formats.numbers import number, size_of
-from palio.data.boxes.markup import Element, parsed
+from palio.data.boxes.markup import BrokenXmlError, Element, parsed
 from palio.data.boxes.sheets import Annotations, Mark, Notation, Sheet, around, turned
 from palio.data.pictures.layout import PART_WORDS
 
@@ -28,13 +28,20 @@ class Voc:
     def takes(self, key: str, data: bytes) -> bool:
         """Take in the XML of a picture, or a list of pictures."""
         folder, name = posixpath.split(key)
-        stem, ending = posixpath.splitext(name.lower())
-        if ending == ".txt" and "imagesets" in folder.lower() and stem in PART_WORDS:
+        ending = posixpath.splitext(name.lower())[1]
+        if ending == ".txt" and "imagesets" in folder.lower() and name[:-4].lower() in PART_WORDS:
             self._lists[key] = data
             return False  # it may be that of another format, too
         if ending != ".xml" or b"<annotation" not in data[:_START] or b"<annotations" in data[:_START]:
             return False
-        top = parsed(data, key)
+        stem = posixpath.splitext(name)[0]
+        try:
+            top = parsed(data, key)
+        except BrokenXmlError as error:  # one of many: its picture is set aside
+            self._found.read.add(key)
+            problem = error.message.removeprefix(f"{key}: ")
+            self._found.sheets.append(Sheet(stem, key, problem=problem, base=folder))
+            return True
         if top.tag != "annotation":
             return False
         self._found.read.add(key)

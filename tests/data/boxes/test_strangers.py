@@ -1,0 +1,201 @@
+"""What breaks elsewhere, built small: each of these was reported of some tool for annotation or training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from palio.data.boxes.names import lines_of, named, yaml_of
+from tests.data.boxes import writers
+from tests.data.boxes.test_formats import read, same
+from tests.data.boxes.writers import box, pictures, scene
+from tests.data.pictures.albums import write_folder
+from tests.pixels.files import saved, soft
+
+
+def notes(source: Any) -> str:
+    return " | ".join(source.notes)
+
+
+def test_pictures_of_one_name_in_several_folders_keep_their_own_boxes(tmp_path: Path) -> None:
+    things, sizes, files = {}, {}, {}
+    for at, folder in enumerate(("a/", "b/")):
+        some, its = scene(8, seed=at)
+        things |= {f"{folder}{name}": held for name, held in some.items()}
+        sizes |= {f"{folder}{name}": held for name, held in its.items()}
+    files = pictures(things, sizes) | writers.coco(things, sizes, file="labels/all.json")
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert same(found, things), source.notes
+
+
+def test_masks_in_runs_beside_boxes_are_passed_over(tmp_path: Path) -> None:
+    things, sizes = scene(10)
+    held = writers.coco_of(things, sizes)
+    for one in held["annotations"]:
+        one["segmentation"] = (
+            {"counts": "a0b", "size": [9, 9]} if one["id"] != 3 else {"counts": [1, 2], "size": [3, 1]}
+        )
+    source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | {"x.json": json.dumps(held).encode()}))
+    assert same(found, things), source.notes
+
+
+def test_numbers_of_categories_may_have_gaps_and_be_texts(tmp_path: Path) -> None:
+    things, sizes = scene(10)
+    held = writers.coco_of(things, sizes)
+    odd = {1: "7", 2: "90", 3: "18"}
+    for one in held["annotations"]:
+        one["category_id"] = int(odd[int(one["category_id"])])  # type: ignore[call-overload]
+    for kind in held["categories"]:
+        kind["id"] = odd[int(kind["id"])]  # type: ignore[call-overload]
+    held["categories"].append({"id": 0, "name": "Background", "supercategory": "none"})
+    source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | {"x.json": json.dumps(held).encode()}))
+    assert same(found, things), source.notes
+    assert "`Background` is named, but of no box" in notes(source)
+
+
+@pytest.mark.parametrize(
+    "how", ["C:\\set\\{}", "http://localhost:8080/data/upload/1/0a1b2c3d-{}?x=1", "/abs/set/{}", "./{}"]
+)
+def test_pictures_are_found_by_paths_of_other_machines(how: str, tmp_path: Path) -> None:
+    things, sizes = scene(10)
+    held = writers.coco_of(things, sizes)
+    for image in held["images"]:
+        image["file_name"] = how.format(image["file_name"])
+    source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | {"x.json": json.dumps(held).encode()}))
+    assert same(found, things), source.notes
+
+
+def test_names_may_have_dots_no_ending_or_another_case(tmp_path: Path) -> None:
+    some, sizes = scene(6)
+    dotted = {f"16705773{at}.0028.png": held for at, held in enumerate(some.values())}
+    its = {f"16705773{at}.0028.png": held for at, held in enumerate(sizes.values())}
+    source, found = read(write_folder(tmp_path / "a", pictures(dotted, its) | writers.yolo(dotted, its)))
+    assert same(found, dotted), source.notes
+    files = {name: held.replace(b".png</filename>", b"</filename>") for name, held in writers.voc(dotted, its).items()}
+    source, found = read(write_folder(tmp_path / "b", pictures(dotted, its) | files))
+    assert same(found, dotted), source.notes
+    upper = {name.replace(".png", ".PNG"): held for name, held in pictures(dotted, its).items()}
+    source, found = read(write_folder(tmp_path / "c", upper | writers.coco(dotted, its)))
+    assert same(found, {name.replace(".png", ".PNG"): held for name, held in dotted.items()}), source.notes
+
+
+def test_a_turned_box_in_percent_keeps_the_shape_of_the_picture(tmp_path: Path) -> None:
+    region = {"original_width": 100, "original_height": 50, "type": "rectanglelabels"}
+    value = {"x": 30, "y": 20, "width": 30, "height": 20, "rotation": 90, "rectanglelabels": ["a"]}
+    tasks = [
+        {"data": {"image": f"{at}.png"}, "annotations": [{"result": [{**region, "value": value}]}]} for at in range(6)
+    ]
+    files = {f"{at}.png": saved(soft(at).resize((100, 50)), "PNG") for at in range(6)}
+    _, found = read(write_folder(tmp_path / "a", files | {"x.json": json.dumps(tasks).encode()}))
+    assert next(one.box for one in found["2.png"] or ()) == pytest.approx((20, 10, 30, 40))
+
+
+def test_results_that_are_no_boxes_do_no_harm(tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    held = json.loads(writers.label_studio(things, sizes)["export.json"])
+    for task in held:
+        task["annotations"][0]["result"] += [{"type": "choices", "value": {"choices": ["good"]}}, {"type": "relation"}]
+        for one in task["annotations"][0]["result"]:
+            one.get("value", {}).pop("rotation", None)
+    held[0]["annotations"].append({"was_cancelled": True, "result": []})
+    source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | {"x.json": json.dumps(held).encode()}))
+    assert same(found, things), source.notes
+
+
+def test_a_broken_file_of_many_costs_its_picture_alone(tmp_path: Path) -> None:
+    things, sizes = scene(10)
+    files = pictures(things, sizes) | writers.voc(things, sizes)
+    key = next(iter(things)).replace(".png", ".xml")
+    files[key] = files[key].replace(b"</annotation>", b"")
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert found.pop(key.replace(".xml", ".png")) is None
+    assert same(found, {name: held for name, held in things.items() if name in found})
+    assert "no well-formed XML" in notes(source)
+
+
+def test_crowds_that_a_machine_made_are_told(tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    things = {
+        name: [box(one.label, *one.box, ignored=at % 2 == 0) for at, one in enumerate(held)]
+        for name, held in things.items()
+    }
+    source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | writers.coco(things, sizes)))
+    assert same(found, things)
+    assert "marked as crowds or difficult: neither learned nor counted: is that meant?" in notes(source)
+
+
+def test_changed_copies_of_a_picture_are_kept_together(tmp_path: Path) -> None:
+    some, its = scene(12)
+    names = [f"img{at // 3}_jpg.rf.{at:032x}.png" for at in range(12)]
+    things, sizes = dict(zip(names, some.values(), strict=True)), dict(zip(names, its.values(), strict=True))
+    source, _ = read(write_folder(tmp_path / "a", pictures(things, sizes) | writers.coco(things, sizes)))
+    assert "sequence" in source.columns
+    assert "in 4 groups" in notes(source)
+
+
+def test_texts_with_the_points_of_a_pose_are_boxes(tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    files = writers.yolo(things, sizes, names="")
+    files = {
+        name: b"\n".join(line + b" 0.5 0.5 2 0.4 0.4 1" for line in held.splitlines()) for name, held in files.items()
+    }
+    files["data.yaml"] = b"kpt_shape: [2, 3]\nnames:\n- ape\n- bee\n- cat\n"
+    source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | files))
+    assert same(found, things), source.notes
+
+
+def test_outlines_of_yolo_are_read_as_the_box_around_them(tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    files = {}
+    for name, held in things.items():
+        lines = []
+        for one in held:
+            (left, right), (top, bottom) = (
+                [x / sizes[name][0] for x in one.box[::2]],
+                [y / sizes[name][1] for y in one.box[1::2]],
+            )
+            points = (left, top, (left + right) / 2, top, right, (top + bottom) / 2, right, bottom, left, bottom)
+            lines.append(f"{writers.CLASSES.index(one.label)} " + " ".join(map(repr, points)))
+        files[name.replace(".png", ".txt")] = "\n".join(lines).encode()
+    source, found = read(
+        write_folder(tmp_path / "a", pictures(things, sizes) | files | {"classes.txt": b"ape\nbee\ncat\n\n"})
+    )
+    assert same(found, things), source.notes
+
+
+def test_a_track_that_just_ends_is_told(tmp_path: Path) -> None:
+    files = {f"frame_{at:06}.png": saved(soft(at).resize((80, 60)), "PNG") for at in range(10)}
+    track = '<track id="0" label="ape"><box frame="0" outside="0" xtl="0" ytl="0" xbr="10" ybr="20"/></track>'
+    meta = "<meta><task><size>10</size><frame_filter>step=5</frame_filter></task></meta>"
+    files["annotations.xml"] = f"<annotations>{meta}{track}</annotations>".encode()
+    source, _ = read(write_folder(tmp_path / "a", files))
+    assert "1 track: ends before the film does" in notes(source)
+    assert "frames were left out when the film was annotated (`step=5`)" in notes(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("names: ['a', \"b, c\", d] # three", {"0": "a", "1": "b, c", "2": "d"}),
+        ("names:\n- a\n- 'it''s'\n-   c # third\n", {"0": "a", "1": "it's", "2": "c"}),
+        ("names:\n    0: a\n    1: b: c\n", {"0": "a", "1": "b: c"}),
+        ("names: {0: a, 1: 'b'}", {"0": "a", "1": "b"}),
+        ("names: [\n  'a',\n  'b',\n]\nnc: 2", {"0": "a", "1": "b"}),
+        ("\ufeffpath: /x\nnames:\n  0: a  # \n  2: c", {"0": "a", "2": "c"}),
+        ("train: x\n", {}),
+    ],
+)
+def test_names_in_yaml_are_read_however_they_are_written(text: str, wanted: dict[str, str]) -> None:
+    assert named(yaml_of(text.encode(), "data.yaml").get("names")) == wanted
+
+
+def test_nothing_in_yaml_is_executed() -> None:
+    found = yaml_of(b"names: !!python/object/apply:os.system ['ls']\na: &x [1]\nb: *x\n", "x")
+    assert found["names"] == "!!python/object/apply:os.system ['ls']"
+
+
+def test_empty_lines_at_the_end_name_no_class() -> None:
+    assert lines_of(b"cat\r\ndog\r\n\r\n\n") == ["cat", "dog"]
