@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,3 +139,39 @@ def test_a_socket_and_a_file_of_a_native_library_would_be_seen(tmp_path: Path) -
     assert home.left_at_home() == ["id"]
     assert home.written_elsewhere() == [elsewhere, f"{elsewhere}/id"]
     assert len(home.far_sockets()) == 1
+
+
+@pytest.mark.slow
+@traced
+@pytest.mark.parametrize("part", ["wire", "tables", "watching", "networks"])
+def test_no_package_that_we_ship_tells_anybody_anything(tmp_path: Path, part: str) -> None:
+    if part == "networks":
+        pytest.importorskip("transformers")
+    home = Home(tmp_path)
+    home.run(sys.executable, str(Path(__file__).with_name("every_dependency.py")), part)
+    assert home.left_at_home() == []
+    assert home.far_sockets() == []
+    assert home.written_elsewhere() == []
+
+
+@pytest.mark.slow
+@traced
+def test_a_run_that_teaches_networks_tells_nobody_anything(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    home = Home(tmp_path)
+    chance, words = random.Random(0), [f"word{i}" for i in range(60)]
+    lines = [
+        f"{' '.join(chance.choices(words, k=14))} {'lovely' if y == 'good' else 'awful'} {i},{y}"
+        for i in range(150)
+        for y in ("good", "bad")
+    ]
+    (home.folder / "texts.csv").write_text("message,label\n" + "\n".join(lines) + "\n")
+    home.run(*PALIO, "init", str(home.folder / "texts.csv"), "--target", "label", "--dir", str(home.project))
+    settings = home.project / "palio.toml"
+    text = settings.read_text("utf-8").replace("[train]\n", '[train]\nfamilies = ["textcnn", "lstm"]\ntrials = 3\n')
+    settings.write_text(text.replace("budget_s = 300", "budget_s = 120"), "utf-8")
+    told = json.loads(home.run(*PALIO, "run", "--json", codes=(0, REFUSED)))
+    assert {one["family"] for one in told["candidates"]} & {"textcnn", "lstm"}
+    assert home.left_at_home() == []
+    assert home.far_sockets() == []
+    assert home.written_elsewhere() == []

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from palio import model, store
 from palio.cli.app import palio
+from palio.serve.registry import RETRY_REFUSED_S
 from tests.serve.small_graphs import write_identity
 from tests.serve.small_model import GOOD, small_bundle
 from tests.serve.test_registry import promote, put
@@ -141,7 +142,7 @@ def test_a_server_takes_up_a_champion_as_soon_as_it_is_signed(folder: Path, tmp_
         assert ask(url, "/predict", {"records": [GOOD]})[0] == 503
         call("model", "sign", "--key", tmp_path / "stranger.pem", "--dir", folder)
         call("model", "sign", "--key", tmp_path / "key.pem", "--dir", folder)
-        end = time.monotonic() + 2  # what the ledger says reaches a server within two seconds
+        end = time.monotonic() + RETRY_REFUSED_S / 2  # what the ledger says is heard long before it tries again
         while ask(url, "/v2/health/ready")[0] != 200:
             assert time.monotonic() < end
             time.sleep(0.05)

@@ -84,9 +84,19 @@ def test_a_class_that_the_model_does_not_know_is_taken_and_named(finished: Finis
 def test_the_verb_says_how_many(finished: Finished, tmp_path: Path) -> None:
     pl.DataFrame({"prediction_id": ["b-1.0"], "label": ["yes"]}).write_csv(tmp_path / "t.csv")
     arguments = ["feedback", str(tmp_path / "t.csv"), "--dir", str(finished[0].folder)]
-    assert CliRunner().invoke(palio, arguments).output == "t.csv: 1 truth taken\n"
+    assert CliRunner().invoke(palio, arguments).stdout.startswith("t.csv: 1 truth taken\n  0 met an answer\n")
     told = msgspec.json.decode(CliRunner().invoke(palio, [*arguments, "--json"]).stdout)
     assert (told["n_rows"], told["n_skipped"]) == (1, 0)
     failed = CliRunner().invoke(palio, [*arguments, "--label", "labl"])
     assert failed.exit_code == 2
     assert "did you mean `label`?" in failed.output or "no column" in failed.output
+
+
+def test_it_says_how_many_truths_met_an_answer_and_how_moments_were_read(finished: Finished, tmp_path: Path) -> None:
+    project, _ = finished
+    (tmp_path / "t.csv").write_text("prediction_id,label,at\nlost-1.0,yes,2026-05-01\nlost-1.1,no,2026-05-01 08:00\n")
+    told = project.feedback(str(tmp_path / "t.csv"))
+    assert told.truths is not None and told.truths.n_met == 0 and sum(told.truths.reasons.values()) == 2
+    assert (told.zone, told.n_days) == ("UTC", 1)
+    out = CliRunner().invoke(palio, ["feedback", str(tmp_path / "t.csv"), "--dir", str(project.folder)]).output
+    assert "0 met an answer" in out and "lost-1.0" in out and "read in UTC" in out and "end of the day" in out

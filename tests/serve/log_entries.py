@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from palio.core.records import Deployment, TensorSpec
-from palio.serve.journal_columns import Entry, Origin, origin_of
+from palio.serve.journal_columns import Entry
+from palio.serve.journal_origin import Origin, origin_of
 from tests.serve.small_model import feeds, small_bundle
 
 MODEL = "bank"

@@ -58,7 +58,7 @@ def test_a_head_that_comes_drop_by_drop_is_cut_off(begin: bytes) -> None:
         started = time.monotonic()
         connection.sendall(begin)
         connection.settimeout(0.2)
-        while time.monotonic() - started < 8:
+        while time.monotonic() - started < 60:
             try:
                 if not connection.recv(100):
                     break
@@ -67,7 +67,7 @@ def test_a_head_that_comes_drop_by_drop_is_cut_off(begin: bytes) -> None:
                     connection.sendall(b"a")
             except ConnectionError:
                 break
-        assert 0.9 < time.monotonic() - started < 4.5
+        assert 0.9 < time.monotonic() - started < 30  # it would have gone on for a minute
         assert ended(url, "head_timeout")
 
 

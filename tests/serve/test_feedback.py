@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from palio import store
+from palio.core.errors import ConfigError
 from palio.core.records import Task
 from palio.serve import Caps, Truths
 from palio.serve.feedback import receive_feedback
@@ -146,3 +147,36 @@ def test_feedback_that_cannot_be_written_is_not_acknowledged(tmp_path: Path) -> 
                 json.dumps(truth()).encode(), b"", log, Truths(CHURN), caps=Caps(), caller="", now=NOW
             )  # fmt: skip
         assert caught.value.status == 503
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "read"),
+    [
+        ("2026-05-03", "UTC", "2026-05-03T23:59:59.999999"),
+        (dt.date(2026, 5, 3), "America/New_York", "2026-05-04T03:59:59.999999"),
+        ("3 May 2026", "UTC", "2026-05-03T23:59:59.999999"),
+        ("2026-05-04", "UTC", "2026-05-04T12:00:00"),  # its end is still to come
+        ("2026-05-03 08:00", "UTC", "2026-05-03T08:00:00"),
+        ("2026-05-03 08:00", "Europe/Berlin", "2026-05-03T06:00:00"),
+        (dt.datetime(2026, 5, 3, 8), "Europe/Berlin", "2026-05-03T06:00:00"),
+        ("2026-05-03T08:00:00Z", "Europe/Berlin", "2026-05-03T08:00:00"),
+    ],
+)
+def test_a_day_means_its_end_and_a_moment_without_a_zone_is_read_in_the_one_that_is_set(
+    at: Any, zone: str, read: str
+) -> None:
+    truths = Truths(CHURN, zone=zone)
+    found = truths.read(truth(at=at), now=NOW, where="row 0").at
+    assert found.isoformat() == f"{read}+00:00"
+    is_bare = " 08:00" in str(at)
+    assert (truths.n_without_zone, truths.n_days) == (int(is_bare), int(found.microsecond > 0 or at == "2026-05-04"))
+
+
+def test_a_zone_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Mars"):
+        Truths(CHURN, zone="Mars/Olympus")
+
+
+def test_the_answer_says_in_which_zone_a_bare_moment_was_read(send: Send) -> None:
+    assert send(truth(at="2026-05-03 08:00")) == {"received": 1, "zone": "UTC"}
+    assert send(truth(at="2026-05-03T08:00:00Z")) == {"received": 1}

@@ -18,7 +18,8 @@ from palio.core.records import Deployment
 from palio.serve import journal as journals
 from palio.serve.describing import Describer
 from palio.serve.journal import Journal
-from palio.serve.journal_columns import Entry, Origin, origin_of
+from palio.serve.journal_columns import Entry
+from palio.serve.journal_origin import Origin, origin_of
 from palio.serve.pictures import Sight, for_log
 from tests.serve.conftest import Switch, Wire
 from tests.serve.log_entries import MODEL, answer

@@ -54,7 +54,7 @@ def promote(shelf: store.Store, bundle: str, *, expected: int | None, kind: Any 
 
 
 def wait_for(question: Any) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while not question():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)

@@ -57,7 +57,7 @@ def test_an_unsigned_champion_waits_for_its_signature_while_the_old_one_serves(
         model.add_signature(shelf, key.sign(second))
         begin = time.monotonic()
         wait_for(lambda: client.predict(GOOD)[0].version == 2)
-        assert time.monotonic() - begin < serve.registry.RETRY_REFUSED_S / 10  # type: ignore[attr-defined]
+        assert time.monotonic() - begin < serve.registry.RETRY_REFUSED_S / 2  # type: ignore[attr-defined]
         assert detail(client) == ""
     (line,) = shelf.ledger.events(kind="serve.refuse")
     assert (line.subject, line.payload["version"]) == (second, 2)

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from palio.core.records import Course
 from palio.testing.family import TASKS
 from palio.train.families.linear import Linear
 from palio.train.family import Shape
@@ -106,3 +109,17 @@ def test_a_network_without_a_heat_goes_before_one_that_is_behind_the_light_famil
         return None if (step.family, step.kind) == ("dear", "heat") else known.get(step.family, 0.9)
 
     assert next(one for one in taken(score, n_workers=1) if one.kind == "long").family == "dear"
+
+
+def test_a_network_that_learned_nearly_all_in_its_heat_waits_for_one_that_has_more_to_show() -> None:
+    course = Course(epochs=(), n_epochs=5, n_steps=50, epoch_s=1.0)
+    families = [load_family("dummy"), Net(name="dear", cost=9.0), Net(name="cheap")]
+    heats, candidates = Heats(families, SHAPE, TERMS), dict[int, Candidate]()
+    for number, score in enumerate((0.5, 0.9, 0.8)):
+        step = heats.next(number, {})
+        assert step is not None
+        candidates[number] = Candidate(number, step.family, step.params, step.seed, scores={0: (score,)})
+    candidates[1].course = course
+    candidates[2].course = msgspec.structs.replace(course, n_epochs=1)
+    step = heats.next(3, candidates)
+    assert step is not None and (step.family, step.kind) == ("dear", "long")

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from palio.core.serving import Feedback
-from palio.store import FeedbackLog, Redaction
-from palio.truth import Truths, labelled
+from palio.store import FeedbackLog, Redaction, scan_log
+from palio.truth import Names, Truths, feedback_about, labelled
 from tests.logs import write_log
 
 DAY = dt.timedelta(days=1)
@@ -139,3 +140,48 @@ def test_labelled_rows_come_with_what_was_logged(tmp_path: Path) -> None:
     assert sum(map(len, before)) == 50, "half of the first day's hundred rows"
     only = [batch for batch in labelled(tmp_path, "m") if "r1.0" in batch["id"].tolist()]
     assert '{"revenue":3.5}' in only[0]["truth_values"].tolist()
+
+
+def fate(known: Truths, *batches: dict[str, Any], **how: Any) -> dict[str, int]:
+    known.meet(batches)
+    told = known.account(tuple, **how)
+    return {} if told is None else {"met": told.n_met, **told.reasons}
+
+
+def test_every_truth_is_accounted_for() -> None:
+    known = truths(
+        ("a.0", "", 5, "yes"), ("a.0", "", 9, "yes"), ("a.0", "", 12, "no"), ("z.9", "", 5, "no"),
+        ("", "ann", 0.5, "yes"), ("", "ann", 20, "yes"), ("", "ann", 21, "no"), ("", "bob", 20, 7.0),
+    )  # fmt: skip
+    log = answers(("a.0", "", 1), ("b.0", "ann", 2), ("c.0", "cid", 3))
+    assert fate(known, log) == {
+        "met": 2, "twice": 1, "corrected": 2, "unknown_id": 1, "before_answer": 1, "unknown_key": 1,
+    }  # fmt: skip
+    assert fate(truths(("z.9", "", 5, "no")), log, removed_before=on(6)) == {"met": 0, "after_retention": 1}
+    shadow = answers(("s.0", "sue", 1), role="shadow")
+    assert fate(truths(("s.0", "", 5, "no"), ("", "sue", 5, "no")), shadow) == {
+        "met": 0, "unknown_id": 1, "unknown_key": 1,
+    }  # fmt: skip
+    assert fate(truths(), log) == {}
+
+
+def test_what_an_earlier_file_said_is_told_of_a_later_one() -> None:
+    known = truths(("a.0", "", 5, "yes"), ("b.0", "", 5, "yes"), ("a.0", "", 9, "yes"), ("b.0", "", 9, "no"))
+    known.meet([answers(("a.0", "", 1), ("b.0", "", 1))])
+    told = known.account(tuple, since=on(8))
+    assert told is not None
+    assert (told.n_received, told.n_met, told.n_corrections, told.reasons) == (2, 1, 1, {"twice": 1})
+
+
+def test_examples_name_the_truths_that_were_lost(tmp_path: Path) -> None:
+    with FeedbackLog(tmp_path, "m", redaction=PLAIN) as log:
+        log.add([Feedback(prediction_id=f"x-{n}.0", label="yes", at=on(3)) for n in range(9)], caller="feedback")
+        log.add([Feedback(key="ann", label="yes", at=on(3))], caller="other")
+    write_log(tmp_path, "m", {"id": ["a.0"], "at": np.array(["2026-03-02"], "datetime64[us]"), "key": ["bob"]})
+    names = Names.of(scan_log(tmp_path, "m", kind="feedback"), caller="feedback")
+    again = partial(feedback_about, tmp_path, "m", names)
+    known = Truths(again())
+    known.meet(scan_log(tmp_path, "m"))
+    told = known.account(again)
+    assert told is not None and told.reasons == {"unknown_id": 9}
+    assert told.examples == {"unknown_id": ("x-0.0", "x-1.0", "x-2.0")}

@@ -6,6 +6,7 @@ Precedence: default < file < environment (`PALIO_ROOM_KEY`) < flag. Only `cli`, 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -278,7 +279,7 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
             _check_key(room, key, known, where=f"{FILE_NAME} [{room}]")
             merged.setdefault(room, {})[key] = value
     for name, text in env.items():
-        if not name.startswith("PALIO_") or name in SECRETS:
+        if not name.startswith("PALIO_") or name in SECRETS or _is_of_kubernetes(name, text):
             continue
         room, _, key = name[len("PALIO_") :].lower().partition("_")
         if room not in known:
@@ -304,6 +305,20 @@ def parse(tables: Mapping[str, Any], *, env: Mapping[str, str], flags: Mapping[s
         ) from None
 
 
+def _is_of_kubernetes(name: str, text: str) -> bool:
+    """Tell whether Kubernetes has put a variable into the pod: of a service called `palio-serve`, for example.
+
+    Example:
+        >>> _is_of_kubernetes("PALIO_SERVE_PORT", "tcp://10.0.0.1:8080"), _is_of_kubernetes("PALIO_SERVE_PORT", "8080")
+        (True, False)
+
+    Source: kubernetes.io, Service, discovering services by environment variables.
+    """
+    return _ADDRESS.match(text) is not None or _SERVICE.search(name) is not None
+
+
+_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://")
+_SERVICE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(?:_\w+)?$|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$")
 _LISTS: tuple[tuple[str, str, Any], ...] = (("serve", "rules", tuple[Rule, ...]), ("value", "kpis", tuple[Kpi, ...]))
 
 

@@ -172,6 +172,8 @@ class Estimate(Record, frozen=True, kw_only=True):
     """Calibrated probabilities; a model of the loss; errors of the reference weighted by density ratio."""
     error: float | None = None
     """Mean absolute error of earlier estimates against the real figure, where labels came."""
+    outside: float = 0.0
+    """Share of the rows with a number beyond all of the reference: there the estimate knows nothing."""
 
 
 class Outcome(Record, frozen=True, kw_only=True):

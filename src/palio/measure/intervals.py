@@ -31,8 +31,10 @@ MIN_RESAMPLES = 200
 NONE_SEEN = 3.689
 """What was not seen in n rows happens less often than this by n, with 97.5 % confidence (Poisson)."""
 _BINNED = 1.2
-"""Widening for bins that follow the sample, which resamples do not repeat: coverage .86 without, .93 with
-(tests/measure/test_intervals.py, 400 rows)."""
+"""Widening for bins, or ranks, that follow the sample, which resamples do not repeat: coverage of the calibration error
+.86 without, .93 with (tests/measure/test_intervals.py, 400 rows); of average precision of 40 pictures .86 and .91."""
+FEW = 30
+"""What fewer things say is bounded as a share of them at least; see `MetricSpec.behind`."""
 _MIN_ROWS = 5_000
 _BLOCK_CELLS = 500_000
 """Weights held at once: 4 MB, and a handful of arrays of that size."""
@@ -195,15 +197,23 @@ def _bounds(sample: Sample, spec: MetricSpec, value: float, deviations: Array, s
         return value, value + NONE_SEEN / sample.n_rows
     low, high = np.quantile(defined, [0.025, 0.975])
     if spec.interval == "basic":
-        centre, half = value - (low + high) / 2, _BINNED * (high - low) / 2
-        low, high = centre - half, centre + half
+        low, high = basic_bounds(value, low, high)
     else:
         low, high = value + low, value + high
+    if spec.bounded and spec.behind is not None and (n := spec.behind(sample)) < FEW:
+        least, most = wilson(min(max(value, 0.0), 1.0) * n, n)
+        low, high = min(low, least), max(high, most)
     if spec.bounded:
         low, high = max(low, 0.0), min(high, 1.0)
     elif not spec.higher_is_better:
         low = max(low, 0.0)
     return float(low), float(high)
+
+
+def basic_bounds(value: float, low: float, high: float) -> tuple[float, float]:
+    """Bound a value that is biased upward in small samples, by the deviations of 95 % of the resamples."""
+    centre, half = value - (low + high) / 2, _BINNED * (high - low) / 2
+    return centre - half, centre + half
 
 
 def _cautious(sample: Sample, value: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from palio.core.records.base import TaskKind
-from palio.measure.sample import Array, View
+from palio.measure.sample import Array, Sample, View
 
 Needs = Literal["probability", "label", "value", "boxes"]
 
@@ -34,4 +34,6 @@ class MetricSpec:
     always: bool = True
     """Is computed for every task of its kind; if not, only for one that names it."""
     interval: Literal["percentile", "basic"] = "percentile"
-    """`basic` for a metric that is biased upward in small samples (calibration error)."""
+    """`basic` for a metric that is biased upward in small samples (calibration error, average precision of boxes)."""
+    behind: Callable[[Sample], int] | None = None
+    """What a share stands on, where that is not the rows: of few, resamples do not know how much could be otherwise."""

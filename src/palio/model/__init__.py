@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
     from palio.model.graph.calibrating import calibrated as calibrated
     from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
+    from palio.model.graph.declared import shapeless as shapeless
+    from palio.model.graph.external import with_weights as with_weights
     from palio.model.graph.heads import emit_answers as emit_answers
     from palio.model.graph.inlining import at_our_opset as at_our_opset
     from palio.model.graph.inlining import inline as inline
@@ -139,6 +141,8 @@ else:
             "graph.stages": "Stages",
             "graph.suppressing": "emit_nothing emit_suppressed",
             "graph.watchdog": "end_watched_runs",
+            "graph.declared": "shapeless",
+            "graph.external": "with_weights",
             "graph.zipmap": "without_zipmap",
             "reading.pictures": "PictureReader",
             "reading.readers": "PRECISION reader_of",

@@ -12,6 +12,8 @@ from palio.report.words import quoted
 MOST = 5
 MANY_LOST = 0.05
 """Share of the truths from which on it is told that they met no answer; a few are late for what is looked at."""
+FAR_OUT = 0.05
+"""Share of rows beyond all of the reference from which on estimates are doubted."""
 _UNMET = ("unknown_id", "unknown_key", "before_answer", "after_retention")
 
 
@@ -134,6 +136,14 @@ def silences(review: Review) -> list[Advice]:
                 "Quality is not estimated.",
                 "An estimate needs the answers with their probabilities in the log, and rows that tell how right such "
                 "answers were.",
+            )
+        )
+    outside = max((e.outside for e in newest.estimates), default=0.0)
+    if outside >= FAR_OUT:
+        found.append(
+            Advice(
+                f"Estimates may be far off: {percent(outside)} of the newest rows lie beyond what the reference knows.",
+                "Send truths of such rows; a model that is trained with them will know them.",
             )
         )
     if not any(w.kpis for w in windows):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from palio.serve.feedback import Truths as Truths
     from palio.serve.journal import Journal as Journal
     from palio.serve.journal_columns import Entry as Entry
-    from palio.serve.journal_columns import origin_of as origin_of
+    from palio.serve.journal_origin import origin_of as origin_of
     from palio.serve.listener import ConnectionLimits as ConnectionLimits
     from palio.serve.process import background as background
     from palio.serve.process import run as run
@@ -54,7 +54,8 @@ else:
             "client": "Client replay",
             "feedback": "Truths",
             "journal": "Journal",
-            "journal_columns": "Entry origin_of",
+            "journal_columns": "Entry",
+            "journal_origin": "origin_of",
             "listener": "ConnectionLimits",
             "process": "background run",
             "protocols.description": "openapi",

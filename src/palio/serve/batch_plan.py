@@ -63,7 +63,8 @@ def plan_batching(run: Run, inputs: Sequence[TensorSpec], sample: Feeds, *, loop
         sample: Some good rows; different ones are better than copies.
         loops: Whether a request may ask for any time: then each computes by itself, never on the event loop.
     """
-    alone = {name: values[:1] for name, values in sample.items()}
+    shapes = {spec.name: spec.shape for spec in inputs}
+    alone = {name: values[:1] if shapes[name][:1] == (-1,) else values for name, values in sample.items()}
     row_s = _shortest(run, alone)
     if loops:
         return BatchPlan("pool", row_s=row_s, why="it loops, as long as a request may ask")

@@ -19,7 +19,8 @@ from palio import store
 from palio.core.config import LogTable
 from palio.core.errors import PalioError, UnavailableError
 from palio.serve.describing import Describer
-from palio.serve.journal_columns import Entry, Origin, Recorder, Variant
+from palio.serve.journal_columns import Entry, Recorder, Variant
+from palio.serve.journal_origin import Origin
 from palio.serve.pictures import for_log
 
 if TYPE_CHECKING:
@@ -325,6 +326,8 @@ class Journal:
         except (PalioError, ValueError, TypeError, KeyError, OverflowError) as error:
             if len(entries) > 1:
                 return [entry for one in entries for entry in self._append(recorder, [one])]
+            if recorder.variant not in ("bare", "failures") and not recorder.origin.by_row:
+                return self._append(self._recorder(entries[0].origin, "bare"), entries)
             log.error("an entry of the prediction log does not fit: %s", error)
             self._note = "entries of the prediction log did not fit their model; the server's log says why"
             self._end(entries, is_written=False)

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -16,31 +15,16 @@ from palio import store
 from palio.core.cells import PICTURE_STATISTICS
 from palio.core.errors import InputError
 from palio.core.long_texts import cut_texts
-from palio.core.records import Deployment, Manifest, TensorSpec
-from palio.measure import questions
 from palio.serve.describing import Describer
+from palio.serve.journal_origin import PICTURE, Origin, Tensor, bare
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Variant = Literal["all", "hash", "none", "failures"]
-"""What is logged of the inputs of an answer; or a failure."""
+Variant = Literal["all", "hash", "none", "bare", "failures"]
+"""What is logged of the inputs of an answer; `bare`: neither inputs nor outputs, which do not come row by row; or a
+failure."""
 Columns = list[list["bytes | Array"]]
-LARGEST_CELL = 4096
-"""A tensor with more values per row than this, or with a free size, is logged as a hash: an image in the log of every
-answer costs more than the answer."""
 LONGEST_KEY = 512
 """Characters of a row key that are kept; truths cannot name a longer one."""
-PICTURE = "picture"
-"""Kind of a tensor that holds pictures."""
-_KINDS = {
-    "FP64": "float64",
-    "FP32": "float32",
-    "FP16": "float16",
-    "BOOL": "bool",
-    "BYTES": "text",
-    **{f"{sign}INT{bits}": f"{sign.lower()}int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)},
-}
-
-
 _DTYPES = {**store.ARROW_NUMBERS, "bool": np.dtype(bool)}
 
 
@@ -73,84 +57,6 @@ class Entry(msgspec.Struct, gc=False):
     """Of the body: what the entry may hold in memory beyond its numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """How a tensor is logged."""
-
-    name: str
-    """In the feeds or outputs."""
-    columns: tuple[str, ...]
-    """One column; or one for each of its `width` values. Of a picture: that of its digest, those of its statistics."""
-    kind: str
-    width: int = 1
-    """Values per row; 0 if it is too large to be logged, or free."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Origin:
-    """What answers, and how its inputs and outputs are logged; worked out once for each model that is served."""
-
-    model: str
-    version: str
-    bundle: str
-    inputs: tuple[Tensor, ...] = ()
-    outputs: tuple[Tensor, ...] = ()
-
-    @property
-    def has_pictures(self) -> bool:
-        """Whether pictures are among its inputs."""
-        return any(tensor.kind == PICTURE for tensor in self.inputs)
-
-
-def origin_of(
-    deployment: Deployment,
-    inputs: Sequence[TensorSpec],
-    outputs: Sequence[TensorSpec],
-    *,
-    manifest: Manifest | None = None,
-) -> Origin:
-    """Name the columns of the log for a model.
-
-    Args:
-        deployment: What is served.
-        inputs: Of its graph.
-        outputs: Of its graph.
-        manifest: Names the columns behind the inputs, and the classes; None for a graph that was made elsewhere.
-    """
-    columns = [c.name for c in manifest.schema.features] if manifest else [spec.name for spec in inputs]
-    pictures = {c.name for c in manifest.schema.features if c.type == "image"} if manifest else set()
-    classes = manifest.task.classes if manifest else ()
-    named = []
-    for spec in outputs:
-        tensor = _tensor(spec, spec.name if manifest else f"output.{spec.name}")
-        if manifest and spec.name == "probabilities" and tensor.width == len(classes) > 0:
-            tensor = Tensor(spec.name, questions.probability_names(classes), tensor.kind, tensor.width)
-        named.append(tensor)
-    return Origin(
-        model=deployment.model,
-        version=str(deployment.version),
-        bundle=deployment.bundle,
-        inputs=tuple(
-            _picture(spec, f"input.{name}", columns) if name in pictures else _tensor(spec, f"input.{name}")
-            for spec, name in zip(inputs, columns, strict=True)
-        ),
-        outputs=tuple(named),
-    )
-
-
-def _tensor(spec: TensorSpec, column: str) -> Tensor:
-    width = 1
-    for size in spec.shape[1:]:
-        width *= max(size, 0)
-    return Tensor(spec.name, (column,), _KINDS[spec.datatype], width if width <= LARGEST_CELL else 0)
-
-
-def _picture(spec: TensorSpec, column: str, taken: Sequence[str]) -> Tensor:
-    """Name the columns of a picture; a statistic that is an input of the model by itself is not named twice."""
-    found = (f"{column}.{name}" for name in PICTURE_STATISTICS)
-    return Tensor(spec.name, (column, *(name for name in found if _bare(name) not in taken)), PICTURE)
-
-
 class Recorder:
     """Write columns of one layout for one origin.
 
@@ -176,16 +82,16 @@ class Recorder:
         self._describer = describer
         self._max_text = max_text
         self.origin = origin or Origin("", "", "")
-        self._variant, self._redaction = variant, redaction
+        self.variant, self._redaction = variant, redaction
         fields = [*store.COMMON_FIELDS]
         if variant == "all":
             fields += [field for tensor in self.origin.inputs for field in self._input_fields(tensor)]
         elif variant == "hash":
             fields.append(store.Field("input_hash", "text"))
-        if variant != "failures":
+        if variant not in ("failures", "bare"):
             fields += [field for tensor in self.origin.outputs for field in _fields(tensor)]
         kind: store.LogKind = "failures" if variant == "failures" else "answers"
-        tag = self.origin.bundle[:12] + (f"-{variant}" if variant in ("hash", "none") else "")
+        tag = self.origin.bundle[:12] + (f"-{variant}" if variant in ("hash", "none", "bare") else "")
         self.series = store.Series(model, kind, tag, store.BatchLayout(fields))
 
     def columns(self, entries: Sequence[Entry]) -> tuple[int, Columns]:
@@ -194,7 +100,7 @@ class Recorder:
         Raises:
             InputError: an array does not have the rows or the width that its entry and origin say.
         """
-        if self._variant == "failures":
+        if self.variant == "failures":
             return len(entries), self._common(entries, [1] * len(entries), [entry.id for entry in entries])
         counts = [entry.n_rows for entry in entries]
         total = sum(counts)
@@ -203,19 +109,25 @@ class Recorder:
         else:
             ids = [f"{entry.id}.{row}" for entry in entries for row in range(entry.n_rows)]
         columns = self._common(entries, counts, ids)
-        if self._variant == "all":
+        if self.variant == "all":
             feeds = [entry.feeds or {} for entry in entries]
             for tensor in self.origin.inputs:
                 name = tensor.name
-                columns += self._input(tensor, [arrays[name] for arrays in feeds], total)
-        elif self._variant == "hash":
+                columns += self._input(tensor, _spread(tensor, [arrays[name] for arrays in feeds], counts), total)
+        elif self.variant == "hash":
             feeds = [entry.feeds or {} for entry in entries]
-            values = [_hashable(tensor, [arrays[tensor.name] for arrays in feeds]) for tensor in self.origin.inputs]
+            values = [
+                _hashable(tensor, _spread(tensor, [arrays[tensor.name] for arrays in feeds], counts))
+                for tensor in self.origin.inputs
+            ]
             columns.append(store.text_of(self._redaction.rows(values) if values else [""] * total))
+        if self.variant == "bare":
+            return total, columns
         outputs = [entry.outputs or {} for entry in entries]
         for tensor in self.origin.outputs:
             name = tensor.name
-            columns += _write(tensor, [arrays[name] for arrays in outputs], total, self._max_text)
+            parts = _spread(tensor, [arrays[name] for arrays in outputs], counts)
+            columns += _write(tensor, parts, total, self._max_text)
         return total, columns
 
     def _common(self, entries: Sequence[Entry], counts: list[int], ids: list[str]) -> Columns:
@@ -260,17 +172,17 @@ class Recorder:
         name = tensor.columns[0]
         if tensor.kind == PICTURE:
             hidden = self._redaction.empty | self._redaction.hashed
-            digest = "null" if _bare(name) in self._redaction.empty else "text"
-            kinds = [digest, *(["null" if _bare(name) in hidden else "float64"] * (len(tensor.columns) - 1))]
+            digest = "null" if bare(name) in self._redaction.empty else "text"
+            kinds = [digest, *(["null" if bare(name) in hidden else "float64"] * (len(tensor.columns) - 1))]
             return [store.Field(column, kind) for column, kind in zip(tensor.columns, kinds, strict=True)]
-        if _bare(name) in self._redaction.empty:
+        if bare(name) in self._redaction.empty:
             return [store.Field(name, "null")]
-        if _bare(name) in self._redaction.hashed or tensor.width == 0:
+        if bare(name) in self._redaction.hashed or tensor.width == 0:
             return [store.Field(name, "text")]
         return _fields(tensor)
 
     def _input(self, tensor: Tensor, parts: list[Array], n_rows: int) -> Columns:
-        name = _bare(tensor.columns[0])
+        name = bare(tensor.columns[0])
         if tensor.kind == PICTURE:
             return self._picture(name, [cell for part in parts for cell in part.ravel().tolist()], n_rows, tensor)
         if name in self._redaction.empty:
@@ -302,6 +214,14 @@ class Recorder:
         return [store.text_of(digests), *(store.values_of(described[:, place].copy(), "float64") for place in wanted)]
 
 
+def _spread(tensor: Tensor, parts: list[Array], counts: list[int]) -> list[Array]:
+    """Give each row a value that is one for all rows of its request."""
+    if not tensor.is_single:
+        return parts
+    cells = [np.asarray(part).ravel() for part in parts]
+    return [np.repeat(cell, count) for cell, count in zip(cells, counts, strict=True)]
+
+
 def _hashable(tensor: Tensor, parts: list[Array]) -> list[Array]:
     """Return one array a row: of a picture its digest."""
     if tensor.kind != PICTURE:
@@ -311,10 +231,6 @@ def _hashable(tensor: Tensor, parts: list[Array]) -> list[Array]:
 
 def _rows(parts: list[Array]) -> list[Array]:
     return [row for part in parts for row in part.reshape(len(part), -1)]
-
-
-def _bare(column: str) -> str:
-    return column.removeprefix("input.")
 
 
 def _fields(tensor: Tensor) -> list[store.Field]:

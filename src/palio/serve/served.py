@@ -12,7 +12,7 @@ from palio import model as models
 from palio.core.errors import InputError, IntegrityError
 from palio.core.records import Deployment, Manifest, TensorSpec
 from palio.serve.batch_plan import BatchPlan, plan_batching
-from palio.serve.journal_columns import Origin, origin_of
+from palio.serve.journal_origin import Origin, origin_of
 from palio.serve.pictures import Sight
 from palio.serve.protocols.absent import Expected
 from palio.serve.protocols.datatypes import Array

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_LONG = 12
 """Long trainings, at most."""
+NEARLY = 0.5
+"""Part of the usual number of epochs after which a network has shown what it can."""
 FOLDS = (0,)
 """All are scored on the rows of one holdout."""
 
@@ -101,11 +103,21 @@ class Heats:
     def _ranked(self, known: Mapping[int, Candidate]) -> list[str]:
         """Return the families by what they promise.
 
-        A network that had no time for a heat promises less than those that are ahead of the light families, and more
-        than the others.
+        Networks whose heat was only a part of what they usually learn come before those that learned nearly all of it:
+        these have shown what they can. One that had no time for a heat promises less than those that are ahead of the
+        light families, and more than the others.
         """
         fair = [one for one in known.values() if one.family != "dummy" and (not one.failed or one.was_ended)]
         scores = {one.family: one.mean() for one in fair}
         worth = {name: self._terms.sign * score for name, score in scores.items() if score is not None}
         light = max((own for name, own in worth.items() if not self._is_taught(name)), default=-np.inf)
-        return sorted(scores, key=lambda name: -worth.get(name, light))
+        nearly_done = {one.family for one in fair if self._share(one) >= NEARLY}
+        return sorted(scores, key=lambda name: (name in nearly_done, -worth.get(name, light)))
+
+    def _share(self, one: Candidate) -> float:
+        """Return what part of its usual epochs a network learned; 0 for others."""
+        if one.course is None or one.number not in self._asked:
+            return 0.0
+        usual = float(self._asked[one.number].get(self._families[one.family].rounds, 1))
+        n_epochs = one.course.n_epochs - (0.5 if one.course.n_epochs == 1 else 0.0)  # it may be a part of one
+        return n_epochs / usual

@@ -36,6 +36,8 @@ PICTURE_FAMILIES: dict[str, str] = {
 DETECTORS: dict[str, str] = {
     "imported": "palio.train.families.imported:FAMILY",
     "detector": "palio.train.families.detector:FAMILY",
+    "dfine": "palio.train.families.queries:DFINE",
+    "rtdetr": "palio.train.families.queries:RTDETR",
 }
 """Those that learn what is where in pictures; all but the first need the extra `deep`."""
 TEXT_NETWORKS: dict[str, str] = {

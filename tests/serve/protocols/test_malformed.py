@@ -14,6 +14,8 @@ BODIES = {
     "what Python prints": (b"{'secret': 1}", "double quotes"),
     "what a shell of Windows leaves": (b"'{secret:1}'", "double quotes"),
     "nothing": (b"", "empty"),
+    "one value a line": (b'{"inputs": []}\n{"inputs": []}\n', "one list"),
+    "JSON in JSON": (b'"{\\"secret\\": 1}"', "encoded twice"),
     "half of it": (b'{"secret": ', "not JSON"),
 }
 
@@ -39,3 +41,11 @@ def test_a_bare_nan_is_named_where_it_is_not_read(wire: Wire, route: str) -> Non
     status, answer = wire.json("POST", route, b'{"age": NaN}')
     assert status == 400
     assert "NaN" in answer["error"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", " ; "])
+def test_csv_with_another_separator_is_told_so(wire: Wire, separator: str) -> None:
+    text = f"age{separator}job\n40{separator}student\n"
+    status, _, answer = wire("POST", "/invocations", text.encode(), {"content-type": "text/csv"})
+    assert status == 400
+    assert b"separated by commas" in answer

@@ -28,13 +28,15 @@ class Doubler:
     inputs: tuple[TensorSpec, ...] = FREE
     by_row: bool = True
     sizes: list[int] = field(default_factory=list)
-    busy_s: float = 0.0
+    has_begun: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event | None = None
 
     def run(self, feeds: Any) -> dict[str, Any]:
         values = feeds["x"]
         self.sizes.append(len(values))
-        if self.busy_s:
-            time.sleep(self.busy_s)
+        self.has_begun.set()
+        if self.may_end is not None:
+            assert self.may_end.wait(30)
         if (values < 0).any():
             raise ValueError("negative")
         return {"y": values * 2}
@@ -126,12 +128,13 @@ def test_other_inner_shapes_do_not_join() -> None:
 
 def test_what_arrives_while_a_batch_is_computed_is_computed_together_next() -> None:
     async def ask() -> list[int]:
-        served, batcher = Doubler(BatchPlan("window"), busy_s=0.1), Batcher(n_threads=1)
+        served, batcher = Doubler(BatchPlan("window"), may_end=threading.Event()), Batcher(n_threads=1)
         first = asyncio.create_task(batcher.run(served, rows(1), 1))
-        await asyncio.sleep(0.03)
+        await asyncio.to_thread(served.has_begun.wait, 30)
         others = [asyncio.create_task(batcher.run(served, rows(value), 1)) for value in range(5)]
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         assert batcher.depth == 5
+        served.may_end.set()
         await asyncio.gather(first, *others)
         batcher.close()
         return served.sizes
@@ -169,12 +172,14 @@ def test_without_a_crowd_a_cheap_model_is_computed_at_once() -> None:
 
 def test_who_has_gone_away_is_not_computed() -> None:
     async def ask() -> list[int]:
-        served, batcher = Doubler(BatchPlan("window"), busy_s=0.05), Batcher(n_threads=1)
+        served, batcher = Doubler(BatchPlan("window"), may_end=threading.Event()), Batcher(n_threads=1)
         first = asyncio.create_task(batcher.run(served, rows(1), 1))
-        await asyncio.sleep(0.02)
+        await asyncio.to_thread(served.has_begun.wait, 30)
         gone, stays = (asyncio.create_task(batcher.run(served, rows(value), 1)) for value in (2, 3))
         await asyncio.sleep(0)
         gone.cancel()
+        await asyncio.sleep(0)
+        served.may_end.set()
         assert (await stays)["y"][0, 0] == 6.0
         await first
         batcher.close()

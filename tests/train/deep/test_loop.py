@@ -247,25 +247,35 @@ def test_a_budget_takes_as_many_epochs_as_fit(monkeypatch: pytest.MonkeyPatch) -
     assert told[-1].step == trained.n_steps
 
 
-def test_what_is_left_is_known_from_the_first_steps_on() -> None:
-    told: list[Progress] = []
-    train(network(), _Steady(), replace(PLAN, epochs=2), seed=0, tell=told.append)
+def test_what_is_left_is_known_from_the_first_steps_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told = _Clock(), list[Progress]()
+    monkeypatch.setattr(time, "perf_counter", clock.look)
+    train(network(), _Steady(clock), replace(PLAN, epochs=2), seed=0, tell=told.append)
     assert told[0].eta_s == pytest.approx(told[-1].seconds - told[0].seconds, rel=0.15)
 
 
-class _Steady(Points):
-    """Points that take as long to come as a network takes to learn from them."""
+class _Clock:
+    """A look at it takes some time."""
 
     def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def look(self) -> float:
+        self.now_s += 0.001
+        return self.now_s
+
+
+class _Steady(Points):
+    """Points that take longer to come than a network takes to learn from them."""
+
+    def __init__(self, clock: _Clock) -> None:
         own = points()
         super().__init__(own.values, own.target)
+        self._clock = clock
 
     def learned(self, rows, epoch):
-        found = super().learned(rows, epoch)
-        end = time.perf_counter() + 0.04
-        while time.perf_counter() < end:
-            pass
-        return found
+        self._clock.now_s += 0.04
+        return super().learned(rows, epoch)
 
 
 def test_a_fit_ends_when_nothing_more_is_gained() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -123,6 +124,13 @@ class Scenes(Sample):
         pairs = np.unique(flat.true_class[true] * self.n_rows + flat.true_in[true]) // self.n_rows
         counts = np.bincount(pairs, minlength=1)
         return int(counts[counts > 0].min()) if len(pairs) else self.n_rows
+
+
+def n_behind(sample: Sample, size: str) -> int:
+    """Count the boxes of a size of the class that has the fewest: what average precision stands on."""
+    flat = cast(Scenes, sample).flat
+    counts = np.bincount(flat.true_class[flat.wanted[list(SIZES).index(size)]])
+    return int(counts[counts > 0].min()) if counts.any() else 0
 
 
 def matched(truths: Sequence[Objects], said: Sequence[Objects]) -> list[Matched]:

@@ -7,7 +7,7 @@ import numpy as np
 from palio.core.records import Metric
 from palio.measure.boxes.precision import average_precision, mean_defined
 from palio.measure.boxes.scenes import Scenes
-from palio.measure.intervals import resampled_weights, wilson
+from palio.measure.intervals import FEW, basic_bounds, resampled_weights, wilson
 from palio.measure.sample import Array, divide
 
 N_RESAMPLES = 300
@@ -49,9 +49,12 @@ def class_precision(scenes: Scenes, *, seed: int = 0) -> list[Metric | None]:
             found.append(None)
             continue
         mine = drawn[np.isfinite(drawn[:, kind]), kind]
-        low, high = np.quantile(mine, [0.025, 0.975]).tolist() if len(mine) else (0.0, 1.0)
-        if not len(mine) or np.ptp(mine) == 0:
-            n = int((scenes.tally_of(kind)[0] > 0).sum())
-            low, high = wilson(value * n, n)
+        n = int(scenes.tally_of(kind)[0].sum())
+        least, most = wilson(value * n, n)
+        if len(mine) and np.ptp(mine) > 0:
+            ends = np.quantile(mine, [0.025, 0.975])
+            low, high = basic_bounds(value, *(ends - value).tolist())
+            least, most = (min(low, least), max(high, most)) if n < FEW else (low, high)
+        low, high = max(0.0, least), min(1.0, most)
         found.append(Metric(value=value, low=min(low, value), high=max(high, value), n_rows=scenes.n_rows))
     return found

@@ -17,7 +17,7 @@ average, in pixels; and the mean score. Of a picture without boxes only the firs
 
 
 def describe_boxes(values: Array, threshold: float) -> tuple[dict[str, Array], bytes]:
-    """Compute all statistics of the boxes from a threshold on, and return what is kept for later cells: that threshold."""
+    """Compute all statistics of the boxes from a threshold on; return also what is kept for later cells."""
     kept = np.array([threshold], "<f4").tobytes()
     return compute(values, dict.fromkeys(NAMES, kept)), kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ MAX_RUN_S = 30.0
 WARM_UP_S = 10.0
 """Seconds that one run of any graph may take while it is warmed up."""
 _FATAL = 4
+_IN_SOURCE = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : "
+    r"|/onnxruntime_src/\S+ .*?\((?:[^()]|\([^()]*\))*\)(?:::<lambda\(\)>)?(?: const)? "
+)
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _DATATYPES = {
     "tensor(double)": "FP64",
@@ -308,5 +313,7 @@ def _some(names: Any) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return (text[0] if text else type(error).__name__)[:300]
+    """Return what the runtime says, without the places in its source where it says it."""
+    lines = str(error).strip().splitlines()
+    text = _IN_SOURCE.sub("", lines[0]).strip() if lines else ""
+    return (text or type(error).__name__)[:300]

@@ -36,9 +36,9 @@ def without_zipmap(model: bytes, *, max_bytes: int = 1 << 30) -> tuple[bytes, Ma
     labels: dict[str, tuple[str, ...]] = {}
     try:
         parts = []
-        for number, whole, value in _fields(model):
+        for number, whole, value in read_fields(model):
             if number == _MODEL_GRAPH and isinstance(value, bytes):
-                parts.append(_field(_MODEL_GRAPH, _graph(value, labels)))
+                parts.append(write_field(_MODEL_GRAPH, _graph(value, labels)))
             else:
                 parts.append(whole)
     except (IndexError, UnicodeDecodeError):
@@ -49,15 +49,15 @@ def without_zipmap(model: bytes, *, max_bytes: int = 1 << 30) -> tuple[bytes, Ma
 
 
 def _graph(graph: bytes, labels: dict[str, tuple[str, ...]]) -> bytes:
-    fields = list(_fields(graph))
+    fields = list(read_fields(graph))
     nodes = [_node(value, labels) if number == _GRAPH_NODE else b"" for number, _, value in fields]
     parts = []
     for (number, whole, value), node in zip(fields, nodes, strict=True):
         name = _text(value, 1) if number in (_GRAPH_OUTPUT, _GRAPH_VALUE) else ""
         if node:
-            parts.append(_field(_GRAPH_NODE, node))
+            parts.append(write_field(_GRAPH_NODE, node))
         elif name in labels and number == _GRAPH_OUTPUT:
-            parts.append(_field(_GRAPH_OUTPUT, _matrix(name, len(labels[name]))))
+            parts.append(write_field(_GRAPH_OUTPUT, _matrix(name, len(labels[name]))))
         elif name not in labels:
             parts.append(whole)
     return b"".join(parts)
@@ -69,20 +69,20 @@ def _node(node: bytes | int, labels: dict[str, tuple[str, ...]]) -> bytes:
         return b""
     source, target = _text(node, _NODE_INPUT), _text(node, _NODE_OUTPUT)
     classes: list[str] = []
-    for number, _, attribute in _fields(node):
+    for number, _, attribute in read_fields(node):
         if number == _NODE_ATTRIBUTE and isinstance(attribute, bytes):
             classes += _labels(attribute)
     if not (source and target and classes):
         return b""
     labels[target] = tuple(classes)
     texts = ((_NODE_INPUT, source), (_NODE_OUTPUT, target), (_NODE_OP, "Identity"))
-    return b"".join(_field(number, text.encode()) for number, text in texts)
+    return b"".join(write_field(number, text.encode()) for number, text in texts)
 
 
 def _labels(attribute: bytes) -> list[str]:
     name = _text(attribute, _ATTRIBUTE_NAME)
     found: list[str] = []
-    for number, _, value in _fields(attribute):
+    for number, _, value in read_fields(attribute):
         if name == "classlabels_strings" and number == _ATTRIBUTE_STRINGS and isinstance(value, bytes):
             found.append(value.decode())
         elif name == "classlabels_int64s" and number == _ATTRIBUTE_INTS:
@@ -93,21 +93,22 @@ def _labels(attribute: bytes) -> list[str]:
 
 def _matrix(name: str, n_columns: int) -> bytes:
     """Describe an output: float, any number of rows, `n_columns` columns."""
-    shape = _field(1, b"") + _field(1, b"\x08" + _varint_of(n_columns))
-    tensor = b"\x08\x01" + _field(2, shape)
-    return _field(1, name.encode()) + _field(2, _field(1, tensor))
+    shape = write_field(1, b"") + write_field(1, b"\x08" + _varint_of(n_columns))
+    tensor = b"\x08\x01" + write_field(2, shape)
+    return write_field(1, name.encode()) + write_field(2, write_field(1, tensor))
 
 
 def _text(message: bytes | int, wanted: int) -> str:
     """Return the first text of a message under the field `wanted`; empty if there is none."""
     if isinstance(message, bytes):
-        for number, _, value in _fields(message):
+        for number, _, value in read_fields(message):
             if number == wanted and isinstance(value, bytes):
                 return value.decode()
     return ""
 
 
-def _fields(data: bytes) -> Iterator[Field]:
+def read_fields(data: bytes) -> Iterator[Field]:
+    """Yield the fields of a message; raises IndexError if it is cut off."""
     at, end = 0, len(data)
     while at < end:
         start = at
@@ -154,5 +155,6 @@ def _varint_of(number: int) -> bytes:
     return bytes(out)
 
 
-def _field(number: int, data: bytes) -> bytes:
+def write_field(number: int, data: bytes) -> bytes:
+    """Write a field of bytes: a message or a text."""
     return _varint_of(number << 3 | 2) + _varint_of(len(data)) + data

@@ -20,18 +20,18 @@ N_FOLDS = 5
 MAX_LEARNT = 30_000
 """Rows of the reference that the models with inputs learn from at most."""
 _LEAST_LEARNT = 500
-FULLY = 0.1
+FULLY = 0.05
 """Share of the loss that the model with inputs must save to be believed alone."""
 
 
 def share_of(gain: float) -> float:
-    """Say how much to believe the model with inputs, by the share of log loss (or squared error) that it saves.
+    """Say how much to believe the model with inputs, by the share of log loss that it saves.
 
-    In proportion, and alone from a tenth on. See LOG.md for what was measured.
+    In proportion, and alone from a twentieth on. See LOG.md for what was measured.
 
     Example:
-        >>> round(share_of(0.02), 3), share_of(0.3), share_of(-0.01)
-        (0.2, 1.0, 0.0)
+        >>> round(share_of(0.005), 3), share_of(0.3), share_of(-0.01)
+        (0.1, 1.0, 0.0)
     """
     return min(1.0, max(0.0, gain / FULLY))
 
@@ -65,6 +65,8 @@ class Beliefs:
     ) -> None:
         self.n_classes = forecast.shape[1]
         kind, plain = best_kind(forecast, truth, folds)
+        self.learnt_from, self.expected = np.arange(len(truth)), plain
+        """Rows whose chances are known by fits that had not seen them, and these chances."""
         self._calibrators = [Calibrator(forecast[folds != f], truth[folds != f], kind) for f in range(N_FOLDS)]
         self.share = 0.0
         self._models: list[Any] = []
@@ -82,6 +84,7 @@ class Beliefs:
                 with_inputs[folds == f] = _chances(model, x[folds == f], self.n_classes)
         before = log_loss_of(plain[kept], truth)
         self.share = share_of(1 - log_loss_of(with_inputs, truth) / max(before, 1e-12))
+        self.learnt_from, self.expected = kept, (1 - self.share) * plain[kept] + self.share * with_inputs
 
     def of(self, forecast: Array, features: Array, complete: Array) -> Array:
         """Return the chances by each fit, shape (N_FOLDS, n_rows, n_classes); rows without inputs by forecast alone."""

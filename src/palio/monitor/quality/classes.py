@@ -28,6 +28,7 @@ class OfClasses:
         self._task, self._has_probabilities = task, answers.probabilities is not None
         self._beliefs = Beliefs(scores, features, is_category, truth, folds, seed=seed)
         self._sums = cbpe.Sums(task, scores, N_FOLDS)
+        self._truth, self._said = truth, answers.prediction
 
     @staticmethod
     def scores(task: Task, answers: Answers) -> Array:
@@ -59,21 +60,35 @@ class OfClasses:
         """Add what another one counted."""
         self._sums.merge(other._sums)
 
-    def metrics(self, kept: dict[str, Array]) -> dict[str, Metric]:
+    def errors(self) -> tuple[Array, Array]:
+        """Return whether answers were right, less the chance of that."""
+        rows = self._beliefs.learnt_from
+        said = self._said[rows]
+        return rows, (self._truth[rows] == said) - self._beliefs.expected[np.arange(len(rows)), said]
+
+    def metrics(self, kept: dict[str, Array], astray: float) -> dict[str, Metric]:
         """Estimate the metrics."""
-        out = {}
+        out, base = {}, self._label_variance("accuracy", kept)
         for name, values in cbpe.metrics_of(self._sums).items():
             spec = METRICS[name]
             if spec.needs == "probability" and not self._has_probabilities:
                 continue
-            pulls = cbpe.pulls_of(self._sums, name, kept["scores"], kept["prediction"])
-            chance = label_variance(pulls, kept["chances"]) / self.n_rows
+            of_labels = self._label_variance(name, kept)
+            chance = of_labels / self.n_rows + astray**2 * of_labels / max(base, 1e-300)
             top = 1.0 if spec.bounded else np.inf
             out[name] = interval(float(values[-1]), values[:-1], chance, self.n_rows, low=0.0, high=top)
         return out
 
-    def total(self, values: Array, kept: dict[str, Array]) -> Metric:
+    def _label_variance(self, metric: str, kept: dict[str, Array]) -> float:
+        """Return the variance of a metric by the labels, times the rows."""
+        return label_variance(cbpe.pulls_of(self._sums, metric, kept["scores"], kept["prediction"]), kept["chances"])
+
+    def total(self, values: Array, kept: dict[str, Array], astray: float) -> Metric:
         """Estimate a sum; `values` by truth and answer."""
         by_fit = (self._sums.cells * values).sum((1, 2))
-        chance = label_variance(values.T[kept["prediction"]], kept["chances"]) * self.n_rows
+        of_labels, base = (
+            label_variance(values.T[kept["prediction"]], kept["chances"]),
+            self._label_variance("accuracy", kept),
+        )
+        chance = of_labels * self.n_rows + (astray * self.n_rows) ** 2 * of_labels / max(base, 1e-300)
         return interval(float(by_fit.mean()), by_fit, chance, self.n_rows)

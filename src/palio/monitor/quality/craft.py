@@ -49,8 +49,19 @@ class Craft(Protocol):
     def merge(self, other: Self) -> None:
         """Add what another one counted."""
 
-    def metrics(self, kept: dict[str, Array]) -> dict[str, Metric]:
-        """Estimate the metrics; `kept` holds some rows: `prediction`, `scores`, and what `add` returned."""
+    def errors(self) -> tuple[Array, Array]:
+        """Return some rows of the lesson, and how far they were from what is expected by fits that had not seen them.
 
-    def total(self, values: Array, kept: dict[str, Array]) -> Metric:
+        Of classes: whether the answer was right, less the chance of that; of numbers: the absolute error likewise.
+        """
+
+    def metrics(self, kept: dict[str, Array], astray: float) -> dict[str, Metric]:
+        """Estimate the metrics.
+
+        Args:
+            kept: Some rows: `prediction`, `scores`, and what `add` returned.
+            astray: By how much the mean of `errors` may be off zero, since the rows are others than in the lesson.
+        """
+
+    def total(self, values: Array, kept: dict[str, Array], astray: float) -> Metric:
         """Estimate a sum over the rows; `values` as in `Question.mistakes`."""

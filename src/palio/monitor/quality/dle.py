@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from palio.core.seeds import derive
-from palio.monitor.quality.beliefs import N_FOLDS, share_of, thinned
+from palio.monitor.quality.beliefs import N_FOLDS, thinned
 from palio.monitor.quality.features import Array
 
 _N_BINS = 20
@@ -20,8 +20,8 @@ _LEAST_LEARNT = 500
 class Losses:
     """Expected absolute and squared error of a row, from `N_FOLDS` fits.
 
-    Mixed are the mean loss of answers of the same size, and a model that sees the inputs; their shares follow from the
-    error that the model saves out of fold (`share_of`). Each is scaled so that its mean out of fold is the real one.
+    Mixed are the mean loss of answers of the same size, and a model that sees the inputs, in the shares that are best
+    out of fold (`best_share`). Each is scaled so that its mean out of fold is the real one.
 
     Args:
         prediction: Shape (n_rows,).
@@ -45,12 +45,16 @@ class Losses:
         plain = np.stack([self._means[f][:, b] for f, b in zip(folds, bins, strict=True)], axis=1)
         expected = plain
         if features.shape[1] and len(truth) >= _LEAST_LEARNT:
-            expected = self._learn(np.column_stack([features, prediction]), is_category, losses, folds, plain, seed)
+            kept = thinned(len(folds), seed)
+            x = np.column_stack([features, prediction])
+            expected = self._learn(x[kept], is_category, losses[:, kept], folds[kept], plain[:, kept], seed)
         self.tail = float(np.mean(losses[1] ** 2)) / max(float(np.mean(expected[1] ** 2)), 1e-300)
+        self.learnt_from = kept if self._models else np.arange(len(folds))
+        """Rows whose loss was expected by fits that had not seen them."""
+        self.error = losses[0, self.learnt_from] - expected[0]
+        """Of these rows: absolute error less what was expected."""
 
-    def _learn(self, x: Array, is_category: list[bool], losses: Array, folds: Array, plain: Array, seed: int) -> Array:
-        kept = thinned(len(folds), seed)
-        x, seen, fold = x[kept], losses[:, kept], folds[kept]
+    def _learn(self, x: Array, is_category: list[bool], seen: Array, fold: Array, plain: Array, seed: int) -> Array:
         categories = [*is_category, False]
         models = [
             [
@@ -65,10 +69,8 @@ class Losses:
                 learnt[:, fold == f] = [model.predict(x[fold == f]) for model in models[f]]
         learnt = np.maximum(learnt, 0.0)
         self._scale = seen.mean(1) / np.maximum(learnt.mean(1), 1e-300)
-        before = float(((seen[0] - plain[0, kept]) ** 2).mean())
-        after = float(((seen[0] - learnt[0] * self._scale[0]) ** 2).mean())
-        self.share, self._models = share_of(1 - after / max(before, 1e-300)), models
-        expected: Array = (1 - self.share) * plain[:, kept] + self.share * learnt * self._scale[:, None]
+        self.share, self._models = best_share(seen[0], plain[0], learnt[0] * self._scale[0]), models
+        expected: Array = (1 - self.share) * plain + self.share * learnt * self._scale[:, None]
         return expected
 
     def of(self, prediction: Array, features: Array, complete: Array) -> Array:
@@ -120,6 +122,36 @@ class LossSums:
         return {"rmse": (rmse, np.sqrt(each[:, 1]), of_root), "mae": (float(mae), each[:, 0], float(chance[0]))}
 
 
+_DOUBT, _SURE = 2.0, 6.0
+"""Standard errors of the slope: up to the first the plain expectation is believed alone, from the second the other."""
+
+
+def best_share(seen: Array, plain: Array, learnt: Array) -> float:
+    """Say how much to believe a learnt expectation, beside a plain one: alone where it surely knows more.
+
+    What a single loss is cannot be known, so little of its variance is ever saved: how much says nothing about which
+    of the two is right on average. Whether the plain one surely misses what the other one adds does; the size of that
+    slope does not, since learnt expectations spread too far and are right on average all the same. See LOG.md.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> size = 1 + rng.random(2000)
+        >>> seen = size * np.abs(rng.normal(size=2000))
+        >>> plain, learnt = np.full(2000, seen.mean()), 0.8 * size
+        >>> best_share(seen, plain, learnt) > 0.8, best_share(seen, plain, plain + 0.01 * rng.normal(size=2000)) < 0.3
+        (True, True)
+
+    Source: Stone 1974, JRSS B 36(2), for choices by cross-validation.
+    """
+    more, missed = learnt - plain, seen - plain
+    size = float((more**2).sum())
+    if size <= 0:
+        return 0.0
+    slope = float((more * missed).sum()) / size
+    error = np.sqrt(max(float(((missed - slope * more) ** 2).mean()), 1e-300) / size)
+    return float(np.clip((slope / error - _DOUBT) / (_SURE - _DOUBT), 0.0, 1.0))
+
+
 def _means(losses: Array, bins: Array, n_bins: int) -> Array:
     """Mean losses per bin of the answer; of an empty bin the mean of all."""
     rows = np.bincount(bins, minlength=n_bins)
@@ -134,9 +166,9 @@ def _learnt(x: Array, loss: Array, is_category: list[bool], seed: int) -> Any:
 
     model = HistGradientBoostingRegressor(
         max_iter=100,
-        max_leaf_nodes=15,
-        min_samples_leaf=50,
-        early_stopping=True,
+        max_leaf_nodes=31,
+        min_samples_leaf=20,
+        early_stopping=False,
         categorical_features=is_category,
         random_state=seed,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 
 from palio.core.errors import InputError
@@ -19,6 +20,7 @@ from palio.monitor.quality.craft import Craft, Lesson
 from palio.monitor.quality.features import Array, Batch, Features
 from palio.monitor.quality.kept import Kept
 from palio.monitor.quality.numbers import OfNumbers
+from palio.monitor.quality.slices import Slices
 from palio.monitor.quality.standards import Standard, error_of, judged_names, margin_of, standards_of, worse
 from palio.monitor.quality.weighting import MAX_ROWS, density_ratio, weighted_metrics
 
@@ -98,6 +100,10 @@ class Estimator:
         self._craft = _CRAFTS[self.task.kind](
             self.task, Lesson(answers, features, self._features.is_category, truth, folds, self._seed)
         )
+        expected, errors = self._craft.errors()
+        scores = self._craft.scores(self.task, answers)
+        columns = np.column_stack([features, scores])[expected]
+        self._slices = Slices(columns, self._features.is_category + [False] * scores.shape[1], errors)
         few = np.random.default_rng(derive(self._seed, "few")).permutation(len(truth))[:MAX_ROWS]
         self._few, self._few_truth, self._few_features = answers.take(few), truth[few], features[few]
 
@@ -152,13 +158,27 @@ class Estimator:
         """
         if self._craft is None or not self.n_rows:
             return ()
-        found = (self._craft.metrics(self._kept.columns), self._craft.method), (self._weighted(self._craft), "weighted")
+        metrics, outside = self._craft.metrics(self._kept.columns, self._astray()), self._slices.outside(self._now())
+        found = (metrics, self._craft.method), (self._weighted(self._craft), "weighted")
         return tuple(
-            Estimate(metric=name, value=value, reference=self.standards[name].value.value, method=how)  # type: ignore[arg-type]
+            Estimate(
+                metric=name,
+                value=value,
+                reference=self.standards[name].value.value,
+                method=how,  # type: ignore[arg-type]
+                outside=outside,
+            )
             for some, how in found
             for name, value in some.items()
             if name in self.standards
         )
+
+    def _now(self) -> Array:
+        """Return what some of the counted rows hold, in the columns of the slices."""
+        return np.column_stack([self._kept.columns["features"], self._kept.columns["scores"]])
+
+    def _astray(self) -> float:
+        return self._slices.astray(self._now())
 
     def _weighted(self, craft: Craft) -> dict[str, Metric]:
         if not self._more or len(self._kept) < LEAST_REFERENCE:
@@ -185,7 +205,7 @@ class Estimator:
         """
         if self._craft is None or not self.n_rows:
             return None
-        return self._craft.total(values, self._kept.columns)
+        return self._craft.total(values, self._kept.columns, self._astray())
 
 
 def judge_estimates(
@@ -212,13 +232,7 @@ def with_errors(
             if one.metric in figures:
                 off.setdefault(one.metric, []).append(abs(one.value.value - figures[one.metric]))
     return tuple(
-        Estimate(
-            metric=one.metric,
-            value=one.value,
-            reference=one.reference,
-            method=one.method,
-            error=float(np.mean(off[one.metric])) if one.metric in off else None,
-        )
+        msgspec.structs.replace(one, error=float(np.mean(off[one.metric])) if one.metric in off else None)
         for one in estimates
     )
 

@@ -50,15 +50,21 @@ class OfNumbers:
         """Add what another one counted."""
         self._sums.merge(other._sums)
 
-    def metrics(self, kept: dict[str, Array]) -> dict[str, Metric]:  # noqa: ARG002
+    def errors(self) -> tuple[Array, Array]:
+        """Return absolute errors less what is expected."""
+        return self._losses.learnt_from, self._losses.error
+
+    def metrics(self, kept: dict[str, Array], astray: float) -> dict[str, Metric]:  # noqa: ARG002
         """Estimate the metrics."""
+        figures = self._sums.metrics()
+        of_mae = max(figures["mae"][2], 1e-300)
         return {
-            name: interval(value, by_fit, chance, self.n_rows, low=0.0)
-            for name, (value, by_fit, chance) in self._sums.metrics().items()
+            name: interval(value, by_fit, chance + astray**2 * chance / of_mae, self.n_rows, low=0.0)
+            for name, (value, by_fit, chance) in figures.items()
         }
 
-    def total(self, values: Array, kept: dict[str, Array]) -> Metric:  # noqa: ARG002
+    def total(self, values: Array, kept: dict[str, Array], astray: float) -> Metric:  # noqa: ARG002
         """Estimate a sum; `values`: of one unit of error."""
         by_fit = self._sums.losses[:, 0] * float(values)
-        chance = float(self._sums.variance[0]) * float(values) ** 2
+        chance = (float(self._sums.variance[0]) + (astray * self.n_rows) ** 2) * float(values) ** 2
         return interval(float(by_fit.mean()), by_fit, chance, self.n_rows)

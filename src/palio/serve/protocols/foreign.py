@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from palio.core.errors import ContractError, InputError, IntegrityError, NotFoundError, PalioError
 from palio.core.ids import digest
 from palio.core.records import Deployment, TensorSpec
 from palio.core.serving import Plan
-from palio.model import MAX_RUN_S, Graph, without_zipmap
+from palio.model import MAX_RUN_S, Graph, shapeless, with_weights, without_zipmap
 from palio.serve.batch_plan import SAMPLE_ROWS, BatchPlan, plan_batching
-from palio.serve.journal_columns import origin_of
+from palio.serve.journal_origin import origin_of
 from palio.serve.protocols.datatypes import DTYPES, SCALARS, Array, array_of, list_of
 from palio.serve.protocols.plans import TensorPlan, refuse_unservable
 from palio.serve.protocols.quick import quick_tensors
@@ -40,7 +42,7 @@ def any_onnx(
     """Serve one ONNX file for ever, under the name `model` (default: the file's stem), as version 1.
 
     Args:
-        path: The file; operators of ONNX and ai.onnx.ml only, all weights inside.
+        path: The file; operators of ONNX and ai.onnx.ml only, all weights inside or in a file beside it.
         model: Name to serve it under.
         finite: Refuse NaN and infinities in binary tensors and files, too. JSON cannot hold them.
         device: What computes.
@@ -60,6 +62,7 @@ def any_onnx(
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", hint="name a file you may read") from None
+    data = with_weights(data, path.parent, max_bytes=MAX_BYTES)
     deployment = Deployment(model=model or path.stem, version=1, bundle=digest(data))
     return OnnxFile(prepare_graph(data, deployment, finite=finite, device=device, max_run_s=max_run_s))
 
@@ -96,14 +99,23 @@ def prepare_graph(
         IntegrityError: not a plain, self-contained ONNX model, or inputs and outputs that the protocol cannot carry;
             or it does not answer while it is warmed up.
     """
-    plain, labels = without_zipmap(data, max_bytes=MAX_BYTES)
-    graph = Graph(plain, max_bytes=MAX_BYTES, device=device, max_run_s=max_run_s)
+    try:
+        plain, labels = without_zipmap(data, max_bytes=MAX_BYTES)
+        graph = Graph(plain, max_bytes=MAX_BYTES, device=device, max_run_s=max_run_s)
+        unknown = shapeless(plain)
+    except IntegrityError as error:
+        raise IntegrityError(error.message, hint=_hint(error)) from None
     why = refuse_unservable(graph.inputs, "input") or refuse_unservable(graph.outputs, "output")
-    if why or not graph.inputs:
-        raise IntegrityError(f"model: {why or 'it takes no input'}", hint="export it with plain tensors")
-    batching = _warm_up(graph)
+    free = [spec.name for spec in graph.inputs if spec.name in unknown]
+    why = why or (f"input `{free[0][:60]}` declares no shape" if free else "")
+    if why or not graph.inputs or not graph.outputs:
+        nothing = "it takes no input" if not graph.inputs else "it gives no output"
+        raise IntegrityError(f"model: {why or nothing}", hint="export it with plain tensors whose shapes are declared")
+    sample = _made_up(graph)
+    batching = _warm_up(graph, sample)
+    found = _outputs(graph, unknown, sample)
     plans = {spec.name: TensorPlan(spec, finite=finite) for spec in graph.inputs}
-    outputs = {spec.name: spec for spec in graph.outputs}
+    outputs = {spec.name: spec for spec in found}
     probabilities = next((name for name in outputs if name in labels), "")
     prediction = next((name for name in outputs if name != probabilities), probabilities)
     return Served(
@@ -114,12 +126,12 @@ def prepare_graph(
         plans=plans,
         reader=GraphReader(graph.inputs, finite=finite),
         quick=quick_tensors(plans),
-        writer=Writer(deployment, graph.outputs, labels),
+        writer=Writer(deployment, found, labels),
         run=graph.compute,
         latency_s=batching.row_s,
         batching=batching,
         version=str(deployment.version),
-        origin=origin_of(deployment, graph.inputs, graph.outputs),
+        origin=origin_of(deployment, graph.inputs, found),
         prediction=prediction,
         probabilities="" if prediction == probabilities else probabilities,
         classes=labels.get(probabilities, ()),
@@ -128,8 +140,22 @@ def prepare_graph(
     )
 
 
-def _warm_up(graph: Graph) -> BatchPlan:
-    """Measure how its rows are best computed, with rows made up; one that does not take them computes in a thread."""
+def _hint(error: IntegrityError) -> str:
+    """Say what helps with a graph from elsewhere: nobody can train it again here."""
+    said = error.message
+    if "another file" in said:
+        return error.hint
+    if "operator domain" in said:
+        return "export it with operators of ONNX and ai.onnx.ml only; onnx.inliner takes its own functions apart"
+    if "opset" in said.lower() or "IR version" in said or "No Op registered" in said:
+        return "export it for an older opset, or upgrade onnxruntime"
+    if "locale" in said:
+        return "install the locale that its operator wants, or set the operator's attribute `locale` to C"
+    return "export it again, and look whether onnx.checker takes it"
+
+
+def _made_up(graph: Graph) -> dict[str, Array]:
+    """Make up rows that a graph might take."""
     random = np.random.default_rng(0)
     feeds: dict[str, Array] = {}
     for spec in graph.inputs:
@@ -137,21 +163,48 @@ def _warm_up(graph: Graph) -> BatchPlan:
         if spec.shape and spec.shape[0] < 0:
             shape[0] = SAMPLE_ROWS
         dtype = DTYPES[spec.datatype]
-        coins = random.integers(0, 2, shape)  # a larger number may be no index of a table
+        coins = np.asarray(random.integers(0, 2, shape))  # a larger number may be no index of a table
         if dtype.kind == "f":
-            feeds[spec.name] = random.normal(size=shape).astype(dtype)
+            feeds[spec.name] = np.asarray(random.normal(size=shape)).astype(dtype)
         else:
             feeds[spec.name] = (coins.astype(str) if spec.datatype == "BYTES" else coins).astype(dtype)
-    quiet = logging.getLogger("palio.model")
-    before = quiet.disabled
-    quiet.disabled = True  # that made-up rows do not fit is no news
+    return feeds
+
+
+def _warm_up(graph: Graph, feeds: Mapping[str, Array]) -> BatchPlan:
+    """Measure how its rows are best computed, with rows made up; one that does not take them computes in a thread."""
+    with _quietly():
+        try:
+            with graph.on_trial():
+                return plan_batching(graph.compute, graph.inputs, feeds, loops=graph.loops)
+        except IntegrityError:
+            raise
+        except PalioError:
+            return BatchPlan("pool", row_s=float("inf"), why="it does not take rows that were made up")
+
+
+def _outputs(graph: Graph, unknown: Collection[str], feeds: Mapping[str, Array]) -> tuple[TensorSpec, ...]:
+    """Return the outputs; of one that declares no shape, as many free sizes as it has with rows that were made up."""
+    if not any(spec.name in unknown and not spec.shape for spec in graph.outputs):
+        return graph.outputs
     try:
-        with graph.on_trial():
-            return plan_batching(graph.compute, graph.inputs, feeds, loops=graph.loops)
-    except IntegrityError:
-        raise
+        with _quietly(), graph.on_trial():
+            ranks = {name: array.ndim for name, array in graph.compute(feeds).items()}
     except PalioError:
-        return BatchPlan("pool", row_s=float("inf"), why="it does not take rows that were made up")
+        ranks = {}
+    return tuple(
+        replace(spec, shape=(-1,) * ranks.get(spec.name, 1)) if spec.name in unknown and not spec.shape else spec
+        for spec in graph.outputs
+    )
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Say nothing of rows that do not fit: that made-up ones do not is no news."""
+    quiet = logging.getLogger("palio.model")
+    before, quiet.disabled = quiet.disabled, True
+    try:
+        yield
     finally:
         quiet.disabled = before
 
@@ -251,7 +304,7 @@ def _flat(cell: Any, spec: TensorSpec, row: int) -> tuple[list[Any], list[int]]:
         sizes = list(wanted) if len(values) == n_values else sizes
     if not sizes and wanted == (1,):
         sizes = [1]
-    if len(sizes) != len(wanted) or any(w not in (-1, s) or s == 0 for s, w in zip(sizes, wanted, strict=True)):
+    if len(sizes) != len(wanted) or any(w != s and (w != -1 or s == 0) for s, w in zip(sizes, wanted, strict=True)):
         raise _breaks(spec.name, f"record {row}: `{spec.name}` must have the shape {list(wanted)}")
     return values, sizes
 

@@ -20,7 +20,7 @@ from palio.core.errors import ContractError
 from palio.serve.protocols import invocations_files as files
 from palio.serve.protocols.absent import told
 from palio.serve.protocols.datatypes import Array
-from palio.serve.protocols.malformed import not_json
+from palio.serve.protocols.malformed import TWICE, is_json_in_json, not_json
 from palio.serve.protocols.rows import keys_of, predictions_of
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 
@@ -156,7 +156,7 @@ def _finite(text: str) -> float:
 def _rows_of(value: Any, caps: Caps) -> list[Any]:
     """Turn any of MLflow's forms into a list of records or of plain values."""
     if not isinstance(value, dict):
-        raise WireError(400, _ONE_OF)
+        raise WireError(400, TWICE if is_json_in_json(value) else _ONE_OF)
     given = [name for name in FORMS if name in value]
     if len(given) != 1:
         raise WireError(400, f"{_ONE_OF}; {len(given)} are given")

@@ -18,6 +18,7 @@ MAX_COLUMNS = 10_000
 _MAX_BATCH_ROWS = 1024
 _INDEX = re.compile(r"__index_level_\d+__")
 """How pandas names the index of a frame that it writes as a column; no column of the data."""
+_OTHER_SEPARATOR = re.compile(r"\w\s?[;\t|]\s?\w")
 _PLAIN = (str, int, float, bool)
 
 
@@ -36,6 +37,8 @@ def read_csv(body: bytes, caps: Caps) -> list[dict[str, str]]:
         names = next(lines, [])
         if not names or len(set(names)) != len(names) or len(names) > MAX_COLUMNS:
             raise WireError(400, f"CSV: the first line must hold at most {MAX_COLUMNS} names, each once")
+        if len(names) == 1 and _OTHER_SEPARATOR.search(names[0]):
+            raise WireError(400, "CSV: cells are separated by commas here, not by semicolons, tabs or bars")
         rows = []
         for number, cells in enumerate(lines, 1):
             if len(cells) != len(names):

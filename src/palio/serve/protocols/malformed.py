@@ -44,6 +44,14 @@ def not_json(body: bytes | memoryview, hint: str = "") -> WireError:
     return WireError(400, "the body is not JSON" + (f": {why}" if why else f"; {hint}" if hint else ""))
 
 
+def is_json_in_json(value: object) -> bool:
+    """Tell whether what was read is a text that holds JSON: who calls `json=json.dumps(…)` encodes twice."""
+    return isinstance(value, str) and value.lstrip()[:1] in ("{", "[")
+
+
+TWICE = "the body is a JSON text that holds JSON: it was encoded twice"
+
+
 def _look(body: bytes) -> str:
     """Return the first of what clients get wrong, if nothing else is wrong before it."""
     try:
@@ -52,6 +60,9 @@ def _look(body: bytes) -> str:
         return "its texts are not UTF-8"
     except _NoNumberError as found:
         return str(found)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return "something follows its end; send many records as one list"
     except (ValueError, RecursionError):
         pass
     return ""

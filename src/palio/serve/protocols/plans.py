@@ -75,8 +75,8 @@ class TensorPlan:
         if datatype != self.datatype:
             raise WireError(400, f"input `{name}`: datatype must be {self.datatype}", fields=(name,))
         if len(shape) == self._rank and all(shape[axis] == size for axis, size in self._fixed):
-            if all(size > 0 for size in shape):
-                return
+            if all(size > 0 or size == wanted for size, wanted in zip(shape, self.shape, strict=True)):
+                return  # a size of zero is what some graphs ask for
             what = "there is no row to predict" if 0 in shape else "a size cannot be negative"
             raise WireError(400, f"input `{name}`: {what}", fields=(name,))
         raise WireError(400, f"input `{name}`: shape must be {list(self.shape)} (-1 is any size)", fields=(name,))
@@ -157,7 +157,7 @@ def refuse_unservable(specs: Sequence[TensorSpec], what: str) -> str:
     """Say why a graph with these inputs or outputs cannot be served; empty if it can."""
     for spec in specs:
         if spec.datatype not in DTYPES:
-            return f"{what} `{spec.name[:60]}` is a {spec.datatype[:60]}, which the protocol cannot carry"
+            return f"{what} `{spec.name[:60]}` is of the type {spec.datatype[:60]}, which the protocol cannot carry"
         if len(spec.shape) > MAX_RANK:
             return f"{what} `{spec.name[:60]}` has more than {MAX_RANK} dimensions"
     return ""

@@ -16,7 +16,7 @@ from palio.core.errors import ContractError
 from palio.serve.protocols import picture_bodies
 from palio.serve.protocols.absent import told
 from palio.serve.protocols.datatypes import Array
-from palio.serve.protocols.malformed import not_json
+from palio.serve.protocols.malformed import TWICE, is_json_in_json, not_json
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, compressed
 from palio.serve.saying import as_json
 
@@ -61,6 +61,8 @@ def parse_records(body: bytes, caps: Caps, *, lists: bool = False) -> list[Any]:
         raise WireError(400, "the JSON is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise not_json(body, 'send {"records": [{"column": value, …}, …]}') from None
+    if is_json_in_json(value) and not lists:
+        raise WireError(400, TWICE)
     if isinstance(value, dict) and "records" in value:
         if len(value) > 1:
             raise WireError(400, "beside `records` nothing else is allowed")

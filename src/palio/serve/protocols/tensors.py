@@ -15,7 +15,7 @@ import msgspec
 from palio.core.errors import ContractError
 from palio.serve.protocols.absent import fill_absent
 from palio.serve.protocols.datatypes import DTYPES, Array
-from palio.serve.protocols.malformed import not_json
+from palio.serve.protocols.malformed import TWICE, not_json
 from palio.serve.protocols.picture_plan import PicturePlan
 from palio.serve.protocols.plans import Fed
 from palio.serve.protocols.quick import CallOf, TensorWanted
@@ -131,6 +131,8 @@ def parse(request: Request) -> tuple[InferRequest, memoryview]:
     except RecursionError:
         raise WireError(400, "the JSON is nested too deeply") from None
     except msgspec.ValidationError as error:
+        if bytes(view[:1]) == b'"':
+            raise WireError(400, TWICE) from None
         raise WireError(400, f"the request is not of the protocol's form: {_lower(str(error))}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise not_json(view[:cut]) from None
@@ -179,7 +181,7 @@ def count_rows(feeds: Mapping[str, Array], served: Served, caps: Caps) -> int:
     n_rows = -1
     for name, feed in feeds.items():
         n = feed.shape[0] if feed.ndim else 1
-        if n == 0:
+        if n == 0 and served.plans[name].shape[0] != 0:
             raise WireError(400, f"input `{name}`: there is no row to predict", fields=(name,))
         if n > caps.max_rows:
             raise WireError(413, f"{n} rows are more than the {caps.max_rows} that are allowed in one request")

@@ -284,7 +284,7 @@ def _settle(batch: Sequence[_Request], answers: Sequence[Outputs | BaseException
 
 def _all_have(feeds: Feeds, n_rows: int) -> bool:
     """Tell whether every input has `n_rows` rows; one row that stands for many would meet the rows of others."""
-    return all(len(values) == n_rows for values in feeds.values())
+    return all(values.shape[:1] == (n_rows,) for values in feeds.values())
 
 
 def _inner_shapes(served: Batchable, feeds: Feeds) -> tuple[Any, ...]:

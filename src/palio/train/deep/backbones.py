@@ -12,7 +12,7 @@ from palio.core.errors import InputError, UnavailableError
 from palio.train.deep.calm import torch_there
 from palio.train.deep.folding import fold_norms
 from palio.train.deep.layers import layer
-from palio.train.deep.places import Place
+from palio.train.deep.places import Place, tell_nobody
 
 DEFAULT_SIZE = 224
 _TOKENS_FIRST = frozenset({"vit", "deit", "dinov2", "dinov2_with_registers", "dinov3_vit", "ijepa"})
@@ -53,7 +53,7 @@ def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
     """
     torch = torch_there()
     model, facts = _model(place)
-    own_size, short, mean, std = _preprocessing(facts, model.config)
+    own_size, short, mean, std = preprocessing_of(facts, model.config)
     size = size or own_size
     kind = str(model.config.model_type)
     model = model.to(memory_format=torch.channels_last).eval()
@@ -103,6 +103,7 @@ def transformers_there() -> Any:
     Raises:
         UnavailableError: it is not installed.
     """
+    tell_nobody()
     try:
         import transformers
     except ImportError:
@@ -114,7 +115,7 @@ def transformers_there() -> Any:
     return transformers
 
 
-def _preprocessing(facts: dict[str, Any], config: Any) -> tuple[int, int, tuple[float, ...], tuple[float, ...]]:
+def preprocessing_of(facts: dict[str, Any], config: Any) -> tuple[int, int, tuple[float, ...], tuple[float, ...]]:
     """Return size, shorter side, mean and deviation on the scale of 0 to 255."""
     said = facts.get("crop_size") if facts.get("do_center_crop") else None
     short = _side(facts.get("size")) or _side(getattr(config, "image_size", None)) or DEFAULT_SIZE

@@ -106,7 +106,8 @@ class _Fit:
         self._said = 0.0
         self._was_cut = False
         self._facts: dict[str, Any] = {"step": 0, "n_steps": 0, "rate": plan.rate, "broken": 0, "notes": []}
-        self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": [], "scores": [], "corrected": [], "rounds": []}
+        self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": []}
+        self._facts |= {"scores": [], "corrected": [], "rounds": []}
 
     def _named(self) -> str:
         """Name the fit by all that its bits depend on; how many steps its time allows is part of its state."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,8 +69,19 @@ def kind_of(place: Place) -> str:
     return str(said.get("model_type", "")) if isinstance(said, dict) else ""
 
 
+def tell_nobody() -> None:
+    """Switch off what packages of the hub tell about who uses them, whatever it was before; our processes inherit it.
+
+    Source: Hugging Face Hub, environment variables; consoledonottrack.com.
+    """
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "1"
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None:  # somebody has imported it before us
+        constants.HF_HUB_DISABLE_TELEMETRY = True
+
+
 def _downloaded(name: str) -> Path:
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    tell_nobody()
     try:
         import huggingface_hub
     except ImportError:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from palio import model
 from palio.core.errors import InputError
-from palio.core.records import PictureReading, Task
+from palio.core.records import Course, PictureReading, Task
+from palio.train.deep.exporting import SCORES
+from palio.train.deep.features import PIXELS
 from palio.train.deep.pictured import Cells
+from palio.train.deep.plan import Trained
+from palio.train.families.networks import course_of
 from palio.train.family import Array, Examples, Feeds, Params
 
 BATCH = 8
+PROBE = 1e-2
+"""Greatest difference of what a network says of noise, in pixels; answers to pictures are held to a hundredth of it."""
 Said = tuple[Array, Array]
 """Boxes (n, m, 4) in pixels of the fitted pictures, and scores (n, m, n_classes)."""
 
@@ -72,3 +79,52 @@ def need_boxes(examples: Examples, family: str) -> None:
     """Raise `InputError` if no picture has a box."""
     if not any(one is not None and len(one) for one in examples.target):
         raise InputError(f"{family}: no picture has a box", hint="bring pictures in which something is marked")
+
+
+def course_with(trained: Trained, notes: Sequence[str]) -> Course:
+    """Return what a network gained, epoch by epoch, with more to be known."""
+    course = course_of(trained)
+    return msgspec.structs.replace(course, notes=(*course.notes, *notes))
+
+
+def said_by(module: Any, front: model.Graph | None, pixels: Array) -> Said:
+    """Return what torch says of pixels: corners, and how sure it is of each class."""
+    from palio.train.deep.calm import calm
+
+    with calm() as torch, torch.inference_mode():
+        values = pixels if front is None else front.run({PIXELS: pixels})[SCORES]
+        found = module(torch.from_numpy(np.ascontiguousarray(values))).float()
+        return found[..., :4].numpy(), torch.sigmoid(found[..., 4:]).numpy()
+
+
+def add_network(
+    builder: model.GraphBuilder,
+    pixels: str,
+    module: Any,
+    *,
+    size: int,
+    n_classes: int,
+    n_places: int,
+    front: bytes = b"",
+    is_set: bool = False,
+) -> tuple[str, str, int | None]:
+    """Add a network that says (n, n_places, 4 + n_classes) to a graph, with the frozen blocks before it.
+
+    Raises:
+        InputError: it cannot be written, or the graph answers otherwise.
+    """
+    from palio.train.deep.calm import calm
+    from palio.train.deep.exporting import exported
+
+    values = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
+    tensor = pixels
+    if front:
+        values = model.Graph(front).run({PIXELS: values})[SCORES]
+        (tensor,) = model.inline(builder, front, {PIXELS: pixels})
+    with calm():
+        graph = exported(module, {"values": values}, tolerance=PROBE, is_set=is_set)
+    (found,) = model.inline(builder, graph, {"values": tensor})
+    axis = builder.constant([2], "int64")
+    at = [builder.constant([place], "int64") for place in (0, 4, 4 + n_classes)]
+    corners, scores = (builder.node("Slice", found, low, high, axis) for low, high in (at[:2], at[1:]))
+    return corners, builder.node("Sigmoid", scores), n_places

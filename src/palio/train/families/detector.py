@@ -15,15 +15,13 @@ from palio.train.deep import pictured
 from palio.train.deep.boxes.augment import Changes, may_mirror
 from palio.train.deep.boxes.bringing import scenes_of
 from palio.train.deep.boxes.goal import BoxGoal
-from palio.train.deep.boxes.network import FEW_STEPS, STRIDES, Trunk, detector, places_of, small_trunk, trunk_of
-from palio.train.deep.exporting import SCORES
-from palio.train.deep.features import PIXELS
+from palio.train.deep.boxes.network import FEW_STEPS, Trunk, detector, places_of, small_trunk, trunk_of
 from palio.train.deep.pictures import statistics_of
 from palio.train.deep.places import kind_of, label_of, place_of
 from palio.train.deep.plan import Network, Plan
-from palio.train.families.boxed import BoxedFitted, Said, need_boxes
-from palio.train.families.networks import LearnsInEpochs, course_of, hurried, settings, settled_by
-from palio.train.family import Array, Examples, Params, Shape, check_time, n_threads
+from palio.train.families.boxed import BoxedFitted, add_network, course_with, need_boxes, said_by
+from palio.train.families.networks import LearnsInEpochs, hurried, settings, settled_by
+from palio.train.family import Examples, Params, Shape, check_time, n_threads
 
 SIZES = (224, 320, 416)
 SIZE = 320
@@ -34,7 +32,6 @@ BACKBONE_PACE = 0.1
 """By how much blocks of the backbone learn slower than the head."""
 AFTER = 0.97
 """Share of the time that is planned with; what is left is for the answers to the held-out pictures."""
-PROBE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -158,20 +155,16 @@ class Detector(LearnsInEpochs):
         notes = [] if how.mirror else ["Pictures were not mirrored: a class is named after a side, or has a number."]
         notes += [] if self.backbone else [BARE]
         front = graphs.get(size, b"")
-        taught = {name: one.clone() for name, one in trained.module.state_dict().items()}
-
-        def weighed() -> Any:
-            module.load_state_dict(taught)
-            return module.eval()
-
         return BoxedFitted(
             task=examples.task,
             reading=PictureReading(input=column, size=size, fit="letterbox"),
-            say=lambda pixels: _said(weighed(), fronts.get(size), pixels),
-            add=lambda builder, pixels: _added(builder, pixels, weighed(), front, size, n_classes),
+            say=lambda pixels: said_by(trained.module, fronts.get(size), pixels),
+            add=lambda builder, pixels: add_network(
+                builder, pixels, trained.module, size=size, n_classes=n_classes, n_places=len(places_of(size)), front=front
+            ),
             n_parameters=trained.n_parameters,
             settled=settled_by(trained),
-            course=_with_notes(course_of(trained), notes),
+            course=course_with(trained, notes),
             notes=tuple(notes),
         )
 
@@ -201,43 +194,6 @@ BARE = (
 )
 WHOLE_DETECTORS = ("d_fine", "rt_detr", "rt_detr_v2", "detr", "deformable_detr", "yolos", "conditional_detr")
 """Kinds of weights that are no backbone."""
-
-
-def _with_notes(course: Any, notes: Sequence[str]) -> Any:
-    import msgspec
-
-    return msgspec.structs.replace(course, notes=(*course.notes, *notes))
-
-
-def _said(module: Any, front: model.Graph | None, pixels: Array) -> Said:
-    """Return what torch says of pixels."""
-    from palio.train.deep.calm import calm
-
-    with calm() as torch, torch.inference_mode():
-        values = pixels if front is None else front.run({PIXELS: pixels})[SCORES]
-        found = module(torch.from_numpy(np.ascontiguousarray(values))).float()
-        return found[..., :4].numpy(), torch.sigmoid(found[..., 4:]).numpy()
-
-
-def _added(
-    builder: model.GraphBuilder, pixels: str, module: Any, front: bytes, size: int, n_classes: int
-) -> tuple[str, str, int | None]:
-    """Add the network to a graph."""
-    from palio.train.deep.calm import calm
-    from palio.train.deep.exporting import exported
-
-    values = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
-    tensor = pixels
-    if front:
-        values = model.Graph(front).run({PIXELS: values})[SCORES]
-        (tensor,) = model.inline(builder, front, {PIXELS: pixels})
-    with calm():
-        graph = exported(module, {"values": values}, tolerance=PROBE)
-    (found,) = model.inline(builder, graph, {"values": tensor})
-    axis = builder.constant([2], "int64")
-    at = [builder.constant([place], "int64") for place in (0, 4, 4 + n_classes)]
-    corners, scores = (builder.node("Slice", found, low, high, axis) for low, high in (at[:2], at[1:]))
-    return corners, builder.node("Sigmoid", scores), len(places_of(size, strides=STRIDES))
 
 
 FAMILY = Detector()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind, TokenReading
-from palio.train.deep.pictured import kept
+from palio.train.deep.pictured import kept, kept_of_rows
 from palio.train.deep.places import label_of, place_of
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Texts, reading_of
@@ -26,6 +27,8 @@ from palio.train.families.word_order import add_texts, texts_of
 from palio.train.family import Array, Examples, Params, Shape, check_time, need_two_classes
 
 PENALTIES = (1e3, 300.0, 100.0, 30.0)
+BEGUN_ON, FEWEST_OF_A_CLASS = 2_000, 10
+"""Texts that the linear layer is fitted on where layers below it learn on; and of each class, at least."""
 FADE = 0.85
 """Each layer learns so much slower than the next."""
 
@@ -109,13 +112,19 @@ class Encoder(LearnsInEpochs):
             encoder = open_encoder(place)
             readings = _readings(whole, encoder.tokenizer, encoder.longest)
             inner = encoder.module.inner
-            seen = kept(
-                examples,
-                f"encoder {place.label} {[(one.input, one.length) for one in readings]}",
-                lambda rows: _seen(encoder.module, texts_of(rows, readings), deadline),
-            )
-            head = starting_layer(seen, examples, penalties=PENALTIES, seed=seed, deadline=deadline)
             n_free = round(float(params["free"]) * encoder.n_layers)
+            is_whole = not n_free or len(whole.target) <= BEGUN_ON  # what learns on need not begin at its best
+            begun = examples if is_whole else _some(examples)
+            about = f"encoder {place.label} {[(one.input, one.length) for one in readings]}"
+
+            def look(rows: Examples) -> Array:
+                return _seen(encoder.module, texts_of(rows, readings), deadline)
+
+            if is_whole:
+                seen = kept(examples, about, look)
+            else:
+                seen = kept_of_rows(begun, f"{about} {_digest(begun)}", lambda: look(begun))
+            head = starting_layer(seen, begun, penalties=PENALTIES, seed=seed, deadline=deadline)
             free(inner, n_free)
             n_seen = encoder.n_features * len(readings)
             last = torch.nn.Linear(n_seen, n or 1)
@@ -161,6 +170,23 @@ class Encoder(LearnsInEpochs):
             lambda builder, module: add_texts(builder, module, readings),
             batch=32,
         )
+
+
+def _some(examples: Examples) -> Examples:
+    """Return enough of many rows to begin from: of each class its share, and some of the rarest."""
+    target = examples.target
+    if len(target) <= BEGUN_ON:
+        return examples
+    order = np.argsort(target, kind="stable")
+    rows = order[np.linspace(0, len(order) - 1, BEGUN_ON).astype(np.int64)]
+    few = [np.flatnonzero(target == label)[:FEWEST_OF_A_CLASS] for label in range(len(examples.task.classes))]
+    return examples.take(np.unique(np.concatenate([rows, *few])))
+
+
+def _digest(rows: Examples) -> str:
+    """Return what tells some rows from others."""
+    places = rows.whole()[1]
+    return hashlib.sha256(b"" if places is None else np.ascontiguousarray(places).tobytes()).hexdigest()
 
 
 def _readings(examples: Examples, tokenizer: str, longest: int) -> tuple[TokenReading, ...]:
