@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from palio import flow
+from palio import flow, report
 from palio.core.errors import InputError
 from tests.data.boxes import writers
 from tests.data.boxes.writers import pictures, scene
@@ -56,3 +57,20 @@ def test_detection_needs_boxes(tmp_path: Path) -> None:
     album = write_folder(tmp_path / "album", pictures(things, sizes))
     with pytest.raises(InputError, match="no file says what is where in 12 pictures"):
         flow.init(album, folder=tmp_path / "project", task="detection")
+
+
+def test_what_is_wrong_is_drawn_first(tmp_path: Path) -> None:
+    things, sizes = scene(12)
+    held = writers.coco_of(things, sizes)
+    held["annotations"][5]["bbox"] = [20, 20, -9, 9]
+    files = pictures(things, sizes) | {"a.json": json.dumps(held).encode()}
+    started = flow.init(write_folder(tmp_path / "album", files), folder=tmp_path / "project", specimens=6)
+    first, *others = started.specimens
+    assert first.is_wrong
+    assert "ends before it begins" in first.said
+    assert 3 <= len(others) <= 5
+    assert all(one.said and not one.is_wrong and one.jpeg.startswith(b"\xff\xd8") for one in others)
+    page = report.columns_page(started, specimens=started.specimens)
+    assert page.count("<figure") == len(started.specimens)
+    assert "img-src data:" in page
+    assert not flow.init(folder=tmp_path / "project").specimens
