@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from palio.model.graph.watchdog import end_watched_runs as end_watched_runs
     from palio.model.graph.zipmap import without_zipmap as without_zipmap
     from palio.model.reading.pictures import PictureReader as PictureReader
+    from palio.model.reading.readers import BOX_CLASSES as BOX_CLASSES
     from palio.model.reading.readers import PRECISION as PRECISION
     from palio.model.reading.readers import reader_of as reader_of
     from palio.model.tabular.contributions import Contributions as Contributions
@@ -145,7 +146,7 @@ else:
             "graph.external": "with_weights",
             "graph.zipmap": "without_zipmap",
             "reading.pictures": "PictureReader",
-            "reading.readers": "PRECISION reader_of",
+            "reading.readers": "BOX_CLASSES PRECISION reader_of",
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",

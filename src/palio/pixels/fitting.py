@@ -99,7 +99,7 @@ def part(
 
 
 def _within(width: int, height: int, size: int) -> tuple[int, int]:
-    """Return the sides of a picture of which the longer one is `size`; whole pixels alone count, as detectors have it."""
+    """Return the sides of a picture of which the longer one is `size`, in whole pixels, as detectors have it."""
     longest = max(width, height)
     return max(1, width * size // longest), max(1, height * size // longest)
 

@@ -15,12 +15,14 @@ import numpy as np
 from palio import measure, model
 from palio.core.records import Parity, Precision
 from palio.train.choice import breach
-from palio.train.family import Array, Examples
+from palio.train.family import Array, Examples, Family
 from palio.train.field import Field
 from palio.train.orders import Outcome
 from palio.train.race import HOPELESS_SHARE, Candidate
 from palio.train.work import COST_ROWS, is_taught, line_of, numbers_of, score_numbers
 
+MOST_LOST = 0.01
+"""Of the average precision at half an overlap, that boxes may lose."""
 SETTING = "precision"
 """Setting of a candidate whose graph was written with smaller numbers."""
 
@@ -89,9 +91,13 @@ def _too_heavy(field: Field, candidates: Mapping[int, Candidate]) -> Candidate |
     for one in ranked:
         if not breach(one.cost, field.limits):
             return None
-        if is_taught(field.families[one.family]) and all(parity.passed for parity in one.parity):
+        if _is_network(field.families[one.family]) and all(parity.passed for parity in one.parity):
             return one
     return None
+
+
+def _is_network(family: Family) -> bool:
+    return is_taught(family) or getattr(family, "is_network", False)
 
 
 def _tried(field: Field, one: Candidate, precision: Precision, fold: int, rows: Array, learned: Examples) -> Candidate:
@@ -124,6 +130,10 @@ def _loses_too_much(field: Field, one: Candidate, made: Candidate, fold: int, fl
     before, after = one.mean((fold,)), made.mean((fold,))
     if before is None or after is None:
         return True
+    if field.terms.task.kind == "detection":  # by the metric that asks whether things are found at all
+        ties = [float(np.nanmean(each.ties[fold])) for each in (one, made)]
+        if ties[0] - ties[1] > MOST_LOST:
+            return True
     gain = abs(before - floor) if floor is not None else abs(before)
     return field.terms.sign * (before - after) > HOPELESS_SHARE * gain
 

@@ -54,8 +54,8 @@ def load_family(name: str, **named: Any) -> Family:
 
     Args:
         name: Key of one of the tables.
-        named: What the user named for the families that take it, e.g. `backbone`: pretrained weights, by path or by name
-            on a hub; what is empty stays as it is.
+        named: What the user named for the families that take it, e.g. `backbone`: pretrained weights, by path or by
+            name on a hub; what is empty stays as it is.
 
     Raises:
         InputError: there is no such family.

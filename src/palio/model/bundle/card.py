@@ -48,7 +48,7 @@ def _made_from(manifest: Manifest, n_rows: int) -> list[str]:
         f"- Family: {manifest.family}, {manifest.n_parameters:,} learned numbers, seed {manifest.seed}.",
         f"- Learned from the {parts} rows of snapshot `{short(manifest.snapshot)}` "
         f"({n_rows:,} rows in all), cut as `{short(manifest.parts)}`.",
-        f"- One ONNX graph in {manifest.precision}, from raw columns to answers: operators of ONNX and ai.onnx.ml only.",
+        f"- One ONNX graph in {manifest.precision}, from raw columns to answers: of ONNX and ai.onnx.ml alone.",
         "- Made with " + ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())) + ".",
     ]
 

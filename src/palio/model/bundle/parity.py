@@ -51,8 +51,8 @@ def compare_outputs(
     Probabilities differ by |a - b|; values by |a - b| / max(1, |b|). A label counts as different unless the reference
     gives the two labels' best probabilities within `tolerance` of each other, or that of the second of two classes
     within it of the `threshold` from which it is said: the last bit of a sum breaks such ties. An answer that is not a
-    number never passes. Of boxes, those that only one of the two has count as labels, and corners differ in parts of the
-    longer side of their box.
+    number never passes. Of boxes, those that only one of the two has count as labels, and corners differ in parts of
+    the longer side of their box.
 
     Raises:
         InputError: the two do not answer the same number of rows, or only one has probabilities.

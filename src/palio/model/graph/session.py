@@ -135,7 +135,7 @@ class Graph:
         self.classes: tuple[str, ...] = decode_classes(metadata.get(BOX_CLASSES, ""))
         """Names of what it finds in pictures; empty if it answers anything else."""
         self.finds_boxes = bool(self.classes) and self._readers is not None and finds_boxes(self._output_names)
-        """Whether it says what is where in pictures: one output, a cell of boxes by name for each, in its own pixels."""
+        """Whether it says what is where in pictures: one output, a cell of boxes by name, in its own pixels."""
         if self.finds_boxes:
             self.outputs = (TensorSpec(name=PREDICTION, datatype="BYTES", shape=(-1,)),)
 
@@ -155,8 +155,9 @@ class Graph:
     def compute(self, feeds: Feeds) -> dict[str, Array]:
         """Do the same for feeds whose names are known to be right: the shortest way through the runtime.
 
-        Texts and pictures that the graph takes as numbers are read first. Boxes are brought back into the pixels of each
-        picture as it is shown, and told by name; of pixels that were sent as the graph takes them, they stay in these.
+        Texts and pictures that the graph takes as numbers are read first. Boxes are brought back into the pixels of
+        each picture as it is shown, and told by name; of pixels that are sent as the graph takes them, they stay in
+        these.
 
         Raises:
             InputError: the graph cannot take them. What the runtime says of it stays in the log: it may quote values.

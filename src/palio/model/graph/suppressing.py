@@ -26,8 +26,8 @@ def emit_suppressed(
 ) -> str:
     """Keep the surest of boxes that overlap; return what is left, float32 (n, k, 6): corners, score, class.
 
-    A box stays if no box stays that is surer, of its class, and overlaps it more than `iou`. This is found for all boxes
-    at once: let all stay, drop what a staying one drops, and begin again with those.
+    A box stays if no box stays that is surer, of its class, and overlaps it more than `iou`. This is found for all
+    boxes at once: let all stay, drop what a staying one drops, and begin again with those.
 
     Args:
         builder: Takes the nodes.

@@ -19,9 +19,7 @@ TOLERANCE = 1e-4
 SCORES = "scores"
 
 
-def exported(
-    module: Any, example: Mapping[str, Array], *, tolerance: float = TOLERANCE, is_set: bool = False
-) -> bytes:
+def exported(module: Any, example: Mapping[str, Array], *, tolerance: float = TOLERANCE, is_set: bool = False) -> bytes:
     """Return a network in evaluation mode as ONNX: named inputs with any number of rows, one output `scores`.
 
     The graph is asked with one row, two and three, and all it has, and must answer as the network does.

@@ -160,7 +160,13 @@ class Detector(LearnsInEpochs):
             reading=PictureReading(input=column, size=size, fit="letterbox"),
             say=lambda pixels: said_by(trained.module, fronts.get(size), pixels),
             add=lambda builder, pixels: add_network(
-                builder, pixels, trained.module, size=size, n_classes=n_classes, n_places=len(places_of(size)), front=front
+                builder,
+                pixels,
+                trained.module,
+                size=size,
+                n_classes=n_classes,
+                n_places=len(places_of(size)),
+                front=front,
             ),
             n_parameters=trained.n_parameters,
             settled=settled_by(trained),

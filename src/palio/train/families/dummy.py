@@ -1,4 +1,4 @@
-"""Answer always the same: the share of each class, or the mean, or nothing at all. What every other family must beat."""
+"""Answer always the same: the share of each class, the mean, or nothing at all. What every other family must beat."""
 
 from __future__ import annotations
 

@@ -54,6 +54,7 @@ class Imported(FixedSettings):
     needs: tuple[str, ...] = ("image",)
     n_settings = 0
     warms_up = False
+    is_network = True
 
     def suits(self) -> tuple[str, str] | None:
         """Say why it has nothing to compete with, and what helps; None if it has."""

@@ -111,9 +111,7 @@ class QueryFamily(LearnsInEpochs):
         with calm():
             begin_chance(seed, 23)  # what begins anew in it
             own = open_queries(place_of(self.backbone), self.kind, n_classes)
-            scenes = scenes_of(
-                examples, column=column, size=own.size, fronts={}, how=how, seed=seed, deadline=deadline
-            )
+            scenes = scenes_of(examples, column=column, size=own.size, fronts={}, how=how, seed=seed, deadline=deadline)
         plan = Plan(
             epochs=int(params["epochs"]),
             steps=int(params.get("steps", 0)),

@@ -88,7 +88,7 @@ def choose(
     best = final[0]
     if best.worth < LEAST:
         raise InputError(
-            f"{foreign.name}: however it is read, none of the boxes of {counted(len(some), 'labelled picture')} is found",
+            f"{foreign.name}: however it is read, it finds nothing of {counted(len(some), 'labelled picture')}",
             hint="declare its decoding and classes, or check that it knows what is labelled",
         )
     return best, tuple(_told(foreign, best, final, examples.task, len(some)))
@@ -184,9 +184,7 @@ class _Trial:
         score = measure.score(task, self._examples.target[rows], measure.Answers(answers), names=("ap",))
         return float(np.nan_to_num(score.get("ap", 0.0)))
 
-    def _ids(
-        self, how: Decoding, outputs: dict[str, Array], rows: Array, fit: str
-    ) -> tuple[tuple[int, ...], float]:
+    def _ids(self, how: Decoding, outputs: dict[str, Array], rows: Array, fit: str) -> tuple[tuple[int, ...], float]:
         """Say which of the detector's classes are ours, and how sure it is of them where they are.
 
         By name, else by what it says where our boxes are.

@@ -133,8 +133,8 @@ def open_foreign(where: str, *, size: int = 0) -> Foreign:
     if len(pictures) != 1 or len(others) > 1 or any(one.shape[1:] != (2,) for one in others):
         shapes = ", ".join(f"`{spec.name}` {spec.datatype} {list(spec.shape)}" for spec in taken)
         raise InputError(
-            f"imported `{path.name}`: it takes {shapes}; wanted is one picture (n, 3, S, S) or (n, S, S, 3), and at most "
-            "its size (n, 2)",
+            f"imported `{path.name}`: it takes {shapes}; wanted is one picture (n, 3, S, S) or (n, S, S, 3), and "
+            "at most its size (n, 2)",
             hint="export it without other inputs",
         )
     (own,) = pictures
@@ -224,14 +224,13 @@ def _stacked(parts: list[Array]) -> Array:
     """Put answers to single pictures together, padded with zeros where they differ in length."""
     rows = [one[0] if one.ndim > 1 and len(one) == 1 else one for one in parts]
     shape = tuple(max(one.shape[axis] for one in rows) for axis in range(rows[0].ndim))
-    found = np.zeros((len(rows), *shape), rows[0].dtype)
-    for place, one in enumerate(rows):
-        found[(place, *(slice(0, side) for side in one.shape))] = one
-    return found
+    return np.stack(
+        [np.pad(one, [(0, side - own) for side, own in zip(shape, one.shape, strict=True)]) for one in rows]
+    )
 
 
 def _names(data: bytes) -> tuple[str, ...]:
-    """Read what a file calls its classes, as exporters write it: `names`, a mapping or list in Python's or JSON's form."""
+    """Read what a file calls its classes, as exporters write it: `names`, a mapping or list in Python's form."""
     import onnx
 
     told: dict[str, Any] = {one.key: one.value for one in onnx.load_model_from_string(data).metadata_props}

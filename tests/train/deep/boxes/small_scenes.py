@@ -41,7 +41,9 @@ def examples(n: int = 24, seed: int = 0) -> Examples:
     """Return pictures with one thing each, some with none."""
     rng = np.random.default_rng(seed)
     made = [picture(rng, 0 if row % 8 == 7 else 1) for row in range(n)]
-    frame = pl.DataFrame({"photo": pl.Series([one for one, _ in made], dtype=pl.Binary), "things": [c for _, c in made]})
+    frame = pl.DataFrame(
+        {"photo": pl.Series([one for one, _ in made], dtype=pl.Binary), "things": [c for _, c in made]}
+    )
     return Examples(frame, measure.questions.of(TASK).truth([cell for _, cell in made]), SCHEMA, TASK)
 
 

@@ -1,4 +1,4 @@
-"""Detectors learn, answer in each picture's own pixels, and their graphs answer as they do for any number of pictures."""
+"""Detectors learn, answer in each picture's own pixels, and their graphs answer as they do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.train.deep.boxes.small_scenes import SCHEMA, TASK, examples, query_folder
 
 from palio import measure, model
 from palio.core.errors import InputError
@@ -15,6 +14,7 @@ from palio.train.entrants import entrants_of
 from palio.train.families.detector import Detector
 from palio.train.families.queries import DFINE, RTDETR
 from palio.train.family import graph_of
+from tests.train.deep.boxes.small_scenes import SCHEMA, TASK, examples, query_folder
 
 torch = pytest.importorskip("torch")
 

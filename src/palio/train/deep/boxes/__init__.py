@@ -1,1 +1,1 @@
-"""Learn to find what is where in a picture: the network, what it should say, how pictures change, and how it is taught."""
+"""Learn to find what is where in a picture: the network, what it should say, and how pictures change."""

@@ -63,7 +63,7 @@ class BoxGoal(Goal):
         by_picture = each.sum(dim=(1, 2)) + PLACE * apart.sum(dim=1)
         return (by_picture * counts).sum() / (found.quality.sum(dim=1) * counts).sum().clamp(min=1.0)
 
-    def judged(self, scores: Array, target: Array, weights: Array | None) -> float:
+    def judged(self, scores: Array, target: Array, weights: Array | None) -> float:  # noqa: ARG002 — see below
         """Nobody watches a detector round by round: a look takes as long as an epoch of a few pictures."""
         return float(np.nan)
 

@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def small_trunk(*, width: int = 24, seed: int = 0, statistics: Any = None) -> Tr
         sizes = [width, 2 * width, 4 * width, 6 * width]
         first = nn.Sequential(normalised(mean, std), stem, nn.BatchNorm2d(width // 2), nn.ReLU())
         blocks = [first, halved(width // 2, sizes[0])]
-        blocks += [halved(before, after) for before, after in zip(sizes, sizes[1:], strict=False)]
+        blocks += [halved(before, after) for before, after in pairwise(sizes)]
     return Trunk(tuple(blocks), (2, 3, 4), tuple(sizes[1:]))
 
 
