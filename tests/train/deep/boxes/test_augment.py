@@ -1,4 +1,4 @@
-"""Pictures and boxes change together: what a box surrounds stays inside of it, and equal chance gives equal pictures."""
+"""Pictures and boxes change together: what a box surrounds stays inside of it; equal chance gives equal pictures."""
 
 from __future__ import annotations
 
