@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from palio import measure
 from palio.core.cells.boxes import boxes_of
-from palio.model.graph.boxes import FLOOR, MOST_BOXES
+from palio.model.graph.boxes import FLOOR, IOU, MOST_BOXES
 
 Array = npt.NDArray[Any]
 SAME = 0.02
 """Boxes of a class whose corners and scores differ by less, in parts of their longer side, are taken for the same."""
+LINE = 1e-4
+"""Boxes of which the overlap is as close to the one that is too much: the last bit of a product decides."""
 TWIN = 0.3
 """Least overlap of boxes of which either may be dropped for the other, if they are equally sure."""
 
@@ -22,7 +24,8 @@ def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[flo
     """Compare what is found in some pictures.
 
     A box that only one of the two has is a difference, unless chance decides between it and another: a twin that is as
-    sure to within `tolerance` and overlaps it, or the end of a full list, or the floor below which nothing is said.
+    sure to within `tolerance` and overlaps it, a surer one that overlaps it by just too much or just not, the end of a
+    full list, or the floor below which nothing is said.
 
     Args:
         found: A cell of boxes for each picture, shape (n,).
@@ -83,4 +86,5 @@ def _is_chance(one: measure.boxes.Objects, place: int, other: measure.boxes.Obje
     shared = np.maximum(high - low, 0).prod(axis=1)
     union = (mine[2:] - mine[:2]).prod() + (other.corners[:, 2:] - other.corners[:, :2]).prod(axis=1) - shared
     is_twin = (shared > TWIN * union) & (np.abs(other.scores - score) <= tolerance)
-    return bool((is_twin & (other.classes == one.classes[place])).any())
+    is_on_the_line = (np.abs(shared - IOU * union) <= LINE * union) & (other.scores >= score)
+    return bool(((is_twin | is_on_the_line) & (other.classes == one.classes[place])).any())

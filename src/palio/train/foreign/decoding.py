@@ -66,7 +66,7 @@ def _single(outputs: Mapping[str, Array], size: int) -> Iterator[Decoding]:
         return
     name = max(large, key=lambda one: outputs[one].size)
     values = outputs[name]
-    is_turned = values.shape[1] < values.shape[2] and values.shape[2] > 64
+    is_turned = values.shape[1] < values.shape[2] and values.shape[2] > 32
     values = values.transpose(0, 2, 1) if is_turned else values
     n_places, wide = values.shape[1:]
     is_grid = all(size % stride == 0 for stride in STRIDES) and n_places == len(places_of(size))
