@@ -65,7 +65,7 @@ def test_the_default_rollout_promotes_what_is_good(store: Store, monkeypatch: py
     start(store, "bank", decision, clock=lambda: BEGIN)
     looks: list[str] = []
 
-    def see(log: object, *, mode: str, since: dt.datetime, until: dt.datetime) -> Observations:
+    def see(log: object, *, mode: str, since: dt.datetime, until: dt.datetime, tasks: object) -> Observations:
         looks.append(mode)
         return observations()
 
