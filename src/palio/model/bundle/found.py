@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from palio.core.cells.boxes import boxes_of
-from palio.measure.boxes import Objects, as_objects
+from palio.measure import boxes as measured
 from palio.model.graph.boxes import FLOOR, MOST_BOXES
 
 Array = npt.NDArray[Any]
@@ -43,14 +43,14 @@ def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[flo
     return largest, n_alone
 
 
-def _read(*cells: str) -> list[Objects]:
+def _read(*cells: str) -> list[measured.Objects]:
     """Return cells as objects that count their classes alike."""
     boxes = [boxes_of(cell) for cell in cells]
     names = sorted({one.label for own in boxes for one in own})
-    return [as_objects(own, names) for own in boxes]
+    return [measured.as_objects(own, names) for own in boxes]
 
 
-def _matched(one: Objects, other: Objects) -> tuple[float, list[int], list[int]]:
+def _matched(one: measured.Objects, other: measured.Objects) -> tuple[float, list[int], list[int]]:
     """Pair boxes; return the largest difference of a pair, and which boxes of the first and second have none."""
     gaps = _gaps(one, other)
     largest, left = 0.0, set(range(len(other)))
@@ -65,7 +65,7 @@ def _matched(one: Objects, other: Objects) -> tuple[float, list[int], list[int]]
     return largest, lonely, sorted(left)
 
 
-def _gaps(one: Objects, other: Objects) -> Array:
+def _gaps(one: measured.Objects, other: measured.Objects) -> Array:
     sides = np.maximum(other.corners[:, 2:] - other.corners[:, :2], 1.0).max(axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
         moved = np.abs(one.corners[:, None] - other.corners[None]).max(axis=2) / sides[None]
@@ -73,7 +73,7 @@ def _gaps(one: Objects, other: Objects) -> Array:
     return np.where(one.classes[:, None] == other.classes[None], found, np.inf)
 
 
-def _is_chance(one: Objects, place: int, other: Objects, tolerance: float) -> bool:
+def _is_chance(one: measured.Objects, place: int, other: measured.Objects, tolerance: float) -> bool:
     score = one.scores[place]
     if score <= FLOOR + tolerance or (len(other) >= MOST_BOXES and score <= other.scores[-1] + tolerance):
         return True
