@@ -29,6 +29,9 @@ A_THREAD = 0.75
 """What each further thread adds to the pace of one, on a quiet machine."""
 AFTER_S, AFTER_MARGIN = 6.0, 1.3
 """Seconds that a network takes beside its training, where no heat measured it; and how much longer they may be."""
+UNKNOWN_SHARE = 3.0
+"""Of what is left, at most a third is kept for what nobody has measured: where no heat came to its end on a busy
+machine, a network is trained all the same."""
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Schooling:
             limit = max(SHORTEST_S * clock.slowness, HEAT_SHARE * (clock.ends - clock.started))
             return limit if left > 2 * limit else None
         heat = next((one for one in candidates.values() if one.family == step.family and one.course), None)
-        after = AFTER_S * clock.slowness if heat is None else heat.besides_s
+        after = min(AFTER_S * clock.slowness, left / UNKNOWN_SHARE) if heat is None else heat.besides_s
         free = left - AFTER_MARGIN * after
         if heat is None or heat.course is None:
             return free if free > SHORTEST_S * clock.slowness else None
