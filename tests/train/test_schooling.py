@@ -25,6 +25,6 @@ def test_where_no_heat_came_to_its_end_most_of_what_is_left_goes_to_a_training_a
     clock.slowness = slowness
     step = Step(3, 3, "net", {"epochs": 5}, 0, (0,), kind="long", usual=5)
     with open_store(tmp_path) as store:
-        limit = Schooling(store, asked, InlineEngine(), 60.0).limit_s(step, clock, {})
+        limit = Schooling(store, asked, InlineEngine(None, {}), 60.0).limit_s(step, clock, {})  # type: ignore[arg-type]
     assert limit is not None
     assert 30 < limit < 60
