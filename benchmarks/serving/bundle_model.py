@@ -37,7 +37,7 @@ def make_bundle(folder: Path) -> dict[str, Any]:
     data = lightgbm.Dataset(preprocessing.transform(frame), truth, categorical_feature=list(preprocessing.categorical))
     booster = lightgbm.train({"objective": "binary", "num_leaves": 31, "verbose": -1, "num_threads": 1}, data, 100)
     builder = model.GraphBuilder(schema)
-    model.emit_lightgbm(builder, preprocessing.emit(builder), booster, task)
+    model.emit_answers(builder, model.emit_lightgbm(builder, preprocessing.emit(builder), booster, task), task)
     graph = builder.build()
     with store.open_store(folder / "project") as opened:
         bundle = model.pack(

@@ -76,14 +76,14 @@ def test_broken_toml_names_the_line(tmp_path: Path) -> None:
 
 def test_what_kubernetes_says_of_services_is_no_setting() -> None:
     of_a_pod = {
-        "PALIO_SERVE_SERVICE_HOST": "10.0.0.1",
+        "PALIO_SERVE_SERVICE_HOST": "192.0.2.1",
         "PALIO_SERVE_SERVICE_PORT": "8080",
         "PALIO_SERVE_SERVICE_PORT_HTTP": "8080",
-        "PALIO_SERVE_PORT": "tcp://10.0.0.1:8080",
-        "PALIO_SERVE_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+        "PALIO_SERVE_PORT": "tcp://192.0.2.1:8080",
+        "PALIO_SERVE_PORT_8080_TCP": "tcp://192.0.2.1:8080",
         "PALIO_SERVE_PORT_8080_TCP_PROTO": "tcp",
         "PALIO_SERVE_PORT_8080_TCP_PORT": "8080",
-        "PALIO_SERVE_PORT_8080_TCP_ADDR": "10.0.0.1",
+        "PALIO_SERVE_PORT_8080_TCP_ADDR": "192.0.2.1",
     }
     assert config.parse({}, env=of_a_pod, flags={}) == config.Config()
     assert config.parse({}, env=of_a_pod | {"PALIO_SERVE_PORT": "9000"}, flags={}).serve.port == 9000

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -262,3 +263,24 @@ def test_very_many_rows_are_estimated_from_an_even_sample(champion: Subject) -> 
     estimate = next(one for one in window.estimates if one.metric == "roc_auc")
     assert window.n_rows == 90_000 and 20_000 <= estimate.value.n_rows <= 25_000
     assert estimate.value.low < estimate.reference < estimate.value.high
+
+
+def test_columns_that_hold_nothing_or_one_thing_only_stop_nobody() -> None:
+    plain, log = subject(), Served()
+    assert plain.rows is not None and plain.reference is not None
+    odd = {"gone": np.nan, "still": 3.0, "blank": "", "flag": "a"}
+
+    def filled(name: str, n_rows: int) -> Any:
+        return np.full(n_rows, odd[name], object if isinstance(odd[name], str) else float)
+
+    rows = {**plain.rows, **{f"input.{name}": filled(name, 6000) for name in odd}}
+    shapes = [
+        (measure.category_column if isinstance(odd[name], str) else measure.number_column)(name, filled(name, 6000))
+        for name in odd
+    ]
+    reference = msgspec.structs.replace(plain.reference, columns=(*plain.reference.columns, *shapes))
+    for number in range(10):
+        log.day(number, labelled=number < 8)
+        log.batches[-1] |= {f"input.{name}": filled(name, 1500) for name in odd}
+    found = judged(log, Subject(plain.deployment, TASK, reference, rows, Estimator(rows, TASK)), segments=("flag",))
+    assert (found.verdict, found.findings) == ("good", ())

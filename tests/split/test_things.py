@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
+import pytest
 
 from palio import data, split
 from palio.core.cells import cell_of
+from palio.core.errors import InputError
 from palio.core.records import Box, Column, Parts, Schema, Snapshot, Task
 from palio.split import things
 from palio.store import Store
@@ -116,3 +119,19 @@ def test_other_boxes_are_another_test_part(store: Store, tmp_path: Path) -> None
         (tmp_path / str(at)).mkdir()
         cuts.append(split.cut(store, ingested(store, rows, tmp_path / str(at)), task=TASK))
     assert cuts[0].test_id != cuts[1].test_id
+
+
+def test_a_test_part_without_boxes_is_refused_in_words(store: Store, tmp_path: Path) -> None:
+    rows = frame(60).with_columns(
+        boxes=pl.Series([cell("cat")] * 48 + [cell()] * 12), part=pl.Series(["train"] * 48 + ["test"] * 12)
+    )
+    schema = schema_of(rows.drop("part"))
+    part = Column(name="part", type="category", feature=False, missing=())
+    schema = msgspec.structs.replace(schema, columns=(*schema.columns, part))
+    file = tmp_path / "given.parquet"
+    rows.write_parquet(file)
+    snapshot = data.ingest(data.open_source(str(file)), store=store, schema=schema)
+    task = Task(kind="detection", target="boxes", classes=("cat",))
+    parts = split.cut(store, snapshot, task=task, method="given")
+    with pytest.raises(InputError, match="is not defined on the 12 rows of the sealed test part"):
+        split.check_metric(store, snapshot, parts, task)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from palio.flow import Started
 
 PAGE = "columns.html"
+PICTURES = 12
+"""With boxes, on that page."""
 
 
 @click.command()
@@ -66,10 +68,12 @@ def init(file: str, folder: Path, as_json: bool, html: Path | None, **given: Any
 
     given = {key: value for key, value in given.items() if value not in (None, ())}
     with listening(as_json=as_json) as progress, _words_of_init():
-        started = flow.init(file, folder=folder, progress=progress, **given)
+        shown = 0 if html is None else PICTURES
+        started = flow.init(file, folder=folder, progress=progress, specimens=shown, **given)
     page = None if html is None else _write(started, folder, html)
     if as_json:
-        print_json({**msgspec.to_builtins(started), "html": None if page is None else str(page)})
+        told = {key: value for key, value in msgspec.to_builtins(started).items() if key != "specimens"}
+        print_json({**told, "html": None if page is None else str(page)})
         return
     from palio.cli.columns import show
 
@@ -95,7 +99,9 @@ def _write(started: Started, folder: Path, html: Path) -> Path:
     from palio import report
 
     name = started.name
-    return report.save(folder / PAGE if html == Path() else html, report.columns_page(started, name=name))
+    return report.save(
+        folder / PAGE if html == Path() else html, report.columns_page(started, name=name, specimens=started.specimens)
+    )
 
 
 @click.command()

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli.faces import listening, print_json, verb
-from palio.core.monitoring import UNMET_WORDS
-from palio.core.words import counted
+from palio.core.words import UNMET, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +63,7 @@ def _fate(received: Received) -> Iterator[str]:
         corrected = f", {told.n_corrections:,} of them correct an earlier truth" if told.n_corrections else ""
         yield f"{told.n_met:,} met an answer{corrected}"
         for reason, number in told.reasons.items():
-            yield f"{number:,} {UNMET_WORDS[reason]}: {', '.join(told.examples[reason])}"
+            yield f"{number:,} {UNMET[reason]}: {', '.join(told.examples[reason])}"
     elif received.n_rows:
         yield "they are too many to be followed to their answers here; palio monitor says how many met one"
     if received.values:

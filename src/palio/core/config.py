@@ -309,7 +309,7 @@ def _is_of_kubernetes(name: str, text: str) -> bool:
     """Tell whether Kubernetes has put a variable into the pod: of a service called `palio-serve`, for example.
 
     Example:
-        >>> _is_of_kubernetes("PALIO_SERVE_PORT", "tcp://10.0.0.1:8080"), _is_of_kubernetes("PALIO_SERVE_PORT", "8080")
+        >>> _is_of_kubernetes("PALIO_SERVE_PORT", "tcp://192.0.2.1:8080"), _is_of_kubernetes("PALIO_SERVE_PORT", "8080")
         (True, False)
 
     Source: kubernetes.io, Service, discovering services by environment variables.

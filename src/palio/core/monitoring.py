@@ -335,16 +335,7 @@ class Delivery(Record, frozen=True, kw_only=True):
 
 
 Unmet = Literal["unknown_id", "unknown_key", "before_answer", "after_retention", "twice", "corrected"]
-"""Why a truth says nothing about an answer, or nothing new."""
-UNMET_WORDS: dict[str, str] = {
-    "unknown_id": "have a prediction id that no answer has",
-    "unknown_key": "have a key that no answer has",
-    "before_answer": "were known before the answer was given, so they say nothing about it",
-    "after_retention": "are older than the oldest answer that the log still keeps",
-    "twice": "say again what is known",
-    "corrected": "are corrected by a later one",
-}
-"""What is said of so many truths."""
+"""Why a truth says nothing about an answer, or nothing new; in words: `palio.core.words.UNMET`."""
 
 
 class TruthCount(Record, frozen=True, kw_only=True):

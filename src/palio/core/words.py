@@ -41,3 +41,14 @@ def _plural(one: str) -> str:
     if one.endswith("y") and one[-2:-1] not in "aeiou":
         return one[:-1] + "ies"
     return one + ("es" if one.endswith(_ES) else "s")
+
+
+UNMET: dict[str, str] = {
+    "unknown_id": "have a prediction id that no answer has",
+    "unknown_key": "have a key that no answer has",
+    "before_answer": "were known before the answer was given, so they say nothing about it",
+    "after_retention": "are older than what the log still keeps ([log] retention_days)",
+    "twice": "say again what is known",
+    "corrected": "are corrected by a later one",
+}
+"""What is said of so many truths, by why they met no answer (`palio.core.monitoring.Unmet`)."""

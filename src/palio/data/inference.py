@@ -163,9 +163,10 @@ def survey(
 
 def _about_rows(source: Source, target: ColumnScan, n_rows: int) -> list[str]:
     notes = []
-    if target.n_missing:
-        have = "has" if target.n_missing == 1 else "have"
-        notes.append(f"{target.n_missing:,} of {n_rows:,} rows {have} no `{target.name}`: kept, but not learned from")
+    n_missing = target.n_missing - stated(source).n_aside
+    if n_missing > 0:
+        have = "has" if n_missing == 1 else "have"
+        notes.append(f"{n_missing:,} of {n_rows:,} rows {have} no `{target.name}`: kept, but not learned from")
     if source.skipped.n_rows:
         line, n_cells, _ = source.skipped.rows[0]
         do = "row does" if source.skipped.n_rows == 1 else "rows do"

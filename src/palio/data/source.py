@@ -70,6 +70,8 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True):
     """Column whose rows belong together."""
     part: str = ""
     """Column that cuts the rows into parts."""
+    n_aside: int = 0
+    """Rows that will be set aside, whatever their target."""
 
 
 class Skipped:

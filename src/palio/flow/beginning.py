@@ -15,7 +15,7 @@ from palio.core import config as settings
 from palio.core.config import FILE_NAME, Config, DataTable
 from palio.core.errors import InputError
 from palio.core.progress import SILENT, Progress
-from palio.core.records import ColumnReading, Form, Record, Schema, Task
+from palio.core.records import ColumnReading, Form, Record, Schema, Specimen, Task
 from palio.flow import again, findings, sources, template
 
 _OTHER_MARK = {",": ".", ".": ",", " ": "", "'": "", "’": ""}
@@ -71,6 +71,8 @@ class Started(Record, frozen=True, kw_only=True):
     """How each column is read, in the order of the file."""
     notes: tuple[str, ...]
     """What a person should know that is not about one column, one sentence each."""
+    specimens: tuple[Specimen, ...] = ()
+    """Some pictures with their boxes drawn, if they were asked for."""
 
 
 def init(
@@ -81,6 +83,7 @@ def init(
     name: str = "",
     task: str = "",
     force: bool = False,
+    specimens: int = 0,
     progress: Progress = SILENT,
     **given: Unpack[Given],
 ) -> Started:
@@ -96,6 +99,8 @@ def init(
         name: Of the model; empty: the file's.
         task: `classification`, `regression` or `detection`; empty: find out.
         force: Take another table for the project's, and forget what a person changed in `schema.toml`.
+        specimens: Pictures to be drawn with their boxes, where there are any.
+        progress: Hears how far it is.
         given: What is known of the data, in the words of `Given`.
 
     Raises:
@@ -146,6 +151,7 @@ def init(
         n_rows=survey.n_rows,
         n_features=len(schema.features),
         readings=again.shown(survey.readings, schema, kept),
+        specimens=tuple(source.specimens(specimens)) if specimens and hasattr(source, "specimens") else (),
         notes=(*survey.about_rows, *(one for key, ones in kept.items() if key not in names for one in ones)),
     )
 

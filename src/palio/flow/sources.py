@@ -31,7 +31,8 @@ def options(
         comment=table.comment,
         sheet=table.sheet,
         range=table.range,
-        images=locate(folder, table.images) if table.images else "",
+        # resolved, for the folder of a project that is being begun need not be there yet
+        images=str(Path(locate(folder, table.images)).resolve()) if table.images else "",
         classes=table.classes,
         task=task,
         notes=str(Layout(folder).pictures),

@@ -57,9 +57,7 @@ def task_of(opened: Opened, snapshot: Snapshot) -> Task:
         positive=config.data.positive,
         metric=config.train.metric,
     )
-    if task.metric == "auto" and measure.questions.is_asked(task.kind):
-        return msgspec.structs.replace(task, metric=measure.default_metric(task))
-    return task
+    return msgspec.structs.replace(task, metric=measure.default_metric(task)) if task.metric == "auto" else task
 
 
 def split(opened: Opened, snapshot: Snapshot) -> Parts:

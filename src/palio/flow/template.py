@@ -8,16 +8,11 @@ from typing import Any
 from palio.core.records import Schema, Task
 from palio.flow.findings import of_task
 from palio.flow.settings_file import line
-from palio.measure import default_metric, questions
+from palio.measure import default_metric
 
 _IMPORTED = "an ONNX file of a detector that others taught: it competes, read as it does best on labelled pictures"
 _BACKBONE = "a folder or hub name of a network that others taught: pictures are learned faster and better from it"
 ONLY_AFTERWARDS = "known only after the outcome, so it cannot be an input"
-
-
-def _about_metric(task: Task) -> str:
-    usual = f"; auto is {default_metric(task)} here" if questions.is_asked(task.kind) else ""
-    return f"selects the model{usual}"
 
 
 def render(
@@ -81,7 +76,7 @@ def render(
         "",
         "[train]",
         line("budget_s", 300, "seconds that palio run may take; most of them go into the search"),
-        line("metric", "auto", _about_metric(task)),
+        line("metric", "auto", f"selects the model; auto is {default_metric(task)} here"),
         line("seed", 0, "same seed, data and versions: same champion"),
         *(["# " + line("backbone", "", _BACKBONE)] if is_picture else []),
         *(["# " + line("imported", "", _IMPORTED)] if is_picture and task.kind == "detection" else []),

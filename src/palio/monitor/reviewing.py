@@ -27,6 +27,7 @@ from palio.monitor.movement.joint import joint_drift, joint_findings
 from palio.monitor.movement.skew import skew_findings
 from palio.monitor.movement.traffic import traffic_findings
 from palio.monitor.movement.volume import volume_finding
+from palio.monitor.quality.estimates import can_estimate
 from palio.monitor.quality.features import Array, Batch
 from palio.monitor.quality.outcomes import label_delay_s
 from palio.monitor.timeline import grid
@@ -336,7 +337,7 @@ def _quality(windows: Sequence[Judged], newest: Sequence[Judged], champion: Subj
         if probable.metric == metric:
             value, expected = measure.figure(probable.value.value), measure.figure(probable.reference)
             return f"; {metric} is probably {value}, expected {expected}"
-    return ""
+    return "" if can_estimate(champion.task) else "; how good the answers are cannot be told without truths"
 
 
 def _moment(at: dt.datetime, watching: Watching) -> str:

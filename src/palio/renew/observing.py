@@ -11,10 +11,11 @@ import numpy as np
 
 from palio import measure, store
 from palio.core.cells import label
-from palio.core.records import Metric
+from palio.core.records import Metric, Task
 from palio.core.serving import Observations, Pairs, Seen
 from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds
 from palio.renew.looks import FEWEST_ROWS
+from palio.renew.observing_boxes import Rows, are_boxes, n_differ, read, scores, sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Batch = Mapping[str, Array]
@@ -116,7 +117,9 @@ class _Truth:
                 self.by_id.setdefault(identity, self._by_key[key])
 
 
-def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime) -> Observations:
+def observe(
+    log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime, tasks: tuple[Task, Task] | None = None
+) -> Observations:
     """Sum up what the log holds of one step.
 
     Args:
@@ -125,6 +128,7 @@ def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime
             `canary`: those with role `challenger`, to other rows.
         since: Begin of the step.
         until: The present moment.
+        tasks: What champion and challenger are asked; None: their answers are compared as they stand.
     """
     champion, rival, truth = _Role(), _Role(), _Truth(log.feedback(since))
     roles = {"champion": champion, "shadow" if mode == "shadow" else "challenger": rival}
@@ -144,16 +148,27 @@ def observe(log: LogReader, *, mode: str, since: dt.datetime, until: dt.datetime
             if mine.any():
                 role.add_failures(batch["status"][mine])
     champion_rows, rival_rows = champion.rows(), rival.rows()
+    if tasks is not None and are_boxes(tasks):
+        champion_rows, rival_rows = (
+            read(rows, task) for rows, task in zip((champion_rows, rival_rows), tasks, strict=True)
+        )
+    else:
+        tasks = None
     # What a shadow missed (it began later, or was overrun) would look like drift.
     alike = _common(champion_rows, rival_rows) if mode == "shadow" else (champion_rows[1], rival_rows[1])
-    histograms = _histograms(*alike)
+    histograms = _histograms(*(alike if tasks is None else (sizes(said, tasks[0]) for said in alike)))
+    judged = [
+        _scores(rows, truth.by_id) if tasks is None else scores(rows, truth.by_id, tasks[0])
+        for rows in (champion_rows, rival_rows)
+    ]
+    is_share = tasks is None and not _is_number(champion_rows[1])
     return Observations(
         since=since,
         until=until,
         champion=_seen(champion, histograms[0]),
         challenger=_seen(rival, histograms[1]),
-        pairs=_pairs(champion_rows, rival_rows) if mode == "shadow" else Pairs(),
-        quality=_quality(champion_rows, rival_rows, truth.by_id, is_paired=mode == "shadow"),
+        pairs=_pairs(champion_rows, rival_rows, tasks) if mode == "shadow" else Pairs(),
+        quality=_quality(*judged, is_paired=mode == "shadow", is_share=is_share) if truth.by_id else None,
     )
 
 
@@ -185,11 +200,13 @@ def _common(champion: tuple[Array, Array], rival: tuple[Array, Array]) -> tuple[
     return champion[1][mine], rival[1][theirs]
 
 
-def _pairs(champion: tuple[Array, Array], rival: tuple[Array, Array]) -> Pairs:
+def _pairs(champion: Rows, rival: Rows, tasks: tuple[Task, Task] | None = None) -> Pairs:
     """Compare the answers to rows that both answered."""
     a, b = _common(champion, rival)
     if not len(a):
         return Pairs()
+    if tasks is not None:
+        return Pairs(n_rows=len(a), n_differ=n_differ(a, b, tasks[0]))
     if not (_is_number(a) and _is_number(b)):
         return Pairs(n_rows=len(a), n_differ=int((measure.as_texts(a) != measure.as_texts(b)).sum()))
     scale = float(np.std(champion[1].astype(float))) or 1.0
@@ -200,16 +217,11 @@ def _pairs(champion: tuple[Array, Array], rival: tuple[Array, Array]) -> Pairs:
     )  # fmt: skip
 
 
-def _quality(
-    champion: tuple[Array, Array], rival: tuple[Array, Array], labels: Mapping[str, Any], *, is_paired: bool
-) -> Metric | None:
-    """Compare both with the truth: share of hits, or negative absolute error; None with fewer than 30 rows each."""
-    if not labels:
-        return None
-    scores = [_scores(rows, labels) for rows in (champion, rival)]
+def _quality(champion: Rows, rival: Rows, *, is_paired: bool, is_share: bool) -> Metric | None:
+    """Compare how well both answered: share of hits, or negative errors; None with fewer than 30 rows each."""
     if is_paired:
-        common = np.intersect1d(scores[0][0], scores[1][0], assume_unique=True, return_indices=True)
-        difference = scores[1][1][common[2]] - scores[0][1][common[1]]
+        common = np.intersect1d(champion[0], rival[0], assume_unique=True, return_indices=True)
+        difference = rival[1][common[2]] - champion[1][common[1]]
         if len(difference) < FEWEST_ROWS:
             return None
         mean = float(difference.mean())
@@ -217,10 +229,10 @@ def _quality(
         deviation = float(np.std(difference, ddof=1)) or 1.0 / len(difference) ** 0.5
         low, high = mean_bounds(mean, deviation, len(difference))
         return Metric(value=mean, low=low, high=high, n_rows=len(difference))
-    a, b = scores[0][1], scores[1][1]
+    a, b = champion[1], rival[1]
     if min(len(a), len(b)) < FEWEST_ROWS:
         return None
-    bounds = [_bounds(values, is_share=not _is_number(champion[1])) for values in (a, b)]
+    bounds = [_bounds(values, is_share=is_share) for values in (a, b)]
     return Metric(
         value=float(b.mean() - a.mean()),
         low=bounds[1][0] - bounds[0][1],

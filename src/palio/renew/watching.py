@@ -8,6 +8,7 @@ import msgspec
 
 from palio.core.clock import Clock, utc_now
 from palio.core.errors import ConflictError, PalioError
+from palio.core.records import Manifest, Task
 from palio.core.serving import Rollout, RolloutState
 from palio.renew.judging import judge, wants_look
 from palio.renew.observing import observe
@@ -67,8 +68,18 @@ def _judge(store: Store, log: LogReader, found: Standing, clock: Clock) -> tuple
     now = clock()
     seen = None
     if wants_look(rollout, state, now):
-        seen = observe(log, mode=state.mode, since=state.since, until=now)
+        seen = observe(log, mode=state.mode, since=state.since, until=now, tasks=_tasks(store, rollout))
     return judge(rollout, state, seen, now)
+
+
+def _tasks(store: Store, rollout: Rollout) -> tuple[Task, Task] | None:
+    """Return what champion and challenger are asked, from their manifests alone; None where one is no longer there."""
+    both = rollout.champion.bundle, rollout.challenger.bundle
+    try:
+        mine, theirs = (msgspec.json.decode(store.blobs.get(bundle), type=Manifest).task for bundle in both)
+    except (PalioError, msgspec.MsgspecError):
+        return None
+    return mine, theirs
 
 
 def _ended(store: Store, rollout: Rollout, state: RolloutState, clock: Clock) -> tuple[RolloutState, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Protocol
 import jinja2
 from markupsafe import Markup, escape
 
-from palio.core.records import MANY, ColumnReading, Form, Record, Task
+from palio.core.records import MANY, ColumnReading, Form, Record, Specimen, Task
 from palio.core.words import counted
 from palio.report.page import keep_together, read_asset
 from palio.report.rounding import clean, count, percent
@@ -186,12 +187,13 @@ def _arrow(example: tuple[str, str]) -> str:
     return written if is_same else f"{written} → {read}"
 
 
-def columns_page(begun: Begun, *, name: str = "") -> str:
+def columns_page(begun: Begun, *, name: str = "", specimens: Sequence[Specimen] = ()) -> str:
     """Return how each column is read as one HTML page that needs nothing else.
 
     Args:
         begun: What was found.
         name: Of the project or the file.
+        specimens: Pictures with their boxes, to be shown.
 
     The same arguments give the same bytes.
     """
@@ -206,7 +208,18 @@ def columns_page(begun: Begun, *, name: str = "") -> str:
         headline=_headline(found),
         doubtful=[(row, f"c{i}") for i, row in enumerate(found) if row.doubts],
         notes=[clean(note, limit=_SENTENCE) for note in begun.notes],
+        pictures=[_drawn(one) for one in specimens],
     )
+
+
+def _drawn(one: Specimen) -> Markup:
+    """Return a picture with its boxes and what is said of it."""
+    url = f"data:image/jpeg;base64,{base64.b64encode(one.jpeg).decode()}"
+    said, file = clean(one.said, limit=_SENTENCE), clean(one.file, limit=_NAME)
+    return Markup(
+        '<figure class="specimen{}"><img src="{}" alt="{}" loading="lazy"><p><bdi>{}</bdi></p>'
+        "<small><bdi>{}</bdi></small></figure>"
+    ).format(" wrong" if one.is_wrong else "", url, said, said, file)
 
 
 def _headline(found: Sequence[Row]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from palio.core.monitoring import UNMET_WORDS, Finding, Review
-from palio.core.words import counted, listed
+from palio.core.monitoring import Finding, Review
+from palio.core.words import UNMET, counted, listed
 from palio.report import watched
 from palio.report.advice import Advice
 from palio.report.rounding import count, percent
@@ -188,7 +188,7 @@ def _lost(review: Review) -> list[Advice]:
     if told is None or not lost or sum(lost.values()) < MANY_LOST * told.n_received:
         return []
     why = "; ".join(
-        f"{count(n)} {UNMET_WORDS[reason]} (such as {quoted(told.examples[reason][0], limit=40)})"
+        f"{count(n)} {UNMET[reason]} (such as {quoted(told.examples[reason][0], limit=40)})"
         for reason, n in lost.items()
     )
     remedy = {

@@ -46,6 +46,10 @@ FAMILIES = {
     "lstm": "network that reads words in their order",
     "textcnn": "network of phrases",
     "encoder": "taught language network",
+    "detector": "network that finds things",
+    "dfine": "taught detector (D-FINE)",
+    "rtdetr": "taught detector (RT-DETR)",
+    "imported": "detector that others taught",
 }
 VERDICTS = {
     "sound": "Sound: it does on unseen cases what it did while learning.",

@@ -114,7 +114,7 @@ def _plan(schema: Schema, task: Task, *, policy: str, method: str, seed: int, pr
         raise InputError(f"split policy: got `{policy}`, but the parts came with the data", hint="use auto")
     if method == "given" or (previous is not None and previous.method == "given"):
         previous = None
-    if not (measure.questions.is_asked(task.kind) or things.are_asked(task)):
+    if not measure.questions.is_asked(task.kind):
         raise InputError(f"split: task `{task.kind}` cannot be cut yet", hint="use classification or regression")
     names = {column.name for column in schema.columns}
     if previous is not None and (

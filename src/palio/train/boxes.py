@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from palio import model
+from palio import measure, model
 from palio.core.cells.boxes import boxes_of
-from palio.measure import boxes
 from palio.train.family import Array
 
 WIDE = 6
@@ -25,7 +24,7 @@ def packed(outputs: model.Outputs, classes: Sequence[str]) -> Array:
     """
     found = np.zeros((len(outputs.prediction), model.MOST_BOXES, WIDE))
     for row, cell in enumerate(outputs.prediction):
-        here = boxes.as_objects(boxes_of(cell), classes)
+        here = measure.boxes.as_objects(boxes_of(cell), classes)
         n = min(len(here), model.MOST_BOXES)
         found[row, :n, :4], found[row, :n, 4], found[row, :n, 5] = here.corners[:n], here.scores[:n], here.classes[:n]
     return found

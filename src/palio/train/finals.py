@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -42,7 +42,7 @@ class Final:
     """Number of each candidate that the winner is made of → its weight."""
     kept: tuple[int, ...]
     """Members that there was no time to fit on all rows."""
-    candidates: Mapping[int, Candidate]
+    candidates: Mapping[int, Candidate] = field(default_factory=dict)
     """All that competed, also those that were made of others for it."""
 
 

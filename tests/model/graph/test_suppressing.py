@@ -54,6 +54,16 @@ def test_a_graph_keeps_what_is_kept_one_after_the_other(seed: int, n_rows: int) 
         assert np.array_equal(found[name], value), name
 
 
+def test_a_long_chain_of_which_each_would_drop_the_next_is_followed_to_its_end() -> None:
+    left = np.arange(60, dtype=np.float32) * 2
+    corners = np.stack([left, np.zeros(60), left + 10, np.full(60, 10)], axis=1).astype(np.float32)
+    scores = np.linspace(0.9, 0.1, 60, dtype=np.float32)[:, None]
+    graph = graph_saying(corners, np.pad(scores, ((0, 0), (0, 2))))
+    found = graph._computed({"#0.pixels": np.zeros((1, SIZE, SIZE, 3), np.uint8)})
+    assert np.count_nonzero(found["scores"]) == 30
+    assert np.array_equal(found["scores"][:, :60], model.suppressed(corners[None], scores[None])["scores"])
+
+
 def test_boxes_of_another_class_stay() -> None:
     corners = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 9.5]], np.float32)
     scores = np.array([[0.9, 0, 0], [0, 0.8, 0], [0.7, 0, 0]], np.float32)

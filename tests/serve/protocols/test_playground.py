@@ -211,7 +211,7 @@ def test_a_person_fills_the_form_and_reads_the_answer(url: str, wire: Wire, brow
     enter(browser, "balance", "")
     enter(browser, "job", "2")
     predict(browser)
-    record = {"age": 71, "job": "retired", "level": "low", "married": True}
+    record = {"age": 71, "balance": None, "job": "retired", "level": "low", "married": True}
     expected = wire.json("POST", "/predict?explain=1", record)[1]["predictions"][0]
     assert shown(browser, "verdict") == expected["prediction"]
     assert f"{expected['probabilities']['yes'] * 100:.1f} %" in shown(browser, "shares")

@@ -7,7 +7,7 @@ the SHA-256 of its content, so equal content means equal id. Optional fields are
 from __future__ import annotations
 
 from palio.core.records.base import ColumnType, Modality, OnViolation, Part, Record, TaskKind
-from palio.core.records.boxes import Box
+from palio.core.records.boxes import Box, Specimen
 from palio.core.records.cut import Parts, Stratum
 from palio.core.records.data import (
     MANY,
@@ -135,6 +135,7 @@ __all__ = [
     "SizeScore",
     "Slice",
     "Snapshot",
+    "Specimen",
     "Step",
     "Strain",
     "Stratum",

@@ -5,6 +5,16 @@ from __future__ import annotations
 from palio.core.records.base import Record
 
 
+class Specimen(Record, frozen=True, kw_only=True):
+    """A picture with its boxes drawn, for a person to check how they were read."""
+
+    file: str
+    said: str
+    """What is in it, or why what is said of it cannot be used."""
+    is_wrong: bool
+    jpeg: bytes
+
+
 class Box(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One thing in a picture: what it is and where.
 

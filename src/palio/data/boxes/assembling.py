@@ -26,6 +26,8 @@ class Named:
     """What files say of one picture of the album."""
 
     sheet: Sheet
+    notation: Notation | None = None
+    """How its boxes were read."""
     boxes: tuple[Box, ...] | None = None
     """None: nobody has looked, or what was said cannot be used."""
     problem: str = ""
@@ -183,6 +185,7 @@ def _settle_group(
     for key, frame in frames.items():
         named = whole.pictures[key]
         sheet = named.sheet
+        named.notation = meaning.notation
         named.problem = named.problem or sheet.problem or ("" if stored[key] is not None else _TORN_FRAME)
         if named.problem or not sheet.is_looked_at:
             continue

@@ -16,6 +16,7 @@ _SMALLEST_LEFT = 0.75
 """Share of a box that must lie in the picture for it to be cut off at the edge, and not refused."""
 _ALIKE = 0.95
 """Overlap (intersection over union) from which on two boxes of one class are told to be one thing twice."""
+_MOST_COMPARED = 500  # boxes of one picture; of more, none is held against all others
 _WHOLE = 0.999
 
 
@@ -83,7 +84,9 @@ def boxes_in(
                 continue
         box = Box(label=label, box=frame.to_shown(kept) if is_stored else kept, ignored=mark.ignored)
         found.setdefault(kept, box)
-        if any(other.label == label and overlap(other.box, box.box) > _ALIKE for other in boxes):
+        if len(boxes) <= _MOST_COMPARED and any(
+            other.label == label and overlap(other.box, box.box) > _ALIKE for other in boxes
+        ):
             remarks.add(NEARLY, f"{file} {mark.where}")
         boxes.append(box)
     return boxes

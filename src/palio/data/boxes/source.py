@@ -16,9 +16,10 @@ from palio.core.cells import counted as count_things
 from palio.core.errors import InputError
 from palio.core.ids import digest_of
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Column, Form
+from palio.core.records import Column, Form, Specimen
 from palio.core.words import counted
 from palio.data.boxes import looks, sequences
+from palio.data.boxes import specimens as drawing
 from palio.data.boxes.assembling import Assembled, Named, assembled, part_of, settle
 from palio.data.boxes.finding import read_annotations
 from palio.data.boxes.frames import Frame, frame_of
@@ -109,6 +110,7 @@ class BoxesSource:
             id=FILE,
             group=SEQUENCE if SEQUENCE in self.columns else "",
             part=PART if PART in self.columns else "",
+            n_aside=sum(bool(row.problem) or row.entry is None for row in self._rows),
         )
 
     @property
@@ -140,6 +142,12 @@ class BoxesSource:
         """Keep the bytes of every picture that can be used; those that `has` knows are not read again."""
         entries = [row.entry for row in self._rows if row.entry is not None]
         read_all(self._album, entries, self._notes, self._limits, progress=progress, put=put, has=has)
+
+    def specimens(self, most: int) -> list[Specimen]:
+        """Draw the boxes of some pictures, for a person to check how they were read."""
+        by_key = {entry.key: entry for entry in self._album.entries}
+        frames = {key: frame for key in self._settled if (frame := self._frame(by_key[key])) is not None}
+        return drawing.specimens(self._album, self._settled, frames, most)
 
     @cached_property
     def has_boxes(self) -> bool:

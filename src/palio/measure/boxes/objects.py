@@ -13,7 +13,7 @@ from palio.measure.sample import Array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Objects:
-    """What is where in one picture: a truth, or what a model says. Equal where every array is equal."""
+    """What is where in one picture: a truth, or what a model says. Equal if the same boxes are there, and counted."""
 
     corners: Array
     """Shape (n, 4), float64: left, top, right, bottom in pixels of the shown picture."""
@@ -33,7 +33,7 @@ class Objects:
         if not isinstance(other, Objects):
             return NotImplemented
         mine, its = ((one.corners, one.classes, one.scores, one.ignored) for one in (self, other))
-        return self.threshold == other.threshold and all(map(np.array_equal, mine, its))
+        return all(map(np.array_equal, mine, its)) and np.array_equal(self.is_said, other.is_said)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from palio import measure
 from palio.core.cells.boxes import boxes_of
-from palio.measure import boxes as measured
-from palio.model.graph.boxes import FLOOR, MOST_BOXES
+from palio.model.graph.boxes import FLOOR, IOU, MOST_BOXES
 
 Array = npt.NDArray[Any]
 SAME = 0.02
 """Boxes of a class whose corners and scores differ by less, in parts of their longer side, are taken for the same."""
+LINE = 1e-4
+"""Boxes of which the overlap is as close to the one that is too much: the last bit of a product decides."""
 TWIN = 0.3
 """Least overlap of boxes of which either may be dropped for the other, if they are equally sure."""
 
@@ -22,7 +24,8 @@ def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[flo
     """Compare what is found in some pictures.
 
     A box that only one of the two has is a difference, unless chance decides between it and another: a twin that is as
-    sure to within `tolerance` and overlaps it, or the end of a full list, or the floor below which nothing is said.
+    sure to within `tolerance` and overlaps it, a surer one that overlaps it by just too much or just not, the end of a
+    full list, or the floor below which nothing is said.
 
     Args:
         found: A cell of boxes for each picture, shape (n,).
@@ -43,14 +46,14 @@ def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[flo
     return largest, n_alone
 
 
-def _read(*cells: str) -> list[measured.Objects]:
+def _read(*cells: str) -> list[measure.boxes.Objects]:
     """Return cells as objects that count their classes alike."""
     boxes = [boxes_of(cell) for cell in cells]
     names = sorted({one.label for own in boxes for one in own})
-    return [measured.as_objects(own, names) for own in boxes]
+    return [measure.boxes.as_objects(own, names) for own in boxes]
 
 
-def _matched(one: measured.Objects, other: measured.Objects) -> tuple[float, list[int], list[int]]:
+def _matched(one: measure.boxes.Objects, other: measure.boxes.Objects) -> tuple[float, list[int], list[int]]:
     """Pair boxes; return the largest difference of a pair, and which boxes of the first and second have none."""
     gaps = _gaps(one, other)
     largest, left = 0.0, set(range(len(other)))
@@ -65,7 +68,7 @@ def _matched(one: measured.Objects, other: measured.Objects) -> tuple[float, lis
     return largest, lonely, sorted(left)
 
 
-def _gaps(one: measured.Objects, other: measured.Objects) -> Array:
+def _gaps(one: measure.boxes.Objects, other: measure.boxes.Objects) -> Array:
     sides = np.maximum(other.corners[:, 2:] - other.corners[:, :2], 1.0).max(axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
         moved = np.abs(one.corners[:, None] - other.corners[None]).max(axis=2) / sides[None]
@@ -73,7 +76,7 @@ def _gaps(one: measured.Objects, other: measured.Objects) -> Array:
     return np.where(one.classes[:, None] == other.classes[None], found, np.inf)
 
 
-def _is_chance(one: measured.Objects, place: int, other: measured.Objects, tolerance: float) -> bool:
+def _is_chance(one: measure.boxes.Objects, place: int, other: measure.boxes.Objects, tolerance: float) -> bool:
     score = one.scores[place]
     if score <= FLOOR + tolerance or (len(other) >= MOST_BOXES and score <= other.scores[-1] + tolerance):
         return True
@@ -83,4 +86,5 @@ def _is_chance(one: measured.Objects, place: int, other: measured.Objects, toler
     shared = np.maximum(high - low, 0).prod(axis=1)
     union = (mine[2:] - mine[:2]).prod() + (other.corners[:, 2:] - other.corners[:, :2]).prod(axis=1) - shared
     is_twin = (shared > TWIN * union) & (np.abs(other.scores - score) <= tolerance)
-    return bool((is_twin & (other.classes == one.classes[place])).any())
+    is_on_the_line = (np.abs(shared - IOU * union) <= LINE * union) & (other.scores >= score)
+    return bool(((is_twin | is_on_the_line) & (other.classes == one.classes[place])).any())

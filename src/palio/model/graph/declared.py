@@ -15,7 +15,7 @@ _NAME, _TYPE, _TENSOR_TYPE, _SHAPE = 1, 2, 1, 2
 
 def shapeless(model: bytes) -> frozenset[str]:
     """Return the names of the inputs and outputs that declare no shape. Raises IndexError: the model is cut off."""
-    names = set()
+    names: set[str] = set()
     for graph in _inside(model, _MODEL_GRAPH):
         for number, _, value in read_fields(graph):
             if number in (_GRAPH_INPUT, _GRAPH_OUTPUT) and isinstance(value, bytes):

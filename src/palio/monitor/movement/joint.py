@@ -40,6 +40,8 @@ RATE = 0.005
 _N_BLOCKS = 4
 _N_CATEGORIES = 30
 _N_COLUMNS = 3
+_LEAST_VALUES = 20
+"""A column with fewer values on both sides together is left out: trees cannot be grown on none."""
 
 
 class JointDrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +228,7 @@ def _encode(left: Mapping[str, Array], right: Mapping[str, Array]) -> tuple[list
             made = _from_texts(left[name].tolist(), right[name].tolist())
         else:
             continue
+        made = [one for one in made if np.isfinite(one).sum() >= _LEAST_VALUES]
         names += [name] * len(made)
         columns += made
     return (names, np.column_stack(columns)) if columns else None

@@ -16,6 +16,8 @@ _N_CATEGORIES = 30
 _N_VALUES = 1_000
 """A text column with more values than this holds names or sentences, not categories."""
 _LEAST_KNOWN = 0.5
+_LEAST_VALUES = 20
+"""A number with fewer values in the reference tells nothing, and trees cannot be grown on none."""
 
 
 class Features:
@@ -39,8 +41,9 @@ class Features:
             if values.ndim != 1:
                 continue
             if values.dtype.kind in "biuf":
-                self._codes[name] = None
-            elif (codes := _codes_of(values)) is not None:
+                if np.isfinite(values.astype(np.float64)).sum() >= _LEAST_VALUES:
+                    self._codes[name] = None
+            elif (codes := _codes_of(values)) is not None and len(codes) > 1:
                 self._codes[name] = codes
 
     @property

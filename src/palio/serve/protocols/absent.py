@@ -12,7 +12,7 @@ from palio.serve.protocols.wire import Caps, WireError
 if TYPE_CHECKING:
     from palio.core.records import Schema
     from palio.serve.protocols.datatypes import Array
-    from palio.serve.served import Served
+    from palio.serve.protocols.plans import InputPlan
 
 _HEADER = b"x-palio-absent"
 _MOST_TOLD = 32
@@ -44,7 +44,7 @@ class Expected:
 
 
 def fill_absent(
-    feeds: dict[str, Array], served: Served, caps: Caps
+    feeds: dict[str, Array], plans: Mapping[str, InputPlan], caps: Caps
 ) -> tuple[tuple[str, ...], Sequence[tuple[int, str]]]:
     """Feed missing values for the inputs that a request of tensors leaves out, if the server was told to.
 
@@ -55,10 +55,10 @@ def fill_absent(
         WireError: 400, the server was not told to, or an input has no missing value.
         ContractError: a value of the column must be given.
     """
-    absent = tuple(name for name in served.plans if name not in feeds)
+    absent = tuple(name for name in plans if name not in feeds)
     if not absent:
         return (), ()
-    readers = {name: plan.reader for name, plan in served.plans.items() if isinstance(plan, ColumnPlan)}
+    readers = {name: plan.reader for name, plan in plans.items() if isinstance(plan, ColumnPlan)}
     if caps.absent_columns == "refuse" or not feeds or not readers.keys() >= set(absent):
         raise _refusal("input", absent, 400)
     n_rows = len(next(iter(feeds.values())))

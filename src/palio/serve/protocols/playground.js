@@ -327,7 +327,7 @@ function drawReasons(row) {
   $("bars").replaceChildren(end("start", "Typical rows, on average", told.base), ...lines, end("end", "This row", sum));
 }
 function text(value) {
-  if (value === undefined) return "missing";
+  if (value === undefined || value === null) return "missing";
   const shown = number(value).replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*$/, "$1 $2");
   return shown.length > 24 ? shown.slice(0, 23) + "…" : shown;
 }
@@ -349,7 +349,7 @@ function snippet() {
   if (language === "curl" && pictures.length) {
     const quoted = text => "'" + text.replace(/'/g, "'\\''") + "'";
     const parts = entries.filter(entry => sent[entry.field.name] !== undefined || entry.zone).map(entry =>
-      "  -F " + quoted(entry.field.name + "=" + (entry.zone ? "@" + entry.file() : String(sent[entry.field.name]))));
+      "  -F " + quoted(entry.field.name + "=" + (entry.zone ? "@" + entry.file() : String(sent[entry.field.name] ?? ""))));
     const alone = ["  -H 'content-type: " + pictures[0].type() + "'", "  --data-binary @" + pictures[0].file()];
     show("snippet", ["curl " + quoted(url), ...(key ? ["  -H \"x-api-key: $PALIO_KEY\""] : []), ...(entries.length === 1 ? alone : parts)].join(" \\\n"));
     return;

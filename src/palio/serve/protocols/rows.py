@@ -125,7 +125,8 @@ def explain(served: Served, request: Request, caps: Caps) -> Asked:
             413, f"{asked.n_rows} rows are more than the {MAX_EXPLAINED} that one request may have explained"
         )
     reasons = partial(_reasons, served.explainer, asked.feeds, asked.n_rows)
-    return replace(asked, write=partial(asked.write, reasons=reasons))
+    write: Any = asked.write  # made above, of a function that takes reasons
+    return replace(asked, write=partial(write, reasons=reasons))
 
 
 def _reasons(explainer: Callable[[], Explainer], feeds: Mapping[str, Array], n_rows: int) -> list[Contributions]:

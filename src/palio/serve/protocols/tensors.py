@@ -70,7 +70,7 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
             call, feeds, flags = _thorough(served, request)
             n_rows = 0
             if len(feeds) < len(served.plans):
-                absent, more = fill_absent(feeds, served, caps)
+                absent, more = fill_absent(feeds, served.plans, caps)
                 flags = [*flags, *more]
         if call is None:
             call_id, wanted = None, served.writer.everything[True]

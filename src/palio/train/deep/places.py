@@ -77,7 +77,7 @@ def tell_nobody() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "1"
     constants = sys.modules.get("huggingface_hub.constants")
     if constants is not None:  # somebody has imported it before us
-        constants.HF_HUB_DISABLE_TELEMETRY = True
+        vars(constants)["HF_HUB_DISABLE_TELEMETRY"] = True
 
 
 def _downloaded(name: str) -> Path:

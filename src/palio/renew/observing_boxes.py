@@ -1,0 +1,46 @@
+"""What champion and challenger say is where in pictures, as it is compared: by overlaps, each by its own threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from palio.core.records import Task
+from palio.measure import Answers, questions
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Rows = tuple[Array, Array]
+"""Ids of rows, sorted, and the answers to them."""
+
+
+def are_boxes(tasks: tuple[Task, Task] | None) -> bool:
+    """Tell whether both answer with boxes."""
+    return tasks is not None and all(questions.of(task).described_as for task in tasks)
+
+
+def read(rows: Rows, task: Task) -> Rows:
+    """Read the answers of one model; what is no list of boxes of its classes is left out."""
+    question = questions.of(task)
+    answers = question.answers({questions.PREDICTION: rows[1]})
+    fine = question.usable(answers)
+    return rows[0][fine], answers.prediction[fine]
+
+
+def sizes(said: Array, task: Task) -> Array:
+    """Count the boxes shown in each picture."""
+    return questions.of(task).sizes(Answers(said))
+
+
+def n_differ(one: Array, other: Array, task: Task) -> int:
+    """Count the pictures in which not each box of one has a partner in the other."""
+    return int(questions.of(task).differ(Answers(one), Answers(other)).sum())
+
+
+def scores(rows: Rows, labels: Mapping[str, Any], task: Task) -> Rows:
+    """Return the ids of pictures whose boxes are known, and how well each was answered: mistakes, less than zero."""
+    question = questions.of(task)
+    truth = question.truth([labels.get(identity) for identity in rows[0].tolist()])
+    known = question.known(truth)
+    return rows[0][known], -question.errors(truth[known], Answers(rows[1][known]))

@@ -1,0 +1,39 @@
+"""Boxes of champion and challenger are compared by overlaps, and judged by mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from palio.core.records import Task
+from palio.renew.observing_boxes import are_boxes, n_differ, read, scores, sizes
+
+CHAMPION = Task(kind="detection", target="things", classes=("cat",), threshold=0.5)
+RIVAL = Task(kind="detection", target="things", classes=("cat",), threshold=0.2)
+
+
+def rows(*cells: str) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    return np.array([f"a.{place}" for place in range(len(cells))], object), np.array(cells, object)
+
+
+def cell(score: float, right: float = 40.0) -> str:
+    return f'[{{"label":"cat","box":[0,0,{right},40],"score":{score}}}]'
+
+
+def test_each_model_shows_boxes_from_its_own_threshold_on_and_near_ones_are_the_same() -> None:
+    ids, mine = read(rows(cell(0.9), cell(0.3), "[]", "no boxes"), CHAMPION)
+    _, theirs = read(rows(cell(0.8, 42.0), cell(0.3), "[]", "[]"), RIVAL)
+    assert ids.tolist() == ["a.0", "a.1", "a.2"]
+    assert sizes(mine, CHAMPION).tolist() == [1, 0, 0] and sizes(theirs[:3], CHAMPION).tolist() == [1, 1, 0]
+    assert n_differ(mine, theirs[:3], CHAMPION) == 1
+
+
+def test_mistakes_are_counted_where_the_boxes_that_are_there_came() -> None:
+    said = read(rows(cell(0.9), cell(0.9), "[]"), CHAMPION)
+    truth = cell(1.0)
+    found = scores(said, {"a.0": truth, "a.1": "[]", "x": truth}, CHAMPION)
+    assert found[0].tolist() == ["a.0", "a.1"] and found[1].tolist() == [0.0, -1.0]
+
+
+def test_classes_and_numbers_are_compared_as_before() -> None:
+    assert are_boxes((CHAMPION, RIVAL)) and not are_boxes(None)
+    assert not are_boxes((CHAMPION, Task(kind="regression", target="y")))

@@ -1,0 +1,142 @@
+"""What a client reads and sees of boxes."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+
+from palio.core.records import (
+    ClassScore,
+    Drawn,
+    Fault,
+    Finds,
+    Gallery,
+    Level,
+    Metric,
+    PictureReading,
+    Place,
+    Seen,
+    Sight,
+    SizeScore,
+    Task,
+)
+from palio.report import ReportFacts
+from palio.report.page import render, summary
+
+JPEG = b"\xff\xd8\xff\xe0 not looked into \xff\xd9"
+PICTURE = "a" * 64
+
+
+def share(value: float, n_rows: int = 100) -> Metric:
+    return Metric(value=value, low=value - 0.03, high=value + 0.03, n_rows=n_rows)
+
+
+def some_finds() -> Finds:
+    return Finds(
+        threshold=0.42,
+        n_boxes=200,
+        n_found=186,
+        n_false=5,
+        n_empty=20,
+        n_empty_alarmed=1,
+        n_unsure=6,
+        found=share(0.93),
+        alarmed=share(0.04),
+        overlap=0.81,
+        sizes=(SizeScore(size="small", n_boxes=20, found=share(0.6)),),
+        faults=(
+            Fault(kind="missed", n=9, n_pictures=7, cost=0.04),
+            Fault(kind="background", n=4, n_pictures=4, cost=0.01),
+            Fault(kind="double", n=0, n_pictures=0, cost=0.0),
+        ),
+        levels=(Level(threshold=0.5, found=0.9, false_alarms=0.03),),
+    )
+
+
+def some_boxes() -> tuple[Drawn, ...]:
+    def box(kind: str, left: float, **more: object) -> Drawn:
+        place = Place(left=left, top=0.4, right=left + 0.2, bottom=0.9)
+        return Drawn(kind=kind, place=place, label="person<b>", **more)  # type: ignore[arg-type]
+
+    return (
+        box("right", 0.05, score=0.91),
+        box("missed", 0.3, stands_out=True),
+        box("alarm", 0.6, score=0.5),
+        box("ignored", 0.79),
+    )
+
+
+@pytest.fixture
+def seen(bank: ReportFacts) -> ReportFacts:
+    task = Task(kind="detection", target="things", classes=("person<b>",), threshold=0.42)
+    one = Seen(
+        picture=PICTURE,
+        row_id="1",
+        truth="2 person<b>",
+        prediction="2 person<b>",
+        probability=0.91,
+        sides=(640.0, 480.0),
+        drawn=some_boxes(),
+    )
+    evaluation = msgspec.structs.replace(
+        bank.evaluation,
+        task=task,
+        primary="ap",
+        metrics={"ap": share(0.52), "ap50": share(0.9), "box_recall": share(0.93), "box_mistakes": share(0.2)},
+        baseline={"ap": Metric(value=0.0, low=0.0, high=0.0, n_rows=100), "box_mistakes": share(2.0)},
+        finds=some_finds(),
+        per_class=(
+            ClassScore(
+                label="person<b>", n_rows=80, accuracy=share(0.93), precision=0.9, f1=0.9, n_boxes=200, ap=share(0.5)
+            ),
+        ),
+        confusion=((186, 14), (5, 0)),
+        curves=(),
+        slices=(),
+        sight=Sight(
+            column="picture",
+            reading=PictureReading(input="picture", size=320, fit="letterbox"),
+            n_rows=100,
+            galleries=(Gallery(kind="missed", n_rows=7, pictures=(one,)),),
+            is_searched=False,
+        ),
+    )
+    return msgspec.structs.replace(
+        bank, task=task, evaluation=evaluation, pictures={PICTURE: JPEG}, cases="pictures", promotion=None
+    )
+
+
+def test_the_page_says_in_plain_words_how_much_is_found_and_how_often_wolf_is_cried(seen: ReportFacts) -> None:
+    text = re.sub(r"<[^>]+>", "", render(seen)).replace("\u00a0", " ").replace("\u2068", "").replace("\u2069", "")
+    assert "Of 100 “person&lt;b&gt;” in the pictures, it finds 93 ± 3; it cries wolf in 4 ± 3 of 100 pictures." in text
+    assert "186 of 200 were found, 14 missed" in text
+    assert "6 of the missed are seen, but not surely enough" in text
+    assert "Of 20 pictures with nothing to be found, 1 got a false alarm." in text
+    assert "never shows a box" in text and "it finds 93 ± 3" in summary(seen)
+
+
+def test_every_box_is_drawn_with_a_line_of_its_kind_and_what_the_client_wrote_is_no_markup(seen: ReportFacts) -> None:
+    page = render(seen)
+    drawing = re.search(r'<span class="shot scene">.*?</span>', page, re.S)
+    assert drawing is not None
+    kinds = re.findall(r'class="box (\w+)"', drawing[0])
+    assert sorted(kinds) == ["alarm", "ignored", "missed", "right"]
+    assert 'viewBox="0 0 640 480"' in drawing[0] and "<b>" not in drawing[0]
+    left, top = re.findall(r'class="box right" x="([\d.]+)" y="([\d.]+)"', drawing[0])[0]
+    assert (float(left), float(top)) == (32.0, 192.0)
+    legend = re.search(r'<p class="legend">.*?</p>', page, re.S)
+    assert legend is not None and len(re.findall(r'class="box \w+"', legend[0])) == 4
+
+
+def test_errors_stand_with_what_they_cost_and_those_that_do_not_occur_are_left_out(seen: ReportFacts) -> None:
+    page = render(seen)
+    assert "+0.040" in page and "9 things in 7 pictures" in page
+    assert "Said twice" not in page and "Not seen" in page
+    assert "Nothing was found that many pictures of one class share" not in page
+
+
+def test_a_picture_that_is_no_longer_kept_leaves_its_words(seen: ReportFacts) -> None:
+    page = render(msgspec.structs.replace(seen, pictures={}))
+    assert "no longer kept" in page and '<span class="shot scene">' not in page
