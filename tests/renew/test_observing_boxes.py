@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from palio.core.records import Task
-from palio.renew.observing_boxes import are_boxes, n_differ, read, scores, sizes
+from palio.renew.observing_boxes import are_boxes, in_one_order, n_differ, read, scores, sizes
 
 CHAMPION = Task(kind="detection", target="things", classes=("cat",), threshold=0.5)
 RIVAL = Task(kind="detection", target="things", classes=("cat",), threshold=0.2)
@@ -37,3 +37,12 @@ def test_mistakes_are_counted_where_the_boxes_that_are_there_came() -> None:
 def test_classes_and_numbers_are_compared_as_before() -> None:
     assert are_boxes((CHAMPION, RIVAL)) and not are_boxes(None)
     assert not are_boxes((CHAMPION, Task(kind="regression", target="y")))
+
+
+def test_classes_are_the_same_by_name_wherever_they_stand_in_each_models_own_order() -> None:
+    cat, ape = '[{"label":"cat","box":[0,0,40,40],"score":0.9}]', '[{"label":"ape","box":[0,0,40,40],"score":0.9}]'
+    mine, theirs = in_one_order((CHAMPION, Task(kind="detection", target="things", classes=("ape", "cat"))))
+    assert mine.threshold == CHAMPION.threshold and theirs.threshold == 0.0
+    (_, said), (ids, other) = read(rows(cat, cat), mine), read(rows(cat, ape), theirs)
+    assert n_differ(said, other, mine) == 1
+    assert scores((ids, other), {"a.0": cat, "a.1": cat}, mine)[1].tolist() == [0.0, -2.0]

@@ -15,7 +15,7 @@ from palio.core.records import Metric, Task
 from palio.core.serving import Observations, Pairs, Seen
 from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds
 from palio.renew.looks import FEWEST_ROWS
-from palio.renew.observing_boxes import Rows, are_boxes, n_differ, read, scores, sizes
+from palio.renew.observing_boxes import Rows, are_boxes, in_one_order, n_differ, read, scores, sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Batch = Mapping[str, Array]
@@ -149,6 +149,7 @@ def observe(
                 role.add_failures(batch["status"][mine])
     champion_rows, rival_rows = champion.rows(), rival.rows()
     if tasks is not None and are_boxes(tasks):
+        tasks = in_one_order(tasks)
         champion_rows, rival_rows = (
             read(rows, task) for rows, task in zip((champion_rows, rival_rows), tasks, strict=True)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from palio.core.records import Task
@@ -18,6 +19,13 @@ Rows = tuple[Array, Array]
 def are_boxes(tasks: tuple[Task, Task] | None) -> bool:
     """Tell whether both answer with boxes."""
     return tasks is not None and all(questions.of(task).described_as for task in tasks)
+
+
+def in_one_order(tasks: tuple[Task, Task]) -> tuple[Task, Task]:
+    """Let both know the classes of either, in one order: boxes are compared by where their class stands in it."""
+    mine, theirs = tasks
+    classes = tuple(dict.fromkeys((*mine.classes, *theirs.classes)))
+    return msgspec.structs.replace(mine, classes=classes), msgspec.structs.replace(theirs, classes=classes)
 
 
 def read(rows: Rows, task: Task) -> Rows:
