@@ -15,6 +15,7 @@ from palio.core.errors import InputError
 from palio.train.entrants import entrants_of
 from palio.train.families.imported import Imported
 from palio.train.family import graph_of
+from palio.train.foreign.decoding import Decoding, decoded
 from tests.train.deep.boxes.small_scenes import SCHEMA, TASK, examples
 
 pytest.importorskip("PIL")
@@ -103,6 +104,19 @@ def test_names_in_the_file_say_which_class_is_which(tmp_path: Path) -> None:
     family, rows = Imported(imported=str(path)), examples(16)
     fitted = family.fit(rows, params=dict(family.defaults(rows.shape, TASK)[0]), seed=0)
     assert fitted.settled["read"]["ids"] == [2, 0]
+
+
+def test_a_class_that_is_in_none_of_the_pictures_may_be_named(tmp_path: Path) -> None:
+    path = written("boxes-scores-classes", tmp_path / "own.onnx", names="['Red', 'green', 'blue', 'never there']")
+    family, rows = Imported(imported=str(path)), examples(16)
+    fitted = family.fit(rows, params=dict(family.defaults(rows.shape, TASK)[0]), seed=0)
+    assert fitted.settled["read"]["ids"] == [2, 0]
+
+
+def test_what_a_detector_fills_up_with_is_none_of_the_classes_that_it_does_not_know() -> None:
+    how = Decoding("boxes-scores-classes", ("boxes", "scores", "classes"), n_classes=2, form="corners")
+    said = {"boxes": np.zeros((1, 2, 4)), "scores": np.full((1, 2), 0.9), "classes": np.array([[1, -1]])}
+    assert decoded(how, said, (1, -1), SIZE)[1].tolist() == [[[pytest.approx(0.9), 0.0], [0.0, 0.0]]]
 
 
 def test_a_file_that_is_none_is_refused_in_words(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ def plausible(outputs: Mapping[str, Array], size: int, *, kind: str = "auto", n_
         n_known: How many classes it has; 0: not known.
     """
     for one in (*_single(outputs, size), *_pairs(outputs), *_triples(outputs)):
+        if len(one.outputs) == 3 and n_known > one.n_classes:  # some classes may be in none of the pictures
+            one = replace(one, n_classes=n_known)
         if kind in ("auto", one.kind) and one.n_classes > 0 and n_known in (0, one.n_classes):
             yield one
 
@@ -145,7 +147,7 @@ def decoded(how: Decoding, outputs: Mapping[str, Array], ids: Sequence[int], siz
         sure = np.asarray(outputs[how.outputs[1]], np.float32)
         sure = sure[..., 4] if sure.ndim == 3 else sure
         kinds = np.asarray(outputs[how.outputs[2]], np.float32)[..., None]
-        scores = sure[..., None] * (kinds == np.array(ids, np.float32))
+        scores = sure[..., None] * (kinds == _numbers(ids))
     return _corners(how, first[..., :4], size), np.ascontiguousarray(scores)
 
 
@@ -181,6 +183,11 @@ def _picked(scores: Array, ids: Sequence[int]) -> Array:
     return found * np.array([one >= 0 for one in ids], np.float32)
 
 
+def _numbers(ids: Sequence[int]) -> Array:
+    """Return the numbers of classes as floats; for one that is not known what equals none, not even -1."""
+    return np.array([one if one >= 0 else np.nan for one in ids], np.float32)
+
+
 def emit_decoded(
     builder: model.GraphBuilder, how: Decoding, outputs: Mapping[str, str], ids: Sequence[int], size: int
 ) -> tuple[str, str]:
@@ -205,7 +212,7 @@ def emit_decoded(
         else:
             sure = add.part(first, 4, 5)
         kinds = builder.node("Unsqueeze", builder.cast(outputs[how.outputs[2]], "float"), add.ints(-1))
-        is_own = builder.node("Equal", kinds, builder.constant(np.array(ids, np.float32), "float32"))
+        is_own = builder.node("Equal", kinds, builder.constant(_numbers(ids), "float32"))
         scores = builder.node("Mul", sure, builder.cast(is_own, "float"))
     if min(ids) < 0 and how.kind != "boxes-scores-classes":
         known = builder.constant(np.array([one >= 0 for one in ids], np.float32), "float32")
