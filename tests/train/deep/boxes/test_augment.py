@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palio.train.deep.boxes.augment import NONE, Changes, Scene, alone, drawn, together
+from palio.train.deep.boxes.augment import NONE, Changes, Scene, alone, together
 
 PLAIN = Changes(colour=0.0, grey=0.0)
 SIZE = 96
@@ -55,7 +55,3 @@ def test_what_is_hardly_seen_is_neither_taught_nor_held_against_anybody() -> Non
         found = alone(edge, rng, SIZE, PLAIN)
         cut += int((found.kinds[:, 1] == 1).sum())
     assert cut > 0
-
-
-def test_a_line_is_drawn_around_each_thing() -> None:
-    assert (drawn(scene())[20, 30:60] == (255, 221, 0)).all()

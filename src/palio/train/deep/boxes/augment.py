@@ -156,16 +156,3 @@ def _recoloured(picture: Array, rng: np.random.Generator, how: Changes) -> Array
     values += (np.float32((1 - saturation) * contrast * bright) * grey)[..., None]
     values += np.float32((1 - contrast) * bright * middle + 0.5)
     return np.asarray(np.clip(values, 0, 255, out=values), np.uint8)
-
-
-def drawn(scene: Scene, colour: tuple[int, int, int] = (255, 221, 0)) -> Array:
-    """Return the picture with a line around each thing, uint8 (height, width, 3); what is ignored gets a thin one."""
-    found = scene.pixels.copy()
-    high, wide = found.shape[:2]
-    for (left, top, right, bottom), (_, ignored) in zip(scene.corners.tolist(), scene.kinds.tolist(), strict=True):
-        x0, x1 = sorted(int(np.clip(round(one), 0, wide - 1)) for one in (left, right))
-        y0, y1 = sorted(int(np.clip(round(one), 0, high - 1)) for one in (top, bottom))
-        thick = 1 if ignored else 2
-        found[y0 : y0 + thick, x0 : x1 + 1] = found[max(0, y1 - thick + 1) : y1 + 1, x0 : x1 + 1] = colour
-        found[y0 : y1 + 1, x0 : x0 + thick] = found[y0 : y1 + 1, max(0, x1 - thick + 1) : x1 + 1] = colour
-    return found

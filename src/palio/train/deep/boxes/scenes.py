@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from palio import model
-from palio.train.deep.boxes.augment import NONE, Changes, Scene, alone, drawn, together
+from palio.train.deep.boxes.augment import NONE, Changes, Scene, alone, together
 from palio.train.deep.boxes.network import STEP
 from palio.train.deep.exporting import SCORES
 from palio.train.deep.features import PIXELS
@@ -87,22 +87,6 @@ class Scenes:
             aims[place, : len(one.corners), :4] = one.corners
             aims[place, : len(one.corners), 4:] = one.kinds
         return values, aims
-
-
-def contact_sheet(scenes: Scenes, rows: Array, *, n_epochs: int = 6, gap: int = 2) -> Array:
-    """Return one picture, uint8 (h, w, 3): each row as it is, and beside it what a detector sees in some epochs."""
-    rng, size = np.random.default_rng(0), scenes.size
-    lines = []
-    for row in rows.tolist():
-        shown = [alone(scenes.scene(row), rng, size, NONE)]
-        shown += [scenes.changed(row, epoch, size) for epoch in range(n_epochs)]
-        lines.append([drawn(one) for one in shown])
-    sheet = np.full((len(lines) * (size + gap) + gap, (n_epochs + 1) * (size + gap) + gap, 3), 255, np.uint8)
-    for down, line in enumerate(lines):
-        for across, picture in enumerate(line):
-            top, left = gap + down * (size + gap), gap + across * (size + gap)
-            sheet[top : top + size, left : left + size] = picture
-    return sheet
 
 
 def sizes_of(size: int) -> tuple[int, ...]:
