@@ -14,7 +14,7 @@ from palio.evaluate import pictures
 from palio.evaluate.answers import answer, known_rows
 from palio.evaluate.comparison import compare_answers
 from palio.evaluate.pictures import Looked
-from palio.evaluate.pictures.boxes import from_square, scenery, turned_back
+from palio.evaluate.pictures.boxes import from_square, scenery, showing, turned_back
 from palio.evaluate.scoring import judge
 from palio.measure import Answers, questions
 from palio.measure.boxes import Objects
@@ -78,6 +78,14 @@ def test_galleries_draw_every_box_and_say_what_it_is(looked: Judged) -> None:
             assert all(any(box.stands_out for box in one.drawn) for one in gallery.pictures)
     for one in kinds["right"].pictures:
         assert one.sides == (scenes.WIDE, scenes.HIGH) and {box.kind for box in one.drawn} <= {"right", "ignored"}
+
+
+def test_where_there_are_too_many_boxes_those_that_a_picture_is_shown_for_are_drawn(
+    looked: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showing, "MAX_DRAWN", 1)
+    shown = showing.scene_galleries(looked[1].asked)
+    assert all(one.drawn[0].stands_out for gallery in shown if gallery.kind != "right" for one in gallery.pictures)
 
 
 def test_pictures_as_they_are_and_turned_ones_are_judged_alike_by_a_model_that_does_not_care(looked: Judged) -> None:

@@ -15,7 +15,7 @@ from palio.measure import Answers, boxes
 
 N_SHOWN = 6
 MAX_DRAWN = 60
-"""Boxes drawn in a picture, the surest first: more hide it."""
+"""Boxes drawn in a picture, what it is shown for first, then the surest: more hide it."""
 KINDS: tuple[GalleryKind, ...] = ("background", "missed", "class", "place", "double", "both")
 """What a person should look at first, first."""
 
@@ -108,7 +108,8 @@ class _View:
             kind: DrawnKind = "right" if is_right else "alarm"
             is_it = not is_right and boxes.FAULTS[fault] in only
             out.append(_one(kind, said.corners[box], sides, name, score=score, stands_out=is_it))
-        return tuple(out[:MAX_DRAWN])
+        kept = sorted(range(len(out)), key=lambda place: not out[place].stands_out)[:MAX_DRAWN]
+        return tuple(out[place] for place in sorted(kept))
 
 
 def _one(
