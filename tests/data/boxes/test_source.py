@@ -23,7 +23,7 @@ from tests.data.boxes import writers
 from tests.data.boxes.test_formats import read, same
 from tests.data.boxes.writers import box, pictures, scene
 from tests.data.pictures.albums import pets, write_folder, write_zip
-from tests.pixels.files import saved, soft, turned
+from tests.pixels.files import SCENE, saved, soft, turned
 
 
 def parts_of(source: data.Source) -> dict[str, str | None]:
@@ -141,6 +141,17 @@ def test_boxes_of_a_picture_as_stored_are_turned_with_it(orientation: int, tmp_p
         assert any("as stored, not as shown" in note for note in source.notes)
     else:  # both frames are of one size: nothing tells them apart, which is said
         assert any("fit both as stored and as shown" in note for note in source.notes)
+
+
+def test_a_picture_with_nothing_in_it_is_kept_though_nobody_knows_how_others_are_turned(tmp_path: Path) -> None:
+    shown, stored = SCENE, SCENE[::-1]
+    things = {"a.jpg": [box("ape", 1, 1, 9, 9)], "b.jpg": [box("ape", 2, 2, 8, 9)], "c.jpg": [], "d.jpg": []}
+    files = {name: turned(6) for name in things}
+    held = writers.coco_of(things, {"a.jpg": shown, "b.jpg": stored, "c.jpg": shown, "d.jpg": shown})
+    for image in held["images"][2:]:
+        del image["width"], image["height"]
+    _, found = read(write_folder(tmp_path / "a", files | {"boxes.json": json.dumps(held).encode()}))
+    assert found["c.jpg"] == [] and found["d.jpg"] == []
 
 
 def test_films_are_kept_together(tmp_path: Path) -> None:

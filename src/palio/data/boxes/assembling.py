@@ -219,7 +219,8 @@ def _stored(whole: Assembled, frames: Mapping[str, Frame], notation: Notation, w
     votes = Counter(shows.values())
     others: bool | None = False if not votes[True] else None if votes[False] else True
     found: dict[str, bool | None] = dict.fromkeys(frames, False)
-    found |= {key: (others if shown is None else shown) for key, shown in shows.items()}
+    for key, shown in shows.items():
+        found[key] = shown if shown is not None else others if whole.pictures[key].sheet.marks else False
     n = sum(bool(found[key]) for key in turned)
     if n:
         example = next(key for key in turned if found[key])
