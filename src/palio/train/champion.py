@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ class Champion:
         cost = self._cost(graph, examples)
         if not breach(finalist.run.cost, field.limits) and (over := breach(cost, field.limits)):
             raise PalioError(f"fitted on all rows {over}", hint="raise [limits]")
-        seen = self._seen(runner)
+        task = self._task()
+        seen = self._seen(runner, task)
         learned_more = (field.lesson.rows["learn 0"] >= field.n_train).any()
         stays_on_train = field.holdout and len(kept) == len(fitted) and not learned_more
         run = msgspec.structs.replace(
@@ -89,7 +91,7 @@ class Champion:
             answers=unseen.put_answers(field.store, finalist.rows, finalist.answers),
             chosen=True,
         )
-        reference, reference_rows = self._reference(run, runner)
+        reference, reference_rows = self._reference(run, runner, task)
         tie = {} if run.tie_break is None else {terms.tie_break: run.tie_break}
         bundle = model.pack(
             field.store,
@@ -97,7 +99,7 @@ class Champion:
             golden=model.make_golden(runner, rows.frame, examples.schema, blobs=rows.blobs),
             reference=reference,
             reference_rows=reference_rows,
-            task=self._task(),
+            task=task,
             schema=examples.schema,
             family=run.family,
             params=run.params | ({} if run.threshold is None else {"threshold": run.threshold}),
@@ -280,23 +282,22 @@ class Champion:
             limit_ms=self._field.limits.latency_ms_p99,
         )
 
-    def _seen(self, runner: model.Graph) -> dict[str, float]:
+    def _seen(self, runner: model.Graph, task: Task) -> dict[str, float]:
         examples = self._field.lesson.examples
         most = MAX_SEEN_ROWS if runner.precision == "float64" else MAX_SEEN_BY_NETWORKS
         some = examples.take(thinned(len(examples.target), most))
-        return score_numbers(
-            self._field.terms.task, some.target, numbers_of(runner.predict(some.feeds()), some.task.classes)
-        )
+        return score_numbers(task, some.target, numbers_of(runner.predict(some.feeds()), task.classes))
 
-    def _reference(self, run: Run, runner: model.Graph) -> tuple[Reference, dict[str, Any] | None]:
+    def _reference(self, run: Run, runner: model.Graph, task: Task) -> tuple[Reference, dict[str, Any] | None]:
         """Describe what the champion learned from, and how it did on rows that its fits had not seen."""
         field = self._field
-        examples, like = field.lesson.examples, data.description(field.store, field.snapshot).columns
-        found = unseen.get_answers(field.store, run.answers, field.terms.task, threshold=run.threshold)
+        examples = dataclasses.replace(field.lesson.examples, task=task)  # boxes count from its threshold on
+        like = data.description(field.store, field.snapshot).columns
+        found = unseen.get_answers(field.store, run.answers, task, threshold=run.threshold)
         if found is None:
             feeds, schema = examples.feeds(), examples.schema
             described = model.picture_statistics(examples.frame, feeds, schema)
-            return model.make_reference(feeds, schema, examples.task, like=like, described=described), None
+            return model.make_reference(feeds, schema, task, like=like, described=described), None
         return unseen.reference_of(examples, found, n_train=field.n_train, seed=run.seed, runner=runner, like=like)
 
 

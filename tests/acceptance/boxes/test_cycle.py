@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from palio import flow, measure
+from palio.monitor.quality.standards import standards_of
 from tests.acceptance.boxes.scenes import SIZE, coarse, jpeg, scene, write_coco, write_detector
 from tests.acceptance.live import Wire, palio, serving
 
@@ -41,6 +43,18 @@ def test_a_detector_of_somebody_elses_becomes_the_champion(ran: Any) -> None:
     assert ran["champion"]["family"] == "imported"
     assert ran["evaluation"]["metrics"]["ap50"]["value"] > 0.9
     assert ran["parity"]["passed"]
+
+
+def test_what_is_usual_counts_boxes_from_the_threshold_of_the_model_on(ran: Any, project: Path) -> None:
+    with flow.Project.open(project) as opened:
+        bundle = opened.bundle()
+        task, rows, reference = bundle.manifest.task, bundle.reference_rows(), bundle.reference()
+    assert rows is not None and reference is not None and task.threshold > 0.01
+    usual = standards_of(task, rows)["box_f1"].value.value
+    assert reference.quality["box_f1"].value == pytest.approx(usual)
+    shown = measure.describe_boxes(rows["prediction"], task.threshold)[0]["n_boxes"]
+    (counted,) = (one for one in reference.columns if one.name == "prediction.n_boxes")
+    assert counted.mean == pytest.approx(shown.mean())
 
 
 def test_a_folder_is_answered_as_coco_and_as_a_row_a_box(ran: Any, project: Path, tmp_path: Path) -> None:
