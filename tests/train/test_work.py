@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from palio import measure, model
 from palio.core.errors import InputError
+from palio.core.records import Task
 from palio.testing.family import TASKS, examples_of
 from palio.train.family import Family
 from palio.train.lessons import Lesson
@@ -141,3 +143,13 @@ def test_scores_are_those_of_the_metrics() -> None:
     assert score_numbers(task, truth, shares) == measure.score(task, truth, answers)
     said = np.array([1, 1, 1])
     assert score_numbers(task, truth, shares, said=said) == measure.score(task, truth, measure.Answers(said, shares))
+
+
+def test_boxes_are_counted_from_where_that_is_best_while_no_threshold_is_chosen() -> None:
+    task = Task(kind="detection", target="things", classes=("cat",))
+    truth = measure.questions.of(task).truth(['[{"label":"cat","box":[0,0,9,9]}]'])
+    numbers = np.array([[[0, 0, 9, 9, 0.8, 0], [30, 30, 40, 40, 0.02, 0]]], float)
+    for names in (None, ("box_f1", "ap")):
+        assert score_numbers(task, truth, numbers, names=names)["box_f1"] == 1.0
+    low = msgspec.structs.replace(task, threshold=0.01)
+    assert score_numbers(low, truth, numbers)["false_alarms"] == 1.0

@@ -273,12 +273,20 @@ def score_numbers(
 ) -> dict[str, float]:
     """Compute point metrics of answers that are given as numbers; the likeliest class is said, or those in `said`."""
     if task.kind == "detection":
-        return measure.score(task, truth, model.answers_of(unpacked(numbers, task.classes), task), names=names)
+        return measure.score(task, truth, _shown(task, truth, numbers, names), names=names)
     if task.kind == "regression":
         return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
     return measure.score(
         task, truth, measure.questions.Answers(numbers.argmax(axis=1) if said is None else said, numbers), names=names
     )
+
+
+def _shown(task: Task, truth: Array, numbers: Array, names: Sequence[str] | None) -> measure.Answers:
+    """Read boxes; where no threshold is chosen yet, and a metric asks for one, that with the best F1 on these rows."""
+    said = model.answers_of(unpacked(numbers, task.classes), task)
+    if task.threshold or (names is not None and all(name.startswith("ap") for name in names)):
+        return said
+    return measure.boxes.at_threshold(said, measure.boxes.best_threshold(task, truth, said))
 
 
 def thinned(n_rows: int, most: int) -> Array:
