@@ -57,6 +57,10 @@ class Entry(msgspec.Struct, gc=False):
     """Of the body: what the entry may hold in memory beyond its numbers."""
 
 
+ANSWER = 50_000
+"""Characters of an answer that are kept at least: half of a list of boxes could not be read again."""
+
+
 class Recorder:
     """Write columns of one layout for one origin.
 
@@ -127,7 +131,7 @@ class Recorder:
         for tensor in self.origin.outputs:
             name = tensor.name
             parts = _spread(tensor, [arrays[name] for arrays in outputs], counts)
-            columns += _write(tensor, parts, total, self._max_text)
+            columns += _write(tensor, parts, total, max(self._max_text, ANSWER))
         return total, columns
 
     def _common(self, entries: Sequence[Entry], counts: list[int], ids: list[str]) -> Columns:
