@@ -60,6 +60,23 @@ def test_a_document_is_what_every_tool_for_boxes_reads(scored: pl.DataFrame, tmp
     assert [one["file_name"] for one in told["problems"]] == ["c.jpg"]
 
 
+def test_a_document_counts_on_from_one_part_to_the_next_and_nothing_is_left_of_a_torn_one(
+    scored: pl.DataFrame, tmp_path: Path
+) -> None:
+    bundle: Any = boxes_bundle()
+    with scoring._sink(bundle, tmp_path / "out.json", None) as sink:
+        for row in range(scored.height):
+            sink.write(scored[row : row + 1])
+    written(scored, tmp_path / "whole.json")
+    assert (tmp_path / "out.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+    numbers = [one["id"] for one in json.loads((tmp_path / "out.json").read_bytes())["annotations"]]
+    assert numbers == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(InputError), scoring._sink(bundle, tmp_path / "torn.json", None) as sink:
+        sink.write(scored)
+        raise InputError("no more")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "whole.json"]
+
+
 def test_a_document_goes_through_the_tools_of_coco(scored: pl.DataFrame, tmp_path: Path) -> None:
     coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
     written(scored, tmp_path / "out.json")

@@ -12,9 +12,9 @@ from palio.core.doors import door
 
 if TYPE_CHECKING:
     from palio.data.arrivals import scan as scan
+    from palio.data.boxes.results import Coco as Coco
     from palio.data.boxes.results import Found as Found
     from palio.data.boxes.results import box_rows as box_rows
-    from palio.data.boxes.results import coco as coco
     from palio.data.cells.frame import read_cells as read_cells
     from palio.data.describing import description as description
     from palio.data.inference import Survey as Survey
@@ -55,7 +55,7 @@ else:
             "inference": "Survey survey",
             "mixing": "mix",
             "opening": "open_source",
-            "boxes.results": "Found box_rows coco",
+            "boxes.results": "Coco Found box_rows",
             "pictures.asking": "Asking PicturesAsking TableAsking holds_pictures",
             "pictures.columns": "likenesses",
             "pictures.layout": "PART_WORDS",

@@ -79,25 +79,27 @@ class Document:
 
     def __init__(self, output: Path, task: Task, threshold: float) -> None:
         self._output, self._task, self._threshold = output, task, threshold
-        self._found: list[data.Found] = []
+        self._partial = output.with_name(f".{output.name}.partial")
 
     def __enter__(self) -> Self:
         self._output.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._partial.open("wb")
+        self._coco = data.Coco(self._file, self._task.classes)
         return self
 
     def write(self, frame: pl.DataFrame, pictures: Sequence[bytes] = ()) -> None:  # noqa: ARG002 — it holds none
-        """Keep what is found until all is known."""
-        self._found += _found(frame, self._threshold)
+        """Put what is found in some pictures behind the rest."""
+        self._coco.add(_found(frame, self._threshold))
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            return
-        partial = self._output.with_name(f".{self._output.name}.partial")
         try:
-            partial.write_bytes(data.coco(self._found, self._task.classes))
-            partial.replace(self._output)
+            with self._file:
+                if kind is None:
+                    self._coco.end()
+            if kind is None:
+                self._partial.replace(self._output)
         finally:
-            partial.unlink(missing_ok=True)
+            self._partial.unlink(missing_ok=True)
 
 
 class Drawings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import msgspec
 
@@ -46,44 +46,58 @@ def box_rows(found: Iterable[Found]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=kinds, orient="row")
 
 
-def coco(found: Sequence[Found], classes: Sequence[str]) -> bytes:
-    """Write a document in the form of COCO: pictures, categories, and one annotation a box, with its score.
+class Coco:
+    """Writes a document in the form of COCO: pictures, categories, and one annotation a box, with its score.
 
     Pictures and categories are counted from 1, in order. Those that could not be looked at stand in `problems`, which
-    is ours; the others are pictures, with boxes or without.
+    is ours; the others are pictures, with boxes or without. Boxes are written as they come: memory holds no more of a
+    picture than its name and size.
 
     Args:
-        found: Of each picture.
+        file: Where to.
         classes: In the order of the task.
 
     Source: cocodataset.org, data format and results format.
     """
-    numbers = {label: place for place, label in enumerate(classes, 1)}
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for one in found:
-        if one.problem:
-            continue
-        width, height = one.size or (None, None)
-        images.append({"id": len(images) + 1, "file_name": one.file, "width": width, "height": height})
-        for box in one.boxes:
-            left, top, right, bottom = box.box
-            wide, high = right - left, bottom - top
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": len(images),
-                    "category_id": numbers[box.label],
-                    "bbox": [left, top, wide, high],
-                    "area": wide * high,
-                    "iscrowd": 0,
-                    "score": box.score,
-                }
-            )
-    told = {
-        "images": images,
-        "categories": [{"id": place, "name": label} for label, place in numbers.items()],
-        "annotations": annotations,
-        "problems": [{"file_name": one.file, "problem": one.problem} for one in found if one.problem],
-    }
-    return msgspec.json.encode(told)
+
+    def __init__(self, file: BinaryIO, classes: Sequence[str]) -> None:
+        self._file, self._numbers = file, {label: place for place, label in enumerate(classes, 1)}
+        self._images: list[bytes] = []
+        self._problems: list[bytes] = []
+        self._n_boxes = 0
+        categories = [{"id": place, "name": label} for label, place in self._numbers.items()]
+        file.write(b'{"categories":' + _json(categories) + b',"annotations":[')
+
+    def add(self, found: Iterable[Found]) -> None:
+        """Write what is found in some more pictures."""
+        for one in found:
+            if one.problem:
+                self._problems.append(_json({"file_name": one.file, "problem": one.problem}))
+                continue
+            width, height = one.size or (None, None)
+            number = len(self._images) + 1
+            self._images.append(_json({"id": number, "file_name": one.file, "width": width, "height": height}))
+            for box in one.boxes:
+                self._file.write(b"," * bool(self._n_boxes) + _json(self._annotation(box, number)))
+
+    def _annotation(self, box: Box, picture: int) -> dict[str, Any]:
+        self._n_boxes += 1
+        left, top, right, bottom = box.box
+        wide, high = right - left, bottom - top
+        return {
+            "id": self._n_boxes,
+            "image_id": picture,
+            "category_id": self._numbers[box.label],
+            "bbox": [left, top, wide, high],
+            "area": wide * high,
+            "iscrowd": 0,
+            "score": box.score,
+        }
+
+    def end(self) -> None:
+        """Write the rest."""
+        images, problems = b",".join(self._images), b",".join(self._problems)
+        self._file.write(b'],"images":[' + images + b'],"problems":[' + problems + b"]}")
+
+
+_json = msgspec.json.encode
