@@ -8,6 +8,7 @@ import numpy as np
 
 from palio import measure, model
 from palio.core.cells.boxes import boxes_of
+from palio.core.records import Task
 from palio.train.family import Array
 
 WIDE = 6
@@ -35,3 +36,17 @@ def unpacked(numbers: Array, classes: Sequence[str]) -> model.Outputs:
     held = np.asarray(numbers, np.float64).reshape(len(numbers), -1, WIDE)
     found = {"boxes": held[..., :4], "scores": held[..., 4], "classes": held[..., 5].astype(np.int64)}
     return model.Outputs(model.cells_of(found, classes), are_boxes=True)
+
+
+def shown(task: Task, truth: Array, said: measure.Answers, names: Sequence[str] | None = None) -> measure.Answers:
+    """Count boxes from where that is best on these rows (F1), if a metric asks for a threshold and none is chosen yet.
+
+    Args:
+        task: A detection; its threshold counts where there is one.
+        truth: Of the rows.
+        said: All boxes.
+        names: Metrics; None: all. Average precision asks for no threshold.
+    """
+    if task.threshold or (names is not None and all(name.startswith("ap") for name in names)):
+        return said
+    return measure.boxes.at_threshold(said, measure.boxes.best_threshold(task, truth, said))

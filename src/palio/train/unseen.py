@@ -15,7 +15,7 @@ import numpy as np
 from palio import data, measure, model, split
 from palio.core.errors import NotFoundError
 from palio.core.records import ColumnShape, Metric, Parts, Search, Snapshot, Task
-from palio.train.boxes import unpacked
+from palio.train.boxes import shown, unpacked
 from palio.train.family import Array, Examples, class_outputs, value_outputs
 
 if TYPE_CHECKING:
@@ -151,5 +151,7 @@ def score_unseen(
     read = [split.read(store, snapshot, parts, part, columns=[task.target]) for part in ("train", "validation")]
     truth = np.concatenate([data.target_array(frame, task) for frame in read])[found.rows]
     said = model.answers_of(found.answers, task).take(newest)
+    if found.answers.are_boxes:
+        said = shown(task, truth[newest], said, [search.metric])
     told = measure.score_with_intervals(task, truth[newest], said, names=[search.metric], seed=0, n_resamples=200)
     return told[search.metric]

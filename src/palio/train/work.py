@@ -14,7 +14,7 @@ import numpy as np
 from palio import measure, model
 from palio.core.errors import PalioError
 from palio.core.records import Parity, Task
-from palio.train.boxes import packed, unpacked
+from palio.train.boxes import packed, shown, unpacked
 from palio.train.family import Array, Examples, Family, Fitted, OutOfTime, graph_of
 from palio.train.lessons import Lesson
 from palio.train.orders import Order, Outcome, Word
@@ -273,20 +273,13 @@ def score_numbers(
 ) -> dict[str, float]:
     """Compute point metrics of answers that are given as numbers; the likeliest class is said, or those in `said`."""
     if task.kind == "detection":
-        return measure.score(task, truth, _shown(task, truth, numbers, names), names=names)
+        said = model.answers_of(unpacked(numbers, task.classes), task)
+        return measure.score(task, truth, shown(task, truth, said, names), names=names)
     if task.kind == "regression":
         return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
     return measure.score(
         task, truth, measure.questions.Answers(numbers.argmax(axis=1) if said is None else said, numbers), names=names
     )
-
-
-def _shown(task: Task, truth: Array, numbers: Array, names: Sequence[str] | None) -> measure.Answers:
-    """Read boxes; where no threshold is chosen yet, and a metric asks for one, that with the best F1 on these rows."""
-    said = model.answers_of(unpacked(numbers, task.classes), task)
-    if task.threshold or (names is not None and all(name.startswith("ap") for name in names)):
-        return said
-    return measure.boxes.at_threshold(said, measure.boxes.best_threshold(task, truth, said))
 
 
 def thinned(n_rows: int, most: int) -> Array:
