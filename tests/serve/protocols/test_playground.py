@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -140,6 +141,12 @@ def test_the_shell_holds_no_data_and_runs_only_its_own_script(wire: Wire) -> Non
         assert policy[kind] == playground._hash(texts[0])
     assert not re.search(r"\son\w+=|javascript:|style=|https?://", page)
     assert "bank" not in page
+
+
+def test_the_slider_of_boxes_can_stand_at_any_threshold() -> None:
+    page = resources.files("palio.serve.protocols").joinpath("playground.html").read_text("utf-8")
+    (slider,) = re.findall(r'<input id="sure"[^>]*>', page)
+    assert 'step="any"' in slider, "else it is rounded, and other boxes are drawn than the server tells"
 
 
 def test_what_shows_the_schema_obeys_the_policy_and_what_tells_the_state_is_open(
