@@ -273,8 +273,8 @@ def score_numbers(
 ) -> dict[str, float]:
     """Compute point metrics of answers that are given as numbers; the likeliest class is said, or those in `said`."""
     if task.kind == "detection":
-        said = model.answers_of(unpacked(numbers, task.classes), task)
-        return measure.score(task, truth, shown(task, truth, said, names), names=names)
+        answers = model.answers_of(unpacked(numbers, task.classes), task)
+        return measure.score(task, truth, shown(task, truth, answers, names), names=names)
     if task.kind == "regression":
         return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
     return measure.score(
