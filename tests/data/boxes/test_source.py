@@ -204,6 +204,23 @@ def test_tracks_of_a_film_become_boxes_of_its_frames(tmp_path: Path) -> None:
     assert any("between two places of a track" in note for note in source.notes)
 
 
+@pytest.mark.parametrize("first", [1, 40])
+def test_pictures_of_a_film_may_count_from_another_number_than_its_frames(first: int, tmp_path: Path) -> None:
+    files = {f"frame_{first + at:06}.png": saved(soft(at), "PNG") for at in range(8)}
+    meta = "<meta><task><name>street</name><size>8</size></task></meta>"
+    boxes = "".join(
+        f'<box frame="{at}" outside="{at // 7}" xtl="{at}" ytl="0" xbr="{at + 9}" ybr="9"/>' for at in range(8)
+    )
+    held = f'<annotations>{meta}<track id="0" label="ape">{boxes}</track></annotations>'
+    source, found = read(write_folder(tmp_path / "a", files | {"annotations.xml": held.encode()}))
+    lefts = [[one.box[0] for one in found[name] or ()] for name in sorted(files)]
+    assert lefts == [[float(at)] for at in range(7)] + [[]]
+    assert any(f"the pictures count from {first}" in note for note in source.notes)
+    fewer = dict(list(files.items())[:6]) | {"annotations.xml": held.encode()}
+    said = " ".join(read(write_folder(tmp_path / "b", fewer))[0].notes) if first == 1 else "the picture before"
+    assert "the picture before" in said, "where pictures are missing, nothing but their numbers can tell"
+
+
 def test_outlines_and_turned_boxes_are_read_as_the_box_around_them(tmp_path: Path) -> None:
     files = {f"{at}.png": saved(soft(at).resize((100, 50)), "PNG") for at in range(10)}
     region = {"type": "rectanglelabels", "original_width": 100, "original_height": 50}

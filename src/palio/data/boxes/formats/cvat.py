@@ -169,8 +169,17 @@ def _frames(
     mine = [one for one in pictures if not base or one.startswith(base + "/")] or pictures
     numbered = {_number(one): one for one in reversed(mine)}
     by_number = [numbered.get(frame) for frame in range(n_frames)]
-    if len(numbered) == len(mine) and any(by_number):
+    first = min(numbered, default=0)
+    if first > 0 and sorted(numbered) == list(range(first, first + n_frames)) and len(mine) == n_frames:
+        files: list[str | None] = [numbered[first + frame] for frame in range(n_frames)]
+        found.told.append(f"{key}: the pictures count from {first}, the frames from 0: taken one by one in their order")
+    elif len(numbered) == len(mine) and any(by_number):
         files = by_number
+        if first == 1:
+            found.told.append(
+                f"{key}: the pictures count from 1, the frames from 0: taken by their numbers, so that the first frame "
+                "has no picture; look whether the boxes are those of the picture before"
+            )
     elif len(mine) == n_frames:
         files = list(mine)
         found.told.append(f"{key}: no numbers name the frames of the film, so the pictures are taken in their order")
