@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from palio.core.errors import InputError
-from palio.pixels import decoded, fit, fitted
+from palio.pixels import decoded, fit, fitted, place_of
 from tests.pixels.files import GOOD, saved, scene
 
 
@@ -51,6 +51,15 @@ def test_a_large_jpeg_is_fitted_from_a_draft_that_nobody_can_tell_from_the_whole
     whole = fit(decoded(data), size=100, fit=how).astype(int)
     assert np.abs(draft - whole).mean() < 1
     assert np.abs(draft - whole).max() <= 12
+
+
+@pytest.mark.parametrize("shape", [(300, 201), (201, 300), (4001, 2999), (640, 427)])
+def test_a_letterbox_lies_where_its_place_says_however_small_it_was_decoded(shape: tuple[int, int]) -> None:
+    square = fitted(saved(Image.new("RGB", shape, "white"), "JPEG"), size=64, fit="letterbox")
+    place = place_of(*shape, size=64, fit="letterbox")
+    wide, high = round(shape[0] * place.across), round(shape[1] * place.down)
+    assert (square[:high, :wide] > 250).all()
+    assert (square[high:] == 114).all() and (square[:, wide:] == 114).all()
 
 
 def test_what_cannot_be_is_refused_in_words() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from palio.core.errors import InputError, did_you_mean
 from palio.pixels.decoding import image_of
 from palio.pixels.limits import Limits
+from palio.pixels.looking import look
 from palio.pixels.opening import pillow
 
 if TYPE_CHECKING:
@@ -58,7 +59,12 @@ def fitted(
     short = _checked(size, short, fit)
     least, around = (0, size) if fit == "letterbox" else (short, 0)
     with pillow():
-        return _into_square(image_of(data, least=least, around=around, limits=limits), size, short, fit)
+        image = image_of(data, least=least, around=around, limits=limits)
+        sides = None
+        if fit == "letterbox":  # those of the file, of which `place_of` tells: a smaller one may be decoded
+            seen = look(data, limits)
+            sides = seen.width, seen.height
+        return _into_square(image, size, short, fit, sides)
 
 
 def fit(pixels: NDArray[np.uint8], *, size: int, short: int = 0, fit: str = "crop") -> NDArray[np.uint8]:
@@ -121,7 +127,9 @@ def _checked(size: int, short: int, fit: str) -> int:
     return short if fit == "crop" and short else size
 
 
-def _into_square(image: Image, size: int, short: int, fit: str) -> NDArray[np.uint8]:
+def _into_square(
+    image: Image, size: int, short: int, fit: str, sides: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
     import numpy as np
     from PIL.Image import Resampling
 
@@ -129,7 +137,7 @@ def _into_square(image: Image, size: int, short: int, fit: str) -> NDArray[np.ui
     if fit == "squash":
         return np.array(image.resize((size, size), Resampling.BILINEAR))
     if fit == "letterbox":
-        shape = _within(width, height, size)
+        shape = _within(*(sides or image.size), size)
         square = np.full((size, size, 3), _PAD, np.uint8)
         square[: shape[1], : shape[0]] = np.asarray(image.resize(shape, Resampling.BILINEAR))
         return square
