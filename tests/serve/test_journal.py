@@ -315,6 +315,20 @@ def test_a_log_that_is_taken_away_is_told_without_any_request(tmp_path: Path) ->
     assert store.log_frame(folder, MODEL)["id"].to_list() == ["r-2.0"]
 
 
+def test_a_log_that_stays_away_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "project" / "log"
+    journal = Journal(folder, MODEL, LogTable())
+    journal.add(answer("r-1"))
+    journal.flush()
+    (tmp_path / "project").rename(tmp_path / "renamed")
+    for _ in range(3):
+        journal._look()
+    assert len([one for one in caplog.messages if "is gone" in one]) == 1
+    assert "is gone" in journal.trouble
+    (tmp_path / "renamed").rename(tmp_path / "project")
+    journal.close()
+
+
 def test_under_fsync_nothing_is_acknowledged_while_the_project_is_elsewhere(tmp_path: Path) -> None:
     async def ask(journal: Journal, request: str) -> bool:
         waiter = journal.add(answer(request))
