@@ -63,8 +63,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=os.environ)
         assert process.stdout is not None
         try:
-            said = "".join(line.decode() for line in iter(process.stdout.readline, b"}\n")) + "}"
-            yield Victim(json.loads(said)["url"], process.pid, folder / "stderr")
+            yield Victim(json.loads(process.stdout.readline())["url"], process.pid, folder / "stderr")
         finally:
             process.terminate()
             process.wait(20)
