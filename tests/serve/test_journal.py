@@ -162,6 +162,13 @@ def test_of_a_long_text_the_beginning_is_kept_and_of_a_long_key(tmp_path: Path) 
     assert frame["key"].str.len_chars().max() < 700  # type: ignore[operator]
 
 
+def test_what_a_model_answers_is_kept_whole_however_long_it_is(tmp_path: Path) -> None:
+    entry, cell = answer("r-1"), json.dumps([{"label": "lamp", "box": [1, 2, 3, 4], "score": 0.5}] * 20)
+    assert entry.outputs is not None
+    entry.outputs = {**entry.outputs, "prediction": np.array([cell], object)}
+    assert written(tmp_path, entry, max_text=100)["prediction"].to_list() == [cell]
+
+
 def test_a_share_of_the_requests_keeps_its_inputs_and_shadows_go_with_them(tmp_path: Path) -> None:
     both = [e for i in range(600) for e in (answer(f"r-{i}"), answer(f"r-{i}", origin=small_origin(4), role="shadow"))]
     frame = written(tmp_path, *both, inputs="sample", sample=0.25).with_columns(kept=pl.col("input.age").is_not_null())
