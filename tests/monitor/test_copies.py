@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 
 from palio.monitor.copies import MOST_KNOWN, Nature
@@ -63,6 +65,20 @@ def test_the_same_rows_every_hour_neither_alarm_nor_lend_confidence() -> None:
     width = {one.metric: one.value.high - one.value.low for one in window.estimates}
     assert width == {one.metric: one.value.high - one.value.low for one in once.estimates}
     assert window.outcomes and window.outcomes == once.outcomes
+
+
+def test_labels_for_half_of_a_few_rows_that_come_every_hour_are_not_called_selective() -> None:
+    champion, log = subject(), Served()
+    log.day(9, 150, labelled=True)
+    sure = log.batches[0]["probability_yes"] > np.median(log.batches[0]["probability_yes"])
+    log.labels[0] = {name: values[sure] for name, values in log.labels[0].items()}
+    for turn in range(11):
+        for held in (log.batches, log.labels):
+            ids = np.array([f"{turn}-{name}" for name in held[0]["id"].tolist()], object)
+            held.append({**held[0], "id": ids})
+    found = judged(log, champion, labels_after=dt.timedelta(0))
+    assert found.windows[-1].is_ripe and found.windows[-1].n_labels == 12 * 75
+    assert "selective_labels" not in {one.kind for one in found.findings}
 
 
 def judged_once(champion):  # type: ignore[no-untyped-def]

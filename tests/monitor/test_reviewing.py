@@ -137,6 +137,23 @@ def test_a_calm_world_is_good(champion: Subject) -> None:
     assert found.text.startswith("Nothing needs you: version 1 has answered 1,500 rows since 20 May; roc_auc on 18 May")
 
 
+def test_truths_about_answers_before_this_time_are_not_called_lost(champion: Subject) -> None:
+    log = Served()
+    for number in range(10):
+        log.day(number, 300, labelled=True)
+    before, never = ({name: values.copy() for name, values in log.labels[0].items()} for _ in range(2))
+    before["at"] = before["received"] = _moments(0, 300)[0] + np.arange(300) * np.timedelta64(9, "s")
+    before["id"] = np.array([f"before-{row}.0" for row in range(300)], object)
+    log.labels.append(before)
+    told = judged(log, champion).truths
+    assert told is not None and told.reasons == {} and told.n_met >= 2_900
+    never["at"] = never["received"] = _moments(5, 300)
+    never["id"] = np.array([f"never-{row}.0" for row in range(300)], object)
+    log.labels.append(never)
+    told = judged(log, champion).truths
+    assert told is not None and told.reasons == {"unknown_id": 300}
+
+
 def test_what_moved_is_followed_to_when_it_began(champion: Subject) -> None:
     log = Served()
     for number in range(10):

@@ -162,11 +162,11 @@ def test_of_a_long_text_the_beginning_is_kept_and_of_a_long_key(tmp_path: Path) 
     assert frame["key"].str.len_chars().max() < 700  # type: ignore[operator]
 
 
-def test_a_long_list_of_boxes_is_kept_whole_however_short_texts_are_cut(tmp_path: Path) -> None:
-    entry, boxes = answer("r-1"), "[" + ",".join(['{"label":"x","box":[0.0,0.0,9.0,9.0],"score":0.5}'] * 100) + "]"
+def test_what_a_model_answers_is_kept_whole_however_long_it_is(tmp_path: Path) -> None:
+    entry, cell = answer("r-1"), json.dumps([{"label": "lamp", "box": [1, 2, 3, 4], "score": 0.5}] * 20)
     assert entry.outputs is not None
-    entry.outputs = {**entry.outputs, "prediction": np.array([boxes], object)}
-    assert written(tmp_path, entry, max_text=1000)["prediction"].to_list() == [boxes]
+    entry.outputs = {**entry.outputs, "prediction": np.array([cell], object)}
+    assert written(tmp_path, entry, max_text=100)["prediction"].to_list() == [cell]
 
 
 def test_a_share_of_the_requests_keeps_its_inputs_and_shadows_go_with_them(tmp_path: Path) -> None:
@@ -320,6 +320,20 @@ def test_a_log_that_is_taken_away_is_told_without_any_request(tmp_path: Path) ->
     journal.add(answer("r-2"))
     journal.close()
     assert store.log_frame(folder, MODEL)["id"].to_list() == ["r-2.0"]
+
+
+def test_a_log_that_stays_away_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "project" / "log"
+    journal = Journal(folder, MODEL, LogTable())
+    journal.add(answer("r-1"))
+    journal.flush()
+    (tmp_path / "project").rename(tmp_path / "renamed")
+    for _ in range(3):
+        journal._look()
+    assert len([one for one in caplog.messages if "is gone" in one]) == 1
+    assert "is gone" in journal.trouble
+    (tmp_path / "renamed").rename(tmp_path / "project")
+    journal.close()
 
 
 def test_under_fsync_nothing_is_acknowledged_while_the_project_is_elsewhere(tmp_path: Path) -> None:

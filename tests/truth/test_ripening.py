@@ -173,6 +173,18 @@ def test_what_an_earlier_file_said_is_told_of_a_later_one() -> None:
     assert (told.n_received, told.n_met, told.n_corrections, told.reasons) == (2, 1, 1, {"twice": 1})
 
 
+def test_of_truths_that_one_file_holds_twice_one_is_met() -> None:
+    known = truths(
+        ("a.0", "", 9, "yes"), ("a.0", "", 10, "yes"), ("b.0", "", 9, "yes"), ("b.0", "", 10, "no"),
+        ("c.0", "", 5, "yes"), ("c.0", "", 9, "yes"), ("c.0", "", 10, "yes"), ("", "ann", 9, 1.0), ("", "ann", 10, 1.0),
+    )  # fmt: skip
+    known.meet([answers(("a.0", "", 1), ("b.0", "", 1), ("c.0", "", 1), ("d.0", "ann", 1))])
+    told = known.account(tuple, since=on(8))
+    assert told is not None
+    assert (told.n_received, told.n_met, told.n_corrections) == (8, 3, 0)
+    assert told.reasons == {"twice": 4, "corrected": 1}
+
+
 def test_examples_name_the_truths_that_were_lost(tmp_path: Path) -> None:
     with FeedbackLog(tmp_path, "m", redaction=PLAIN) as log:
         log.add([Feedback(prediction_id=f"x-{n}.0", label="yes", at=on(3)) for n in range(9)], caller="feedback")

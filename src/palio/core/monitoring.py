@@ -389,4 +389,5 @@ class Review(Record, frozen=True, kw_only=True):
     unknown_segments: dict[str, int] = msgspec.field(default_factory=dict)
     """Segments of which the reference has too few rows to say what is usual there, and how many it has."""
     truths: TruthCount | None = None
-    """What became of the truths that came in this time; None: nobody counted."""
+    """What became of the truths that came in this time, late enough not to be about answers before it; None: none did,
+    or nobody counted."""

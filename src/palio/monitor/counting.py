@@ -128,7 +128,6 @@ class Cell:
             self._labelled = RowSample([*answered, "at", *truth.columns_of(labels)], limit=self._most_labelled)
             if self._is_whole:
                 self._whole = RowSample([*answered, *_inputs(batch), "key"], limit=SAMPLE_ROWS)
-        self._answered.add({**answered, "known": labels.known}, n_rows=n_rows)
         if self._whole is not None:
             whole = {name: judged[name] for name in (*answered, *_inputs(batch), "key")}
             self._whole.add(whole, n_rows=n_fresh)
@@ -139,6 +138,11 @@ class Cell:
                 known = known[self._copies_with_truth.fresh(marks.take(known).and_besides(_truths(labels, known)))]
             columns = {**answered, "at": batch["at"], **truth.columns_of(labels)}
             self._labelled.add({name: values[known] for name, values in columns.items()}, n_rows=len(known))
+        once = fresh & ~labels.known  # of copies one that waits for its label, and one that has it
+        once[known] = True
+        told = {**answered, "known": labels.known}
+        told = told if once.all() else {name: values[once] for name, values in told.items()}
+        self._answered.add(told, n_rows=int(np.count_nonzero(once)))
 
     def look_for_copies(self, nature: Nature) -> None:
         """Count rows with equal inputs and equal truth once; before any row is added."""
@@ -149,7 +153,7 @@ class Cell:
         return {} if self._labelled is None or not self.n_labels else self._labelled.rows()
 
     def answered(self) -> dict[str, Array]:
-        """Return some of the rows: what was answered, and `known`, whether their label has come."""
+        """Return some of the rows without copies: what was answered, and `known`, whether their label has come."""
         return {} if self._answered is None else self._answered.rows()
 
     def whole(self) -> dict[str, Array]:

@@ -129,7 +129,7 @@ def review(
         has_reference=subjects[0].reference is not None,
         ripe_before=ripe_before,
         unknown_segments=yardsticks.unknown(subjects[0]),
-        truths=truths.account(feedback),
+        truths=truths.account(feedback, since=_awaited_from(stretches[0].since, ripe_before, now)),
     )
 
 
@@ -167,6 +167,11 @@ def _ripe_before(counted: Counted, watching: Watching, now: dt.datetime) -> dt.d
     answered, received = (np.concatenate([rows[name] for rows in parts]) for name in ("at", "truth_received"))
     delay_s = label_delay_s(answered, received, np.datetime64(now.replace(tzinfo=None), "us"))
     return None if delay_s is None else now - dt.timedelta(seconds=delay_s)
+
+
+def _awaited_from(begin: dt.datetime, ripe_before: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
+    """Say from when on truths should meet answers since `begin`: those that came before may be about older ones."""
+    return None if ripe_before is None else begin + (now - ripe_before)
 
 
 def _traffic(windows: Sequence[Window], watching: Watching) -> list[Finding]:

@@ -218,9 +218,10 @@ class Journal:
                 place, n_before = self._log.look(), self._vanished
             except OSError as error:  # whatever it is, the next batch meets it, too
                 place, n_before = (error.strerror or type(error).__name__).lower(), self._vanished
+        place = f"the prediction log: {place}" if place else ""
         if place and place != self._place:
-            log.warning("the prediction log: %s", place)
-        self._place = f"the prediction log: {place}" if place else ""
+            log.warning("%s", place)
+        self._place = place
         self._vanished = self._log.n_vanished
         if self._vanished > n_before:
             self._note = (

@@ -57,8 +57,6 @@ class Entry(msgspec.Struct, gc=False):
     """Of the body: what the entry may hold in memory beyond its numbers."""
 
 
-ANSWER = 50_000
-"""Characters of an answer that are kept at least: half of a list of boxes could not be read again."""
 
 
 class Recorder:
@@ -69,7 +67,7 @@ class Recorder:
         model: In whose folder the records lie.
         variant: Failures, or what is logged of the inputs.
         redaction: What must not be known.
-        max_text: Characters of a text that are kept; of a longer one, its length and digest, too.
+        max_text: Characters of a text of a request that are kept; of a longer one, its length and digest, too.
         describer: Of pictures; None: only their digests are logged.
     """
 
@@ -128,10 +126,11 @@ class Recorder:
         if self.variant == "bare":
             return total, columns
         outputs = [entry.outputs or {} for entry in entries]
+        most = sys.maxsize if self.origin.by_row else self._max_text  # half a class, or half a list of boxes, is none
         for tensor in self.origin.outputs:
             name = tensor.name
             parts = _spread(tensor, [arrays[name] for arrays in outputs], counts)
-            columns += _write(tensor, parts, total, max(self._max_text, ANSWER))
+            columns += _write(tensor, parts, total, most)
         return total, columns
 
     def _common(self, entries: Sequence[Entry], counts: list[int], ids: list[str]) -> Columns:

@@ -116,15 +116,14 @@ class Truths:
         places: dict[Unmet, Array] = {}
         n_received = n_met = n_corrections = 0
         for shelf, (why, older) in (
-            (self._by_id, self._by_id.fate_by_id(oldest)),
-            (self._by_key, self._by_key.fate_by_key(self._asked or _NEVER, oldest)),
+            (self._by_id, self._by_id.fate_by_id(oldest, begin)),
+            (self._by_key, self._by_key.fate_by_key(self._asked or _NEVER, oldest, begin)),
         ):
             mine = shelf.received_from(begin)
-            if begin is not None:
-                again = (why == "") & (older >= 0)
-                same = again & shelf.says_the_same(older)
-                why[same] = "twice"
-                n_corrections += int((again & ~same & mine).sum())
+            again = (why == "") & (older >= 0)
+            same = again & shelf.says_the_same(older)
+            why[same] = "twice"
+            n_corrections += int((again & ~same & mine).sum())
             n_received, n_met = n_received + int(mine.sum()), n_met + int((mine & (why == "")).sum())
             for reason in REASONS:
                 found = np.sort(shelf.positions[mine & (why == reason)])
@@ -179,11 +178,12 @@ class _Shelf:
         """Say which labels were received from a moment on."""
         return np.ones(len(self), bool) if moment is None else self._received >= moment
 
-    def fate_by_id(self, oldest: int | None) -> tuple[Array, Array]:
+    def fate_by_id(self, oldest: int | None, begin: int | None) -> tuple[Array, Array]:
         """Say why each label meets no answer by its id, empty where it does; and which one spoke of it before, or -1.
 
         Args:
             oldest: Answers before this moment are no longer in the log.
+            begin: What was received before this moment spoke before; None: nothing did.
         """
         last = self.last(self._hashes)
         why = np.full(len(self), "", object)
@@ -191,34 +191,37 @@ class _Shelf:
         why[unknown] = "unknown_id"
         if oldest is not None:
             why[unknown & (self._at < oldest)] = "after_retention"
-        return self._superseded(why, np.zeros(len(self), np.int64))
+        return self._superseded(why, np.zeros(len(self), np.int64), begin)
 
-    def fate_by_key(self, when: tuple[Array, Array], oldest: int | None) -> tuple[Array, Array]:
+    def fate_by_key(self, when: tuple[Array, Array], oldest: int | None, begin: int | None) -> tuple[Array, Array]:
         """Say the same of labels by key.
 
         Args:
             when: Keys of the answers as hashes, sorted, and when they were given, sorted within a key.
             oldest: As above.
+            begin: As above.
         """
         asked, asked_at = when
         why = np.full(len(self), "", object)
-        begin, end = np.searchsorted(asked, self._hashes, "left"), np.searchsorted(asked, self._hashes, "right")
-        why[begin == end] = "unknown_key"
+        first, end = np.searchsorted(asked, self._hashes, "left"), np.searchsorted(asked, self._hashes, "right")
+        why[first == end] = "unknown_key"
         newest = np.full(len(self), -1)  # the newest answer about the key before the label was known
-        for row in np.flatnonzero(begin < end).tolist():
-            low, high = begin[row], end[row]
+        for row in np.flatnonzero(first < end).tolist():
+            low, high = first[row], end[row]
             newest[row] = low + int(np.searchsorted(asked_at[low:high], self._at[row], "right")) - 1
             if newest[row] < low:
                 why[row] = "before_answer"
         if oldest is not None:
             why[(why != "") & (self._at < oldest)] = "after_retention"
-        return self._superseded(why, newest)
+        return self._superseded(why, newest, begin)
 
-    def _superseded(self, why: Array, about: Array) -> tuple[Array, Array]:
+    def _superseded(self, why: Array, about: Array, begin: int | None) -> tuple[Array, Array]:
         """Tell labels that a later one of the same answer repeats or corrects."""
         same_answer = (self._hashes[1:] == self._hashes[:-1]) & (about[1:] == about[:-1])
-        older = np.full(len(self), -1)
-        older[1:] = np.where(same_answer, np.arange(len(self) - 1), -1)
+        answer = np.append(np.zeros(min(1, len(self)), np.int64), np.cumsum(~same_answer))
+        spoke = np.zeros(len(self), bool) if begin is None else self._received < begin
+        older = np.maximum.accumulate(np.where(spoke, np.arange(len(self)), -1))
+        older = np.where((older >= 0) & (answer[older] == answer), older, -1)
         is_old = np.append(same_answer, np.zeros(min(1, len(self)), bool)) & (why == "")
         follower = np.minimum(np.arange(len(self)) + 1, len(self) - 1)
         why[is_old] = np.where(self.says_the_same(follower)[is_old], "twice", "corrected")

@@ -163,6 +163,13 @@ def test_a_state_that_was_damaged_is_not_taken_up(tmp_path: Path) -> None:
     assert bits(train(network(), points(), PLAN, seed=0, keep=keep)) == bits(whole)
 
 
+def test_a_fit_whose_state_cannot_be_kept_learns_all_the_same_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    trained = train(network(), points(), PLAN, seed=0, keep=Keeper(tmp_path / "file" / "fit", every_s=0.0))
+    assert bits(trained) == bits(train(network(), points(), PLAN, seed=0))
+    assert trained.notes == ("its state could not be kept while it learned (not a directory)",)
+
+
 def test_what_was_kept_can_be_cleared(tmp_path: Path) -> None:
     keep = Keeper(tmp_path / "fit")
     train(network(), points(), PLAN, seed=0, keep=keep)

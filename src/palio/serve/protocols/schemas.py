@@ -13,8 +13,6 @@ from palio.serve.protocols.datatypes import DTYPES
 
 Schema = dict[str, Any]
 
-PREDICTION_ID = r"^[A-Za-z0-9_:-]{1,120}\.[0-9]{1,9}$"
-
 _TEXT: Final[Schema] = {"type": "string"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _ANSWER_ID: Final[Schema] = {"type": "string", "description": "Names this answer when its true value arrives later"}

@@ -237,6 +237,10 @@ class _Fit:
         while self._forgotten and self._keep is not None:
             self._keep.forget_round(self._forgotten.pop())
 
+    def _not_kept(self) -> list[str]:
+        why = "" if self._keep is None else self._keep.trouble
+        return [f"its state could not be kept while it learned ({why})"] if why else []
+
     def _is_stuck(self) -> bool:
         curve = self._facts["curve"]
         return bool(self._plan.patience and curve) and len(curve) - 1 - int(np.argmin(curve)) >= self._plan.patience
@@ -320,7 +324,7 @@ class _Fit:
             epoch_s=self._pace.left(int(self._n_epoch[-1]), 1 if self._watch is not None else 0),
             seconds=time.perf_counter() - self._began,
             was_cut=self._was_cut,
-            notes=tuple(facts["notes"]),
+            notes=(*facts["notes"], *self._not_kept()),
         )
         return trained if trained.corrected is None else trained.at(int(np.argmin(trained.corrected)) + 1)
 

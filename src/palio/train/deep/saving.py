@@ -35,6 +35,9 @@ class State:
 class Keeper:
     """A folder that holds the last state of one fit, and the weights of its rounds.
 
+    What cannot be written, because the disk is full for example, is not kept: a fit goes on without, and `trouble` says
+    why.
+
     Args:
         folder: Made if it is not there.
         every_s: Seconds between two writes, at least.
@@ -43,6 +46,7 @@ class Keeper:
     def __init__(self, folder: Path, *, every_s: float = 20.0) -> None:
         self._folder, self._every_s = folder, every_s
         self._written = -float("inf")
+        self.trouble = ""
 
     def write(self, state: State, *, fit: str, now: bool = False) -> bool:
         """Keep a state of the fit that is named so, unless the last one was kept a moment ago; tell whether it was."""
@@ -53,9 +57,9 @@ class Keeper:
             for part, tensors in (("weights", state.weights), ("mean", state.mean), ("optimiser", state.optimiser))
             for name, tensor in tensors.items()
         }
-        self._put(_STATE, tensors, {"fit": fit, "format": str(FORMAT), "facts": json.dumps(state.facts)})
+        is_kept = self._put(_STATE, tensors, {"fit": fit, "format": str(FORMAT), "facts": json.dumps(state.facts)})
         self._written = time.monotonic()
-        return True
+        return is_kept
 
     def write_round(self, rounds: int, weights: Weights, *, fit: str) -> None:
         """Keep the weights of a round."""
@@ -88,18 +92,25 @@ class Keeper:
         with contextlib.suppress(OSError):
             self._folder.rmdir()
 
-    def _put(self, name: str, tensors: dict[str, Any], facts: dict[str, str]) -> None:
+    def _put(self, name: str, tensors: dict[str, Any], facts: dict[str, str]) -> bool:
         from safetensors.torch import save
 
-        self._folder.mkdir(parents=True, exist_ok=True)
         flat = {key: one.detach().to("cpu").contiguous() for key, one in tensors.items()}
         whole = self._folder / name
         part = whole.with_suffix(".safetensors.part")
-        with part.open("wb") as file:
-            file.write(save(flat, metadata=facts))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(whole)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write(save(flat, metadata=facts))
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(whole)
+        except OSError as error:
+            self.trouble = (error.strerror or type(error).__name__).lower()
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            return False
+        return True
 
     def _get(self, name: str, fit: str) -> tuple[Weights, dict[str, str]] | None:
         from safetensors import SafetensorError, safe_open
