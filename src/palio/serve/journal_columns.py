@@ -57,8 +57,6 @@ class Entry(msgspec.Struct, gc=False):
     """Of the body: what the entry may hold in memory beyond its numbers."""
 
 
-
-
 class Recorder:
     """Write columns of one layout for one origin.
 
