@@ -25,7 +25,6 @@ REVENUE = Kpi(name="revenue", column="revenue")
         (Kpi(name="x", cells={"yes -> no": float("inf")}), TWO, "not finite", "plain number"),
         (Kpi(name="x", per_error=float("nan")), TWO, "not finite", "plain number"),
         (Kpi(name="x", cells={"yes -> no": 1.0}), NUMBER, "need classes", "per_error"),
-        (Kpi(name="x", per_error=1.0), Task(kind="detection", target="b"), "does not fit", "column"),
         (Kpi(name="", column="c"), TWO, "has no name", "name ="),
     ],
 )

@@ -51,7 +51,7 @@ class GraphBuilder:
         self.schema = schema
         self._inputs = []
         for column in schema.features:
-            if column.type not in KINDS:
+            if column.type not in KINDS or column.type == "boxes":  # these are answers
                 raise InputError(
                     f"column `{column.name}`: type `{column.type}` cannot enter a graph of tabular columns",
                     hint="exclude the column, or train a family for its modality",
