@@ -187,6 +187,7 @@ def test_a_world_that_changed_may_cost_the_rows_of_before_and_that_is_said(opene
     assert "may be lost, for the world has changed" in reasons["earlier_rows"]
 
 
+@pytest.mark.slow
 def test_in_a_world_that_turned_around_the_newest_rows_alone_make_the_challenger(opened: Opened) -> None:
     project = opened()
     serve(project, n_rows=3700, flip=1.0)

@@ -32,6 +32,7 @@ def test_pairing_is_sharper_than_comparing_two_intervals(draw):
     assert metric.high - metric.low < (alone.high - alone.low) / 3
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_difference_holds_the_truth_in_88_to_99_percent_of_trials(draw):
     def pair(seed, n):
         a = draw["two"](seed, n, noise=1.2)

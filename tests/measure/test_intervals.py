@@ -11,7 +11,9 @@ from palio.measure import Answers
 N_TRIALS = 200
 
 
-@pytest.mark.parametrize(("kind", "n_rows"), [("two", 400), ("three", 400), ("numbers", 200)])
+@pytest.mark.parametrize(
+    ("kind", "n_rows"), [("two", 400), pytest.param("three", 400, marks=pytest.mark.slow), ("numbers", 200)]
+)
 def test_the_interval_holds_the_truth_in_88_to_99_percent_of_trials(draw, kind, n_rows):
     truth = measure.score(*draw[kind](10**6, 400_000).all)
     held = dict.fromkeys(truth, 0)

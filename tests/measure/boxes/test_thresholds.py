@@ -16,7 +16,7 @@ def test_no_other_threshold_has_a_better_f1():
     best = boxes.best_threshold(TASK, truth, Answers(said))
 
     def f1(threshold: float) -> float:
-        return measure.score(TASK, truth, boxes.at_threshold(Answers(said), threshold))["box_f1"]
+        return measure.score(TASK, truth, boxes.at_threshold(Answers(said), threshold), names=["box_f1"])["box_f1"]
 
     assert f1(best) >= max(f1(one) for one in np.linspace(0.01, 0.99, 99)) - 1e-12
 
@@ -27,7 +27,8 @@ def test_no_other_threshold_costs_less(miss, false_alarm):
     best = boxes.best_threshold(TASK, truth, Answers(said), miss=miss, false_alarm=false_alarm)
 
     def cost(threshold: float) -> float:
-        found = measure.score(TASK, truth, boxes.at_threshold(Answers(said), threshold))
+        counted = boxes.at_threshold(Answers(said), threshold)
+        found = measure.score(TASK, truth, counted, names=["missed_boxes", "false_alarms"])
         return miss * found["missed_boxes"] + false_alarm * found["false_alarms"]
 
     assert cost(best) <= min(cost(one) for one in np.linspace(0.01, 1.0, 100)) + 1e-9

@@ -63,6 +63,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     assert first == second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "kind"), [(DFINE, "d_fine"), (RTDETR, "rt_detr_v2")])
 def test_a_detector_of_queries_learns_a_batch_and_goes_into_a_graph(family: Any, kind: str, tmp_path: Path) -> None:
     import dataclasses
