@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from palio.model.graph.boxes import brought_back as brought_back
     from palio.model.graph.boxes import cells_of as cells_of
     from palio.model.graph.boxes import suppressed as suppressed
+    from palio.model.graph.boxes import unfitted as unfitted
     from palio.model.graph.builder import GraphBuilder as GraphBuilder
     from palio.model.graph.calibrating import calibrated as calibrated
     from palio.model.graph.calibrating import emit_calibrated as emit_calibrated
@@ -130,7 +131,7 @@ else:
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
             "graph.answers": "answers_of",
-            "graph.boxes": "IOU MOST_BOXES brought_back cells_of suppressed",
+            "graph.boxes": "IOU MOST_BOXES brought_back cells_of suppressed unfitted",
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",

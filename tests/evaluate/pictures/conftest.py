@@ -14,12 +14,13 @@ import pytest
 from PIL import Image
 
 from palio import model, pixels
-from palio.core.records import Column, Manifest, PictureReading, Schema, Task
+from palio.core.records import Column, PictureReading, Schema, Task
 from palio.evaluate import pictures
 from palio.evaluate.answers import answer, known_rows
 from palio.evaluate.pictures import Looked
 from palio.model import Bundle, GraphBuilder
 from palio.store import Store, open_store
+from tests.evaluate.pictures.manifests import manifest_of
 
 Array = npt.NDArray[Any]
 SIDE = 32
@@ -72,26 +73,7 @@ def bundle_of(weights: Array, intercept: float, store: Store) -> Bundle:
     scaled = builder.node("Div", builder.cast(flat, "double"), builder.constant(255.0))
     model.emit_answers(builder, model.emit_linear(builder, scaled, weights.reshape(1, -1), [intercept], TASK), TASK)
     graph = model.Graph(builder.build())
-    manifest = Manifest(
-        format=3,
-        task=TASK,
-        schema=SCHEMA,
-        inputs=graph.inputs,
-        outputs=graph.outputs,
-        family="features",
-        params={},
-        seed=0,
-        n_parameters=1,
-        snapshot="",
-        parts="",
-        trained_on=("train",),
-        metrics={},
-        parity=(),
-        versions={},
-        files={},
-        readings=graph.readings,
-        precision=graph.precision,
-    )
+    manifest = manifest_of(graph, TASK, SCHEMA, family="features")
     return Bundle(id="0" * 64, manifest=manifest, graph=graph, members={}, blobs=store.blobs)
 
 

@@ -13,9 +13,10 @@ from PIL import Image
 
 from palio import model, pixels
 from palio.core.cells.boxes import cell_of
-from palio.core.records import Box, Column, Manifest, PictureReading, Schema, Task
+from palio.core.records import Box, Column, PictureReading, Schema, Task
 from palio.model import Bundle, GraphBuilder
 from palio.store import Store
+from tests.evaluate.pictures.manifests import manifest_of
 
 Array = npt.NDArray[Any]
 SIDE, WINDOW, STEP = 64, 16, 8
@@ -107,25 +108,6 @@ def bundle_of(store: Store, *, threshold: float = TASK.threshold, blue: float = 
     task = Task(kind="detection", target="things", classes=CLASSES, threshold=threshold)
     model.emit_answers(builder, found, task)
     graph = model.Graph(builder.build())
-    manifest = Manifest(
-        format=3,
-        task=task,
-        schema=SCHEMA,
-        inputs=graph.inputs,
-        outputs=graph.outputs,
-        family="detector",
-        params={},
-        seed=0,
-        n_parameters=1,
-        snapshot="",
-        parts="",
-        trained_on=("train",),
-        metrics={},
-        parity=(),
-        versions={},
-        files={},
-        readings=graph.readings,
-        precision=graph.precision,
-    )
+    manifest = manifest_of(graph, task, SCHEMA, family="detector")
     identity = ("1" if blue < 1 else "0") * 64
     return Bundle(id=identity, manifest=manifest, graph=graph, members={}, blobs=store.blobs)

@@ -43,6 +43,14 @@ def test_a_twin_that_is_as_sure_may_stand_in_its_place() -> None:
     assert parity(said(twin), said(CAT)).n_label_diffs == 0
 
 
+def test_what_is_dropped_for_a_twin_that_the_other_lacks_is_no_difference_and_a_box_beside_it_is() -> None:
+    first, twin = ("cat", (0.0, 0.0, 40.0, 40.0), 0.9), ("cat", (10.0, 0.0, 50.0, 40.0), 0.90001)
+    third, far = ("cat", (14.0, 0.0, 54.0, 40.0), 0.7), ("cat", (80.0, 0.0, 99.0, 40.0), 0.7)
+    assert parity(said(first, third), said(twin)).n_label_diffs == 0, "the twin drops the third, the first does not"
+    assert parity(said(first, third, far), said(twin)).n_label_diffs == 1
+    assert parity(said(first, third), said(first)).n_label_diffs == 1, "nobody is there that it is dropped for"
+
+
 def test_what_is_hardly_said_may_be_missing() -> None:
     assert parity(said(CAT, ("cat", (80.0, 10.0, 90.0, 20.0), 0.01)), said(CAT)).passed
 

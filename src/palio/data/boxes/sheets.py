@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from palio.core.words import counted
+
 Unit = Literal["pixels", "fractions", "percent"]
 Form = Literal["corners", "corner and size", "centre and size"]
 Place = tuple[float, float, float, float]
@@ -96,6 +98,10 @@ class Annotations:
     """File → notations that its columns may mean, the likeliest first, where its form leaves that open."""
     parts: dict[str, str] = field(default_factory=dict)
     """Pictures, as lists name them → the part whose list names them."""
+
+    def tell(self, *counts: tuple[int, str, str]) -> None:
+        """Say how many things were odd, what they are, and what was made of them; of none nothing is said."""
+        self.told += [f"{counted(n, what)}: {how}" for n, what, how in counts if n]
 
 
 def around(corners: list[tuple[float, float]]) -> Place:

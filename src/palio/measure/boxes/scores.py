@@ -101,58 +101,26 @@ def _spec(function: Callable[[View], Array], title: str, meaning: str, **more: A
     return MetricSpec(title=title, meaning=meaning, **named, **more)
 
 
+def _ranked(function: Callable[[View], Array], title: str, meaning: str, size: str = "all") -> MetricSpec:
+    behind = partial(n_behind, size=size)
+    return _spec(function, title, f"{_PRECISION}{meaning}", behind=behind, interval="basic", **_SHARE)
+
+
 _SHARE: dict[str, Any] = {"bounded": True, "higher_is_better": True}
-_RANKED: dict[str, Any] = {**_SHARE, "interval": "basic"}
 _COUNT: dict[str, Any] = {"higher_is_better": False, "is_count": True}
 _PRECISION = "mean precision over all thresholds"
 SPECS = (
-    _spec(
-        ap,
-        "Average precision, ever closer (AP)",
-        f"{_PRECISION}, for boxes placed ever more closely",
-        behind=partial(n_behind, size="all"),
-        **_RANKED,
-    ),
-    _spec(
-        ap50,
-        "Average precision, half overlapping (AP50)",
-        f"{_PRECISION}; half overlapping is enough",
-        behind=partial(n_behind, size="all"),
-        **_RANKED,
-    ),
-    _spec(
-        ap75,
-        "Average precision, closely placed (AP75)",
-        f"{_PRECISION}; three quarters must overlap",
-        behind=partial(n_behind, size="all"),
-        **_RANKED,
-    ),
+    _ranked(ap, "Average precision, ever closer (AP)", ", for boxes placed ever more closely"),
+    _ranked(ap50, "Average precision, half overlapping (AP50)", "; half overlapping is enough"),
+    _ranked(ap75, "Average precision, closely placed (AP75)", "; three quarters must overlap"),
     _spec(box_recall, "Found", "how many of the things in the pictures are found", **_SHARE),
     _spec(box_precision, "Precision", "how many of the boxes shown are real", **_SHARE),
     _spec(false_alarms, "False alarms", "boxes shown where there is no such thing, a picture", **_COUNT),
     _spec(missed_boxes, "Missed", "things not found, a picture", **_COUNT),
     _spec(box_mistakes, "Mistakes", "things missed and false alarms, a picture", **_COUNT),
     _spec(box_f1, "F1", "balance of found and precision; 1 is perfect", **_SHARE),
-    _spec(
-        ap_small,
-        "Average precision of small boxes",
-        f"{_PRECISION}, below 32 × 32 pixels",
-        behind=partial(n_behind, size="small"),
-        **_RANKED,
-    ),
-    _spec(
-        ap_medium,
-        "Average precision of middle-sized boxes",
-        f"{_PRECISION}, up to 96 × 96 pixels",
-        behind=partial(n_behind, size="medium"),
-        **_RANKED,
-    ),
-    _spec(
-        ap_large,
-        "Average precision of large boxes",
-        f"{_PRECISION}, above 96 × 96 pixels",
-        behind=partial(n_behind, size="large"),
-        **_RANKED,
-    ),
+    _ranked(ap_small, "Average precision of small boxes", ", below 32 × 32 pixels", "small"),
+    _ranked(ap_medium, "Average precision of middle-sized boxes", ", up to 96 × 96 pixels", "medium"),
+    _ranked(ap_large, "Average precision of large boxes", ", above 96 × 96 pixels", "large"),
 )
 """The metrics of a detection, in the order in which they are shown."""

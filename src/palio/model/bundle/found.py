@@ -24,8 +24,9 @@ def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[flo
     """Compare what is found in some pictures.
 
     A box that only one of the two has is a difference, unless chance decides between it and another: a twin that is as
-    sure to within `tolerance` and overlaps it, a surer one that overlaps it by just too much or just not, the end of a
-    full list, or the floor below which nothing is said.
+    sure to within `tolerance` and overlaps it, a surer one that overlaps it by just too much or just not, one that only
+    the other has by chance itself and that it is dropped for, the end of a full list, or the floor below which nothing
+    is said.
 
     Args:
         found: A cell of boxes for each picture, shape (n,).
@@ -38,22 +39,21 @@ def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[flo
     """
     largest, n_alone = 0.0, 0
     for mine, its in zip(np.ravel(found), np.ravel(expected), strict=True):
-        one, other = _read(mine, its)
-        gap, lonely, missed = _matched(one, other)
+        both = _read(mine, its)
+        gap, lonely = _matched(*both)
         largest = max(largest, gap)
-        n_alone += sum(not _is_chance(one, place, other, tolerance) for place in lonely)
-        n_alone += sum(not _is_chance(other, place, one, tolerance) for place in missed)
+        n_alone += sum(map(len, lonely)) - len(_by_chance(both, lonely, tolerance))
     return largest, n_alone
 
 
-def _read(*cells: str) -> list[measure.boxes.Objects]:
+def _read(mine: str, its: str) -> tuple[measure.boxes.Objects, measure.boxes.Objects]:
     """Return cells as objects that count their classes alike."""
-    boxes = [boxes_of(cell) for cell in cells]
-    names = sorted({one.label for own in boxes for one in own})
-    return [measure.boxes.as_objects(own, names) for own in boxes]
+    one, other = boxes_of(mine), boxes_of(its)
+    names = sorted({box.label for box in (*one, *other)})
+    return measure.boxes.as_objects(one, names), measure.boxes.as_objects(other, names)
 
 
-def _matched(one: measure.boxes.Objects, other: measure.boxes.Objects) -> tuple[float, list[int], list[int]]:
+def _matched(one: measure.boxes.Objects, other: measure.boxes.Objects) -> tuple[float, tuple[list[int], list[int]]]:
     """Pair boxes; return the largest difference of a pair, and which boxes of the first and second have none."""
     gaps = _gaps(one, other)
     largest, left = 0.0, set(range(len(other)))
@@ -65,7 +65,7 @@ def _matched(one: measure.boxes.Objects, other: measure.boxes.Objects) -> tuple[
             continue
         largest = max(largest, float(gaps[place, best]))
         left.discard(best)
-    return largest, lonely, sorted(left)
+    return largest, (lonely, sorted(left))
 
 
 def _gaps(one: measure.boxes.Objects, other: measure.boxes.Objects) -> Array:
@@ -76,15 +76,32 @@ def _gaps(one: measure.boxes.Objects, other: measure.boxes.Objects) -> Array:
     return np.where(one.classes[:, None] == other.classes[None], found, np.inf)
 
 
-def _is_chance(one: measure.boxes.Objects, place: int, other: measure.boxes.Objects, tolerance: float) -> bool:
+def _by_chance(
+    both: tuple[measure.boxes.Objects, measure.boxes.Objects], lonely: tuple[list[int], list[int]], tolerance: float
+) -> set[tuple[int, int]]:
+    """Return which of the boxes without a partner, as (side, place), chance decided about, the surest first.
+
+    What one side drops for a box that it has by chance, the other keeps by chance; and so on along a chain.
+    """
+    excused: set[tuple[int, int]] = set()
+    alone = [(side, place) for side in (0, 1) for place in lonely[side]]
+    for side, place in sorted(alone, key=lambda one: -both[one[0]].scores[one[1]]):
+        one, other = both[side], both[1 - side]
+        rivals = np.isin(np.arange(len(other)), [at for where, at in excused if where != side])
+        if _is_chance(one, place, other, tolerance, rivals):
+            excused.add((side, place))
+    return excused
+
+
+def _is_chance(
+    one: measure.boxes.Objects, place: int, other: measure.boxes.Objects, tolerance: float, rivals: Array
+) -> bool:
     score = one.scores[place]
     if score <= FLOOR + tolerance or (len(other) >= MOST_BOXES and score <= other.scores[-1] + tolerance):
         return True
-    mine = one.corners[place]
-    low = np.maximum(mine[:2], other.corners[:, :2])
-    high = np.minimum(mine[2:], other.corners[:, 2:])
-    shared = np.maximum(high - low, 0).prod(axis=1)
-    union = (mine[2:] - mine[:2]).prod() + (other.corners[:, 2:] - other.corners[:, :2]).prod(axis=1) - shared
-    is_twin = (shared > TWIN * union) & (np.abs(other.scores - score) <= tolerance)
-    is_on_the_line = (np.abs(shared - IOU * union) <= LINE * union) & (other.scores >= score)
-    return bool(((is_twin | is_on_the_line) & (other.classes == one.classes[place])).any())
+    shared = measure.boxes.overlaps(one.corners[[place]], other.corners)[0]
+    is_twin = (shared > TWIN) & (np.abs(other.scores - score) <= tolerance)
+    is_on_the_line = (np.abs(shared - IOU) <= LINE) & (other.scores >= score)
+    is_dropped_for = rivals & (shared >= IOU - LINE) & (other.scores >= score - tolerance)
+    is_near = is_twin | is_on_the_line | is_dropped_for
+    return bool((is_near & (other.classes == one.classes[place])).any())

@@ -33,6 +33,18 @@ def finds_boxes(names: Any) -> bool:
     return set(BOX_OUTPUTS) <= set(names)
 
 
+def unfitted(corners: Array, places: Array) -> Array:
+    """Bring corners from the pixels that a graph took into those of each picture, not cut off; shape (n, k, 4).
+
+    Args:
+        corners: Shape (n, k, 4).
+        places: Shape (n, 4 or more), as in `brought_back`.
+    """
+    across, down, left, top = (one[:, None] for one in places[:, :4].T)
+    moved: Array = (corners + np.stack([left, top, left, top], -1)) / np.stack([across, down, across, down], -1)
+    return moved
+
+
 def brought_back(outputs: Mapping[str, Array], places: Array) -> dict[str, Array]:
     """Bring boxes from the pixels that a graph took into those of each picture, and cut them off at its borders.
 
@@ -43,11 +55,8 @@ def brought_back(outputs: Mapping[str, Array], places: Array) -> dict[str, Array
         places: Shape (n, 6): what the picture was multiplied by across and down, what was cut off at its left and top,
             and its own width and height.
     """
-    across, down, left, top, wide, high = (one[:, None] for one in places.T)
-    boxes = np.asarray(outputs[BOXES], np.float64)
-    x = np.clip((boxes[..., 0::2] + left[..., None]) / across[..., None], 0.0, wide[..., None])
-    y = np.clip((boxes[..., 1::2] + top[..., None]) / down[..., None], 0.0, high[..., None])
-    found = np.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], axis=-1).astype(np.float32)
+    found = unfitted(np.asarray(outputs[BOXES], np.float64), places)
+    found = found.clip(0.0, np.tile(places[:, None, 4:6], 2)).astype(np.float32)
     scores, classes = outputs[SCORES], outputs[CLASSES]
     is_there = (scores > 0) & (found[..., 2] - found[..., 0] > THIN) & (found[..., 3] - found[..., 1] > THIN)
     order = np.argsort(~is_there, axis=1, kind="stable")

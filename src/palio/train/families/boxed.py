@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +16,14 @@ from palio.core.records import Course, PictureReading, Task
 from palio.train.deep.exporting import SCORES
 from palio.train.deep.features import PIXELS
 from palio.train.deep.pictured import Cells
-from palio.train.deep.plan import Trained
+from palio.train.deep.plan import Plan, Trained
 from palio.train.families.networks import course_of
-from palio.train.family import Array, Examples, Feeds, Params
+from palio.train.family import Array, Examples, Feeds, Params, Shape
 
 BATCH = 8
 PROBE = 1e-2
 """Greatest difference of what a network says of noise, in pixels; answers to pictures are held to a hundredth of it."""
+UNMIRRORED = "Pictures were not mirrored: a class is named after a side, or has a number."
 Said = tuple[Array, Array]
 """Boxes (n, m, 4) in pixels of the fitted pictures, and scores (n, m, n_classes)."""
 
@@ -73,6 +75,60 @@ class BoxedFitted:
         corners, scores, n_places = self.add(builder, pixels)
         n_classes = len(self.task.classes)
         return model.emit_suppressed(builder, corners, scores, n_places=n_places, n_classes=n_classes, iou=self.iou)
+
+
+@dataclass(frozen=True)
+class Dose:
+    """How many epochs a detector learns, unless it is told."""
+
+    pictures: int
+    """That all epochs together show, about."""
+    least: int
+    most: int
+
+    def epochs(self, shape: Shape) -> int:
+        """Return the epochs for so many pictures."""
+        return int(np.clip(self.pictures // max(1, shape.n_rows), self.least, self.most))
+
+    def choices(self, shape: Shape) -> list[int]:
+        """Return the epochs that a search may try."""
+        return sorted({self.least, self.epochs(shape), self.most})
+
+
+def plan_for(
+    params: Params,
+    *,
+    batch: int,
+    decay: float,
+    clip: float,
+    share: float,
+    watch: Examples | None,
+    deadline: float | None,
+) -> Plan:
+    """Return how a detector is taught: its last round counts, and where others judge it, its epochs fit the time.
+
+    Args:
+        params: `epochs`, `rate` and maybe `steps`.
+        batch: Pictures of a step.
+        decay: Of weights.
+        clip: Longest gradient.
+        share: Of the time that is planned with; what is left is for the answers to the held-out pictures.
+        watch: Pictures that are held out; None: it learns all of its epochs.
+        deadline: Moment on `time.monotonic`.
+    """
+    return Plan(
+        epochs=int(params["epochs"]),
+        steps=int(params.get("steps", 0)),
+        batch=batch,
+        rate=float(params["rate"]),
+        decay=decay,
+        warm_up=0.1,
+        end=0.02,
+        clip=clip,
+        ema=0.99,
+        most_kept=1,
+        budget_s=None if watch is None or deadline is None else share * (deadline - time.monotonic()),
+    )
 
 
 def need_boxes(examples: Examples, family: str) -> None:

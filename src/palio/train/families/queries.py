@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from palio.core.records import Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
@@ -15,15 +12,24 @@ from palio.train.deep.boxes.augment import Changes, may_mirror
 from palio.train.deep.boxes.bringing import scenes_of
 from palio.train.deep.boxes.queries import BACKBONE, QueryGoal, open_queries
 from palio.train.deep.places import kind_of, label_of, place_of
-from palio.train.deep.plan import Network, Plan
-from palio.train.families.boxed import BoxedFitted, add_network, course_with, need_boxes, said_by
+from palio.train.deep.plan import Network
+from palio.train.families.boxed import (
+    UNMIRRORED,
+    BoxedFitted,
+    Dose,
+    add_network,
+    course_with,
+    need_boxes,
+    plan_for,
+    said_by,
+)
 from palio.train.families.networks import LearnsInEpochs, hurried, settings, settled_by
 from palio.train.family import Examples, Params, Shape, check_time
 
 PACE_S = 1.5
 """Seconds that one picture takes in training, of 640 pixels on one core."""
 AFTER = 0.95
-PICTURES_SHOWN, LEAST_EPOCHS, MOST_EPOCHS = 2_000, 2, 20
+DOSE = Dose(2_000, least=2, most=20)
 ALONE = 1.0
 """Nothing is suppressed: no two questions are answered with the same thing."""
 
@@ -65,20 +71,19 @@ class QueryFamily(LearnsInEpochs):
 
     def defaults(self, shape: Shape, task: Task) -> Sequence[Params]:
         """Return a slow rate, at which what was learned before is not lost; then a faster one."""
-        epochs = int(np.clip(PICTURES_SHOWN // max(1, shape.n_rows), LEAST_EPOCHS, MOST_EPOCHS))
-        first = {"backbone": label_of(self.backbone), "rate": 1e-4, "mosaic": 0.0, "epochs": epochs}
+        label, epochs = label_of(self.backbone), DOSE.epochs(shape)
+        first = {"backbone": label, "rate": 1e-4, "mosaic": 0.0, "epochs": epochs}
         return [first, first | {"rate": 3e-4}]
 
     def suggest(self, trial: Any, shape: Shape, task: Task) -> Params:
         """Draw the rate, and how often four pictures become one."""
-        epochs = int(self.defaults(shape, task)[0]["epochs"])
         return settings(
             trial,
             {
                 "backbone": ([label_of(self.backbone)],),
                 "rate": (3e-5, 1e-3),
                 "mosaic": ([0.0, 0.5],),
-                "epochs": (sorted({LEAST_EPOCHS, epochs, MOST_EPOCHS}),),
+                "epochs": (DOSE.choices(shape),),
             },
         )
 
@@ -112,22 +117,10 @@ class QueryFamily(LearnsInEpochs):
             begin_chance(seed, 23)  # what begins anew in it
             own = open_queries(place_of(self.backbone), self.kind, n_classes)
             scenes = scenes_of(examples, column=column, size=own.size, fronts={}, how=how, seed=seed, deadline=deadline)
-        plan = Plan(
-            epochs=int(params["epochs"]),
-            steps=int(params.get("steps", 0)),
-            batch=4,
-            rate=float(params["rate"]),
-            decay=1e-4,
-            warm_up=0.1,
-            end=0.02,
-            clip=0.1,
-            ema=0.99,
-            most_kept=1,
-            budget_s=None if watch is None or deadline is None else AFTER * (deadline - time.monotonic()),
-        )
+        plan = plan_for(params, batch=4, decay=1e-4, clip=0.1, share=AFTER, watch=watch, deadline=deadline)
         network = Network(own.module, n_classes, pace=lambda name: 0.1 if BACKBONE in name else 1.0, goal=QueryGoal)
         trained = self.teach(network, scenes, plan, examples, seed=seed, deadline=deadline, watch=None)
-        notes = () if how.mirror else ("Pictures were not mirrored: a class is named after a side, or has a number.",)
+        notes = () if how.mirror else (UNMIRRORED,)
         return BoxedFitted(
             task=examples.task,
             reading=PictureReading(input=column, size=own.size, fit="letterbox"),

@@ -205,24 +205,15 @@ class _Trial:
         for at, row in enumerate(rows):
             truth = self._examples.target[row]
             sure = np.argsort(-scores[at].max(axis=1), kind="stable")[:_MOST]
-            across, down, left, top = places[at, :4]
-            back = (corners[at][sure] + (left, top, left, top)) / (across, down, across, down)
+            back = model.unfitted(corners[at][sure][None], places[[at]])[0]
             for box, kind, ignored in zip(truth.corners, truth.classes, truth.ignored, strict=True):
                 if kind < 0 or ignored:
                     continue
-                near = _overlaps(back, box) >= NEAR
+                near = measure.boxes.overlaps(back, box[None])[:, 0] >= NEAR
                 counts[kind] += 1
                 if near.any():
                     total[kind] += scores[at][sure][near].max(axis=0)
         return np.asarray(total / np.maximum(counts, 1)[:, None])
-
-
-def _overlaps(boxes: Array, one: Array) -> Array:
-    with np.errstate(invalid="ignore", over="ignore"):
-        low, high = np.maximum(boxes[:, :2], one[:2]), np.minimum(boxes[:, 2:], one[2:])
-        shared = np.maximum(high - low, 0).prod(axis=1)
-        union = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (one[2:] - one[:2]).prod() - shared
-        return np.asarray(shared / np.maximum(union, 1e-9))
 
 
 def _joined(parts: list[Any]) -> Array:

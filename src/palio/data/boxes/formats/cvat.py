@@ -6,7 +6,6 @@ import math
 import posixpath
 from typing import NamedTuple
 
-from palio.core.words import counted
 from palio.data.boxes.formats.numbers import number, size_of
 from palio.data.boxes.markup import Element, parsed
 from palio.data.boxes.sheets import Annotations, Mark, Notation, Place, Sheet, Size, around, turned
@@ -52,15 +51,13 @@ class Cvat:
             self._found.sheets += _frames(key, name, start, n_frames, size, marks, pictures, self._found)
         if not self._found.sheets:
             return None
-        for n, what, how in (
+        self._found.tell(
             (self._n_turned, "turned box", "read as the box around it"),
             (self._n_outlines, "outline", "read as the box around it"),
             (self._n_others, "mark", "neither a box nor an outline, left out"),
             (self._n_open, "track", "ends before the film does, though nobody noted that the thing is gone: is it?"),
             (self._n_between, "box", "between two places of a track: laid there as if the thing moved evenly"),
-        ):
-            if n:
-                self._found.told.append(f"{counted(n, what)}: {how}")
+        )
         return self._found
 
     def _sheet(self, key: str, image: Element) -> Sheet:

@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import msgspec
 
 from palio.core.errors import InputError
-from palio.core.words import counted
 from palio.data.boxes.formats.numbers import number, size_of
 from palio.data.boxes.sheets import Annotations, Mark, Notation, Place, Sheet, Size, around, turned
 from palio.data.pictures.albums import PICTURES
@@ -45,15 +44,13 @@ class LabelStudio:
         """Return what was found."""
         if not self._found.sheets:
             return None
-        for n, what, how in (
+        self._found.tell(
             (self._n_turned, "turned box", "read as the box around it"),
             (self._n_outlines, "outline", "read as the box around it"),
             (self._n_others, "mark", "neither a box nor an outline, left out"),
             (self._n_many, "picture", "annotated more than once: a ground truth counts, else the newest"),
             (self._n_guesses, "picture", "with predictions alone: nobody has looked at it"),
-        ):
-            if n:
-                self._found.told.append(f"{counted(n, what)}: {how}")
+        )
         return self._found
 
     def _sheet(self, key: str, task: Mapping[str, Any]) -> Sheet | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from palio import model
 from palio.evaluate.answers import Array
 from palio.measure import Answers
 
@@ -18,9 +19,8 @@ def from_square(answers: Answers, places: Array) -> Answers:
         places: Shape (n_rows, 6), as `PictureReader.places` gives them.
     """
     found = np.empty(len(answers), object)
-    for row, (one, (across, down, left, top, wide, high)) in enumerate(zip(answers.prediction, places, strict=True)):
-        corners = (one.corners + np.array([left, top, left, top])) / np.array([across, down, across, down])
-        corners = corners.clip(0, [wide, high, wide, high])
+    for row, (one, place) in enumerate(zip(answers.prediction, places, strict=True)):
+        corners = model.unfitted(one.corners[None], place[None])[0].clip(0, np.tile(place[4:6], 2))
         found[row] = replace(one, corners=corners).take((corners[:, 2:] > corners[:, :2]).all(axis=1))
     return Answers(found)
 
