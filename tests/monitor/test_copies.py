@@ -51,6 +51,21 @@ def test_rows_whose_inputs_were_not_kept_are_rows_of_their_own() -> None:
     assert copies.fresh(nature.marks({"other": np.zeros(7)}, 7)).all()
 
 
+def test_rows_that_lack_what_tells_them_apart_are_no_copies_of_each_other() -> None:
+    chance = np.random.default_rng(4)
+
+    def rows(n: int, price: float | None = None) -> dict[str, np.ndarray]:
+        prices = chance.normal(size=n) if price is None else np.full(n, price)
+        return {X: prices, "input.region": chance.choice(np.array(["north", "south"], object), n)}
+
+    nature = Nature(rows(900), [X, "input.region"])
+    assert fresh_in(nature, rows(400, np.nan)) == [400], "all prices are missing: they may be any rows"
+    assert fresh_in(nature, rows(400, 1.5)) == [2], "two probes"
+    without = rows(300)
+    without["input.region"] = np.full(300, "", object)
+    assert fresh_in(nature, without, without) == [300, 0], "prices alone tell them apart"
+
+
 def test_the_same_rows_every_hour_neither_alarm_nor_lend_confidence() -> None:
     champion, log = subject(), Served()
     log.day(9, 300, labelled=True)

@@ -18,25 +18,32 @@ _NATURAL = 0.1
 """Copies a row that chance may make before equal rows are no longer taken for copies."""
 _COMMON = 3
 """A row that stands so often in the reference is alike by nature."""
+_TELLING = 0.1
+"""Of the power to tell rows apart that all cells have, what the cells that are not missing must keep: two rows without
+what makes them different are no copies of each other."""
+_SAMPLED = 1_000
+"""Rows of the reference that show what tells rows apart."""
 _FACTORS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
 _MISSING = np.uint64(0x7FF8000000000000)
 
 
 def fingerprints(rows: Mapping[str, Array], names: Sequence[str]) -> tuple[Array, Array]:
-    """Return a 64-bit hash of the cells of each row, and which rows have any cell.
+    """Return a 64-bit hash of the cells of each row, shape (n_rows,), and which cells there are, (n_rows, n_names).
 
     Hashes hold within this process only.
     """
-    n_rows = len(rows[names[0]])
-    total, some = np.zeros(n_rows, np.uint64), np.zeros(n_rows, bool)
-    for name in names:
-        cells, known = _bits(rows[name])
-        some |= known
+    found = [_bits(rows[name]) for name in names]
+    return _mixed([cells for cells, _ in found]), np.stack([known for _, known in found], axis=1)
+
+
+def _mixed(columns: Sequence[Array]) -> Array:
+    total = np.zeros(len(columns[0]), np.uint64)
+    for cells in columns:
         total = (total ^ cells) * _FACTORS[0]
         total ^= total >> np.uint64(29)
         total *= _FACTORS[1]
         total ^= total >> np.uint64(32)
-    return total, some
+    return total
 
 
 def _bits(values: Array) -> tuple[Array, Array]:
@@ -82,6 +89,9 @@ class Nature:
         if not self.names:
             return
         marks, _ = fingerprints(rows, self.names)
+        some = np.unique(np.linspace(0, len(marks) - 1, min(len(marks), _SAMPLED)).astype(np.int64))
+        self._sample = [_bits(rows[name][some])[0] for name in self.names]
+        self._tell: dict[bytes, bool] = {}
         different, counts = np.unique(marks, return_counts=True)
         self.common = different[counts >= _COMMON]
         n_rows, n_pairs = len(marks), int((counts == _COMMON - 1).sum())
@@ -92,12 +102,29 @@ class Nature:
         """Mark rows, columns as in the log."""
         if not self.names or any(name not in rows for name in self.names):
             return Marks(np.zeros(n_rows, np.uint64), np.zeros(n_rows, bool), np.zeros(n_rows, bool))
-        mark, known = fingerprints(rows, self.names)
+        mark, cells = fingerprints(rows, self.names)
+        known = np.ones(n_rows, bool)
+        for row in np.flatnonzero(~cells.all(axis=1)):
+            known[row] = self._tells(cells[row])
         return Marks(mark, known, known & np.isin(mark, self.common) if len(self.common) else np.zeros(n_rows, bool))
+
+    def _tells(self, there: Array) -> bool:
+        """Tell whether the cells that are there, shape (n_names,), tell rows of the reference apart as all do."""
+        key = there.tobytes()
+        if key not in self._tell:
+            held = [cells for cells, one in zip(self._sample, there, strict=True) if one]
+            self._tell[key] = bool(held) and _TELLING * _n_alike(held) <= _n_alike(self._sample)
+        return self._tell[key]
 
     def watch(self) -> Copies:
         """Begin to look for copies in a window."""
         return Copies(self)
+
+
+def _n_alike(columns: Sequence[Array]) -> int:
+    """Count the pairs of rows that are alike, and one more."""
+    counts = np.unique(_mixed(columns), return_counts=True)[1]
+    return int((counts * (counts - 1) // 2).sum()) + 1
 
 
 class Copies:
