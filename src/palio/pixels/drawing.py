@@ -36,8 +36,8 @@ def drawn(data: bytes, marks: Sequence[Mark], *, limits: Limits = Limits()) -> b
 
         image = image_of(data, least=0, limits=limits)
         pen = ImageDraw.Draw(image)
-        stroke = max(1, round(max(image.size) / 320))
-        font = ImageFont.load_default(size=max(10, 6 * stroke))
+        stroke = max(2, round(max(image.size) / 320))
+        font = ImageFont.load_default(size=max(10, 5 * stroke))
         for box, text, shade in marks:
             _draw(pen, box, text, SHADES[shade % len(SHADES)], stroke, font)
         file = io.BytesIO()
@@ -48,11 +48,14 @@ def drawn(data: bytes, marks: Sequence[Mark], *, limits: Limits = Limits()) -> b
 def _draw(
     pen: ImageDraw, box: tuple[float, float, float, float], text: str, shade: str, stroke: int, font: object
 ) -> None:
-    pen.rectangle(box, outline="white", width=stroke + 2)
-    pen.rectangle(box, outline=shade, width=stroke)
+    left, top, right, bottom = box
+    if min(right - left, bottom - top) > 2 * (stroke + 2):  # a line of its colour between two white ones
+        pen.rectangle(box, outline="white", width=stroke + 2)
+        pen.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline=shade, width=stroke)
+    else:
+        pen.rectangle(box, outline=shade)
     if not text:
         return
-    left, top = box[0], box[1]
     wide, high = pen.textbbox((0, 0), text, font=font)[2:]  # type: ignore[arg-type]
     top = top - high - stroke if top > high + stroke else top + stroke
     pen.rectangle((left, top, left + wide + 2 * stroke, top + high + stroke), fill=shade)
