@@ -26,7 +26,7 @@ def seen(data: bytes) -> np.ndarray:
 def test_a_box_has_the_colour_of_its_class_between_white_lines(shade: int) -> None:
     drawn = seen(pixels.drawn(grey(), [((20, 30, 100, 80), "", shade)]))
     colour = np.array([int(SHADES[shade][at : at + 2], 16) for at in (1, 3, 5)])
-    near = np.abs(drawn - colour).max(axis=2) < 60
+    near = np.abs(drawn - colour).max(axis=2) < 45
     rows, columns = np.nonzero(near)
     assert (columns.min(), rows.min()) == pytest.approx((21, 31), abs=2)
     assert (columns.max(), rows.max()) == pytest.approx((99, 79), abs=2)
