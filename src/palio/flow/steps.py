@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MEANWHILE: tuple[Callable[[], object], ...] = (
     lambda: judging.assess,
     lambda: serve.create_app,
-    lambda: serve.Client,
+    lambda: serve.run,
     lambda: report.load(),
 )
 """What follows the search of a whole run is loaded while its workers learn."""
