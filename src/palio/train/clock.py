@@ -18,12 +18,14 @@ LEAST_CPU_S = 0.05
 MAX_SLOWNESS = 10.0
 MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 """Shares of the budget that what follows the search, and export and checks, may take at most."""
-CHECK_S = 1.0
-"""What it takes to export one of them, and to hold it against its library."""
+CHECK_S, CHECKED_MORE = 1.0, 3.0
+"""What it takes, at most, to export one of them and to hold it against its library; so many times what it took after a
+fold, where fewer rows are looked at."""
 ROWS_ANSWERED, PICTURES_ANSWERED = 8_000, 2_500
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
-N_REFITTED, MOST_REFITTING = 4, 0.25
-"""Candidates, the best, that time is left to fit on all rows; and the share of the budget that may take."""
+N_REFITTED, MOST_REFITTING, MOST_ALONE = 4, 0.25, 0.4
+"""Candidates, the best, that time is left to fit on all rows; the share of the search that may take, and the share that
+the best one alone may take: a quarter more rows are worth more than other settings."""
 MOST_GROWTH = 2.5
 """All rows may be so many times those that a candidate learned from; of more there is no last fit."""
 LAST_SHARE = 0.2
@@ -76,11 +78,20 @@ class Clock:
         """Return the seconds that the last fits of the best candidates need; who takes too long gets none."""
         overhead = self.besides_s(candidates)
         known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
-        pool = [one for one in known if one.is_whole] or known
-        best = sorted(pool, key=lambda one: -self.sign * (one.mean((0,)) or 0.0))[:N_REFITTED]
-        most = MOST_REFITTING * (self.end - self.started)
-        fits = [self.refit_s(one) + CHECK_S * self.slowness for one in best if self.refit_s(one) <= most]
-        return overhead + (min(max(max(fits), sum(fits) / self.n_workers), most) if fits else 0.0)
+        n_members = _n_members(candidates)
+        pool = [one for one in known if one.is_whole] if n_members > 1 else known
+        best = sorted(pool, key=lambda one: -self.sign * (one.mean((0,)) or 0.0))[:n_members]
+        seconds = self.end - self.started
+        most, alone = MOST_REFITTING * seconds, MOST_ALONE * seconds
+        fits = [self.refit_s(one) + self._check_s(one) for one in best if self.refit_s(one) <= most]
+        together = min(max(max(fits), sum(fits) / self.n_workers), most) if fits else 0.0
+        first = min(self.refit_s(best[0]) + self._check_s(best[0]), alone) if best else 0.0
+        return overhead + max(together, first if best and self.refit_s(best[0]) <= alone else 0.0)
+
+    def _check_s(self, one: Candidate) -> float:
+        """Return the seconds that it takes to export a candidate, and to hold it against its library on more rows."""
+        seen = CHECKED_MORE * one.besides_s if one.graph else CHECK_S * self.slowness
+        return min(seen, CHECK_S * self.slowness)
 
     def refit_s(self, one: Candidate) -> float:
         """Return the seconds that a candidate's fit on all rows is expected to take; 0 where there is none."""
@@ -95,7 +106,7 @@ class Clock:
         """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
         costs = sorted((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), reverse=True)
         most = MOST_OVERHEAD * (self.ends - self.started)
-        return min(1e-3 * sum(costs[:N_REFITTED]) * self.rows_answered * self.slowness, most)
+        return min(1e-3 * sum(costs[: _n_members(candidates)]) * self.rows_answered * self.slowness, most)
 
     def left_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that are left for the search."""
@@ -105,3 +116,9 @@ class Clock:
         """Return the seconds that one fold of a new candidate may take: more of the budget where all is slow."""
         share = self.slowness**0.5 / STEPS_IN_BUDGET
         return float(max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share))
+
+
+def _n_members(candidates: Mapping[int, Candidate]) -> int:
+    """Return how many a champion may be made of: a mix is one of candidates that saw all folds."""
+    n_whole = sum(one.is_whole and one.family != "dummy" for one in candidates.values())
+    return N_REFITTED if n_whole > 1 else 1

@@ -28,6 +28,7 @@ from palio.train.choice import Limits, Prefer
 from palio.train.clock import PICTURES_ANSWERED, ROWS_ANSWERED, Clock
 from palio.train.cutting import Cut, cut_rows
 from palio.train.drive import Drive
+from palio.train.engine import waiting
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
@@ -51,7 +52,9 @@ SMALL_CELLS = 500_000
 """Up to so many cells the clock decides about that, where there is one: when it is known what a fold takes."""
 GLANCE_S = 0.03
 """Seconds of CPU that it takes to see how busy the machine is."""
-OVERHEAD_S, OVERHEAD_A_ROW_S = 0.7, 1.5e-5
+LEAST_ANSWERED, ANSWERED_A_ROW = 2_500, 2
+"""Answers to rows that are made, and to each row, where there are few."""
+OVERHEAD_S, OVERHEAD_A_ROW_S = 0.5, 1.5e-5
 """What export, checks and packing take: at least, and for each row."""
 FEW_SCORED = 300
 """A fold of fewer rows is no judge of who gets the other folds."""
@@ -147,14 +150,16 @@ def search(
     soon = {one.name: one for one in entrants if type(one) is Linear}
     race, sources = _race(entrants, cut, terms, trials, store, snapshot) if plan is None else (Rerun(plan, terms), ())
     with _engine_of(engine, entrants, cut.lesson) as (hands, apart):
+        chores = list(meanwhile)
         if clock is not None:
             clock.n_workers = hands.n_workers
+            chores += [waiting.prepare_another] if isinstance(hands, LocalEngine) else []
         drive = Drive(
             store=store,
             terms=terms,
             race=race,
             engine=hands,
-            beside=Beside(apart, soon=soon, shape=cut.lesson.take("learn 0").shape, chores=list(meanwhile)),
+            beside=Beside(apart, soon=soon, shape=cut.lesson.take("learn 0").shape, chores=chores),
             n_folds=cut.n_stages if plan is None else plan.n_folds,
             rungs=cut.rungs,
             rung_rows=tuple(len(cut.lesson.rows[f"{rung} 0"]) for rung in cut.rungs),
@@ -275,7 +280,9 @@ def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
         n_workers=1,
         n_rows_a_fold=float(np.mean(learned)),
         n_rows=n_rows,
-        rows_answered=PICTURES_ANSWERED if cut.lesson.examples.schema.modality == "image" else ROWS_ANSWERED,
+        rows_answered=PICTURES_ANSWERED
+        if cut.lesson.examples.schema.modality == "image"
+        else min(ROWS_ANSWERED, LEAST_ANSWERED + ANSWERED_A_ROW * n_rows),
         quiet_overhead_s=OVERHEAD_S + OVERHEAD_A_ROW_S * min(n_rows, 200_000),
     )
 
@@ -330,6 +337,7 @@ def _engine_of(name: str, entrants: Sequence[Family], lesson: Lesson) -> Iterato
             yield hands, InlineEngine(lesson, families)
         finally:
             hands.close()
+            waiting.let_go()
 
 
 def _announced(entrants: Sequence[Family], cut: Cut) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 N_WITH_GRAPH = 3
 """Steps whose model is exported at once, so that there is one whatever comes."""
-SOON_SHARE = 0.25
+SOON_SHARE = 0.2
 """Share of the budget that the first strong family may take for one fold."""
 SHORT_S = 30.0
 """In a search of fewer seconds every model is exported at once."""

@@ -60,6 +60,16 @@ def prepare() -> None:
             _blanks.append(start())
 
 
+def prepare_another() -> None:
+    """Start one more than a search wants, where memory has room for it: it takes the place of the next that is ended.
+
+    A worker that was just started has its libraries to load before it can make the last fit.
+    """
+    with contextlib.suppress(OSError):
+        if not _blanks and _n_in_memory() > n_workers():
+            _blanks.append(start())
+
+
 def take() -> Blank:
     """Return a worker that waits, or a new one.
 
