@@ -13,8 +13,8 @@ from palio.report.facts import ReportFacts
 from palio.report.pictures import TITLES
 from palio.report.rounding import clean, count, percent
 
-LEAST_DROP = 0.02
-"""Of the probability: a stretch that moves the answer less is not marked."""
+LEAST_WEIGHT = 0.1
+"""In log odds: a stretch that moves the answer less is not marked."""
 MOST_CUES, MOST_CLASSES = 4, 24
 CHANGES = {
     "upper case": "All in capitals",
@@ -157,20 +157,21 @@ def _shown(one: ReadText) -> dict[str, Any]:
         "said": said if is_right else f"{said}, really {truth}",
         "note": note,
         "is_good": is_right,
+        "remedy": clean(one.remedy, limit=300),
     }
 
 
 def marked(one: ReadText) -> Markup:
     """Return a text in which what the answer hangs on is tinted, the more the more it does."""
-    most = max((stretch.drop for stretch in one.stretches), default=0.0)
+    most = max((stretch.weight for stretch in one.stretches), default=0.0)
     parts, last = [], 0
-    for stretch in one.stretches if most >= LEAST_DROP else ():
-        if stretch.drop < 0.25 * most or stretch.start < last:
+    for stretch in one.stretches if most >= LEAST_WEIGHT else ():
+        if stretch.weight < 0.25 * most or stretch.start < last:
             continue
         parts.append(Markup("{}").format(_plain(one.text[last : stretch.start])))
         parts.append(
             Markup('<mark style="--shade:{:.2f}">{}</mark>').format(
-                stretch.drop / most, _plain(one.text[stretch.start : stretch.end])
+                stretch.weight / most, _plain(one.text[stretch.start : stretch.end])
             )
         )
         last = stretch.end
@@ -258,7 +259,7 @@ def _empty(one: Wording) -> list[str]:
 
 
 def _languages(one: Wording) -> list[str]:
-    known = {name: n for name, n in one.languages.items() if name != "unknown"}
+    known = {name: n for name, n in one.languages.items() if name != "unknown" and n >= max(3, one.n_rows / 100)}
     if len(known) < 2:
         return []
     ranked = sorted(known.items(), key=lambda item: -item[1])[:5]

@@ -21,6 +21,8 @@ class Stretch(Record, frozen=True, kw_only=True):
     """Characters of the excerpt."""
     drop: float
     """By how much the probability of the answer falls without them."""
+    weight: float = 0.0
+    """The same in log odds: also of an answer that is too sure for one word to move it."""
 
 
 class ReadText(Record, frozen=True, kw_only=True):
@@ -37,6 +39,8 @@ class ReadText(Record, frozen=True, kw_only=True):
     """What the champion answers, in a gallery that compares."""
     stretches: tuple[Stretch, ...] = ()
     """What was taken out, one stretch after the other; empty: not asked."""
+    remedy: str = ""
+    """What to do about it, of an answer that is wrong and sure of it."""
 
 
 class TextGallery(Record, frozen=True, kw_only=True):

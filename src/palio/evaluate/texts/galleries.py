@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from palio import split
 from palio.core.records import ReadText, Stretch, TextGallery
 from palio.core.records.looking import GalleryKind
 from palio.evaluate.answers import Array
-from palio.evaluate.texts.asking import Asked
+from palio.evaluate.texts.asking import Asked, logit
 from palio.evaluate.texts.spans import EXCERPT, spans, without
 from palio.measure import Answers
 
@@ -97,13 +98,11 @@ def explained(asked: Asked, shown: Sequence[TextGallery]) -> tuple[TextGallery, 
 
 
 def _ids(asked: Asked) -> list[str]:
-    from palio import split
-
     return split.row_ids(asked.frame, asked.bundle.manifest.schema)
 
 
-def occlusion(asked: Asked, row: int) -> list[tuple[int, int, float]]:
-    """Return start and end of each stretch of a text, and by how much its answer becomes less probable without it."""
+def occlusion(asked: Asked, row: int) -> list[Stretch]:
+    """Take one stretch of a text after the other out of it, and see what becomes of its answer."""
     text = asked.texts[row]
     words = spans(text)
     each = max(1, -(-len(words) // MOST_STRETCHES))
@@ -112,22 +111,26 @@ def occlusion(asked: Asked, row: int) -> list[tuple[int, int, float]]:
         return []
     said = int(asked.said[row])
     _, p = asked.again([row] * len(cuts), [without(text, [cut]) for cut in cuts])
-    drops = float(asked.probabilities[row, said]) - p[:, said]
-    return [(start, end, round(float(drop), 4)) for (start, end), drop in zip(cuts, drops, strict=True)]
+    before = asked.probabilities[[row], said]
+    drops, weights = before - p[:, said], logit(before) - logit(p[:, said])
+    return [
+        Stretch(start=start, end=end, drop=round(float(drop), 4), weight=round(float(weight), 3))
+        for (start, end), drop, weight in zip(cuts, drops, weights, strict=True)
+    ]
 
 
-def _explained(asked: Asked, row: int, one: ReadText) -> ReadText:
+def _explained(asked: Asked, row: int, shown: ReadText) -> ReadText:
     """Show the part of a long text that the answer hangs on most."""
     text, found = asked.texts[row], occlusion(asked, row)
     start = 0
     if len(text) > EXCERPT and found:
-        most = max(found, key=lambda cut: cut[2])
-        start = max(0, min((most[0] + most[1] - EXCERPT) // 2, len(text) - EXCERPT))
-        start = next((cut[0] for cut in found if start <= cut[0] <= most[0]), start)
+        most = max(found, key=lambda one: one.weight)
+        start = max(0, min((most.start + most.end - EXCERPT) // 2, len(text) - EXCERPT))
+        start = next((one.start for one in found if start <= one.start <= most.start), start)
     end = min(len(text), start + EXCERPT)
     inside = tuple(
-        Stretch(start=max(a, start) - start, end=min(b, end) - start, drop=drop)
-        for a, b, drop in found
-        if a < end and b > start
+        msgspec.structs.replace(one, start=max(one.start, start) - start, end=min(one.end, end) - start)
+        for one in found
+        if one.start < end and one.end > start
     )
-    return msgspec.structs.replace(one, text=text[start:end], is_cut=end - start < len(text), stretches=inside)
+    return msgspec.structs.replace(shown, text=text[start:end], is_cut=end - start < len(text), stretches=inside)

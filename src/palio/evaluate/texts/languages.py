@@ -49,7 +49,7 @@ _COMMON = {
     "mycket han hon ska när",
     "Turkish": "bir ve bu da de için çok ne ile gibi daha o ama var mı en kadar olarak ben değil sonra her ki",
 }
-_COMMON_WORDS = {name: frozenset(words.split()) for name, words in _COMMON.items()}
+COMMON_WORDS: dict[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in _COMMON.items()}
 
 
 def language(text: str) -> str:
@@ -70,7 +70,7 @@ def language(text: str) -> str:
     words = [word for word in words if _LETTER.match(word)]
     if len(words) < FEWEST_WORDS:
         return UNKNOWN
-    hits = sorted(((sum(w in common for w in words), name) for name, common in _COMMON_WORDS.items()), reverse=True)
+    hits = sorted(((sum(w in common for w in words), name) for name, common in COMMON_WORDS.items()), reverse=True)
     (most, name), (next_most, _) = hits[:2]
     is_told = most >= 2 and most >= LEAST_SHARE * len(words) and most >= LEAST_LEAD * next_most
     return name if is_told else UNKNOWN

@@ -19,6 +19,7 @@ from palio.evaluate.texts.checks import text_checks
 from palio.evaluate.texts.cues import Pool, find_cues
 from palio.evaluate.texts.galleries import changed, explained, galleries
 from palio.evaluate.texts.languages import UNKNOWN, languages
+from palio.evaluate.texts.remedies import Learned, advised
 from palio.evaluate.texts.telling import telling_words
 from palio.evaluate.texts.topics import topics
 from palio.measure import Answers
@@ -68,7 +69,7 @@ def opened(
     seed: int = 0,
     deadline: float | None = None,
 ) -> Looked | None:
-    """Take judged texts (some of very many) and group them; None of a model that tells no classes, or reads no texts.
+    """Take judged texts (some of very many) and group them; None where no text is read, or all answers are the same.
 
     Args:
         bundle: The model.
@@ -80,7 +81,7 @@ def opened(
         deadline: Moment on `time.monotonic` by which all should be done.
     """
     names = [column.name for column in bundle.manifest.schema.features if column.type == "text"]
-    if task.kind != KIND or not names or not len(truth):
+    if task.kind != KIND or not names or len(np.unique(np.asarray(answers.prediction))) < 2:
         return None
     rows = None
     if frame.height > MAX_ROWS:
@@ -139,12 +140,14 @@ def _wording(asked: Asked, pool: Pool, *, seed: int, progress: Progress) -> Word
     progress.step("texts", 1, 4)
     words = telling_words(_until(asked, SHARES["words"]), np.random.default_rng(derive(seed, "telling words")))
     progress.step("texts", 2, 4)
-    rows = np.random.default_rng(derive(seed, "opinions")).permutation(len(pool.texts))[:2_000]
+    rows = np.random.default_rng(derive(seed, "learned texts")).permutation(len(pool.texts))
     checks = text_checks(
         _until(asked, SHARES["checks"]), [pool.texts[row] for row in rows], pool.truth[rows], seed=seed
     )
     progress.step("texts", 3, 4)
     shown = explained(asked, galleries(asked))
+    learned = Learned([pool.texts[row] for row in rows], pool.truth[rows])
+    shown = tuple(advised(one, learned, asked.task.classes) if one.kind == "surely_wrong" else one for one in shown)
     progress.step("texts", 4, 4)
     if not is_searched:
         progress.say(f"evaluate  its time was over when {counted(n_tries, 'cue')} had been tried; there may be others")

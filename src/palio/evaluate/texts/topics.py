@@ -9,7 +9,7 @@ import numpy as np
 from palio.core.seeds import derive
 from palio.evaluate.answers import Array
 from palio.evaluate.segmenting import MIN_ROWS, Segment
-from palio.evaluate.texts.languages import _COMMON_WORDS
+from palio.evaluate.texts.languages import COMMON_WORDS
 from palio.evaluate.texts.spans import LONGEST_HEAD, spans
 
 MAX_TOPICS, N_DIRECTIONS, N_NAMED = 8, 20, 3
@@ -18,7 +18,7 @@ FEWEST_TEXTS = 5
 MOST_SHARE = 0.3
 """Of the texts that hold a word, at most: one in more is no subject either."""
 MAX_WORDS = 5_000
-_COMMON = frozenset().union(*_COMMON_WORDS.values())
+_COMMON = frozenset().union(*COMMON_WORDS.values())
 
 
 def topics(column: str, texts: Sequence[str], *, seed: int = 0) -> list[Segment]:
@@ -53,15 +53,17 @@ def topics(column: str, texts: Sequence[str], *, seed: int = 0) -> list[Segment]
 def _weighed(texts: Sequence[str]) -> tuple[Array | None, list[str]]:
     """Return a sparse table, texts by words, rare words weighed more; and the words."""
     from scipy.sparse import csr_matrix, diags
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
     from sklearn.preprocessing import normalize
 
+    common = _COMMON | ENGLISH_STOP_WORDS
     place_of: dict[str, int] = {}
     columns: list[int] = []
     ends = [0]
     for text in texts:
         own = {span.word for span in spans(text[:LONGEST_HEAD])}
         kept = [word for word in own if len(word) > (2 if word.isascii() else 0) and not word.isdigit()]
-        columns += [place_of.setdefault(word, len(place_of)) for word in sorted(kept) if word not in _COMMON]
+        columns += [place_of.setdefault(word, len(place_of)) for word in sorted(kept) if word not in common]
         ends.append(len(columns))
     if not columns:
         return None, []

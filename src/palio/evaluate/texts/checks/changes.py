@@ -103,7 +103,7 @@ def _exchanged(text: str, rng: np.random.Generator, known: tuple[str, ...]) -> s
             others = [word for word in known if word.casefold() != span.word]
             chosen[span.word] = others[int(rng.integers(len(others)))]
         new = chosen[span.word]
-        written[at] = new if is_cased else new.lower()
+        written[at] = new.upper() if own.isupper() else new if is_cased else new.lower()
     return rewritten(text, written, cut)
 
 

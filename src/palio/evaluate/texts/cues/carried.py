@@ -62,7 +62,8 @@ def find_carried(pool: Pool, label: int, rng: np.random.Generator) -> list[Carri
     for row in rest:
         others.update(words_in(pool.texts[row]))
     leads = {word: n / len(own) - others[word] / len(rest) for word, n in counts.items()}
-    groups = _grouped(sorted(leads, key=lambda word: (-leads[word], word))[:60], held)
+    ranked = sorted(leads, key=lambda word: (-leads[word], word))
+    groups = _grouped([word for word in ranked[:60] if leads[word] >= leads[ranked[0]] / 4], held)
     ordinary = leads[groups[3][0]] if len(groups) > 3 else 0.0
     found = []
     for group in groups[:2]:
