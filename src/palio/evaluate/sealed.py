@@ -33,6 +33,7 @@ from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
 from palio.evaluate.scoring import SEED, judge, named
+from palio.evaluate.segmenting import Segment, inside
 from palio.measure import Answers
 
 if TYPE_CHECKING:
@@ -288,14 +289,15 @@ def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looked: L
         theirs = answer(champion, frame, task=task)
     except InputError as error:
         return {"notes": (f"The champion cannot answer these rows: {error.message}",)}
-    both = theirs, answers
+    more = () if looked is None else looked.segments
+    whole = compare_answers(
+        bundles, frame, truth, (theirs, answers), part="test", task=task, more=more, progress=progress
+    )
     found: dict[str, Any] = {
         "champion_evaluation": judge(champion, frame, truth, theirs, **how),
-        "comparison": _compared(
-            compare_answers(bundles, frame, truth, both, part="test", task=task, progress=progress), looked, theirs
-        ),
+        "comparison": _compared(whole, looked, theirs),
     }
-    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how)
+    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how, more)
 
 
 def _compared(comparison: Comparison, looked: Looked | None, theirs: Answers) -> Comparison:
@@ -307,7 +309,9 @@ def _compared(comparison: Comparison, looked: Looked | None, theirs: Answers) ->
     return msgspec.structs.replace(comparison, galleries=pictures.differences(looked, theirs))
 
 
-def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How) -> dict[str, Any]:
+def _told_apart(
+    bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How, more: Sequence[Segment]
+) -> dict[str, Any]:
     """Compare on the newest rows alone, and on those before them; say so where they are too few for the metric."""
     frame, truth, answers, is_newest = asked
     task, progress = how["task"], how["progress"]
@@ -321,12 +325,14 @@ def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, 
                 "too few to compare on.",
             )
             continue
-        inside, those = (theirs.take(rows), answers.take(rows)), frame.filter(rows)
+        both, those, slices = (theirs.take(rows), answers.take(rows)), frame.filter(rows), inside(more, rows)
         try:
-            side = compare_answers(bundles, those, truth[rows], inside, part="test", task=task, progress=progress)
-            found[name] = in_time(side, truth[rows], inside, task=task) if name == "newest" else side
+            side = compare_answers(
+                bundles, those, truth[rows], both, part="test", task=task, more=slices, progress=progress
+            )
+            found[name] = in_time(side, truth[rows], both, task=task) if name == "newest" else side
             if name == "newest":
-                found["newest_evaluation"] = judge(bundles[1], those, truth[rows], inside[1], **how)
+                found["newest_evaluation"] = judge(bundles[1], those, truth[rows], both[1], more=slices, **how)
         except InputError as error:
             found["notes"] += (f"The {name} rows cannot be compared on: {error.message}",)
     return found
