@@ -23,6 +23,7 @@ from palio.data.cells.frame import clean
 from palio.data.cells.scan import ColumnScan, Wishes
 from palio.data.cells.stated import scan_of
 from palio.data.source import Pictured, Source, Stated, stated
+from palio.data.sources.names import spelt
 from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
 from palio.data.totals import LastRows
@@ -193,6 +194,9 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
     position = int(text) if text.lstrip("-").isdecimal() and len(text) < 8 else 0
     if 0 < abs(position) <= len(names):
         return names[position - 1 if position > 0 else position]
+    alike = [name for name in names if spelt(name) == spelt(text)]
+    if len(alike) == 1 and text:
+        return alike[0]
     folded = [name for name in names if name.lower() == text.lower()]
     shown = ", ".join(f"`{name}`" for name in names[:20]) + (" …" if len(names) > 20 else "")
     raise InputError(

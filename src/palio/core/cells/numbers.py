@@ -22,7 +22,7 @@ _SIGNS: dict[int, str] = {
 }
 """Signs that stand for plain ones: minus, the marks of Arabic digits, and apostrophes that were typed as accents."""
 _POWER_OF_TEN = re.compile(r"(?<=\d) ?[x×*·] ?10(?:\^|\*\*)(?P<power>[+-]?\d{1,3})(?!\d)")
-_DOUBLE = re.compile(r"(?<=\d\.|\d\d)[dD](?=[+-]\d{1,3}\b)")
+_DOUBLE = re.compile(r"(?<=[\d.])[dD](?=[+-]\d{1,3}\b)")
 """The exponent of double precision, as Fortran writes it: `1.5D+03`."""
 _FRACTIONS = re.compile("(?P<whole>\\d*) ?(?P<part>[\xbc-\xbe\u2150-\u215e])")
 _UNIT = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?"

@@ -220,7 +220,7 @@ def _read(book: Any, sheet: str, options: SourceOptions, area: Area, name: str) 
     empty = frozenset(i for i in range(len(columns)) if cells.column(i).null_count == cells.num_rows)
     if not found.header:
         empty = frozenset(i for i in empty if i > max(set(range(len(columns))) - empty, default=0))
-    tidied = names.tidy(raw, name, target=options.target, empty=empty, told=found.header)
+    tidied = names.tidy(raw, name, target=options.target, expected=options.expected, empty=empty, told=found.header)
     notes = []
     if not found.header:
         notes.append(names.about_no_header(tidied.columns, name))
