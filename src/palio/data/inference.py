@@ -26,6 +26,7 @@ from palio.data.source import Pictured, Source, Stated, stated
 from palio.data.sources.names import spelt
 from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
+from palio.data.telling import Sample, given_cuts
 from palio.data.totals import LastRows
 
 _ALIKE = "differ only in case or blanks"
@@ -107,7 +108,7 @@ def survey(
         time=tuple(_column(name, source, "time") for name in time),
         exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
-    scans, clock, last, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, known, progress)
+    scans, clock, last, sample, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, known, progress)
     if n_rows < MIN_ROWS:
         left_out = ""
         if source.skipped.n_rows:
@@ -141,6 +142,8 @@ def survey(
     is_alike = any(_ALIKE in doubt for doubt in scan.doubts())
     labels = [note for note in found.notes if not (is_alike and _ALIKE in note)]
     notes.extend(labels)
+    told = [*sample.doubts(schema, found.task), *given_cuts(schema.features)]
+    notes.extend(told)
     notes.extend(_about_rows(source, scan, n_rows))
     notes.extend(f"{source.name}: {doubt}" for doubt in last.doubts(lambda name: scans[name].label_counts()))
     if not schema.features:
@@ -158,7 +161,7 @@ def survey(
         notes=tuple(notes),
         n_rows=n_rows,
         n_unlabelled=scan.n_missing + scan.n_wrong,
-        readings=readings(schema, scans, labels),
+        readings=readings(schema, scans, [*labels, *told]),
     )
 
 
@@ -228,7 +231,7 @@ def _column(wanted: str | int, source: Source, role: str) -> str:
 
 def _scan(
     source: Source, target: str, wishes: Wishes, fold: Collection[str], known: Stated, progress: Progress
-) -> tuple[dict[str, ColumnScan], roles.Clock, LastRows, int]:
+) -> tuple[dict[str, ColumnScan], roles.Clock, LastRows, Sample, int]:
     """Read the source until every column has kept its type for a whole pass."""
     own = None if not source.missing or set(source.missing) == set(MISSING) else tuple(source.missing)
     done: dict[str, ColumnScan] = {}
@@ -241,7 +244,7 @@ def _scan(
         for name in source.columns
     }
     clock = roles.Clock(source.columns)
-    last = LastRows()
+    last, sample = LastRows(), Sample()
     n_rows, votes = 0, Votes()
     while pending:
         seen = 0
@@ -258,6 +261,7 @@ def _scan(
             if not done:
                 clock.add({name: frame[str(i)] for i, name in enumerate(pending) if name in clock.columns})
                 last.add(batch)
+                sample.add(batch)
             seen += batch.num_rows
             progress.step("survey", seen, None)
         n_rows = seen
@@ -266,7 +270,7 @@ def _scan(
         _follow_others([*done.values(), *pending.values()])
         done.update((n, s) for n, s in pending.items() if not s.is_contradicted)
         pending = {n: s.wider() for n, s in pending.items() if s.is_contradicted}
-    return {name: done[name] for name in source.columns}, clock, last, n_rows
+    return {name: done[name] for name in source.columns}, clock, last, sample, n_rows
 
 
 def _unmarked(
