@@ -51,3 +51,11 @@ def test_classes_are_the_same_by_name_wherever_they_stand_in_each_models_own_ord
 def test_boxes_are_not_compared_as_texts_where_it_is_not_known_what_was_asked() -> None:
     assert without_boxes(rows(cell(0.9), "[]", "yes"))[0].tolist() == ["a.2"]
     assert len(without_boxes((np.array(["a.0"], object), np.array([0.5])))[1]) == 1
+
+
+def test_before_any_truth_has_come_nothing_is_scored() -> None:
+    ids, found = scores(read(rows(cell(0.9)), CHAMPION), {"x": cell(1.0)}, CHAMPION)
+    assert len(ids) == len(found) == 0
+    nobody = read((np.empty(0, object), np.empty(0)), CHAMPION)
+    assert len(scores(nobody, {"x": cell(1.0)}, CHAMPION)[0]) == 0
+    assert sizes(nobody[1], CHAMPION).tolist() == [] and n_differ(nobody[1], nobody[1], CHAMPION) == 0

@@ -59,5 +59,7 @@ def scores(rows: Rows, labels: Mapping[str, Any], task: Task) -> Rows:
     """Return the ids of pictures whose boxes are known, and how well each was answered: mistakes, less than zero."""
     question = questions.of(task)
     truth = question.truth([labels.get(identity) for identity in rows[0].tolist()])
-    known = question.known(truth)
+    known = np.asarray(question.known(truth), bool)
+    if not known.any():
+        return rows[0][:0], np.empty(0)
     return rows[0][known], -question.errors(truth[known], Answers(rows[1][known]))
