@@ -32,6 +32,7 @@ from palio.evaluate.answers import Array, answer, has_truth, known_rows
 from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
+from palio.evaluate.looks import Looks, look_at
 from palio.evaluate.scoring import SEED, judge, named
 from palio.evaluate.segmenting import Segment, inside
 from palio.measure import Answers
@@ -39,7 +40,6 @@ from palio.measure import Answers
 if TYPE_CHECKING:
     import polars as pl
 
-    from palio.evaluate.pictures import Looked
     from palio.model import Bundle
     from palio.store import Store
 
@@ -145,8 +145,8 @@ def assess(
     ids = snapshot.id, parts.id
     how: _How = {"part": "test", "ids": ids, "baseline": baseline, "task": task, "progress": progress}
     deadline = None if budget_s is None else started + budget_s
-    looked = _looked(challenger, frame, truth, answers, task=task, deadline=deadline)
-    evaluation = judge(challenger, frame, truth, answers, more=() if looked is None else looked.segments, **how)
+    looks = look_at(challenger, frame, truth, answers, task=task, seed=SEED, deadline=deadline)
+    evaluation = judge(challenger, frame, truth, answers, more=looks.segments, **how)
     progress.step("evaluate", 2, N_STEPS)
     gap = _gap(evaluation, challenger, seen)
     progress.step("evaluate", 3, N_STEPS)
@@ -154,13 +154,9 @@ def assess(
     if champion is not None:
         is_newest = None if newest_from is None else look.places[has_truth(look.rows, task)] >= newest_from
         asked = frame, truth, answers, is_newest
-        found = _against((champion, challenger), asked, how, looked)
+        found = _against((champion, challenger), asked, how, looks)
     progress.step("evaluate", 4, N_STEPS)
-    if looked is not None:
-        from palio.evaluate import pictures
-
-        seen_of_pictures = pictures.sight(looked, evaluation, learned=seen["train"], seed=SEED, progress=progress)
-        evaluation = named(evaluation, sight=seen_of_pictures)
+    evaluation = named(evaluation, **looks.told(evaluation, seen["train"], seed=SEED, progress=progress))
     importance, reach = _importance(challenger, frame, deadline=deadline, progress=progress)
     if reach is not None and reach.stopped_by == "time":
         progress.say(
@@ -174,17 +170,6 @@ def assess(
     store.steps.put(_STEP, inputs, assessment.id)
     progress.step("evaluate", N_STEPS, N_STEPS)
     return assessment
-
-
-def _looked(
-    bundle: Bundle, frame: pl.DataFrame, truth: Array, answers: Answers, *, task: Task, deadline: float | None
-) -> Looked | None:
-    """Decode the judged pictures, where the model reads any; only then is that wing entered."""
-    if bundle.manifest.schema.modality != "image":
-        return None
-    from palio.evaluate import pictures
-
-    return pictures.opened(bundle, frame, truth, answers, task=task, seed=SEED, deadline=deadline)
 
 
 def _importance(
@@ -276,7 +261,7 @@ class _How(TypedDict):
     progress: Progress
 
 
-def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looked: Looked | None = None) -> dict[str, Any]:
+def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looks: Looks) -> dict[str, Any]:
     """Score the champion on the same rows and compare; what cannot be done is said, not hidden."""
     champion = bundles[0]
     frame, truth, answers, is_newest = asked
@@ -289,24 +274,13 @@ def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looked: L
         theirs = answer(champion, frame, task=task)
     except InputError as error:
         return {"notes": (f"The champion cannot answer these rows: {error.message}",)}
-    more = () if looked is None else looked.segments
-    whole = compare_answers(
-        bundles, frame, truth, (theirs, answers), part="test", task=task, more=more, progress=progress
-    )
+    both, more = (theirs, answers), looks.segments
+    whole = compare_answers(bundles, frame, truth, both, part="test", task=task, more=more, progress=progress)
     found: dict[str, Any] = {
         "champion_evaluation": judge(champion, frame, truth, theirs, **how),
-        "comparison": _compared(whole, looked, theirs),
+        "comparison": looks.compared(whole, theirs),
     }
     return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how, more)
-
-
-def _compared(comparison: Comparison, looked: Looked | None, theirs: Answers) -> Comparison:
-    """Add pictures that the two answer otherwise."""
-    if looked is None:
-        return comparison
-    from palio.evaluate import pictures
-
-    return msgspec.structs.replace(comparison, galleries=pictures.differences(looked, theirs))
 
 
 def _told_apart(
