@@ -8,6 +8,7 @@ fold: see `share_of`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class Beliefs:
         self.learnt_from, self.expected = np.arange(len(truth)), plain
         """Rows whose chances are known by fits that had not seen them, and these chances."""
         self.beyond = 0.0
-        """What inputs surely say beyond the forecast: standard deviation of the chance of a class between rows that are
+        """What inputs say beyond the forecast at most: deviation of the chance of a class between rows that are
         forecast alike."""
         self._calibrators = [Calibrator(forecast[folds != f], truth[folds != f], kind) for f in range(N_FOLDS)]
         self.share = 0.0
@@ -88,10 +89,8 @@ class Beliefs:
         before = log_loss_of(plain[kept], truth)
         self.share = share_of(1 - log_loss_of(with_inputs, truth) / max(before, 1e-12))
         came = np.eye(self.n_classes)[truth]
-        told = ((with_inputs - plain[kept]) * (came - plain[kept])).sum(
-            1
-        ).mean() / 2  # of two classes each says the same
-        self.beyond = float(np.sqrt(max(0.0, told)))
+        told = ((with_inputs - plain[kept]) * (came - plain[kept])).sum(1) / 2  # of two classes each says the same
+        self.beyond = at_most(told)
         self.learnt_from, self.expected = kept, (1 - self.share) * plain[kept] + self.share * with_inputs
 
     def of(self, forecast: Array, features: Array, complete: Array) -> Array:
@@ -103,6 +102,11 @@ class Beliefs:
                 learnt = _chances(model, x, self.n_classes)
                 belief[complete] = (1 - self.share) * belief[complete] + self.share * learnt
         return out
+
+
+def at_most(squares: Array) -> float:
+    """Return the root of a mean that may be two standard errors higher."""
+    return math.sqrt(max(0.0, float(squares.mean())) + 2 * float(squares.std()) / math.sqrt(max(len(squares), 1)))
 
 
 def thinned(n_rows: int, seed: int) -> Array:
