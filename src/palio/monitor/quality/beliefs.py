@@ -103,6 +103,22 @@ class Beliefs:
                 belief[complete] = (1 - self.share) * belief[complete] + self.share * learnt
         return out
 
+    def apart(self, pulls: Array, chances: Array, forecast: Array) -> float:
+        """Return how sure it is which of the two ways is right about rows, as a variance of the mean of their pulls.
+
+        Their shares are taken for how likely each is to be right.
+
+        Args:
+            pulls: Shape (n_rows, n_classes), by what the truth is.
+            chances: As `of` gives them, the fits' mean.
+            forecast: Of these rows.
+        """
+        if not self.share or not len(chances):
+            return 0.0
+        plain = np.mean([calibrator(forecast) for calibrator in self._calibrators], axis=0)
+        between = float((pulls * (chances - plain)).sum(1).mean()) / self.share
+        return self.share * (1 - self.share) * between**2
+
 
 def at_most(squares: Array) -> float:
     """Return the root of a mean that may be two standard errors higher."""

@@ -18,7 +18,11 @@ class Doubt(NamedTuple):
     told: float = 0.0
     """By the rows of the reference that are like those of the window: they are few, and say what was missed."""
     unknown: float = 0.0
-    """By the rows of the window of which the reference has hardly any."""
+    """By the rows of the window of which the reference has hardly any, and by what two ways to estimate differ."""
+
+    def and_more(self, variance: float) -> Doubt:
+        """Add what the reference cannot decide."""
+        return self._replace(unknown=self.unknown + variance)
 
     def times(self, factor: float) -> Doubt:
         """Return that of the figure times a factor."""
