@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import numpy as np
 import pytest
 
 from palio.core.monitoring import Window
-from palio.monitor.movement.volume import volume_finding
+from palio.monitor.movement.volume import volume_finding, volume_findings
 
 DAY = dt.timedelta(days=1)
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
@@ -80,3 +81,26 @@ def test_calm_traffic_of_many_sizes_hardly_ever_alarms() -> None:
         *earlier, newest = days((np.array(weeks(5)[:29]) / 1_000 * level).tolist(), seed=seed)
         shown += volume_finding(newest, earlier) is not None
     assert shown <= 4
+
+
+def asked(n_requests: list[int], n_different: list[int]) -> list[tuple[str, str, bool]]:
+    """Say what is found of the newest of these days: subject, severity, and whether it is more than usual."""
+    *earlier, newest = (
+        msgspec.structs.replace(one, n_requests=n, n_rows=n, n_distinct=d)
+        for one, n, d in zip(days([1.0] * len(n_requests)), n_requests, n_different, strict=True)
+    )
+    return [(one.subject, one.severity, one.effect > 1) for one in volume_findings(newest, earlier)]
+
+
+def test_copies_are_told_and_alarm_nobody() -> None:
+    usual = [1_000] * 14
+    assert asked([*usual, 1_000], [*usual, 1_000]) == []
+    assert asked([*usual, 5_000], [*usual, 1_000]) == [("requests", "note", True)]
+    assert asked([*usual, 5_000], [*usual, 5_000]) == [("requests", "warn", True)]
+
+
+def test_a_fall_is_found_behind_copies() -> None:
+    usual = [1_000] * 14
+    assert asked([*usual, 1_000], [*usual, 90]) == [("different rows", "warn", False)]
+    assert asked([*usual, 5_000], [*usual, 90]) == [("requests", "note", True), ("different rows", "warn", False)]
+    assert asked([*usual, 90], [*usual, 90]) == [("requests", "warn", False)]
