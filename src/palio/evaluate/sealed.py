@@ -34,6 +34,7 @@ from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
 from palio.evaluate.looks import Looks, look_at
 from palio.evaluate.scoring import SEED, judge, named
+from palio.evaluate.segmenting import Segment, inside
 from palio.measure import Answers
 
 if TYPE_CHECKING:
@@ -273,17 +274,18 @@ def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looks: Lo
         theirs = answer(champion, frame, task=task)
     except InputError as error:
         return {"notes": (f"The champion cannot answer these rows: {error.message}",)}
-    both = theirs, answers
+    both, more = (theirs, answers), looks.segments
+    whole = compare_answers(bundles, frame, truth, both, part="test", task=task, more=more, progress=progress)
     found: dict[str, Any] = {
         "champion_evaluation": judge(champion, frame, truth, theirs, **how),
-        "comparison": looks.compared(
-            compare_answers(bundles, frame, truth, both, part="test", task=task, progress=progress), theirs
-        ),
+        "comparison": looks.compared(whole, theirs),
     }
-    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how)
+    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how, more)
 
 
-def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How) -> dict[str, Any]:
+def _told_apart(
+    bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How, more: Sequence[Segment]
+) -> dict[str, Any]:
     """Compare on the newest rows alone, and on those before them; say so where they are too few for the metric."""
     frame, truth, answers, is_newest = asked
     task, progress = how["task"], how["progress"]
@@ -297,12 +299,14 @@ def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, 
                 "too few to compare on.",
             )
             continue
-        inside, those = (theirs.take(rows), answers.take(rows)), frame.filter(rows)
+        both, those, slices = (theirs.take(rows), answers.take(rows)), frame.filter(rows), inside(more, rows)
         try:
-            side = compare_answers(bundles, those, truth[rows], inside, part="test", task=task, progress=progress)
-            found[name] = in_time(side, truth[rows], inside, task=task) if name == "newest" else side
+            side = compare_answers(
+                bundles, those, truth[rows], both, part="test", task=task, more=slices, progress=progress
+            )
+            found[name] = in_time(side, truth[rows], both, task=task) if name == "newest" else side
             if name == "newest":
-                found["newest_evaluation"] = judge(bundles[1], those, truth[rows], inside[1], **how)
+                found["newest_evaluation"] = judge(bundles[1], those, truth[rows], both[1], more=slices, **how)
         except InputError as error:
             found["notes"] += (f"The {name} rows cannot be compared on: {error.message}",)
     return found

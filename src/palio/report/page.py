@@ -30,6 +30,11 @@ def write(path: Path | str, *, facts: ReportFacts) -> Path:
     return save(path, render(facts))
 
 
+def load() -> None:
+    """Read the template now, so that the report need not wait for it."""
+    _template()
+
+
 def save(path: Path | str, page: str) -> Path:
     """Write a page, whole or not at all; make folders as needed; return where it is.
 

@@ -12,6 +12,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from palio.core.monitoring import Finding, Window
@@ -102,6 +103,36 @@ def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "re
         limit=FACTOR if times > 1 else 1 / FACTOR,
         reason=f"{said}; {usual:,.3g} are usual in {like} before (same weekday and hour){passed}",
     )  # fmt: skip
+
+
+def volume_findings(window: Window, earlier: Sequence[Window]) -> tuple[Finding, ...]:
+    """Tell of unusual numbers of requests, and of different rows: copies hide a fall, and are no rise of what is asked.
+
+    Args:
+        window: That is over.
+        earlier: Windows before it, oldest first.
+    """
+    asked = volume_finding(window, earlier)
+    if window.n_distinct is None or any(one.n_distinct is None for one in earlier):
+        return () if asked is None else (asked,)
+    different = volume_finding(*_of_different_rows(window, earlier), what="different rows")
+    if asked is None:
+        return () if different is None else (different,)
+    is_same = different is not None and (different.effect > 1) == (asked.effect > 1)
+    n_copies = window.n_rows - window.n_distinct
+    if asked.effect > 1 and not is_same and n_copies > 0:
+        reason = f"{asked.reason}; {n_copies:,} of its {window.n_rows:,} rows are copies of others in it"
+        asked = msgspec.structs.replace(asked, severity="note", reason=reason)
+    return (asked,) if different is None or is_same else (asked, different)
+
+
+def of_rows(window: Window, n_rows: int) -> Window:
+    """Count rows in the place of requests."""
+    return msgspec.structs.replace(window, n_rows=n_rows, n_distinct=n_rows, n_requests=n_rows, n_failed=0, n_refused=0)
+
+
+def _of_different_rows(window: Window, earlier: Sequence[Window]) -> tuple[Window, list[Window]]:
+    return of_rows(window, window.n_judged), [of_rows(one, one.n_judged) for one in earlier]
 
 
 def _away(now: float, usual: float) -> float:
