@@ -52,7 +52,7 @@ SMALL_CELLS = 500_000
 """Up to so many cells the clock decides about that, where there is one: when it is known what a fold takes."""
 GLANCE_S = 0.03
 """Seconds of CPU that it takes to see how busy the machine is."""
-LEAST_ANSWERED, ANSWERED_A_ROW = 2_500, 2
+LEAST_ANSWERED, ANSWERED_A_ROW = 1_500, 1
 """Answers to rows that are made, and to each row, where there are few."""
 OVERHEAD_S, OVERHEAD_A_ROW_S = 0.5, 1.5e-5
 """What export, checks and packing take: at least, and for each row."""

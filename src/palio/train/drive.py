@@ -145,7 +145,7 @@ class Drive:
                 continue
             if self.beside.has_chores:
                 self.beside.do_a_chore()
-            for outcome in self.engine.wait(self._wait_s()):
+            for outcome in self.engine.wait(0.0 if self.beside.has_chores else self._wait_s()):
                 self._hear(waiting.pop(outcome.number), outcome)
             if waiting and self._is_late():
                 self.is_cut = True
