@@ -18,7 +18,7 @@ LEAST_CPU_S = 0.05
 MAX_SLOWNESS = 10.0
 MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 """Shares of the budget that what follows the search, and export and checks, may take at most."""
-CHECK_S, CHECKED_MORE = 1.0, 3.0
+CHECK_S, CHECKED_MORE = 2.0, 3.0
 """What it takes, at most, to export one of them and to hold it against its library; so many times what it took after a
 fold, where fewer rows are looked at."""
 ROWS_ANSWERED, PICTURES_ANSWERED = 8_000, 2_500
@@ -90,7 +90,7 @@ class Clock:
 
     def _check_s(self, one: Candidate) -> float:
         """Return the seconds that it takes to export a candidate, and to hold it against its library on more rows."""
-        seen = CHECKED_MORE * one.besides_s if one.graph else CHECK_S * self.slowness
+        seen = CHECKED_MORE * one.besides_s if one.graph else 0.5 * CHECK_S * self.slowness
         return min(seen, CHECK_S * self.slowness)
 
     def refit_s(self, one: Candidate) -> float:

@@ -50,6 +50,8 @@ WHOLE_CELLS = 12_000
 """Up to so many cells every candidate is fitted on all folds at once: there is nothing to save."""
 SMALL_CELLS = 500_000
 """Up to so many cells the clock decides about that, where there is one: when it is known what a fold takes."""
+BUSY = 3.0
+"""Seconds for one of CPU from which on no worker is started that may not be needed."""
 GLANCE_S = 0.03
 """Seconds of CPU that it takes to see how busy the machine is."""
 LEAST_ANSWERED, ANSWERED_A_ROW = 1_500, 1
@@ -153,7 +155,8 @@ def search(
         chores = list(meanwhile)
         if clock is not None:
             clock.n_workers = hands.n_workers
-            chores += [waiting.prepare_another] if isinstance(hands, LocalEngine) else []
+            is_calm = clock.slowness < BUSY  # else it would take from those that are at work
+            chores += [waiting.prepare_another] if is_calm and isinstance(hands, LocalEngine) else []
         drive = Drive(
             store=store,
             terms=terms,
