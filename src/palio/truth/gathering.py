@@ -241,8 +241,8 @@ class Gatherer:
         """Add what describes the pictures of a column, as ingest computes it."""
         import polars as pl
 
-        kept = self._pictures
-        cells = data.picture_cells(name, rows[name].to_list(), lambda one: kept and kept.read(one))
+        read = (lambda _: None) if self._pictures is None else self._pictures.read
+        cells = data.picture_cells(name, rows[name].to_list(), read)
         known = {column.name: column.type for column in self._schema.columns}
         return rows.with_columns(
             pl.Series(title, found, pl.Float64 if known[title] == "number" else pl.String)
