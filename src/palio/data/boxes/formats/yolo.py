@@ -24,7 +24,7 @@ _NAMES = ("classes.txt", "predefined_classes.txt", "obj.names", "_darknet.labels
 _ALIKE = 0.5
 """Share of the texts beside pictures that must hold boxes for them to be annotation."""
 _BLANK = 0.3
-"""Share of the pictures of a folder that may have no text, for these to be empty; more were not looked at by anybody."""
+"""Share of the pictures of a folder that may have no text, for these to be empty; more are not annotated yet."""
 _LONGEST = 10_000_000
 _KEYS = re.compile(rb"^(names|nc|kpt_shape|train|val)\s*:", re.MULTILINE)
 
