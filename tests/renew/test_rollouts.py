@@ -3,16 +3,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from palio.core.errors import ConflictError, InputError, NotFoundError, PalioError, RefusedError
 from palio.core.ids import digest
-from palio.core.records import Decision
+from palio.core.records import Comparison, Decision, Metric
 from palio.core.serving import HeaderRoute, Observations, Rollout, RolloutState, Step
 from palio.promote import approve
-from palio.renew import RolloutPlan, act, approved_decision, read_rollout, standing, start, watch_once
+from palio.renew import RolloutPlan, act, approved_decision, read_rollout, standing, start, usual_plan, watch_once
 from palio.renew import watching as watching_module
 from palio.serve.traffic.plan import PlanReader, read_plan
 from palio.store import Store, open_store
@@ -121,6 +122,21 @@ def test_a_challenger_that_a_server_refuses_is_rolled_back(store: Store) -> None
     (said,) = watch_once(store, Log(), "bank").said
     assert said.startswith("Rolled back") and said.endswith("a server refused the challenger: it is damaged.")
     assert read_plan(store, "bank").challenger is None
+
+
+def test_only_what_is_surely_better_on_the_newest_rows_may_answer_otherwise_than_the_champion(store: Store) -> None:
+    def newest(low: float, surely: float | None = None) -> Comparison:
+        difference = Metric(value=low + 0.1, low=low, high=low + 0.2, n_rows=60)
+        same: dict[str, Any] = {"champion": "a", "challenger": "b", "part": "test", "n_rows": 60, "metric": "ap"}
+        return Comparison(**same, difference=difference, p_better=1.0, differences={}, surely=surely)
+
+    decision = decide(store)
+    assert usual_plan(decision) == RolloutPlan()
+    for low, surely, is_free in ((0.1, None, True), (-0.1, None, False), (0.1, -0.01, False), (-0.01, 0.01, True)):
+        plan = usual_plan(msgspec.structs.replace(decision, newest=newest(low, surely)))
+        limits = [one.analysis.max_prediction_drift for one in plan.steps if one.analysis is not None]
+        assert len(limits) == 4 and all(one > 100 for one in limits) is is_free
+        assert [one.kind for one in plan.steps] == [one.kind for one in RolloutPlan().steps]
 
 
 def test_one_rollout_at_a_time(store: Store) -> None:

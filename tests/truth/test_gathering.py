@@ -164,6 +164,11 @@ def test_pictures_come_back_where_their_bytes_are_kept(tmp_path: Path) -> None:
     assert rows["file"].to_list() == [f"served/{one[:16]}" for one in digests[:-1]]
     assert rows["photo.brightness"].null_count() == 0 and rows["photo.likeness"].null_count() == 0
     assert set(rows["part"].to_list()) == {"train", "test"}
+    named = Column(name="part", type="category", feature=False, categories=("validation", "TRAIN"))
+    columns = tuple(named if column.name == "part" else column for column in PICTURES.columns)
+    other = msgspec.structs.replace(PICTURES, columns=columns)
+    same = gather(truth.Gatherer(tmp_path, "m", schema=other, task=TASK, pictures=kept, part="part")).rows
+    assert same["part"].replace({"TRAIN": "train", "validation": "test"}).to_list() == rows["part"].to_list()
     again = gather(truth.Gatherer(tmp_path, "m", schema=PICTURES, task=TASK, pictures=kept, part="part")).rows
     assert again.equals(rows)
 

@@ -161,15 +161,15 @@ def _release(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, rene
         under_way = renew.standing(opened.store, opened.name)
         if under_way is not None and not under_way.is_over:
             return renewal, "", "rollout"  # one rollout at a time: this one's turn comes
-        rollout = renew.start(opened.store, opened.name, decision, _rollout_plan(opened)).rollout.id
+        rollout = renew.start(opened.store, opened.name, decision, _rollout_plan(opened, decision)).rollout.id
     releasing = msgspec.structs.replace(renewal, status="releasing", rollout=rollout, reason="")
     text = f"The challenger of renewal {request.id} is brought live step by step, by rollout {rollout}."
     return releasing, text, "rollout"
 
 
-def _rollout_plan(opened: Opened) -> renew.RolloutPlan | None:
+def _rollout_plan(opened: Opened, decision: Decision) -> renew.RolloutPlan:
     file = opened.config.retrain.rollout
-    return renew.read_rollout(opened.folder / file) if file else None
+    return renew.read_rollout(opened.folder / file) if file else renew.usual_plan(decision)
 
 
 def _rollout(opened: Opened, decision: Decision) -> str | None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from palio.renew.rollouts import read_rollout as read_rollout
     from palio.renew.rollouts import standing as standing
     from palio.renew.rollouts import start as start
+    from palio.renew.rollouts import usual_plan as usual_plan
     from palio.renew.telling import loop_events as loop_events
     from palio.renew.telling import loop_story as loop_story
     from palio.renew.watching import watch_once as watch_once
@@ -48,7 +49,8 @@ else:
             "observing": "StoredLog",
             "planning": "FreshLabels Planned RenewalPolicy next_due occasion plan",
             "renewals": "RENEWAL RenewalStanding StepKind renewal_standing withdraw write_plan write_renewal",
-            "rollouts": "RolloutControl RolloutPlan Standing act approved_decision read_rollout standing start",
+            "rollouts": "RolloutControl RolloutPlan Standing act approved_decision read_rollout standing start "
+            "usual_plan",
             "telling": "loop_events loop_story",
             "watching": "watch_once",
         },

@@ -41,6 +41,24 @@ class RolloutPlan(Record, frozen=True, kw_only=True):
     headers: tuple[HeaderRoute, ...] = ()
 
 
+ANY_SPREAD = 1e6
+"""Limit of a stability index that none reaches."""
+
+
+def usual_plan(decision: Decision) -> RolloutPlan:
+    """Return the usual steps for a challenger.
+
+    One that is surely better on the newest rows may spread its predictions otherwise than the champion: where the world
+    has changed it must, or it would not be better.
+    """
+    newest = decision.newest
+    least = None if newest is None else newest.difference.low if newest.surely is None else newest.surely
+    if least is None or least <= 0:
+        return RolloutPlan()
+    own = Step(kind="analysis", analysis=Analysis(max_prediction_drift=ANY_SPREAD))
+    return RolloutPlan(steps=tuple(own if step.kind == "analysis" else step for step in DEFAULT_STEPS))
+
+
 class Standing(NamedTuple):
     """A rollout and where it stands."""
 

@@ -140,7 +140,8 @@ class Gatherer:
         self._log = folder, model
         self._schema, self._question = schema, questions.of(task)
         self._ids, self._learned, self._holds_keys = ids, learned or Learned(), holds_keys
-        self._pictures, self._part = pictures, part
+        self._pictures = pictures
+        self._part = part if any(column.name == part for column in schema.columns) else ""
         self._images = tuple(column.name for column in schema.features if column.type == "image")
         self.n_fit = 0
         """Rows that can be added."""
@@ -150,7 +151,7 @@ class Gatherer:
         """Labelled rows whose inputs the log does not hold."""
         self.n_repeated = 0
         """Labelled rows whose id the data holds, or a newer answer has."""
-        self.notes = _notes(schema, part)
+        self.notes = _notes(schema, self._part)
         """What was put where the log holds no cell."""
 
     def frames(
@@ -241,8 +242,8 @@ class Gatherer:
         """Add what describes the pictures of a column, as ingest computes it."""
         import polars as pl
 
-        kept = self._pictures
-        cells = data.picture_cells(name, rows[name].to_list(), lambda one: kept and kept.read(one))
+        read = (lambda _: None) if self._pictures is None else self._pictures.read
+        cells = data.picture_cells(name, rows[name].to_list(), read)
         known = {column.name: column.type for column in self._schema.columns}
         return rows.with_columns(
             pl.Series(title, found, pl.Float64 if known[title] == "number" else pl.String)
@@ -271,7 +272,7 @@ class Gatherer:
         if schema.group is not None and schema.group not in held:
             columns.append(pl.Series(schema.group, [None] * len(labels), pl.String))
         if self._part and self._part not in held:
-            columns.append(pl.Series(self._part, [_part_of(name) for name in batch["id"].tolist()], pl.String))
+            columns.append(_parts_of(batch["id"].tolist(), schema.column(self._part)))
         kind = pl.String if self._question.is_text else pl.Float64
         target = pl.Series(str(schema.target), [label if label != "" else None for label in labels], kind)
         return pl.DataFrame([*columns, target])
@@ -309,9 +310,17 @@ def _moment_of(column: Column, at: pl.Series) -> pl.Series:
     return part.cast(pl.Float64).alias(column.name)
 
 
-def _part_of(identity: str) -> str:
-    """Let a fifth of the rows fall into the test part, the same ones always."""
-    return "test" if _hashes([identity])[0] % 5 == 0 else "train"
+def _parts_of(identities: list[str], column: Column) -> pl.Series:
+    """Let a fifth of the rows fall into the test part, the same ones always, in the words of the data.
+
+    Where no row is called one of the test part, that of validation is sealed in its stead, and stays so.
+    """
+    import polars as pl
+
+    words = {data.PART_WORDS.get(word.strip().lower(), ""): word for word in reversed(column.categories or ())}
+    train, test = words.get("train", "train"), words.get("test") or words.get("validation", "test")
+    cells = np.where(_hashes(identities) % 5 == 0, test, train)
+    return pl.Series(column.name, cells.tolist(), pl.String)
 
 
 def _notes(schema: Schema, part: str) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ class Graph:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+        options.log_severity_level = _FATAL  # errors are raised, and told once
         if self.loops:  # optimizing may leave nothing in a loop, and then nothing ends it
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         providers = _providers(device, ort)

@@ -23,6 +23,8 @@ from palio.data.pictures.layout import PART_WORDS
 _NAMES = ("classes.txt", "predefined_classes.txt", "obj.names", "_darknet.labels", "labels.names")
 _ALIKE = 0.5
 """Share of the texts beside pictures that must hold boxes for them to be annotation."""
+_BLANK = 0.3
+"""Share of the pictures of a folder that may have no text, for these to be empty; more are not annotated yet."""
 _LONGEST = 10_000_000
 _KEYS = re.compile(rb"^(names|nc|kpt_shape|train|val)\s*:", re.MULTILINE)
 
@@ -170,7 +172,7 @@ class Yolo:
     def _add_empty(self, pictures: list[str]) -> None:
         """Take pictures without a text for such in which nothing is, where a YAML file names their folder.
 
-        So it is by definition of the format. Folders most of whose pictures have no text are not yet annotated.
+        So it is by definition of the format. A folder with many of them is not yet annotated.
         """
         known = {sheet.file for sheet in self._found.sheets}
         n_added = 0
@@ -182,7 +184,7 @@ class Yolo:
                     folders.setdefault(posixpath.dirname(picture), []).append(picture)
             for some in folders.values():
                 without = [picture for picture in some if picture not in known]
-                if len(without) <= _ALIKE * len(some):
+                if len(without) <= _BLANK * len(some):
                     self._found.sheets += [Sheet(picture, key) for picture in without]
                     known.update(without)
                     n_added += len(without)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ LAST = 0.2
 """Share of the epochs, the last ones, in which every picture is shown alone and at the full size."""
 SMALLER = (2, 1, 0)
 """By how many steps of 32 pixels the batches of the others are smaller, at random."""
+COMMON, MOST_TURNS = 0.3, 3.0
+"""Share of the pictures from which on a class is not rare; and how often at most one with a rare thing comes."""
 _MOSAIC, _SIZE = 17, 19
 
 
@@ -43,6 +46,20 @@ class Scenes:
     fronts: Mapping[int, model.Graph] = field(default_factory=dict)
     """Size → the frozen blocks; none: the network sees pixels."""
 
+    @cached_property
+    def turns(self) -> Array | None:
+        """Return how often each picture is one of the other three of a mosaic; None: all alike.
+
+        Pictures with something rare come more often, by the root of how rare it is, three times as often at most.
+
+        Source: Gupta, Dollár and Girshick 2019, LVIS (CVPR), section 5.2.
+        """
+        held = [np.unique(one[one[:, 1] == 0, 0]).astype(np.int64) for one in self.kinds]
+        shares = np.bincount(np.concatenate([np.empty(0, np.int64), *held])) / max(1, len(held))
+        more = np.sqrt(COMMON / np.clip(shares, COMMON / MOST_TURNS**2, COMMON))
+        weights = np.array([more[one].max(initial=1.0) for one in held])
+        return None if not len(weights) or np.ptp(weights) == 0 else weights / weights.sum()
+
     def planned(self, n_epochs: int) -> None:
         """Take note of how many epochs there will be."""
         self.n_epochs = n_epochs
@@ -57,8 +74,9 @@ class Scenes:
         """Return one picture, or four in one, changed by chance."""
         rng = np.random.default_rng((self.seed, epoch, int(row), _MOSAIC))
         if not self.is_last(epoch) and rng.random() < self.how.mosaic:
-            others = rng.integers(len(self.target), size=3).tolist()
-            return together([self.scene(one) for one in (row, *others)], rng, size, self.how)
+            n_rows = len(self.target)
+            others = rng.integers(n_rows, size=3) if self.turns is None else rng.choice(n_rows, 3, p=self.turns)
+            return together([self.scene(one) for one in (row, *others.tolist())], rng, size, self.how)
         return alone(self.scene(row), rng, size, self.how)
 
     def is_last(self, epoch: int) -> bool:
