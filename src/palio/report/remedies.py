@@ -97,7 +97,7 @@ def _remedy(finding: Finding, review: Review) -> Advice:
         "unit": f"Check the unit of {column}: it seems to be counted otherwise since {when}.",
         "missing": f"Find out why {column} is missing more often since {when}.",
         "contract": f"Check {column} with whoever sends it: it does not keep to what was agreed.",
-        "volume": f"Ask the callers what changed about {when}: the number of requests did.",
+        "volume": f"Ask the callers what changed about {when}: the number of {finding.subject} did.",
         "latency": "Give the server more workers, or send fewer rows at once.",
         "capacity": "Give the server more workers: palio serve --workers.",
         "failures": "Read the server’s own log: requests fail there.",

@@ -9,6 +9,7 @@ import numpy as np
 from palio.core.monitoring import ColumnCounts, Finding, Reference, Window
 from palio.core.records import ColumnShape
 from palio.monitor.findings import finding
+from palio.monitor.movement.drift import stuck_at
 from palio.monitor.movement.units import changed_unit
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -144,6 +145,8 @@ def _resolution(window: Window, column: ColumnShape, now: ColumnCounts) -> Findi
     before, after = np.asarray(column.decimals, float), np.asarray(now.decimals, float)
     if len(before) != len(after) or min(float(before.sum()), float(after.sum())) < _FEWEST_DECIMALS:
         return None
+    if stuck_at(now) is not None:  # of one number nothing is rounded
+        return None
     shares, shares_now = before / before.sum(), after / after.sum()
     moved = float(np.abs(shares - shares_now).sum() / 2)
     if moved < _RESOLUTION or shares.argmax() == shares_now.argmax():
@@ -181,10 +184,7 @@ def _refused(window: Window) -> list[Finding]:
     if share <= FLOOR or n_broken < 5:
         return []
     worst = max(window.violations, key=lambda reason: window.violations[reason])
-    reason = (
-        f"{n_broken:,} requests ({share:.1%}) were refused because they broke the contract, "
-        f"{window.violations[worst]:,} of them: {worst}"
-    )
+    reason = f"{n_broken:,} requests ({share:.1%}) were refused as wrong, {window.violations[worst]:,} of them: {worst}"
     return [_share_finding(window, "contract", "requests", share, FLOOR, reason)]
 
 
