@@ -73,7 +73,7 @@ def hour(folder: Path, *, n_rows: int = 600) -> Iterator[Told]:
         yield from served(folder, url[1].rstrip("/"), n_rows)
     finally:
         process.terminate()
-        process.wait(30)
+        process.communicate(timeout=60)
     yield "made", "the server has ended"
     yield from (("monitor", line) for line in palio(folder, "monitor").splitlines())
     yield from (("watch", line) for line in palio(folder, "watch", "--once", "--no-train").splitlines())
@@ -91,6 +91,7 @@ def served(folder: Path, url: str, n_rows: int) -> Iterator[Told]:
     absent = [{name: cell for name, cell in one.items() if name != "distance"} for one in records[:5]]
     yield "made", "five requests without `distance`, which training always had"
     yield "server", str(ask(url, "/predict", {"records": absent}))
+    time.sleep(1.5)
     shutil.rmtree(folder / ".palio" / "predictions" / "orders" / "answers")
     yield "made", f"the log's folder of answers is deleted: the {n_rows} answers so far are gone"
     time.sleep(1.5)

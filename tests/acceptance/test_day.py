@@ -42,7 +42,7 @@ def test_the_story_of_a_day_with_every_kind_of_trouble_is_true(troubles, tmp_pat
     day, _ = troubles
     folder = tmp_path / "orders"
     day.begin(folder, 2)
-    first, second, unit, absent, texts, away, *_, last, _ = of_windows(day.day(folder))
+    first, second, unit, absent, texts, away, *_, last = of_windows(day.day(folder))
     for calm in (first, second):  # copies, probes and retries alarm nobody
         assert calm["look"][0].endswith("good") and not found(calm, "[warn]") and not found(calm, "[page]")
     assert found(unit, "[warn] unit weight") and "in another unit" not in str(unit["watch"])

@@ -160,7 +160,7 @@ def test_fallen_quality_is_told_with_its_value_alerts_and_remedies() -> None:
         "Open alerts",
         "EUR a day",
         "“age” is distributed otherwise",
-        "Retrain on the newest truths: palio retrain.",
+        "Retrain nothing for what came of “rate”: quality fell while it was broken.",
         "version 3 went live (14 March)",
         "job = student",
         "at most 1 of 100 such looks",

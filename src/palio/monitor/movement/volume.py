@@ -162,7 +162,7 @@ def _spread(moves: Array) -> float:
 
 def _has_passed(moves: Array, away: float) -> bool:
     """Say whether it was as low before (to a factor of two), for at least as long, and rose again."""
-    low = moves <= max(away + np.log(FACTOR), away / 2)
+    low = moves <= min(away + np.log(FACTOR), away / 2)
     lengths, length = [], 0
     for one in low.tolist():
         if not one and length:

@@ -160,7 +160,7 @@ class Estimator:
         if self._craft is None or not self.n_rows:
             return ()
         seen = self._overlap()
-        outside = max(seen.unknown, self._slices.outside(self._now()))
+        outside = max(seen.surely, self._slices.outside(self._now()))
         metrics = self._craft.metrics(self._kept.columns, seen)
         found = (metrics, self._craft.method), (self._weighted(self._craft), "weighted")
         return tuple(

@@ -35,9 +35,9 @@ NO_DOUBT = Doubt()
 def doubt_of(error: Array, spread: float, seen: Overlap, n_reference: int) -> Doubt:
     """Doubt the mean of what is expected of rows.
 
-    What an estimate misses in a window is before all evidence as likely to be great as what inputs tell known rows
-    apart by. The error of rows of the reference, weighted as such rows come now, is evidence: the better, the more of
-    them there are. Of rows that nobody knows there is none.
+    What an estimate misses in a window is, before all evidence, as great as what inputs tell known rows apart by. Rows
+    of the reference that are like those of the window are evidence: the more of them there are, the less can have been
+    missed. Of rows that nobody knows there is none.
 
     Args:
         error: Shape (n_rows,), of rows of the reference: what happened less what was expected by fits that had not
@@ -46,13 +46,12 @@ def doubt_of(error: Array, spread: float, seen: Overlap, n_reference: int) -> Do
         seen: Of these rows and the window.
         n_reference: Rows of the reference of which these are some.
 
-    Source: Shimodaira 2000, J. Stat. Planning and Inference 90 (weights); Efron & Morris 1973, JASA 68 (shrinkage).
+    Source: Shimodaira 2000, J. Stat. Planning and Inference 90 (weights); Efron & Morris 1973, JASA 68 (prior).
     """
     weights = seen.weights / seen.weights.sum()
     missed = float((weights * error).sum())
     chance = float((weights**2 * (error - missed) ** 2).sum()) * len(error) / max(n_reference, 1)
-    believed = spread**2 / max(spread**2 + chance, 1e-300)
-    told = (believed * missed) ** 2 + believed * chance
+    told = chance * spread**2 / max(spread**2 + chance, 1e-300)
     return Doubt((1 - seen.unknown) ** 2 * told, (seen.unknown * spread) ** 2)
 
 

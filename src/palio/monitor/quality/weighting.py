@@ -26,12 +26,14 @@ class Overlap(NamedTuple):
     weights: Array
     """Shape (n_reference,): how much more often such rows come in the window, with mean 1, at most 20 before that."""
     unknown: float
-    """Share of the window's rows that rows of the reference, weighted so, do not stand for, beyond chance."""
+    """Share of the window's rows that rows of the reference, weighted so, do not stand for."""
+    surely: float
+    """The same, beyond chance."""
 
     @classmethod
     def whole(cls, n_rows: int) -> Overlap:
         """Say that rows come as they did."""
-        return cls(np.ones(n_rows), 0.0)
+        return cls(np.ones(n_rows), 0.0, 0.0)
 
 
 def overlap(reference: Array, current: Array, is_category: list[bool], *, seed: int = 0) -> Overlap:
@@ -50,7 +52,8 @@ def overlap(reference: Array, current: Array, is_category: list[bool], *, seed: 
     ratio = _ratio(reference, current, is_category, seed=seed, n_folds=2, max_iter=40, max_leaf_nodes=8)
     of_reference = np.minimum(ratio[: len(reference)], _GREATEST)
     stood_for, error = float(of_reference.mean()), float(of_reference.std()) / math.sqrt(len(reference))
-    return Overlap(of_reference / stood_for, max(0.0, 1.0 - stood_for - 2 * error))
+    unknown = max(0.0, 1.0 - stood_for)
+    return Overlap(of_reference / stood_for, unknown, max(0.0, unknown - 2 * error))
 
 
 def density_ratio(reference: Array, current: Array, is_category: list[bool], *, seed: int = 0) -> Array:
