@@ -206,7 +206,8 @@ def count(
     since, until = stretches[0].since, stretches[-1].until
     different = Different(stretches, named)
     traffic = _traffic(log, stretches, subjects[0])
-    n_asked = [one.n_rows + one.n_failed for one in traffic]
+    # a window in which every request was refused is one, too
+    n_asked = [one.n_rows + one.n_failed or int(bool(one.violations or one.n_refused)) for one in traffic]
     kept, so_far = kept_windows(stretches, n_asked, min_rows, length=length)
     if not kept:
         return Counted((), (), traffic, named, different.rows_of_segments)
