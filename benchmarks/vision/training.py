@@ -1,6 +1,6 @@
 """Measure how many pictures a second our training loop teaches, beside a bare loop of torch on the same module.
 
-    python benchmarks/vision/training.py [--backbone FOLDER] [--pictures ZIP] [--epochs 4] [--rows 1024]
+    python benchmarks/vision/training.py [--backbone FOLDER] [--pictures ZIP] [--epochs 4] [--rows 4096]
 
 Three contests, one thread, in CPU seconds of the process, which a busy machine disturbs less than the clock; rounds
 alternate, and the median counts. Both sides change pictures by the same function and go through the same rows.
@@ -158,7 +158,7 @@ def main() -> int:
     parser.add_argument("--backbone", type=Path)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--rows", type=int, default=1024)
+    parser.add_argument("--rows", type=int, default=4096)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
