@@ -9,13 +9,14 @@ from palio import data, model, report, split
 from palio.core.clock import utc_now
 from palio.core.errors import NotFoundError
 from palio.core.ids import short
-from palio.core.records import Decision, Evaluation, Parts, Search, Snapshot
-from palio.flow.thumbnails import thumbnails
+from palio.core.records import Decision, Evaluation, Manifest, Parts, Search, Snapshot
 
 if TYPE_CHECKING:
     from palio.flow.opened import Opened
 
 REPORTS = "reports"
+N_CHANGED = 12
+"""Pictures among which some are shown as a network sees them while it learns."""
 
 
 def write(
@@ -73,6 +74,7 @@ def gather(project: Opened, decision: Decision, search: Search | None = None) ->
     found = (one for one in records.all(Search, newest_first=True) if one.bundle == decision.challenger)
     search = search or next(found, None)
     history = project.store.promotions.history(project.name)
+    manifest = model.load(project.store, decision.challenger).manifest
     return report.ReportFacts(
         project=project.name,
         generated_at=utc_now(),
@@ -83,16 +85,27 @@ def gather(project: Opened, decision: Decision, search: Search | None = None) ->
         evaluation=evaluation,
         description=data.description(project.store, snapshot),
         search=search,
-        manifest=model.load(project.store, decision.challenger).manifest,
+        manifest=manifest,
         champion_evaluation=_champion_evaluation(project, decision, evaluation),
         comparison=decision.comparison,
         decision=decision,
-        pictures=thumbnails(project.store.blobs, evaluation, decision.comparison),
+        pictures=report.thumbnails(project.store.blobs, evaluation, decision.comparison),
+        augmentation=_augmentation(project, snapshot, parts, manifest),
         promotion=next((line for line in history if line.decision == decision.id), None),
         cases=project.config.report.cases or ("cases" if evaluation.sight is None else "pictures"),
         unit=project.config.report.unit,
         looks_used=split.looks(project.store, parts),
     )
+
+
+def _augmentation(project: Opened, snapshot: Snapshot, parts: Parts, manifest: Manifest) -> bytes:
+    """Show how some pictures that were learned from are changed; of other models nothing is read."""
+    column = next((one.name for one in manifest.schema.features if one.type == "image"), "")
+    if not column or "strength" not in manifest.params:
+        return b""
+    frame = split.read(project.store, snapshot, parts, "train")
+    cells = [str(cell) for cell in frame.get_column(column).drop_nulls().to_list()]
+    return report.augmentation(project.store.blobs, cells[:: max(1, len(cells) // N_CHANGED)], manifest)
 
 
 def _champion_evaluation(project: Opened, decision: Decision, evaluation: Evaluation) -> Evaluation | None:

@@ -7,7 +7,9 @@
     columns, watched, remedies, words           the same in words and figures, for other faces
     clean, count, number, with_margin           how texts and numbers are shown
 
-The room reads records and nothing else: no model, no data, no network. Jinja2 is loaded with the first page.
+    thumbnails, augmentation                    pictures of a page, from the bytes that the store keeps
+
+The room reads records, and of pictures their bytes: no model, no data, no network. Jinja2 comes with the first page.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from palio.report import remedies as remedies
     from palio.report import watched as watched
     from palio.report import words as words
+    from palio.report.augmenting import augmentation as augmentation
     from palio.report.columns import columns_page as columns_page
     from palio.report.facts import ReportFacts as ReportFacts
+    from palio.report.kept_pictures import thumbnails as thumbnails
     from palio.report.monitoring import monitoring_page as monitoring_page
     from palio.report.page import load as load
     from palio.report.page import save as save
@@ -37,10 +41,12 @@ else:
         __name__,
         {
             "": "columns remedies watched words",
+            "augmenting": "augmentation",
             "columns": "columns_page",
             "facts": "ReportFacts",
             "monitoring": "monitoring_page",
             "page": "load save summary write",
             "rounding": "clean count number with_margin",
+            "kept_pictures": "thumbnails",
         },
     )

@@ -51,6 +51,8 @@ class ReportFacts(Record, frozen=True, kw_only=True):
     """Looks at the sealed test part so far, this one included."""
     pictures: dict[str, bytes] = msgspec.field(default_factory=dict)
     """JPEG files of the pictures that are shown, by identity; those made of two by the name of the transplant."""
+    augmentation: bytes = b""
+    """JPEG file: how pictures are changed while it learns; empty where they are not."""
     cases: str = "cases"
     """What one row is, in the plural: `customers`, `flats`, `hours`."""
     unit: str = ""

@@ -77,8 +77,17 @@ def pictures(facts: ReportFacts) -> dict[str, Any] | None:
         if is_salient
         else "",
         "strains": _strains(facts, sight.strains),
+        "augmentation": _augmentation(facts),
         "sheets": [_sheet(facts, one) for one in sight.sheets],
     }
+
+
+def _augmentation(facts: ReportFacts) -> Markup:
+    """Return the contact sheet of what pictures become while it learns."""
+    if not facts.augmentation:
+        return Markup()
+    url = f"data:image/jpeg;base64,{base64.b64encode(facts.augmentation).decode()}"
+    return Markup('<img class="contact" src="{}" alt="pictures as they are, and changed" loading="lazy">').format(url)
 
 
 def image(facts: ReportFacts, name: str, *, over: Markup = Markup(), alt: str = "") -> Markup:  # noqa: B008 - immutable

@@ -107,6 +107,9 @@ def _searched(one: Wording) -> str:
         return "Texts of one class mostly carry a word that others lack; its answers hardly hang on it."
     if not one.is_searched:
         return "Not known: the time was over before all was searched that texts of a class may carry."
+    if one.n_too_few:
+        few = "1 class has" if one.n_too_few == 1 else f"{one.n_too_few} classes have"
+        return f"{few} too few texts to tell whether a word is there by chance; in the others none was found."
     return "No word was found that texts of one class mostly carry and others lack, beyond what makes the class."
 
 

@@ -52,6 +52,7 @@ def test_a_row_whose_picture_is_gone_is_set_aside(tmp_path: Path, store: Store) 
     snapshot = data.ingest(source, store=store, schema=data.survey(source, target="kind").schema)
     assert (snapshot.n_rows, snapshot.n_quarantined) == (19, 1)
     assert any("there is no such file" in one.examples[0] for one in snapshot.violations)
+    assert "1 not to be found (images/3.png)" in " ".join(source.notes)
 
 
 def test_a_column_of_parts_is_found(tmp_path: Path) -> None:

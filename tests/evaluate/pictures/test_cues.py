@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from palio.core.ids import canonical_json
 from palio.evaluate.answers import known_rows
-from palio.evaluate.pictures.cues import Pool, find_cues
+from palio.evaluate.pictures.cues import Pool, _beside_shapes, find_cues
+from palio.evaluate.pictures.cues.places import find_places
 from palio.evaluate.pictures.looking import _pool
 
 
@@ -105,6 +107,19 @@ def test_a_mark_that_wanders_is_found_as_a_candidate(gallery: Callable[..., Any]
     assert not list(find_marks(pool, 1, np.random.default_rng(0)))
     (place,) = mark.how.taken(pool.pixels[mark.carriers][:1])[0]
     assert place.right - place.left < 0.5
+
+
+def test_the_shape_of_things_is_no_place_that_pictures_share() -> None:
+    digits = load_digits()
+    small = (digits.images[:600] * 15.9).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    pool = Pool(
+        np.repeat(small[..., None], 3, axis=3), np.eye(10, dtype=bool)[digits.target[:600]], tuple(map(str, range(600)))
+    )
+    rng = np.random.default_rng(0)
+    found = [one for label in range(10) for one in find_places(pool, label, rng)]
+    assert len({one.label for one in found}) >= 3
+    assert _beside_shapes(found, n_classes=10) == []
+    assert _beside_shapes(found[:1], n_classes=10) == found[:1]
 
 
 def test_a_search_without_time_says_that_it_is_not_done(gallery: Callable[..., Any]) -> None:

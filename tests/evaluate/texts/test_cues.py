@@ -78,6 +78,22 @@ def test_clean_texts_have_no_cue(desk: Desks, seed: int) -> None:
     assert found.is_searched
 
 
+def test_classes_of_few_texts_are_said_to_be_unsearched(desk: Desks) -> None:
+    rng = np.random.default_rng(0)
+    found = desk(subjects(30, rng), subjects(60, rng)).wording()
+    assert (found.cues, found.n_too_few) == ((), 2)
+
+
+def test_a_letter_of_a_script_without_blanks_is_no_cue(desk: Desks) -> None:
+    rng = np.random.default_rng(0)
+
+    def letters(text: str, kind: str, rng: np.random.Generator) -> str:
+        own = "球赛冠军教练队员" if kind == "garden" else "银行股票价格公司"
+        return "".join(rng.permutation([*rng.choice(list(own), 6), *"的一是在不了有和"]))
+
+    assert desk(subjects(300, rng, letters), subjects(200, rng, letters)).wording().cues == ()
+
+
 def test_a_network_is_asked_as_a_linear_model_is(desk: Desks) -> None:
     pytest.importorskip("torch")
     found = cues_of(desk, at_the_end, family="textcnn")

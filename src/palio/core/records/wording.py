@@ -151,6 +151,8 @@ class Wording(Record, frozen=True, kw_only=True):
     """Candidates for cues that the model was asked about."""
     is_searched: bool = True
     """Whether the search for cues came to its end in time."""
+    n_too_few: int = 0
+    """Classes of which too few texts were learned from to seek cues in them."""
     checks: tuple[TextCheck, ...] = ()
     galleries: tuple[TextGallery, ...] = ()
     languages: dict[str, int] = msgspec.field(default_factory=dict)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 2_000
 _ENOUGH_PARTS = 0.9
-_GONE = Note(problem="there is no such file", kind="empty")
+_GONE = Note(problem="there is no such file", kind="gone")
 
 
 class BoxesSource:

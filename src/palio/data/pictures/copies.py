@@ -54,6 +54,8 @@ def _about_problems(pictures: Sequence[Picture], where: str) -> list[str]:
 
 
 _PROBLEMS = {
+    "gone": "not to be found",
+    "unnamed": "not named",
     "empty": "empty",
     "not a picture": "something else than a picture",
     "format": "of a form that is not read",

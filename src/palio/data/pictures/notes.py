@@ -30,7 +30,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     problem: str = ""
     """Why it is none that can be used, in words; empty: it can."""
     kind: str = ""
-    """One of `palio.pixels.PROBLEMS`."""
+    """One of `palio.pixels.PROBLEMS`; `gone` and `unnamed`: there is no such file, or no name of one."""
     format: str = ""
     mode: str = ""
     orientation: int = 1

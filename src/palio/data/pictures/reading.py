@@ -84,7 +84,7 @@ def known(album: Album, entry: Entry, notes: Notes) -> tuple[str, Note]:
     digest = notes.digest(place_of(album, entry), stamp_of(entry))
     note = None if digest is None else notes.note(digest)
     if digest is None or note is None:
-        return "", Note(problem="the file is gone", kind="empty")
+        return "", Note(problem="the file is gone", kind="gone")
     return ("" if digest.startswith("-") else digest), note
 
 

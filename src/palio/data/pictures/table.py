@@ -35,7 +35,7 @@ _ENDINGS = ("", ".jpg", ".jpeg", ".png", ".webp", ".JPG", ".JPEG", ".PNG")
 _PARTS = ("part", "split", "subset", "set", "partition")
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the name of a file that was uploaded."""
-_GONE = Note(problem="there is no such file", kind="empty")
+_GONE = Note(problem="there is no such file", kind="gone")
 
 
 class TableOfPictures:
@@ -111,7 +111,7 @@ class TableOfPictures:
     def _known(self, cell: str | None) -> tuple[str, Note]:
         entry = self._finder.entry(cell)
         if entry is None:
-            return "", Note(problem="no file is named", kind="empty") if not cell else _GONE
+            return "", Note(problem="no file is named", kind="unnamed") if not cell else _GONE
         return known(self._album, entry, self._notes)
 
     @cached_property

@@ -160,6 +160,7 @@ def _wording(asked: Asked, pool: Pool, *, seed: int, progress: Progress) -> Word
         cues=cues,
         n_tries=n_tries,
         is_searched=is_searched,
+        n_too_few=sum(not pool.is_comparable(label) for label in range(len(asked.task.classes))),
         checks=checks,
         galleries=shown,
         languages={name: told.count(name) for name in sorted(set(told))},

@@ -117,10 +117,14 @@ def blank(picture: Array, rng: np.random.Generator) -> None:
     picture[top : top + side, left : left + side] = picture.reshape(-1, picture.shape[-1]).mean(axis=0)
 
 
-def contact_sheet(pixels: Array, rows: Array, *, strength: int, seed: int, n_epochs: int = 6, gap: int = 2) -> Array:
+def contact_sheet(
+    pixels: Array, rows: Array, *, strength: int, seed: int, mirror: bool = True, n_epochs: int = 6, gap: int = 2
+) -> Array:
     """Return one picture, uint8 (h, w, 3): each row as it is, and beside it what a network sees in some epochs."""
     columns = [pixels]
-    columns += [augmented(pixels, rows, strength=strength, seed=seed, epoch=epoch) for epoch in range(n_epochs)]
+    columns += [
+        augmented(pixels, rows, strength=strength, seed=seed, epoch=epoch, mirror=mirror) for epoch in range(n_epochs)
+    ]
     n, height, width = pixels.shape[:3]
     sheet = np.full((n * (height + gap) + gap, len(columns) * (width + gap) + gap, 3), 255, np.uint8)
     for across, column in enumerate(columns):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from palio.core.records import Cue
+from palio.core.records import Cue, Place
 from palio.core.seeds import derive
 from palio.evaluate.pictures.asking import Asked
 from palio.evaluate.pictures.cues.candidate import Candidate, Pool
@@ -23,6 +23,8 @@ from palio.evaluate.pictures.cues.trials import tried
 
 __all__ = ["Pool", "find_cues"]
 
+FEWEST_SHAPES, SHARE_OF_SHAPES = 3, 0.3
+"""Classes that must have a place in common before places are taken for the shape of things; and their share of all."""
 _Finder = Callable[[Pool, int, np.random.Generator], Iterator[Candidate]]
 SHARE_OF_SEARCH = 0.6
 """Of the time that is left: looking for candidates; the rest is for asking the model."""
@@ -53,7 +55,7 @@ def find_cues(asked: Asked, pool: Pool, *, seed: int = 0) -> tuple[tuple[Cue, ..
                 break
             rng = np.random.default_rng(derive(seed, "cues", finder.__name__, label))
             found += [one for one in finder(pool, label, rng) if not _is_known(one, found)]
-    found = _once(found, n_classes=len(asked.task.classes))
+    found = _once(_beside_shapes(found, n_classes=len(asked.task.classes)), n_classes=len(asked.task.classes))
     cues = tried(found, asked, pool, np.random.default_rng(derive(seed, "cues", "trials")))
     return cues, len(found), is_done and not asked.is_over
 
@@ -65,6 +67,22 @@ def _once(found: list[Candidate], *, n_classes: int) -> list[Candidate]:
         return found
     kept = max(tints, key=lambda one: one.share_of_class)
     return [one for one in found if one.kind != "cast" or one is kept]
+
+
+def _beside_shapes(found: list[Candidate], *, n_classes: int) -> list[Candidate]:
+    """Leave out places in the middle where many classes have some: these pictures lie alike, and differ by shape.
+
+    Of handwritten digits, four of ten classes are moved by what is the digit itself.
+    """
+    labels = {one.label for one in found if one.kind == "place"}
+    if len(labels) < max(FEWEST_SHAPES, SHARE_OF_SHAPES * n_classes):
+        return found
+    return [one for one in found if one.kind != "place" or not any(_is_amid(place) for place in one.places)]
+
+
+def _is_amid(place: Place) -> bool:
+    """Tell whether a rectangle reaches into the middle quarter of the picture."""
+    return place.left < 0.75 and place.right > 0.25 and place.top < 0.75 and place.bottom > 0.25
 
 
 def _is_known(mark: Candidate, found: list[Candidate]) -> bool:

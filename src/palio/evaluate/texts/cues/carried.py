@@ -26,6 +26,8 @@ MOST_OF_OTHERS = 0.2
 ALIKE = 0.8
 """Words that so many of the same texts carry are one cue."""
 MAX_ALIKE = 12
+FIRST_SPACELESS = 0x0E00
+"""Thai; Chinese and Japanese lie behind it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Pool:
     texts: Sequence[str]
     truth: Array
     """Shape (n,), class indices."""
+
+    def is_comparable(self, label: int) -> bool:
+        """Tell whether there are enough texts of a class, and of the others."""
+        n = int((self.truth == label).sum())
+        return min(n, len(self.truth) - n) >= MIN_TEXTS
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,10 @@ class Carried:
 
 def find_carried(pool: Pool, label: int, rng: np.random.Generator) -> list[Carried]:
     """Find what texts of a class carry far more often than others; mostly nothing, sometimes one."""
+    if not pool.is_comparable(label):
+        return []
     own = rng.permutation(np.flatnonzero(pool.truth == label))[:MAX_TEXTS]
     rest = rng.permutation(np.flatnonzero(pool.truth != label))[:MAX_TEXTS]
-    if min(len(own), len(rest)) < MIN_TEXTS:
-        return []
     held = [words_in(pool.texts[row]) for row in own]
     counts, others = Counter(w for words in held for w in words), Counter[str]()
     for row in rest:
@@ -70,8 +77,14 @@ def find_carried(pool: Pool, label: int, rng: np.random.Generator) -> list[Carri
         lead, share = leads[group[0]], others[group[0]] / len(rest)
         if lead >= LEAST_SHARE and lead >= LEAST_LEAD * ordinary and share <= MOST_OF_OTHERS:
             texts = [pool.texts[row] for row, words in zip(own, held, strict=True) if group[0] in words]
-            found.append(_written(label, group, texts, counts[group[0]] / len(own), share))
+            one = _written(label, group, texts, counts[group[0]] / len(own), share)
+            found += [] if _is_letter(one.surface) else [one]
     return found
+
+
+def _is_letter(surface: str) -> bool:
+    """Tell whether it is a single letter of a script without blanks: every class has some of its own."""
+    return len(surface) == 1 and surface.isalpha() and ord(surface) >= FIRST_SPACELESS
 
 
 def _grouped(ranked: Sequence[str], held: Sequence[set[str]]) -> list[list[str]]:

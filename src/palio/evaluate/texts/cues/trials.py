@@ -51,7 +51,7 @@ def _tried(one: Carried, asked: Asked, pool: Pool, rng: np.random.Generator, *, 
     push = float((after[:, label] - control[:, label]).mean())
     p_value = min(1.0, n_tries * _one_sided(logit(after[:, label]) - logit(control[:, label])))
     is_moved, is_control = said == label, said_control == label
-    moves = push >= LEAST_PUSH and p_value <= RISK
+    moves = push >= LEAST_PUSH and p_value <= RISK and bool(is_moved.sum() > is_control.sum())
     shown = [at for at in np.argsort(-after[:, label], kind="stable") if is_moved[at]][:N_EXAMPLES]
     mine = np.flatnonzero((asked.truth == label) & carries)
     classes = asked.task.classes
