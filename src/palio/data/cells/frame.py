@@ -128,7 +128,7 @@ def _without_numbers(cells: Cells, column: Column) -> Cells:
         return cells
     if column.type in ("number", "integer"):
         hit = cells.values.cast(pl.Float64).is_in(numbers)
-        if raw.dtype.is_float() and math.isinf(numbers[-1] - numbers[0]):  # no value is infinite, a mark may be
+        if raw.dtype.is_float() and any(map(math.isinf, numbers)):  # no value is infinite, a mark may be
             hit = hit.fill_null(value=False) | raw.is_in(numbers)
     elif raw.dtype.is_numeric():
         hit = raw.cast(pl.Float64).is_in(numbers)
