@@ -63,7 +63,11 @@ def test_truths_may_be_written_with_another_separator_than_the_data(finished: Fi
     [
         ({"prediction_id": ["a-1.0"], "z": ["yes"]}, InputError, "no column for the label"),
         ({"z": ["a-1.0"], "label": ["yes"]}, InputError, "no column says which rows"),
-        ({"prediction_id": ["what"], "label": ["yes"]}, ContractError, "row 1: `prediction_id` is none"),
+        (
+            {"prediction_id": ["a-1.0"], "label": ["yes"], "at": ["soon"]},
+            ContractError,
+            "t.csv row 1: `at` is not",
+        ),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_with_its_row(
@@ -100,3 +104,9 @@ def test_it_says_how_many_truths_met_an_answer_and_how_moments_were_read(finishe
     assert (told.zone, told.n_days) == ("UTC", 1)
     out = CliRunner().invoke(palio, ["feedback", str(tmp_path / "t.csv"), "--dir", str(project.folder)]).output
     assert "0 met an answer" in out and "lost-1.0" in out and "read in UTC" in out and "end of the day" in out
+
+
+def test_ids_of_another_system_are_counted_and_hold_up_no_other_truth(finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("prediction_id,label\n3f2504e0-4f89-11d3-9a0c-0305e82c3301,yes\nother-1.0,no\n")
+    told = finished[0].feedback(str(tmp_path / "t.csv"))
+    assert told.n_rows == 2 and told.truths is not None and told.truths.reasons == {"unknown_id": 2}

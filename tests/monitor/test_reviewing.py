@@ -99,10 +99,10 @@ class Served:
     def answers(self, since: dt.datetime, until: dt.datetime) -> Iterable[Columns]:
         return self.batches
 
-    def fail(self, number: int, n_rows: int) -> None:
+    def fail(self, number: int, n_rows: int, status: int = 500) -> None:
         cells = {"bundle": "1" * 64, "reason": "boom", "role": "champion"}
         self.failed.append(
-            {"at": _moments(number, n_rows), "status": np.full(n_rows, 500),
+            {"at": _moments(number, n_rows), "status": np.full(n_rows, status),
              **{name: np.full(n_rows, text, object) for name, text in cells.items()}}
         )  # fmt: skip
 
@@ -199,6 +199,16 @@ def test_a_server_that_only_fails_is_seen_without_a_single_answer(champion: Subj
     found = judged(log, champion)
     assert "failures" in kinds(found.findings)
     assert found.verdict in ("look", "act")
+
+
+@pytest.mark.parametrize("status", [400, 422, 503, 500])
+def test_a_model_that_never_answered_is_told_from_one_that_nobody_asked(champion: Subject, status: int) -> None:
+    log = Served()
+    log.fail(9, 300, status)
+    found = judged(log, champion)
+    assert {"contract", "capacity", "failures"} & kinds(found.findings)
+    assert found.verdict in ("look", "act")
+    assert judged(Served(), champion).verdict == "unknown"
 
 
 def test_silence_is_seen(champion: Subject) -> None:

@@ -99,6 +99,16 @@ def test_endless_headers_are_refused(piece: bytes) -> None:
         assert ended(url, "head_size")
 
 
+@pytest.mark.parametrize("surplus", [b"x-a: " + b"a" * 70_000 + b"\r\n", b"a: b\r\n" * 300])
+@pytest.mark.parametrize("line", [b"POST %b HTTP/1.1" % INFER.encode(), b"GET /health HTTP/1.1"])
+def test_headers_that_come_in_one_piece_are_held_to_the_same_limits(surplus: bytes, line: bytes) -> None:
+    with limited() as url, plain(url) as connection:
+        connection.sendall(line + b"\r\nHost: a\r\n" + surplus + b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY))
+        told = received(connection)
+        assert told == b"" or b" 431 " in told.splitlines()[0]
+        assert ended(url, "head_size")
+
+
 def test_endless_trailers_of_a_chunked_body_are_cut_off() -> None:
     with limited() as url, plain(url) as connection:
         head = b"POST %b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" % INFER.encode()

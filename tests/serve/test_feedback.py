@@ -12,7 +12,7 @@ import pytest
 
 from palio import store
 from palio.core.errors import ConfigError
-from palio.core.records import Task
+from palio.core.records import Column, Task
 from palio.serve import Caps, Truths
 from palio.serve.feedback import receive_feedback
 from palio.serve.protocols.wire import WireError
@@ -118,6 +118,27 @@ def test_what_makes_no_sense_is_refused_as_a_whole(
     assert caught.value.fields == ((field,) if field else ())
     assert "perhaps" not in caught.value.message
     assert store.log_frame(tmp_path, "bank", kind="feedback").height == 0
+
+
+@pytest.mark.parametrize("text", ["prediction_id, label\na-1.0, yes\n", '\ufeffprediction_id,label\r\na-1.0,"yes"\r\n'])
+def test_csv_is_read_as_files_are(send: Send, tmp_path: Path, text: str) -> None:
+    assert send(text.encode(), b"text/csv") == {"received": 1}
+    assert store.log_frame(tmp_path, "bank", kind="feedback")["label"].to_list() == ["yes"]
+
+
+def test_csv_may_name_its_columns_as_the_data_does(tmp_path: Path) -> None:
+    truths = Truths(CHURN, Column(name="y", type="category", categories=("no", "yes")), id_column="customer")
+    with store.FeedbackLog(tmp_path, "bank", redaction=store.Redaction(salt="pepper")) as log:
+        body = b"customer,y,revenue\n4711.0,yes,3\n"
+        assert receive_feedback(body, b"text/csv", log, truths, caps=Caps(), caller="", now=NOW).status == 200
+    frame = store.log_frame(tmp_path, "bank", kind="feedback")
+    assert (frame["key"].to_list(), frame["label"].to_list()) == (["4711"], ["yes"])
+    assert json.loads(frame["values"][0]) == {"revenue": 3}
+
+
+def test_csv_with_another_separator_is_told_so(send: Send) -> None:
+    with pytest.raises(WireError, match="separated by commas"):
+        send(b"prediction_id;label\na-1.0;yes\n", b"text/csv")
 
 
 def test_a_class_that_the_model_does_not_know_is_a_truth_too(send: Send, tmp_path: Path) -> None:

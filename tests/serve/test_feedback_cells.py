@@ -61,3 +61,29 @@ def test_a_key_is_the_same_as_number_and_as_text() -> None:
     truths = Truths(Task(kind="classification", target="ill", classes=("no", "Yes")), ILL)
     keys = {truths.read({"key": k, "label": "no"}, now=NOW, where="row 0").key for k in (7, 7.0, "7", " 7")}
     assert keys == {"7"}
+
+
+@pytest.mark.parametrize("key", [4711, 4711.0, "4711", " 4711.0 "])
+def test_a_key_is_the_same_however_a_table_wrote_its_number(key: Any) -> None:
+    assert Truths(None).read({"key": key, "label": "a"}, now=NOW, where="row 0").key == "4711"
+
+
+@pytest.mark.parametrize("at", [1_760_000_000, 1_760_000_000_000, "1760000000", "1760000000.0", "2025-10-09T08:53:20Z"])
+def test_a_moment_may_be_a_count_of_seconds(at: Any) -> None:
+    truths = Truths(None, zone="Europe/Berlin")
+    read = truths.read({"key": 1, "label": "a", "at": at}, now=NOW, where="row 0")
+    assert read.at == dt.datetime(2025, 10, 9, 8, 53, 20, tzinfo=dt.UTC)
+    assert truths.n_without_zone == 0
+
+
+@pytest.mark.parametrize("at", [20251009, "20251009"])
+def test_eight_digits_are_a_day(at: Any) -> None:
+    truths = Truths(None)
+    read = truths.read({"key": 1, "label": "a", "at": at}, now=NOW, where="row 0")
+    assert (read.at.date(), truths.n_days) == (dt.date(2025, 10, 9), 1)
+
+
+@pytest.mark.parametrize("at", [2025, 12, True, -1.0, float("inf"), 1e300])
+def test_other_numbers_are_no_moment(at: Any) -> None:
+    with pytest.raises(ContractError, match="not a moment"):
+        Truths(None).read({"key": 1, "label": "a", "at": at}, now=NOW, where="row 0")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from palio.core.errors import UnavailableError
-from palio.serve import GrpcListener, beside
+from palio.serve import GrpcListener, background, beside, create_app, fixed
 from palio.serve.listener import listen
+from tests.serve.small_model import small_bundle
 
 
 @pytest.fixture
@@ -43,3 +44,14 @@ def test_an_address_that_is_none_of_this_machine_is_not_blamed_on_the_port(host:
     hint = hint_of(lambda: listen(host, 0))
     assert "--host" in hint
     assert "--port" not in hint
+
+
+def test_a_port_that_is_lost_while_the_server_starts_is_told_without_a_trace(
+    taken: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    listener = GrpcListener(port=0)
+    listener.port = taken  # somebody was faster
+    app = create_app(fixed(small_bundle(), model="bank"), grpc=listener)
+    with pytest.raises(UnavailableError, match="gRPC"), background(app):
+        pass
+    assert "Traceback" not in capfd.readouterr().err

@@ -157,6 +157,7 @@ class LogTable(_Table, frozen=True, kw_only=True):
     buffer_rows: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     segment_mb: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 64.0
     max_text: Annotated[int, msgspec.Meta(ge=100)] = 50_000
+    pictures_mb: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
 class MonitorTable(_Table, frozen=True, kw_only=True):

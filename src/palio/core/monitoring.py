@@ -74,7 +74,7 @@ class Window(Record, frozen=True, kw_only=True):
     flags: dict[str, int] = msgspec.field(default_factory=dict)
     """Flag that was raised (`column: rule`) → rows."""
     violations: dict[str, int] = msgspec.field(default_factory=dict)
-    """Reason of a refused request that broke the contract → requests."""
+    """Reason of a request that was refused as wrong → requests."""
 
     @property
     def n_judged(self) -> int:

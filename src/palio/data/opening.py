@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from palio.core.errors import InputError, NotFoundError, RefusedError, did_you_mean
+from palio.data.boxes.columns import BOXES
 from palio.data.pictures.albums import is_album
 from palio.data.source import Source, SourceOptions, stated
 
@@ -131,8 +132,6 @@ def open_source(spec: str | Path, options: SourceOptions | None = None) -> Sourc
 
 def _asks_for_boxes(options: SourceOptions) -> bool | None:
     """Tell whether boxes are wanted; None: if there are any."""
-    from palio.data.boxes.source import BOXES
-
     if options.expected:
         return BOXES in options.expected
     if options.task != "auto":
@@ -159,11 +158,11 @@ def _boxes(path: Path, options: SourceOptions, images: Path) -> BoxesSource:
 
 def _speaks_of_boxes(path: Path, options: SourceOptions) -> bool:
     """Tell whether a file that is named without its pictures is one of annotation."""
-    from palio.data.boxes.finding import is_annotation
-
     asked = _asks_for_boxes(options)
     if asked is False or (asked is None and path.suffix.lower() not in (".json", ".xml", ".yaml", ".yml")):
         return False
+    from palio.data.boxes.finding import is_annotation
+
     return is_annotation(path)
 
 

@@ -108,7 +108,9 @@ def take(
     with store.FeedbackLog(folder, opened.name, redaction=redaction) as log:
         for batch in source.batches():
             rows = batch.select(sorted(set(columns.values()) | set(values))).to_pylist()
-            found = _read(rows, columns, values, truths, missing=set(source.missing), first=n_rows + n_skipped)
+            found = _read(
+                rows, columns, values, truths, missing=set(source.missing), first=n_rows + n_skipped, file=source.name
+            )
             log.add(found, caller=CALLER)
             unknown.update(truths.unknown(found))
             n_rows, n_skipped = n_rows + len(found), n_skipped + len(rows) - len(found)
@@ -162,6 +164,7 @@ def _read(
     *,
     missing: set[str],
     first: int,
+    file: str,
 ) -> list[Feedback]:
     now = utc_now()
     found = []
@@ -174,7 +177,7 @@ def _read(
         if truths.is_missing(given["label"]):
             continue
         given["values"] = {name: cells[name] for name in values if cells[name] is not None}
-        found.append(truths.read(given, now=now, where=f"row {number}"))
+        found.append(truths.read(given, now=now, where=f"{file} row {number}", any_id=True))
     return found
 
 

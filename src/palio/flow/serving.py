@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from palio.core import config as settings
-from palio.core.errors import InputError, NotFoundError, UnavailableError, need
+from palio.core.errors import ConfigError, InputError, NotFoundError, UnavailableError, need
 from palio.core.serving import Policy
 
 if TYPE_CHECKING:
@@ -143,6 +143,12 @@ def _quotas(config: Config, folder: Path, is_writable: bool) -> Any:
 def _run(config: Config, make: Callable[..., Any], factory: str, ready: Ready) -> None:
     """Serve from this process, or from several workers."""
     serve, table = _serve(), config.serve
+    ports = [number for number in (table.port, table.grpc_port, table.admin_port) if number]
+    if len(set(ports)) < len(ports):  # workers share ports, so that nothing else would notice
+        raise ConfigError(
+            "[serve]: `port`, `grpc_port` and `admin_port` must be three different ones",
+            hint="choose others with --port, --grpc-port and --admin-port; 0 opens no port for gRPC or admin",
+        )
     limits = serve.ConnectionLimits(
         max_connections=table.max_connections,
         head_timeout_s=table.head_timeout_s,

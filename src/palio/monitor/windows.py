@@ -22,6 +22,8 @@ _QUANTILE_ROWS = 4_096
 _AT_ONCE = 32_768
 """Rows of small batches that are counted together."""
 _MOST_REASONS = 50
+_WRONG = frozenset({400, 413, 415, 422})
+"""Statuses of a request that was refused as wrong; which of them a broken row gets is up to the route."""
 _OTHER = "other"
 
 
@@ -120,7 +122,7 @@ class WindowBuilder:
                 self._n_refused += 1
             elif status >= 500:
                 self._n_failed += 1
-            elif status == 422:
+            elif status in _WRONG:
                 known = reason in self._violations or len(self._violations) < _MOST_REASONS
                 self._violations[reason if known else _OTHER] += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from palio.core.blame import broken_meanwhile
 from palio.core.monitoring import Finding, Review
 from palio.core.words import UNMET, counted, listed
 from palio.report import watched
@@ -17,6 +18,7 @@ FAR_OUT = 0.05
 _UNMET = ("unknown_id", "unknown_key", "before_answer", "after_retention")
 
 
+_RENEWED = ("quality", "concept_drift", "value")
 _BROKEN_INPUT = ("unit", "skew", "missing", "contract")
 """Mended before anything is retrained: a model that learns from broken rows learns the break."""
 
@@ -25,9 +27,13 @@ def next_steps(review: Review) -> list[Advice]:
     """List what to do, the most pressing first; at most five. Never empty."""
     findings = sorted(review.findings, key=_urgency)
     drifts = [f for f in findings if f.kind == "drift"]
+    over_all = {f.kind for f in findings if not f.segment and f.kind in _RENEWED}
     steps: dict[str, Advice] = {}
+    explained = _explained(findings)
     for finding in findings:
-        alike = [one for one in drifts if one.segment == finding.segment]
+        if (finding.segment and finding.kind in over_all) or finding.id in explained:
+            continue  # what helps all rows helps these, too
+        alike = [one for one in drifts if one.segment == finding.segment and one.id not in explained]
         step = _about_columns(alike, review) if finding.kind == "drift" else _remedy(finding, review)
         if finding.segment:
             step = Advice(f"Where {quoted(finding.segment)}: {step.do[:1].lower()}{step.do[1:]}", step.why)
@@ -46,6 +52,17 @@ def _urgency(finding: Finding) -> tuple[bool, int]:
     return not is_broken, {"page": 0, "warn": 1, "note": 2}[finding.severity]
 
 
+def _explained(findings: list[Finding]) -> set[str]:
+    """Name the findings that say once more that a column is broken: it has moved, and so have rows and answers."""
+    broken = [one for one in findings if one.kind in ("unit", "skew", "missing") and one.severity != "note"]
+    columns = {(one.subject, one.segment) for one in broken}
+    kinds = {"drift", "contract"}
+    said = {one.id for one in findings if one.kind in kinds and (one.subject.partition(".")[0], one.segment) in columns}
+    if broken:
+        said |= {one.id for one in findings if one.kind in ("joint_drift", "answer_drift")}
+    return said
+
+
 def _about_columns(drifts: list[Finding], review: Review) -> Advice:
     names = list(dict.fromkeys(quoted(f.subject.partition(".")[0]) for f in drifts))
     shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
@@ -55,6 +72,16 @@ def _about_columns(drifts: list[Finding], review: Review) -> Advice:
 
 def _remedy(finding: Finding, review: Review) -> Advice:
     """Say what helps against one finding."""
+    broken = broken_meanwhile(finding, (*review.findings, *review.earlier))
+    if broken and finding.kind in _RENEWED:
+        names = list(dict.fromkeys(quoted(one.subject) for one in broken))
+        was = "it was" if len(names) == 1 else "they were"
+        return Advice(
+            f"Retrain nothing for what came of {listed(names)}: quality fell while {was} broken.",
+            watched.prose(finding.reason),
+        )
+    if finding.kind == "volume" and finding.severity == "note" and finding.effect > 1:
+        return Advice("Nothing: the same is asked again, which counts once.", watched.prose(finding.reason))
     name, when = quoted(finding.subject), watched.moment(finding.since, review)
     column = quoted(finding.subject.partition(".")[0])
     do = {
@@ -70,7 +97,7 @@ def _remedy(finding: Finding, review: Review) -> Advice:
         "unit": f"Check the unit of {column}: it seems to be counted otherwise since {when}.",
         "missing": f"Find out why {column} is missing more often since {when}.",
         "contract": f"Check {column} with whoever sends it: it does not keep to what was agreed.",
-        "volume": f"Ask the callers what changed about {when}: the number of requests did.",
+        "volume": f"Ask the callers what changed about {when}: the number of {finding.subject} did.",
         "latency": "Give the server more workers, or send fewer rows at once.",
         "capacity": "Give the server more workers: palio serve --workers.",
         "failures": "Read the server’s own log: requests fail there.",

@@ -111,6 +111,8 @@ class App:
         self.meters = Meters()
         self.registry = Registry(provider, poll_s=poll_s, on_change=self._changed, quotas=quotas)
         self.is_draining = False
+        self.trouble: PalioError | None = None
+        """Why it could not start."""
         self._grpc = grpc
         self._origins = origins
         self._feedback = feedback
@@ -191,8 +193,14 @@ class App:
         await receive()
         await asyncio.to_thread(self.registry.start)
         self.pipeline.start()
-        if self._grpc is not None:
-            await asyncio.to_thread(self._grpc.start, self, asyncio.get_running_loop())
+        try:
+            if self._grpc is not None:
+                await asyncio.to_thread(self._grpc.start, self, asyncio.get_running_loop())
+        except PalioError as error:
+            self.trouble = error
+            await asyncio.to_thread(self.registry.stop)
+            await send({"type": "lifespan.startup.failed"})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._grpc is not None:

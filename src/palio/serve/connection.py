@@ -42,6 +42,9 @@ class Connection(HttpToolsProtocol):
     _heads: _Heads
 
     _received = 0
+    _at_most = 0
+    """Bytes that the head can have, if all that arrived is head."""
+    _is_head_too_large = False
     _suspect: tuple[object, float] = (None, 0.0)
     _express: Express | None = None
     _is_draining: Callable[[], bool]
@@ -72,6 +75,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, and hold what is incomplete to the limits."""
+        self._at_most = self._received + len(data)
         super().data_received(data)
         if self._in_head or (self.cycle is not None and self.cycle.more_body):
             self._received += len(data)
@@ -93,6 +97,12 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Choose between the express and the application."""
+        limits = self.limits
+        if len(self.headers) > limits.max_headers or (
+            self._at_most > limits.max_head_bytes and self._head_bytes() > limits.max_head_bytes
+        ):
+            self._is_head_too_large = True
+            raise ValueError  # ends the parser: what follows in the same piece is not looked at
         self._in_head = False
         express, before = self._express, self.cycle
         if express is not None and (before is None or before.response_complete) and not self.expect_100_continue:
@@ -193,15 +203,24 @@ class Connection(HttpToolsProtocol):
             return
         n_headers = len(self.headers or ())
         if in_head and (self._received > limits.max_head_bytes or n_headers > limits.max_headers):
-            self.tally["head_size"] += 1
-            self.transport.write(_HEAD_TOO_LARGE)
-            self.transport.close()
+            self._refuse_head()
         elif self._received > limits.max_message_bytes or n_headers > limits.max_headers:
             self.tally["message_size"] += 1
             self.transport.abort()
 
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse_head(self) -> None:
+        self.tally["head_size"] += 1
+        self.transport.write(_HEAD_TOO_LARGE)
+        self.transport.close()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not in our form
         """Answer what cannot be parsed, and close."""
+        if self._is_head_too_large:
+            self._refuse_head()
+            return
         self.transport.write(_NOT_HTTP)
         self.transport.close()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import re
 import zoneinfo
 from collections import Counter
@@ -13,13 +11,14 @@ from typing import Any
 
 import msgspec
 
-from palio.core.cells import BLANKS, CellReader, boxes_of, cell_of, label
-from palio.core.cells.moments import read_moment
-from palio.core.cells.numbers import read_text
+from palio.core.cells import BLANKS, CellReader, boxes_of, cell_of, label, row_key
+from palio.core.cells.moments import of_digits, of_number, read_moment
+from palio.core.cells.numbers import is_plain, read_text
 from palio.core.errors import ConfigError, ContractError, PalioError
 from palio.core.records import Box, Column, Manifest, Task
 from palio.core.serving import Feedback
 from palio.measure import questions
+from palio.serve.protocols.invocations_files import read_csv
 from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.wire import Caps, Reply, WireError
 from palio.store import FeedbackLog
@@ -28,16 +27,18 @@ _ID = re.compile(r"[A-Za-z0-9_:-]{1,120}\.[0-9]{1,9}")
 _MAX_TEXT = 512
 _MOST_UNKNOWN = 20
 _CSV = b"text/csv"
+_EARLIEST_S = 1e8
+"""A smaller number (1973) is no count of seconds, but a year or a mistake."""
 
 
 class _Given(msgspec.Struct, forbid_unknown_fields=True):
     """One truth, as it comes in JSON."""
 
     prediction_id: str = ""
-    key: str | int = ""
+    key: str | float = ""
     label: str | float | bool | list[Box] | None = None
     """A class, a number, or boxes: all that is in a picture."""
-    at: str | None = None
+    at: str | float | None = None
     values: dict[str, float] = msgspec.field(default_factory=dict)
 
 
@@ -57,6 +58,7 @@ class Truths:
     Args:
         task: What is predicted; None for a graph that was made elsewhere, which takes any label.
         column: How the target was read: labels are read like its cells. None: as they come.
+        id_column: How the data calls the key of a row.
         zone: Of moments that name none.
 
     Example:
@@ -66,7 +68,9 @@ class Truths:
         'yes'
     """
 
-    def __init__(self, task: Task | None, column: Column | None = None, *, zone: str = "UTC") -> None:
+    def __init__(
+        self, task: Task | None, column: Column | None = None, *, id_column: str | None = None, zone: str = "UTC"
+    ) -> None:
         self._zone, self.zone = zone_of(zone), zone
         self.n_without_zone = self.n_days = 0
         """Moments that named no zone, and days without a time, that were read so far."""
@@ -75,6 +79,8 @@ class Truths:
         self._are_boxes = task is not None and task.kind == "detection"
         self._reader = None if column is None else CellReader(column)
         self._decimal = column.decimal if column is not None else "."
+        self.names = ({task.target: "label"} if task is not None else {}) | ({id_column: "key"} if id_column else {})
+        """How the data calls what feedback calls `label` and `key`."""
 
     @classmethod
     def of(cls, manifest: Manifest | None, *, zone: str = "UTC") -> Truths:
@@ -82,20 +88,24 @@ class Truths:
         if manifest is None:
             return cls(None, zone=zone)
         column = next((c for c in manifest.schema.columns if c.name == manifest.task.target), None)
-        return cls(manifest.task, column, zone=zone)
+        return cls(manifest.task, column, id_column=manifest.schema.id, zone=zone)
 
-    def read(self, given: Mapping[str, Any], *, now: dt.datetime, where: str) -> Feedback:
+    def read(self, given: Mapping[str, Any], *, now: dt.datetime, where: str, any_id: bool = False) -> Feedback:
         """Check one truth: `prediction_id` or `key`, `label`, and maybe `at` and `values`.
+
+        With `any_id` a prediction id may have any form: whoever counts which truths met an answer tells of it then.
 
         Raises:
             ContractError: it names no row, its label is missing or no number where one is due, a moment or value makes
                 no sense. A class that the model does not know is taken: see `unknown`.
         """
-        identity, key = str(given.get("prediction_id") or ""), given.get("key")
-        key = "" if key is None else label(key).strip()
-        if identity and not _ID.fullmatch(identity):
+        identity, key = str(given.get("prediction_id") or "").strip(BLANKS), row_key(given.get("key"))
+        if identity and not (any_id and len(identity) <= _MAX_TEXT) and not _ID.fullmatch(identity):
             raise _wrong(
-                where, "prediction_id", "is none", hint="send it as it was answered: `<request>.<row>`, rows from 0"
+                where,
+                "prediction_id",
+                "is not the id of an answer",
+                hint="send it as it was answered: `<request>.<row>`, rows from 0",
             )
         if not identity and not key:
             raise _wrong(where, "prediction_id", "is missing, and so is `key`", hint="say which row it is about")
@@ -127,7 +137,8 @@ class Truths:
         if self._is_number:
             number = _number(cell) if self._reader is None else None if parsed is None else _number(parsed.value)
             if number is None:
-                raise _wrong(where, "label", "is not a finite number", hint="this model predicts a number")
+                hint = f"this model predicts a number; write it with `{self._decimal}` before decimals"
+                raise _wrong(where, "label", "is not a finite number", hint=hint)
             return number
         if not self._classes and isinstance(cell, int | float) and not isinstance(cell, bool):
             return float(cell)
@@ -154,6 +165,8 @@ class Truths:
             moment, has_time, has_zone = at, True, at.tzinfo is not None
         elif isinstance(at, dt.date):
             moment, has_time, has_zone = dt.datetime.combine(at, dt.time()), False, False
+        elif (counted := _counted(at)) is not None:
+            moment, has_time, has_zone = counted
         else:
             found = read_moment(str(at).strip(BLANKS))
             if found is None:
@@ -199,7 +212,8 @@ def receive_feedback(
         WireError: 400 malformed, 413 too many, 422 a row that makes no sense, 503 it cannot be written.
     """
     try:
-        rows = _csv(body) if content_type.split(b";")[0].strip().lower() == _CSV else _json(body)
+        is_csv = content_type.split(b";")[0].strip().lower() == _CSV
+        rows = _csv(body, caps, truths) if is_csv else _json(body)
         if not rows:
             raise WireError(400, "there is no feedback in the body")
         if len(rows) > caps.max_rows:
@@ -230,17 +244,15 @@ def _json(body: bytes) -> Sequence[Mapping[str, Any]]:
     return [msgspec.structs.asdict(one) for one in given]
 
 
-def _csv(body: bytes) -> Sequence[Mapping[str, Any]]:
-    try:
-        table = list(csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True))
-    except (UnicodeDecodeError, csv.Error):
-        raise WireError(400, "the body is not CSV in UTF-8") from None
-    header, rows = (table[0], [row for row in table[1:] if row]) if table else ([], [])
-    if "label" not in header or not {"prediction_id", "key"} & set(header) or len(set(header)) < len(header):
-        raise WireError(400, "the CSV needs a header with `label` and with `prediction_id` or `key`")
-    if any(len(row) != len(header) for row in rows):
-        raise WireError(400, "a line of the CSV has another number of cells than its header")
-    return [from_cells(dict(zip(header, row, strict=True))) for row in rows]
+def _csv(body: bytes, caps: Caps, truths: Truths) -> Sequence[Mapping[str, Any]]:
+    rows = read_csv(body, caps)
+    # a table of truths may name them as the data did
+    fields = {name: field for name, field in truths.names.items() if rows and field not in rows[0]}
+    found = [{fields.get(name, name): cell for name, cell in row.items()} for row in rows]
+    if found and ("label" not in found[0] or not {"prediction_id", "key"} & found[0].keys()):
+        also = "".join(f"; `{name}` stands for `{field}`" for name, field in truths.names.items())
+        raise WireError(400, f"the CSV needs a header with `label` and with `prediction_id` or `key`{also}")
+    return [from_cells(row) for row in found]
 
 
 def from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,6 +276,19 @@ def zone_of(name: str) -> dt.tzinfo:
             f"palio.toml [log]: `zone`: got `{name[:60]}`, which is no zone that this machine knows",
             hint='write it as in the list of the IANA, zone = "Europe/Berlin"; install tzdata if there is none',
         ) from None
+
+
+def _counted(at: Any) -> tuple[dt.datetime, bool, bool] | None:
+    """Read a moment that is a number or digits: seconds since 1970 (or thousandths, and so on), or 20260504.
+
+    Gives the moment, whether it has a time, and whether it has a zone; None if it is none.
+    """
+    text = str(at).strip(BLANKS)
+    seconds = of_digits(text, None) if is_plain(text) and not isinstance(at, bool) else None
+    if seconds is None or seconds < _EARLIEST_S:
+        return None
+    is_count = of_number(float(text), None) == seconds
+    return dt.datetime.fromtimestamp(seconds, dt.UTC), is_count or len(text) > len("20260504"), is_count
 
 
 def _number(value: Any) -> float | None:

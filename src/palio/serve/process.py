@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
-from palio.core.errors import UnavailableError
+from palio.core.errors import PalioError, UnavailableError
 from palio.serve.connection import Connection, sweep
 from palio.serve.express import Express
 from palio.serve.listener import BACKLOG, DRAIN_S, NOTICE_S, ConnectionLimits, listen, turn_new_ones_away, url_of
@@ -76,12 +76,20 @@ def background(
     url = url_of(host, listener)
     started = threading.Event()
     server = _Server(app, listener, drain_s=DRAIN_S, limits=limits, ready=started.set)
-    thread = threading.Thread(target=server.run, name="palio-serve", daemon=True)
+    trouble: list[PalioError] = []
+
+    def serve() -> None:
+        try:
+            server.run()
+        except PalioError as error:
+            trouble.append(error)
+
+    thread = threading.Thread(target=serve, name="palio-serve", daemon=True)
     thread.start()
     try:
         while not started.wait(0.05):
             if not thread.is_alive():
-                raise UnavailableError("the server did not start", hint="see its log")
+                raise trouble[0] if trouble else UnavailableError("the server did not start", hint="see its log")
         yield url
     finally:
         server.hurry = server.should_exit = True
@@ -154,16 +162,21 @@ class _Server(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on the listener until told to stop."""
+        own = self._listener.dup()
         try:
-            super().run([self._listener.dup(), *(sockets or [])])
+            super().run([own, *(sockets or [])])
         finally:
+            own.close()
             self._listener.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         express = Express(self._app.pipeline, asyncio.get_running_loop(), self._keep)
         self._kind.let_pass(express, lambda: self._app.is_draining)
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # uvicorn's way to say that the application did not start
+            raise self._app.trouble or UnavailableError("the server did not start", hint="see its log") from None
         self._ready()
 
     def _keep(self, task: asyncio.Task[None]) -> None:

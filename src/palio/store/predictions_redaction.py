@@ -85,6 +85,6 @@ def salt_of(folder: Path) -> str:
         return path.read_text("utf-8")
     except OSError as error:
         raise UnavailableError(
-            f"the salt of the prediction log cannot be kept: {(error.strerror or 'failed').lower()}",
-            hint="make its folder writable ([log] dir), or set [log] salt",
+            f"{folder}: the prediction log cannot be kept here: {(error.strerror or 'failed').lower()}",
+            hint='make it writable, name another folder with --log, or keep no log ([log] durability = "off")',
         ) from None

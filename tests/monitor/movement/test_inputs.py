@@ -109,6 +109,11 @@ def test_a_number_that_is_rounded_otherwise_is_told_of(chance) -> None:
     assert "most values have 0 digits behind the point, 2 digits in training" in one.reason
 
 
+def test_a_column_that_stands_still_is_not_taken_for_rounded(chance) -> None:
+    reference = reference_of({"humidity": np.round(chance.normal(55, 20, 5_000), 1)})
+    assert [one for one in seen(reference, {"humidity": np.full(2_000, 55.0)}) if one.kind == "unit"] == []
+
+
 def test_missing_cells_are_told_of_when_they_are_more_than_ever(chance) -> None:
     usual = np.where(chance.random(10_000) < 0.02, np.nan, chance.normal(size=10_000))
     reference = reference_of({"x": usual})

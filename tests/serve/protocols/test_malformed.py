@@ -16,7 +16,9 @@ BODIES = {
     "nothing": (b"", "empty"),
     "one value a line": (b'{"inputs": []}\n{"inputs": []}\n', "one list"),
     "JSON in JSON": (b'"{\\"secret\\": 1}"', "encoded twice"),
-    "half of it": (b'{"secret": ', "not JSON"),
+    "half of it": (b'{"secret": ', "breaks off at character 11"),
+    "a comma too many": (b'{"secret": 1,}', "breaks off at character"),
+    "half of an emoji": (b'{"secret": "\\ud83d"}', "half of a character"),
 }
 
 
@@ -49,3 +51,11 @@ def test_csv_with_another_separator_is_told_so(wire: Wire, separator: str) -> No
     status, _, answer = wire("POST", "/invocations", text.encode(), {"content-type": "text/csv"})
     assert status == 400
     assert b"separated by commas" in answer
+
+
+def test_blanks_around_names_and_before_quotes_of_csv_count_for_nothing(wire: Wire) -> None:
+    plain = b"age,job,married\n40,student,true\n"
+    spaced = b'age, job ,married\n40, "student", "true"\n'
+    answers = [wire("POST", "/invocations", text, {"content-type": "text/csv"}) for text in (plain, spaced)]
+    assert [status for status, _, _ in answers] == [200, 200] and answers[0][2] == answers[1][2]
+    assert "x-palio-flags" not in answers[1][1]

@@ -143,7 +143,21 @@ def test_the_content_type_does_not_matter(wire: Wire) -> None:
         assert wire("POST", INFER, body, {"content-type": content_type})[0] == 200
 
 
-@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def _in_members(body: bytes) -> bytes:
+    """Pack as who writes a gzip piece by piece: each is a member."""
+    return b"".join(gzip.compress(body[at : at + 10]) for at in range(0, len(body), 10))
+
+
+def _bare(body: bytes) -> bytes:
+    """Pack without the frame of zlib, as many clients understand deflate."""
+    stream = zlib.compressobj(wbits=-15)
+    return stream.compress(body) + stream.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress), ("gzip", _in_members), ("deflate", _bare)],
+)
 def test_a_compressed_body_is_read(wire: Wire, encoding: str, pack: Any) -> None:
     body = pack(json.dumps({"inputs": tensors()}).encode())
     assert wire("POST", INFER, body, {"content-encoding": encoding})[0] == 200
@@ -249,6 +263,8 @@ BAD: list[tuple[str, Any, dict[str, str], int, str]] = [
     ("an unknown encoding", {"inputs": tensors()}, {"content-encoding": "br"}, 415, "encoding"),
     ("a damaged gzip", b"\x1f\x8b" + b"0" * 50, {"content-encoding": "gzip"}, 400, "damaged"),
     ("half a gzip", gzip.compress(b"{}" * 99)[:-9], {"content-encoding": "gzip"}, 400, "damaged"),
+    ("a gzip and more", gzip.compress(b"{}") + b"more", {"content-encoding": "gzip"}, 400, "damaged"),
+    ("empty members without end", gzip.compress(b"") * 20_000, {"content-encoding": "gzip"}, 413, "larger"),
     ("a gzip bomb", gzip.compress(b" " * 10**7), {"content-encoding": "gzip"}, 413, "200000"),
     ("too large", b" " * 200_001, {}, 413, "200000"),
     ("a header length of words", {"inputs": []}, {"Inference-Header-Content-Length": "x"}, 400, "Content-Length"),

@@ -112,6 +112,7 @@ HEADERS: list[tuple[dict[bytes, bytes], Caller | str]] = [
     ({b"x-api-key": b"key of ann"}, ANN),
     ({b"authorization": b"Bearer key of bob"}, BOB),
     ({b"authorization": b"bearer key of bob"}, BOB),
+    ({b"x-api-key": b" key of ann "}, ANN),
     ({b"x-api-key": b"key of ann", b"authorization": b"Bearer key of bob"}, ANN),
     ({b"x-api-key": b""}, "not known"),
     ({b"x-api-key": b"key of eve"}, "not known"),

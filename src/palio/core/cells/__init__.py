@@ -12,6 +12,7 @@ from palio.core.cells.booleans import Boolean, truth_of
 from palio.core.cells.boxes import boxes_of, cell_of, counted
 from palio.core.cells.categories import Category, Text, encoded_alike, folded, label, one_of_each
 from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Plain, Problem, Read
+from palio.core.cells.keys import row_key
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
 from palio.core.cells.pictures import PICTURE_STATISTICS
@@ -52,5 +53,6 @@ __all__ = [
     "missing_in",
     "numbers_in",
     "one_of_each",
+    "row_key",
     "truth_of",
 ]

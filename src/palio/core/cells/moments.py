@@ -219,7 +219,7 @@ class DateTime:
                     return None
                 return None if seconds is None else Parsed(seconds)
             if _DIGITS.match(cell):
-                seconds = _of_digits(cell, form)
+                seconds = of_digits(cell, form)
                 return None if seconds is None else Parsed(seconds)
             found = read_moment(cell, order)
             if found is None:
@@ -286,7 +286,8 @@ def _usual_way(form: str | None) -> frozenset[str]:
     return frozenset(("ymd", "clock", own))
 
 
-def _of_digits(text: str, form: str | None) -> float | None:
+def of_digits(text: str, form: str | None) -> float | None:
+    """Read plain digits, maybe with a point: a compact date such as `20230105`, else a count as `of_number`."""
     if text.isdigit() and (length := len(text)) in (8, 12, 14):
         wanted = next(f for f, n in _COUNTED.items() if n == length)
         seconds = _by_format(text, wanted)

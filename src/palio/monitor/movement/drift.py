@@ -158,7 +158,7 @@ def drift_findings(window: Window, drifts: tuple[ColumnDrift, ...]) -> tuple[Fin
             measure="psi",
             limit=one.limit,
             p=one.p,
-            reason=_reason(one),
+            reason=_reason(one, next((stuck_at(c) for c in window.columns if c.name == one.column), None)),
             consequence=_CONSEQUENCES[one.role],
         )
         for one in drifts
@@ -172,13 +172,21 @@ _CONSEQUENCES = {
 }
 
 
-def _reason(one: ColumnDrift) -> str:
+def stuck_at(counted: ColumnCounts) -> float | None:
+    """Return the number that all quantiles of a column are, as of a broken sensor or a default; None: it varies."""
+    values = counted.quantiles
+    return values[0] if values and values[0] == values[-1] else None
+
+
+def _reason(one: ColumnDrift, stuck: float | None) -> str:
     gap = np.subtract(one.current, one.reference)
     place = int(np.abs(gap).argmax())
     what = one.labels[place] if place < len(one.labels) else "other"
     far = f"PSI {one.psi:.3f}, limit {one.limit:.3f}"
     if one.distance is not None and one.current[-1] < 1:
         far += f"; values lie {one.distance:.2g} standard deviations away on average"
+    if stuck is not None:
+        return f"`{one.column}` stands still: nearly all of {one.n_rows:,} rows are {stuck:g} ({far})"
     return (
         f"`{one.column}` has moved: {one.current[place]:.1%} of {one.n_rows:,} rows are {what}, "
         f"{one.reference[place]:.1%} in training ({far})"

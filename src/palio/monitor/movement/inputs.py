@@ -9,6 +9,7 @@ import numpy as np
 from palio.core.monitoring import ColumnCounts, Finding, Reference, Window
 from palio.core.records import ColumnShape
 from palio.monitor.findings import finding
+from palio.monitor.movement.drift import stuck_at
 from palio.monitor.movement.units import changed_unit
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -133,7 +134,7 @@ def _unit(window: Window, column: ColumnShape, now: ColumnCounts) -> Finding | N
             severity="warn",
             effect=change.factor,
             measure="factor",
-            reason=f"`{column.name}` looks like {change.text}{who}",
+            reason=f"`{column.name}` looks{who} like {change.text}",
             consequence="The model reads values in the unit that it was trained in; its answers are likely wrong.",
         )
     return _resolution(window, column, now)
@@ -143,6 +144,8 @@ def _resolution(window: Window, column: ColumnShape, now: ColumnCounts) -> Findi
     """Tell of a number that is rounded otherwise, by its digits behind the point."""
     before, after = np.asarray(column.decimals, float), np.asarray(now.decimals, float)
     if len(before) != len(after) or min(float(before.sum()), float(after.sum())) < _FEWEST_DECIMALS:
+        return None
+    if stuck_at(now) is not None:  # of one number nothing is rounded
         return None
     shares, shares_now = before / before.sum(), after / after.sum()
     moved = float(np.abs(shares - shares_now).sum() / 2)
@@ -181,10 +184,7 @@ def _refused(window: Window) -> list[Finding]:
     if share <= FLOOR or n_broken < 5:
         return []
     worst = max(window.violations, key=lambda reason: window.violations[reason])
-    reason = (
-        f"{n_broken:,} requests ({share:.1%}) were refused because they broke the contract, "
-        f"{window.violations[worst]:,} of them: {worst}"
-    )
+    reason = f"{n_broken:,} requests ({share:.1%}) were refused as wrong, {window.violations[worst]:,} of them: {worst}"
     return [_share_finding(window, "contract", "requests", share, FLOOR, reason)]
 
 

@@ -53,7 +53,7 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     """
     kind = _media_type(request.content_type)
     if kind == CSV:
-        rows: list[Any] = files.read_csv(request.body, caps)
+        rows: list[Any] = files.read_csv(request.body, caps, is_exact=served.manifest is None)
     elif kind == PARQUET:
         rows = files.read_parquet(request.body, caps)
     else:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from palio.core.cells import BLANKS
 from palio.serve.protocols.parquet_pages import unpacked_bytes
 from palio.serve.protocols.wire import Caps, WireError
 
@@ -22,8 +23,11 @@ _OTHER_SEPARATOR = re.compile(r"\w\s?[;\t|]\s?\w")
 _PLAIN = (str, int, float, bool)
 
 
-def read_csv(body: bytes, caps: Caps) -> list[dict[str, str]]:
+def read_csv(body: bytes, caps: Caps, *, is_exact: bool = False) -> list[dict[str, str]]:
     """Read CSV with a header (RFC 4180); lines without any cell are passed over.
+
+    As in files, blanks around names and before quotes count for nothing, unless `is_exact`: texts may matter to the
+    last blank to a graph that was made elsewhere.
 
     Raises:
         WireError: 400, not UTF-8, an open quote, a row of another length than the header, or a name twice; 413.
@@ -33,8 +37,8 @@ def read_csv(body: bytes, caps: Caps) -> list[dict[str, str]]:
         [{'a': '4'}]
     """
     try:
-        lines = _lines(body.decode("utf-8-sig"))
-        names = next(lines, [])
+        lines = _lines(body.decode("utf-8-sig"), skips_blanks=not is_exact)
+        names = [name if is_exact else name.strip(BLANKS) for name in next(lines, [])]
         if not names or len(set(names)) != len(names) or len(names) > MAX_COLUMNS:
             raise WireError(400, f"CSV: the first line must hold at most {MAX_COLUMNS} names, each once")
         if len(names) == 1 and _OTHER_SEPARATOR.search(names[0]):
@@ -53,8 +57,9 @@ def read_csv(body: bytes, caps: Caps) -> list[dict[str, str]]:
     return rows
 
 
-def _lines(text: str) -> Iterator[list[str]]:
-    return (cells for cells in csv.reader(io.StringIO(text, newline=""), strict=True) if cells)
+def _lines(text: str, *, skips_blanks: bool) -> Iterator[list[str]]:
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=skips_blanks)
+    return (cells for cells in rows if cells)
 
 
 def number_of(text: str) -> Any:

@@ -19,6 +19,9 @@ _SINGLE_QUOTES = re.compile(rb"\s*(?:'|[{\[][\s{\[]*')")
 _LOOK_AT_BYTES = 2**20
 """A larger body is not read again to say why it cannot be read."""
 _MOMENT = 64
+_BREAKS = "it breaks off at character "
+_HALF = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
+"""An escape for half of a character, of which JSON needs both halves."""
 
 
 class _NoNumberError(Exception):
@@ -41,7 +44,8 @@ def not_json(body: bytes | memoryview, hint: str = "") -> WireError:
     if _SINGLE_QUOTES.match(begin):
         return WireError(400, "the body is not JSON: names and texts stand in double quotes")
     why = _look(bytes(body)) if len(body) <= _LOOK_AT_BYTES else ""
-    return WireError(400, "the body is not JSON" + (f": {why}" if why else f"; {hint}" if hint else ""))
+    hint = "" if why and not why.startswith(_BREAKS) else hint
+    return WireError(400, "the body is not JSON" + (f": {why}" if why else "") + (f"; {hint}" if hint else ""))
 
 
 def is_json_in_json(value: object) -> bool:
@@ -63,9 +67,10 @@ def _look(body: bytes) -> str:
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return "something follows its end; send many records as one list"
+        return f"{_BREAKS}{error.pos}" if error.pos else ""
     except (ValueError, RecursionError):
-        pass
-    return ""
+        return ""
+    return "a text holds half of a character, such as an emoji that was cut in two" if _HALF.search(body) else ""
 
 
 def _bare_word(word: str) -> None:

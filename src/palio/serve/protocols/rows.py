@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from palio.core.cells import label
+from palio.core.cells import row_key
 from palio.core.errors import ContractError
 from palio.serve.protocols import picture_bodies
 from palio.serve.protocols.absent import told
@@ -139,7 +139,7 @@ def keys_of(rows: Sequence[Any], served: Served) -> list[str] | None:
     column = None if served.manifest is None else served.manifest.schema.id
     if column is None or not any(column in row for row in rows):
         return None
-    return ["" if (value := row.get(column)) is None else label(value) for row in rows]
+    return [row_key(row.get(column)) for row in rows]
 
 
 def _write(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +20,10 @@ Send = Callable[[Message], Awaitable[None]]
 JSON = b"application/json"
 BINARY = b"application/octet-stream"
 _WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+_BARE_DEFLATE = -15
+_MOST_MEMBERS = 10_000
+"""More gzip members than this are taken for an attack: each costs microseconds, and may be empty."""
+_PIECE_BYTES = 64 * 1024
 COMPRESS_FROM_BYTES = 1024
 """A shorter answer is not worth the time."""
 INFLATE_INLINE_BYTES = 4096
@@ -271,19 +275,61 @@ def _decompress(body: bytes, encoding: bytes, caps: Caps) -> bytes:
         return body
     if encoding not in _WINDOW_BITS:
         raise WireError(415, "unknown content encoding; send gzip, deflate or none", headers=_ACCEPTED)
-    stream = zlib.decompressobj(_WINDOW_BITS[encoding])
     limit = min(caps.max_body_bytes, max(FREE_INFLATION_BYTES, caps.max_ratio * len(body)))
     try:
-        plain = stream.decompress(body, limit + 1)
+        plain = _inflate(body, _WINDOW_BITS[encoding], limit)
     except zlib.error:
-        raise WireError(400, "the compressed body is damaged") from None
+        if encoding != b"deflate":
+            raise WireError(400, "the compressed body is damaged") from None
+        try:
+            plain = _inflate(body, _BARE_DEFLATE, limit)  # as many clients send it, though HTTP wants zlib's frame
+        except zlib.error:
+            raise WireError(400, "the compressed body is damaged") from None
     if len(plain) > caps.max_body_bytes:
         raise _too_large(caps)
     if len(plain) > limit:
         raise WireError(413, f"the compressed body unpacks to more than {caps.max_ratio} times its size")
-    if not stream.eof or stream.unused_data:
-        raise WireError(400, "the compressed body is damaged")
     return plain
+
+
+def _inflate(body: bytes, window_bits: int, limit: int) -> bytes:
+    """Unpack a body, at most one byte more than `limit`. gzip may have several members, one after the other (RFC 1952).
+
+    Raises:
+        zlib.error: it is damaged, cut off, or followed by something else.
+    """
+    stream = zlib.decompressobj(window_bits)
+    first = stream.decompress(body, limit + 1)
+    if len(first) > limit:
+        return first
+    if not stream.eof:
+        raise zlib.error("cut off")
+    if not stream.unused_data:
+        return first
+    if window_bits != _WINDOW_BITS[b"gzip"]:
+        raise zlib.error("something follows")
+    return first + b"".join(_members(stream.unused_data, limit + 1 - len(first)))
+
+
+def _members(body: bytes, most_bytes: int) -> Iterator[bytes]:
+    """Unpack further members of a gzip, at most so many bytes."""
+    at = n_members = 0
+    view = memoryview(body)
+    while at < len(view):
+        n_members += 1
+        if n_members > _MOST_MEMBERS:
+            raise zlib.error("too many members")
+        stream = zlib.decompressobj(_WINDOW_BITS[b"gzip"])
+        while not stream.eof:
+            piece = view[at : at + _PIECE_BYTES]  # what is behind the end of a member is copied: it must be short
+            if not piece:
+                raise zlib.error("cut off")
+            plain = stream.decompress(piece, most_bytes)
+            yield plain
+            most_bytes -= len(plain)
+            if most_bytes <= 0:
+                return
+            at += len(piece) - len(stream.unused_data)
 
 
 _ACCEPTED = ((b"accept-encoding", b"gzip, deflate"),)

@@ -63,8 +63,8 @@ class Access:
                 return ANONYMOUS
             if bearer[:7].lower() != b"bearer ":
                 return _UNKNOWN
-            shown = bearer[7:].strip()
-        key = self._keys.get(hashlib.sha256(shown).digest())
+            shown = bearer[7:]
+        key = self._keys.get(hashlib.sha256(shown.strip()).digest())
         if key is None:
             return _UNKNOWN
         if now >= key.ends:
@@ -89,8 +89,8 @@ class Access:
         shown = headers.get(b"x-api-key")
         if shown is None:
             bearer = headers.get(b"authorization", b"")
-            shown = bearer[7:].strip() if bearer[:7].lower() == b"bearer " else b""
-        key = self._keys.get(hashlib.sha256(shown).digest())
+            shown = bearer[7:] if bearer[:7].lower() == b"bearer " else b""
+        key = self._keys.get(hashlib.sha256(shown.strip()).digest())
         return key.caller.name if key is not None and key.is_admin and now < key.ends else ""
 
     def decide(

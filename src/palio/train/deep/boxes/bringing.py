@@ -35,15 +35,15 @@ def scenes_of(
         InputError: a cell is no picture.
     """
     held = PictureReading(input=column, tensor="#", size=round(LARGER * size / STEP) * STEP, fit="letterbox")
-    sides = pictured.kept(examples, f"sides {column}", lambda rows: _sides(rows, held))
+    sides = sides_of(examples, column)
     corners, kinds = [], []
     inside = np.zeros((len(sides), 2), np.int64)
     for row, (one, (wide, high)) in enumerate(zip(examples.target, sides.tolist(), strict=True)):
         place = pixels.place_of(wide, high, size=held.size, fit="letterbox")
         inside[row] = round(wide * place.across), round(high * place.down)
-        known = one.classes >= 0
+        known = (one.classes >= 0) | one.ignored  # nobody is held to what lies in a region, be its class known or not
         corners.append(one.corners[known] * (place.across, place.down, place.across, place.down))
-        kinds.append(np.column_stack([one.classes[known], one.ignored[known]]).astype(np.float64))
+        kinds.append(np.column_stack([one.classes[known].clip(0), one.ignored[known]]).astype(np.float64))
     return Scenes(
         pixels=pictured.pixels_of(examples, held, deadline=deadline),
         sides=inside,
@@ -58,6 +58,15 @@ def scenes_of(
     )
 
 
-def _sides(rows: Examples, reading: PictureReading) -> Array:
-    reader = model.PictureReader(reading)
-    return np.array([reader.sides(cell) for cell in rows.feeds()[reading.input][:, 0]], np.int64).reshape(-1, 2)
+def sides_of(examples: Examples, column: str) -> Array:
+    """Return width and height of each picture, int64 (n_rows, 2); looked up once.
+
+    Raises:
+        InputError: a cell is no picture.
+    """
+    return pictured.kept(examples, f"sides {column}", lambda rows: _sides(rows, column))
+
+
+def _sides(rows: Examples, column: str) -> Array:
+    reader = model.PictureReader(PictureReading(input=column, tensor="#", size=STEP, fit="letterbox"))
+    return np.array([reader.sides(cell) for cell in rows.feeds()[column][:, 0]], np.int64).reshape(-1, 2)
