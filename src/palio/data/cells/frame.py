@@ -139,7 +139,7 @@ def _without_numbers(cells: Cells, column: Column) -> Cells:
     hit = hit.fill_null(value=False)
     if not hit.any():
         return cells
-    unread = None if cells.unread is None else cells.unread & ~hit
+    unread = None if cells.unread is None or not (cells.unread & ~hit).any() else cells.unread & ~hit
     return Cells(
         raw.set(hit, None),
         cells.values.set(hit, None),
