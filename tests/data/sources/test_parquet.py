@@ -87,10 +87,16 @@ def test_a_parquet_file_is_known_by_its_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("odd", "kind"),
-    [(float("inf"), pa.float64()), (float("-inf"), pa.float64()), (dt.datetime(1, 1, 1, tzinfo=dt.UTC), pa.timestamp("us", "UTC"))],
+    [
+        (float("inf"), pa.float64()),
+        (float("-inf"), pa.float64()),
+        (dt.datetime(1, 1, 1, tzinfo=dt.UTC), pa.timestamp("us", "UTC")),
+    ],
 )
 def test_many_cells_that_hold_no_value_are_missing(odd: Any, kind: Any, tmp_path: Path, store: Store) -> None:
-    usual = [dt.datetime(2022, 1, 1 + i % 28, tzinfo=dt.UTC) if isinstance(odd, dt.datetime) else i / 2 for i in range(60)]
+    usual = [
+        dt.datetime(2022, 1, 1 + i % 28, tzinfo=dt.UTC) if isinstance(odd, dt.datetime) else i / 2 for i in range(60)
+    ]
     cells_of_a = [odd if i % 7 == 0 else value for i, value in enumerate(usual)]
     table = pa.table({"a": pa.array(cells_of_a, kind), "b": [i % 5 for i in range(60)], "y": ["no", "yes"] * 30})
     pq.write_table(table, tmp_path / "t.parquet")
