@@ -81,7 +81,7 @@ def scan(source: Source, schema: Schema, *, strict: bool = False, decimal: str =
         problems = _problems(checked, [one.raw for one in cells], schema)
         frame = checked.frame
         for column, one in zip(wanted, cells, strict=True):
-            if column.name == schema.id and one.unread is not None:
+            if column.name == schema.id and not column.feature:
                 frame = frame.with_columns(one.raw.cast(pl.String).alias(schema.id))  # a name is told as it is written
         new = source.skipped.places[n_ragged:]
         yield _with_ragged(
@@ -91,7 +91,8 @@ def scan(source: Source, schema: Schema, *, strict: bool = False, decimal: str =
     if source.skipped.n_rows > n_ragged:
         if strict:
             raise refusal(source.name, tuple(ragged(source)))
-        empty = pl.DataFrame(schema={c.name: pl.Float64 if not kind_of(c).carries_text else pl.String for c in wanted})
+        texts = {c.name for c in wanted if kind_of(c).carries_text or (c.name == schema.id and not c.feature)}
+        empty = pl.DataFrame(schema={c.name: pl.String if c.name in texts else pl.Float64 for c in wanted})
         new = source.skipped.places[n_ragged:]
         yield _with_ragged(Arrivals(empty, [], Counter(), Counter(), {}), new, done + n_ragged, len(source.columns))
 

@@ -277,7 +277,8 @@ def _unmarked(
     frame: pl.DataFrame, marks: Sequence[str], columns: Sequence[str]
 ) -> tuple[pl.DataFrame, dict[str, Counter[str]]]:
     """Make null what means "not known", and count what that was, by column."""
-    text = [name for name in columns if frame.schema[name] == pl.String]
+    held = frame.schema
+    text = [name for name in columns if held[name] == pl.String]
     if not text:
         return frame, {}
     known = sorted({*marks, ""})

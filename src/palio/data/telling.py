@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from palio.core.records import Column, Schema, Task
-from palio.data.cells.frame import Cells
 from palio.data.contract import read_batch
 from palio.data.pictures.layout import PART_WORDS
 
@@ -63,11 +63,14 @@ class Sample:
         if int(is_there.sum()) < _LEAST_ROWS:
             return []
         truth = target.values.filter(is_there)
+        tells: Callable[[pl.Series], str]
+        if task.kind == "classification":
+            tells = partial(_tells_class, labels=_Labels(truth.cast(pl.String)))
+        else:
+            tells = partial(_tells_number, truth=truth.cast(pl.Float64).to_numpy())
         found = []
         for column, cells in zip(schema.features, features, strict=True):
-            held = _only(cells, is_there)
-            how = (_tells_number if task.kind == "regression" else _tells_class)(held, truth)
-            if how:
+            if how := tells(cells.values.filter(is_there)):
                 found.append(
                     f"`{column.name}`: {how.format(target=f'`{task.target}`')}; if it is known only afterwards, say "
                     f"--exclude {column.name}"
@@ -88,57 +91,53 @@ def given_cuts(features: Sequence[Column]) -> list[str]:
     return found
 
 
-def _only(cells: Cells, rows: pl.Series) -> pl.Series:
-    return cells.values.filter(rows)
+class _Labels:
+    """The labels of some rows, as numbers."""
+
+    def __init__(self, labels: pl.Series) -> None:
+        self.names, self.codes = np.unique(labels.to_numpy(), return_inverse=True)
+        self.n_rest = len(self.codes) - int(np.bincount(self.codes).max())
+
+    def n_wrong(self, values: npt.NDArray[np.int64]) -> int:
+        """Count the rows that go wrong if each value stands for its most frequent class."""
+        counts = np.zeros((int(values.max()) + 1, len(self.names)), dtype=np.int64)
+        np.add.at(counts, (values, self.codes), 1)
+        return len(values) - int(counts.max(axis=1).sum())
 
 
-def _tells_class(cells: pl.Series, truth: pl.Series) -> str:
+def _tells_class(cells: pl.Series, labels: _Labels) -> str:
     """Say how a feature tells the class of every row; empty: it does not."""
-    classes = truth.cast(pl.String)
-    rest = len(classes) - int(classes.value_counts()["count"].max())  # type: ignore[arg-type]
-    if rest < _LEAST_EACH:
+    most = _ERRORS * labels.n_rest
+    if labels.n_rest < _LEAST_EACH:
         return ""
-    n_missing = cells.null_count()
-    if 0 < n_missing < len(cells) and _wrong(cells.is_null().cast(pl.String), classes) <= _ERRORS * rest:
+    is_missing = cells.is_null().to_numpy()
+    if is_missing.any() and not is_missing.all() and labels.n_wrong(is_missing.astype(np.int64)) <= most:
         return "it is missing in the rows of one class of {target} and there in those of the other"
-    if cells.n_unique() <= min(_FEW_VALUES, len(cells) // 10):
-        wrong = _wrong(cells.cast(pl.String).fill_null(""), classes)
-        is_copy = wrong <= _ERRORS * rest
+    is_number = cells.dtype.is_numeric()
+    held = cells.cast(pl.Float64).to_numpy() if is_number else cells.cast(pl.String).fill_null("").to_numpy()
+    different, values = np.unique(held, return_inverse=True)
+    if len(different) <= min(_FEW_VALUES, len(held) // 10):
+        is_copy = labels.n_wrong(values) <= most
         return "it alone tells {target} in nearly every row, as a copy in other words would" if is_copy else ""
-    if not cells.dtype.is_numeric() or classes.n_unique() != 2:
+    if not is_number or len(labels.names) != 2:
         return ""
-    values = (
-        pl.DataFrame({"x": cells, "y": classes})
-        .drop_nulls()
-        .group_by("y")
-        .agg(pl.len().alias("n"), pl.col("x").min().alias("low"), pl.col("x").max().alias("high"))
-    )
-    if values.height != 2 or values["n"].min() < max(_LEAST_EACH, 0.5 * rest):  # type: ignore[operator]
+    first, second = ((held[~is_missing & (labels.codes == code)], labels.names[code]) for code in (0, 1))
+    if min(len(first[0]), len(second[0])) < max(_LEAST_EACH, 0.5 * labels.n_rest):
         return ""
-    first, second = sorted(values.iter_rows(named=True), key=lambda row: row["low"])
-    if first["high"] >= second["low"]:
+    (low, below), (high, above) = sorted((first, second), key=lambda one: float(one[0].min()))
+    if low.max() >= high.min():
         return ""
-    return (
-        f"up to {first['high']:.6g} {{target}} is `{first['y']}` and from {second['low']:.6g} on `{second['y']}`, "
-        "without exception"
-    )
+    return f"up to {low.max():.6g} {{target}} is `{below}` and from {high.min():.6g} on `{above}`, without exception"
 
 
-def _wrong(cells: pl.Series, classes: pl.Series) -> int:
-    """Count the rows that go wrong if each value stands for its most frequent class."""
-    counts = pl.DataFrame({"x": cells, "y": classes}).group_by("x", "y").len()
-    right: Any = counts.group_by("x").agg(pl.col("len").max())["len"].sum()
-    return len(classes) - int(right)
-
-
-def _tells_number(cells: pl.Series, truth: pl.Series) -> str:
+def _tells_number(cells: pl.Series, truth: npt.NDArray[np.float64]) -> str:
+    """Say that a feature is the target in another unit; empty: it is not."""
     if not cells.dtype.is_numeric():
         return ""
-    both = pl.DataFrame({"x": cells.cast(pl.Float64), "y": truth.cast(pl.Float64)}).drop_nulls()
-    if both.height < _LEAST_ROWS or both["x"].n_unique() <= _FEW_VALUES:
-        return ""
-    x, y = both["x"].to_numpy(), both["y"].to_numpy()
-    if not (np.ptp(x) > 0 and np.ptp(y) > 0):
+    held = cells.cast(pl.Float64).to_numpy()
+    both = np.isfinite(held) & np.isfinite(truth)
+    x, y = held[both], truth[both]
+    if len(x) < _LEAST_ROWS or len(np.unique(x)) <= _FEW_VALUES or np.ptp(y) == 0:
         return ""
     with np.errstate(all="ignore"):
         square = float(np.corrcoef(x, y)[0, 1]) ** 2

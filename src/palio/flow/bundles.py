@@ -27,7 +27,10 @@ def resolve(project: Opened, name: str) -> str:
     if name == "champion":
         champion = project.store.promotions.champion(project.name)
         if champion is None:
-            raise NotFoundError(f"model `{project.name}` has no champion yet", hint="run palio run first")
+            raise NotFoundError(
+                f"model `{project.name}` has no champion yet",
+                hint="run palio run first; if it ended with no, palio log says why",
+            )
         return champion.bundle
     if is_digest(name):
         return name

@@ -116,7 +116,7 @@ def predict(
     problems: list[str] = []
     n_rows = n_problems = 0
     with _Writer(output) as writer:
-        writer.write(score_frame(bundle, empty_frame(schema), []))
+        writer.write(score_frame(bundle, empty_frame(schema, source.columns), []))
         for arrivals in data.scan(source, schema, strict=strict, decimal=decimal):
             flags.update(arrivals.flags)
             flagged.update(arrivals.flagged)
@@ -217,11 +217,11 @@ def _predict_pictures(
     )
 
 
-def empty_frame(schema: Schema) -> pl.DataFrame:
-    """Return no rows of the features and the id."""
+def empty_frame(schema: Schema, there: Sequence[str]) -> pl.DataFrame:
+    """Return no rows of the features, and of the id where it is among the columns that are `there`."""
     import polars as pl
 
-    names = [c.name for c in schema.columns if c.feature or c.name == schema.id]
+    names = [c.name for c in schema.columns if c.feature or (c.name == schema.id and c.name in there)]
     return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
 
 

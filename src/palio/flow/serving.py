@@ -73,7 +73,10 @@ def project_app(*, worker: int, folder: str, flags: dict[str, Any]) -> Iterator[
     with ExitStack() as stack:
         opened = stack.enter_context(store.open_store(place, url=config.store.url, blobs=config.store.blobs))
         if opened.promotions.champion(name) is None:
-            raise NotFoundError(f"model `{name}` has no champion yet", hint="run palio run first")
+            raise NotFoundError(
+                f"model `{name}` has no champion yet",
+                hint="run palio run first; if it ended with no, palio log says why",
+            )
         layout = store.Layout(place)
         provider = serve.StoreProvider(opened, name, rules, device=config.limits.device, trust=_trust(config, place))
         log = layout.predictions(config.log.dir)

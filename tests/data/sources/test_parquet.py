@@ -13,6 +13,7 @@ import pytest
 
 from palio import data
 from palio.core.errors import InputError
+from palio.store import Store
 from palio.testing.source import cells
 
 
@@ -82,3 +83,34 @@ def test_a_parquet_file_is_known_by_its_content(tmp_path: Path) -> None:
     source = data.open_source(tmp_path / "t.csv")
     assert cells(source) == [(1,)]
     assert "the content is a Parquet file" in source.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    [
+        (float("inf"), pa.float64()),
+        (float("-inf"), pa.float64()),
+        (dt.datetime(1, 1, 1, tzinfo=dt.UTC), pa.timestamp("us", "UTC")),
+    ],
+)
+def test_many_cells_that_hold_no_value_are_missing(odd: Any, kind: Any, tmp_path: Path, store: Store) -> None:
+    usual = [
+        dt.datetime(2022, 1, 1 + i % 28, tzinfo=dt.UTC) if isinstance(odd, dt.datetime) else i / 2 for i in range(60)
+    ]
+    cells_of_a = [odd if i % 7 == 0 else value for i, value in enumerate(usual)]
+    table = pa.table({"a": pa.array(cells_of_a, kind), "b": [i % 5 for i in range(60)], "y": ["no", "yes"] * 30})
+    pq.write_table(table, tmp_path / "t.parquet")
+    source = data.open_source(tmp_path / "t.parquet")
+    snapshot = data.ingest(source, store=store, schema=data.survey(source, target="y").schema)
+    held = data.read(store, snapshot)["a"]
+    assert held.null_count() == 9
+    assert held.max() == max(usual)
+
+
+def test_whole_numbers_that_spell_days_are_days(tmp_path: Path) -> None:
+    days = [20220101 + i for i in range(28)]
+    pq.write_table(
+        pa.table({"date": days, "b": [i % 5 for i in days], "y": ["no", "yes"] * 14}), tmp_path / "t.parquet"
+    )
+    found = data.survey(data.open_source(tmp_path / "t.parquet"), target="y").schema.column("date")
+    assert (found.type, found.format) == ("datetime", "%Y%m%d")

@@ -164,8 +164,9 @@ def _compact(digits: str, form: str) -> float | None:
     if len(digits) != _COUNTED[form]:
         return None
     try:
-        day = int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1)
-        moment = dt.datetime(*day, *(int(digits[i : i + 2] or 0) for i in (8, 10, 12)), tzinfo=dt.UTC)
+        year, *rest = int(digits[:4]), *(int(digits[i : i + 2] or i < 8) for i in (4, 6, 8, 10, 12))
+        month, day, hour, minute, second = rest
+        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
     except ValueError:
         return None
     return (moment - _START).total_seconds() if moment.year >= 1000 else None

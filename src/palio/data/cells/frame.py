@@ -128,7 +128,7 @@ def _without_numbers(cells: Cells, column: Column) -> Cells:
         return cells
     if column.type in ("number", "integer"):
         hit = cells.values.cast(pl.Float64).is_in(numbers)
-        if raw.dtype.is_float() and math.isinf(numbers[-1] - numbers[0]):  # no value is infinite, a mark may be
+        if raw.dtype.is_float() and any(map(math.isinf, numbers)):  # no value is infinite, a mark may be
             hit = hit.fill_null(value=False) | raw.is_in(numbers)
     elif raw.dtype.is_numeric():
         hit = raw.cast(pl.Float64).is_in(numbers)
@@ -139,7 +139,7 @@ def _without_numbers(cells: Cells, column: Column) -> Cells:
     hit = hit.fill_null(value=False)
     if not hit.any():
         return cells
-    unread = None if cells.unread is None else cells.unread & ~hit
+    unread = None if cells.unread is None or not (cells.unread & ~hit).any() else cells.unread & ~hit
     return Cells(
         raw.set(hit, None),
         cells.values.set(hit, None),

@@ -148,21 +148,21 @@ def _scan_utf8(content: Content, *, may_differ: bool) -> Scan:
         return msgspec.structs.replace(found, remarks=remarks) if remarks else found
     except _UndecodableError as error:
         n_good, bad = _lines_in_utf8(content)
-        if len(bad) <= n_good:
+        if len(bad) <= n_good and len(bad) <= max(1.0, _MIXED * n_good):
             shown = ", ".join(f"{line:,}" for line in bad[:_KEPT_LINES]) + (" …" if len(bad) > _KEPT_LINES else "")
             where = f"line {shown} is" if len(bad) == 1 else f"{len(bad):,} lines are"
             which = "" if len(bad) == 1 else f" ({shown})"
             remark = f"{where} not UTF-8{which}; the bytes that are not are read as \ufffd"
             found = _pass(content, "utf-8-sig", errors="replace")
             return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
-        if not may_differ:
-            raise _wrong(content.name, "utf-8", error) from None
         if n_good > _MIXED * len(bad):
             found = _pass(content, "utf-8-sig", errors=WINDOWS)
             remark = (
                 f"of the lines with letters beyond ASCII, {n_good:,} are UTF-8; {len(bad):,} are not, read as cp1252"
             )
             return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
+        if not may_differ:
+            raise _wrong(content.name, "utf-8", error) from None
     for candidate in ("cp1252", "latin-1"):
         try:
             found = _pass(content, candidate)
