@@ -10,6 +10,7 @@ import pytest
 from palio.core.progress import SILENT
 from palio.store import Store, open_store
 from palio.testing.family import TASKS, examples_of
+from palio.train.beside import Beside
 from palio.train.clock import Clock
 from palio.train.drive import Drive
 from palio.train.engine.inline import InlineEngine
@@ -83,7 +84,7 @@ def drive(
         terms=TERMS,
         race=Race(entrants, shape, TERMS, n_folds=3, screens=screens, most=most),
         engine=engine(LESSON, named),
-        spare=InlineEngine(LESSON, named),
+        beside=Beside(InlineEngine(LESSON, named)),
         n_folds=3,
         n_distinct=3,
         n_blocks=1,

@@ -5,8 +5,9 @@ import math
 import msgspec
 import pytest
 
+from palio.core import records
 from palio.core.records import Gain, LearningCurve, LearningPoint, Run
-from palio.train.explaining import Course, course_told, criteria_of, fit_told
+from palio.train.explaining import Course, course_told, criteria_of, fit_told, next_gain
 
 RUN = Run(
     id="r",
@@ -21,6 +22,8 @@ RUN = Run(
     n_parameters=10,
     train={"roc_auc": 0.81, "log_loss": 0.4},
 )
+NETWORK = records.Course(epochs=(), n_epochs=9, n_steps=90, epoch_s=1.0)
+NOTHING = (math.nan, math.nan)
 RISES = LearningCurve(
     points=tuple(LearningPoint(n_rows=n, score=0.7) for n in (100, 200, 400)),
     gain=0.02,
@@ -34,13 +37,26 @@ def course(*gains: tuple[float, float], seconds: float = 60.0, sign: float = 1.0
     return Course(tuple(Gain(seconds=at, score=score, family="f") for at, score in gains), seconds, sign)
 
 
+def gains(known: Course) -> tuple[float, float]:
+    found = known.last_gains()
+    assert found is not None
+    return found
+
+
 def test_what_twice_the_time_may_bring_follows_from_what_the_last_doublings_brought() -> None:
-    low, high = course((5.0, 0.80), (20.0, 0.84), (50.0, 0.86)).next_gain() or (math.nan, math.nan)
+    low, high = next_gain(*gains(course((5.0, 0.80), (20.0, 0.84), (50.0, 0.86)))) or NOTHING
     assert 0 < low < high == pytest.approx(0.02)
 
 
+def test_gains_that_grow_say_nothing_of_where_they_end() -> None:
+    (told,) = course_told(course((5.0, 0.0001), (12.0, 0.0002), (50.0, 0.55)), "ap", simplest=0.0)
+    assert told.endswith("after 50 of 60 s, and gains were growing: more time is likely to bring more of ap.")
+    (told,) = course_told(course((5.0, 0.8), (12.0, 0.8001), (50.0, 0.8003)), "roc_auc", simplest=0.5)
+    assert "hardly" in told
+
+
 def test_an_error_that_falls_is_a_gain() -> None:
-    low, high = course((5.0, 1.2), (20.0, 1.1), (50.0, 1.05), sign=-1.0).next_gain() or (math.nan, math.nan)
+    low, high = next_gain(*gains(course((5.0, 1.2), (20.0, 1.1), (50.0, 1.05), sign=-1.0))) or NOTHING
     assert 0 < low < high == pytest.approx(0.05)
 
 
@@ -69,6 +85,8 @@ def test_a_model_that_knows_its_rows_by_heart_is_told_apart_from_one_that_knows_
     (told,) = fit_told(alike, simplest=0.5, curve=None, sign=1.0)
     assert "knows seen and unseen rows alike" in told
     assert "alike" not in fit_told(alike, simplest=0.5, curve=RISES, sign=1.0)[0]
+    network = msgspec.structs.replace(alike, course=NETWORK)
+    assert "longer training" in fit_told(network, simplest=0.5, curve=None, sign=1.0)[0]
 
 
 def test_where_little_is_lacking_and_most_of_it_on_unseen_rows_they_are_not_known_alike() -> None:

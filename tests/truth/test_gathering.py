@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,46 @@ def test_moments_in_parts_are_told_by_their_names(column: str, is_fine: bool) ->
     when = Column(name=column, type="integer", feature=False)
     schema = Schema(columns=(Column(name="age", type="integer"), when), target="y", time=(column,))
     assert (truth.obstacle(schema) == "") is is_fine
+
+
+PICTURES = Schema(
+    columns=(
+        Column(name="file", type="text", feature=False),
+        Column(name="photo", type="image"),
+        Column(name="photo.brightness", type="number", feature=False),
+        Column(name="photo.likeness", type="text", feature=False),
+        Column(name="part", type="category", feature=False),
+        Column(name="y", type="category", feature=False),
+    ),
+    target="y",
+    id="file",
+)
+
+
+def test_pictures_come_back_where_their_bytes_are_kept(tmp_path: Path) -> None:
+    pixels = pytest.importorskip("palio.pixels")
+    rng = np.random.default_rng(0)
+    files = [pixels.as_jpeg(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)) for _ in range(30)]
+    digests = [hashlib.sha256(one).hexdigest() for one in files]
+    kept = store.KeptPictures(tmp_path, most_bytes=2**20)
+    for digest, file in list(zip(digests, files, strict=True))[:-1]:
+        kept.keep(digest, file)
+    ids = [f"r-{i}" for i in range(30)]
+    columns: dict[str, Any] = {"id": np.array(ids, object), "input.photo": np.array(digests, object)}
+    columns["at"] = np.datetime64(BEGIN.replace(tzinfo=None), "us") + np.arange(30) * np.timedelta64(1, "s")
+    write_log(tmp_path, "m", columns, tag="r")
+    with store.FeedbackLog(tmp_path, "m", redaction=store.Redaction(salt="s")) as feedback:
+        feedback.add([Feedback(prediction_id=i, label="yes", at=BEGIN) for i in ids])
+    gatherer = truth.Gatherer(tmp_path, "m", schema=PICTURES, task=TASK, pictures=kept, part="part")
+    rows = gather(gatherer).rows
+    assert rows["photo"].to_list() == digests[:-1] and gatherer.n_unfit == 1
+    assert rows["file"].to_list() == [f"served/{one[:16]}" for one in digests[:-1]]
+    assert rows["photo.brightness"].null_count() == 0 and rows["photo.likeness"].null_count() == 0
+    assert set(rows["part"].to_list()) == {"train", "test"}
+    again = gather(truth.Gatherer(tmp_path, "m", schema=PICTURES, task=TASK, pictures=kept, part="part")).rows
+    assert again.equals(rows)
+
+
+def test_pictures_that_nobody_keeps_are_no_rows() -> None:
+    assert "pictures_mb" in truth.obstacle(PICTURES)
+    assert truth.obstacle(PICTURES, keeps_pictures=True) == ""

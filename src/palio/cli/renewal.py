@@ -46,7 +46,7 @@ def watch(folder: Path, as_json: bool, once: bool, interval: float, no_train: bo
                     looked = msgspec.structs.replace(after, said=(*looked.said, *after.said))
                 if as_json:
                     click.echo(msgspec.json.encode(looked).decode())  # one line a look: who reads along needs no end
-                for sentence in () if as_json else looked.said:
+                for sentence in () if as_json else (*([looked.news] if looked.news else []), *looked.said):
                     click.echo(sentence)
                 if once:
                     if not as_json and not looked.said:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from palio.data.pictures.asking import TableAsking as TableAsking
     from palio.data.pictures.asking import holds_pictures as holds_pictures
     from palio.data.pictures.columns import likenesses as likenesses
+    from palio.data.pictures.columns import picture_cells as picture_cells
     from palio.data.pictures.layout import PART_WORDS as PART_WORDS
     from palio.data.row_ids import RowIds as RowIds
     from palio.data.schema_file import read_schema as read_schema
@@ -57,7 +58,7 @@ else:
             "opening": "open_source",
             "boxes.results": "Coco Found box_rows",
             "pictures.asking": "Asking PicturesAsking TableAsking holds_pictures",
-            "pictures.columns": "likenesses",
+            "pictures.columns": "likenesses picture_cells",
             "pictures.layout": "PART_WORDS",
             "row_ids": "RowIds",
             "schema_file": "read_schema write_schema",

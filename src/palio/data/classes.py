@@ -99,8 +99,11 @@ def look_alike(name: str, counts: Mapping[str, int], *, what: str = "class") -> 
     ]
     if not several:
         return []
+    is_plain = all(len({" ".join(label.split()).casefold() for label in labels}) == 1 for labels in alike.values())
+    or_encoded = "" if is_plain else " or in how a letter is encoded"
     return [
-        f"`{name}`: {'; '.join(several[:5])}{'; …' if len(several) > 5 else ''} differ only in case or blanks, "
+        f"`{name}`: {'; '.join(several[:5])}{'; …' if len(several) > 5 else ''} differ only in case or blanks"
+        f"{or_encoded}, "
         f"{counted(len(counts), what)} where {len(alike):,} may be meant: if so, write fold = true for `{name}` in "
         "schema.toml"
     ]

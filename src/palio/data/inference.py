@@ -23,8 +23,10 @@ from palio.data.cells.frame import clean
 from palio.data.cells.scan import ColumnScan, Wishes
 from palio.data.cells.stated import scan_of
 from palio.data.source import Pictured, Source, Stated, stated
+from palio.data.sources.names import spelt
 from palio.data.table import not_of_a_column, readings
 from palio.data.task import task_from
+from palio.data.telling import Sample, given_cuts
 from palio.data.totals import LastRows
 
 _ALIKE = "differ only in case or blanks"
@@ -106,7 +108,7 @@ def survey(
         time=tuple(_column(name, source, "time") for name in time),
         exclude=frozenset(resolve(name, names, "exclude") for name in exclude if name not in source.passed_over),
     )
-    scans, clock, last, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, known, progress)
+    scans, clock, last, sample, n_rows = _scan(source, chosen, Wishes(decimal, date_order), fold, known, progress)
     if n_rows < MIN_ROWS:
         left_out = ""
         if source.skipped.n_rows:
@@ -140,6 +142,8 @@ def survey(
     is_alike = any(_ALIKE in doubt for doubt in scan.doubts())
     labels = [note for note in found.notes if not (is_alike and _ALIKE in note)]
     notes.extend(labels)
+    told = [*sample.doubts(schema, found.task), *given_cuts(schema.features)]
+    notes.extend(told)
     notes.extend(_about_rows(source, scan, n_rows))
     notes.extend(f"{source.name}: {doubt}" for doubt in last.doubts(lambda name: scans[name].label_counts()))
     if not schema.features:
@@ -157,7 +161,7 @@ def survey(
         notes=tuple(notes),
         n_rows=n_rows,
         n_unlabelled=scan.n_missing + scan.n_wrong,
-        readings=readings(schema, scans, labels),
+        readings=readings(schema, scans, [*labels, *told]),
     )
 
 
@@ -193,6 +197,9 @@ def resolve(wanted: str | int, names: tuple[str, ...], role: str) -> str:
     position = int(text) if text.lstrip("-").isdecimal() and len(text) < 8 else 0
     if 0 < abs(position) <= len(names):
         return names[position - 1 if position > 0 else position]
+    alike = [name for name in names if spelt(name) == spelt(text)]
+    if len(alike) == 1 and text:
+        return alike[0]
     folded = [name for name in names if name.lower() == text.lower()]
     shown = ", ".join(f"`{name}`" for name in names[:20]) + (" …" if len(names) > 20 else "")
     raise InputError(
@@ -224,7 +231,7 @@ def _column(wanted: str | int, source: Source, role: str) -> str:
 
 def _scan(
     source: Source, target: str, wishes: Wishes, fold: Collection[str], known: Stated, progress: Progress
-) -> tuple[dict[str, ColumnScan], roles.Clock, LastRows, int]:
+) -> tuple[dict[str, ColumnScan], roles.Clock, LastRows, Sample, int]:
     """Read the source until every column has kept its type for a whole pass."""
     own = None if not source.missing or set(source.missing) == set(MISSING) else tuple(source.missing)
     done: dict[str, ColumnScan] = {}
@@ -237,7 +244,7 @@ def _scan(
         for name in source.columns
     }
     clock = roles.Clock(source.columns)
-    last = LastRows()
+    last, sample = LastRows(), Sample()
     n_rows, votes = 0, Votes()
     while pending:
         seen = 0
@@ -254,6 +261,7 @@ def _scan(
             if not done:
                 clock.add({name: frame[str(i)] for i, name in enumerate(pending) if name in clock.columns})
                 last.add(batch)
+                sample.add(batch)
             seen += batch.num_rows
             progress.step("survey", seen, None)
         n_rows = seen
@@ -262,7 +270,7 @@ def _scan(
         _follow_others([*done.values(), *pending.values()])
         done.update((n, s) for n, s in pending.items() if not s.is_contradicted)
         pending = {n: s.wider() for n, s in pending.items() if s.is_contradicted}
-    return {name: done[name] for name in source.columns}, clock, last, n_rows
+    return {name: done[name] for name in source.columns}, clock, last, sample, n_rows
 
 
 def _unmarked(

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from palio.core.errors import InputError, NotFoundError, RefusedError, did_you_mean
+from palio.data.boxes.columns import BOXES
 from palio.data.pictures.albums import is_album
 from palio.data.source import Source, SourceOptions, stated
 
@@ -131,8 +132,6 @@ def open_source(spec: str | Path, options: SourceOptions | None = None) -> Sourc
 
 def _asks_for_boxes(options: SourceOptions) -> bool | None:
     """Tell whether boxes are wanted; None: if there are any."""
-    from palio.data.boxes.source import BOXES
-
     if options.expected:
         return BOXES in options.expected
     if options.task != "auto":
@@ -159,11 +158,11 @@ def _boxes(path: Path, options: SourceOptions, images: Path) -> BoxesSource:
 
 def _speaks_of_boxes(path: Path, options: SourceOptions) -> bool:
     """Tell whether a file that is named without its pictures is one of annotation."""
-    from palio.data.boxes.finding import is_annotation
-
     asked = _asks_for_boxes(options)
     if asked is False or (asked is None and path.suffix.lower() not in (".json", ".xml", ".yaml", ".yml")):
         return False
+    from palio.data.boxes.finding import is_annotation
+
     return is_annotation(path)
 
 
@@ -240,11 +239,27 @@ def _by_content(content: Content, by_name: str) -> str:
         )
     if by_name == "sheet" and content.head:
         return "delimited"  # exports of web applications are called .xls
-    if by_name in ("lines", "document"):
+    is_json = by_name == "delimited" and _begins_as_json(content)
+    if by_name in ("lines", "document") or is_json:
         from palio.data.sources.json_document import is_lines
 
         return "lines" if is_lines(content, by_name == "lines") else "document"
+    if by_name == "parquet" and content.head and b"\0" not in content.head and not content.head.startswith(b"PAR"):
+        return "delimited"
     return ""
+
+
+def _begins_as_json(content: Content) -> bool:
+    """Tell whether a file that is called a CSV is JSON: rows of a table begin with a brace only by a rare chance."""
+    first = content.head.lstrip(b"\xef\xbb\xbf \t\r\n").splitlines()[:1]
+    if not first or not first[0].startswith((b"{", b"[")):
+        return False
+    if first[0].rstrip() in (b"{", b"["):
+        return True
+    try:
+        return isinstance(msgspec.json.decode(first[0].rstrip().rstrip(b",")), dict | list)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return len(first[0]) > 4096 and first[0].startswith((b'{"', b'[{"'))
 
 
 def _by_text(content: Content, options: SourceOptions) -> str:
@@ -255,7 +270,9 @@ def _by_text(content: Content, options: SourceOptions) -> str:
     """
     head = content.head[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     if content.ending not in _INSTEAD and head.startswith((b'{"', b"[{")):
-        return "lines" if head.startswith(b"{") else "document"
+        from palio.data.sources.json_document import is_lines
+
+        return "lines" if is_lines(content, called_lines=False) else "document"
     if content.ending not in _INSTEAD and head and b"\0" not in head:
         return "delimited" if len(_reader("delimited")(content, options).columns) > 1 else _refuse(content)
     return _refuse(content)

@@ -104,6 +104,11 @@ def assign(
             cast.drop(column.name, why)
     if wishes.id and cast.parts[wishes.id].feature:
         cast.drop(wishes.id, "names the row", tell=False)
+    if wishes.id and wishes.id not in wishes.stated and not scans[wishes.id].unique.holds:
+        cast.notes.append(
+            f"`{wishes.id}`: rows share a value, which palio run will refuse: keep one row for each, or name them by "
+            "another --id"
+        )
     if wishes.group and cast.parts[wishes.group].feature:
         cast.drop(wishes.group, "names the group of the row", tell=False)
     schema = Schema(

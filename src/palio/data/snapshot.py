@@ -15,6 +15,8 @@ from palio.core.ids import canonical_json, short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Schema, Snapshot, Task, Violation
 from palio.core.words import counted
+from palio.data.cells.decimals import DecimalMarks
+from palio.data.cells.later_days import LaterDays
 from palio.data.cells.plain import DTYPES
 from palio.data.chunks import ChunkWriter, read_chunks
 from palio.data.contract import Tally, check, check_columns, marked, ragged, read_batch, refusal, spoilt
@@ -107,8 +109,12 @@ def _stream(
     schema = writer.schema
     names = [c.name for c in schema.columns]
     done = 0
+    known = schema.columns if refuse and writer.parent is not None else ()
+    watches = DecimalMarks(known, for_answers=False), LaterDays(known, for_answers=False)
     for batch in source.batches():
         cells = read_batch(batch, schema.columns)
+        for watch in watches if known else ():
+            watch.hold(cells, source.name)
         checked = check(cells, schema, first_row=done, skipped=source.skipped, on_unread="flag" if refuse else "reject")
         checked = held_to_pictures(checked, batch, schema, first_row=done)
         checked = writer.held_to_ids(checked, first_row=done)

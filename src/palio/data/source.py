@@ -93,6 +93,12 @@ class Skipped:
         if len(self.rows) < self.KEPT:
             self.rows.append((line, n_cells, text))
 
+    def drop_last(self) -> None:
+        """Take back the last row: it was none. Only while every row is kept."""
+        self.n_rows -= 1
+        self.rows.pop()
+        self.places.pop()
+
 
 class Source(Protocol):
     """Rows that can be read again and again, in the same order. There may be none: then no batch has a row."""

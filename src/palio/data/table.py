@@ -14,20 +14,15 @@ N_VALUES = 5
 MAX_SHOWN = 40
 
 
-def readings(
-    schema: Schema, scans: Mapping[str, ColumnScan], about_target: Sequence[str] = ()
-) -> tuple[ColumnReading, ...]:
+def readings(schema: Schema, scans: Mapping[str, ColumnScan], more: Sequence[str] = ()) -> tuple[ColumnReading, ...]:
     """Return how each column of a survey is read, in the order of the file.
 
     Args:
         schema: What was found.
         scans: How.
-        about_target: What else is doubtful of the labels.
+        more: What else is doubtful, each sentence beginning with the column.
     """
-    return tuple(
-        _reading(column, schema, scans[column.name], about_target if column.name == schema.target else ())
-        for column in schema.columns
-    )
+    return tuple(_reading(column, schema, scans[column.name], more) for column in schema.columns)
 
 
 def not_of_a_column(notes: Iterable[str], table: Sequence[ColumnReading]) -> tuple[str, ...]:

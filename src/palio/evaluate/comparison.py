@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,7 @@ from palio.core.records import Comparison, Metric, Part, Schema, Slice, Task
 from palio.core.words import counted
 from palio.evaluate.answers import Array, answer, known_rows
 from palio.evaluate.scoring import SEED
-from palio.evaluate.segmenting import segments
+from palio.evaluate.segmenting import Segment, segments
 from palio.evaluate.slices import SPREAD_RESAMPLES, SPREAD_ROWS, can_rank, sampled_rows
 from palio.measure import Answers
 
@@ -85,9 +86,13 @@ def compare_answers(
     *,
     part: Part,
     task: Task,
+    more: Sequence[Segment] = (),
     progress: Progress = SILENT,
 ) -> Comparison:
-    """Compare answers that were already given (champion first); rows with a known answer only."""
+    """Compare answers that were already given (champion first); rows with a known answer only.
+
+    `more`: slices of these rows beside those by their columns.
+    """
     primary = measure.default_metric(task)
     found = measure.paired(task, truth, *both, seed=SEED)
     if primary not in found:
@@ -102,7 +107,7 @@ def compare_answers(
         difference=difference,
         p_better=p_better,
         differences={name: metric for name, (metric, _) in found.items()},
-        slices=_worse(frame, truth, both, task=task, schema=bundles[1].manifest.schema, progress=progress),
+        slices=_worse(frame, truth, both, task=task, schema=bundles[1].manifest.schema, more=more, progress=progress),
         n_changed=int(measure.questions.of(task).differ(*both).sum()),
     )
 
@@ -123,16 +128,23 @@ def in_time(comparison: Comparison, truth: Array, both: tuple[Answers, Answers],
 
 
 def _worse(
-    frame: pl.DataFrame, truth: Array, both: tuple[Answers, Answers], *, task: Task, schema: Schema, progress: Progress
+    frame: pl.DataFrame,
+    truth: Array,
+    both: tuple[Answers, Answers],
+    *,
+    task: Task,
+    schema: Schema,
+    more: Sequence[Segment],
+    progress: Progress,
 ) -> tuple[Slice, ...]:
     """Find the slices on which the challenger is worse than the champion, beyond chance over all slices."""
     primary = measure.default_metric(task)
     rows = sampled_rows(frame.height)
     if rows is not None:
-        frame, truth, both = frame[rows], truth[rows], (both[0].take(rows), both[1].take(rows))
+        frame, truth, both, more = frame[rows], truth[rows], (both[0].take(rows), both[1].take(rows)), ()
     found: list[Slice] = []
     p = []
-    for segment in segments(frame, schema, progress=progress):
+    for segment in (*segments(frame, schema, progress=progress), *more):
         if not can_rank(truth[segment.rows], task):
             continue
         inside = both[0].take(segment.rows), both[1].take(segment.rows)

@@ -32,13 +32,14 @@ from palio.evaluate.answers import Array, answer, has_truth, known_rows
 from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
 from palio.evaluate.importance import permutation_importance
+from palio.evaluate.looks import Looks, look_at
 from palio.evaluate.scoring import SEED, judge, named
+from palio.evaluate.segmenting import Segment, inside
 from palio.measure import Answers
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from palio.evaluate.pictures import Looked
     from palio.model import Bundle
     from palio.store import Store
 
@@ -144,8 +145,8 @@ def assess(
     ids = snapshot.id, parts.id
     how: _How = {"part": "test", "ids": ids, "baseline": baseline, "task": task, "progress": progress}
     deadline = None if budget_s is None else started + budget_s
-    looked = _looked(challenger, frame, truth, answers, task=task, deadline=deadline)
-    evaluation = judge(challenger, frame, truth, answers, more=() if looked is None else looked.segments, **how)
+    looks = look_at(challenger, frame, truth, answers, task=task, seed=SEED, deadline=deadline)
+    evaluation = judge(challenger, frame, truth, answers, more=looks.segments, **how)
     progress.step("evaluate", 2, N_STEPS)
     gap = _gap(evaluation, challenger, seen)
     progress.step("evaluate", 3, N_STEPS)
@@ -153,13 +154,9 @@ def assess(
     if champion is not None:
         is_newest = None if newest_from is None else look.places[has_truth(look.rows, task)] >= newest_from
         asked = frame, truth, answers, is_newest
-        found = _against((champion, challenger), asked, how, looked)
+        found = _against((champion, challenger), asked, how, looks)
     progress.step("evaluate", 4, N_STEPS)
-    if looked is not None:
-        from palio.evaluate import pictures
-
-        seen_of_pictures = pictures.sight(looked, evaluation, learned=seen["train"], seed=SEED, progress=progress)
-        evaluation = named(evaluation, sight=seen_of_pictures)
+    evaluation = named(evaluation, **looks.told(evaluation, seen["train"], seed=SEED, progress=progress))
     importance, reach = _importance(challenger, frame, deadline=deadline, progress=progress)
     if reach is not None and reach.stopped_by == "time":
         progress.say(
@@ -173,17 +170,6 @@ def assess(
     store.steps.put(_STEP, inputs, assessment.id)
     progress.step("evaluate", N_STEPS, N_STEPS)
     return assessment
-
-
-def _looked(
-    bundle: Bundle, frame: pl.DataFrame, truth: Array, answers: Answers, *, task: Task, deadline: float | None
-) -> Looked | None:
-    """Decode the judged pictures, where the model reads any; only then is that wing entered."""
-    if bundle.manifest.schema.modality != "image":
-        return None
-    from palio.evaluate import pictures
-
-    return pictures.opened(bundle, frame, truth, answers, task=task, seed=SEED, deadline=deadline)
 
 
 def _importance(
@@ -275,7 +261,7 @@ class _How(TypedDict):
     progress: Progress
 
 
-def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looked: Looked | None = None) -> dict[str, Any]:
+def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looks: Looks) -> dict[str, Any]:
     """Score the champion on the same rows and compare; what cannot be done is said, not hidden."""
     champion = bundles[0]
     frame, truth, answers, is_newest = asked
@@ -288,26 +274,18 @@ def _against(bundles: tuple[Bundle, Bundle], asked: _Asked, how: _How, looked: L
         theirs = answer(champion, frame, task=task)
     except InputError as error:
         return {"notes": (f"The champion cannot answer these rows: {error.message}",)}
-    both = theirs, answers
+    both, more = (theirs, answers), looks.segments
+    whole = compare_answers(bundles, frame, truth, both, part="test", task=task, more=more, progress=progress)
     found: dict[str, Any] = {
         "champion_evaluation": judge(champion, frame, truth, theirs, **how),
-        "comparison": _compared(
-            compare_answers(bundles, frame, truth, both, part="test", task=task, progress=progress), looked, theirs
-        ),
+        "comparison": looks.compared(whole, theirs),
     }
-    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how)
+    return found if is_newest is None else found | _told_apart(bundles, asked, theirs, how, more)
 
 
-def _compared(comparison: Comparison, looked: Looked | None, theirs: Answers) -> Comparison:
-    """Add pictures that the two answer otherwise."""
-    if looked is None:
-        return comparison
-    from palio.evaluate import pictures
-
-    return msgspec.structs.replace(comparison, galleries=pictures.differences(looked, theirs))
-
-
-def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How) -> dict[str, Any]:
+def _told_apart(
+    bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, how: _How, more: Sequence[Segment]
+) -> dict[str, Any]:
     """Compare on the newest rows alone, and on those before them; say so where they are too few for the metric."""
     frame, truth, answers, is_newest = asked
     task, progress = how["task"], how["progress"]
@@ -321,12 +299,14 @@ def _told_apart(bundles: tuple[Bundle, Bundle], asked: _Asked, theirs: Answers, 
                 "too few to compare on.",
             )
             continue
-        inside, those = (theirs.take(rows), answers.take(rows)), frame.filter(rows)
+        both, those, slices = (theirs.take(rows), answers.take(rows)), frame.filter(rows), inside(more, rows)
         try:
-            side = compare_answers(bundles, those, truth[rows], inside, part="test", task=task, progress=progress)
-            found[name] = in_time(side, truth[rows], inside, task=task) if name == "newest" else side
+            side = compare_answers(
+                bundles, those, truth[rows], both, part="test", task=task, more=slices, progress=progress
+            )
+            found[name] = in_time(side, truth[rows], both, task=task) if name == "newest" else side
             if name == "newest":
-                found["newest_evaluation"] = judge(bundles[1], those, truth[rows], inside[1], **how)
+                found["newest_evaluation"] = judge(bundles[1], those, truth[rows], both[1], more=slices, **how)
         except InputError as error:
             found["notes"] += (f"The {name} rows cannot be compared on: {error.message}",)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,12 @@ class Segment:
     """To be read behind the column's name: `= blue-collar`, `from 30 to 40`, `is missing`."""
     rows: Array
     """Shape (n_rows,), bool."""
+
+
+def inside(slices: Sequence[Segment], rows: Array) -> list[Segment]:
+    """Return slices as they are among some rows (bool), as far as they are large enough there."""
+    cut = [Segment(one.column, one.condition, one.rows[rows]) for one in slices]
+    return [one for one in cut if MIN_ROWS <= one.rows.sum() <= len(one.rows) - MIN_ROWS]
 
 
 def segments(frame: pl.DataFrame, schema: Schema, *, progress: Progress = SILENT) -> Iterator[Segment]:

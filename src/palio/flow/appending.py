@@ -10,7 +10,7 @@ from palio import data
 from palio.core.errors import InputError, NotFoundError
 from palio.core.ids import digest_of, short
 from palio.core.records import Record, Snapshot
-from palio.core.words import counted
+from palio.core.words import counted, listed
 from palio.flow import sources
 from palio.flow.opened import Opened
 
@@ -65,6 +65,7 @@ def add(opened: Opened, newest: Snapshot, file: Path, *, base: str, on_violation
             opened.progress.say(f"ingest    the rows of {source.name} are in since version {version}")
             return newest
     snapshot = _ingest(opened, newest, source, on_violation)
+    _tell_how_it_differs(opened, source, snapshot, snapshot.n_rows - newest.n_rows)
     one = Appended(
         project=opened.name,
         name=source.name,
@@ -166,6 +167,37 @@ def _ingest(opened: Opened, newest: Snapshot, source: data.Source, on_violation:
         id_is_declared=bool(opened.config.data.id),
         progress=opened.progress,
     )
+
+
+_UNUSUAL = {
+    "range": "out of the range of all rows before",
+    "category": "with a value that no row before has",
+    "missing": "missing, where no row before is",
+    "form": "written in another way",
+    "fraction": "not whole, as all before are",
+    "type": "not to be read, taken as missing",
+}
+
+
+_FEW = 0.05
+"""Up to this share, values beyond those before are what new rows bring."""
+
+
+def _tell_how_it_differs(opened: Opened, source: data.Source, snapshot: Snapshot, n_new: int) -> None:
+    """Say what is new about the rows: how they are written, and what none before them holds."""
+    for note in source.notes:
+        opened.progress.say(f"ingest    {note}")
+    surplus = [v.column for v in snapshot.violations if v.rule == "surplus"]
+    if surplus:
+        opened.progress.say(f"ingest    {source.name}: not in the contract, so left out: {listed(surplus)}")
+    for found in snapshot.violations:
+        if found.rule in _UNUSUAL and found.action == "flag":
+            example = f", e.g. {found.examples[0]}" if found.examples else ""
+            text = f"`{found.column}`: {counted(found.n_rows, 'cell')} {_UNUSUAL[found.rule]}{example}"
+            if found.n_rows > _FEW * n_new:
+                opened.warn(text)
+            else:
+                opened.progress.say(f"ingest    {text}")
 
 
 def _holds(opened: Opened, first: Snapshot, one: Appended) -> bool:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
-from palio import data, store, truth
+from palio import data, split, store, truth
 from palio.core.errors import NotFoundError, RefusedError
 from palio.core.ids import digest
 from palio.core.records import Record, Schema, Snapshot
 from palio.core.renewal import RetrainRequest
 from palio.flow import appending, bundles, feedback, reading
 from palio.flow.opened import Opened
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FILE = "rows.parquet"
 
@@ -102,7 +106,12 @@ def obstacle(opened: Opened, schema: Schema) -> str:
     if log.inputs in ("hash", "none") or log.durability == "off":
         setting = 'durability = "off"' if log.durability == "off" else f'inputs = "{log.inputs}"'
         return f"the prediction log holds no inputs ([log] {setting})"
-    return truth.obstacle(schema, hidden={*log.redact, *log.hash}, method=opened.config.split.method)
+    return truth.obstacle(
+        schema,
+        hidden={*log.redact, *log.hash},
+        method=opened.config.split.method,
+        keeps_pictures=log.pictures_mb > 0,
+    )
 
 
 def gatherer(opened: Opened, snapshot: Snapshot) -> truth.Gatherer:
@@ -117,7 +126,22 @@ def gatherer(opened: Opened, snapshot: Snapshot) -> truth.Gatherer:
         ids=data.known_ids(opened.store, snapshot),
         learned=truth.Learned.read(opened.store.blobs.get(blob) for blob in added),
         holds_keys="key" not in opened.config.log.hash,
+        pictures=_pictures(opened),
+        part=(opened.config.split.by or split.PART) if opened.config.split.method == "given" else "",
     )
+
+
+def _pictures(opened: Opened) -> store.KeptPictures:
+    return store.KeptPictures(feedback.log_folder(opened), most_bytes=int(opened.config.log.pictures_mb * 2**20))
+
+
+def _keep_pictures(opened: Opened, rows: pl.DataFrame, schema: Schema) -> None:
+    """Put pictures that rows name into the store: those beside the log go in their time."""
+    kept = _pictures(opened)
+    for column in schema.features:
+        for name in rows[column.name].unique().to_list() if column.type == "image" else ():
+            if not opened.store.blobs.exists(name) and (held := kept.read(name)) is not None:
+                opened.store.blobs.put(held)
 
 
 def _gather(opened: Opened, request: RetrainRequest, snapshot: Snapshot) -> Collected:
@@ -133,6 +157,7 @@ def _gather(opened: Opened, request: RetrainRequest, snapshot: Snapshot) -> Coll
             f"input, of {gathering.n_repeated:,} the data holds the id already",
             hint="see docs/reference/renewal.md",
         )
+    _keep_pictures(opened, found.rows, snapshot.schema)
     file = store.Layout(opened.folder).root / "renewals" / request.id / FILE
     content = found.as_parquet()
     collected = Collected(

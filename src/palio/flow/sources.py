@@ -93,7 +93,10 @@ def open_one(opened: Opened, file: str, *, query: str = "", expected: Sequence[s
     What was found out about the project's own files is held against it: one that is written in another way is read
     with a note where the `expected` columns are found so, else refused.
     """
-    return data.open_source(file, options(opened.config.data, opened.folder, query=query, expected=expected))
+    table = opened.config.data
+    if Path(file).resolve().is_relative_to(Layout(opened.folder).root.resolve()):
+        table = msgspec.structs.replace(table, images="")  # what a renewal wrote names what the store holds, no files
+    return data.open_source(file, options(table, opened.folder, query=query, expected=expected))
 
 
 def contract(opened: Opened) -> Schema | None:

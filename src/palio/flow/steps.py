@@ -7,12 +7,13 @@ Only `ingest` turns to the source; who composes steps begins with it, once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from palio import data, measure, model, serve
+from palio import data, measure, model, report, serve
 from palio import evaluate as judging
 from palio import promote as promoting
 from palio import split as splitting
@@ -29,7 +30,13 @@ from palio.flow.sources import locate
 if TYPE_CHECKING:
     from palio.evaluate import Assessment
 
-"""Graph and server run the same arithmetic; only the decimal text of the wire stands between them."""
+_MEANWHILE: tuple[Callable[[], object], ...] = (
+    lambda: judging.assess,
+    lambda: serve.create_app,
+    lambda: serve.run,
+    lambda: report.load(),
+)
+"""What follows the search of a whole run is loaded while its workers learn."""
 
 
 def ingest(opened: Opened) -> Snapshot:
@@ -120,6 +127,7 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             families=table.families,
             latency_ms_p99=limits.latency_ms_p99,
             size_mb=limits.size_mb,
+            meanwhile=() if opened.ends is None else _MEANWHILE,
             progress=opened.progress,
         )
         n_tried = sum(not run.members for run in search.runs)

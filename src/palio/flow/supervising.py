@@ -33,6 +33,7 @@ REST = 9.0
 AGAIN_AFTER_S = 60.0
 """After a training that was interrupted; doubled each time."""
 ACTOR = "palio watch"
+_TOLD = (renew.RENEWAL, alerting.KIND)
 
 
 class Looked(Record, frozen=True, kw_only=True):
@@ -40,6 +41,8 @@ class Looked(Record, frozen=True, kw_only=True):
 
     said: tuple[str, ...]
     """A sentence for each change; empty if there was nothing to do."""
+    news: str = ""
+    """How the champion does, whenever that has become something else."""
     state: RolloutState | None = None
     """Of the newest rollout."""
     renewal: Renewal | None = None
@@ -71,6 +74,7 @@ class Supervisor:
         self._review: Review | None = None
         self._plan = ""
         self._told: set[str] = set()
+        self._known_state = ("", "")
         self._seen = project.store.ledger.head()[0]
         self._counted: tuple[object, int] = (None, 0)
 
@@ -102,12 +106,14 @@ class Supervisor:
         model, shelf = self._project.name, self._project.store
         watched = renew.watch_once(shelf, self._log, model, self._clock)
         said = [*watched.said, *self._reviewed(whole=whole), *self._tend()]
-        lines = shelf.ledger.events(kind=renew.RENEWAL, subject=model, after=self._seen)
+        lines = shelf.ledger.events(subject=model, after=self._seen)
         if lines:
             self._seen = lines[-1].sequence
+        lines = [line for line in lines if line.kind.startswith(_TOLD)]
         found = renew.renewal_standing(shelf, model)
         return Looked(
             said=(*said, *(line.text for line in lines)),
+            news=self._news(),
             state=None if watched.standing is None else watched.standing.state,
             renewal=None if found is None else found.renewal,
             verdict=self._review.verdict if self._review else "",
@@ -149,6 +155,19 @@ class Supervisor:
                 said += self._once(error)
         self._review_took_s = time.thread_time() - begin
         return said
+
+    def _news(self) -> str:
+        """Say how the champion does whenever that has become something else."""
+        if self._review is None:
+            return ""
+        from palio.report import watched
+
+        worst = next((one for one in self._review.findings if one.severity != "note"), None)
+        state = self._review.verdict, "" if worst is None else worst.id
+        if state == self._known_state:
+            return ""
+        self._known_state = state
+        return f"{watched.STATES[self._review.verdict]}. {self._review.text}"
 
     def _once(self, error: Exception) -> Sequence[str]:
         text = error.message if isinstance(error, PalioError) else f"not possible on this machine: {error}"

@@ -41,12 +41,12 @@ def thumbnails(blobs: Blobs, evaluation: Evaluation, comparison: Comparison | No
         if name in found:
             continue
         try:
-            if is_whole:
-                square = _whole(blobs, name, sight.reading)
-            elif how is None:
-                square = _square(blobs, name, sight.reading, squares)
-            else:
+            if how is not None:
                 square = _transplanted(blobs, how, sight.reading, squares)
+            elif is_whole:
+                square = _whole(blobs, name, sight.reading)
+            else:
+                square = _square(blobs, name, sight.reading, squares)
         except (InputError, NotFoundError):
             continue
         file = pixels.as_jpeg(square, quality=QUALITY)

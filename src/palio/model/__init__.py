@@ -77,6 +77,8 @@ if TYPE_CHECKING:
     from palio.model.reading.readers import BOX_CLASSES as BOX_CLASSES
     from palio.model.reading.readers import PRECISION as PRECISION
     from palio.model.reading.readers import reader_of as reader_of
+    from palio.model.reading.tokens import folded as folded
+    from palio.model.reading.tokens import word_places as word_places
     from palio.model.tabular.contributions import Contributions as Contributions
     from palio.model.tabular.contributions import Explainer as Explainer
     from palio.model.tabular.contributions import explainer as explainer
@@ -148,6 +150,7 @@ else:
             "graph.zipmap": "without_zipmap",
             "reading.pictures": "PictureReader",
             "reading.readers": "BOX_CLASSES PRECISION reader_of",
+            "reading.tokens": "folded word_places",
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.kernel": "KernelSum emit_kernel",
             "tabular.linear": "emit_constant emit_linear",

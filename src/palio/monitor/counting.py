@@ -15,6 +15,7 @@ from palio.core.records import Deployment, Task
 from palio.measure import log_column, questions
 from palio.monitor.chosen import ChosenRows
 from palio.monitor.copies import Copies, Marks, Nature
+from palio.monitor.different import Different
 from palio.monitor.quality.estimates import Estimator
 from palio.monitor.so_far import SamePart
 from palio.monitor.thinning import RowSample
@@ -173,7 +174,7 @@ class Counted:
     segments: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Segment → the log's column and the value."""
     rows_of_segments: Mapping[str, Array] = field(default_factory=dict)
-    """Segment → its rows in each window of `traffic`."""
+    """Segment → its rows in each window of `traffic`, without copies."""
 
 
 def count(
@@ -203,13 +204,13 @@ def count(
     named = segments_of(subjects[0].reference, segments) if subjects[0].reference else {}
     by_bundle = {one.deployment.bundle: one for one in subjects}
     since, until = stretches[0].since, stretches[-1].until
-    of_segments = {name: np.zeros(len(stretches), np.int64) for name in named}
-    traffic = _traffic(log, stretches, subjects[0], named, of_segments)
+    different = Different(stretches, named)
+    traffic = _traffic(log, stretches, subjects[0])
     # a window in which every request was refused is one, too
     n_asked = [one.n_rows + one.n_failed or int(bool(one.violations or one.n_refused)) for one in traffic]
     kept, so_far = kept_windows(stretches, n_asked, min_rows, length=length)
     if not kept:
-        return Counted((), (), traffic, named, of_segments)
+        return Counted((), (), traffic, named, different.rows_of_segments)
     truths.meet(log.answers(since, until))
     sizes = [sum(one.n_rows for one in traffic if k.since <= one.since < k.until) for k in kept]
     cells = _Cells(kept, sizes, named, champion=subjects[0], so_far=so_far)
@@ -219,20 +220,18 @@ def count(
         answered = ChosenRows(batch)
         rows = np.flatnonzero(truth.served(answered))
         if len(rows):
-            cells.add(answered, rows, truths, by_bundle)
+            different.add(answered, rows, cells.add(answered, rows, truths, by_bundle))
     for batch in log.failures(kept[0].since, until):
         cells.add_failures(batch, subjects[0])
-    return Counted(kept, cells.in_order(), traffic, named, of_segments)
+    return Counted(kept, cells.in_order(), different.told(traffic), named, different.rows_of_segments)
 
 
 def _traffic(
     log: AnswerLog,
     stretches: Sequence[Stretch],
     champion: Subject,
-    segments: Mapping[str, tuple[str, str]],
-    of_segments: Mapping[str, Array],
 ) -> list[Window]:
-    """Count the requests of each window, whoever answered them, and the rows of each segment (into `of_segments`)."""
+    """Count the requests of each window, whoever answered them."""
     model, version = champion.deployment.model, champion.deployment.version
     builders = [
         WindowBuilder(None, model=model, bundle="", version=version, since=one.since, until=one.until)
@@ -242,12 +241,6 @@ def _traffic(
     for batch in log.answers(since, until):
         for builder, rows in _spread(batch, truth.served(batch), stretches, builders):
             builder.add(ChosenRows(batch, rows))
-        if segments:
-            answered, places = ChosenRows(batch), place(batch["at"], stretches)
-            places = np.where(truth.served(answered), places, -1)
-            for name, segment in segments.items():
-                mine = places[rows_of(answered, segment)]
-                of_segments[name][:] += np.bincount(mine[mine >= 0], minlength=len(stretches))
     for batch in log.failures(since, until):
         for builder, rows in _spread(batch, np.ones(len(batch["at"]), bool), stretches, builders):
             builder.add_failures({name: batch[name][rows] for name in ("bundle", "status", "reason")})
@@ -283,16 +276,21 @@ class _Cells:
         self._strides = [max(1, round(number / ESTIMATED_ROWS)) for number in n_rows]
         self._cells: dict[tuple[int, str, str], Cell] = {}
 
-    def add(self, batch: Batch, rows: Array, truths: truth.Truths, by_bundle: Mapping[str, Subject]) -> None:
+    def add(self, batch: Batch, rows: Array, truths: truth.Truths, by_bundle: Mapping[str, Subject]) -> Array:
+        """Count rows; return which of them are no copies, as far as anybody knows what tells them apart."""
+        is_fresh = np.ones(len(rows), bool)
         places = place(batch["at"][rows], self._stretches)
         bundles = batch["bundle"][rows]
         for number in np.unique(places[places >= 0]).tolist():
             for bundle in set(bundles[places == number].tolist()) & set(by_bundle):
-                mine = rows[(places == number) & (bundles == bundle)]
+                here = (places == number) & (bundles == bundle)
+                mine = rows[here]
                 part = batch if len(mine) == len(batch["at"]) else ChosenRows(batch, mine)
                 fresh = self._give(number, by_bundle[bundle], part, truths.of(part))
+                is_fresh[here] = fresh
                 if self.part is not None and bundle == self._champion and number < self._n_over:
                     self.part.add(part, fresh)
+        return is_fresh
 
     @property
     def _n_over(self) -> int:

@@ -30,6 +30,8 @@ NINE_OF_TEN = 0.9
 _DAY = dt.timedelta(days=1)
 _BY_THE_HOUR = ("estimated_quality", "quality", "estimate_off", "selective_labels", "value", "classes")
 """Not said of a window that is not over: what is asked at night is harder or easier than what is asked by day."""
+FAR_OUT = 0.05
+"""Share of rows that the reference does not know from which on estimates are doubted."""
 _MOVEMENTS = ("drift", "answer_drift", "joint_drift", "unit", "missing", "contract")
 
 
@@ -213,4 +215,9 @@ def _with_consequence(one: Finding, estimates: Iterable[Estimate], task: Task) -
         return one
     value, reference = measure.figure(estimate.value.value), measure.figure(estimate.reference)
     text = f"{estimate.metric} of these rows is probably {value}, expected {reference}"
+    if estimate.outside >= FAR_OUT:
+        text = (
+            f"What that does to {estimate.metric} can only be told by truths: "
+            f"{estimate.outside:.0%} of the rows are of a kind that the reference does not know"
+        )
     return msgspec.structs.replace(one, consequence=text)

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from palio import measure, truth
+from palio.core.blame import blamed
 from palio.core.errors import UnavailableError
 from palio.core.monitoring import Finding, Kpi, Review, StreamReview, Window
 from palio.core.words import counted
@@ -26,12 +27,13 @@ from palio.monitor.movement.joint import RATE as JOINT_RATE
 from palio.monitor.movement.joint import joint_drift, joint_findings
 from palio.monitor.movement.skew import skew_findings
 from palio.monitor.movement.traffic import traffic_findings
-from palio.monitor.movement.volume import in_rows, volume_finding
+from palio.monitor.movement.volume import of_rows, volume_finding
 from palio.monitor.quality.estimates import can_estimate
 from palio.monitor.quality.features import Array, Batch
 from palio.monitor.quality.outcomes import label_delay_s
 from palio.monitor.timeline import grid
 
+_LATE = ("quality", "value")
 _FALLEN = {"quality": "quality has fallen: ", "estimated_quality": "quality has probably fallen: "}
 
 Trained = Callable[[Array], Mapping[str, Array]]
@@ -107,6 +109,7 @@ def review(
             one.findings += _whole_rows(one, watching.trained)
         stream = _stream([one for one in mine if not one.cell.so_far], yardsticks.of(subjects[0]))
     findings, earlier = _shown(judged, subjects[0], watching.min_rows)
+    findings, earlier = blamed(findings, earlier), blamed(earlier, findings)
     verdict, text = _verdict(findings, judged, subjects[0], watching)
     return Review(
         model=subjects[0].deployment.model,
@@ -194,7 +197,7 @@ def _volume_of_segments(counted: Counted, watching: Watching) -> list[Finding]:
     is_over = counted.traffic[-1].until - counted.traffic[-1].since >= watching.window
     for segment, n_rows in counted.rows_of_segments.items():
         windows = [
-            msgspec.structs.replace(in_rows(one, n), segment=segment)
+            of_rows(msgspec.structs.replace(one, segment=segment), n)
             for one, n in zip(counted.traffic, n_rows.tolist(), strict=True)
         ]
         windows = windows if is_over else windows[:-1]
@@ -300,7 +303,7 @@ def _verdict(
     version = f"Version {champion.deployment.version}"
     pages, warnings = ([one for one in findings if one.severity == severity] for severity in ("page", "warn"))
     if pages or warnings:
-        return "act" if pages else "look", _worst(pages or warnings)
+        return "act" if pages else "look", _worst(pages or warnings, judged, watching)
     all_windows = [one for one in judged if one.subject is champion and not one.cell.segment]
     windows = all_windows
     over = [one for one in windows if not one.cell.so_far][-1:]
@@ -320,12 +323,14 @@ def _verdict(
     return "good", f"{told} since {_moment(windows[0].review.since, watching)}{quality}."
 
 
-def _worst(findings: Sequence[Finding]) -> str:
-    """Say the worst finding, without its small print, and how many others weigh as much."""
+def _worst(findings: Sequence[Finding], judged: Sequence[Judged], watching: Watching) -> str:
+    """Say the worst finding, without its small print, of when it is, and how many others weigh as much."""
     worst, n_more = findings[0], len(findings) - 1
     said = re.sub(r" \([^()]*\)$", "", worst.reason.rstrip("."))
     said = _FALLEN.get(worst.kind, "") + said
     said = f"Where {worst.segment}: {said}" if worst.segment else f"{said[:1].upper()}{said[1:]}"
+    if worst.kind in _LATE and any(one.window.since >= worst.until and not one.cell.so_far for one in judged):
+        said += f" (until {_moment(worst.until, watching)}; truths of later windows are still coming)"
     return f"{said}." if not n_more else f"{said} (and {counted(n_more, 'more finding')})."
 
 

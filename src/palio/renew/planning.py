@@ -6,6 +6,7 @@ import calendar
 import datetime as dt
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from palio.core.blame import broken_meanwhile
 from palio.core.durations import read_duration
 from palio.core.errors import InputError
 from palio.core.monitoring import Finding, FindingKind, Review, WindowReview
@@ -146,7 +147,9 @@ def plan(
     if why is not None:
         reasons = (f"A person asked for it: {why.strip().rstrip('.') or 'no reason given'}.", *reasons)
     if why is None:
-        obstacle = _obstacle(policy, reasons, labels, last, now) or (_broken(review, champion) if reasons else "")
+        obstacle = _obstacle(policy, reasons, labels, last, now) or (
+            _broken(review, champion, found) if reasons else ""
+        )
     else:
         obstacle = _nothing_new(labels)
     if obstacle:
@@ -241,10 +244,13 @@ def _lost(window: WindowReview) -> Metric | None:
 
 
 def _from_kpis(windows: list[WindowReview], policy: RenewalPolicy) -> Metric | None:
-    for window in sorted(windows, key=lambda w: w.until, reverse=True):
+    def is_real(window: WindowReview) -> bool:
+        return window.is_ripe and any(kpi.realised is not None for kpi in window.kpis)
+
+    for window in sorted(windows, key=lambda w: (is_real(w), w.until), reverse=True):
         total = None
         for kpi in window.kpis:
-            now = kpi.realised or kpi.estimated
+            now = kpi.realised if is_real(window) else kpi.estimated
             if kpi.unit not in ("", policy.currency) or now is None or kpi.reference is None:
                 continue
             short = (kpi.reference - now.value, kpi.reference - now.high, kpi.reference - now.low)
@@ -312,14 +318,24 @@ def _obstacle(
     return ""
 
 
-def _broken(review: Review | None, champion: Promotion) -> str:
-    """Say which input is broken: a model that learns from broken rows learns the break."""
-    for finding in review.findings if review is not None else ():
+def _broken(review: Review | None, champion: Promotion, found: Occasion) -> str:
+    """Say which input is broken, or was while what asks for a renewal was seen: a model would learn the break."""
+    if review is None:
+        return ""
+    for finding in review.findings:
         if finding.version == champion.version and finding.kind in BROKEN and finding.severity != "note":
             return (
                 f"Nothing is learned while an input looks broken: {_reason(finding)} "
                 "Mend it, or say with palio retrain that it is right."
             )
+    for asking in found.findings:
+        for finding in broken_meanwhile(asking, review.earlier):
+            if finding.kind in BROKEN:
+                return (
+                    f"Nothing is learned from a time in which an input was broken ({_minute(finding.since)} to "
+                    f"{_minute(finding.until)}): {_reason(finding)} Say with palio retrain that it was right; else "
+                    "wait for truths of answers since then."
+                )
     return ""
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from palio.report.columns import columns_page as columns_page
     from palio.report.facts import ReportFacts as ReportFacts
     from palio.report.monitoring import monitoring_page as monitoring_page
+    from palio.report.page import load as load
     from palio.report.page import save as save
     from palio.report.page import summary as summary
     from palio.report.page import write as write
@@ -39,7 +40,7 @@ else:
             "columns": "columns_page",
             "facts": "ReportFacts",
             "monitoring": "monitoring_page",
-            "page": "save summary write",
+            "page": "load save summary write",
             "rounding": "clean count number with_margin",
         },
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from palio import evaluate
 from palio.core.records import Slice
 from palio.core.words import counted, listed
-from palio.report import pictures, words
+from palio.report import pictures, texts, words
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, decimals, fixed, margin, number, of_hundred, percent
 from palio.report.words import quoted, term
@@ -28,7 +28,7 @@ class Advice(NamedTuple):
 
 def advise(facts: ReportFacts) -> list[Advice]:
     """List what to do next, the most pressing first; at most eight."""
-    sources = (_decision, _honesty, _cues, _slices, _classes, _calibration, _certainty, _data, _limits)
+    sources = (_decision, _honesty, _cues, _texts, _slices, _classes, _calibration, _certainty, _data, _limits)
     found = [advice for source in sources for advice in source(facts)]
     last = list(_retrain(facts))
     return [*found[: MOST - len(last)], *last]
@@ -91,6 +91,18 @@ def _cues(facts: ReportFacts) -> Iterator[Advice]:
             f"If such pictures will come ({what}), bring some of them, of every class, and train again.",
             f"{term(facts.evaluation.primary).title} falls from {number(first.score)} to {number(worst.score)} there.",
         )
+
+
+def _texts(facts: ReportFacts) -> Iterator[Advice]:
+    for wording in facts.evaluation.wordings:
+        for cue in (one for one in wording.cues[:3] if one.moves):
+            yield Advice(clean(cue.countermeasure, limit=500), texts.sentence(facts, cue))
+        for check in [one for one in wording.checks if one.passed is False][:2]:
+            name = texts.CHANGES.get(check.change, check.change)
+            yield Advice(
+                clean(check.countermeasure, limit=300),
+                f"{name}: {check.n_changed} of {check.n_tried} answers change; they {texts.EXPECTED[check.expected]}.",
+            )
 
 
 def worse_slices(facts: ReportFacts) -> list[Slice]:

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from palio.core.errors import InputError
-from palio.report import pictures, scenes, scrutiny, sections, words
+from palio.report import pictures, scenes, scrutiny, sections, texts, words
 from palio.report.advice import advise
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean
@@ -28,6 +28,11 @@ def write(path: Path | str, *, facts: ReportFacts) -> Path:
         InputError: the path cannot be written.
     """
     return save(path, render(facts))
+
+
+def load() -> None:
+    """Read the template now, so that the report need not wait for it."""
+    _template()
 
 
 def save(path: Path | str, page: str) -> Path:
@@ -61,6 +66,7 @@ def render(facts: ReportFacts) -> str:
         "failures": scrutiny.failures(facts),
         "finds": scenes.finds(facts),
         "pictures": pictures.pictures(facts),
+        "texts": texts.texts(facts),
         "drivers": scrutiny.drivers(facts),
         "honesty": scrutiny.honesty(facts),
         "more_rows": scrutiny.more_rows(facts),
@@ -94,6 +100,9 @@ def summary(facts: ReportFacts) -> str:
     lines += [f"- Would more rows help? {more['sentence']}"] if more else []
     if (sight := facts.evaluation.sight) is not None:
         lines += [f"- {pictures.sentence(facts, cue)}" for cue in sight.cues if cue.moves]
+    for wording in facts.evaluation.wordings:
+        lines += [f"- {texts.sentence(facts, cue)}" for cue in wording.cues if cue.moves]
+        lines += [f"- {said}" for said in [texts.checked(wording.checks)] if said]
     slices = scrutiny.failures(facts)["slices"]
     lines += [f"- {slices['sentence']}"] if slices else []
     if decision is not None and decision.reasons:

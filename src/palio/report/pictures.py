@@ -69,7 +69,7 @@ def pictures(facts: ReportFacts) -> dict[str, Any] | None:
     is_salient = any(one.saliency for gallery in sight.galleries for one in gallery.pictures)
     return {
         "cues": [_cue(facts, cue) for cue in sight.cues[:MOST_CUES]],
-        "searched": "" if are_boxes else _searched(sight),
+        "searched": _searched(sight, are_boxes=are_boxes),
         "legend": scenes.legend() if are_boxes else [],
         "galleries": [_gallery(facts, one, are_boxes=are_boxes) for one in sight.galleries],
         "changes": [_gallery(facts, one, are_boxes=are_boxes) for one in changes],
@@ -99,6 +99,13 @@ def image(facts: ReportFacts, name: str, *, over: Markup = Markup(), alt: str = 
 def sentence(facts: ReportFacts, cue: Cue) -> str:
     """Say what a cue does, for a client."""
     label, cases = words.quoted(cue.label), clean(facts.cases, limit=30)
+    are_boxes = facts.evaluation.finds is not None
+    if not cue.moves and are_boxes:
+        return (
+            f"Pictures with {label} have it in common. The boxes hardly hang on it so far (in {cue.n_moved} of"
+            f" {cue.n_tried} pictures without {label} one is shown once they have it, in {cue.n_control} without), but"
+            " the next model may learn it."
+        )
     if not cue.moves:
         return (
             f"Pictures of {label} have it in common. The answers hardly hang on it so far ({cue.n_moved} of"
@@ -115,6 +122,23 @@ def sentence(facts: ReportFacts, cue: Cue) -> str:
         "mark": "with a patch of another picture of their own class",
         "cast": "with the light of another picture of their own class",
     }[cue.kind]
+    if are_boxes:
+        what, same = (
+            {
+                "place": f"{cue.where} of a picture with it is put onto them",
+                "mark": "the mark of the pictures with it is put onto them",
+                "cast": f"they get {cue.where} like the pictures with it",
+            }[cue.kind],
+            {
+                "place": "with the same part of another picture without it",
+                "mark": "with a patch of another picture without it",
+                "cast": "with the light of another picture without it",
+            }[cue.kind],
+        )
+        return (
+            f"In {cue.n_tried} pictures there is no {label}, and none is shown; but in {cue.n_moved} of them one is"
+            f" shown once {what} ({same}: {cue.n_control})."
+        )
     return (
         f"Of {cue.n_tried} {cases} of other classes, {cue.n_moved} are called {label} once {what}"
         f" ({same}: {cue.n_control})."
@@ -138,15 +162,23 @@ def _cue(facts: ReportFacts, cue: Cue) -> dict[str, Any]:
             f"Of the judged {label} pictures with it, {cue.n_with_right} of {cue.n_with} are recognised; without it,"
             f" {cue.n_without_right} of {cue.n_without}."
         )
+    are_boxes = facts.evaluation.finds is not None
+    if met and are_boxes:
+        met = met.replace("are recognised", "are without a mistake")
     carriers = [
-        Shown(image(facts, name, over=_frames(cue) if cue.kind == "place" else Markup(), alt=cue.label), "", "", True)
+        Shown(
+            image(facts, name, over=_frames(cue) if cue.kind == "place" and not are_boxes else Markup(), alt=cue.label),
+            "",
+            "",
+            True,
+        )
         for name in cue.carriers
         if name in facts.pictures
     ]
     pairs = [
         (
             Shown(image(facts, one.picture, alt="before"), "as it is", "", True),
-            Shown(image(facts, one.name, alt="after"), f"called {words.quoted(one.prediction)}", "", False),
+            Shown(image(facts, one.name, alt="after"), _after(one.prediction, are_boxes=are_boxes), "", False),
         )
         for one in cue.examples
         if one.picture in facts.pictures and one.name in facts.pictures
@@ -162,6 +194,10 @@ def _cue(facts: ReportFacts, cue: Cue) -> dict[str, Any]:
     }
 
 
+def _after(label: str, *, are_boxes: bool) -> str:
+    return f"{words.quoted(label)} is shown" if are_boxes else f"called {words.quoted(label)}"
+
+
 def _frames(cue: Cue) -> Markup:
     return Markup("").join(_frame(place) for place in cue.places)
 
@@ -172,8 +208,11 @@ def _frame(place: Place) -> Markup:
     )
 
 
-def _searched(sight: Sight) -> str:
+def _searched(sight: Sight, *, are_boxes: bool) -> str:
     """Say how the search for cues went."""
+    if not sight.is_comparable:
+        what = "boxes hang on what lies around things" if are_boxes else "answers hang on what should not matter"
+        return f"Whether its {what} is not known: that takes twenty pictures with a class, and twenty without it."
     if moving := sum(cue.moves for cue in sight.cues):
         return f"Its answers hang on {counted(moving, 'thing')} that should not matter."
     if sight.cues:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from palio.core.blame import broken_meanwhile
 from palio.core.monitoring import Finding, Review
 from palio.core.words import UNMET, counted, listed
 from palio.report import watched
@@ -17,6 +18,7 @@ FAR_OUT = 0.05
 _UNMET = ("unknown_id", "unknown_key", "before_answer", "after_retention")
 
 
+_RENEWED = ("quality", "concept_drift", "value")
 _BROKEN_INPUT = ("unit", "skew", "missing", "contract")
 """Mended before anything is retrained: a model that learns from broken rows learns the break."""
 
@@ -25,8 +27,11 @@ def next_steps(review: Review) -> list[Advice]:
     """List what to do, the most pressing first; at most five. Never empty."""
     findings = sorted(review.findings, key=_urgency)
     drifts = [f for f in findings if f.kind == "drift"]
+    over_all = {f.kind for f in findings if not f.segment and f.kind in _RENEWED}
     steps: dict[str, Advice] = {}
     for finding in findings:
+        if finding.segment and finding.kind in over_all:
+            continue  # what helps all rows helps these, too
         alike = [one for one in drifts if one.segment == finding.segment]
         step = _about_columns(alike, review) if finding.kind == "drift" else _remedy(finding, review)
         if finding.segment:
@@ -55,6 +60,14 @@ def _about_columns(drifts: list[Finding], review: Review) -> Advice:
 
 def _remedy(finding: Finding, review: Review) -> Advice:
     """Say what helps against one finding."""
+    broken = broken_meanwhile(finding, (*review.findings, *review.earlier))
+    if broken and finding.kind in _RENEWED:
+        names = list(dict.fromkeys(quoted(one.subject) for one in broken))
+        was = "it was" if len(names) == 1 else "they were"
+        return Advice(
+            f"Retrain nothing for what came of {listed(names)}: quality fell while {was} broken.",
+            watched.prose(finding.reason),
+        )
     name, when = quoted(finding.subject), watched.moment(finding.since, review)
     column = quoted(finding.subject.partition(".")[0])
     do = {

@@ -40,13 +40,14 @@ def failures(facts: ReportFacts) -> dict[str, Any]:
         "confusion": _confusion(facts),
         "mix_ups": _mix_ups(facts),
         "classes": _classes(facts),
-        "worst": [_worst(facts, row) for row in e.worst[:MOST_WORST]] if _is_of_more_than_pictures(facts) else [],
+        "worst": [_worst(facts, row) for row in e.worst[:MOST_WORST]] if _is_of_more_than_galleries(facts) else [],
     }
 
 
-def _is_of_more_than_pictures(facts: ReportFacts) -> bool:
-    """Tell whether there is more to a row than its picture: pictures alone stand in galleries."""
-    return facts.evaluation.sight is None or len(facts.snapshot.schema.features) > 1
+def _is_of_more_than_galleries(facts: ReportFacts) -> bool:
+    """Tell whether there is more to a row than its picture or text: these alone stand in galleries."""
+    has_galleries = facts.evaluation.sight is not None or bool(facts.evaluation.wordings)
+    return not has_galleries or len(facts.snapshot.schema.features) > 1
 
 
 def _slices(facts: ReportFacts) -> dict[str, Any] | None:

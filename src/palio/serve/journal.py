@@ -80,6 +80,7 @@ class Journal:
         self._salt = options.salt
         self._redaction: store.Redaction | None = None
         self._log = store.PredictionLog(folder, segment_bytes=int(options.segment_mb * 2**20), is_strict=self._waits)
+        self._kept = store.KeptPictures(folder, most_bytes=int(options.pictures_mb * 2**20))
         self._describer = Describer(burst_s=WAITED_BURST_S if self._waits else BURST_S)
         self._recorders: dict[tuple[int, str], tuple[Origin | None, Recorder]] = {}
         self._buffer: deque[Entry] = deque()
@@ -361,6 +362,7 @@ class Journal:
             redaction=self._redaction,
             max_text=self.options.max_text,
             describer=self._describer,
+            keep=self._kept.keep if self.options.pictures_mb else None,
         )
         self._recorders[id(origin), variant] = (origin, recorder)  # keeps the origin, so that its id stays its own
         if origin is not None and origin.inputs:
@@ -383,6 +385,7 @@ class Journal:
                 store.tidy_log(
                     self.folder, retention_days=self.options.retention_days, today=dt.datetime.now(dt.UTC).date()
                 )
+                self._kept.forget(days=self.options.retention_days)
             except (OSError, PalioError) as error:
                 log.warning("the prediction log could not be put in order: %s", error)
 

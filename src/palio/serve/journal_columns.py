@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -67,6 +67,7 @@ class Recorder:
         redaction: What must not be known.
         max_text: Characters of a text of a request that are kept; of a longer one, its length and digest, too.
         describer: Of pictures; None: only their digests are logged.
+        keep: Takes digest and bytes of a picture; None: nobody does.
     """
 
     def __init__(
@@ -78,8 +79,9 @@ class Recorder:
         redaction: store.Redaction,
         max_text: int = sys.maxsize,
         describer: Describer | None = None,
+        keep: Callable[[str, bytes], None] | None = None,
     ) -> None:
-        self._describer = describer
+        self._describer, self._keep = describer, keep
         self._max_text = max_text
         self.origin = origin or Origin("", "", "")
         self.variant, self._redaction = variant, redaction
@@ -198,7 +200,7 @@ class Recorder:
         return _write(tensor, parts, n_rows, self._max_text)
 
     def _picture(self, name: str, cells: list[Any], n_rows: int, tensor: Tensor) -> Columns:
-        """Write the digests of pictures, and their statistics as far as there is time for them; never their bytes."""
+        """Write the digests of pictures, and their statistics as far as there is time; bytes are kept beside it."""
         if len(cells) != n_rows:
             raise _misfit(tensor)
         wanted = [place for place, one in enumerate(PICTURE_STATISTICS) if f"input.{name}.{one}" in tensor.columns]
@@ -208,6 +210,10 @@ class Recorder:
         digests = [cell.digest for cell in cells]
         if name in self._redaction.hashed:
             return [store.text_of(self._redaction.texts(digests)), *nothing]
+        if self._keep is not None:
+            for cell in cells:
+                if cell.data is not None:
+                    self._keep(cell.digest, cell.data)
         described = np.full((n_rows, len(PICTURE_STATISTICS)), np.nan)
         if self._describer is not None:
             for row, cell in enumerate(cells):

@@ -14,6 +14,7 @@ from palio.core.doors import door
 if TYPE_CHECKING:
     from palio.split.cutting import cut as cut
     from palio.split.folding import folds as folds
+    from palio.split.given import PART as PART
     from palio.split.hashing import row_ids as row_ids
     from palio.split.moments import time_order as time_order
     from palio.split.newest import newest_only as newest_only
@@ -30,6 +31,7 @@ else:
         {
             "cutting": "cut",
             "folding": "folds",
+            "given": "PART",
             "hashing": "row_ids",
             "moments": "time_order",
             "newest": "newest_only",

@@ -14,7 +14,7 @@ from palio import data
 from palio.core.progress import Progress
 from palio.core.records import Snapshot, Task
 from palio.split import things
-from palio.split.hashing import Hashes, cell_hashes, row_hashes
+from palio.split.hashing import Hashes, cell_hashes, is_missing, row_hashes
 from palio.split.moments import Moments, moments
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _keys(batch: Any, key_columns: Sequence[str], task: Task) -> tuple[Hashes, n
     """Hash the key, and mark where it is missing; a row without id or group is known by all its columns instead."""
     keys, missing = row_hashes(batch, key_columns), np.zeros(batch.num_rows, bool)
     if len(key_columns) == 1:
-        missing = batch.column(key_columns[0]).is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+        missing = is_missing(batch.column(key_columns[0]), nan_is_null=True)
         others = [name for name in batch.schema.names if name not in (task.target, *key_columns)]
         if missing.any() and others:
             keys[missing] = row_hashes(batch, others)[missing]

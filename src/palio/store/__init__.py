@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from palio.store.predictions import PredictionLog as PredictionLog
     from palio.store.predictions import Series as Series
     from palio.store.predictions_feedback import FeedbackLog as FeedbackLog
+    from palio.store.predictions_pictures import KeptPictures as KeptPictures
     from palio.store.predictions_reading import latest_feedback as latest_feedback
     from palio.store.predictions_reading import log_frame as log_frame
     from palio.store.predictions_reading import log_segments as log_segments
@@ -55,6 +56,7 @@ else:
             "ledger": "Ledger operating_system_user",
             "predictions": "COMMON_FIELDS LogKind PredictionLog Series",
             "predictions_feedback": "FeedbackLog",
+            "predictions_pictures": "KeptPictures",
             "predictions_reading": "latest_feedback log_frame log_segments scan_log",
             "predictions_redaction": "Redaction salt_of",
             "predictions_tidy": "tidy_log",

@@ -11,6 +11,7 @@ from palio import model
 from palio.core.records import Calibration
 from palio.train.ensemble import Unseen
 from palio.train.family import Array
+from palio.train.solvers.descent import lowest
 
 NONE = Calibration(kind="none", numbers=())
 SURE = 2.0
@@ -23,6 +24,10 @@ MAX_ROWS = 20_000
 """Rows that a correction is fitted on, at most."""
 MAX_KNOTS = 33
 TINY = 1e-15
+MOST_STEPS = 60
+"""Of a descent to the best correction."""
+_FACTORS = (float(np.log(0.1)), float(np.log(10.0)))
+"""Between which temperatures are sought, as logarithms."""
 
 
 def correct(answers: Array, unseen: Unseen, *, keeps_order: bool) -> tuple[Calibration, Array]:
@@ -75,37 +80,59 @@ def _fitted(kind: str, answers: Array, truth: Array) -> Calibration:
 
 def _temperature(answers: Array, truth: Array) -> float:
     """Return the factor on log probabilities with the least log loss."""
-    from scipy.optimize import minimize_scalar
+    logs, here = np.log(np.maximum(answers, TINY)), np.arange(len(truth))
 
-    found = minimize_scalar(
-        lambda log: _losses(
-            model.calibrated(answers, Calibration(kind="temperature", numbers=(float(np.exp(log)),))), truth
-        ).mean(),
-        bounds=(np.log(0.1), np.log(10.0)),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
+    def slope(number: Array) -> tuple[float, Array]:
+        factor = float(np.exp(np.clip(number[0], *_FACTORS)))
+        scores = factor * logs
+        scores -= scores.max(axis=1, keepdims=True)
+        raised = np.exp(scores)
+        total = raised.sum(axis=1)
+        gap = (raised * logs).sum(axis=1) / total - logs[here, truth]
+        return float((np.log(total) - scores[here, truth]).mean()), np.array([factor * gap.mean()])
+
+    return float(np.exp(np.clip(lowest(slope, np.zeros(1), steps=MOST_STEPS, least=0.0, flat=1e-7)[0], *_FACTORS)))
 
 
 def _sigmoid(answers: Array, truth: Array) -> tuple[float, float]:
-    from scipy.optimize import minimize
+    """Return slope and offset of the log odds with the least log loss."""
+    logs = np.log(np.maximum(answers, TINY))
+    odds, is_second = logs[:, 1] - logs[:, 0], truth == 1
 
-    def loss(numbers: Array) -> float:
-        how = Calibration(kind="platt", numbers=(float(numbers[0]), float(numbers[1])))
-        return float(_losses(model.calibrated(answers, how), truth).mean())
+    def slope(numbers: Array) -> tuple[float, Array]:
+        scores = odds * numbers[0] + numbers[1]
+        gap = 1.0 / (1.0 + np.exp(-np.clip(scores, -500, 500))) - is_second
+        value = np.logaddexp(0.0, np.where(is_second, -scores, scores)).mean()
+        return float(value), np.array([(gap * odds).mean(), gap.mean()])
 
-    found = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-9})
-    slope, offset = (float(number) for number in found.x)
-    return (slope, offset) if slope > 0 else (1.0, 0.0)
+    factor, offset = (float(one) for one in lowest(slope, np.array([1.0, 0.0]), steps=MOST_STEPS, least=0.0, flat=1e-7))
+    return (factor, offset) if factor > 0 else (1.0, 0.0)
 
 
 def _steps(answers: Array, is_second: Array) -> tuple[float, ...]:
     """Return knots (place, value, place, value, …) of a curve that never falls."""
-    from sklearn.isotonic import IsotonicRegression
-
-    risen = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(answers, is_second.astype(float))
+    places, risen = _risen(answers, is_second.astype(np.float64))
     at = np.unique(np.quantile(answers, np.linspace(0, 1, MAX_KNOTS)))
     at = np.unique(np.r_[0.0, at, 1.0])
     share = 1.0 / (len(answers) + 2.0)  # no row is certain
-    value = np.clip(np.maximum.accumulate(risen.predict(at)), share, 1.0 - share)
+    value = np.clip(np.maximum.accumulate(np.interp(at, places, risen)), share, 1.0 - share)
     return tuple(float(number) for pair in zip(at, value, strict=True) for number in pair)
+
+
+def _risen(places: Array, values: Array) -> tuple[Array, Array]:
+    """Return the different places, and there the means of `values` that never fall and are nearest to them.
+
+    Source: Ayer, Brunk, Ewing, Reid and Silverman 1955 (neighbours that fall are put together until none does).
+    """
+    places, which = np.unique(places, return_inverse=True)
+    weights = np.bincount(which).astype(np.float64)
+    means = np.bincount(which, weights=values) / weights
+    blocks: list[tuple[float, float, int]] = []
+    for mean, weight in zip(means.tolist(), weights.tolist(), strict=True):
+        block = (mean, weight, 1)
+        while blocks and blocks[-1][0] >= block[0]:
+            before = blocks.pop()
+            both = before[1] + block[1]
+            block = ((before[0] * before[1] + block[0] * block[1]) / both, both, before[2] + block[2])
+        blocks.append(block)
+    return places, np.repeat([mean for mean, _, _ in blocks], [n for _, _, n in blocks])

@@ -23,6 +23,7 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import LearningCurve, Parts, Run, Search, SearchPlan, Snapshot, Task
 from palio.core.words import counted, listed
 from palio.train import earlier, explaining, finals, learning, pricing
+from palio.train.beside import Beside, Chore
 from palio.train.choice import Limits, Prefer
 from palio.train.clock import PICTURES_ANSWERED, ROWS_ANSWERED, Clock
 from palio.train.cutting import Cut, cut_rows
@@ -31,6 +32,7 @@ from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
 from palio.train.entrants import entrants_of, unread_beside
+from palio.train.families.linear import Linear
 from palio.train.family import Family, calm_threads
 from palio.train.field import Field
 from palio.train.heats import Heats
@@ -74,6 +76,7 @@ def search(
     trials: int = 0,
     engine: str = "local",
     how: How = PLAINLY,
+    meanwhile: Sequence[Chore] = (),
     progress: Progress = SILENT,
 ) -> Search:
     """Train candidates and choose the one to send to the gate.
@@ -105,6 +108,7 @@ def search(
         trials: Candidates to try, whatever the clock says; 0: as many as the budget allows.
         engine: `local`: worker processes of this machine; `inline`: this process.
         how: What fits make small, what rows count, and from which probability on a class is said.
+        meanwhile: What this process may do while workers learn, e.g. load what follows; nothing depends on it.
         progress: Who listens.
 
     Returns:
@@ -140,8 +144,9 @@ def search(
     plan_id = ids.digest_of({"plan of": identity})
     plan = store.records.get(SearchPlan, plan_id)
     clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s, terms.sign)
+    soon = {one.name: one for one in entrants if type(one) is Linear}
     race, sources = _race(entrants, cut, terms, trials, store, snapshot) if plan is None else (Rerun(plan, terms), ())
-    with _engine_of(engine, entrants, cut.lesson) as (hands, spare):
+    with _engine_of(engine, entrants, cut.lesson) as (hands, apart):
         if clock is not None:
             clock.n_workers = hands.n_workers
         drive = Drive(
@@ -149,7 +154,7 @@ def search(
             terms=terms,
             race=race,
             engine=hands,
-            spare=spare,
+            beside=Beside(apart, soon=soon, shape=cut.lesson.take("learn 0").shape, chores=list(meanwhile)),
             n_folds=cut.n_stages if plan is None else plan.n_folds,
             rungs=cut.rungs,
             rung_rows=tuple(len(cut.lesson.rows[f"{rung} 0"]) for rung in cut.rungs),
@@ -322,7 +327,7 @@ def _engine_of(name: str, entrants: Sequence[Family], lesson: Lesson) -> Iterato
                 lesson.write(Path(folder))
                 hands = LocalEngine(Path(folder), families, spare=spare)
         try:
-            yield hands, spare
+            yield hands, InlineEngine(lesson, families)
         finally:
             hands.close()
 

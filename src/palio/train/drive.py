@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,11 @@ import numpy as np
 from palio.core import records
 from palio.core.progress import Progress
 from palio.train import trial
+from palio.train.beside import Beside
 from palio.train.clock import Clock
 from palio.train.engine.base import Engine
 from palio.train.heats import Heats
+from palio.train.lapping import mean_fit_s, repetitions
 from palio.train.orders import Order, Outcome, Word
 from palio.train.race import LAG, N_ALWAYS, N_SOON, NO_TIME, VERY_MANY_CLASSES, Candidate, Race, Rerun, Step
 from palio.train.schooling import HEAT_GRACE, Schooling
@@ -62,8 +63,8 @@ class Drive:
     terms: Terms
     race: Race | Rerun | Heats
     engine: Engine
-    spare: Engine
-    """Carries out in this process what must not fail: the constant answer."""
+    beside: Beside
+    """What this process does itself."""
     n_folds: int
     n_distinct: int
     """Folds of one cross-validation, where it is repeated."""
@@ -100,6 +101,7 @@ class Drive:
         waiting, teller = self._waiting, Teller(self.progress, self.terms.metric)
         self.engine.listen = lambda word: self._heard(word, teller)
         number, n_skipped, n_passed, is_over = 0, 0, 0, False
+        own: list[Order] = []
         while True:
             while not is_over and self.engine.n_free and not self._must_know(number, waiting):
                 step = self._next(number)
@@ -128,13 +130,21 @@ class Drive:
                     continue
                 n_skipped = 0
                 if step.family == "dummy":
-                    self.spare.submit(order)
-                    self._hear(step, *self.spare.wait(0.0))
+                    self._hear(step, self.beside.carry_out(order))
                     continue
-                self.engine.submit(order, kill_after_s=self._patience(order))
                 waiting[step.number] = step
+                if self.beside.takes(step):
+                    own.append(order)
+                else:
+                    self.engine.submit(order, kill_after_s=self._patience(order))
             if not waiting:
                 return
+            if own:  # the workers have something to do
+                outcome = self.beside.carry_out(own.pop())
+                self._hear(waiting.pop(outcome.number), outcome)
+                continue
+            if self.beside.has_chores:
+                self.beside.do_a_chore()
             for outcome in self.engine.wait(self._wait_s()):
                 self._hear(waiting.pop(outcome.number), outcome)
             if waiting and self._is_late():
@@ -175,24 +185,16 @@ class Drive:
         """
         if not isinstance(self.race, Race):
             return
-        seconds, a_fold = WHOLE_SHARE * self._left_s(clock) * clock.n_workers, SLOWER * self._mean_fit_s()
+        seconds = WHOLE_SHARE * self._left_s(clock) * clock.n_workers
+        a_fold = SLOWER * mean_fit_s(self.candidates.values())
         a_lap = a_fold * (self.race.n_fresh + N_SOON)
-        n_folds = self._whole_repetitions(seconds, a_lap if self.is_tiny else 2 * a_lap)
+        n_folds = repetitions(self.n_folds, self.n_distinct, seconds, a_lap if self.is_tiny else 2 * a_lap)
         if n_folds < self.n_distinct and self.is_tiny:
             n_folds = min(self.n_distinct, int(max(0.0, seconds) / (a_fold * N_COMPARED)))
         screens = n_folds < self.n_distinct and not self.is_tiny
         if not screens:
             self.n_folds, self._gone_on_with = max(FEWEST_FOLDS, n_folds), True
         self.race.settle(n_folds=self.n_folds, screens=screens)
-
-    def _mean_fit_s(self) -> float:
-        known = [one.fit_s for one in self.candidates.values() if one.scores and one.family != "dummy"]
-        return float(np.mean(known)) if known else math.inf
-
-    def _whole_repetitions(self, seconds: float, a_fold: float) -> int:
-        """Return the folds that there is time for; of repeated folds, whole repetitions."""
-        most = min(self.n_folds, int(max(0.0, seconds) / max(a_fold, 1e-9)))
-        return most - most % self.n_distinct if most >= self.n_distinct else most
 
     def _next(self, number: int) -> Step | None:
         self.progress.step("trials", number)
@@ -241,7 +243,7 @@ class Drive:
             return self.n_folds
         a_fold = SLOWER * N_COMPARED * float(np.mean([one.fit_s for one in best]))
         seconds = WHOLE_SHARE * self._left_s(clock) * clock.n_workers + a_fold  # the first fold is done
-        return min(self.n_folds, max(FEWEST_FOLDS, self._whole_repetitions(seconds, a_fold)))
+        return min(self.n_folds, max(FEWEST_FOLDS, repetitions(self.n_folds, self.n_distinct, seconds, a_fold)))
 
     def _order(self, step: Step) -> Order | None:
         """Return what to ask for a step; None if there is no time for it."""

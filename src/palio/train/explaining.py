@@ -33,19 +33,22 @@ class Course:
         known = [gain.score for gain in self.gains if gain.seconds <= seconds]
         return known[-1] if known else None
 
-    def next_gain(self) -> tuple[float, float] | None:
-        """Return what twice the time may bring: least and most, from what the last two doublings brought.
-
-        None where two doublings are not known.
-        """
+    def last_gains(self) -> tuple[float, float] | None:
+        """Return what the last doubling of the time brought, and the one before; None where they are not known."""
         last, half, quarter = (self.best_by(self.seconds / part) for part in (1, 2, 4))
         if last is None or half is None or quarter is None:
             return None
-        gain, before = self.sign * (last - half), self.sign * (half - quarter)
-        if gain <= 0.0:
-            return 0.0, max(0.0, before) / 2
-        share = min(1.0, gain / before) if before > 0 else 1.0
-        return gain * share / 2, gain
+        return self.sign * (last - half), self.sign * (half - quarter)
+
+
+def next_gain(gain: float, before: float) -> tuple[float, float] | None:
+    """Return what twice the time may bring: least and most, from what the last two doublings brought.
+
+    None where gains grow: they say nothing of where they end.
+    """
+    if gain <= 0.0:
+        return 0.0, max(0.0, before) / 2
+    return (gain * (gain / before) / 2, gain) if gain <= before else None
 
 
 def course_told(course: Course, metric: str, *, simplest: float | None) -> list[str]:
@@ -55,12 +58,15 @@ def course_told(course: Course, metric: str, *, simplest: float | None) -> list[
     last = course.gains[-1]
     lead = abs(last.score - (simplest if simplest is not None else course.gains[0].score))
     told = f"The best single candidate stood after {last.seconds:.3g} of {course.seconds:.3g} s"
-    following = course.next_gain()
-    if following is None:
+    gains = course.last_gains()
+    if gains is None:
         return [f"{told}."]
-    low, high = following
+    following = next_gain(*gains)
+    low, high = following or (0.0, gains[0])
     if high <= HARDLY * lead:
         return [f"{told}; a longer budget would hardly bring more of {metric}."]
+    if following is None:
+        return [f"{told}, and gains were growing: more time is likely to bring more of {metric}."]
     return [f"{told}; twice the time may bring {measure.figure(low)} to {measure.figure(high)} of {metric}."]
 
 
@@ -79,9 +85,10 @@ def fit_told(run: Run, *, simplest: float | None, curve: LearningCurve | None, s
         return [f"Much of what {run.family} knows it knows by heart ({scores}): {remedy}."]
     lacks = (1.0 if sign > 0 else 0.0) * sign - sign * run.cv_score  # to a perfect score
     if lost < ALIKE * known and lost < BY_HEART * lacks and not rises:
-        return [
-            f"{run.family} knows seen and unseen rows alike ({scores}): what it lacks is in no column it was given."
-        ]
+        lacking = "what it lacks is in no column it was given"
+        if run.course is not None:
+            lacking = "it has not learned all that they hold; longer training or a larger network may help"
+        return [f"{run.family} knows seen and unseen rows alike ({scores}): {lacking}."]
     told = f"{run.family} keeps {_percent(1.0 - lost / known)} of its lead over the constant answer on rows it did not "
     told += f"learn from ({scores})"
     if lost < LITTLE * known:

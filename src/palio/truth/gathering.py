@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from palio import data
+from palio import data, store
 from palio.core.cells import label
 from palio.core.long_texts import is_cut
 from palio.core.records import Column, Schema, Task
@@ -23,23 +23,30 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 _TEXTS = ("boolean", "category", "text")
+SERVED = "served"
+"""Before the name of a picture that was asked about without a key: its digest."""
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 
 
-def obstacle(schema: Schema, *, hidden: Collection[str] = (), method: str = "auto") -> str:
+def obstacle(
+    schema: Schema, *, hidden: Collection[str] = (), method: str = "auto", keeps_pictures: bool = False
+) -> str:
     """Say why a prediction log cannot give rows under a contract; empty if it can.
 
     Args:
         schema: The contract.
         hidden: Columns that the log does not keep as they were.
         method: How rows are cut; see `split.cut`.
+        keeps_pictures: Whether bytes of pictures are kept beside it.
     """
     features = {column.name for column in schema.features}
     if found := sorted(features & {*hidden}):
         return f"the prediction log does not hold `{found[0]}` as it was ([log] redact or hash)"
-    strange = [column.name for column in schema.features if column.type in ("image", "boxes")]
-    if strange:
-        return f"the prediction log does not hold the pixels of `{strange[0]}`"
+    for column in schema.features:
+        if column.type == "boxes":
+            return f"the prediction log does not hold `{column.name}`"
+        if column.type == "image" and not keeps_pictures:
+            return f"no pictures of `{column.name}` are kept beside the prediction log ([log] pictures_mb)"
     remedy = "add such rows with palio ingest --append"
     if schema.group is not None and schema.group not in features and method in ("auto", "grouped"):
         return (
@@ -113,6 +120,8 @@ class Gatherer:
         ids: Of the rows that the data holds; None if rows have none.
         learned: Answers that were learned from before.
         holds_keys: Whether the log holds row keys as they were.
+        pictures: Bytes of pictures that were asked about.
+        part: Column that says which part a row is in, where rows are cut so; new ones fall by a hash of what they are.
     """
 
     def __init__(
@@ -125,10 +134,14 @@ class Gatherer:
         ids: data.RowIds | None = None,
         learned: Learned | None = None,
         holds_keys: bool = True,
+        pictures: store.KeptPictures | None = None,
+        part: str = "",
     ) -> None:
         self._log = folder, model
         self._schema, self._question = schema, questions.of(task)
         self._ids, self._learned, self._holds_keys = ids, learned or Learned(), holds_keys
+        self._pictures, self._part = pictures, part
+        self._images = tuple(column.name for column in schema.features if column.type == "image")
         self.n_fit = 0
         """Rows that can be added."""
         self.n_corrected = 0
@@ -137,7 +150,7 @@ class Gatherer:
         """Labelled rows whose inputs the log does not hold."""
         self.n_repeated = 0
         """Labelled rows whose id the data holds, or a newer answer has."""
-        self.notes = _notes(schema)
+        self.notes = _notes(schema, part)
         """What was put where the log holds no cell."""
 
     def frames(
@@ -181,6 +194,8 @@ class Gatherer:
             is_newest = ids.is_null() | ids.is_last_distinct()
             self.n_repeated += rows.height - int(is_newest.sum())
             rows = rows.filter(is_newest)
+        for name in self._images:
+            rows = self._described(rows, name)
         return Gathered(rows, hashes[np.argsort(hashes[:, 0], kind="stable")])
 
     def _labels_of(self, batch: dict[str, Array]) -> list[Any]:
@@ -195,18 +210,22 @@ class Gatherer:
     def _holds_all_inputs(self, batch: dict[str, Array]) -> bool:
         for column in self._schema.features:
             cells = batch.get(f"input.{column.name}")
-            if cells is None or (cells.dtype.kind == "f") == (column.type in _TEXTS):
+            is_written = column.type in (*_TEXTS, "image")
+            if cells is None or (cells.dtype.kind == "f") == is_written:
                 return False
-            if len(cells) and column.type in _TEXTS and not isinstance(cells[0], str):
+            if len(cells) and is_written and not isinstance(cells[0], str):
                 return False  # nothing was kept of it
         return True
 
     def _is_whole(self, batch: dict[str, Array]) -> Array:
-        """Tell of each row whether the log holds all of its texts."""
+        """Tell of each row whether the log holds all of its texts, and whether its pictures are kept."""
         is_whole = np.ones(len(batch["id"]), bool)
         for column in self._schema.features:
             if column.type in _TEXTS:
                 is_whole &= [not is_cut(cell) for cell in batch[f"input.{column.name}"].tolist()]
+        for name in self._images:
+            kept = self._pictures
+            is_whole &= [kept is not None and kept.has(cell) for cell in batch[f"input.{name}"].tolist()]
         return is_whole
 
     def _fresh_ids(self, frame: pl.DataFrame) -> Array:
@@ -218,6 +237,19 @@ class Gatherer:
         self.n_repeated += int(repeated.sum())
         return ~repeated
 
+    def _described(self, rows: pl.DataFrame, name: str) -> pl.DataFrame:
+        """Add what describes the pictures of a column, as ingest computes it."""
+        import polars as pl
+
+        kept = self._pictures
+        cells = data.picture_cells(name, rows[name].to_list(), lambda one: kept and kept.read(one))
+        known = {column.name: column.type for column in self._schema.columns}
+        return rows.with_columns(
+            pl.Series(title, found, pl.Float64 if known[title] == "number" else pl.String)
+            for title, found in cells.items()
+            if title in known
+        )
+
     def _frame(self, batch: dict[str, Array], labels: list[Any]) -> pl.DataFrame:
         import polars as pl
 
@@ -227,6 +259,9 @@ class Gatherer:
         if schema.id is not None and schema.id not in held:
             is_held = "key" in batch and self._holds_keys  # a hash is nobody's id
             keys = batch["key"].tolist() if is_held else [""] * len(labels)
+            if self._images:
+                cells = batch[f"input.{self._images[0]}"].tolist()
+                keys = [key or f"{SERVED}/{cell[:16]}" for key, cell in zip(keys, cells, strict=True)]
             columns.append(pl.Series(schema.id, [key or None for key in keys], pl.String))
             held.add(schema.id)
         for name in schema.time:
@@ -235,6 +270,8 @@ class Gatherer:
                 held.add(name)
         if schema.group is not None and schema.group not in held:
             columns.append(pl.Series(schema.group, [None] * len(labels), pl.String))
+        if self._part and self._part not in held:
+            columns.append(pl.Series(self._part, [_part_of(name) for name in batch["id"].tolist()], pl.String))
         kind = pl.String if self._question.is_text else pl.Float64
         target = pl.Series(str(schema.target), [label if label != "" else None for label in labels], kind)
         return pl.DataFrame([*columns, target])
@@ -244,7 +281,7 @@ def _cells(column: Column, cells: Array) -> pl.Series:
     """Turn what the graph was fed back into cells."""
     import polars as pl
 
-    if column.type in _TEXTS:
+    if column.type in (*_TEXTS, "image"):
         return pl.Series(column.name, [cell or None for cell in cells.tolist()], pl.String)
     numbers = pl.Series(column.name, np.asarray(cells, np.float64)).fill_nan(None)
     if column.type == "datetime":
@@ -272,13 +309,24 @@ def _moment_of(column: Column, at: pl.Series) -> pl.Series:
     return part.cast(pl.Float64).alias(column.name)
 
 
-def _notes(schema: Schema) -> tuple[str, ...]:
+def _part_of(identity: str) -> str:
+    """Let a fifth of the rows fall into the test part, the same ones always."""
+    return "test" if _hashes([identity])[0] % 5 == 0 else "train"
+
+
+def _notes(schema: Schema, part: str) -> tuple[str, ...]:
     """Say what stands where the log holds no cell."""
-    held = {column.name for column in schema.features} | {schema.target, schema.id}
+    held = {column.name for column in schema.features} | {schema.target, schema.id, part}
+    held |= {
+        c.name
+        for c in schema.columns
+        if c.name.startswith(tuple(f"{i.name}." for i in schema.features if i.type == "image"))
+    }
     rest = [column for column in schema.columns if column.name not in held]
     moments = [f"`{c.name}`" for c in rest if c.name in schema.time and _moment_as(c) is not None]
     missing = [f"`{c.name}`" for c in rest if f"`{c.name}`" not in moments]
-    notes = [f"The moment of the answer stands for {', '.join(moments)}."] if moments else []
+    cut = [f"A fifth of them is in the test part, which `{part}` says."] if part else []
+    notes = [*cut, *([f"The moment of the answer stands for {', '.join(moments)}."] if moments else [])]
     if missing:
         notes.append(f"Missing in them, for the log holds no more than the inputs of the model: {', '.join(missing)}.")
     return tuple(notes)

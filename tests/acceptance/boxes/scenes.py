@@ -51,16 +51,24 @@ def coarse(image: Image.Image) -> Image.Image:
     return small.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
 
 
-def write_coco(folder: Path, n: int) -> None:
-    """Write pictures and a COCO document beside them."""
+def write_coco(folder: Path, n: int, *, shrunk: int = 1) -> None:
+    """Write pictures, so many times smaller than the scenes, and a COCO document beside them."""
+    side = SIDE // shrunk
     (folder / "images").mkdir(parents=True)
     images, annotations = [], []
     for seed in range(n):
         image, things = scene(seed)
+        image = image.resize((side, side), Image.Resampling.BOX)
         (folder / "images" / f"{seed:03}.jpg").write_bytes(jpeg(image))
-        images.append({"id": seed, "file_name": f"{seed:03}.jpg", "width": SIDE, "height": SIDE})
+        images.append({"id": seed, "file_name": f"{seed:03}.jpg", "width": side, "height": side})
         annotations += [
-            {"id": 10 * seed + at, "image_id": seed, "category_id": 5 + LABELS.index(label), "bbox": box, "iscrowd": 0}
+            {
+                "id": 10 * seed + at,
+                "image_id": seed,
+                "category_id": 5 + LABELS.index(label),
+                "bbox": [one / shrunk for one in box],
+                "iscrowd": 0,
+            }
             for at, (label, box) in enumerate(things)
         ]
     categories = [{"id": 5 + at, "name": label} for at, label in enumerate(LABELS)]

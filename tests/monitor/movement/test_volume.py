@@ -83,37 +83,6 @@ def test_calm_traffic_of_many_sizes_hardly_ever_alarms() -> None:
     assert shown <= 4
 
 
-def batches(rows: list[float], *, seed: int = 0) -> list[Window]:
-    """Make days in which a job sends all rows in one request."""
-    chance = np.random.default_rng(seed)
-    sent = (chance.lognormal(0, 0.1) * number for number in rows)
-    return [
-        msgspec.structs.replace(day, n_requests=int(n > 0), n_rows=round(n))
-        for day, n in zip(days(rows), sent, strict=True)
-    ]
-
-
-def test_rows_are_judged_where_a_job_sends_a_day_in_one_request() -> None:
-    usual = weeks(3, weekday=9_000.0, weekend=2_000.0)[:18]
-    found = [volume_finding(newest, earlier) for *earlier, newest in (batches(usual), batches([*usual[:-1], 500.0]))]
-    assert found[0] is None
-    assert found[1] is not None and (found[1].subject, found[1].severity) == ("rows", "warn")
-
-
-def test_rows_of_a_young_job_are_not_judged() -> None:
-    *earlier, newest = batches([9_000.0] * 8 + [500.0])
-    assert volume_finding(newest, earlier) is None
-
-
-def test_rows_of_few_requests_hardly_ever_alarm() -> None:
-    shown = 0
-    for seed in range(200):
-        chance = np.random.default_rng(seed)
-        *earlier, newest = batches((1_000.0 * chance.lognormal(0, 0.3, 30)).tolist(), seed=seed)
-        shown += volume_finding(newest, earlier) is not None
-    assert shown <= 4
-
-
 def test_requests_that_were_refused_as_wrong_were_asked() -> None:
     *earlier, newest = days([1_000.0] * 15)
     wrong = msgspec.structs.replace(newest, n_requests=0, violations={"`age` is missing": newest.n_requests})

@@ -22,7 +22,7 @@ from tests.train.deep.boxes.small_scenes import SCHEMA, TASK, examples
 pytest.importorskip("PIL")
 SIZE, STRIDE = 64, 8
 N = (SIZE // STRIDE) ** 2
-FORMS = ("yolo", "yolo turned", "detr", "boxes-scores-classes")
+FORMS = ("yolo", "yolo turned", "detr", "detr nothing last", "detr nothing first", "boxes-scores-classes")
 
 
 def written(form: str, path: Path, *, batch: Any = 1, names: str = "") -> Path:
@@ -44,13 +44,14 @@ def written(form: str, path: Path, *, batch: Any = 1, names: str = "") -> Path:
     seen = add("AveragePool", "images", kernel_shape=[STRIDE] * 2, strides=[STRIDE] * 2)
     weights = np.zeros((3, 3, 1, 1), np.float32)
     weights[0, :, 0, 0], weights[2, :, 0, 0] = (-9, -9, 18), (18, -9, -9)  # of blue, green, red
-    scores = add("Sigmoid", add("Conv", seen, constant("w", weights), constant("b", np.full(3, -6, np.float32))))
-    flat = add("Reshape", scores, constant("flat", np.array([1, 3, N], np.int64)))
-    scores = add("Transpose", flat, perm=[0, 2, 1])
+    raw = add("Conv", seen, constant("w", weights), constant("b", np.full(3, -6, np.float32)))
+    flat = add("Reshape", raw, constant("flat", np.array([1, 3, N], np.int64)))
+    raw = add("Transpose", flat, perm=[0, 2, 1])
+    scores = add("Sigmoid", raw)
     along = (np.arange(SIZE // STRIDE, dtype=np.float32) + 0.5) * STRIDE
     middle = np.stack(np.meshgrid(along, along), -1).reshape(1, N, 2)
     boxes = np.concatenate([middle, np.full_like(middle, 20)], 2).astype(np.float32)
-    if form in ("detr", "boxes-scores-classes"):
+    if not form.startswith("yolo"):
         boxes = boxes / SIZE
     if form == "boxes-scores-classes":
         boxes = np.concatenate([boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], 2)
@@ -65,6 +66,10 @@ def written(form: str, path: Path, *, batch: Any = 1, names: str = "") -> Path:
         outputs = [add("Transpose", found, perm=[0, 2, 1]) if form == "yolo turned" else found]
     elif form == "detr":
         outputs = [scores, placed]
+    elif form.startswith("detr"):
+        nothing = add("Reshape", zero, constant("column", np.array([1, N, 1], np.int64)))
+        shared = add("Concat", *((nothing, raw) if form.endswith("first") else (raw, nothing)), axis=2)
+        outputs = [add("Softmax", shared, axis=2), placed]
     else:
         best = add("ReduceMax", scores, constant("last", np.array([2], np.int64)), keepdims=0)
         outputs = [placed, best, add("ArgMax", scores, axis=2, keepdims=0)]

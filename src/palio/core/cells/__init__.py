@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from palio.core.cells.booleans import Boolean, truth_of
 from palio.core.cells.boxes import boxes_of, cell_of, counted
-from palio.core.cells.categories import Category, Text, folded, label, one_of_each
+from palio.core.cells.categories import Category, Text, encoded_alike, folded, label, one_of_each
 from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Plain, Problem, Read
 from palio.core.cells.keys import row_key
 from palio.core.cells.moments import DateTime
@@ -45,6 +45,7 @@ __all__ = [
     "carries_text",
     "cell_of",
     "counted",
+    "encoded_alike",
     "folded",
     "kind_of",
     "label",

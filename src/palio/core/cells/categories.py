@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,13 +28,27 @@ def label(value: Any) -> str:
 
 
 def folded(text: str) -> str:
-    """Write a text so that spellings which differ only in case or blanks are equal.
+    """Write a text so that spellings which differ only in case, blanks or how a letter is encoded are equal.
 
     Example:
-        >>> folded("New   York") == folded("new york")
-        True
+        >>> folded("New   York") == folded("new york"), folded("Cafe\u0301") == folded("caf\u00e9\u200b")
+        (True, True)
     """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", encoded_alike(text))
     return " ".join(text.split()).casefold()
+
+
+def encoded_alike(text: str) -> str:
+    """Write a text so that it is equal to all others that nobody can tell from it: accents apart, signs of no width.
+
+    Example:
+        >>> encoded_alike("e\u0301") == encoded_alike("\u00e9\u200b"), encoded_alike("E") == encoded_alike("e")
+        (True, False)
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", "".join(c for c in text if unicodedata.category(c) != "Cf"))
 
 
 def one_of_each(values: Iterable[str]) -> tuple[str, ...]:
@@ -76,13 +92,16 @@ class Category:
         """Make what reads the cells of a column.
 
         A value that is known is itself. Otherwise a number stands for the code that writes it (1, 1.0 and `1`), a
-        truth value in any spelling for the one of two values that says the same, and with `Column.fold` a spelling
-        for the value that differs from it in case or blanks alone. What is left is a value that is not known.
+        truth value in any spelling for the one of two values that says the same, letters that are encoded in another
+        way for those they look like, and with `Column.fold` a spelling for the value that differs from it in case or
+        blanks alone. What is left is a value that is not known.
         """
         known = frozenset(column.categories or ())
         codes = _by_value(known)
         pair = pair_of(tuple(column.categories or ()))
         spellings = {folded(value): value for value in reversed(column.categories or ())} if column.fold else {}
+        alike = Counter(map(encoded_alike, known))
+        encodings = {key: value for value in known if alike[key := encoded_alike(value)] == 1}
 
         def parse(cell: Any) -> Parsed | None:
             text = _text_of(cell)
@@ -92,6 +111,8 @@ class Category:
                 return Parsed(text)
             if spellings and (same := spellings.get(folded(text))) is not None:
                 return Parsed(same)
+            if not text.isascii() and (same := encodings.get(encoded_alike(text))) is not None:
+                return Parsed(same, FORM)
             if codes and is_plain(text) and (code := codes.get(float(text))) is not None:
                 return Parsed(code, FORM if text.lstrip("+-")[:1] == "0" != code.lstrip("+-")[:1] else "")
             truth = truth_of(cell) if pair is not None else None

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import zoneinfo
 
 from palio.core.cells.calendar import ZONES
 
 _TIME = re.compile(
-    r"(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)? ?(?P<ap>[ap]\.?m\.?)?"
-    r" ?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?(?: ?\[[\w/]+\]| ?\([\w ]+\))?\Z",
+    r"(?P<h>\d{1,2})[:h](?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9})\d*)?)?(?: uhr| ?h)? ?(?P<ap>[ap]\.?m\.?)?"
+    r" ?(?P<zone>z|[a-z]{3,4}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?|[a-z_]+/[a-z_/]+)?"
+    r"(?: ?\[[\w/]+\]| ?\([\w ]+\))?\Z",
     re.IGNORECASE,
 )
 _HOUR = re.compile(r"(?P<h>\d{1,2}) ?(?P<ap>[ap]\.?m\.?)\Z", re.IGNORECASE)
 
 
-def read_clock(text: str) -> tuple[dt.timedelta, float | None] | None:
+def read_clock(text: str) -> tuple[dt.timedelta, float | str | None] | None:
     """Read a time of day and its zone, in hours ahead of UTC (None: it says none); None if it is no time of day.
+
+    A zone by its place, as `Europe/Berlin`, stays a name: how far ahead it is depends on the day.
 
     Example:
         >>> read_clock("10:00 PM"), read_clock("24:00:00Z"), read_clock("10:00+05:30")
@@ -43,7 +47,25 @@ def read_clock(text: str) -> tuple[dt.timedelta, float | None] | None:
     return dt.timedelta(hours=hour, minutes=minute, seconds=min(second, 59), microseconds=micros), zone
 
 
-def _zone(text: str) -> float | None:
+def ahead(zone: float | str | None, moment: dt.datetime) -> float | None:
+    """Return how many hours a zone is ahead of UTC at a moment of its own clocks; None: nobody knows the place.
+
+    Example:
+        >>> ahead(None, dt.datetime(2022, 7, 1)), ahead(5.5, dt.datetime(2022, 7, 1))
+        (0.0, 5.5)
+    """
+    if not isinstance(zone, str):
+        return zone or 0.0
+    try:
+        offset = zoneinfo.ZoneInfo(zone).utcoffset(moment.replace(tzinfo=None))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+    return None if offset is None else offset.total_seconds() / 3600
+
+
+def _zone(text: str) -> float | str | None:
+    if "/" in text:
+        return text
     name = text.upper()
     if name in ZONES:
         return ZONES[name]

@@ -9,22 +9,17 @@ import datetime as dt
 import math
 import re
 import unicodedata
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from palio.core.cells.calendar import MONTHS, WEEKDAYS, plain
+from palio.core.cells.calendar import WEEKDAYS, plain
 from palio.core.cells.cell import FORM, Parsed, Parser, Plain
-from palio.core.cells.clock import read_clock
+from palio.core.cells.clock import ahead, read_clock
+from palio.core.cells.days import PIVOT, Way, read_day
 from palio.core.records import Column
-
-Way = Literal["ymd", "dmy", "mdy", "named", "compact", "week", "quarter", "month", "year", "clock"]
-"""How the day of a moment is written; `clock` is a count of seconds."""
 
 EPOCH, EXCEL, QUARTER, WEEK = "epoch", "excel", "%Y-Q%q", "%G-W%V"
 """Words for `Column.format` beside those of strptime: a count since 1970 (s, ms, µs or ns, by size), days as a
 spreadsheet counts them, and quarters; ISO weeks are written as strptime writes them."""
-PIVOT = 69
-"""Two-digit years from 69 on are 1969 to 1999, below 2000 to 2068. Source: POSIX.1-2017, strptime."""
-
 _START = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EXCEL_START = dt.datetime(1899, 12, 30, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -32,42 +27,28 @@ _FIRST = (dt.datetime(1000, 1, 1, tzinfo=dt.UTC) - _START).total_seconds()
 _LAST = (dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC) - _START).total_seconds()
 _LONGEST = 1e11
 """A count from here on is of milliseconds or less: as seconds, it would be beyond the year 5138."""
-_COUNTED = {"%Y": 4, "%Y%m": 6, "%Y%m%d": 8}
+_COUNTED = {"%Y": 4, "%Y%m": 6, "%Y%m%d": 8, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
 """Forms that may arrive as whole numbers, and their digits."""
 _SHORTEST = 1e8
-"""Whole numbers below it are read in such a form, where the column has one."""
+"""Whole numbers below it are read in such a form, where the column has one; written among dates they are no seconds."""
 _LAST_DAY = 3_000_000.0
 """Days of a spreadsheet end with the year 9999."""
 
-_YMD = re.compile(r"(\d{4})([-/. ])(\d{1,2})\2(\d{1,2})\.?\Z")
-_SHORT = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2 ?(\d{4}|\d{2})\.?\Z")
-_NAMED = re.compile(
-    r"(\d{1,2})(?:st|nd|rd|th|er|\.|º|ª)?[ /-]*(?:de |of )?([^\W\d_]{3,}\.?)[ /,.-]*(?:de )?(\d{4}|'?\d{2})\Z"
-)
-_NAME_FIRST = re.compile(r"([^\W\d_]{3,}\.?)[ /-]*(\d{1,2})(?:st|nd|rd|th)?,?[ /-]+(\d{4}|'?\d{2})\Z")
-_YEAR_NAMED = re.compile(r"(\d{4})[ /-]([^\W\d_]{3,}\.?)[ /-](\d{1,2})\Z")
-_WEEK = re.compile(r"(\d{4})[ -]?(?:W|KW|CW|wk)[ -]?(\d{1,2})(?:-?([1-7]))?\Z", re.IGNORECASE)
-_WEEK_FIRST = re.compile(r"(?:W|KW|CW|wk)[ -]?(\d{1,2})[ /-](\d{4})\Z", re.IGNORECASE)
-_QUARTER = re.compile(r"(\d{4})[ /-]?Q([1-4])\Z", re.IGNORECASE)
-_QUARTER_FIRST = re.compile(r"(?:Q([1-4])|([1-4])Q)[ /-]?(\d{4}|'?\d{2})\Z", re.IGNORECASE)
-_MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})\Z")
-_MONTH_FIRST = re.compile(r"(\d{1,2})[-/.](\d{4})\Z")
-_MONTH_NAMED = re.compile(r"([^\W\d_]{3,}\.?)[ /-]*(\d{4}|'\d{2})\Z")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?\Z")
 _CUT = re.compile(
-    r"(?P<day>.*?\d)(?:T|t|,? +(?:at |um |à )?|:(?=\d{2}:\d{2}:))(?P<time>\d{1,2}(?::\d{2}.*| ?[ap]\.?m\.?))\Z", re.I
+    r"(?P<day>.*?\d)(?:T|t|,? +(?:at |um |à |kl\.? )?|:(?=\d{2}:\d{2}:))"
+    r"(?P<time>\d{1,2}(?:[:h]\d{2}.*| ?[ap]\.?m\.?))\Z",
+    re.I,
 )
-
-
-class Day(NamedTuple):
-    """A day as it was written."""
-
-    year: int
-    month: int
-    day: int
-    way: Way
-    is_short: bool = False
-    """Whether the year has two digits."""
+_YEAR_LAST = re.compile(
+    r"(?P<day>[^\W\d_]{3,}\.? +\d{1,2}) +(?P<time>\d{1,2}:\d{2}\S*)(?P<zone>(?: +\S+)?) +(?P<year>\d{4})\Z"
+)
+"""`Jan 05 10:15:00 CET 2022`, as C's ctime and the shell write it."""
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})[Tt](\d{2}):?(\d{2})(?::?(\d{2}))?(?=\D|\Z)")
+_SIGNS = re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월](?: ?(\d{1,2})[日일])?")
+_YEAR_WORD = re.compile(r"(?<=\d{4}) ?(?:г|р|г\.|р\.)\Z")
+"""Russian and Ukrainian for "year", in short, behind it."""
+_MILLISECONDS = re.compile(r"/Date\((-?\d{9,14})(?:[+-]\d{4})?\)/\Z")
 
 
 class Moment(NamedTuple):
@@ -102,20 +83,28 @@ def read_moment(text: str, order: str = "") -> Moment | None:
     text = " ".join(text.split())
     if len(text) > 80 or not any(c.isdigit() for c in text):
         return None
+    if found := _MILLISECONDS.match(text):
+        return Moment(int(found[1]) / 1000, "clock", has_time=True, has_zone=True)
+    text = _usual_order(text)
     clock, day_text = dt.timedelta(), text
     cut = _CUT.match(day_text)
-    zone: float | None = None
+    zone: float | str | None = None
     if cut is not None:
         read = read_clock(cut["time"])
         if read is None:
             return None
         (clock, zone), day_text = read, cut["day"]
     # `Mar` is a month in English and a weekday in French: it is cut off only where nothing can be read with it
-    day = _day(day_text, order) or _day(_without_weekday(day_text), order)
+    day = read_day(day_text, order) or read_day(_without_weekday(day_text), order)
     if day is None:
         return None
     try:
-        moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + clock - dt.timedelta(hours=zone or 0.0)
+        moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC) + clock
+        if zone is not None:
+            hours = ahead(zone, moment)
+            if hours is None:
+                return None
+            moment -= dt.timedelta(hours=hours)
     except (ValueError, OverflowError):
         return None
     seconds = ((moment - _START) // _MICROSECOND) / 1_000_000
@@ -124,84 +113,25 @@ def read_moment(text: str, order: str = "") -> Moment | None:
     return Moment(seconds, day.way, day.is_short, cut is not None, zone is not None)
 
 
+def _usual_order(text: str) -> str:
+    """Write a moment whose parts stand in a way of their own as day, time, zone."""
+    if text[0].isdigit():
+        if "T" in text or "t" in text:
+            text = _COMPACT.sub(lambda f: f"{f[1]}-{f[2]}-{f[3]}T{f[4]}:{f[5]}:{f[6] or '00'}", text)
+        if text.isascii():
+            return text
+        text = _SIGNS.sub(lambda f: f"{f[1]}-{f[2]}" + (f"-{f[3]}" if f[3] else ""), text)
+        return _YEAR_WORD.sub("", text)
+    if found := _YEAR_LAST.match(text) or _YEAR_LAST.match(_without_weekday(text)):
+        return f"{found['day']} {found['year']} {found['time']}{found['zone']}"
+    return text
+
+
 def _without_weekday(text: str) -> str:
     word, blank, rest = text.partition(" ")
     if blank and plain(word.rstrip(",")) in WEEKDAYS and rest[:1].isalnum():
         return rest
     return text
-
-
-def _year(text: str) -> tuple[int, bool]:
-    digits = text.lstrip("'")
-    if len(digits) == 4:
-        return int(digits), False
-    return int(digits) + (1900 if int(digits) >= PIVOT else 2000), True
-
-
-def _day(text: str, order: str) -> Day | None:
-    if found := _YMD.match(text):
-        return Day(int(found[1]), int(found[3]), int(found[4]), "ymd")
-    if found := _SHORT.match(text):
-        return _numbers(found, order)
-    if found := _NAMED.match(text):
-        return _with_month(found[2], found[1], found[3])
-    if found := _NAME_FIRST.match(text):
-        return _with_month(found[1], found[2], found[3])
-    if found := _YEAR_NAMED.match(text):
-        return _with_month(found[2], found[3], found[1])
-    if (found := _MONTH_NAMED.match(text)) and (month := MONTHS.get(plain(found[1]))):
-        year, is_short = _year(found[2])
-        return Day(year, month, 1, "month", is_short)
-    return _period(text)
-
-
-def _numbers(found: re.Match[str], order: str) -> Day | None:
-    first, second, last = int(found[1]), int(found[3]), found[4]
-    if order == "ymd" and len(last) == 2:
-        year, is_short = _year(found[1].rjust(2, "0"))
-        return Day(year, second, int(last), "ymd", is_short)
-    year, is_short = _year(last)
-    if order not in ("dmy", "mdy"):
-        # of two numbers, one beyond 12 can only be the day
-        order = "dmy" if first > 12 >= second else "mdy" if second > 12 >= first else ""
-        if not order or is_short:
-            return None
-    day, month = (first, second) if order == "dmy" else (second, first)
-    return Day(year, month, day, "dmy" if order == "dmy" else "mdy", is_short)
-
-
-def _with_month(name: str, day: str, year: str) -> Day | None:
-    month = MONTHS.get(plain(name))
-    if month is None:
-        return None
-    full, is_short = _year(year)
-    return Day(full, month, int(day), "named", is_short)
-
-
-def _period(text: str) -> Day | None:
-    """Read a week, a quarter or a month: its first day."""
-    if found := _WEEK.match(text):
-        return _week(found[1], found[2], found[3] or "1")
-    if found := _WEEK_FIRST.match(text):
-        return _week(found[2], found[1], "1")
-    if found := _QUARTER.match(text):
-        return Day(int(found[1]), 3 * int(found[2]) - 2, 1, "quarter")
-    if found := _QUARTER_FIRST.match(text):
-        year, is_short = _year(found[3])
-        return Day(year, 3 * int(found[1] or found[2]) - 2, 1, "quarter", is_short)
-    if found := _MONTH.match(text):
-        return Day(int(found[1]), int(found[2]), 1, "month")
-    if found := _MONTH_FIRST.match(text):
-        return Day(int(found[2]), int(found[1]), 1, "month")
-    return None
-
-
-def _week(year: str, week: str, day: str) -> Day | None:
-    try:
-        first = dt.date.fromisocalendar(int(year), int(week), int(day))
-    except ValueError:
-        return None
-    return Day(first.year, first.month, first.day, "week")
 
 
 def of_number(value: float, form: str | None) -> float | None:
@@ -215,8 +145,10 @@ def of_number(value: float, form: str | None) -> float | None:
         >>> of_number(20230105, "%Y%m%d"), of_number(2023, "%Y"), of_number(float("inf"), None)
         (1672876800.0, 1672531200.0, None)
     """
-    if form in _COUNTED and value == value and abs(value) < _SHORTEST and float(value).is_integer():
-        return _compact(str(int(value)), form)
+    if form in _COUNTED and abs(value) < 1e15 and float(value).is_integer():
+        digits = str(int(value))
+        if abs(value) < _SHORTEST or len(digits) == _COUNTED[form]:
+            return _compact(digits, form)
     if form == EXCEL and 0 < value < _LAST_DAY:
         return (_EXCEL_START - _START).total_seconds() + round(value * 86_400, 3)
     if not abs(value) < 9e18:
@@ -232,7 +164,8 @@ def _compact(digits: str, form: str) -> float | None:
     if len(digits) != _COUNTED[form]:
         return None
     try:
-        moment = dt.datetime(int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1), tzinfo=dt.UTC)
+        day = int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1)
+        moment = dt.datetime(*day, *(int(digits[i : i + 2] or 0) for i in (8, 10, 12)), tzinfo=dt.UTC)
     except ValueError:
         return None
     return (moment - _START).total_seconds() if moment.year >= 1000 else None
@@ -257,7 +190,6 @@ def order_of(form: str | None) -> str:
 
 
 _BETWEEN = re.compile(r"%[dm]([-/. ])%[dm]")
-_STRICT = {"%Y%m%d%H%M%S": 14, "%Y%m%d%H%M": 12, "%Y%m%d": 8, "%Y%m": 6, "%Y": 4}
 
 
 class DateTime:
@@ -350,17 +282,19 @@ def _usual_way(form: str | None) -> frozenset[str]:
             own = "week" if "%V" in form else "quarter"
         else:
             own = order_of(form) or ("month" if "%m" in form else "ymd")
-    return frozenset(("ymd", own))
+    return frozenset(("ymd", "clock", own))
 
 
 def of_digits(text: str, form: str | None) -> float | None:
     """Read plain digits, maybe with a point: a compact date such as `20230105`, else a count as `of_number`."""
     if text.isdigit() and (length := len(text)) in (8, 12, 14):
-        wanted = next(f for f, n in _STRICT.items() if n == length)
+        wanted = next(f for f, n in _COUNTED.items() if n == length)
         seconds = _by_format(text, wanted)
         if seconds is not None and _FIRST <= seconds <= _LAST and (form not in (EPOCH, EXCEL)):
             return seconds
-    return of_number(float(text), form) if len(text) < 25 else None
+    if len(text) >= 25 or (form != EPOCH and form != EXCEL and form not in _COUNTED and abs(float(text)) < _SHORTEST):
+        return None  # among dates, 44593 is the day of a spreadsheet rather than half a day in 1970
+    return of_number(float(text), form)
 
 
 def _by_format(text: str, form: str | None) -> float | None:

@@ -13,7 +13,18 @@ from palio.core.records import Column
 
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\Z")
 _USUAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?\Z")
-_MINUS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-")
+_SIGNS: dict[int, str] = {
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-"),
+    ord("\u066b"): ".",
+    ord("\u066c"): ",",
+    ord("\u02d9"): "'",
+    ord("\u00b4"): "'",
+}
+"""Signs that stand for plain ones: minus, the marks of Arabic digits, and apostrophes that were typed as accents."""
+_POWER_OF_TEN = re.compile(r"(?<=\d) ?[x×*·] ?10(?:\^|\*\*)(?P<power>[+-]?\d{1,3})(?!\d)")
+_DOUBLE = re.compile(r"(?<=[\d.])[dD](?=[+-]\d{1,3}\b)")
+"""The exponent of double precision, as Fortran writes it: `1.5D+03`."""
+_FRACTIONS = re.compile("(?P<whole>\\d*) ?(?P<part>[\xbc-\xbe\u2150-\u215e])")
 _UNIT = r"[^\d\s()+.,'-](?:[^\d()+,'-]*[^\d\s()+,'-])?"
 _PARTS = re.compile(
     rf"(?P<sign>[+-]?) ?(?P<before>{_UNIT})? ?(?P<inner>[+-]?) ?"
@@ -50,12 +61,17 @@ def parts_of(text: str) -> tuple[str, str, str] | None:
         (('-', '1,234.50', '€'), ('-', '12', '$'), ('', '12', 'kg'), None)
         >>> parts_of("€2.50"), parts_of("3.5 €/m²")
         (('', '2.50', '€'), ('', '3.5', '€/m2'))
+        >>> parts_of("٣٫٥"), parts_of("1.5D+03"), parts_of("1.5×10^3"), read_text("1 ½")
+        (('', '3.5', ''), ('', '1.5e+03', ''), ('', '1.5e3', ''), 1.5)
     """
     if _USUAL.match(text):  # most cells: the rest is for all others
         return ("-", text[1:], "") if text[0] == "-" else ("", text, "")
-    if not text.isascii() and _RAISED.search(text):
-        return None
-    text = " ".join(unicodedata.normalize("NFKC", text.translate(_MINUS)).translate(_MINUS).split())
+    if not text.isascii():
+        if _RAISED.search(text):
+            return None
+        text = _FRACTIONS.sub(_with_fraction, text)
+    text = _DOUBLE.sub("e", _POWER_OF_TEN.sub(r"e\g<power>", text))
+    text = " ".join(unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS).split())
     in_brackets = text[:1] == "(" and text[-1:] == ")"
     found = _PARTS.match(text[1:-1].strip() if in_brackets else text.removeprefix("'"))
     if found is None:
@@ -72,6 +88,11 @@ def parts_of(text: str) -> tuple[str, str, str] | None:
     digits = "".join(c if not c.isdecimal() else str(unicodedata.decimal(c)) for c in found["digits"])
     negative = in_brackets or signs == "-"
     return "-" if negative else "", digits + (found["power"] or ""), before or after
+
+
+def _with_fraction(found: re.Match[str]) -> str:
+    """Write `1 ½` without a mark before decimals, which may be a point or a comma: 1.5 is 15e-1."""
+    return f"{round((int(found['whole'] or 0) + unicodedata.numeric(found['part'])) * 1e12)}e-12"
 
 
 def _is_currency(text: str) -> bool:

@@ -17,6 +17,7 @@ MISSING = (
     *("", "?", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "#NULL!", "NaN", "nan", "NAN", "-nan", "NaT"),
     *("null", "NULL", "Null", "(null)", "None", "none", "NONE", "-", "--", "\\N", "nil"),
     *("#N/A N/A", "-NaN", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    *("#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"),
 )
 """Cells that usually mean "not known". Older bundles are read by it, too: a mark may be added, none taken away."""
 _USUAL = frozenset(MISSING)
@@ -48,13 +49,13 @@ def missing_in(cell: Any, marks: frozenset[str]) -> bool:
 
 
 def numbers_in(marks: Iterable[str]) -> frozenset[float]:
-    """Return the marks that are numbers: `-999` means "not known" as text and as number.
+    """Return the marks that are numbers: `-999` means "not known" as text and as number, and so does `inf`.
 
     Example:
         >>> numbers_in(["", "?", "-999"])
         frozenset({-999.0})
     """
-    return frozenset(float(mark) for mark in marks if is_plain(mark))
+    return frozenset(float(mark) for mark in marks if is_plain(mark) or mark in ("inf", "-inf"))
 
 
 class CellReader:

@@ -70,6 +70,7 @@ from palio.core.records.search import (
     SearchPlan,
     Step,
 )
+from palio.core.records.wording import ReadText, Stretch, Swap, TellingWord, TextCheck, TextGallery, WordCue, Wording
 
 __all__ = [
     "MANY",
@@ -122,6 +123,7 @@ __all__ = [
     "Precision",
     "Promotion",
     "Reach",
+    "ReadText",
     "Reading",
     "Record",
     "Run",
@@ -139,13 +141,20 @@ __all__ = [
     "Step",
     "Strain",
     "Stratum",
+    "Stretch",
+    "Swap",
     "Task",
     "TaskKind",
+    "TellingWord",
     "TensorSpec",
+    "TextCheck",
+    "TextGallery",
     "TokenReading",
     "Transplant",
     "Value",
     "Violation",
+    "WordCue",
     "WordReading",
+    "Wording",
     "WorstRow",
 ]

@@ -9,6 +9,7 @@ import msgspec
 from palio.core.records.base import Part, Record
 from palio.core.records.data import Task
 from palio.core.records.looking import Gallery, Sight
+from palio.core.records.wording import TextGallery, Wording
 
 
 class Metric(Record, frozen=True, kw_only=True):
@@ -202,6 +203,8 @@ class Evaluation(Record, frozen=True, kw_only=True):
     """Of a detection."""
     sight: Sight | None = None
     """What was seen of pictures; None of a model that reads none."""
+    wordings: tuple[Wording, ...] = ()
+    """What was found of each column of texts, the longest first."""
 
 
 class Comparison(Record, frozen=True, kw_only=True):
@@ -227,3 +230,5 @@ class Comparison(Record, frozen=True, kw_only=True):
     alike as their errors are."""
     galleries: tuple[Gallery, ...] = ()
     """Pictures that are answered rightly now and were not before, and the other way round."""
+    texts: tuple[TextGallery, ...] = ()
+    """The same of texts."""

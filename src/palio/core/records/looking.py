@@ -163,6 +163,8 @@ class Sight(Record, frozen=True, kw_only=True):
     """First those that move the answer, the strongest first."""
     n_tries: int = 0
     """Candidates for cues that the model was asked about."""
+    is_comparable: bool = True
+    """Whether there were enough pictures with and without a class to look for what it has in common."""
     is_searched: bool = True
     """Whether the search for cues came to its end in time."""
     strains: tuple[Strain, ...] = ()

@@ -21,6 +21,7 @@ from palio.core.words import counted
 from palio.data.boxes import looks, sequences
 from palio.data.boxes import specimens as drawing
 from palio.data.boxes.assembling import Assembled, Named, assembled, part_of, settle
+from palio.data.boxes.columns import BOXES, FILE, PART, PICTURE, SEQUENCE
 from palio.data.boxes.finding import read_annotations
 from palio.data.boxes.frames import Frame, frame_of
 from palio.data.boxes.merging import merged
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-FILE, PICTURE, BOXES, PART, SEQUENCE = "file", "picture", "boxes", "part", "sequence"
 _BATCH_ROWS = 2_000
 _ENOUGH_PARTS = 0.9
 _GONE = Note(problem="there is no such file", kind="empty")

@@ -29,6 +29,8 @@ class DateEvidence:
     format: str | None
     rival: str | None = None
     """The format if day and month, or day and year, change places; None where they cannot."""
+    doubts: tuple[str, ...] = ()
+    """What a person should know, each the end of a sentence that begins with the column."""
 
 
 def date_evidence(sample: Mapping[str, int], *, order: str = "", wanted: str = "") -> DateEvidence | None:
@@ -50,14 +52,28 @@ def date_evidence(sample: Mapping[str, int], *, order: str = "", wanted: str = "
     fits = [o for o, found in read.items() if sum(sample[cell] for cell in found) == best]
     if not any(_SHORT.match(cell) for cell in sample):
         fits = fits[:1]  # no number has to be told from another
-        return DateEvidence(best, (), _format(read[fits[0]], sample, ""))
+        found = read[fits[0]]
+        return DateEvidence(best, (), _format(found, sample, ""), doubts=_doubts(found, sample))
     fits = _narrowest(read, fits)
     if order in fits:
         fits = [order, *(o for o in fits if o != order)]
     taken = fits[0]
     found = read[taken]
     rival = _format(read[fits[1]], sample, fits[1]) if len(fits) > 1 and not wanted else None
-    return DateEvidence(sum(sample[cell] for cell in found), tuple(fits), _format(found, sample, taken), rival)
+    n_read = sum(sample[cell] for cell in found)
+    return DateEvidence(n_read, tuple(fits), _format(found, sample, taken), rival, _doubts(found, sample))
+
+
+def _doubts(found: Mapping[str, Moment], sample: Mapping[str, int]) -> tuple[str, ...]:
+    """Say which moments mean something else than they say, if others of their column are right."""
+    timed = {cell: moment.has_zone for cell, moment in found.items() if moment.has_time}
+    bare = [cell for cell, has_zone in timed.items() if not has_zone]
+    if bare and len(bare) < len(timed):
+        n = sum(sample[cell] for cell in bare)
+        what = "moment names" if n == 1 else "moments name"
+        return (f"{n:,} {what} no zone, as `{bare[0]}`, where others do, and {'is' if n == 1 else 'are'} read as UTC",)
+    fiscal = next((cell for cell, m in found.items() if m.way == "quarter" and "FY" in cell.upper()), "")
+    return (f"quarters of fiscal years, as `{fiscal}`, are read as those of the calendar",) if fiscal else ()
 
 
 def _is_near(moment: Moment) -> bool:
@@ -81,6 +97,8 @@ def _format(found: Mapping[str, Moment], sample: Mapping[str, int], order: str) 
         ways[moment.way, moment.is_short] += sample[cell]
     (way, is_short), _ = ways.most_common(1)[0]
     year = "%y" if is_short else "%Y"
+    if way == "clock":
+        return None
     if way in ("week", "quarter"):
         return WEEK if way == "week" else QUARTER
     if way == "month":
@@ -90,7 +108,9 @@ def _format(found: Mapping[str, Moment], sample: Mapping[str, int], order: str) 
         return f"%d %b {year}" + _clock(cells)
     if way == "ymd" and not is_short:
         mark = next(iter(cells))[4]
-        return f"%Y{mark}%m{mark}%d" + _clock(cells)
+        if not mark.isascii():
+            return "%Y年%m月%d日"
+        return f"%Y{mark}%m{mark}%d" + _clock(cells) if mark in "-/. " else "%Y%m%d"
     mark = (_SHORT.match(cells[0]) or ["", "", "-"])[2] if cells else "-"
     letters = {"d": "%d", "m": "%m", "y": year}
     return mark.join(letters[letter] for letter in (order or "ymd")) + _clock(cells)

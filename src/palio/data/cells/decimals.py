@@ -28,7 +28,9 @@ class DecimalMarks(OtherWay):
         return ContractError(
             f"{where}: column `{column.name}`: `{cell[:40]}` is only a number with a decimal {_MARKS[other]}, "
             f"the contract has a decimal {_MARKS[column.decimal]}",
-            hint=f"say --decimal {other} if the whole file is written so",
+            hint=f"say --decimal {other} if the whole file is written so"
+            if self._for_answers
+            else f"write its numbers with a decimal {_MARKS[column.decimal]}, as the rows before",
             facts={"violations": [{"column": column.name, "rule": "type"}]},
         )
 

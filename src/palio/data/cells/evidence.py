@@ -6,13 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+import polars as pl
 
 from palio.core.cells import MISSING, truth_of
+from palio.core.cells.moments import read_moment
 from palio.core.cells.numbers import parts_of, read_text, value_of
 from palio.core.records import Column
+from palio.data.cells.codes import CODE_NAME, about_codes
+from palio.data.cells.counts import counted_moment
 from palio.data.cells.dates import DateEvidence, date_evidence
 
 MIXED_SHARE = 0.05
@@ -25,11 +29,7 @@ FEW_NUMBERS = 20
 CODE_SHARE = 0.1
 """From this share of whole numbers with a leading zero on, they are codes, whose zeros must not be lost."""
 FIXED_SHARE = 0.98
-_CODE_NAME = re.compile(
-    r"(^|[\W_])(zip|zipcode|plz|post(al)?_?(code)?|cep|cp|phone|tel|mobile|fax|iban|ean|upc|gtin|isbn|sku|ssn|code|cod)$",
-    re.IGNORECASE,
-)
-_SCALE_WORDS = "% ‰ k m t b mn bn mio mrd tsd mill thousand million billion"
+_SCALE_WORDS = "% ‰ k m t b mn bn mio mrd tsd mill thousand million billion 千 万 億 亿"
 _SCALES = frozenset(_SCALE_WORDS.split())
 """Words and signs that change what a number says: beside them a bare number may mean either."""
 _THREE = re.compile(r"[1-9]\d{0,2}([.,])\d{3}\Z")
@@ -88,7 +88,7 @@ def number_evidence(sample: Sample, name: str = "") -> NumberEvidence:
     usual = max(widths.values(), default=0)
     is_fixed = len(widths) == 1 or usual >= FIXED_SHARE * n_digits
     is_code = n_zero > 0 and n_digits >= FIXED_SHARE * n_numbers and not unit
-    is_code = is_code and (n_zero >= CODE_SHARE * n_digits or is_fixed or bool(_CODE_NAME.search(name)))
+    is_code = is_code and (n_zero >= CODE_SHARE * n_digits or is_fixed or bool(CODE_NAME.search(name)))
     return NumberEvidence(
         n_cells=sum(sample.values()),
         n_numbers=n_numbers,
@@ -113,6 +113,8 @@ def _decimal_of(digits: str) -> str:
     """
     body = digits.partition("e")[0].partition("E")[0]
     n_points, n_commas = body.count("."), body.count(",")
+    if n_points + n_commas == 1 and body != digits:
+        return "." if n_points else ","  # thousands and a power of ten do not go together
     if n_points and n_commas:
         last = max(".,", key=body.rfind)
         return last if body.count(last) == 1 else ""
@@ -175,15 +177,19 @@ def guess(
     """
     if not sample:
         return Guess("string", column)
+    if numbers.is_long and (counted := as_moments(sample, Guess("number", column, numbers))) is not None:
+        return counted
     if not numbers.is_code:
         found = _as_numbers(sample, column, numbers, votes.decimal, decimal)
         if found is not None:
-            return _counted_moment(sample, found) or found
+            return as_moments(sample, found) or found
     if dates is not None and votes.order in dates.orders[1:]:
         dates = date_evidence(sample, order=votes.order)
     if dates is not None and dates.n_read >= (1 - MIXED_SHARE) * numbers.n_cells:
         column = replace_column(column, type="datetime", format=dates.format)
-        return Guess("datetime", column, numbers, dates)
+        return Guess("datetime", column, numbers, dates, dates.doubts)
+    if dates is not None and (marked := _marked_moments(sample, column, numbers, dates)) is not None:
+        return marked
     words = {cell.casefold() for cell in sample}
     if words <= {"true", "false"} or (len(words) > 2 and all(truth_of(w) is not None for w in words)):
         return Guess("boolean", replace_column(column, type="boolean"), numbers)
@@ -201,15 +207,21 @@ def _as_numbers(sample: Sample, column: Column, found: NumberEvidence, vote: str
     decimal = wanted or ("," if found.commas > found.points else "." if found.points else vote or ".")
     doubts: list[str] = []
     is_mixed = bool(found.unit) and MIXED_SHARE * found.n_numbers < found.n_bare
-    if is_mixed and found.unit.casefold().rstrip(".") in _SCALES:
+    is_scaled = found.unit.casefold().rstrip(".") in _SCALES
+    if is_mixed and is_scaled:
         return None
-    if is_mixed:
-        doubts.append(f"{found.n_bare:,} of {found.n_numbers:,} numbers have no unit and are read as {found.unit}, too")
+    if is_mixed or (is_scaled and found.n_bare):
+        have = "has" if found.n_bare == 1 else "have"
+        are = "is" if found.n_bare == 1 else "are"
+        doubts.append(
+            f"{found.n_bare:,} of {found.n_numbers:,} numbers {have} no unit and {are} read as {found.unit}, too"
+        )
     if found.open_cell and not wanted and not (found.points or found.commas):
         value = read_text(found.open_cell, decimal, found.unit)
         why = "as other columns have it" if vote else "nothing in the file tells"
         cell = f"`{found.open_cell}` is read as {value:.12g} ({why})"
         doubts.append(f'{cell}; if that is wrong, write decimal = "{_other(decimal)}" in schema.toml')
+    doubts += about_codes(column.name, sample)
     read = {cell: n for cell, n in sample.items() if read_text(cell, decimal, found.unit) is not None}
     rest = {cell: n for cell, n in sample.items() if cell not in read}
     n_rest = sum(rest.values())
@@ -224,6 +236,30 @@ def _as_numbers(sample: Sample, column: Column, found: NumberEvidence, vote: str
     return None
 
 
+def as_moments(sample: Sample, found: Guess) -> Guess | None:
+    """Take whole numbers for moments where they count or spell some; None: they do not."""
+    counted = None if found.column.unit else counted_moment(sample, found.column.name, MIXED_SHARE)
+    if counted is None:
+        return None
+    column = replace_column(found.column, type="datetime", format=counted.format)
+    return replace(found, kind="datetime", column=column, doubts=(counted.doubt,))
+
+
+def _marked_moments(sample: Sample, column: Column, numbers: NumberEvidence, dates: DateEvidence) -> Guess | None:
+    """Read moments beside few words, or days that are none as `0000-00-00`, which stand for "not known"."""
+    order = dates.orders[0] if dates.orders else ""
+    rest = {cell: n for cell, n in sample.items() if read_moment(cell, order) is None}
+    is_told = all(c in "09" for cell in rest for c in cell if c.isdigit())
+    n_rest = sum(rest.values())
+    if not is_told or len(rest) > MAX_MARKS or n_rest >= MARKED_SHARE * numbers.n_cells:
+        return None
+    shown = " and ".join(f"`{word}`" for word in rest)
+    doubt = f'{shown} beside moments is read as missing; if it is a value, make the type "category"'
+    marks = (*(MISSING if column.missing is None else column.missing), *rest)
+    column = replace_column(column, type="datetime", format=dates.format, missing=marks)
+    return Guess("datetime", column, numbers, dates, (doubt, *dates.doubts))
+
+
 def _are_marks(rest: Sample, n_rest: int, n_cells: int, n_different: int) -> bool:
     few = len(rest) <= MAX_MARKS and n_rest < MARKED_SHARE * n_cells
     return few and n_different > FEW_NUMBERS and not any(c.isdigit() for cell in rest for c in cell)
@@ -233,36 +269,11 @@ def _other(decimal: str) -> str:
     return "," if decimal == "." else "."
 
 
-_DAY_NAME = re.compile(
-    r"(date|datum|fecha|data|jour|day|dia|giorno|tag|dag|time|zeit|stamp|epoch|when|_at|_ts)\b|^(ts|dt)$", re.I
-)
-
-
-def _counted_moment(sample: Sample, found: Guess) -> Guess | None:
-    """Tell whether whole numbers count or spell moments: `20230105`, seconds since 1970, days of a spreadsheet."""
-    counts = {cell: n for cell, n in sample.items() if _is_count(cell)}
-    if found.column.unit or sum(counts.values()) < (1 - MIXED_SHARE) * sum(sample.values()):
-        return None
-    values = [float(cell) for cell in counts]
-    low, high, named = min(values), max(values), bool(_DAY_NAME.search(found.column.name))
-    if 19_000_101 <= low <= high <= 21_001_231 and all(_is_day(cell) for cell in counts) and (named or len(counts) > 9):
-        form, what = "%Y%m%d", "days as YYYYMMDD"
-    elif named and 946_684_800 <= low <= high <= 4_102_444_800:
-        form, what = "epoch", "seconds since 1970"
-    elif named and 946_684_800_000 <= low <= high <= 4_102_444_800_000:
-        form, what = "epoch", "milliseconds since 1970"
-    elif named and 20_000 <= low <= high <= 80_000 and len(counts) > 4 and high - low < 40_000:
-        form, what = "excel", "days as a spreadsheet counts them"
-    else:
-        return None
-    column = replace_column(found.column, type="datetime", format=form)
-    doubt = f'the numbers are read as {what}; if they are plain numbers, make the type "integer"'
-    return replace(found, kind="datetime", column=column, doubts=(doubt,))
-
-
-def _is_count(cell: str) -> bool:
-    return cell.replace(".", "", 1).isdecimal() and cell.isascii()
-
-
-def _is_day(cell: str) -> bool:
-    return len(cell) == 8 and cell.isdecimal() and 1 <= int(cell[4:6]) <= 12 and 1 <= int(cell[6:]) <= 31
+def of_type(held: Any, column: Column, sample: Sample) -> Guess:
+    """Say how a column is held whose source states its type; whole numbers may count moments there, too."""
+    if held == pl.Int64 or held == pl.Float64:
+        found = Guess("number", replace_column(column, type="integer" if held == pl.Int64 else "number"))
+        return (as_moments(sample, found) if sample and held == pl.Int64 else None) or found
+    if isinstance(held, pl.Datetime):
+        return Guess("datetime", replace_column(column, type="datetime"))
+    return Guess("string", column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,7 +52,12 @@ def clean(batch: pa.RecordBatch, columns: Sequence[Column] | None = None) -> pl.
         for i, (name, held) in enumerate(frame.schema.items())
         if held == pl.String
     ]
-    return frame.with_columns(*known, pl.col(pl.Float64).fill_nan(None))
+    moments = [
+        pl.when(pl.col(name).dt.year() > 1).then(pl.col(name)).alias(name)  # year 1 is what .NET has for "none"
+        for name, held in frame.schema.items()
+        if isinstance(held, pl.Datetime | pl.Date)
+    ]
+    return frame.with_columns(*known, *moments, pl.col(pl.Float64).fill_nan(None))
 
 
 def _without(name: str, missing: Iterable[str]) -> pl.Expr:
@@ -122,6 +128,8 @@ def _without_numbers(cells: Cells, column: Column) -> Cells:
         return cells
     if column.type in ("number", "integer"):
         hit = cells.values.cast(pl.Float64).is_in(numbers)
+        if raw.dtype.is_float() and math.isinf(numbers[-1] - numbers[0]):  # no value is infinite, a mark may be
+            hit = hit.fill_null(value=False) | raw.is_in(numbers)
     elif raw.dtype.is_numeric():
         hit = raw.cast(pl.Float64).is_in(numbers)
     elif column.type == "category" and raw.dtype == pl.String:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from palio.core.cells.moments import PIVOT, read_moment
+from palio.core.cells.days import PIVOT
+from palio.core.cells.moments import read_moment
 from palio.core.clock import utc_now
 from palio.core.records import Column
 from palio.data.cells.dates import DateEvidence
@@ -127,6 +129,25 @@ class DayOrder:
             f"`{self._open}` is read as {days[0]}, {taken} ({why}); if it is {days[-1]}, {rival}, "
             f"say --date-order {self._orders[1]}"
         ]
+
+
+def written_day(form: str | None, seconds: float) -> str:
+    """Write the day of a moment as the cells of its column do, or as ISO 8601 does."""
+    moment = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)
+    return moment.strftime(form if form and "%d" in form and "%Y" in form else "%Y-%m-%d")
+
+
+def about_far_years(form: str | None, high: float | None, *, is_told: bool) -> list[str]:
+    """Say of moments that some lie more than a century ahead: another calendar, or a slip of the pen.
+
+    Args:
+        form: How they are written.
+        high: The last of them.
+        is_told: Whether something was said of them already.
+    """
+    if is_told or high is None or high < utc_now().timestamp() + 10 * _FAR:
+        return []
+    return [f"the last moment, {written_day(form, high)}, lies more than a century ahead"]
 
 
 def about_short_years(form: str | None, high: float | None) -> list[str]:

@@ -19,8 +19,10 @@ Test = Callable[[str], bool]
 class OtherWay:
     """Count, column by column, the cells that can only be read in the other way."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[Column], *, for_answers: bool = True) -> None:
+        """Watch `columns`; `for_answers` tells whether the rows are to be answered, or to be learned from."""
         self._columns = columns
+        self._for_answers = for_answers
         self._n_other: Counter[str] = Counter()
         self._n_cells: Counter[str] = Counter()
 

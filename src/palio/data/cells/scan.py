@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from palio.core.cells import MISSING, kind_of, label
+from palio.core.cells import MISSING, label
 from palio.core.records import Column, ColumnType
 from palio.data.cells.dates import DateEvidence, date_evidence
-from palio.data.cells.evidence import MIXED_SHARE, Guess, NumberEvidence, Votes, guess, number_evidence, replace_column
+from palio.data.cells.evidence import (
+    MIXED_SHARE,
+    Guess,
+    NumberEvidence,
+    Votes,
+    guess,
+    number_evidence,
+    of_type,
+    replace_column,
+)
 from palio.data.cells.frame import Cells, read_frame
-from palio.data.cells.order import DayOrder, Order, about_short_years
+from palio.data.cells.order import DayOrder, Order, about_far_years, about_short_years, written_day
 from palio.data.cells.sentinels import Sentinels
+from palio.data.cells.specimens import specimens
 from palio.data.cells.uniqueness import Numbers, Uniqueness
 from palio.data.cells.words import Words
 from palio.data.classes import look_alike, together
@@ -112,13 +123,17 @@ class ColumnScan:
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
     def look(self, cells: pl.Series) -> bool:
         """Take the first cells that are there as a sample; tell whether this was the first time that any were."""
         if self._guess is not None or self.evidence is not None or cells.null_count() == len(cells):
             return False
-        if cells.dtype == pl.String:
+        is_whole = cells.dtype == pl.Int64
+        if cells.dtype == pl.String or is_whole:
             present = cells.head(SAMPLE_CELLS).drop_nulls()
             present = present if len(present) else cells.drop_nulls().head(SAMPLE_CELLS)
+            present = present.cast(pl.String) if is_whole else present
             # in the order of the file: what is guessed must not depend on chance
             counted = present.to_frame("0").group_by("0", maintain_order=True).len().head(SAMPLE_VALUES)
             self._sample.update(dict(counted.iter_rows()))
@@ -147,10 +162,11 @@ class ColumnScan:
                 truths = {c.casefold() for c in self._sample} <= {"true", "false"}
                 self._guess = self._guess if truths else Guess("string", self._column, self.evidence)
         else:
-            self._guess = _of_type(held, self._column)
+            self._guess = of_type(held, self._column, self._sample)
         self._column = self._guess.column
         if self._guess.kind == "number" and held in (pl.String, pl.Int64):
             self._column = replace_column(self._column, type="integer")
+        self.sentinels = Sentinels(of_moments=self._column.type == "datetime")
         if self._guess.dates is not None and self._guess.kind == "datetime":
             self.days = DayOrder(self._guess.dates, wished=bool(self._wishes.order))
 
@@ -227,6 +243,10 @@ class ColumnScan:
         # judged on all cells so far, so that one bad stretch decides nothing
         if self.n_wrong <= MIXED_SHARE * self.n_present:
             return True
+        if read.raw.dtype != pl.String:  # what the source says that it is, it is; infinities then mean "not known"
+            usual = MISSING if self._column.missing is None else self._column.missing
+            self._column = replace_column(self._column, missing=tuple(dict.fromkeys((*usual, *self._unread))))
+            return True
         self.is_contradicted = True
         return False
 
@@ -257,7 +277,7 @@ class ColumnScan:
             numbers: Numbers = values.to_physical().to_numpy() / 1e6
         else:
             numbers = values.to_numpy()
-            self.sentinels.add(numbers)
+        self.sentinels.add(numbers)
         self._widen(numbers)
         if self._column.type != "number":
             self.order.add(numbers)
@@ -266,20 +286,9 @@ class ColumnScan:
             self._count(pl.Series(numbers))
 
     def _show(self, read: Cells) -> None:
-        """Keep some cells as they are written and read, those that are written in an unusual way first."""
-        if len(self.examples) >= 3 or read.raw.dtype != pl.String:
-            return
-        kind = kind_of(self._column)
-        different = read.raw.head(500).drop_nulls().unique(maintain_order=True).head(20)
-        again = read_frame(different.to_frame("0"), [self._column])[0]
-        values = again.values.to_physical() / 1e6 if isinstance(again.values.dtype, pl.Datetime) else again.values
-        found = [
-            (cell, kind.show(value))
-            for cell, value in zip(different.to_list(), values.to_list(), strict=True)
-            if value is not None
-        ]
-        for cell, shown in sorted(found, key=lambda one: one[0] == one[1])[: 3 - len(self.examples)]:
-            self.examples.setdefault(cell, shown)
+        if len(self.examples) < 3:
+            for cell, shown in specimens(read, self._column)[: 3 - len(self.examples)]:
+                self.examples.setdefault(cell, shown)
 
     def _widen(self, numbers: Numbers) -> None:
         low, high = float(numbers.min()), float(numbers.max())
@@ -372,23 +381,18 @@ class ColumnScan:
         found = list(self._guess.doubts)
         if self.days is not None:
             found += self.days.doubts() + about_short_years(self._column.format, self.high)
+        form, is_moment = self._column.format, self._column.type == "datetime"
+        written = partial(written_day, form) if is_moment else "{:.12g}".format
+        far = self.sentinels.doubts(self.words.marks, written)
+        found += far + (about_far_years(form, self.high, is_told=bool(found or far)) if is_moment else [])
         if self._guess.kind == "string":
-            found += self.words.doubts(self.label_counts(), self.n_present, self._guess)
+            found += self.words.doubts(self.label_counts(), self.n_present, self._guess, list(self._sample))
         if self.kept:
             shown = " and ".join(f"`{mark}`" for mark in self.kept)
             found.append(f"{shown} is taken for a class, not for a missing value")
-        found += self.sentinels.doubts(self.words.marks)
-        found += self.words.about_marks(self.n_rows, is_text=self._is_text)
+        found += self.words.about_marks(self.n_rows, is_text=self._is_text, values=self.label_counts() or ())
         told = [f"`{self.name}`: {doubt}" for doubt in found]
         counts = self.label_counts() if self._guess.kind == "string" and not self._target else None
         if counts is not None and len(counts) <= MAX_CATEGORIES:  # of the target it is told with its classes
             told += look_alike(self.name, counts, what="value")
         return told
-
-
-def _of_type(held: Any, column: Column) -> Guess:
-    if held == pl.Int64 or held == pl.Float64:
-        return Guess("number", replace_column(column, type="integer" if held == pl.Int64 else "number"))
-    if isinstance(held, pl.Datetime):
-        return Guess("datetime", replace_column(column, type="datetime"))
-    return Guess("string", column)

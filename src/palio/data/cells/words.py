@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
 from palio.core.words import counted
+from palio.data.cells import unread
 from palio.data.cells.evidence import Guess
 
 TEXT_WORDS = 3.0
@@ -44,13 +45,35 @@ class Words:
         many = counts is None or len(counts) > max(20, 0.5 * n) or (len(counts) > 0.9 * n and n >= 10)
         return many and (self._words >= TEXT_WORDS * n or self._length >= TEXT_CHARACTERS * n)
 
-    def doubts(self, counts: Mapping[str, int] | None, n: int, guess: Guess) -> list[str]:
-        """Say what the values look like beside what they are taken for."""
-        return _looks(guess, is_text=self.are_text(counts, n)) or _clocks(counts)
+    def doubts(self, counts: Mapping[str, int] | None, n: int, guess: Guess, values: Sequence[str] = ()) -> list[str]:
+        """Say what the values look like beside what they are taken for.
 
-    def about_marks(self, n_rows: int, *, is_text: bool) -> list[str]:
-        """Say which words were taken for "missing" where they may be values."""
-        told = {mark: n for mark, n in self.marks.items() if is_text and mark and n > max(1, FREQUENT * n_rows)}
+        Args:
+            counts: The different values and how often each occurs; None: there are too many.
+            n: Cells that are not missing.
+            guess: What they are taken for.
+            values: Some of the values.
+        """
+        some = sorted(counts if counts else values)
+        return _looks(guess, is_text=self.are_text(counts, n)) or _clocks(some) or unread.about(some)
+
+    def about_marks(self, n_rows: int, *, is_text: bool, values: Iterable[str] = ()) -> list[str]:
+        """Say which words were taken for "missing" where they may be values.
+
+        Args:
+            n_rows: Of the column.
+            is_text: Whether the column holds words.
+            values: What is in it: a mark that is written as all of them may be one of them, however rare.
+        """
+        shapes = {(len(value), value.isupper(), value.isalpha()) for value in values}
+        alike = shapes.pop() if len(shapes) == 1 else None
+        told = {
+            mark: n
+            for mark, n in self.marks.items()
+            if is_text
+            and mark
+            and (n > max(1, FREQUENT * n_rows) or (len(mark), mark.isupper(), mark.isalpha()) == alike)
+        }
         if not told:
             return []
         shown = ", ".join(
@@ -63,22 +86,24 @@ class Words:
 
 def _looks(guess: Guess, *, is_text: bool) -> list[str]:
     numbers, dates = guess.numbers, guess.dates
-    if numbers is None or not numbers.n_cells or is_text:
+    if numbers is None or not numbers.n_cells:
+        return []
+    if dates is not None and dates.n_read >= LOOKS_LIKE * numbers.n_cells:
+        return [_mostly("moments", dates.n_read, numbers.n_cells, "")]
+    if is_text:
         return []
     if numbers.is_long:
         return ["more digits than a number keeps, so read as a code, a category"]
     if numbers.is_code:
         return ["digits with leading zeros, so read as a code, a category"]
-    if dates is not None and dates.n_read >= LOOKS_LIKE * numbers.n_cells:
-        return [_mostly("moments", dates.n_read, numbers.n_cells, "")]
     if numbers.n_numbers >= LOOKS_LIKE * numbers.n_cells and numbers.n_different > 2:
         others = " and ".join(f"`{word}`" for word, _ in numbers.others.most_common(2))
         return [_mostly("numbers", numbers.n_numbers, numbers.n_cells, others)]
     return []
 
 
-def _clocks(counts: Mapping[str, int] | None) -> list[str]:
-    some = sorted(counts or ())[:_SHOWN_VALUES]
+def _clocks(values: Sequence[str]) -> list[str]:
+    some = values[:_SHOWN_VALUES]
     if len(some) < 2 or not all(map(_CLOCK.match, some)):
         return []
     return [f"times of day or durations, as `{some[0]}`, are read as categories; for an order write them as numbers"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from palio.core.records import Column, Schema
-from palio.data.pictures.notes import Note
-from palio.pixels import STATISTICS
+from palio.data.pictures.notes import Note, note_of
+from palio.pixels import STATISTICS, Limits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +45,20 @@ def likenesses(schema: Schema) -> list[tuple[str, str]]:
     pictures = [column.name for column in schema.columns if column.type == "image"]
     pairs = [(f"{name}.{LIKENESS}", f"{name}.{MIRRORED}") for name in pictures]
     return [pair for pair in pairs if names.issuperset(pair)]
+
+
+def picture_cells(picture: str, digests: Sequence[str], read: Callable[[str], bytes | None]) -> dict[str, list[Any]]:
+    """Return the cells of `names_of` for pictures that are kept by their digest; each is decoded once.
+
+    Args:
+        picture: Name of their column.
+        digests: One a row.
+        read: Digest → bytes; None where they are gone: the picture is missing then.
+    """
+    limits = Limits()
+    notes = {one: note_of(read(one) or b"", limits) for one in dict.fromkeys(digests)}
+    cells = arrays_of([(one, notes[one]) for one in digests])
+    return {name: one.to_pylist() for name, one in zip(names_of(picture), cells, strict=False)}
 
 
 def arrays_of(found: Sequence[tuple[str, Note]]) -> list[pa.Array]:

@@ -134,6 +134,9 @@ class Content:
             and not PurePosixPath(info.filename).name.startswith(".")
         ]
         tables = [info for info in files if _ending(PurePosixPath(info.filename)) in TABLE_ENDINGS] or files
+        if len(tables) > 1:  # a text beside a table is a note on it
+            sure = [info for info in tables if _ending(PurePosixPath(info.filename)) not in _MAY_BE_NOTES]
+            tables = sure if len(sure) == 1 else tables
         if len(tables) != 1:
             shown = ", ".join(info.filename for info in tables[:8]) + (" …" if len(tables) > 8 else "")
             raise InputError(
@@ -203,6 +206,7 @@ def _ending(name: PurePosixPath) -> str:
     return suffixes[-1] if suffixes else ""
 
 
+_MAY_BE_NOTES = frozenset((".txt", ".json", ".data", ".dat"))
 TABLE_ENDINGS = (
     {".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data", ".parquet", ".pq", ".jsonl", ".ndjson", ".json"}
     | {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}

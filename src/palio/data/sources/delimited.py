@@ -16,6 +16,7 @@ import pyarrow.csv
 from palio.core.errors import InputError
 from palio.core.ids import digest_of
 from palio.core.records import Form
+from palio.core.words import listed
 from palio.data.source import Skipped, SourceOptions
 from palio.data.sources import blocks, names, text_stream
 from palio.data.sources.content import Content
@@ -24,6 +25,9 @@ from palio.data.sources.rows import is_plain, reader_of, rows_of
 
 _REMARK = re.compile(r"\s*([-=+| ]+|\(?\d+ rows?( affected| selected)?\.?\)?)\s*$")
 """What databases print under a header and below a table."""
+_FOOTER = re.compile(r"[\s\"]*[^\W\d_][^\n]*(?:: ?\S|\s\S)", re.IGNORECASE)
+"""A remark below a table: words, with a colon or blanks between them."""
+_NARROW = 2
 _STAND_IN = "\x1f"
 """Stands for a separator that is no single byte."""
 
@@ -55,6 +59,8 @@ class DelimitedSource:
         self._mark = max(words, key=len, default="").encode()
         """Stands in every row that repeats the header, and seldom in others."""
         self._n_headers = self._n_comments = self._n_trailers = 0
+        self.footer: tuple[str, ...] = ()
+        """Remarks below the table that the last reading passed over."""
 
     @property
     def form(self) -> Form:
@@ -96,6 +102,10 @@ class DelimitedSource:
                 notes.append(
                     f"{self.name}: {n:,} {f'line {one} and is' if n == 1 else f'lines {several} and are'} left out"
                 )
+        if self.footer:
+            shown = listed((f"`{line}`" for line in self.footer), at_most=2)
+            below = "line below the table is" if len(self.footer) == 1 else "lines below the table are"
+            notes.append(f"{self.name}: {len(self.footer):,} {below} passed over: {shown}")
         return tuple(notes)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -106,9 +116,14 @@ class DelimitedSource:
         """
         self.skipped = Skipped()
         self._n_headers = self._n_comments = self._n_trailers = self._n_good = 0
-        for block, line in self._blocks():
+        self.footer = ()
+        for block, line, is_last in _with_end(self._blocks()):
             batch = self._parse(block, line)
+            if is_last:
+                self._pass_over_footer(self._n_good + batch.num_rows)
             self._n_good += batch.num_rows
+            if b'="' in block:
+                batch = _without_formulas(batch)
             if self._mark and self._mark in block:
                 batch = self._without_headers(batch)
             if batch.num_rows:
@@ -215,6 +230,24 @@ class DelimitedSource:
             place = self._n_good + n_before + self.skipped.n_rows
             self.skipped.add(line, n_cells, text[:2_000], place=place)
 
+    def _pass_over_footer(self, n_rows: int) -> None:
+        """Leave out remarks below the table: the last lines, each a single cell of several words.
+
+        Args:
+            n_rows: Rows that have a cell for every column.
+        """
+        skipped = self.skipped
+        while (
+            self.dialect.width > _NARROW
+            and skipped.n_rows == len(skipped.rows)
+            and skipped.rows
+            and skipped.rows[-1][1] == 1
+            and skipped.places[-1][0] == n_rows + skipped.n_rows - 1
+            and _FOOTER.match(skipped.rows[-1][2])
+        ):
+            self.footer = (skipped.rows[-1][2].strip(' "\r\n')[:60], *self.footer)
+            skipped.drop_last()
+
     def _without_headers(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Leave out rows that say the names of the columns again."""
         raw = self.dialect.raw_header
@@ -230,6 +263,21 @@ class DelimitedSource:
     def _of_rows(self, rows: list[list[str]]) -> pa.RecordBatch:
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(self.columns)
         return pa.RecordBatch.from_arrays([pa.array(c, pa.string()) for c in columns], names=list(self.columns))
+
+
+def _with_end(blocks: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int, bool]]:
+    """Tell with each block whether it is the last."""
+    before = next(blocks, None)
+    while before is not None:
+        following = next(blocks, None)
+        yield (*before, following is None)
+        before = following
+
+
+def _without_formulas(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Read `="00123"`, which keeps spreadsheets from taking a text for a number, as what stands inside."""
+    columns = [pc.replace_substring_regex(column, r'^\s*="([^"]*)"\s*$', r"\1") for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _agreed(content: Content, options: SourceOptions) -> tuple[text_stream.Scan, Dialect, tuple[str, ...]]:

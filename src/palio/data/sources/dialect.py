@@ -18,6 +18,9 @@ SEPARATORS = ",;\t|"
 HEAD_BYTES = 1 << 18
 _HEAD_ROWS = 200
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_SELDOM = "\x01\x1e\x1f^~§¦¬¤"
+"""Signs that hardly ever stand in a text."""
+_EVEN = 0.9
 _CALLED = {"\t": "a tab", " ": "a blank"}
 _BY_ENDING = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _SAID = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
@@ -57,7 +60,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
 
 def called(separator: str) -> str:
     """Write a separator for people."""
-    return _CALLED.get(separator, f"`{separator}`")
+    return _CALLED.get(separator, f"`{separator}`" if separator.isprintable() else f"the control sign {ord(separator)}")
 
 
 def sniff(head: str, name: str, ending: str, options: SourceOptions, *, scan: Scan) -> Dialect:
@@ -88,6 +91,7 @@ def sniff(head: str, name: str, ending: str, options: SourceOptions, *, scan: Sc
         raise InputError(f"{name}: the file holds no rows", hint="name a file with a header and rows")
     if options.separator == "auto" and usual_width(rows)[0] == 1:
         _refuse_fixed_width(shown, name)
+        _refuse_quoted_lines(rows, name, frozenset(evidence))
     comment, rows = _hidden_header(lines, comment, n_comments, rows, separator, quote, options)
     body_width = usual_width(rows)[0]
     known = [n for n in evidence if n in options.expected or header.is_evidence(n, body_width)]
@@ -118,7 +122,9 @@ def _dialect(
     raw = (*raw, *[""] * (width - len(raw)))
     empty = _empty(raw, body, header=found.header)
     row_names = found.header and len(raw) > 1 and not raw[0] and all(raw[1:])  # written with numbers of rows
-    tidied = names.tidy(raw, name, target=options.target, empty=empty, told=found.header and not row_names)
+    tidied = names.tidy(
+        raw, name, target=options.target, expected=options.expected, empty=empty, told=found.header and not row_names
+    )
     return Dialect(
         **how,
         header=found.header,
@@ -209,7 +215,24 @@ def _separator(lines: list[str], wanted: str, ending: str, said: str, names: fro
         held = max((len(names.intersection(row.cells)) for row in rows[:50]), default=0)
         if usual > 1 and (score := (held, share, usual)) > best_score:
             best, best_score = separator, score
-    return best or (" " if _is_spaced(lines) else ",")
+    return best or _unusual_separator(lines, names) or (" " if _is_spaced(lines) else ",")
+
+
+def _unusual_separator(lines: Sequence[str], names: frozenset[str]) -> str:
+    """Find a sign that is seldom used: with it the columns that are asked for are there, or it stands in no text."""
+    first = next(line for line in lines if line.strip())
+    if first.strip() in names:
+        return ""
+    found, most = "", 1
+    for sign in dict.fromkeys(first.rstrip("\r\n")):
+        if sign.isalnum() or sign.isspace() or sign in "\"'_.-+()" or len(sign.encode()) > 2:
+            continue
+        rows = rows_of(lines, sign, '"')
+        width, share = usual_width(rows)
+        is_told = any(names.intersection(row.cells) for row in rows[:50]) or (not names and sign in _SELDOM)
+        if is_told and share > _EVEN and width > most:
+            found, most = sign, width
+    return found
 
 
 def _is_spaced(lines: Sequence[str]) -> bool:
@@ -230,6 +253,18 @@ def _refuse_fixed_width(lines: Sequence[str], name: str) -> None:
             f"{name}: no separator stands between the cells, they are aligned by blanks",
             hint="export the table with a separator, e.g. as CSV",
         )
+
+
+def _refuse_quoted_lines(rows: Sequence[Row], name: str, names: frozenset[str]) -> None:
+    """Raise `InputError` if each line is enclosed in quotes as a whole: a table that was written as one cell a row."""
+    inside = rows[0].cells[0]
+    for separator in SEPARATORS:
+        cells = [cell.strip(' "') for cell in inside.split(separator)]
+        if len(cells) > 1 and names.intersection(cells) and inside not in names:
+            raise InputError(
+                f"{name}: each line is enclosed in quotes as a whole, so that it holds a single cell: `{inside[:60]}`",
+                hint=f"export it again with {called(separator)} between cells, or remove the quotes around the lines",
+            )
 
 
 def _odd_quotes(lines: list[str], separator: str, quote: str) -> tuple[list[str], bool, bool]:
@@ -260,6 +295,18 @@ def _odd_quotes(lines: list[str], separator: str, quote: str) -> tuple[list[str]
     return lines, False, False
 
 
+def _are_enclosed(lines: Sequence[str], separator: str, quote: str) -> bool:
+    """Tell whether a quote stands around all names of columns, or around nearly every cell."""
+    rows = rows_of(lines, separator, "")[:50]
+    width = usual_width(rows)[0] if rows else 0
+    whole = [row.cells for row in rows if len(row.cells) == width]
+    if width < 2 or len(whole) < 2:
+        return False
+    cells = [cell for row in whole for cell in row if cell]
+    n = sum(len(cell) > 1 and cell[0] == cell[-1] == quote for cell in cells)
+    return n >= _EVEN * len(cells) or all(len(cell) > 2 and cell[0] == cell[-1] == quote for cell in whole[0])
+
+
 def _quote(lines: Sequence[str], separator: str, wanted: str, scan: Scan) -> str:
     """Tell what encloses cells. Between tabs quotes may be plain characters, as in text messages."""
     if wanted == "none":
@@ -269,7 +316,7 @@ def _quote(lines: Sequence[str], separator: str, wanted: str, scan: Scan) -> str
             raise InputError(f"[data] quote: got `{wanted}`, one character is wanted", hint="use `\"`, `'` or `none`")
         return wanted
     evenness = {quote: usual_width(rows_of(lines, separator, quote) or [Row(0, 0, ())])[1] for quote in ('"', "'", "")}
-    if evenness["'"] > max(evenness['"'], evenness[""]):
+    if evenness["'"] > max(evenness['"'], evenness[""]) or _are_enclosed(lines, separator, "'"):
         return "'"
     if separator != "\t" or scan.opening_quotes == scan.closing_quotes:
         return '"'

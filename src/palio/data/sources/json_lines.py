@@ -92,7 +92,7 @@ def columns_of(found: objects.Unfolder, options: SourceOptions) -> names.Names:
     raw = found.columns()
     if not raw and not found.n_rows:  # no row, so no key: the columns are those that are known from elsewhere
         return names.Names(columns=options.expected, positions=(), passed_over={}, notes=())
-    return names.tidy(raw, found._where, target=options.target)
+    return names.tidy(raw, found._where, target=options.target, expected=options.expected)
 
 
 def batches(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from palio.core.cells import encoded_alike, folded
 from palio.core.errors import InputError
+from palio.core.words import listed
 
 MAX_COLUMNS = 20_000
 """More columns than this are refused: every column costs a graph input, a profile and a line of the schema."""
@@ -30,14 +34,23 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tidy(
-    raw: Sequence[str], where: str, *, target: str = "", empty: frozenset[int] = frozenset(), told: bool = True
+    raw: Sequence[str],
+    where: str,
+    *,
+    target: str = "",
+    expected: Sequence[str] = (),
+    empty: frozenset[int] = frozenset(),
+    told: bool = True,
 ) -> Names:
     """Strip names, number the nameless ones, make double ones different.
+
+    A name that differs from an expected one only in case, blanks or how a letter is encoded is taken for it.
 
     Args:
         raw: The names as they stand in the header.
         where: Name of the source.
         target: Column that must be told apart from all others.
+        expected: What the columns were called before.
         empty: Positions of columns that hold no cell; where they have no name either, they are passed over.
         told: Whether nameless columns are worth a note.
 
@@ -50,7 +63,13 @@ def tidy(
             hint="check the separator, or choose columns before",
         )
     cleaned = [_HALF.sub("\ufffd", name.strip(_EDGE)) for name in raw]
-    passed_over, notes = {}, []
+    passed_over, notes = {}, list[str]()
+    if missed := _missed(cleaned, expected):
+        other_case = {name: called for name, called in missed.items() if spelt(name) != spelt(called)}
+        if other_case:
+            shown = listed(f"`{name}` for `{called}`" for name, called in other_case.items())
+            notes.append(f"{where}: names are written in another case: {shown}")
+        cleaned = [missed.get(name, name) for name in cleaned]
     kept = []
     for i, name in enumerate(cleaned):
         if not name and i in empty:
@@ -93,6 +112,34 @@ def tidy(
         passed_over=passed_over,
         notes=tuple(notes),
     )
+
+
+def spelt(name: str) -> str:
+    """Write a name so that it is equal to others that differ in blanks or in how a letter is encoded alone.
+
+    Example:
+        >>> spelt("Gro\u0308\u00dfe\u00a0 (cm)") == spelt("Gr\u00f6\u00dfe (cm)"), spelt("Age") == spelt("age")
+        (True, False)
+    """
+    return " ".join(unicodedata.normalize("NFKC", encoded_alike(name)).split())
+
+
+def _missed(cleaned: Sequence[str], expected: Sequence[str]) -> dict[str, str]:
+    """Map names to expected ones that are not there, and that they alone may stand for."""
+    there = set(cleaned)
+    found: dict[str, str] = {}
+    for alike in (spelt, folded):
+        absent, spare = Counter[str](), Counter[str]()
+        absent.update(alike(name) for name in expected if name not in there and name not in found.values())
+        if not absent:
+            break
+        spare.update(alike(name) for name in cleaned if name and name not in expected and name not in found)
+        called = {alike(name): name for name in expected if name not in there}
+        for name in cleaned:
+            key = alike(name)
+            if name not in expected and name not in found and absent[key] == spare[key] == 1:
+                found[name] = called[key]
+    return found
 
 
 def refuse_if_passed_over(target: str, passed_over: Mapping[str, str], where: str) -> None:

@@ -47,7 +47,7 @@ class ParquetSource:
                 f"{self.name}: no column can be read: `{found[0].name}`: {found[0].remark}",
                 hint="write a table of plain cells",
             )
-        tidied = names.tidy([leaf.name for leaf in plain], self.name, target=options.target)
+        tidied = names.tidy([leaf.name for leaf in plain], self.name, target=options.target, expected=options.expected)
         self._leaves = [plain[i] for i in tidied.positions]
         self.columns = tidied.columns
         self.passed_over = {

@@ -58,7 +58,7 @@ class QuerySource:
             raise
         finally:
             engine.dispose()
-        tidied = names.tidy(raw, "the query", target=options.target)
+        tidied = names.tidy(raw, "the query", target=options.target, expected=options.expected)
         unread = {i: what for i, what in self._unread.items() if i in tidied.positions}
         called = dict(zip(tidied.positions, tidied.columns, strict=True))
         self.passed_over = {**{called[i]: what for i, what in unread.items()}, **tidied.passed_over}

@@ -5,6 +5,7 @@ A column that holds both texts and other cells is read as text, each cell as the
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import logging
 import re
@@ -23,7 +24,9 @@ from palio.data.source import Skipped, SourceOptions
 from palio.data.sources import arrow_types, header, names
 from palio.data.sources.content import Content
 from palio.data.sources.rows import Row
+from palio.data.sources.sheet_marks import marks_of
 
+_SECOND_DAY = dt.datetime(1900, 1, 1)
 _HEAD_ROWS = 200
 _BATCH_CELLS = 1_000_000
 _RANGE = re.compile(r"\$?([A-Z]{1,3})?\$?(\d{1,7})?(?::\$?([A-Z]{1,3})?\$?(\d{1,7})?)?$", re.IGNORECASE)
@@ -57,7 +60,8 @@ class SheetSource:
         self.passed_over = table.names.passed_over
         names.refuse_if_passed_over(options.target, self.passed_over, self.name)
         self.form = Form(kind="sheet", sheet=sheet, range=options.range, header=table.header, n_before=table.n_before)
-        self._notes = (*doubts, *table.notes, *names.about_passed_over(self.passed_over, self.name))
+        marks = (f"{self.name}: {mark}" for mark in marks_of(path, sheet, header_row=table.header_row))
+        self._notes = (*doubts, *table.notes, *marks, *names.about_passed_over(self.passed_over, self.name))
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         self.fingerprint = digest_of([digest, options.missing, msgspec.to_builtins(self.form)])
@@ -81,6 +85,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     names: names.Names
     header: bool
     n_before: int
+    header_row: int
+    """Row of the names in the sheet, counted from 1; 0: there is none."""
     notes: tuple[str, ...]
 
 
@@ -148,7 +154,7 @@ def _agreed(book: Any, options: SourceOptions, area: Area, name: str) -> tuple[s
     """Find the sheet: the one that is named, else the first with rows that has the target, or a column expected."""
     wanted = options.sheet
     expected = set(options.expected)
-    sheets = list(book.sheet_names)
+    sheets = sorted(book.sheet_names, key=lambda sheet: _is_hidden(book, sheet))
     doubts: tuple[str, ...] = ()
     if wanted and wanted not in sheets:
         if not expected:
@@ -191,6 +197,10 @@ def _about_sheets(name: str, taken: str, filled: list[str], doubts: tuple[str, .
     return (*doubts, f"{name}: the sheet `{taken}` is read{beside}")
 
 
+def _is_hidden(book: Any, sheet: str) -> bool:
+    return bool(book.load_sheet(sheet, header_row=None, n_rows=1, dtypes="string").visible != "visible")
+
+
 def _height(book: Any, sheet: str) -> int:
     return int(book.load_sheet(sheet, header_row=None, n_rows=1, dtypes="string").total_height)
 
@@ -220,7 +230,7 @@ def _read(book: Any, sheet: str, options: SourceOptions, area: Area, name: str) 
     empty = frozenset(i for i in range(len(columns)) if cells.column(i).null_count == cells.num_rows)
     if not found.header:
         empty = frozenset(i for i in empty if i > max(set(range(len(columns))) - empty, default=0))
-    tidied = names.tidy(raw, name, target=options.target, empty=empty, told=found.header)
+    tidied = names.tidy(raw, name, target=options.target, expected=options.expected, empty=empty, told=found.header)
     notes = []
     if not found.header:
         notes.append(names.about_no_header(tidied.columns, name))
@@ -236,6 +246,7 @@ def _read(book: Any, sheet: str, options: SourceOptions, area: Area, name: str) 
         names=tidied,
         header=found.header,
         n_before=rows[found.first].line,
+        header_row=rows[found.first].end if found.header else 0,
         notes=(*notes, *tidied.notes),
     )
 
@@ -252,11 +263,20 @@ def _cells(book: Any, sheet: str, columns: list[int], start: int, area: Area) ->
     arrays = []
     for array in batch.columns:
         leaf = next(arrow_types.leaves([pa.field("", array.type)]))
+        if pa.types.is_timestamp(array.type) and _are_times(array):
+            array = pc.replace_substring_regex(pc.strftime(array, format="%H:%M:%S"), r"\.0+$", "")
+            leaf = next(arrow_types.leaves([pa.field("", array.type)]))
         plain = leaf.convert(array) if leaf.convert else array.cast(pa.string())
         if pa.types.is_string(plain.type):
             plain = pc.if_else(pc.equal(pc.utf8_trim_whitespace(plain), ""), pa.scalar(None, pa.string()), plain)
         arrays.append(_whole(plain))
     return pa.RecordBatch.from_arrays(arrays, names=[str(i) for i in range(len(arrays))])
+
+
+def _are_times(moments: Any) -> bool:
+    """Tell whether all moments lie in the first day of a spreadsheet: times of a day, as other sources write them."""
+    last = pc.max(moments).as_py()
+    return last is not None and last.replace(tzinfo=None) < _SECOND_DAY
 
 
 def _whole(cells: Any) -> Any:

@@ -23,8 +23,12 @@ _MARKS = (
 )
 _ZERO_SHARE = 0.001
 """More zero bytes than this, and the file is no text."""
-_LONG_WORD = re.compile(rb"[\xc0-\xff]{4,}")
-_ANY_WORD = re.compile(rb"[\xc0-\xff]+")
+_ANY_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
+_TWICE = re.compile(rb"\xc3[\x82\x83]\xc2[\x80-\xbf]")
+_LEAST_TWICE = 3
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+_MIXED = 0.1
+"""From this share on, lines in UTF-8 among others are no chance: hardly any other text is valid UTF-8."""
 _KEPT_LINES = 8
 
 
@@ -39,7 +43,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """Quotes at the beginning of a tab-separated cell."""
     closing_quotes: int
     errors: str = "strict"
-    """`replace` where some lines are not in the encoding."""
+    """`replace` where some lines are not in the encoding, `WINDOWS` where a good part of them is Windows text."""
     remarks: tuple[str, ...] = ()
     """What a person should know, without the name of the file."""
 
@@ -135,7 +139,9 @@ def _told(head: bytes, name: str, wanted: str) -> str:
 
 def _scan_utf8(content: Content, *, may_differ: bool) -> Scan:
     try:
-        return _pass(content, "utf-8-sig")
+        found = _pass(content, "utf-8-sig")
+        remarks = (*found.remarks, *_about_twice_encoded(content.head))
+        return msgspec.structs.replace(found, remarks=remarks) if remarks else found
     except _UndecodableError as error:
         n_good, bad = _lines_in_utf8(content)
         if len(bad) <= n_good:
@@ -147,22 +153,57 @@ def _scan_utf8(content: Content, *, may_differ: bool) -> Scan:
             return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
         if not may_differ:
             raise _wrong(content.name, "utf-8", error) from None
+        if n_good > _MIXED * len(bad):
+            found = _pass(content, "utf-8-sig", errors=WINDOWS)
+            remark = (
+                f"of the lines with letters beyond ASCII, {n_good:,} are UTF-8; {len(bad):,} are not, read as cp1252"
+            )
+            return msgspec.structs.replace(found, remarks=(*found.remarks, remark))
     for candidate in ("cp1252", "latin-1"):
         try:
             found = _pass(content, candidate)
         except _UndecodableError:
             continue
-        words = _ANY_WORD.findall(content.head)
-        other = len(_LONG_WORD.findall(content.head)) > 0.3 * max(1, len(words))
-        doubt = (
-            "it looks like letters of another alphabet: set [data] encoding, e.g. `cp1251`, `gbk` or `shift_jis`"
-            if other
-            else "if letters look wrong, set [data] encoding"
-        )
+        doubt = _doubt(content.head, candidate)
         return msgspec.structs.replace(
             found, remarks=(*found.remarks, f"not UTF-8, so it is read as {candidate}; {doubt}")
         )
     raise AssertionError("Latin-1 reads every byte")
+
+
+def _about_twice_encoded(head: bytes) -> list[str]:
+    """Say of UTF-8 that was read as Windows text once and saved so that it was."""
+    found = _TWICE.findall(head)
+    if len(found) < _LEAST_TWICE or 2 * len(found) < len(_BEYOND_ASCII.findall(head)):
+        return []
+    once = found[0].decode().encode("cp1252", "ignore").decode("utf-8", "replace")
+    return [f"letters seem to have been encoded twice, as `{found[0].decode()}` for `{once}`: export it again"]
+
+
+def _doubt(head: bytes, taken: str) -> str:
+    """Say how sure it is that a file is written in `taken`: a single byte a letter, most of them of ASCII."""
+    words = [word for word in _ANY_WORD.findall(head) if len(word) > 1 and not word.isascii()]
+    other = sum(2 * sum(byte > 127 for byte in word) > len(word) for word in words)  # few letters of ASCII beside them
+    if 2 * other > len(words):
+        return (
+            "it looks like letters of another alphabet: set [data] encoding, e.g. `cp1251`, `gbk`, `shift_jis` or "
+            "`euc_jp`"
+        )
+    if taken == "latin-1":
+        return "some of its signs are no letters there: set [data] encoding, e.g. `mac_roman`, `cp850` or `cp437`"
+    return "if letters look wrong, set [data] encoding"
+
+
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    """Decode what is not UTF-8 as Windows text."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+WINDOWS = "palio-windows"
+"""What the decoder is told to do with bytes that are not UTF-8, in files of which both are a good part."""
+codecs.register_error(WINDOWS, _as_windows)
 
 
 def _lines_in_utf8(content: Content) -> tuple[int, list[int]]:

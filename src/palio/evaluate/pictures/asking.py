@@ -72,6 +72,27 @@ class Asked:
         """Tell which rows are answered rightly; of boxes, with nothing missed and no false alarm."""
         return np.asarray(measure.questions.of(self.task).errors(self.truth, self.answers) == 0)
 
+    @property
+    def holds(self) -> Array:
+        """Tell what each picture holds, shape (n_rows, n_classes), bool: one class, or all those that have a box."""
+        return held(self.truth, len(self.task.classes))
+
+    @property
+    def may_be_misled(self) -> Array:
+        """Tell of which classes a picture is not, nor is said to be, shape (n_rows, n_classes), bool.
+
+        Of classes they are rightly answered; of boxes, no such box is shown.
+        """
+        if self.places is None:
+            return np.asarray(self.is_right[:, None] & ~self.holds)
+        return np.asarray(~self.holds & ~self.calls(shown(self.answers, len(self.task.classes))))
+
+    def calls(self, probability: Array) -> Array:
+        """Tell what is answered, shape (n, n_classes), bool: the likeliest class, or all that have a box shown."""
+        if self.places is None:
+            return np.asarray(np.arange(probability.shape[1]) == probability.argmax(axis=1)[:, None])
+        return np.asarray(probability >= self.answers.prediction[0].threshold)
+
     def again(self, rows: Array, pixels: Array) -> Answers:
         """Answer rows with other pictures in the place of theirs.
 
@@ -83,8 +104,10 @@ class Asked:
         return answers_of(self.bundle, self.bundle.graph.predict({**feeds, self.reading.input: pixels}), task=self.task)
 
     def probability(self, rows: Array, pixels: Array) -> Array:
-        """Return the probabilities of rows with other pictures, shape (len(rows), n_classes)."""
+        """Return how probable classes are with other pictures, shape (len(rows), n_classes); of boxes, the surest."""
         found = self.again(rows, pixels)
+        if self.places is not None:
+            return shown(found, len(self.task.classes))
         if found.probabilities is None:
             return np.asarray(np.eye(len(self.task.classes))[found.prediction.astype(int)])
         return np.asarray(found.probabilities)
@@ -97,6 +120,25 @@ class Asked:
     def column(self) -> str:
         """Return the column that holds the pictures."""
         return column_of(self.bundle, self.reading)
+
+
+def held(truth: Array, n_classes: int) -> Array:
+    """Tell which classes pictures hold, shape (n_rows, n_classes), bool."""
+    if truth.dtype != object:
+        return np.asarray(np.arange(n_classes) == truth[:, None])
+    found = np.zeros((len(truth), n_classes), bool)
+    for row, one in enumerate(truth):
+        found[row, one.classes[one.classes >= 0]] = True
+    return found
+
+
+def shown(answers: Answers, n_classes: int) -> Array:
+    """Return how sure the surest box of each class is, shape (n_rows, n_classes); 0 where there is none."""
+    found = np.zeros((len(answers), n_classes))
+    for row, one in enumerate(answers.prediction):
+        known = one.classes >= 0
+        np.maximum.at(found[row], one.classes[known], one.scores[known])
+    return found
 
 
 def reading_of(bundle: Bundle) -> PictureReading | None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Cue, Evaluation, Gallery, Sight, Task
+from palio.core.records import Evaluation, Gallery, Sight, Task
 from palio.core.seeds import derive
 from palio.core.words import counted
 from palio.evaluate.answers import Array
 from palio.evaluate.pictures import boxes
-from palio.evaluate.pictures.asking import Asked, column_of, pixels_of, places_of, reading_of
+from palio.evaluate.pictures.asking import Asked, column_of, held, pixels_of, places_of, reading_of
 from palio.evaluate.pictures.cues import Pool, find_cues
 from palio.evaluate.pictures.galleries import changed, galleries
 from palio.evaluate.pictures.likeness import groups
@@ -118,7 +118,9 @@ def sight(
         asked = replace(asked, deadline=max(asked.deadline, time.monotonic() + LEAST_S))
     schema = asked.bundle.manifest.schema
     cut = [*segments(asked.frame, schema), *looked.groups]
-    cues, n_tries, is_searched = _cues(asked, learned, seed=seed)
+    until = _until(asked, SHARES["cues"])
+    pool = _pool(asked, *learned, seed=seed)
+    cues, n_tries, is_searched = find_cues(until, pool, seed=seed)
     for cue in (one for one in cues if one.moves):
         progress.say(
             f"evaluate  the model answers “{cue.label}” for {cue.where}: {cue.n_moved} of {cue.n_tried} other pictures "
@@ -129,7 +131,7 @@ def sight(
     progress.step("pictures", 2, 3)
     shown = boxes.scene_galleries(asked) if asked.task.kind == BOXES else explained(asked, galleries(asked))
     progress.step("pictures", 3, 3)
-    if not is_searched and asked.task.kind != BOXES:
+    if not is_searched:
         progress.say(f"evaluate  its time was over when {counted(n_tries, 'cue')} had been tried; there may be others")
     return Sight(
         column=asked.column,
@@ -139,6 +141,7 @@ def sight(
         sheets=sheets(asked, evaluation.slices, cut, seed=seed),
         cues=cues,
         n_tries=n_tries,
+        is_comparable=pool.is_comparable,
         is_searched=is_searched,
         strains=strained,
     )
@@ -148,13 +151,6 @@ def differences(looked: Looked, before: Answers) -> tuple[Gallery, ...]:
     """Show pictures that another model answered otherwise, with `before`, its answers to all judged rows."""
     asked, before = looked.asked, before if looked.rows is None else before.take(looked.rows)
     return boxes.changed_scenes(asked, before) if asked.task.kind == BOXES else changed(asked, before)
-
-
-def _cues(asked: Asked, learned: tuple[pl.DataFrame, Array], *, seed: int) -> tuple[tuple[Cue, ...], int, bool]:
-    """Search what pictures of a class share; a picture with boxes is of no class."""
-    if asked.task.kind == BOXES:
-        return (), 0, False
-    return find_cues(_until(asked, SHARES["cues"]), _pool(asked, *learned, seed=seed), seed=seed)
 
 
 def _until(asked: Asked, share: float) -> Asked:
@@ -168,11 +164,16 @@ def _until(asked: Asked, share: float) -> Asked:
 def _pool(asked: Asked, frame: pl.DataFrame, truth: Array, *, seed: int) -> Pool:
     """Decode some of the pictures that were learned from, as many of each class."""
     n_classes = len(asked.task.classes)
+    holds = held(truth, n_classes)
     most = min(MAX_PER_CLASS, max(MIN_PER_CLASS, MAX_POOL // n_classes))
     rng = np.random.default_rng(derive(seed, "pool"))
-    drawn = [rng.permutation(np.flatnonzero(truth == label))[:most] for label in range(n_classes)]
-    rows = np.sort(np.concatenate(drawn))
+    drawn = [rng.permutation(np.flatnonzero(holds[:, label]))[:most] for label in range(n_classes)]
+    drawn.append(rng.permutation(np.flatnonzero(~holds.any(axis=1)))[:most])  # of no class: nothing is in them
+    rows = np.unique(np.concatenate(drawn))
     part = frame[rows]
     column = column_of(asked.bundle, asked.reading)
     identities = tuple(str(cell) for cell in part.get_column(column).to_list())
-    return Pool(pixels_of(asked.bundle, asked.reading, part), truth[rows], identities)
+    found = pixels_of(asked.bundle, asked.reading, part)
+    if asked.task.kind == BOXES:
+        found = boxes.emptied(found, truth[rows], places_of(asked.bundle, asked.reading, part))
+    return Pool(found, holds[rows], identities)

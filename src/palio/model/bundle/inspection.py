@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +85,13 @@ def verify_bundle(bundle: Bundle, *, tolerance: float | None = None) -> list[Che
 
 def versions() -> dict[str, str]:
     """Return the versions of Palio and of the packages that a model depends on, those that are installed."""
-    found = {"palio": __version__}
+    return {"palio": __version__} | _installed()
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Return the versions of packages, which do not change while a process lives; looking them up takes .1 s."""
+    found = {}
     for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)

@@ -69,6 +69,23 @@ def words_of(runs: Sequence[str]) -> Sequence[str]:
     return [word for run in runs for word in ([run] if run.isascii() else _WORDS.findall(run))]
 
 
+def word_places(text: str) -> list[tuple[int, int]]:
+    """Find the words of a text as it is written: start and end of each, in characters.
+
+    Example:
+        >>> word_places("Win £5 東京")
+        [(0, 3), (4, 5), (5, 6), (7, 8), (8, 9)]
+    """
+    found: list[tuple[int, int]] = []
+    for run in _PIECES.finditer(text):
+        start, end = run.span()
+        if run.group().isascii():
+            found.append((start, end))
+        else:
+            found += [(start + word.start(), start + word.end()) for word in _WORDS.finditer(run.group())]
+    return found
+
+
 def pieces_of(run: str, low: int, high: int) -> list[str]:
     """Cut a run into its pieces of `low` to `high` characters, its ends marked by a blank.
 

@@ -17,7 +17,7 @@ from palio.monitor.movement.volume import (
     FEWEST_EARLIER,
     FEWEST_REQUESTS,
     of_its_life,
-    volume_finding,
+    volume_findings,
 )
 
 _ALL = 1e9
@@ -46,7 +46,7 @@ def traffic_findings(
     """
     alike = comparable(window, earlier)
     found = (
-        volume_finding(window, earlier),
+        *volume_findings(window, earlier),
         _latency(window, alike, latency_limit_ms),
         _failures(window, alike),
         _refusals(window),

@@ -67,6 +67,9 @@ class Beliefs:
         kind, plain = best_kind(forecast, truth, folds)
         self.learnt_from, self.expected = np.arange(len(truth)), plain
         """Rows whose chances are known by fits that had not seen them, and these chances."""
+        self.beyond = 0.0
+        """What inputs surely say beyond the forecast: standard deviation of the chance of a class between rows that are
+        forecast alike."""
         self._calibrators = [Calibrator(forecast[folds != f], truth[folds != f], kind) for f in range(N_FOLDS)]
         self.share = 0.0
         self._models: list[Any] = []
@@ -84,6 +87,11 @@ class Beliefs:
                 with_inputs[folds == f] = _chances(model, x[folds == f], self.n_classes)
         before = log_loss_of(plain[kept], truth)
         self.share = share_of(1 - log_loss_of(with_inputs, truth) / max(before, 1e-12))
+        came = np.eye(self.n_classes)[truth]
+        told = ((with_inputs - plain[kept]) * (came - plain[kept])).sum(
+            1
+        ).mean() / 2  # of two classes each says the same
+        self.beyond = float(np.sqrt(max(0.0, told)))
         self.learnt_from, self.expected = kept, (1 - self.share) * plain[kept] + self.share * with_inputs
 
     def of(self, forecast: Array, features: Array, complete: Array) -> Array:

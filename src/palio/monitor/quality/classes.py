@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Literal
 
 import numpy as np
@@ -11,9 +12,10 @@ from palio.core.records import Metric, Task
 from palio.measure import METRICS, Answers
 from palio.monitor.quality import cbpe
 from palio.monitor.quality.beliefs import N_FOLDS, Beliefs
-from palio.monitor.quality.craft import Lesson
+from palio.monitor.quality.craft import Lesson, some_of
 from palio.monitor.quality.features import Array
-from palio.monitor.quality.intervals import interval, label_variance
+from palio.monitor.quality.intervals import Doubt, doubt_of, interval, label_variance
+from palio.monitor.quality.weighting import Overlap
 
 
 class OfClasses:
@@ -28,7 +30,10 @@ class OfClasses:
         self._task, self._has_probabilities = task, answers.probabilities is not None
         self._beliefs = Beliefs(scores, features, is_category, truth, folds, seed=seed)
         self._sums = cbpe.Sums(task, scores, N_FOLDS)
-        self._truth, self._said = truth, answers.prediction
+        learnt = self._beliefs.learnt_from
+        some = some_of(np.arange(len(learnt)), seed)
+        self.known, self._n_learnt, self._expected = learnt[some], len(learnt), self._beliefs.expected[some]
+        self._truth, self._said, self._scores = truth[self.known], answers.prediction[self.known], scores[self.known]
 
     @staticmethod
     def scores(task: Task, answers: Answers) -> Array:
@@ -60,35 +65,34 @@ class OfClasses:
         """Add what another one counted."""
         self._sums.merge(other._sums)
 
-    def errors(self) -> tuple[Array, Array]:
-        """Return whether answers were right, less the chance of that."""
-        rows = self._beliefs.learnt_from
-        said = self._said[rows]
-        return rows, (self._truth[rows] == said) - self._beliefs.expected[np.arange(len(rows)), said]
-
-    def metrics(self, kept: dict[str, Array], astray: float) -> dict[str, Metric]:
+    def metrics(self, kept: dict[str, Array], seen: Overlap) -> dict[str, Metric]:
         """Estimate the metrics."""
-        out, base = {}, self._label_variance("accuracy", kept)
+        out = {}
         for name, values in cbpe.metrics_of(self._sums).items():
             spec = METRICS[name]
             if spec.needs == "probability" and not self._has_probabilities:
                 continue
-            of_labels = self._label_variance(name, kept)
-            chance = of_labels / self.n_rows + astray**2 * of_labels / max(base, 1e-300)
+            pulls = cbpe.pulls_of(self._sums, name, kept["scores"], kept["prediction"])
+            doubt = self._doubt(cbpe.pulls_of(self._sums, name, self._scores, self._said), seen)
+            chance = label_variance(pulls, kept["chances"]) / self.n_rows
             top = 1.0 if spec.bounded else np.inf
-            out[name] = interval(float(values[-1]), values[:-1], chance, self.n_rows, low=0.0, high=top)
+            out[name] = interval(float(values[-1]), values[:-1], chance, self.n_rows, doubt=doubt, low=0.0, high=top)
         return out
 
-    def _label_variance(self, metric: str, kept: dict[str, Array]) -> float:
-        """Return the variance of a metric by the labels, times the rows."""
-        return label_variance(cbpe.pulls_of(self._sums, metric, kept["scores"], kept["prediction"]), kept["chances"])
+    def _doubt(self, pulls: Array, seen: Overlap) -> Doubt:
+        """Doubt a figure that each truth of the rows of the lesson that are `known` pulls so far.
 
-    def total(self, values: Array, kept: dict[str, Array], astray: float) -> Metric:
+        Chances of rows that nobody knows may be off by as much as inputs say beyond the forecast where rows are known;
+        that moves a figure as labels do.
+        """
+        error = pulls[np.arange(len(pulls)), self._truth] - (pulls * self._expected).sum(1)
+        right = np.eye(self._expected.shape[1])[self._said]
+        per_label = label_variance(pulls, self._expected) / max(label_variance(right, self._expected), 1e-300)
+        return doubt_of(error, self._beliefs.beyond * math.sqrt(per_label), seen, self._n_learnt)
+
+    def total(self, values: Array, kept: dict[str, Array], seen: Overlap) -> Metric:
         """Estimate a sum; `values` by truth and answer."""
         by_fit = (self._sums.cells * values).sum((1, 2))
-        of_labels, base = (
-            label_variance(values.T[kept["prediction"]], kept["chances"]),
-            self._label_variance("accuracy", kept),
-        )
-        chance = of_labels * self.n_rows + (astray * self.n_rows) ** 2 * of_labels / max(base, 1e-300)
-        return interval(float(by_fit.mean()), by_fit, chance, self.n_rows)
+        chance = label_variance(values.T[kept["prediction"]], kept["chances"]) * self.n_rows
+        doubt = self._doubt(values.T[self._said], seen).times(self.n_rows)
+        return interval(float(by_fit.mean()), by_fit, chance, self.n_rows, doubt=doubt)

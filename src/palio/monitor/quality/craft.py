@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, Protocol, Self
 
+import numpy as np
+
 from palio.core.records import Metric, Task
+from palio.core.seeds import derive
 from palio.measure import Answers
 from palio.monitor.quality.features import Array
+from palio.monitor.quality.weighting import MAX_ROWS, Overlap
 
 
 class Lesson(NamedTuple):
@@ -49,19 +53,23 @@ class Craft(Protocol):
     def merge(self, other: Self) -> None:
         """Add what another one counted."""
 
-    def errors(self) -> tuple[Array, Array]:
-        """Return some rows of the lesson, and how far they were from what is expected by fits that had not seen them.
+    known: Array
+    """Some rows of the lesson, of which it knows how far they were from what fits expected that had not seen them."""
 
-        Of classes: whether the answer was right, less the chance of that; of numbers: the absolute error likewise.
-        """
-
-    def metrics(self, kept: dict[str, Array], astray: float) -> dict[str, Metric]:
+    def metrics(self, kept: dict[str, Array], seen: Overlap) -> dict[str, Metric]:
         """Estimate the metrics.
 
         Args:
             kept: Some rows: `prediction`, `scores`, and what `add` returned.
-            astray: By how much the mean of `errors` may be off zero, since the rows are others than in the lesson.
+            seen: What `known` says about these rows.
         """
 
-    def total(self, values: Array, kept: dict[str, Array], astray: float) -> Metric:
+    def total(self, values: Array, kept: dict[str, Array], seen: Overlap) -> Metric:
         """Estimate a sum over the rows; `values` as in `Question.mistakes`."""
+
+
+def some_of(rows: Array, seed: int) -> Array:
+    """Choose the rows that `Craft.known` holds: all, or `MAX_ROWS` by chance."""
+    few = np.random.default_rng(derive(seed, "few")).permutation(len(rows))[:MAX_ROWS]
+    out: Array = rows[few]
+    return out

@@ -41,6 +41,8 @@ class Losses:
         self._edges, bins = cuts, np.searchsorted(cuts, prediction, side="right")
         self._means = [_means(losses[:, folds != f], bins[folds != f], len(cuts) + 1) for f in range(N_FOLDS)]
         self.share = 0.0
+        self.beyond = np.zeros(2)
+        """What inputs surely say beyond the answer: standard deviation of the losses between rows answered alike."""
         self._models: list[Any] = []
         plain = np.stack([self._means[f][:, b] for f, b in zip(folds, bins, strict=True)], axis=1)
         expected = plain
@@ -51,8 +53,8 @@ class Losses:
         self.tail = float(np.mean(losses[1] ** 2)) / max(float(np.mean(expected[1] ** 2)), 1e-300)
         self.learnt_from = kept if self._models else np.arange(len(folds))
         """Rows whose loss was expected by fits that had not seen them."""
-        self.error = losses[0, self.learnt_from] - expected[0]
-        """Of these rows: absolute error less what was expected."""
+        self.error = losses[:, self.learnt_from] - expected
+        """Of these rows, shape (2, n_rows): absolute and squared error, less what was expected."""
 
     def _learn(self, x: Array, is_category: list[bool], seen: Array, fold: Array, plain: Array, seed: int) -> Array:
         categories = [*is_category, False]
@@ -69,6 +71,8 @@ class Losses:
                 learnt[:, fold == f] = [model.predict(x[fold == f]) for model in models[f]]
         learnt = np.maximum(learnt, 0.0)
         self._scale = seen.mean(1) / np.maximum(learnt.mean(1), 1e-300)
+        told = ((learnt * self._scale[:, None] - plain) * (seen - plain)).mean(1)
+        self.beyond = np.sqrt(np.maximum(told, 0.0))
         self.share, self._models = best_share(seen[0], plain[0], learnt[0] * self._scale[0]), models
         expected: Array = (1 - self.share) * plain + self.share * learnt * self._scale[:, None]
         return expected

@@ -22,12 +22,14 @@ from palio.monitor.quality.kept import Kept
 from palio.monitor.quality.numbers import OfNumbers
 from palio.monitor.quality.slices import Slices
 from palio.monitor.quality.standards import Standard, error_of, judged_names, margin_of, standards_of, worse
-from palio.monitor.quality.weighting import MAX_ROWS, density_ratio, weighted_metrics
+from palio.monitor.quality.weighting import MAX_ROWS, Overlap, density_ratio, overlap, weighted_metrics
 
 LEAST_REFERENCE = 200
 """Rows of the reference below which nothing is estimated."""
 
 
+_MOVED = 0.05
+"""Share of its rows that a column must have moved before rows of the reference are weighted: below, little changes."""
 _CRAFTS: dict[str, type[Craft]] = {"classification": OfClasses, "regression": OfNumbers}
 
 
@@ -100,10 +102,9 @@ class Estimator:
         self._craft = _CRAFTS[self.task.kind](
             self.task, Lesson(answers, features, self._features.is_category, truth, folds, self._seed)
         )
-        expected, errors = self._craft.errors()
-        scores = self._craft.scores(self.task, answers)
-        columns = np.column_stack([features, scores])[expected]
-        self._slices = Slices(columns, self._features.is_category + [False] * scores.shape[1], errors)
+        columns = np.column_stack([features, self._craft.scores(self.task, answers)])
+        self._is_category = self._features.is_category + [False] * (columns.shape[1] - features.shape[1])
+        self._slices, self._known = Slices(columns, self._is_category), columns[self._craft.known]
         few = np.random.default_rng(derive(self._seed, "few")).permutation(len(truth))[:MAX_ROWS]
         self._few, self._few_truth, self._few_features = answers.take(few), truth[few], features[few]
 
@@ -158,7 +159,9 @@ class Estimator:
         """
         if self._craft is None or not self.n_rows:
             return ()
-        metrics, outside = self._craft.metrics(self._kept.columns, self._astray()), self._slices.outside(self._now())
+        seen = self._overlap()
+        outside = max(seen.unknown, self._slices.outside(self._now()))
+        metrics = self._craft.metrics(self._kept.columns, seen)
         found = (metrics, self._craft.method), (self._weighted(self._craft), "weighted")
         return tuple(
             Estimate(
@@ -177,8 +180,13 @@ class Estimator:
         """Return what some of the counted rows hold, in the columns of the slices."""
         return np.column_stack([self._kept.columns["features"], self._kept.columns["scores"]])
 
-    def _astray(self) -> float:
-        return self._slices.astray(self._now())
+    def _overlap(self) -> Overlap:
+        """Say what rows of the reference tell about the counted ones; where nothing has moved, all tell the same."""
+        now = self._now()
+        if self._slices.moved(now) < _MOVED:
+            return Overlap.whole(len(self._known))
+        with self._threads.limit(limits=1):
+            return overlap(self._known, now, self._is_category, seed=self._seed)
 
     def _weighted(self, craft: Craft) -> dict[str, Metric]:
         if not self._more or len(self._kept) < LEAST_REFERENCE:
@@ -205,7 +213,7 @@ class Estimator:
         """
         if self._craft is None or not self.n_rows:
             return None
-        return self._craft.total(values, self._kept.columns, self._astray())
+        return self._craft.total(values, self._kept.columns, self._overlap())
 
 
 def judge_estimates(

@@ -3,15 +3,62 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from palio.core.records import Metric
 from palio.monitor.quality.features import Array
+from palio.monitor.quality.weighting import Overlap
+
+
+class Doubt(NamedTuple):
+    """What the reference cannot tell about a figure, as variances."""
+
+    told: float = 0.0
+    """By the rows of the reference that are like those of the window: they are few, and say what was missed."""
+    unknown: float = 0.0
+    """By the rows of the window of which the reference has hardly any."""
+
+    def times(self, factor: float) -> Doubt:
+        """Return that of the figure times a factor."""
+        return Doubt(self.told * factor**2, self.unknown * factor**2)
+
+
+NO_DOUBT = Doubt()
+
+
+def doubt_of(error: Array, spread: float, seen: Overlap, n_reference: int) -> Doubt:
+    """Doubt the mean of what is expected of rows.
+
+    The error of rows of the reference, weighted as such rows come now, is what the estimate misses there; how much
+    that may be by chance, or how much it is, whatever is more, counts. Rows that nobody knows may differ from what is
+    expected of them by as much as inputs tell rows apart that are known.
+
+    Args:
+        error: Shape (n_rows,), of rows of the reference: what happened less what was expected by fits that had not
+            seen them.
+        spread: What inputs tell known rows apart by: a standard deviation.
+        seen: Of these rows and the window.
+        n_reference: Rows of the reference of which these are some.
+
+    Source: Shimodaira 2000, J. Stat. Planning and Inference 90 (weights); Efron & Tibshirani 1993 (standard error).
+    """
+    weights = seen.weights / seen.weights.sum()
+    missed = float((weights * error).sum())
+    chance = float((weights**2 * (error - missed) ** 2).sum()) * len(error) / max(n_reference, 1)
+    return Doubt(max(chance, missed**2), (seen.unknown * spread) ** 2)
 
 
 def interval(
-    value: float, by_fit: Array, chance: float, n_rows: int, *, low: float = -math.inf, high: float = math.inf
+    value: float,
+    by_fit: Array,
+    chance: float,
+    n_rows: int,
+    *,
+    doubt: Doubt = NO_DOUBT,
+    low: float = -math.inf,
+    high: float = math.inf,
 ) -> Metric:
     """Bound a figure with 95 % confidence: where the real one of these rows will be.
 
@@ -20,6 +67,7 @@ def interval(
         by_fit: Shape (n_fits,), by fits that each left out one group of the reference.
         chance: Variance by the labels, given their chances.
         n_rows: Rows of the window.
+        doubt: What the reference cannot tell; of what it tells and what the fits differ by the greater counts.
         low: Least possible value.
         high: Greatest possible value.
 
@@ -30,8 +78,8 @@ def interval(
 
     groups = len(by_fit)
     learnt = (groups - 1) / groups * float(((by_fit - by_fit.mean()) ** 2).sum())
-    total = chance + learnt
-    degrees = min(1e6, (groups - 1) * (total / learnt) ** 2) if learnt > 0 else 1e6
+    total = chance + max(learnt, doubt.told) + doubt.unknown
+    degrees = min(1e6, (groups - 1) * (total / learnt) ** 2) if learnt > doubt.told else 1e6
     half = float(stdtrit(degrees, 0.975)) * math.sqrt(total)
     return Metric(value=value, low=max(low, value - half), high=min(high, max(value, value + half)), n_rows=n_rows)
 

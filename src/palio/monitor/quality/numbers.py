@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from typing import Literal
 
+import numpy as np
+
 from palio.core.records import Metric, Task
 from palio.measure import Answers
-from palio.monitor.quality.craft import Lesson
+from palio.monitor.quality.craft import Lesson, some_of
 from palio.monitor.quality.dle import Losses, LossSums
 from palio.monitor.quality.features import Array
-from palio.monitor.quality.intervals import interval
+from palio.monitor.quality.intervals import Doubt, doubt_of, interval
+from palio.monitor.quality.weighting import Overlap
 
 
 class OfNumbers:
@@ -24,6 +27,10 @@ class OfNumbers:
         self._task = task
         self._losses = Losses(answers.prediction, features, is_category, truth, folds, seed=seed)
         self._sums = LossSums()
+        learnt = self._losses.learnt_from
+        some = some_of(np.arange(len(learnt)), seed)
+        self.known, self._n_learnt = learnt[some], len(learnt)
+        self._error = self._losses.error[:, some]
 
     @staticmethod
     def scores(task: Task, answers: Answers) -> Array:  # noqa: ARG004
@@ -50,21 +57,22 @@ class OfNumbers:
         """Add what another one counted."""
         self._sums.merge(other._sums)
 
-    def errors(self) -> tuple[Array, Array]:
-        """Return absolute errors less what is expected."""
-        return self._losses.learnt_from, self._losses.error
-
-    def metrics(self, kept: dict[str, Array], astray: float) -> dict[str, Metric]:  # noqa: ARG002
+    def metrics(self, kept: dict[str, Array], seen: Overlap) -> dict[str, Metric]:  # noqa: ARG002
         """Estimate the metrics."""
         figures = self._sums.metrics()
-        of_mae = max(figures["mae"][2], 1e-300)
+        scale = {"mae": 1.0, "rmse": 1 / max(2 * figures["rmse"][0], 1e-300)}  # of the root by that of the square
+        doubts = {name: self._doubt(place, seen).times(scale[name]) for place, name in enumerate(("mae", "rmse"))}
         return {
-            name: interval(value, by_fit, chance + astray**2 * chance / of_mae, self.n_rows, low=0.0)
+            name: interval(value, by_fit, chance, self.n_rows, doubt=doubts[name], low=0.0)
             for name, (value, by_fit, chance) in figures.items()
         }
 
-    def total(self, values: Array, kept: dict[str, Array], astray: float) -> Metric:  # noqa: ARG002
+    def _doubt(self, place: int, seen: Overlap) -> Doubt:
+        return doubt_of(self._error[place], float(self._losses.beyond[place]), seen, self._n_learnt)
+
+    def total(self, values: Array, kept: dict[str, Array], seen: Overlap) -> Metric:  # noqa: ARG002
         """Estimate a sum; `values`: of one unit of error."""
         by_fit = self._sums.losses[:, 0] * float(values)
-        chance = (float(self._sums.variance[0]) + (astray * self.n_rows) ** 2) * float(values) ** 2
-        return interval(float(by_fit.mean()), by_fit, chance, self.n_rows)
+        chance = float(self._sums.variance[0]) * float(values) ** 2
+        doubt = self._doubt(0, seen).times(self.n_rows * float(values))
+        return interval(float(by_fit.mean()), by_fit, chance, self.n_rows, doubt=doubt)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 
 from palio.core.records import Metric, Task
@@ -17,8 +20,22 @@ _GREATEST = 20.0
 _N_DRAWS = 200
 
 
-def density_ratio(reference: Array, current: Array, is_category: list[bool], *, seed: int = 0) -> Array:
-    """Return how much more often rows like those of the reference come in the window, with mean 1.
+class Overlap(NamedTuple):
+    """What rows of the reference say about those of a window."""
+
+    weights: Array
+    """Shape (n_reference,): how much more often such rows come in the window, with mean 1, at most 20 before that."""
+    unknown: float
+    """Share of the window's rows that rows of the reference, weighted so, do not stand for, beyond chance."""
+
+    @classmethod
+    def whole(cls, n_rows: int) -> Overlap:
+        """Say that rows come as they did."""
+        return cls(np.ones(n_rows), 0.0)
+
+
+def overlap(reference: Array, current: Array, is_category: list[bool], *, seed: int = 0) -> Overlap:
+    """Compare the rows of a window with those of the reference.
 
     A classifier learns to tell the two samples apart; each row's odds are by folds that had not seen it.
 
@@ -30,28 +47,40 @@ def density_ratio(reference: Array, current: Array, is_category: list[bool], *, 
 
     Source: Bickel, Brückner & Scheffer 2009, JMLR 10.
     """
+    ratio = _ratio(reference, current, is_category, seed=seed, n_folds=2, max_iter=40, max_leaf_nodes=8)
+    of_reference = np.minimum(ratio[: len(reference)], _GREATEST)
+    stood_for, error = float(of_reference.mean()), float(of_reference.std()) / math.sqrt(len(reference))
+    return Overlap(of_reference / stood_for, max(0.0, 1.0 - stood_for - 2 * error))
+
+
+def density_ratio(reference: Array, current: Array, is_category: list[bool], *, seed: int = 0) -> Array:
+    """Return how much more often rows like those of the reference come in the window, with mean 1; see `overlap`."""
+    ratio = _ratio(reference, current, is_category, seed=seed, n_folds=3, max_iter=50, max_leaf_nodes=15)
+    of_reference = np.minimum(ratio[: len(reference)], _GREATEST)
+    out: Array = of_reference / of_reference.mean()
+    return out
+
+
+def _ratio(reference: Array, current: Array, is_category: list[bool], *, seed: int, n_folds: int, **how: int) -> Array:
+    """Return the ratio of densities, of the window's by the reference's, at each row of either."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     x = np.concatenate([reference, current])
     is_current = np.r_[np.zeros(len(reference), bool), np.ones(len(current), bool)]
-    folds = np.random.default_rng(derive(seed, "ratio")).permutation(len(x)) % 3
-    odds = np.empty(len(reference))
-    for fold in range(3):
+    folds = np.random.default_rng(derive(seed, "ratio")).permutation(len(x)) % n_folds
+    p = np.empty(len(x))
+    for fold in range(n_folds):
         model = HistGradientBoostingClassifier(
-            max_iter=50,
-            max_leaf_nodes=15,
             min_samples_leaf=50,
             l2_regularization=1.0,
             early_stopping=True,
             categorical_features=is_category,
             random_state=derive(seed, fold),
+            **how,
         ).fit(x[folds != fold], is_current[folds != fold])
-        held = (folds == fold)[: len(reference)]
-        if held.any():
-            p = np.clip(model.predict_proba(reference[held])[:, 1], 1e-6, 1 - 1e-6)
-            odds[held] = p / (1 - p)
-    ratio = np.minimum(odds * len(reference) / len(current), _GREATEST)
-    out: Array = ratio / ratio.mean()
+        p[folds == fold] = model.predict_proba(x[folds == fold])[:, 1]
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    out: Array = p / (1 - p) * len(reference) / max(len(current), 1)
     return out
 
 

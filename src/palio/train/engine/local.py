@@ -67,6 +67,7 @@ class LocalEngine:
         memory: int | None = None,
     ) -> None:
         self._families = {name: _packed(family) for name, family in families.items()}
+        self._is_ours = {name: type(one).__module__.startswith("palio.") for name, one in families.items()}
         cores = n_threads()
         self.n_workers = n_workers or waiting.n_workers()
         self.threads = max(1, cores // self.n_workers)
@@ -151,7 +152,7 @@ class LocalEngine:
         family = None if order.family in worker.knows else self._families[order.family]
         worker.knows.add(order.family)
         with contextlib.suppress(OSError):  # it is gone: the next look says so
-            worker.pipe.send((order, family))
+            worker.pipe.send((order, family, self._is_ours[order.family]))
 
     def _collect(self, timeout_s: float) -> list[Outcome]:
         done = []

@@ -17,6 +17,7 @@ import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from palio.train.engine import lean
 from palio.train.family import Family, calm_threads
 from palio.train.lessons import read_lesson
 from palio.train.orders import Outcome
@@ -27,8 +28,17 @@ LOOK_S = 1.0
 """Seconds between two looks at whether the parent still is."""
 
 
-LIBRARIES = ("polars", "onnx", "lightgbm", "sklearn.linear_model", "palio.measure.scores")
-"""Loaded before a worker knows what to do. Some take a second."""
+LIBRARIES = (
+    "polars",
+    "onnx",
+    "onnxruntime",
+    "palio.measure.scores",
+    "palio.model.graph.builder",
+    "palio.train.features",
+)
+"""Loaded before a worker knows what to do."""
+FIRST = "lightgbm"
+"""The family whose library is loaded before a worker knows what to do: it comes soon."""
 
 
 def main() -> None:
@@ -38,6 +48,7 @@ def main() -> None:
     calm_threads()
     pipe = Connection(int(sys.argv[1]))
     folder: Path | None = None
+    is_lean = True
     try:
         _load()
         folder = Path(pipe.recv())
@@ -47,8 +58,13 @@ def main() -> None:
         pace = Pace()
         pipe.send("ready")
         while True:
-            order, sent = pipe.recv()
+            order, sent, is_ours = pipe.recv()
             os.environ["OMP_NUM_THREADS"] = str(order.threads)
+            if is_lean and not is_ours:
+                lean.let_go()
+            is_lean = is_lean and is_ours
+            if is_lean:
+                lean.load(order.family)
             try:
                 if sent is not None:
                     families[order.family] = pickle.loads(sent)  # noqa: S301 - made by the engine, see above
@@ -69,6 +85,7 @@ def _load() -> None:
     for name in LIBRARIES:
         with contextlib.suppress(Exception):  # who needs it will say so
             importlib.import_module(name)
+    lean.load(FIRST)
 
 
 def _end_with(parent: int, folder: Path) -> None:

@@ -12,9 +12,9 @@ from palio import model
 from palio.core.records import Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
 from palio.train.deep.boxes.augment import Changes, may_mirror
-from palio.train.deep.boxes.bringing import scenes_of
+from palio.train.deep.boxes.bringing import scenes_of, sides_of
 from palio.train.deep.boxes.goal import BoxGoal
-from palio.train.deep.boxes.network import FEW_STEPS, Trunk, detector, places_of, small_trunk, trunk_of
+from palio.train.deep.boxes.network import FEW_STEPS, STEP, Trunk, detector, places_of, small_trunk, trunk_of
 from palio.train.deep.pictures import statistics_of
 from palio.train.deep.places import kind_of, label_of, place_of
 from palio.train.deep.plan import Network
@@ -30,10 +30,13 @@ from palio.train.families.boxed import (
     said_by,
 )
 from palio.train.families.networks import LearnsInEpochs, hurried, settings, settled_by
-from palio.train.family import Examples, Params, Shape, check_time, n_threads
+from palio.train.family import Array, Examples, Params, Shape, check_time, n_threads
 
 SIZES = (224, 320, 416)
 SIZE = 320
+ENLARGED = 2.0
+"""Times that pictures are shown as large as they are, at most: the largest size is so many times their longer side, and
+the others keep their proportion to it. What is larger shows no more, and costs."""
 DOSE = Dose(6_000, least=12, most=45)
 BACKBONE_PACE = 0.1
 """By how much blocks of the backbone learn slower than the head."""
@@ -119,7 +122,8 @@ class Detector(LearnsInEpochs):
         need_boxes(examples, self.name)
         from palio.train.deep.calm import calm
 
-        column, size = pictured.column_of(examples), int(params["size"])
+        column = pictured.column_of(examples)
+        size = shown_size(int(params["size"]), sides_of(examples.whole()[0], column))
         n_classes = len(examples.task.classes)
         how = Changes(mosaic=float(params["mosaic"]), mirror=may_mirror(examples.task.classes))
         with calm():
@@ -182,6 +186,22 @@ class Detector(LearnsInEpochs):
             for side in sizes_of(size)
         }
         return trunk, graphs
+
+
+def shown_size(asked: int, sides: Array) -> int:
+    """Return the size at which pictures are shown: smaller than was asked where they are small themselves.
+
+    Args:
+        asked: One of `SIZES`, or another.
+        sides: Width and height of each picture, shape (n_rows, 2).
+
+    Example:
+        >>> shown_size(320, np.array([[640, 480]])), shown_size(320, np.array([[96, 96]]))
+        (320, 160)
+    """
+    longest = float(np.quantile(sides.max(axis=1), 0.9)) if len(sides) else float(SIZES[-1])
+    share = min(1.0, ENLARGED * longest / SIZES[-1])
+    return max(2 * STEP, round(asked * share / STEP) * STEP)
 
 
 BARE = (

@@ -15,6 +15,8 @@ from palio.train.family import Array
 KINDS = ("yolox-grid", "yolo", "detr", "boxes-scores-classes")
 FORMS = ("corners", "middle", "swapped")
 """Left, top, right, bottom; middle and sides; top, left, bottom, right."""
+_SUM = 1e-2
+"""By how much a sum of shares may miss one, half floats in mind."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,16 @@ class Decoding:
     is_raw: bool = False
     """Scores want the logistic function."""
     has_nothing: bool = False
-    """The last class is that there is nothing, and scores want the softmax."""
+    """One more class, the last, is that there is nothing; scores want the softmax."""
+    is_nothing_first: bool = False
+    """It is the first class in place of the last."""
+    is_softmaxed: bool = False
+    """The softmax was taken in the file."""
+
+    @property
+    def first_class(self) -> int:
+        """Return where classes begin among the scores."""
+        return int(self.has_nothing and self.is_nothing_first)
 
     def facts(self) -> dict[str, Any]:
         """Return what settings tell of it."""
@@ -54,7 +65,7 @@ def plausible(outputs: Mapping[str, Array], size: int, *, kind: str = "auto", n_
         kind: One of `KINDS`, or `auto`.
         n_known: How many classes it has; 0: not known.
     """
-    for one in (*_single(outputs, size), *_pairs(outputs), *_triples(outputs)):
+    for one in (*_single(outputs, size), *_pairs(outputs, n_known), *_triples(outputs)):
         if len(one.outputs) == 3 and n_known > one.n_classes:  # some classes may be in none of the pictures
             one = replace(one, n_classes=n_known)
         if kind in ("auto", one.kind) and one.n_classes > 0 and n_known in (0, one.n_classes):
@@ -85,18 +96,23 @@ def _single(outputs: Mapping[str, Array], size: int) -> Iterator[Decoding]:
                 yield Decoding("yolo", n_classes=n_classes, has_object=has_object, **known, **more)  # type: ignore[arg-type]
 
 
-def _pairs(outputs: Mapping[str, Array]) -> Iterator[Decoding]:
-    """Of boxes and scores of as many queries."""
+def _pairs(outputs: Mapping[str, Array], n_known: int) -> Iterator[Decoding]:
+    """Of boxes and scores of as many queries; what sums to one over the classes was shared with one that is nothing."""
     flat = [name for name, one in outputs.items() if one.ndim == 3]
     for boxes in (name for name in flat if outputs[name].shape[2] == 4):
         for scores in (name for name in flat if name != boxes and outputs[name].shape[1] == outputs[boxes].shape[1]):
             known = {"outputs": (boxes, scores), **_of_boxes(outputs[boxes])}
             values, n = outputs[scores], outputs[scores].shape[2]
             is_raw = bool(values.min(initial=0.0) < 0 or values.max(initial=0.0) > 1)
+            softmaxed = not is_raw and n > 1 and bool(np.allclose(values.sum(axis=2), 1.0, atol=_SUM))
             for form in ("middle", "corners"):
-                yield Decoding("detr", n_classes=n, is_raw=is_raw, form=form, **known)
-                if is_raw and n > 1:
-                    yield Decoding("detr", n_classes=n - 1, has_nothing=True, form=form, **known)
+                if not softmaxed or n == n_known:
+                    yield Decoding("detr", n_classes=n, is_raw=is_raw, form=form, **known)
+                if n > 1 and (is_raw or softmaxed):
+                    # most places hold nothing
+                    is_first = int(values.mean(axis=(0, 1)).argmax()) == 0
+                    plain = Decoding("detr", n_classes=n - 1, has_nothing=True, form=form, **known)
+                    yield replace(plain, is_nothing_first=is_first, is_softmaxed=softmaxed)
 
 
 def _triples(outputs: Mapping[str, Array]) -> Iterator[Decoding]:
@@ -139,10 +155,11 @@ def decoded(how: Decoding, outputs: Mapping[str, Array], ids: Sequence[int], siz
         scores = _picked(scores, ids)
     elif how.kind == "detr":
         scores = np.asarray(outputs[how.outputs[1]], np.float32)
-        if how.has_nothing:
+        if how.has_nothing and not how.is_softmaxed:
             raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
             scores = raised / raised.sum(axis=-1, keepdims=True)
-        scores = _picked(_logistic(scores) if how.is_raw and not how.has_nothing else scores, ids)
+        scores = _logistic(scores) if how.is_raw and not how.has_nothing else scores
+        scores = _picked(scores[..., how.first_class :], ids)
     else:
         sure = np.asarray(outputs[how.outputs[1]], np.float32)
         sure = sure[..., 4] if sure.ndim == 3 else sure
@@ -202,9 +219,11 @@ def emit_decoded(
             scores = builder.node("Mul", scores, builder.node(logistic, add.part(first, 4, 5)))
     elif how.kind == "detr":
         scores = builder.cast(outputs[how.outputs[1]], "float")
-        if how.is_raw or how.has_nothing:
-            scores = builder.node("Softmax", scores, axis=-1) if how.has_nothing else builder.node("Sigmoid", scores)
-        scores = add.picked(scores, [max(one, 0) for one in ids])
+        if how.has_nothing and not how.is_softmaxed:
+            scores = builder.node("Softmax", scores, axis=-1)
+        elif how.is_raw:
+            scores = builder.node("Sigmoid", scores)
+        scores = add.picked(scores, [how.first_class + max(one, 0) for one in ids])
     else:
         if _has_own_scores(how):
             sure = builder.cast(outputs[how.outputs[1]], "float")

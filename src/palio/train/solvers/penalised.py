@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from palio.train.family import Array, check_time
+from palio.train.solvers.descent import lowest
 from palio.train.solvers.losses import Loss
 
 LOO_ROWS = 20_000
 """Rows on which penalties are compared."""
+LEAST, FLAT = 1e-7, 1e-5
+"""A descent ends when a step gains less than this share of the loss, or where no slope is steeper."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,6 @@ def descend(
 
     Source: Zhu, Byrd, Lu and Nocedal 1997; Zou and Hastie 2005 (elastic net).
     """
-    from scipy.optimize import minimize
-
     n_rows, n_features = features.shape
     n_scores = targets.shape[1]
     share = (np.ones(n_rows) if weights is None else weights)[:, None].astype(features.dtype)
@@ -126,10 +127,12 @@ def descend(
         sides = [gradient[:-1] + size_part, -gradient[:-1] + size_part, gradient[-1:]]
         return value + size_part * float(up.sum() + down.sum()), np.concatenate([side.ravel() for side in sides])
 
-    options: dict[str, Any] = {"maxiter": steps, "maxcor": 20, "ftol": 1e-7, "gtol": 1e-5}
     if mix == 0.0:
-        both = minimize(plain, first.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(first.shape)
+        both = lowest(plain, first.ravel(), steps=steps, least=LEAST, flat=FLAT).reshape(first.shape)
     else:
+        from scipy.optimize import minimize
+
+        options: dict[str, Any] = {"maxiter": steps, "maxcor": 20, "ftol": LEAST, "gtol": FLAT}
         begin = np.concatenate([np.maximum(first[:-1], 0).ravel(), np.maximum(-first[:-1], 0).ravel(), first[-1]])
         bounds = [(0.0, None)] * (2 * n_features * n_scores) + [(None, None)] * n_scores
         found = minimize(parted, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x

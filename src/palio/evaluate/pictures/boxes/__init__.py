@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from palio.evaluate.pictures.boxes.scenery import scenery
 from palio.evaluate.pictures.boxes.showing import changed_scenes, scene_galleries
-from palio.evaluate.pictures.boxes.squares import from_square, turned_back
+from palio.evaluate.pictures.boxes.squares import emptied, from_square, turned_back
 
-__all__ = ["changed_scenes", "from_square", "scene_galleries", "scenery", "turned_back"]
+__all__ = ["changed_scenes", "emptied", "from_square", "scene_galleries", "scenery", "turned_back"]

@@ -10,6 +10,9 @@ from palio import model
 from palio.evaluate.answers import Array
 from palio.measure import Answers
 
+MARGIN = 0.1
+"""Of its sides: what is taken out around a box, for boxes are drawn by hand."""
+
 
 def from_square(answers: Answers, places: Array) -> Answers:
     """Bring boxes into the pixels of each picture, cut off at its borders; what lies beside it is left out.
@@ -23,6 +26,30 @@ def from_square(answers: Answers, places: Array) -> Answers:
         corners = model.unfitted(one.corners[None], place[None])[0].clip(0, np.tile(place[4:6], 2))
         found[row] = replace(one, corners=corners).take((corners[:, 2:] > corners[:, :2]).all(axis=1))
     return Answers(found)
+
+
+def emptied(pixels: Array, truth: Array, places: Array) -> Array:
+    """Return pictures without what is in them: boxes, and a little around each, get the colour of the rest.
+
+    Args:
+        pixels: As the graph takes them, shape (n_rows, S, S, 3).
+        truth: Shape (n_rows,), an `Objects` each.
+        places: Shape (n_rows, 6), as `PictureReader.places` gives them.
+    """
+    made, side = pixels.copy(), pixels.shape[1]
+    for picture, one, place in zip(made, truth, places, strict=True):
+        across, down, left, top = place[:4]
+        corners = one.corners * (across, down, across, down) - (left, top, left, top)
+        margin = MARGIN * np.tile(corners[:, 2:] - corners[:, :2], 2) + 1
+        low = np.floor(corners - margin).clip(0, side).astype(int)
+        high = np.ceil(corners + margin).clip(0, side).astype(int)
+        is_thing = np.zeros((side, side), bool)
+        for (x, y, _, _), (_, _, right, bottom) in zip(low.tolist(), high.tolist(), strict=True):
+            is_thing[y:bottom, x:right] = True
+        rest = picture[~is_thing]
+        if len(rest):
+            picture[is_thing] = np.median(rest, axis=0)
+    return made
 
 
 def turned_back(answers: Answers, size: int) -> Answers:

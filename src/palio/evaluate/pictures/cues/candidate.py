@@ -62,12 +62,18 @@ class Pool:
 
     pixels: Array
     """Shape (n, S, S, 3), uint8."""
-    truth: Array
-    """Shape (n,), class indices."""
+    holds: Array
+    """Shape (n, n_classes), bool: one class, or all of which there is a box."""
     identities: tuple[str, ...]
+
+    @property
+    def is_comparable(self) -> bool:
+        """Tell whether there are enough pictures with and without any class."""
+        n_with = self.holds.sum(axis=0)
+        return bool((np.minimum(n_with, len(self.holds) - n_with) >= MIN_PICTURES).any())
 
     def sides(self, label: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return places of pictures of a class and of the others, in an order drawn by `rng`, at most so many."""
-        own = rng.permutation((self.truth == label).nonzero()[0])
-        rest = rng.permutation((self.truth != label).nonzero()[0])
+        own = rng.permutation(self.holds[:, label].nonzero()[0])
+        rest = rng.permutation((~self.holds[:, label]).nonzero()[0])
         return own[:MAX_PICTURES], rest[:MAX_PICTURES]

@@ -38,23 +38,23 @@ def tried(candidates: Sequence[Candidate], asked: Asked, pool: Pool, rng: np.ran
 def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Generator, *, n_tries: int) -> Cue | None:
     label = candidate.label
     carries = np.asarray(candidate.how.carries(asked.pixels))
-    targets = rng.permutation(np.flatnonzero(asked.is_right & (asked.truth != label) & ~carries))[:N_TARGETS]
+    targets = rng.permutation(np.flatnonzero(asked.may_be_misled[:, label] & ~carries))[:N_TARGETS]
     if len(targets) < FEWEST_TARGETS:
         return None
-    onto = asked.pixels[targets]
+    onto, holds = asked.pixels[targets], asked.holds
     donors = rng.choice(candidate.carriers, len(targets))
     given = pool.pixels[donors]
-    own = np.array([_of_own_class(pool, int(asked.truth[row]), candidate, rng) for row in targets])
+    own = np.array([_of_own_class(pool, holds[row], candidate, rng) for row in targets])
     moved = candidate.how.put(onto, given, given)
     still = candidate.how.put(onto, pool.pixels[own], given)
     after, control = asked.probability(targets, moved), asked.probability(targets, still)
-    said, said_control = after.argmax(axis=1) == label, control.argmax(axis=1) == label
+    said, said_control = asked.calls(after)[:, label], asked.calls(control)[:, label]
     push = float((after[:, label] - control[:, label]).mean())
     p_value = min(1.0, n_tries * _one_sided(_logit(after[:, label]) - _logit(control[:, label])))
     moves = push >= LEAST_PUSH and p_value <= RISK and bool(said.sum() > said_control.sum())
     examples = [place for place in np.argsort(-after[:, label]) if said[place] and moves][:N_EXAMPLES]
     taken = candidate.how.taken(given[examples])
-    mine = asked.truth == label
+    mine, is_right = holds[:, label], asked.is_right
     cue = Cue(
         kind=candidate.kind,
         moves=moves,
@@ -70,9 +70,9 @@ def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Genera
         push=push,
         p_value=p_value,
         n_with=int((mine & carries).sum()),
-        n_with_right=int((mine & carries & asked.is_right).sum()),
+        n_with_right=int((mine & carries & is_right).sum()),
         n_without=int((mine & ~carries).sum()),
-        n_without_right=int((mine & ~carries & asked.is_right).sum()),
+        n_without_right=int((mine & ~carries & is_right).sum()),
         carriers=tuple(pool.identities[row] for row in candidate.carriers[:N_CARRIERS]),
         examples=tuple(
             Transplant(
@@ -88,9 +88,13 @@ def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Genera
     return advised(cue)
 
 
-def _of_own_class(pool: Pool, label: int, candidate: Candidate, rng: np.random.Generator) -> int:
-    rows = np.setdiff1d(np.flatnonzero(pool.truth == label), candidate.carriers)
-    return int(rng.choice(rows)) if len(rows) else int(rng.integers(len(pool.truth)))
+def _of_own_class(pool: Pool, holds: Array, candidate: Candidate, rng: np.random.Generator) -> int:
+    alike = (pool.holds == holds).all(axis=1)
+    for may in (alike, ~pool.holds[:, candidate.label]):
+        rows = np.setdiff1d(np.flatnonzero(may), candidate.carriers)
+        if len(rows):
+            return int(rng.choice(rows))
+    return int(rng.integers(len(pool.holds)))
 
 
 def _logit(p: Array) -> Array:

@@ -35,7 +35,7 @@ def scenes_of(
         InputError: a cell is no picture.
     """
     held = PictureReading(input=column, tensor="#", size=round(LARGER * size / STEP) * STEP, fit="letterbox")
-    sides = pictured.kept(examples, f"sides {column}", lambda rows: _sides(rows, held))
+    sides = sides_of(examples, column)
     corners, kinds = [], []
     inside = np.zeros((len(sides), 2), np.int64)
     for row, (one, (wide, high)) in enumerate(zip(examples.target, sides.tolist(), strict=True)):
@@ -58,6 +58,15 @@ def scenes_of(
     )
 
 
-def _sides(rows: Examples, reading: PictureReading) -> Array:
-    reader = model.PictureReader(reading)
-    return np.array([reader.sides(cell) for cell in rows.feeds()[reading.input][:, 0]], np.int64).reshape(-1, 2)
+def sides_of(examples: Examples, column: str) -> Array:
+    """Return width and height of each picture, int64 (n_rows, 2); looked up once.
+
+    Raises:
+        InputError: a cell is no picture.
+    """
+    return pictured.kept(examples, f"sides {column}", lambda rows: _sides(rows, column))
+
+
+def _sides(rows: Examples, column: str) -> Array:
+    reader = model.PictureReader(PictureReading(input=column, tensor="#", size=STEP, fit="letterbox"))
+    return np.array([reader.sides(cell) for cell in rows.feeds()[column][:, 0]], np.int64).reshape(-1, 2)

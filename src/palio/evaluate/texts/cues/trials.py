@@ -1,0 +1,141 @@
+"""Put it to the test: write what texts of one class carry into texts of the others, and take it out of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from palio.core.records import Swap, WordCue
+from palio.core.records.wording import WordPlace
+from palio.evaluate.answers import Array
+from palio.evaluate.texts.asking import Asked, logit
+from palio.evaluate.texts.cues.carried import Carried, Pool
+from palio.evaluate.texts.spans import excerpts, places_of, spans, without
+
+N_TARGETS = 60
+FEWEST_TARGETS = 12
+LEAST_PUSH = 0.05
+"""Of the probability of the class, on average: less is no matter for concern."""
+RISK = 0.01
+"""Of a false alarm over all that was tried."""
+N_EXAMPLES = 4
+
+
+def tried(candidates: Sequence[Carried], asked: Asked, pool: Pool, rng: np.random.Generator) -> tuple[WordCue, ...]:
+    """Try each candidate; tell which move the answer, these first."""
+    found = []
+    for candidate in candidates:
+        if asked.is_over:
+            break
+        cue = _tried(candidate, asked, pool, rng, n_tries=len(candidates))
+        if cue is not None:
+            found.append(cue)
+    return tuple(sorted(found, key=lambda cue: (not cue.moves, -cue.push)))
+
+
+def _tried(one: Carried, asked: Asked, pool: Pool, rng: np.random.Generator, *, n_tries: int) -> WordCue | None:
+    label = one.label
+    carries = np.array([bool(places_of(text, one.words, most=1)) for text in asked.texts])
+    n_targets = min(N_TARGETS, max(FEWEST_TARGETS, asked.n_affordable // 4))
+    targets = rng.permutation(np.flatnonzero(asked.is_right & (asked.truth != label) & ~carries))[:n_targets]
+    if len(targets) < FEWEST_TARGETS:
+        return None
+    places = [_slot(asked.texts[row], one.place, rng) for row in targets]
+    moved = [_written_in(asked.texts[row], one.surface, at) for row, at in zip(targets, places, strict=True)]
+    words = [_ordinary(pool, int(asked.truth[row]), rng) for row in targets]
+    still = [_written_in(asked.texts[row], w, at) for row, w, at in zip(targets, words, places, strict=True)]
+    said, after = asked.again(targets, moved)
+    said_control, control = asked.again(targets, still)
+    push = float((after[:, label] - control[:, label]).mean())
+    p_value = min(1.0, n_tries * _one_sided(logit(after[:, label]) - logit(control[:, label])))
+    is_moved, is_control = said == label, said_control == label
+    moves = push >= LEAST_PUSH and p_value <= RISK
+    shown = [at for at in np.argsort(-after[:, label], kind="stable") if is_moved[at]][:N_EXAMPLES]
+    mine = np.flatnonzero((asked.truth == label) & carries)
+    classes = asked.task.classes
+    return WordCue(
+        words=one.surface,
+        label=classes[label],
+        place=one.place,
+        moves=moves,
+        share_of_class=one.share_of_class,
+        share_of_others=one.share_of_others,
+        n_tried=len(targets),
+        n_moved=int(is_moved.sum()),
+        n_control=int(is_control.sum()),
+        push=push,
+        p_value=p_value,
+        **_taken_out(asked, one, mine[:n_targets]),
+        examples=tuple(
+            _swap(asked, int(targets[at]), moved[at], classes[int(said[at])]) for at in (shown if moves else ())
+        ),
+        countermeasure=_advice(one.surface, classes[label]),
+    )
+
+
+def _taken_out(asked: Asked, one: Carried, rows: Array) -> dict[str, int]:
+    """Count how many texts of the class that carry it are recognised, with it and without."""
+    if not len(rows):
+        return {}
+    said, _ = asked.again(rows, [without(asked.texts[row], places_of(asked.texts[row], one.words)) for row in rows])
+    return {
+        "n_with": len(rows),
+        "n_with_right": int(asked.is_right[rows].sum()),
+        "n_taken_right": int((said == one.label).sum()),
+    }
+
+
+def _slot(text: str, place: WordPlace, rng: np.random.Generator) -> int:
+    """Return the character before which something is written in."""
+    if place != "anywhere":
+        return 0 if place == "start" else len(text)
+    cut = spans(text)
+    return cut[int(rng.integers(len(cut)))].start if cut else len(text)
+
+
+def _written_in(text: str, words: str, at: int) -> str:
+    return " ".join(part for part in (text[:at].rstrip(), words, text[at:].lstrip()) if part)
+
+
+def _ordinary(pool: Pool, label: int, rng: np.random.Generator) -> str:
+    """Return a word of some text of a class that was learned from."""
+    rows = np.flatnonzero(pool.truth == label)
+    for _ in range(5):
+        text = pool.texts[int(rng.choice(rows))] if len(rows) else ""
+        cut = [span for span in spans(text[:2_000]) if span.word.isalnum()]
+        if cut:
+            chosen = cut[int(rng.integers(len(cut)))]
+            return text[chosen.start : chosen.end]
+    return "."
+
+
+def _swap(asked: Asked, row: int, after: str, said: str) -> Swap:
+    classes = asked.task.classes
+    shown = excerpts(asked.texts[row], after)
+    return Swap(
+        row_id=asked.row_id(row),
+        before=shown[0],
+        after=shown[1],
+        truth=classes[int(asked.truth[row])],
+        said_before=classes[int(asked.said[row])],
+        said_after=said,
+    )
+
+
+def _one_sided(differences: Array) -> float:
+    """Return the chance of a mean at least so large if there were no difference (normal approximation)."""
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    mean = float(differences.mean())
+    if error <= 0:
+        return 0.0 if mean > 0 else 1.0
+    return 0.5 * math.erfc(mean / error / math.sqrt(2))
+
+
+def _advice(words: str, label: str) -> str:
+    return (
+        f"If “{words}” is what makes a text “{label}”, all is well. If it is there by chance or habit (a signature, a "
+        f"source, a template), bring texts of “{label}” without it and others with it, or take it out of all texts, of "
+        "those to be answered too. Then ingest them and train again."
+    )
