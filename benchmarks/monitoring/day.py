@@ -2,9 +2,10 @@
 
     python benchmarks/monitoring/day.py [--folder FOLDER] [--weeks 2] [--seed 0]
 
-Orders are late or not. A shop asks for two calm weeks; then comes a day of eight windows of three hours, written through
-the log's own writer with a made clock, and looked at as `palio watch` does, ten minutes into the next window and once
-within one. Printed are the troubles that were made, and all that people are told.
+Orders are late or not. A shop asks for two calm weeks; then comes a day of eight windows of three hours, written
+through the log's own writer with a made clock, and looked at as `palio watch` does, ten minutes into the next window.
+Printed are the troubles that were made, and all that people are told. What only a running server can suffer, and truths
+in every spelling: `served_hour.py`.
 """
 
 from __future__ import annotations
@@ -170,10 +171,8 @@ class Shop:
             part = some[start : start + 20_000]
             self._feedback.add([Feedback(prediction_id=one, label=label, at=self.now) for _, one, label in part])
 
-    def known(self) -> list[tuple[dt.datetime, str, str]]:
-        return self._untold
-
     def close(self) -> None:
+        """Close the log of truths."""
         self._feedback.close()
 
 
@@ -231,7 +230,6 @@ def day(folder: Path, *, weeks: int = 2, seed: int = 0) -> Iterator[tuple[str, s
     """Yield what happened (`made`), what `palio watch` said, what people were told, and what the screen shows."""
     from palio import flow
     from palio.flow.supervising import Supervisor
-    from palio.report import remedies
 
     first = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)  # a Monday
     today = first + dt.timedelta(weeks=weeks, days=1)
@@ -255,26 +253,28 @@ def day(folder: Path, *, weeks: int = 2, seed: int = 0) -> Iterator[tuple[str, s
                 shop.now = begin + WINDOW + dt.timedelta(minutes=10)
                 looked = supervisor.look(whole=True)
                 yield "look", f"{shop.now:%d %B %H:%M} verdict {looked.verdict}"
-                for line in looked.said:
+                for line in (looked.news, *looked.said):
                     yield "watch", line
                 if told.exists():
                     for line in told.read_text().splitlines():
                         message = json.loads(line)
-                        yield "alert", message.get("text") or json.dumps(message)
+                        yield "alert", f"{message['title']}: {message['text']}"
                     told.unlink()
-                review = supervisor._review
-                yield "text", review.text
-                for one in review.findings:
-                    yield (
-                        "finding",
-                        f"[{one.severity}] {one.kind} {one.subject} {one.segment} since {one.since:%d. %H:%M} n={one.n_windows}: {one.reason} | {one.consequence}",
-                    )
-                for step in remedies.next_steps(review):
-                    yield "next", step.do
-                for step in remedies.silences(review):
-                    yield "unknown", step.do
+                yield from told_by(supervisor._review)
                 yield "plan", looked.plan
         shop.close()
+
+
+def told_by(review: Any) -> Iterator[tuple[str, str]]:
+    """Yield what a screen would show."""
+    from palio.report import remedies
+
+    for one in review.findings:
+        where = f" where {one.segment}" if one.segment else ""
+        since = f"since {one.since:%H:%M}, {one.n_windows} windows"
+        yield "finding", f"[{one.severity}] {one.kind} {one.subject}{where}, {since}: {one.reason} | {one.consequence}"
+    yield from (("next", step.do) for step in remedies.next_steps(review))
+    yield from (("unknown", step.do) for step in remedies.silences(review))
 
 
 def main() -> None:

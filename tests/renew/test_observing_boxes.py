@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from palio.core.records import Task
-from palio.renew.observing_boxes import are_boxes, in_one_order, n_differ, read, scores, sizes
+from palio.renew.observing_boxes import are_boxes, in_one_order, n_differ, read, scores, sizes, without_boxes
 
 CHAMPION = Task(kind="detection", target="things", classes=("cat",), threshold=0.5)
 RIVAL = Task(kind="detection", target="things", classes=("cat",), threshold=0.2)
@@ -46,3 +46,16 @@ def test_classes_are_the_same_by_name_wherever_they_stand_in_each_models_own_ord
     (_, said), (ids, other) = read(rows(cat, cat), mine), read(rows(cat, ape), theirs)
     assert n_differ(said, other, mine) == 1
     assert scores((ids, other), {"a.0": cat, "a.1": cat}, mine)[1].tolist() == [0.0, -2.0]
+
+
+def test_boxes_are_not_compared_as_texts_where_it_is_not_known_what_was_asked() -> None:
+    assert without_boxes(rows(cell(0.9), "[]", "yes"))[0].tolist() == ["a.2"]
+    assert len(without_boxes((np.array(["a.0"], object), np.array([0.5])))[1]) == 1
+
+
+def test_before_any_truth_has_come_nothing_is_scored() -> None:
+    ids, found = scores(read(rows(cell(0.9)), CHAMPION), {"x": cell(1.0)}, CHAMPION)
+    assert len(ids) == len(found) == 0
+    nobody = read((np.empty(0, object), np.empty(0)), CHAMPION)
+    assert len(scores(nobody, {"x": cell(1.0)}, CHAMPION)[0]) == 0
+    assert sizes(nobody[1], CHAMPION).tolist() == [] and n_differ(nobody[1], nobody[1], CHAMPION) == 0

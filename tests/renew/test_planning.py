@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import msgspec
 import pytest
 
 from palio.core.errors import InputError
@@ -127,6 +128,16 @@ def test_nothing_is_learned_by_policy_while_an_input_looks_broken() -> None:
     assert planned(review(finding(), small)).request is not None
 
 
+def test_nothing_is_learned_by_policy_from_a_time_in_which_an_input_was_broken() -> None:
+    broken = finding("unit", severity="warn", reason="`price` looks a thousand times what it was")
+    seen = msgspec.structs.replace(review(finding()), earlier=(broken,))
+    found = planned(seen)
+    assert found.request is None and "in which an input was broken" in found.reason and "`price`" in found.reason
+    assert planned(seen, why="it was cents").request is not None
+    before = msgspec.structs.replace(broken, since=broken.since - 9 * DAY, until=broken.since - 8 * DAY)
+    assert planned(msgspec.structs.replace(seen, earlier=(before,))).request is not None
+
+
 @pytest.mark.parametrize("other", [finding("drift"), finding(version=2)])
 def test_findings_that_explain_or_are_about_another_version_lead_to_nothing(other: Finding) -> None:
     found = planned(review(other))
@@ -241,6 +252,17 @@ def test_business_figures_stand_in_for_the_cost_of_errors() -> None:
     )
     gain = expected_gain(review(windows=(window(kpis=kpis),)), policy(horizon_days=30), version=3)
     assert gain is not None and (gain.value, gain.low, gain.high) == (600, 300, 900)
+
+
+def test_what_was_earned_counts_before_what_is_estimated_of_a_newer_window() -> None:
+    def worth(**known: Metric) -> tuple[KpiValue, ...]:
+        return (KpiValue(name="margin", unit="EUR", reference=100.0, **known),)
+
+    fallen, hoped = (Metric(value=v, low=v - 10, high=v + 10, n_rows=500) for v in (40, 110))
+    old = window(is_ripe=True, kpis=worth(realised=fallen))
+    new = msgspec.structs.replace(window(kpis=worth(estimated=hoped)), since=old.until, until=old.until + DAY)
+    gain = expected_gain(review(windows=(old, new)), policy(horizon_days=1), version=3)
+    assert gain is not None and gain.value == 60
 
 
 def test_what_costs_more_than_it_brings_is_not_planned_unless_a_person_asks() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -69,6 +71,23 @@ def test_batches_do_not_change_hashes() -> None:
     whole = row_hashes(table, ["x", "s"])
     pieces = [row_hashes(batch, ["x", "s"]) for batch in table.to_batches(max_chunksize=77)]
     assert (np.concatenate(pieces) == whole).all()
+
+
+def test_a_part_of_a_column_hashes_as_if_it_stood_alone() -> None:
+    table = frame().to_arrow()
+    for name in table.column_names:
+        whole = cell_hashes(table.column(name))
+        assert (cell_hashes(table.column(name).combine_chunks().slice(1)) == whole[1:]).all()
+
+
+def test_hashing_rows_does_not_load_pandas() -> None:
+    script = (
+        "import sys, polars as pl; from palio.split.hashing import row_hashes; "
+        "row_hashes(pl.DataFrame({'x': [1.5, None], 'n': [1, None], 's': ['a', None]}).to_arrow(), ['x', 'n', 's']); "
+        "print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_an_empty_table_has_no_hashes() -> None:

@@ -124,3 +124,15 @@ class Guessing(Dummy):
         found = super().fit(examples, params={}, seed=seed)
         constant = (1 - params["share"]) * found.constant + params["share"] / len(found.constant)
         return dataclasses.replace(found, constant=constant)
+
+
+class Borrowing(Linear):
+    """Wants of a library what the families of this house do without."""
+
+    name = "borrowing"
+
+    def fit(self, examples: Any, **settings: Any) -> Any:
+        from lightgbm import LGBMClassifier
+
+        LGBMClassifier(n_estimators=2, verbose=-1).fit(np.zeros((40, 1)), np.arange(40) % 2)
+        return super().fit(examples, **settings)

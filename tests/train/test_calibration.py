@@ -8,7 +8,7 @@ import pytest
 from palio import model
 from palio.core.records import Calibration, Column, Schema, Task
 from palio.model import Graph, GraphBuilder
-from palio.train.calibration import NONE, correct
+from palio.train.calibration import NONE, _risen, correct
 from palio.train.ensemble import Unseen
 
 TWO = Task(kind="classification", target="y", classes=("no", "yes"))
@@ -90,3 +90,15 @@ def test_the_nodes_of_a_correction_do_what_its_numbers_do(task: Task, how: Calib
     outputs = Graph(builder.build()).predict({f"x{k}": p[:, k : k + 1] for k in range(n)})
     np.testing.assert_allclose(outputs.probabilities, model.calibrated(p, how), atol=1e-12)
     assert np.isfinite(outputs.probabilities).all()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_curve_that_never_falls_is_the_one_that_others_find(seed: int) -> None:
+    from sklearn.isotonic import IsotonicRegression
+
+    rng = np.random.default_rng(seed)
+    places = rng.random(500).round(2)
+    values = (rng.random(500) < places**2).astype(float)
+    at, risen = _risen(places, values)
+    assert (np.diff(risen) >= 0).all()
+    np.testing.assert_allclose(risen, IsotonicRegression().fit(places, values).predict(at), atol=1e-12)

@@ -14,6 +14,7 @@ from palio.train.beside import Beside
 from palio.train.clock import Clock
 from palio.train.drive import Drive
 from palio.train.engine.inline import InlineEngine
+from palio.train.families.linear import Linear
 from palio.train.family import Family
 from palio.train.orders import Order, Outcome
 from palio.train.race import Candidate, Race
@@ -60,6 +61,14 @@ class Noting(InlineEngine):
     def submit(self, order: Order, **how: Any) -> None:
         self.orders.append(order)
         super().submit(order, **how)
+
+
+class Mute(InlineEngine):
+    """An engine whose workers never get ready."""
+
+    def wait(self, timeout_s: float) -> list[Outcome]:
+        time.sleep(min(timeout_s, 0.05))
+        return []
 
 
 def clock_of(seconds: float, **changes: Any) -> Clock:
@@ -121,6 +130,33 @@ def test_what_is_known_is_not_tried_again(store: Store) -> None:
     assert isinstance(again.engine, Noting) and again.engine.orders == []
     assert found(first) == found(again)
     assert len(store.records.all(Trial)) == n_kept == len(first.steps)
+
+
+def test_what_is_fitted_beside_the_workers_is_what_they_find(tmp_path: Path) -> None:
+    made = []
+    for name, soon in (("alone", {}), ("beside", {"linear": Linear()})):
+        with open_store(tmp_path / name) as own:
+            made.append(drive(own, Linear(), odd.Guessing(), engine=Noting, most=4))
+            made[-1].beside.soon, made[-1].beside.shape = soon, LESSON.take("learn 0").shape
+            made[-1].run()
+    assert found(made[0]) == found(made[1])
+    sent = [{order.number for order in one.engine.orders} for one in made if isinstance(one.engine, Noting)]
+    assert sent[0] - sent[1] == {1}
+
+
+def test_there_is_a_model_even_if_no_worker_ever_answers(store: Store) -> None:
+    made = drive(store, Linear(), odd.Guessing(), engine=Mute, clock=clock_of(2.0))
+    made.beside.soon, made.beside.shape = {"linear": Linear()}, LESSON.take("learn 0").shape
+    made.run()
+    assert [one.family for one in made.candidates.values() if one.graph] == ["dummy", "linear"]
+
+
+def test_chores_are_done_while_others_work_and_nothing_depends_on_them(store: Store) -> None:
+    done: list[int] = []
+    made = drive(store)
+    made.beside.chores = [lambda: done.append(1), lambda: done.append(2)]
+    made.run()
+    assert done == [1, 2]
 
 
 def test_the_constant_answer_is_never_sent_away(store: Store) -> None:

@@ -27,7 +27,7 @@ from palio.monitor.movement.joint import RATE as JOINT_RATE
 from palio.monitor.movement.joint import joint_drift, joint_findings
 from palio.monitor.movement.skew import skew_findings
 from palio.monitor.movement.traffic import traffic_findings
-from palio.monitor.movement.volume import of_rows, volume_finding
+from palio.monitor.movement.volume import in_rows, volume_finding
 from palio.monitor.quality.estimates import can_estimate
 from palio.monitor.quality.features import Array, Batch
 from palio.monitor.quality.outcomes import label_delay_s
@@ -197,7 +197,7 @@ def _volume_of_segments(counted: Counted, watching: Watching) -> list[Finding]:
     is_over = counted.traffic[-1].until - counted.traffic[-1].since >= watching.window
     for segment, n_rows in counted.rows_of_segments.items():
         windows = [
-            of_rows(msgspec.structs.replace(one, segment=segment), n)
+            msgspec.structs.replace(in_rows(one, n), segment=segment)
             for one, n in zip(counted.traffic, n_rows.tolist(), strict=True)
         ]
         windows = windows if is_over else windows[:-1]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from palio.pixels.hashing import groups as groups
     from palio.pixels.hashing import likeness as likeness
     from palio.pixels.hashing import near as near
+    from palio.pixels.hashing import tells_copies as tells_copies
     from palio.pixels.limits import FORMATS as FORMATS
     from palio.pixels.limits import Limits as Limits
     from palio.pixels.looking import Look as Look
@@ -44,7 +45,7 @@ else:
             "describing": "STATISTICS Described describe statistics",
             "drawing": "drawn",
             "fitting": "FITS Place fit fitted part place_of",
-            "hashing": "groups likeness near",
+            "hashing": "groups likeness near tells_copies",
             "limits": "FORMATS Limits",
             "looking": "Look look",
             "problems": "PROBLEMS",

@@ -17,6 +17,8 @@ pictures of ants and bees, whose copies of half the size or of quality 30 are al
 million pairs are taken for copies wrongly."""
 _TELLING_BITS = 8  # with fewer ones (or zeros) in both halves it is a plain surface, which resembles every other
 _HALF = (1 << 64) - 1
+_LARGEST, _FEW = 0.1, 20
+"""A group of copies that has more than this share of all pictures, and so many of them, is none."""
 
 
 def likeness(pixels: NDArray[np.uint8]) -> int:
@@ -87,6 +89,18 @@ def groups(likenesses: Sequence[int], mirrored: Sequence[int] = ()) -> list[list
             group[np.isin(group, met)] = group[place]
     places = np.array([at[code] for code in likenesses], np.int64)
     return _members(group[places], telling[places])
+
+
+def tells_copies(largest: int, n_pictures: int) -> bool:
+    """Say whether likeness tells copies among pictures, by the size of the largest group.
+
+    It does not where the camera stands still, or where pictures are so small that they hold little more than the hash.
+
+    Example:
+        >>> tells_copies(20, 60), tells_copies(300, 1_000)
+        (True, False)
+    """
+    return largest <= max(_FEW, _LARGEST * n_pictures)
 
 
 def _are_near(codes: NDArray[np.uint64], code: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -15,12 +15,14 @@ from palio.core.records import Metric, Task
 from palio.core.serving import Observations, Pairs, Seen
 from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds
 from palio.renew.looks import FEWEST_ROWS
-from palio.renew.observing_boxes import Rows, are_boxes, in_one_order, n_differ, read, scores, sizes
+from palio.renew.observing_boxes import Rows, are_boxes, in_one_order, n_differ, read, scores, sizes, without_boxes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Batch = Mapping[str, Array]
 MOST_ROWS = 500_000
 """Rows per role whose answers are kept for the comparison; the first of the step, if there are more."""
+MOST_BYTES = 512 * 2**20
+"""Of their texts: a list of boxes is longer than a class."""
 _DECILES = np.linspace(0.1, 0.9, 9)
 
 
@@ -66,16 +68,18 @@ class _Role:
         self.latencies: Array = measure.bin_latencies(np.empty(0))
         self._ids: list[Array] = []
         self._predictions: list[Array] = []
-        self._n_rows = 0
+        self._n_rows = self._n_bytes = 0
 
     def add_answers(self, ids: Array, latencies: Array, predictions: Array | None) -> None:
         first = np.array([str(identity).endswith(".0") for identity in ids], bool)  # one row speaks for its request
         self.n_requests += int(first.sum())
         self.latencies = self.latencies + measure.bin_latencies(latencies[first] / 1e6)
-        if predictions is not None and self._n_rows < MOST_ROWS:
+        if predictions is not None and self._n_rows < MOST_ROWS and self._n_bytes < MOST_BYTES:
             self._ids.append(ids)
             self._predictions.append(predictions)
             self._n_rows += len(ids)
+            if not _is_number(predictions):
+                self._n_bytes += sum(len(one) for one in predictions.tolist() if isinstance(one, str))
 
     def add_failures(self, statuses: Array) -> None:
         # What the caller did wrong (4xx) says nothing about a model.
@@ -128,7 +132,8 @@ def observe(
             `canary`: those with role `challenger`, to other rows.
         since: Begin of the step.
         until: The present moment.
-        tasks: What champion and challenger are asked; None: their answers are compared as they stand.
+        tasks: What champion and challenger are asked; None: their answers are compared as they stand, and boxes, which
+            need their classes and thresholds for that, not at all.
     """
     champion, rival, truth = _Role(), _Role(), _Truth(log.feedback(since))
     roles = {"champion": champion, "shadow" if mode == "shadow" else "challenger": rival}
@@ -154,6 +159,8 @@ def observe(
             read(rows, task) for rows, task in zip((champion_rows, rival_rows), tasks, strict=True)
         )
     else:
+        if tasks is None:
+            champion_rows, rival_rows = without_boxes(champion_rows), without_boxes(rival_rows)
         tasks = None
     # What a shadow missed (it began later, or was overrun) would look like drift.
     alike = _common(champion_rows, rival_rows) if mode == "shadow" else (champion_rows[1], rival_rows[1])

@@ -250,7 +250,7 @@ def _from_kpis(windows: list[WindowReview], policy: RenewalPolicy) -> Metric | N
     for window in sorted(windows, key=lambda w: (is_real(w), w.until), reverse=True):
         total = None
         for kpi in window.kpis:
-            now = kpi.realised if is_real(window) else kpi.estimated
+            now = kpi.realised or kpi.estimated
             if kpi.unit not in ("", policy.currency) or now is None or kpi.reference is None:
                 continue
             short = (kpi.reference - now.value, kpi.reference - now.high, kpi.reference - now.low)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from palio import evaluate
 from palio.core.records import Slice
 from palio.core.words import counted, listed
-from palio.report import pictures, texts, words
+from palio.report import box_advice, pictures, texts, words
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, decimals, fixed, margin, number, of_hundred, percent
 from palio.report.words import quoted, term
@@ -28,7 +28,8 @@ class Advice(NamedTuple):
 
 def advise(facts: ReportFacts) -> list[Advice]:
     """List what to do next, the most pressing first; at most eight."""
-    sources = (_decision, _honesty, _cues, _texts, _slices, _classes, _calibration, _certainty, _data, _limits)
+    looks = (_decision, _honesty, _cues, _texts, _boxes, _slices)
+    sources = (*looks, _classes, _calibration, _certainty, _data, _limits)
     found = [advice for source in sources for advice in source(facts)]
     last = list(_retrain(facts))
     return [*found[: MOST - len(last)], *last]
@@ -93,6 +94,11 @@ def _cues(facts: ReportFacts) -> Iterator[Advice]:
         )
 
 
+def _boxes(facts: ReportFacts) -> Iterator[Advice]:
+    for one in box_advice.remedies(facts):
+        yield Advice(one.do, one.why)
+
+
 def _texts(facts: ReportFacts) -> Iterator[Advice]:
     for wording in facts.evaluation.wordings:
         for cue in (one for one in wording.cues[:3] if one.moves):
@@ -116,6 +122,8 @@ def _slices(facts: ReportFacts) -> Iterator[Advice]:
     for part in worse[:2]:
         few = part.n_rows < 10 * FEW_ROWS
         remedy = "collect more rows like these" if few else "look for a column that tells them apart"
+        if facts.evaluation.sight is not None:
+            remedy = "bring more pictures like these"
         until = f"let a person check these {clean(facts.cases)}" if few else "trust the answers less"
         yield Advice(
             f"Where {words.condition(part)}: {remedy}; until then, {until}.",

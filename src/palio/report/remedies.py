@@ -29,10 +29,11 @@ def next_steps(review: Review) -> list[Advice]:
     drifts = [f for f in findings if f.kind == "drift"]
     over_all = {f.kind for f in findings if not f.segment and f.kind in _RENEWED}
     steps: dict[str, Advice] = {}
+    explained = _explained(findings)
     for finding in findings:
-        if finding.segment and finding.kind in over_all:
+        if (finding.segment and finding.kind in over_all) or finding.id in explained:
             continue  # what helps all rows helps these, too
-        alike = [one for one in drifts if one.segment == finding.segment]
+        alike = [one for one in drifts if one.segment == finding.segment and one.id not in explained]
         step = _about_columns(alike, review) if finding.kind == "drift" else _remedy(finding, review)
         if finding.segment:
             step = Advice(f"Where {quoted(finding.segment)}: {step.do[:1].lower()}{step.do[1:]}", step.why)
@@ -49,6 +50,17 @@ def next_steps(review: Review) -> list[Advice]:
 def _urgency(finding: Finding) -> tuple[bool, int]:
     is_broken = finding.kind in _BROKEN_INPUT and finding.severity != "note"
     return not is_broken, {"page": 0, "warn": 1, "note": 2}[finding.severity]
+
+
+def _explained(findings: list[Finding]) -> set[str]:
+    """Name the findings that say once more that a column is broken: it has moved, and so have rows and answers."""
+    broken = [one for one in findings if one.kind in ("unit", "skew", "missing") and one.severity != "note"]
+    columns = {(one.subject, one.segment) for one in broken}
+    kinds = {"drift", "contract"}
+    said = {one.id for one in findings if one.kind in kinds and (one.subject.partition(".")[0], one.segment) in columns}
+    if broken:
+        said |= {one.id for one in findings if one.kind in ("joint_drift", "answer_drift")}
+    return said
 
 
 def _about_columns(drifts: list[Finding], review: Review) -> Advice:
@@ -68,6 +80,8 @@ def _remedy(finding: Finding, review: Review) -> Advice:
             f"Retrain nothing for what came of {listed(names)}: quality fell while {was} broken.",
             watched.prose(finding.reason),
         )
+    if finding.kind == "volume" and finding.severity == "note" and finding.effect > 1:
+        return Advice("Nothing: the same is asked again, which counts once.", watched.prose(finding.reason))
     name, when = quoted(finding.subject), watched.moment(finding.since, review)
     column = quoted(finding.subject.partition(".")[0])
     do = {

@@ -40,6 +40,7 @@ FAMILIES = {
     "lightgbm": "boosted trees (LightGBM)",
     "xgboost": "boosted trees (XGBoost)",
     "catboost": "boosted trees (CatBoost)",
+    "hog": "linear model of edges and colours",
     "features": "linear model of what a taught network sees",
     "cnn": "small network for pictures",
     "finetune": "taught network, taught further",

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from palio.store import Store
 
 Rows = npt.NDArray[np.int64]
-_LARGEST, _FEW = 0.1, 20
-"""A group of copies that has more than this share of all rows, and so many of them, is none."""
 
 
 def first_of(store: Store, snapshot: Snapshot, warnings: list[str]) -> Rows | None:
@@ -66,7 +64,7 @@ def joined(hashes: Hashes, first: Rows | None) -> Hashes:
 
 
 def _tells(first: Rows) -> bool:
-    return not first.size or int(np.bincount(first).max()) <= max(_FEW, _LARGEST * first.size)
+    return not first.size or pixels.tells_copies(int(np.bincount(first).max()), first.size)
 
 
 def _told(first: Rows) -> list[str]:

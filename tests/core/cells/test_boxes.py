@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palio.core.cells import CellReader, boxes_of, cell_of
+from palio.core.cells import CellReader, boxes_of, cell_of, kind_of
 from palio.core.records import Box, Column
 
 PLACES = st.floats(-1e6, 1e6)
@@ -50,3 +50,15 @@ def test_however_a_list_is_written_it_is_one_cell() -> None:
     read = CellReader(Column(name="boxes", type="boxes")).read
     written = '[ {"box": [0, 0, 1, 2], "label": "cat"} ]'
     assert read(written) == read(cell_of(boxes_of([{"label": "cat", "box": [0, 0, 1, 2]}])))
+
+
+def test_spellings_that_are_one_become_one_where_the_contract_says_so() -> None:
+    cell = '[{"label":"Car ","box":[0,0,1,1]},{"label":"dog","box":[0,0,2,2]}]'
+    column = Column(name="boxes", type="boxes", categories=("car", "Car "), fold=True)
+    read = kind_of(column).parser(column)(cell)
+    assert read is not None
+    assert [one.label for one in boxes_of(str(read.value))] == ["car", "dog"]
+    plain = Column(name="boxes", type="boxes", categories=("car", "Car "))
+    read = kind_of(plain).parser(plain)(cell)
+    assert read is not None
+    assert [one.label for one in boxes_of(str(read.value))] == ["Car ", "dog"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -356,3 +357,45 @@ def test_boxes_can_be_read_back_by_whoever_reads_cells(tmp_path: Path) -> None:
     text = " ".join(source.notes)
     assert re.search(r"COCO JSON, \d+ boxes read as corner and size in pixels", text)
     assert boxes_of('[{"label":"a","box":[0,0,1,1]}]')
+
+
+def test_lists_of_voc_may_name_pictures_with_blanks_or_flags(tmp_path: Path) -> None:
+    things, sizes = scene(12)
+    called = {name: f"Straße {at:02} (a).png" for at, name in enumerate(things)}
+    things, sizes = ({called[name]: held for name, held in some.items()} for some in (things, sizes))
+    names = [name.removesuffix(".png") for name in things]
+    files = moved(pictures(things, sizes), "JPEGImages/") | moved(writers.voc(things, sizes), "Annotations/")
+    files["ImageSets/Main/train.txt"] = "\n".join(names[:8]).encode()
+    files["ImageSets/Main/val.txt"] = "\n".join(
+        f"{name}  {flag}" for name, flag in zip(names[8:], (1, -1, 0, 1), strict=True)
+    ).encode()
+    files["ImageSets/Main/ape_trainval.txt"] = f"{names[0]} -1".encode()
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert same(found, moved(dict(things), "JPEGImages/")), source.notes
+    parts = list(parts_of(source).values())
+    assert (parts.count("train"), parts.count("validation")) == (8, 4)
+    assert not any("passed over" in note for note in source.notes)
+
+
+def test_names_with_umlauts_are_met_however_a_system_spells_them(tmp_path: Path) -> None:
+    things, sizes = scene(6)
+    apart = {unicodedata.normalize("NFD", f"Bär {at}.png"): held for at, held in enumerate(things.values())}
+    places = dict(zip(apart, sizes.values(), strict=True))
+    together = {unicodedata.normalize("NFC", name): held for name, held in apart.items()}
+    files = pictures(apart, places) | writers.coco(together, dict(zip(together, sizes.values(), strict=True)))
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert same(found, apart), source.notes
+
+
+def test_a_picture_without_a_text_is_empty_where_yolo_names_its_folder_and_most_have_one(tmp_path: Path) -> None:
+    things, sizes = scene(10)
+    texts = moved(writers.yolo(things, sizes, names=""), "labels/train/")
+    files = moved(pictures(things, sizes), "images/train/") | texts
+    files |= moved(pictures(*scene(5, seed=3)), "images/later/")
+    files["data.yaml"] = b"train: images/train\nval: images/later\nnames: [ape, bee, cat]\n"
+    unseen = next(name for name, held in things.items() if held)
+    del files[f"labels/train/{unseen.removesuffix('.png')}.txt"]
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert found[f"images/train/{unseen}"] == []
+    assert all(held is None for name, held in found.items() if name.startswith("images/later/"))
+    assert any("1 picture has no text" in note for note in source.notes)

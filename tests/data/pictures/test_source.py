@@ -6,8 +6,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from palio import data
 from palio.core.errors import InputError
@@ -81,6 +83,20 @@ def test_copies_and_torn_labels_are_told(tmp_path: Path) -> None:
     assert "1 picture is a copy of another, byte for byte, e.g. cats/1.png and cats/copy.png" in told
     assert "1 picture is much like another" in told
     assert "cats/2.png (`cats`) and dogs/same as cat 2.jpg (`dogs`)" in told
+
+
+def test_of_pictures_that_hold_hardly_more_than_a_hash_none_is_called_a_copy_with_another_label(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def digit(kind: int) -> bytes:
+        made = np.zeros((8, 8), np.uint8)
+        made[1:7, 2:6] = 40 * kind + rng.integers(100, 140, (6, 4))
+        return saved(Image.fromarray(made).convert("RGB"), "PNG")
+
+    files = {f"{kind}/{at}.png": digit(kind) for kind in range(3) for at in range(40)}
+    told = " ".join(data.open_source(write_folder(tmp_path / "a", files)).notes)
+    assert "too many pictures resemble each other" in told
+    assert "more than one label" not in told
 
 
 @pytest.mark.parametrize(

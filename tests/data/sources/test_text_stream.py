@@ -59,3 +59,34 @@ def test_what_is_no_encoding_is_said(wanted: str, tmp_path: Path) -> None:
 def test_signs_that_unicode_counts_as_line_ends_stay_in_their_cells(tmp_path: Path) -> None:
     source = opened(tmp_path, "a,y\nx\u2028y\x85z\x0b,yes\nb,no\n".encode())
     assert cells(source) == [("x\u2028y\x85z\x0b", "yes"), ("b", "no")]
+
+
+def test_lines_in_two_encodings_are_each_read_in_their_own(tmp_path: Path) -> None:
+    halves = [line.encode("utf-8" if i % 2 else "cp1252") for i, line in enumerate(LINES)]
+    source = opened(tmp_path, b"ville,a,y\n" + b"".join([*halves, LINES[0].encode("cp1252")]))
+    assert {row[0] for row in cells(source)} == {"Nîmes"}
+    assert "25 are UTF-8; 26 are not, read as cp1252" in " ".join(source.notes)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word", "said"),
+    [
+        ("mac_roman", "Genève", "`mac_roman`, `cp850`"),
+        ("mac_roman", "Orléans", "`mac_roman`, `cp850`"),
+        ("cp850", "Orléans", "`mac_roman`, `cp850`"),
+        ("cp1252", "Orléans", "if letters look wrong"),
+        ("shift_jis", "東京", "another alphabet"),
+        ("euc_jp", "東京", "another alphabet"),
+        ("gb18030", "东京", "another alphabet"),
+        ("cp1252", "été", "if letters look wrong"),
+    ],
+)
+def test_how_sure_an_encoding_is_is_said(tmp_path: Path, encoding: str, word: str, said: str) -> None:
+    source = opened(tmp_path, ("ville,a,y\n" + f"{word},1,no\n" * 20).encode(encoding))
+    cells(source)
+    assert said in " ".join(source.notes)
+
+
+def test_letters_that_were_encoded_twice_are_told(tmp_path: Path) -> None:
+    content = ("ville,a,y\n" + "".join(LINES)).encode().decode("cp1252").encode()
+    assert "encoded twice, as `Ã®` for `î`" in " ".join(opened(tmp_path, content).notes)

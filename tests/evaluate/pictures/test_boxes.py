@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from palio.evaluate.comparison import compare_answers
 from palio.evaluate.pictures import Looked
 from palio.evaluate.pictures.boxes import from_square, scenery, showing, turned_back
 from palio.evaluate.scoring import judge
+from palio.evaluate.segmenting import inside
 from palio.measure import Answers, questions
 from palio.measure.boxes import Objects
 from palio.store import open_store
@@ -148,3 +150,17 @@ def test_rows_that_nobody_looked_at_are_left_out(world: scenes.Scenes, tmp_path:
     some = world.judged.with_columns(things=pl.when(pl.int_range(pl.len()) < 5).then(None).otherwise(pl.col("things")))
     frame, truth = known_rows(some, scenes.TASK)
     assert frame.height == world.judged.height - 5 and len(truth) == frame.height
+
+
+def test_a_challenger_is_held_against_the_champion_in_pictures_that_look_alike_and_by_what_is_in_them(
+    looked: Judged,
+) -> None:
+    world, found, _ = looked
+    frame, truth = known_rows(world.judged, scenes.TASK)
+    poor = scenes.bundle_of(world.store, blue=0.05)
+    both = tuple(answer(one, frame, task=scenes.TASK) for one in (world.bundle, poor))
+    how: Any = {"part": "test", "task": scenes.TASK, "more": found.segments}
+    worse = compare_answers((world.bundle, poor), frame, truth, both, **how).slices  # type: ignore[arg-type]
+    assert {one.column for one in worse} >= {"scene"} and all(one.worse for one in worse)
+    half = np.arange(frame.height) < frame.height // 2
+    assert all(len(one.rows) == half.sum() for one in inside(found.segments, half))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from palio.core.monitoring import Window
-from palio.monitor.movement.volume import volume_finding
+from palio.monitor.movement.volume import volume_finding, volume_findings
 
 DAY = dt.timedelta(days=1)
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
@@ -79,6 +79,60 @@ def test_calm_traffic_of_many_sizes_hardly_ever_alarms() -> None:
         chance = np.random.default_rng(seed)
         level = chance.lognormal(0, 0.15, 29) * float(chance.choice([80.0, 400.0, 5_000.0]))
         *earlier, newest = days((np.array(weeks(5)[:29]) / 1_000 * level).tolist(), seed=seed)
+        shown += volume_finding(newest, earlier) is not None
+    assert shown <= 4
+
+
+def asked(n_requests: list[int], n_different: list[int]) -> list[tuple[str, str, bool]]:
+    """Say what is found of the newest of these days: subject, severity, and whether it is more than usual."""
+    *earlier, newest = (
+        msgspec.structs.replace(one, n_requests=n, n_rows=n, n_distinct=d)
+        for one, n, d in zip(days([1.0] * len(n_requests)), n_requests, n_different, strict=True)
+    )
+    return [(one.subject, one.severity, one.effect > 1) for one in volume_findings(newest, earlier)]
+
+
+def test_copies_are_told_and_alarm_nobody() -> None:
+    usual = [1_000] * 14
+    assert asked([*usual, 1_000], [*usual, 1_000]) == []
+    assert asked([*usual, 5_000], [*usual, 1_000]) == [("requests", "note", True)]
+    assert asked([*usual, 5_000], [*usual, 5_000]) == [("requests", "warn", True)]
+
+
+def test_a_fall_is_found_behind_copies() -> None:
+    usual = [1_000] * 14
+    assert asked([*usual, 1_000], [*usual, 90]) == [("different rows", "warn", False)]
+    assert asked([*usual, 5_000], [*usual, 90]) == [("requests", "note", True), ("different rows", "warn", False)]
+    assert asked([*usual, 90], [*usual, 90]) == [("requests", "warn", False)]
+
+
+def batches(rows: list[float], *, seed: int = 0) -> list[Window]:
+    """Make days in which a job sends all rows in one request."""
+    chance = np.random.default_rng(seed)
+    sent = (chance.lognormal(0, 0.1) * number for number in rows)
+    return [
+        msgspec.structs.replace(day, n_requests=int(n > 0), n_rows=round(n))
+        for day, n in zip(days(rows), sent, strict=True)
+    ]
+
+
+def test_rows_are_judged_where_a_job_sends_a_day_in_one_request() -> None:
+    usual = weeks(3, weekday=9_000.0, weekend=2_000.0)[:18]
+    found = [volume_finding(newest, earlier) for *earlier, newest in (batches(usual), batches([*usual[:-1], 500.0]))]
+    assert found[0] is None
+    assert found[1] is not None and (found[1].subject, found[1].severity) == ("rows", "warn")
+
+
+def test_rows_of_a_young_job_are_not_judged() -> None:
+    *earlier, newest = batches([9_000.0] * 8 + [500.0])
+    assert volume_finding(newest, earlier) is None
+
+
+def test_rows_of_few_requests_hardly_ever_alarm() -> None:
+    shown = 0
+    for seed in range(200):
+        chance = np.random.default_rng(seed)
+        *earlier, newest = batches((1_000.0 * chance.lognormal(0, 0.3, 30)).tolist(), seed=seed)
         shown += volume_finding(newest, earlier) is not None
     assert shown <= 4
 

@@ -16,6 +16,7 @@ from palio.testing.family import TASKS, examples_of
 from palio.train.engine import local
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
+from palio.train.families.boosting import Boosting
 from palio.train.families.linear import Linear
 from palio.train.family import Family
 from palio.train.orders import Order, Outcome
@@ -51,6 +52,12 @@ def order(number: int, family: str = "linear") -> Order:
     return Order(number=number, family=family, params=params, seed=0, folds=(0, 1), metrics=("roc_auc", "f1_macro"))
 
 
+def trees(number: int) -> Order:
+    shape = LESSON.take("learn 0").shape
+    params = dict(Boosting().defaults(shape, LESSON.examples.task)[0]) | {"n_estimators": 5}
+    return Order(number=number, family="lightgbm", params=params, seed=0, folds=(0,), metrics=("roc_auc", "f1_macro"))
+
+
 def outcome_of(engine: LocalEngine, asked: Order, **how: Any) -> Outcome:
     engine.submit(asked, **how)
     end = time.monotonic() + PATIENCE_S
@@ -69,6 +76,14 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def test_a_family_of_others_finds_its_library_whole_in_a_worker(open_engine: Open) -> None:
+    engine = open_engine(odd.Borrowing(), Boosting())
+    first = outcome_of(engine, trees(1))
+    assert outcome_of(engine, order(2, "borrowing")).status == "done"
+    again = outcome_of(engine, trees(3))
+    assert (first.status, first.scores) == (again.status, again.scores) == ("done", first.scores)
 
 
 def test_a_worker_finds_what_this_process_finds(open_engine: Open) -> None:

@@ -159,9 +159,9 @@ def test_words_are_learned(name: str) -> None:
 def test_who_has_no_backbone_stays_away_unless_it_is_asked_for(backbones: dict[str, str]) -> None:
     task = TASKS["two classes"]
     schema = picture_examples(task, n_rows=2).schema
-    assert [one.name for one in entrants_of((), task, schema)] == ["dummy", "cnn"]
+    assert [one.name for one in entrants_of((), task, schema)] == ["dummy", "hog", "cnn"]
     named = [one.name for one in entrants_of((), task, schema, backbone=backbones["image"])]
-    assert named == ["dummy", "features", "finetune", "cnn"]
+    assert named == ["dummy", "hog", "features", "finetune", "cnn"]
     with pytest.raises(InputError, match="no backbone"):
         entrants_of(("features",), task, schema)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from palio.core.cells.categories import folded
 from palio.core.cells.cell import Parsed, Parser, Plain
 from palio.core.records import Box, Column
 
@@ -21,9 +22,20 @@ class Boxes:
     expected = "a list of boxes, each with `label` and `box` (left, top, right, bottom in pixels)"
     carries_text = True
 
-    def parser(self, column: Column) -> Parser:  # noqa: ARG002 — there is one way
-        """Take a JSON list, and write it in the one form that it has everywhere."""
-        return _parsed
+    def parser(self, column: Column) -> Parser:
+        """Take a JSON list, and write it in the one form that it has everywhere; spellings that are one become one."""
+        if not column.fold or not column.categories:
+            return _parsed
+        spelt = {folded(label): label for label in reversed(column.categories)}
+
+        def parsed(cell: Any) -> Parsed | None:
+            found = _read(cell)
+            if found is None:
+                return None
+            named = (msgspec.structs.replace(one, label=spelt.get(folded(one.label), one.label)) for one in found)
+            return Parsed(cell_of(named))
+
+        return parsed
 
     def plain(self, column: Column) -> Plain:  # noqa: ARG002 — the same for all
         """Name none: every cell is read."""
@@ -96,9 +108,14 @@ def counted(boxes: Iterable[Box]) -> str:
 
 
 def _parsed(cell: Any) -> Parsed | None:
+    found = _read(cell)
+    return None if found is None else Parsed(cell_of(found))
+
+
+def _read(cell: Any) -> tuple[Box, ...] | None:
     if not isinstance(cell, str):
         return None
     try:
-        return Parsed(cell_of(boxes_of(cell)))
+        return boxes_of(cell)
     except ValueError:
         return None

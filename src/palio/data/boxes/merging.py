@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from palio import measure
 from palio.core.errors import InputError
 from palio.core.records import Box
 from palio.core.words import counted
 from palio.data.boxes.assembling import Assembled, Named
-from palio.data.boxes.settling import overlap
 
 _SAME = 0.9
 
@@ -47,10 +49,13 @@ def _agree(some: Sequence[Box], others: Sequence[Box]) -> bool:
     """Tell whether two lists hold the same boxes, the digits of different units aside; names may be numbers in one."""
     if len(some) != len(others):
         return False
-    left = list(others)
-    for one in some:
-        same = next((other for other in left if overlap(one.box, other.box) > _SAME and one.label == other.label), None)
-        if same is None:
+    if not some:
+        return True
+    places = [np.array([one.box for one in boxes], np.float64) for boxes in (some, others)]
+    labels = [np.array([one.label for one in boxes]) for boxes in (some, others)]
+    same = (measure.boxes.overlaps(*places) > _SAME) & (labels[0][:, None] == labels[1])
+    for row in same:
+        if not row.any():
             return False
-        left.remove(same)
+        same[:, row.argmax()] = False  # each has one partner
     return True

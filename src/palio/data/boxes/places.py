@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from palio.data.pictures.albums import Entry
@@ -31,7 +32,7 @@ class Places:
             name = posixpath.basename(entry.key)
             for one in {name, posixpath.splitext(name)[0]}:
                 self._by_name.setdefault(one, []).append(entry)
-            self._by_lower.setdefault(name.lower(), []).append(entry)
+            self._by_lower.setdefault(_spelt(name), []).append(entry)
 
     def entry(self, file: str, base: str, origin: str) -> Entry | None:
         """Return the picture that `file` names; None: there is none, or no single one.
@@ -64,8 +65,13 @@ class Places:
                 return chosen[0]
         if same:
             return same[0] if len(same) == 1 else None
-        alike = self._by_lower.get(posixpath.basename(path).lower(), [])  # some systems tell no case apart
+        alike = self._by_lower.get(_spelt(posixpath.basename(path)), [])  # some systems tell no case apart
         return alike[0] if len(alike) == 1 else None
+
+
+def _spelt(name: str) -> str:
+    """Return a name as all systems spell it: some take umlauts apart."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def part_in(path: str, *, names: bool = False) -> str:

@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from palio import measure
 from palio.core.records import Box
 from palio.data.boxes.frames import Frame, slack_of
 from palio.data.boxes.meaning import FRACTION, largest
@@ -72,6 +75,7 @@ def boxes_in(
         _check_size(size, inside, [corners for _, corners in placed])
     found: dict[Place, Box] = {}
     boxes: list[Box] = []
+    wheres: list[str] = []
     for mark, corners in placed:
         label = mark.label or names.get(mark.number, "")
         if not label:
@@ -84,12 +88,21 @@ def boxes_in(
                 continue
         box = Box(label=label, box=frame.to_shown(kept) if is_stored else kept, ignored=mark.ignored)
         found.setdefault(kept, box)
-        if len(boxes) <= _MOST_COMPARED and any(
-            other.label == label and overlap(other.box, box.box) > _ALIKE for other in boxes
-        ):
-            remarks.add(NEARLY, f"{file} {mark.where}")
         boxes.append(box)
+        wheres.append(f"{file} {mark.where}")
+    for place in _repeated(boxes[:_MOST_COMPARED]):
+        remarks.add(NEARLY, wheres[place])
     return boxes
+
+
+def _repeated(boxes: Sequence[Box]) -> list[int]:
+    """Return the places of boxes that nearly are an earlier one of their class."""
+    if len(boxes) < 2:
+        return []
+    covers = measure.boxes.overlaps(*[np.array([one.box for one in boxes], np.float64)] * 2)
+    labels = np.array([one.label for one in boxes])
+    is_again = np.tril((covers > _ALIKE) & (labels[:, None] == labels), -1)
+    return np.flatnonzero(is_again.any(axis=1)).tolist()
 
 
 def _corners(mark: Mark, notation: Notation, size: Size) -> Place:
@@ -146,19 +159,3 @@ def _check_size(said: Size | None, real: Size, corners: Sequence[Place]) -> None
     beyond_real = any(right > real[0] + 1 or bottom > real[1] + 1 for _, _, right, bottom in corners)
     if not beyond_said or beyond_real:
         raise Unusable(f"annotated as a picture of {said[0]} × {said[1]} pixels, but it has {real[0]} × {real[1]}")
-
-
-def overlap(one: Place, other: Place) -> float:
-    """Return the intersection of two boxes over their union.
-
-    Example:
-        >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
-        0.3333333333333333
-    """
-    across = min(one[2], other[2]) - max(one[0], other[0])
-    down = min(one[3], other[3]) - max(one[1], other[1])
-    if across <= 0 or down <= 0:
-        return 0.0
-    both = across * down
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return both / (sum(areas) - both)

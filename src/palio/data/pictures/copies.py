@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from palio.core.words import counted, listed
 from palio.data.pictures.notes import Note
-from palio.pixels import groups
+from palio.pixels import groups, tells_copies
 
 MOST_COMPARED = 50_000
 """More pictures than this are not compared with each other here, but when they are cut into parts."""
@@ -78,6 +78,9 @@ def _about_frames(good: Sequence[Picture], where: str) -> list[str]:
 
 def _about_near(good: Sequence[Picture], exact: Sequence[Sequence[int]], where: str) -> list[str]:
     near = groups([int(one.note.likeness, 16) for one in good], [int(one.note.mirrored, 16) for one in good])
+    if not tells_copies(max(map(len, near), default=0), len(good)):
+        why = "too many pictures resemble each other to tell copies (they are small, or the camera stands still)"
+        return [f"{where}: {why}: only copies byte for byte count", *_about_labels(good, exact, where)]
     more = [group for group in near if len({good[at].digest for at in group}) > 1]
     said = []
     if more:

@@ -276,7 +276,7 @@ def _with_end(blocks: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int,
 
 def _without_formulas(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Read `="00123"`, which keeps spreadsheets from taking a text for a number, as what stands inside."""
-    columns = [pc.replace_substring_regex(column, r'^\s*="([^"]*)"\s*$', r"\1") for column in batch.columns]
+    columns = [pc.replace_substring_regex(column, r'^\s*="([-+]?[0-9][^"]*)"\s*$', r"\1") for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 

@@ -27,6 +27,10 @@ _ANY_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _TWICE = re.compile(rb"\xc3[\x82\x83]\xc2[\x80-\xbf]")
 _LEAST_TWICE = 3
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+_RUN = re.compile(rb"[\x80-\xff]{2,}")
+_SIGN_WITHIN = re.compile(rb"(?<=[A-Za-z])[\x80-\x90\x93-\xb3\xb5\xb6\xb8-\xbf](?=[A-Za-z])")
+_LETTER_WITHIN = re.compile(rb"(?<=[A-Za-z])[\xc0-\xff](?=[A-Za-z])")
+"""Within words of Windows text stand letters from 0xC0 on, apart from apostrophes and the like."""
 _MIXED = 0.1
 """From this share on, lines in UTF-8 among others are no chance: hardly any other text is valid UTF-8."""
 _KEPT_LINES = 8
@@ -183,13 +187,14 @@ def _about_twice_encoded(head: bytes) -> list[str]:
 def _doubt(head: bytes, taken: str) -> str:
     """Say how sure it is that a file is written in `taken`: a single byte a letter, most of them of ASCII."""
     words = [word for word in _ANY_WORD.findall(head) if len(word) > 1 and not word.isascii()]
-    other = sum(2 * sum(byte > 127 for byte in word) > len(word) for word in words)  # few letters of ASCII beside them
+    other = sum(2 * sum(map(len, _RUN.findall(word))) > len(word) for word in words)  # few letters of ASCII beside them
     if 2 * other > len(words):
         return (
             "it looks like letters of another alphabet: set [data] encoding, e.g. `cp1251`, `gbk`, `shift_jis` or "
             "`euc_jp`"
         )
-    if taken == "latin-1":
+    within = len(_SIGN_WITHIN.findall(head))
+    if taken == "latin-1" or within > len(_LETTER_WITHIN.findall(head)):
         return "some of its signs are no letters there: set [data] encoding, e.g. `mac_roman`, `cp850` or `cp437`"
     return "if letters look wrong, set [data] encoding"
 

@@ -20,6 +20,8 @@ CONSEQUENCES: tuple[FindingKind, ...] = ("quality", "estimated_quality", "value"
 _EXPLAINS: tuple[FindingKind, ...] = (
     "drift", "answer_drift", "joint_drift", "skew", "unit", "contract", "missing", "concept_drift", "classes",
 )  # fmt: skip
+_ONE_SAYS_IT: tuple[FindingKind, ...] = ("quality", "estimated_quality")
+"""That quality has fallen is told once, by the metric that fell farthest."""
 _ALWAYS: tuple[FindingKind, ...] = ("contract", "missing", "volume", "latency", "failures", "capacity", "classes")
 
 
@@ -229,7 +231,11 @@ def _count(finding: Finding, looks: Sequence[Look], m: int, *, is_current: bool)
 
 
 def _is_told(finding: Finding, alerts: Iterable[Alert]) -> bool:
-    """Whether an alert over all rows says what a finding says of a segment."""
+    """Whether an open alert says the same: over all rows what a finding says of a segment, or quality by one metric."""
+    if finding.kind in _ONE_SAYS_IT and any(
+        (one.finding.kind, one.finding.segment) == (finding.kind, finding.segment) for one in alerts
+    ):
+        return True
     same = (one.finding for one in alerts if not one.finding.segment)
     return bool(finding.segment) and any((one.kind, one.subject) == (finding.kind, finding.subject) for one in same)
 

@@ -134,7 +134,7 @@ def _unit(window: Window, column: ColumnShape, now: ColumnCounts) -> Finding | N
             severity="warn",
             effect=change.factor,
             measure="factor",
-            reason=f"`{column.name}` looks like {change.text}{who}",
+            reason=f"`{column.name}` looks{who} like {change.text}",
             consequence="The model reads values in the unit that it was trained in; its answers are likely wrong.",
         )
     return _resolution(window, column, now)

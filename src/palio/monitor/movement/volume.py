@@ -26,6 +26,8 @@ FACTOR = 2.0
 DEVIATIONS = 4.0
 """… and this many robust deviations away (median absolute deviation of logarithms, and the noise of counting)."""
 FEWEST_REQUESTS = 50
+FEWEST_FOR_ROWS = 14
+"""Windows before the one that is judged by its rows: only they tell how much the rows of a few requests vary."""
 _FEWEST_ALIKE = 2
 _DAY = dt.timedelta(days=1)
 _WEEK = 7 * _DAY
@@ -41,6 +43,13 @@ def rate(window: Window) -> float:
 
 def _n_asked(window: Window) -> int:
     return window.n_requests + window.n_failed + window.n_refused + sum(window.violations.values())
+
+
+def in_rows(window: Window, n_rows: int) -> Window:
+    """Count rows in place of requests."""
+    return msgspec.structs.replace(
+        window, n_rows=n_rows, n_distinct=n_rows, n_requests=n_rows, n_failed=0, n_refused=0, violations={}
+    )
 
 
 def of_its_life(window: Window, earlier: Sequence[Window]) -> list[Window]:
@@ -74,6 +83,8 @@ def _place(window: Window) -> tuple[int, dt.timedelta]:
 def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "requests") -> Finding | None:
     """Tell of a window in which far more or less was asked than is usual for its kind.
 
+    Where requests are few, as those of a job that sends a day's rows at once, rows are judged in their place.
+
     Args:
         window: That is over.
         earlier: Windows before it, oldest first.
@@ -87,7 +98,9 @@ def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "re
     hours = (window.until - window.since).total_seconds() / 3_600
     now = rate(window)
     if max(now, usual) * hours < FEWEST_REQUESTS:
-        return None
+        if what != "requests" or len(life) < FEWEST_FOR_ROWS:
+            return None
+        return volume_finding(in_rows(window, window.n_rows), [in_rows(one, one.n_rows) for one in life], what="rows")
     moves = _moves(life)
     noise = np.sqrt(1 / max(now * hours, 1.0) + 1 / (usual * hours))
     away = _away(now, usual)
@@ -126,15 +139,8 @@ def volume_findings(window: Window, earlier: Sequence[Window]) -> tuple[Finding,
     return (asked,) if different is None or is_same else (asked, different)
 
 
-def of_rows(window: Window, n_rows: int) -> Window:
-    """Count rows in the place of requests."""
-    return msgspec.structs.replace(
-        window, n_rows=n_rows, n_distinct=n_rows, n_requests=n_rows, n_failed=0, n_refused=0, violations={}
-    )
-
-
 def _of_different_rows(window: Window, earlier: Sequence[Window]) -> tuple[Window, list[Window]]:
-    return of_rows(window, window.n_judged), [of_rows(one, one.n_judged) for one in earlier]
+    return in_rows(window, window.n_judged), [in_rows(one, one.n_judged) for one in earlier]
 
 
 def _away(now: float, usual: float) -> float:

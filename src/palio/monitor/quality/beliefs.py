@@ -8,6 +8,7 @@ fold: see `share_of`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class Beliefs:
         self.learnt_from, self.expected = np.arange(len(truth)), plain
         """Rows whose chances are known by fits that had not seen them, and these chances."""
         self.beyond = 0.0
-        """What inputs surely say beyond the forecast: standard deviation of the chance of a class between rows that are
+        """What inputs say beyond the forecast at most: deviation of the chance of a class between rows that are
         forecast alike."""
         self._calibrators = [Calibrator(forecast[folds != f], truth[folds != f], kind) for f in range(N_FOLDS)]
         self.share = 0.0
@@ -88,10 +89,8 @@ class Beliefs:
         before = log_loss_of(plain[kept], truth)
         self.share = share_of(1 - log_loss_of(with_inputs, truth) / max(before, 1e-12))
         came = np.eye(self.n_classes)[truth]
-        told = ((with_inputs - plain[kept]) * (came - plain[kept])).sum(
-            1
-        ).mean() / 2  # of two classes each says the same
-        self.beyond = float(np.sqrt(max(0.0, told)))
+        told = ((with_inputs - plain[kept]) * (came - plain[kept])).sum(1) / 2  # of two classes each says the same
+        self.beyond = at_most(told)
         self.learnt_from, self.expected = kept, (1 - self.share) * plain[kept] + self.share * with_inputs
 
     def of(self, forecast: Array, features: Array, complete: Array) -> Array:
@@ -103,6 +102,27 @@ class Beliefs:
                 learnt = _chances(model, x, self.n_classes)
                 belief[complete] = (1 - self.share) * belief[complete] + self.share * learnt
         return out
+
+    def apart(self, pulls: Array, chances: Array, forecast: Array) -> float:
+        """Return how sure it is which of the two ways is right about rows, as a variance of the mean of their pulls.
+
+        Their shares are taken for how likely each is to be right.
+
+        Args:
+            pulls: Shape (n_rows, n_classes), by what the truth is.
+            chances: As `of` gives them, the fits' mean.
+            forecast: Of these rows.
+        """
+        if not self.share or not len(chances):
+            return 0.0
+        plain = np.mean([calibrator(forecast) for calibrator in self._calibrators], axis=0)
+        between = float((pulls * (chances - plain)).sum(1).mean()) / self.share
+        return self.share * (1 - self.share) * between**2
+
+
+def at_most(squares: Array) -> float:
+    """Return the root of a mean that may be two standard errors higher."""
+    return math.sqrt(max(0.0, float(squares.mean())) + 2 * float(squares.std()) / math.sqrt(max(len(squares), 1)))
 
 
 def thinned(n_rows: int, seed: int) -> Array:

@@ -74,6 +74,7 @@ class OfClasses:
                 continue
             pulls = cbpe.pulls_of(self._sums, name, kept["scores"], kept["prediction"])
             doubt = self._doubt(cbpe.pulls_of(self._sums, name, self._scores, self._said), seen)
+            doubt = doubt.and_more(self._beliefs.apart(pulls, kept["chances"], kept["scores"]))
             chance = label_variance(pulls, kept["chances"]) / self.n_rows
             top = 1.0 if spec.bounded else np.inf
             out[name] = interval(float(values[-1]), values[:-1], chance, self.n_rows, doubt=doubt, low=0.0, high=top)
@@ -94,5 +95,7 @@ class OfClasses:
         """Estimate a sum; `values` by truth and answer."""
         by_fit = (self._sums.cells * values).sum((1, 2))
         chance = label_variance(values.T[kept["prediction"]], kept["chances"]) * self.n_rows
-        doubt = self._doubt(values.T[self._said], seen).times(self.n_rows)
+        doubt = self._doubt(values.T[self._said], seen)
+        doubt = doubt.and_more(self._beliefs.apart(values.T[kept["prediction"]], kept["chances"], kept["scores"]))
+        doubt = doubt.times(self.n_rows)
         return interval(float(by_fit.mean()), by_fit, chance, self.n_rows, doubt=doubt)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from palio.core.seeds import derive
-from palio.monitor.quality.beliefs import N_FOLDS, thinned
+from palio.monitor.quality.beliefs import N_FOLDS, at_most, thinned
 from palio.monitor.quality.features import Array
 
 _N_BINS = 20
@@ -42,7 +42,7 @@ class Losses:
         self._means = [_means(losses[:, folds != f], bins[folds != f], len(cuts) + 1) for f in range(N_FOLDS)]
         self.share = 0.0
         self.beyond = np.zeros(2)
-        """What inputs surely say beyond the answer: standard deviation of the losses between rows answered alike."""
+        """What inputs say beyond the answer at most: standard deviation of the losses between rows answered alike."""
         self._models: list[Any] = []
         plain = np.stack([self._means[f][:, b] for f, b in zip(folds, bins, strict=True)], axis=1)
         expected = plain
@@ -71,8 +71,8 @@ class Losses:
                 learnt[:, fold == f] = [model.predict(x[fold == f]) for model in models[f]]
         learnt = np.maximum(learnt, 0.0)
         self._scale = seen.mean(1) / np.maximum(learnt.mean(1), 1e-300)
-        told = ((learnt * self._scale[:, None] - plain) * (seen - plain)).mean(1)
-        self.beyond = np.sqrt(np.maximum(told, 0.0))
+        told = (learnt * self._scale[:, None] - plain) * (seen - plain)
+        self.beyond = np.array([at_most(one) for one in told])
         self.share, self._models = best_share(seen[0], plain[0], learnt[0] * self._scale[0]), models
         expected: Array = (1 - self.share) * plain + self.share * learnt * self._scale[:, None]
         return expected

@@ -18,7 +18,11 @@ class Doubt(NamedTuple):
     told: float = 0.0
     """By the rows of the reference that are like those of the window: they are few, and say what was missed."""
     unknown: float = 0.0
-    """By the rows of the window of which the reference has hardly any."""
+    """By the rows of the window of which the reference has hardly any, and by what two ways to estimate differ."""
+
+    def and_more(self, variance: float) -> Doubt:
+        """Add what the reference cannot decide."""
+        return self._replace(unknown=self.unknown + variance)
 
     def times(self, factor: float) -> Doubt:
         """Return that of the figure times a factor."""
@@ -31,9 +35,9 @@ NO_DOUBT = Doubt()
 def doubt_of(error: Array, spread: float, seen: Overlap, n_reference: int) -> Doubt:
     """Doubt the mean of what is expected of rows.
 
-    The error of rows of the reference, weighted as such rows come now, is what the estimate misses there; how much
-    that may be by chance, or how much it is, whatever is more, counts. Rows that nobody knows may differ from what is
-    expected of them by as much as inputs tell rows apart that are known.
+    What an estimate misses in a window is before all evidence as likely to be great as what inputs tell known rows
+    apart by. The error of rows of the reference, weighted as such rows come now, is evidence: the better, the more of
+    them there are. Of rows that nobody knows there is none.
 
     Args:
         error: Shape (n_rows,), of rows of the reference: what happened less what was expected by fits that had not
@@ -42,12 +46,14 @@ def doubt_of(error: Array, spread: float, seen: Overlap, n_reference: int) -> Do
         seen: Of these rows and the window.
         n_reference: Rows of the reference of which these are some.
 
-    Source: Shimodaira 2000, J. Stat. Planning and Inference 90 (weights); Efron & Tibshirani 1993 (standard error).
+    Source: Shimodaira 2000, J. Stat. Planning and Inference 90 (weights); Efron & Morris 1973, JASA 68 (shrinkage).
     """
     weights = seen.weights / seen.weights.sum()
     missed = float((weights * error).sum())
     chance = float((weights**2 * (error - missed) ** 2).sum()) * len(error) / max(n_reference, 1)
-    return Doubt(max(chance, missed**2), (seen.unknown * spread) ** 2)
+    believed = spread**2 / max(spread**2 + chance, 1e-300)
+    told = (believed * missed) ** 2 + believed * chance
+    return Doubt((1 - seen.unknown) ** 2 * told, (seen.unknown * spread) ** 2)
 
 
 def interval(

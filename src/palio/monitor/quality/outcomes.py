@@ -140,8 +140,8 @@ def judge_labels(window: Window, answered: Batch, task: Task) -> tuple[Finding, 
     if p_value >= _SURE or distance < _SELECTIVE_PSI:
         return ()
     reason = (
-        "Labels come for rows of a kind, so what they say does not hold for all rows "
-        f"(answers of the two differ by PSI {figure(distance)})"
+        "Truths come for rows that are answered otherwise than those without one, so what they say does not hold for "
+        f"all rows (PSI {figure(distance)})"
     )
     facts = {"effect": distance, "measure": "psi", "limit": _SELECTIVE_PSI, "p": p_value, "reason": reason}
     return (finding(window, "selective_labels", task.target, severity="warn", **facts),)

@@ -27,10 +27,14 @@ class Pictures:
     strength: int = 1
     """How much they are changed, see `augment`."""
     seed: int = 0
+    mirror: bool = True
+    """Whether the mirror image of a picture is of the same class."""
 
     def learned(self, rows: Array, epoch: int) -> tuple[Array, ...]:
         """Return pictures that are changed at random."""
-        return (augmented(np.asarray(self.pixels[rows]), rows, strength=self.strength, seed=self.seed, epoch=epoch),)
+        pixels = np.asarray(self.pixels[rows])
+        how: Any = {"strength": self.strength, "seed": self.seed, "mirror": self.mirror}
+        return (augmented(pixels, rows, epoch=epoch, **how),)
 
     def seen(self, rows: Array) -> tuple[Array, ...]:
         """Return pictures as they are."""

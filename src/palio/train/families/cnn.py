@@ -11,6 +11,7 @@ import numpy as np
 from palio import model
 from palio.core.records import Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
+from palio.train.deep.boxes.augment import may_mirror
 from palio.train.deep.features import PIXELS
 from palio.train.deep.pictures import Pictures, small_network, statistics_of
 from palio.train.deep.plan import Network, Plan
@@ -137,7 +138,8 @@ def pictures_of(
     """Return rows as networks on pictures take them; of feeds the truth is not known, and not asked for."""
     pixels = pictured.pixels_of(rows, reading, deadline=deadline)
     if isinstance(rows, Examples):
-        return Pictures(pixels, rows.target, rows.weights, strength=strength, seed=seed)
+        mirror = may_mirror(rows.task.classes)
+        return Pictures(pixels, rows.target, rows.weights, strength=strength, seed=seed, mirror=mirror)
     return Pictures(pixels, np.zeros(len(pixels), np.int64))
 
 

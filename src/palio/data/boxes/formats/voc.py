@@ -14,6 +14,8 @@ from palio.data.pictures.layout import PART_WORDS
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _START = 4_000
 _TRUE = ("1", "true")
+_FLAGS = ("1", "0", "-1")
+"""Behind a name in a list: whether a class is in the picture, difficult ones alone, or not."""
 
 
 class Voc:
@@ -29,7 +31,7 @@ class Voc:
         """Take in the XML of a picture, or a list of pictures."""
         folder, name = posixpath.split(key)
         ending = posixpath.splitext(name.lower())[1]
-        if ending == ".txt" and "imagesets" in folder.lower() and name[:-4].lower() in PART_WORDS:
+        if ending == ".txt" and "imagesets" in folder.lower():
             self._lists[key] = data
             return False  # it may be that of another format, too
         if ending != ".xml" or b"<annotation" not in data[:_START] or b"<annotations" in data[:_START]:
@@ -64,11 +66,13 @@ class Voc:
                     self._renamed.append(sheet.origin)
                 sheet.file = own
         for key, data in self._lists.items():
-            part = PART_WORDS[posixpath.splitext(posixpath.basename(key))[0].lower()]
-            for line in data.decode("utf-8-sig", "replace").splitlines():
+            part = PART_WORDS.get(posixpath.splitext(posixpath.basename(key))[0].lower())
+            found.read.add(key)  # others tell of a class in which pictures it is, as the XML does
+            for line in data.decode("utf-8-sig", "replace").splitlines() if part else ():
+                name, _, flag = line.strip().rpartition(" ")
+                is_flagged = flag in _FLAGS and line.strip() not in stems
                 if line.strip():
-                    found.parts[line.split()[0]] = part
-            found.read.add(key)
+                    found.parts[name.strip() if is_flagged and name else line.strip()] = str(part)
         self._tell()
         return found
 

@@ -76,6 +76,7 @@ class Yolo:
         if not alike[True] or alike[True] < _ALIKE * alike.total():
             return None
         self._found.sheets += strays
+        self._add_empty(pictures)
         self._found.read |= {sheet.origin for sheet in self._found.sheets} | set(self._names) | set(self._yaml)
         self._name()
         self._add_parts(pictures)
@@ -166,13 +167,38 @@ class Yolo:
                 )
         return near[0]
 
+    def _add_empty(self, pictures: list[str]) -> None:
+        """Take pictures without a text for such in which nothing is, where a YAML file names their folder.
+
+        So it is by definition of the format. Folders most of whose pictures have no text are not yet annotated.
+        """
+        known = {sheet.file for sheet in self._found.sheets}
+        n_added = 0
+        for key, held in self._yaml.items():
+            tails = [_tail(one) for word in ("train", "val", "test") for one in _listed(held.get(word))]
+            folders: dict[str, list[str]] = {}
+            for picture in pictures:
+                if any(tail and f"/{picture}".find(f"/{tail}/") >= 0 for tail in tails):
+                    folders.setdefault(posixpath.dirname(picture), []).append(picture)
+            for some in folders.values():
+                without = [picture for picture in some if picture not in known]
+                if len(without) <= _ALIKE * len(some):
+                    self._found.sheets += [Sheet(picture, key) for picture in without]
+                    known.update(without)
+                    n_added += len(without)
+        if n_added:
+            have, them = ("has", "it") if n_added == 1 else ("have", "them")
+            self._found.told.append(
+                f"{counted(n_added, 'picture')} {have} no text, which in this form says that nothing is in {them}: "
+                "take away those that nobody has looked at"
+            )
+
     def _add_parts(self, pictures: list[str]) -> None:
         """Take the parts that a YAML file names by folder."""
         for held in self._yaml.values():
             folders: dict[str, set[str]] = {}
             for word in ("train", "val", "test"):
-                value = held.get(word)
-                for one in value if isinstance(value, list) else [value] if isinstance(value, str) else []:
+                for one in _listed(held.get(word)):
                     folders.setdefault(_tail(one), set()).add(PART_WORDS[word])
             for picture in pictures:
                 of = [parts for tail, parts in folders.items() if tail and f"/{picture}".find(f"/{tail}/") >= 0]
@@ -214,6 +240,11 @@ def _holds_boxes(data: bytes) -> bool:
             numbers = [number(word) for word in words]
             return len(words) >= 5 and numbers[0].is_integer() and all(map(math.isfinite, numbers))
     return False
+
+
+def _listed(value: Value | None) -> list[str]:
+    """Return what a YAML file names in one place: nothing, one or several."""
+    return value if isinstance(value, list) else [value] if isinstance(value, str) else []
 
 
 def _is_above(folder: str, other: str) -> bool:

@@ -21,6 +21,9 @@ SEEN, LEAST_SIDE = 0.3, 3.0
 """Share of a box that must be seen for it to stay, and the shortest side in pixels."""
 SIDED = re.compile(r"left|right|(?<![a-z])[lr](?![a-z])|clockwise|arrow", re.IGNORECASE)
 """In a name, a sign that its mirror image is something else; where there are several classes, digits are, too."""
+SIGN = re.compile(r"\W*\w\W*|(zero|one|two|three|four|five|six|seven|eight|nine|ten)", re.IGNORECASE)
+"""A name that is one letter or number: of several such classes each is what is written; a few may be grades."""
+FEWEST_SIGNS = 4
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,11 @@ def may_mirror(classes: Sequence[str]) -> bool:
     Example:
         >>> may_mirror(["bright lamp", "person"]), may_mirror(["turn left"]), may_mirror(["speed 30", "speed 50"])
         (False, False, False)
-        >>> may_mirror(["person", "car"])
-        True
+        >>> may_mirror(["person", "car"]), may_mirror(["b", "d", "p", "q"])
+        (True, False)
     """
+    if len(classes) >= FEWEST_SIGNS and all(SIGN.fullmatch(name) for name in classes):
+        return False
     has_digits = len(classes) > 1 and any(re.search(r"\d", name) for name in classes)
     return not has_digits and not any(SIDED.search(name) for name in classes)
 

@@ -41,9 +41,9 @@ def scenes_of(
     for row, (one, (wide, high)) in enumerate(zip(examples.target, sides.tolist(), strict=True)):
         place = pixels.place_of(wide, high, size=held.size, fit="letterbox")
         inside[row] = round(wide * place.across), round(high * place.down)
-        known = one.classes >= 0
+        known = (one.classes >= 0) | one.ignored  # nobody is held to what lies in a region, be its class known or not
         corners.append(one.corners[known] * (place.across, place.down, place.across, place.down))
-        kinds.append(np.column_stack([one.classes[known], one.ignored[known]]).astype(np.float64))
+        kinds.append(np.column_stack([one.classes[known].clip(0), one.ignored[known]]).astype(np.float64))
     return Scenes(
         pixels=pictured.pixels_of(examples, held, deadline=deadline),
         sides=inside,
