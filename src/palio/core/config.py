@@ -126,8 +126,8 @@ class ServeTable(_Table, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8080
     grpc_port: int = 0
-    max_body_mb: float = 64.0
-    max_rows: int = 10_000
+    max_body_mb: Annotated[float, msgspec.Meta(gt=0)] = 64.0
+    max_rows: Annotated[int, msgspec.Meta(ge=1)] = 10_000
     absent_columns: Literal["refuse", "answer"] = "refuse"
     workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
     max_in_flight: Annotated[int, msgspec.Meta(ge=0)] = 0

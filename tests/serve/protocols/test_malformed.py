@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from tests.serve.conftest import Wire
@@ -18,6 +20,8 @@ BODIES = {
     "JSON in JSON": (b'"{\\"secret\\": 1}"', "encoded twice"),
     "half of it": (b'{"secret": ', "breaks off at character 11"),
     "a comma too many": (b'{"secret": 1,}', "breaks off at character"),
+    "a forgotten encoding": (gzip.compress(b'{"secret": 1}'), "content-encoding: gzip"),
+    "a forgotten content type": (b"\xff\xd8\xff\xe0secret", "content-type: image/jpeg"),
     "half of an emoji": (b'{"secret": "\\ud83d"}', "half of a character"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +19,8 @@ from palio.model.cells.names import input_name
 Array = npt.NDArray[Any]
 RULE = "picture"
 """What the violations of such cells are called."""
+_LEAST = 64
+"""Shorter texts without `=` are names and paths, no pictures."""
 
 
 @runtime_checkable
@@ -39,18 +42,33 @@ def bytes_of(cell: Any) -> bytes:
         return bytes(cell)
     if isinstance(cell, Kept):
         return cell.read()
+    if isinstance(cell, dict) and set(cell) == {"b64"}:  # as TensorFlow Serving and its clients write bytes
+        cell = cell["b64"]
     if isinstance(cell, str):
-        text = cell.partition(",")[2] if cell.startswith("data:") else cell
-        if text.strip():
-            try:
-                return base64.b64decode("".join(text.split()), validate=True)
-            except (binascii.Error, ValueError):
-                pass
+        data = _of_base64(cell)
+        if data:
+            return data
     raise InputError(
         "picture: this is none, wanted are the bytes of its file, or these in base64",
         hint="send a JPEG, PNG or WebP file as it is, or in base64",
         facts={"problem": "not a picture"},
     )
+
+
+def _of_base64(text: str) -> bytes | None:
+    """Read base64 in either alphabet, with or without `=` at its end, also as a `data:` URL; None: it is none."""
+    if text[:5].lower() == "data:":
+        text = text.partition(",")[2]
+        text = urllib.parse.unquote(text) if "%" in text else text
+    text = "".join(text.split())
+    if "-" in text or "_" in text:
+        text = text.replace("-", "+").replace("_", "/")
+    if len(text) % 4 and len(text) >= _LEAST:
+        text += "=" * (-len(text) % 4)
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
 
 
 class PictureColumn:

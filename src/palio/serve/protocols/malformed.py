@@ -15,6 +15,15 @@ _MARKS: Sequence[tuple[bytes, str]] = (
     (codecs.BOM_UTF16_LE, "the body is UTF-16; send UTF-8, without a byte order mark (BOM)"),
     (codecs.BOM_UTF16_BE, "the body is UTF-16; send UTF-8, without a byte order mark (BOM)"),
 )
+_OTHERS: Sequence[tuple[bytes, str]] = (
+    (b"\x1f\x8b", "the body is compressed; say so in the header content-encoding: gzip"),
+    (b"\xff\xd8\xff", "the body is a picture; say so in the header content-type: image/jpeg"),
+    (b"\x89PNG", "the body is a picture; say so in the header content-type: image/png"),
+    (b"GIF8", "the body is a picture; say so in the header content-type: image/gif"),
+    (b"RIFF", "the body is a picture; say so in the header content-type: image/webp"),
+    (b"PAR1", "the body is Parquet; send it to /invocations, content-type: application/vnd.apache.parquet"),
+)
+"""How other bodies begin, whose content type was forgotten or is what a client says of any."""
 _SINGLE_QUOTES = re.compile(rb"\s*(?:'|[{\[][\s{\[]*')")
 _LOOK_AT_BYTES = 2**20
 """A larger body is not read again to say why it cannot be read."""
@@ -36,7 +45,7 @@ def not_json(body: bytes | memoryview, hint: str = "") -> WireError:
         'the body is not JSON: a number is NaN, for which JSON has no word; send null for a missing value'
     """
     begin = bytes(body[:_MOMENT])
-    for mark, what in _MARKS:
+    for mark, what in (*_MARKS, *_OTHERS):
         if begin.startswith(mark):
             return WireError(400, what)
     if not begin.strip():
