@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 
 from palio.core.ids import canonical_json
+from palio.evaluate.texts import topics as topics_of
 from palio.evaluate.texts.checks import are_opinions
 from palio.evaluate.texts.checks.changes import CHANGES, OF_OPINION
 from palio.evaluate.texts.languages import language
-from palio.evaluate.texts.spans import places_of, spans, without
+from palio.evaluate.texts.spans import places_of, spans, without, words_in
+from palio.evaluate.texts.topics import topics
 from tests.evaluate.texts.conftest import SUBJECTS, Desks, subjects
 
 GOOD, BAD = ("good", "great", "wonderful"), ("bad", "terrible", "awful")
@@ -128,6 +130,30 @@ def test_slices_by_language_and_subject_are_cut(desk: Desks) -> None:
     assert any(condition.startswith("about ") for condition in told)
 
 
+def test_what_no_words_set_apart_is_about_other_things() -> None:
+    rng = np.random.default_rng(0)
+    names = ["".join(chr(97 + int(at)) for at in rng.integers(0, 26, 8)) for _ in range(120)]
+    texts = [*subjects(200, rng).get_column("note").to_list(), *names]  # each of these is a word of its own
+    told = {one.condition: one.rows for one in topics("note", texts)}
+    others = told.pop("about other things")
+    assert not others[:200].any()
+    assert len(told) >= 2
+    for condition, rows in told.items():
+        words = set(condition.removeprefix("about ").split(", "))
+        held = [bool(words & words_in(text)) for text in texts]
+        assert np.mean(np.array(held)[rows]) >= topics_of.LEAST_NAMED
+
+
+def test_the_words_of_many_long_texts_are_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    texts = subjects(200, rng).get_column("note").to_list()
+    lengths: list[int] = []
+    monkeypatch.setattr(topics_of, "MOST_READ", 200 * 600)
+    monkeypatch.setattr(topics_of, "spans", lambda text: lengths.append(len(text)) or spans(text))
+    topics("note", [text * 100 for text in texts])
+    assert set(lengths) == {600}
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -138,6 +164,8 @@ def test_slices_by_language_and_subject_are_cut(desk: Desks) -> None:
         ("火车晚点了，我没有座位。", "Chinese"),
         ("電車が遅れて、席がありませんでした。", "Japanese"),
         ("Поезд опоздал", "Cyrillic"),
+        ("I will come tomorrow di", "unknown"),
+        ("Si si. Ok ok ok!", "unknown"),
         ("👍👍", "unknown"),
         ("", "unknown"),
         ("ok", "unknown"),
