@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from palio.core.ids import canonical_json
 from palio.evaluate.texts import topics as topics_of
 from palio.evaluate.texts.checks import are_opinions
 from palio.evaluate.texts.checks.changes import CHANGES, OF_OPINION
+from palio.evaluate.texts.galleries import occlusion
 from palio.evaluate.texts.languages import language
 from palio.evaluate.texts.spans import places_of, spans, without, words_in
 from palio.evaluate.texts.topics import topics
@@ -102,6 +104,14 @@ def test_long_texts_are_shown_where_the_answer_lies(desk: Desks) -> None:
     shown = next(one for one in found.galleries if one.kind == "right").texts
     assert all(one.is_cut and len(one.text) <= 320 for one in shown)
     assert all(set(one.text.lower().strip(".").split()) & set(SUBJECTS[one.truth]) for one in shown)
+
+
+def test_a_slow_model_is_asked_about_few_stretches_of_a_text(desk: Desks) -> None:
+    rng = np.random.default_rng(0)
+    asked = desk(subjects(100, rng), subjects(100, rng)).looked().columns[0]
+    assert len(occlusion(asked, 0)) == 16  # fifteen words and a full stop
+    slow = replace(asked, deadline=time.monotonic() + 60, pace=100.0)
+    assert len(occlusion(slow, 0)) == 8
 
 
 def test_what_there_is_no_time_for_is_left_out_and_said(desk: Desks) -> None:
