@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from palio.core.records import Metric
-from palio.core.serving import Analysis, Pairs
+from palio.core.serving import ANY_SPREAD, Analysis, Pairs
 from palio.renew.looks import look
 
 from .conftest import observations, seen_role
@@ -60,6 +60,14 @@ def test_without_latencies_of_both_nothing_can_be_told() -> None:
 @pytest.mark.parametrize(("share", "expected"), [(0.3, "good"), (0.33, "good"), (0.75, "bad")])
 def test_predictions_that_are_spread_otherwise_are_found(share: float, expected: str) -> None:
     assert outcome("drift", challenger=seen_role(3000, share=share)) == expected
+
+
+def test_predictions_that_may_be_spread_otherwise_are_told_so() -> None:
+    rival = seen_role(3000, share=0.9)
+    found = look(Analysis(max_prediction_drift=ANY_SPREAD), observations(challenger=rival), mode="shadow")
+    (drift,) = (one for one in found.findings if one.name == "drift")
+    assert drift.outcome == "good"
+    assert "which is allowed here" in drift.reason and "limit" not in drift.reason
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from palio.core.records import (
     Wording,
 )
 from palio.report import ReportFacts
+from palio.report.advice import MOST_OF_TEXTS, advise
 from palio.report.page import render, summary
-from palio.report.texts import marked
+from palio.report.texts import checked, marked
 
 
 def a_wording() -> Wording:
@@ -72,6 +73,10 @@ def judged(bank: ReportFacts) -> ReportFacts:
     return msgspec.structs.replace(bank, evaluation=evaluation, cases="texts")
 
 
+def with_wordings(facts: ReportFacts, *wordings: Wording) -> ReportFacts:
+    return msgspec.structs.replace(facts, evaluation=msgspec.structs.replace(facts.evaluation, wordings=wordings))
+
+
 def test_a_cue_of_texts_is_told_in_numbers_with_what_to_do(judged: ReportFacts) -> None:
     page = render(judged).replace("\u00a0", " ")
     assert "Of 60 texts of other classes, 41 are called “garden”" in page
@@ -103,6 +108,28 @@ def test_words_and_languages_are_shown(judged: ReportFacts) -> None:
 def test_what_the_answer_hangs_on_is_tinted_and_nothing_is_markup() -> None:
     read = a_wording().galleries[0].texts[0]
     assert marked(read) == 'an <mark style="--shade:1.00">anchor</mark> &amp; a rose'
+
+
+def test_only_what_was_checked_is_said_to_hold() -> None:
+    moved, still, _ = (msgspec.structs.replace(one, passed=True) for one in a_wording().checks)
+    assert checked((moved, still)) == "All 2 checks passed: its answers stay and change where they should."
+    assert checked((moved, moved)) == "All 2 checks passed: its answers stay where they should."
+    assert checked((still,)) == "The one check that could be made passed: its answers change where they should."
+
+
+def test_classes_that_are_all_too_small_to_search_leave_no_others(judged: ReportFacts) -> None:
+    few = msgspec.structs.replace(a_wording(), cues=(), n_too_few=len(judged.task.classes))
+    page = render(with_wordings(judged, few))
+    assert "The classes have too few texts to tell whether a word is there by chance." in page
+    assert "in the others" not in page
+
+
+def test_many_columns_of_texts_leave_room_for_other_advice(judged: ReportFacts) -> None:
+    names = ("title", "body", "note")
+    many = with_wordings(judged, *(msgspec.structs.replace(a_wording(), column=name) for name in names))
+    of_texts = {"Take it out of all texts.", "Write all texts in one case."}
+    assert sum(one.do in of_texts for one in advise(many)) == MOST_OF_TEXTS
+    assert {one.do for one in advise(many)} > of_texts
 
 
 def test_a_page_without_texts_has_no_such_section(bank: ReportFacts) -> None:

@@ -33,3 +33,15 @@ def test_only_what_comes_first_and_is_soon_done_is_fitted_here(
 ) -> None:
     beside = Beside(InlineEngine(LESSON, {"hanging": odd.Hanging()}), soon={"linear": Linear()}, shape=shape)
     assert beside.takes(step(number, family)) == takes
+
+
+def test_what_cannot_be_loaded_ends_no_search() -> None:
+    done: list[str] = []
+
+    def load() -> None:
+        raise ModuleNotFoundError("uvicorn")
+
+    beside = Beside(InlineEngine(LESSON, {}), chores=[load, lambda: done.append("report")])
+    while beside.has_chores:
+        beside.do_a_chore()
+    assert done == ["report"]

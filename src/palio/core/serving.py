@@ -92,6 +92,10 @@ class Plan(Record, frozen=True, kw_only=True):
 # ── how a challenger takes over ─────────────────────────────────────────────────────────────────────────────────────
 
 
+ANY_SPREAD = 1e6
+"""Limit of a stability index that none reaches."""
+
+
 class Analysis(Record, frozen=True, kw_only=True):
     """What a rollout step must see before it goes on; vocabulary as in Argo Rollouts."""
 

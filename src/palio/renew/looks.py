@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from palio import measure
-from palio.core.serving import Analysis, Observations
+from palio.core.serving import ANY_SPREAD, Analysis, Observations
 from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds, stability_index
 
 EDGES = measure.LATENCY_EDGES
@@ -105,7 +105,8 @@ def _drift(analysis: Analysis, seen: Observations) -> Finding:
     index, noise = stability_index(seen.champion.predictions, seen.challenger.predictions)
     limit = analysis.max_prediction_drift
     outcome: Outcome = "bad" if index - noise > limit else "good" if index <= limit and noise <= limit else "unsure"
-    return Finding("drift", outcome, f"the predictions are spread differently by PSI {index:.3f} (limit {limit:g})")
+    allowed = "which is allowed here" if limit >= ANY_SPREAD else f"limit {limit:g}"
+    return Finding("drift", outcome, f"the predictions are spread differently by PSI {index:.3f} ({allowed})")
 
 
 def _disagreement(limit: float, seen: Observations) -> Finding:

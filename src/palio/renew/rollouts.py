@@ -13,7 +13,7 @@ from palio.core.clock import Clock, utc_now
 from palio.core.errors import ConflictError, InputError, NotFoundError, RefusedError
 from palio.core.ids import digest_of, short
 from palio.core.records import Decision, Deployment, Record
-from palio.core.serving import Analysis, HeaderRoute, Rollout, RolloutState, Step
+from palio.core.serving import ANY_SPREAD, Analysis, HeaderRoute, Rollout, RolloutState, Step
 from palio.core.strict import read_file, read_record
 
 if TYPE_CHECKING:
@@ -39,10 +39,6 @@ class RolloutPlan(Record, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = DEFAULT_STEPS
     sticky: Literal["caller", "request", "none"] = "request"
     headers: tuple[HeaderRoute, ...] = ()
-
-
-ANY_SPREAD = 1e6
-"""Limit of a stability index that none reaches."""
 
 
 def usual_plan(decision: Decision) -> RolloutPlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from palio import evaluate
@@ -14,7 +15,7 @@ from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, decimals, fixed, margin, number, of_hundred, percent
 from palio.report.words import quoted, term
 
-MOST = 8
+MOST, MOST_OF_TEXTS = 8, 4
 FEW_ROWS = 100
 """A class or slice with fewer test rows than this is known to ± 10 of 100 at best (binomial, 95 %)."""
 
@@ -100,6 +101,11 @@ def _boxes(facts: ReportFacts) -> Iterator[Advice]:
 
 
 def _texts(facts: ReportFacts) -> Iterator[Advice]:
+    """Say what the columns of texts ask for: the first few, so that there is room for what the rest asks for."""
+    return islice(_about_texts(facts), MOST_OF_TEXTS)
+
+
+def _about_texts(facts: ReportFacts) -> Iterator[Advice]:
     for wording in facts.evaluation.wordings:
         for cue in (one for one in wording.cues[:3] if one.moves):
             yield Advice(clean(cue.countermeasure, limit=500), texts.sentence(facts, cue))

@@ -43,18 +43,18 @@ def texts(facts: ReportFacts) -> dict[str, Any] | None:
     return {
         "changes": [_gallery(one) for one in changes],
         "columns": [_column(facts, one, is_alone=len(wordings) == 1) for one in wordings],
-        "marked": "What is tinted, the answer hangs on: without it, the answer becomes less probable."
-        if any(text.stretches for one in wordings for gallery in one.galleries for text in gallery.texts)
-        else "",
     }
 
 
 def _column(facts: ReportFacts, one: Wording, *, is_alone: bool) -> dict[str, Any]:
     return {
         "title": "" if is_alone else f"The column {words.quoted(one.column)}",
-        "searched": _searched(one),
+        "searched": _searched(one, n_classes=len(facts.task.classes)),
         "cues": [_cue(facts, cue) for cue in one.cues[:MOST_CUES]],
         "words": _telling(one.words),
+        "marked": "What is tinted, the answer hangs on: without it, the answer becomes less probable."
+        if any(text.stretches for gallery in one.galleries for text in gallery.texts)
+        else "",
         "galleries": [_gallery(gallery) for gallery in one.galleries],
         "checked": checked(one.checks),
         "checks": [_check(check) for check in one.checks if check.n_tried],
@@ -99,7 +99,7 @@ def _cue(facts: ReportFacts, cue: WordCue) -> dict[str, Any]:
     }
 
 
-def _searched(one: Wording) -> str:
+def _searched(one: Wording, *, n_classes: int) -> str:
     moving = sum(cue.moves for cue in one.cues)
     if moving:
         return f"Its answers hang on {counted(moving, 'word')} that one class mostly carries."
@@ -107,6 +107,8 @@ def _searched(one: Wording) -> str:
         return "Texts of one class mostly carry a word that others lack; its answers hardly hang on it."
     if not one.is_searched:
         return "Not known: the time was over before all was searched that texts of a class may carry."
+    if one.n_too_few >= n_classes:
+        return "The classes have too few texts to tell whether a word is there by chance."
     if one.n_too_few:
         few = "1 class has" if one.n_too_few == 1 else f"{one.n_too_few} classes have"
         return f"{few} too few texts to tell whether a word is there by chance; in the others none was found."
@@ -142,7 +144,6 @@ def _telling(found: tuple[TellingWord, ...]) -> list[dict[str, Any]]:
 
 def _gallery(gallery: TextGallery) -> dict[str, Any]:
     title, note = TITLES[gallery.kind]
-    note = note.replace("Let a person decide such pictures", "Let a person decide such texts")
     return {
         "title": title,
         "n_rows": f"{count(gallery.n_rows)} in all" if gallery.n_rows > len(gallery.texts) else "",
@@ -201,7 +202,10 @@ def checked(checks: tuple[TextCheck, ...]) -> str:
     moved = [_named(one) for one in failed if one.expected == "same"]
     still = [_named(one) for one in failed if one.expected == "other"]
     if not failed:
-        return f"All {len(asked)} checks passed: its answers stay, and change, where they should."
+        kinds = {one.expected for one in asked}
+        does = " and ".join([*(["stay"] if "same" in kinds else []), *(["change"] if "other" in kinds else [])])
+        passed = "The one check that could be made" if len(asked) == 1 else f"All {len(asked)} checks"
+        return f"{passed} passed: its answers {does} where they should."
     said = []
     if moved:
         said.append(f"It answers otherwise though nothing that matters changes: {listed(moved)}.")
@@ -262,7 +266,7 @@ def _empty(one: Wording) -> list[str]:
 
 
 def _languages(one: Wording) -> list[str]:
-    known = {name: n for name, n in one.languages.items() if name != "unknown" and n >= max(3, one.n_rows / 100)}
+    known = {name: n for name, n in one.languages.items() if name != "unknown" and n >= max(3, one.n_rows / 50)}
     if len(known) < 2:
         return []
     ranked = sorted(known.items(), key=lambda item: -item[1])[:5]

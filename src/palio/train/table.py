@@ -28,12 +28,13 @@ FAMILIES: dict[str, str] = {
 }
 """Name → `module:attribute`, in the order in which they are tried: what promises most comes soon."""
 PICTURE_FAMILIES: dict[str, str] = {
-    "hog": "palio.train.families.hog:FAMILY",
     "features": "palio.train.families.features:FAMILY",
+    "hog": "palio.train.families.hog:FAMILY",
     "finetune": "palio.train.families.finetune:FAMILY",
     "cnn": "palio.train.families.cnn:FAMILY",
 }
-"""Those that learn from pictures; all but the first need the extra `deep`."""
+"""Those that learn from pictures; all but `hog` need `deep`. Where a backbone is named, `features` comes first:
+it takes minutes, and only the first that learns has all the time there is."""
 DETECTORS: dict[str, str] = {
     "imported": "palio.train.families.imported:FAMILY",
     "detector": "palio.train.families.detector:FAMILY",

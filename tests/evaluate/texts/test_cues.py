@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from palio.evaluate.texts.cues import trials
 from tests.evaluate.texts.conftest import Desks, Write, subjects
 
 
@@ -100,3 +101,14 @@ def test_a_network_is_asked_as_a_linear_model_is(desk: Desks) -> None:
     assert found.cues[0].words == "Sent from my Zentra phone"
     assert found.words
     assert all(check.n_tried for check in found.checks if check.change == "upper case")
+
+
+def test_of_many_texts_a_few_are_read_to_try_a_cue(desk: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    asked = desk(subjects(100, rng), subjects(300, rng, at_the_end)).looked().columns[0]
+    monkeypatch.setattr(trials, "MAX_SOUGHT", 40)
+    rows = np.flatnonzero(asked.truth == asked.task.classes.index("garden"))
+    found = trials._sought(asked, rows, ["zentra"], 60, carry=True)
+    assert set(found.tolist()) == {row for row in rows[:40] if "Zentra" in asked.texts[row]}
+    assert trials._sought(asked, rows, ["zentra"], 5, carry=True).tolist() == found[:5].tolist()
+    assert not set(trials._sought(asked, rows, ["zentra"], 60, carry=False).tolist()) & set(found.tolist())

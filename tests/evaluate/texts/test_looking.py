@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 from palio.core.ids import canonical_json
+from palio.evaluate.texts import topics as topics_of
 from palio.evaluate.texts.checks import are_opinions
 from palio.evaluate.texts.checks.changes import CHANGES, OF_OPINION
+from palio.evaluate.texts.galleries import occlusion
 from palio.evaluate.texts.languages import language
-from palio.evaluate.texts.spans import places_of, spans, without
+from palio.evaluate.texts.spans import places_of, spans, without, words_in
+from palio.evaluate.texts.topics import topics
 from tests.evaluate.texts.conftest import SUBJECTS, Desks, subjects
 
 GOOD, BAD = ("good", "great", "wonderful"), ("bad", "terrible", "awful")
@@ -102,6 +106,14 @@ def test_long_texts_are_shown_where_the_answer_lies(desk: Desks) -> None:
     assert all(set(one.text.lower().strip(".").split()) & set(SUBJECTS[one.truth]) for one in shown)
 
 
+def test_a_slow_model_is_asked_about_few_stretches_of_a_text(desk: Desks) -> None:
+    rng = np.random.default_rng(0)
+    asked = desk(subjects(100, rng), subjects(100, rng)).looked().columns[0]
+    assert len(occlusion(asked, 0)) == 16  # fifteen words and a full stop
+    slow = replace(asked, deadline=time.monotonic() + 60, pace=100.0)
+    assert len(occlusion(slow, 0)) == 8
+
+
 def test_what_there_is_no_time_for_is_left_out_and_said(desk: Desks) -> None:
     rng = np.random.default_rng(0)
     found = desk(subjects(400, rng), subjects(300, rng)).wording(deadline=time.monotonic() - 60)
@@ -128,6 +140,30 @@ def test_slices_by_language_and_subject_are_cut(desk: Desks) -> None:
     assert any(condition.startswith("about ") for condition in told)
 
 
+def test_what_no_words_set_apart_is_about_other_things() -> None:
+    rng = np.random.default_rng(0)
+    names = ["".join(chr(97 + int(at)) for at in rng.integers(0, 26, 8)) for _ in range(120)]
+    texts = [*subjects(200, rng).get_column("note").to_list(), *names]  # each of these is a word of its own
+    told = {one.condition: one.rows for one in topics("note", texts)}
+    others = told.pop("about other things")
+    assert not others[:200].any()
+    assert len(told) >= 2
+    for condition, rows in told.items():
+        words = set(condition.removeprefix("about ").split(", "))
+        held = [bool(words & words_in(text)) for text in texts]
+        assert np.mean(np.array(held)[rows]) >= topics_of.LEAST_NAMED
+
+
+def test_the_words_of_many_long_texts_are_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    texts = subjects(200, rng).get_column("note").to_list()
+    lengths: list[int] = []
+    monkeypatch.setattr(topics_of, "MOST_READ", 200 * 600)
+    monkeypatch.setattr(topics_of, "spans", lambda text: lengths.append(len(text)) or spans(text))
+    topics("note", [text * 100 for text in texts])
+    assert set(lengths) == {600}
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -138,6 +174,8 @@ def test_slices_by_language_and_subject_are_cut(desk: Desks) -> None:
         ("火车晚点了，我没有座位。", "Chinese"),
         ("電車が遅れて、席がありませんでした。", "Japanese"),
         ("Поезд опоздал", "Cyrillic"),
+        ("I will come tomorrow di", "unknown"),
+        ("Si si. Ok ok ok!", "unknown"),
         ("👍👍", "unknown"),
         ("", "unknown"),
         ("ok", "unknown"),

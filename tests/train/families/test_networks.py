@@ -161,7 +161,7 @@ def test_who_has_no_backbone_stays_away_unless_it_is_asked_for(backbones: dict[s
     schema = picture_examples(task, n_rows=2).schema
     assert [one.name for one in entrants_of((), task, schema)] == ["dummy", "hog", "cnn"]
     named = [one.name for one in entrants_of((), task, schema, backbone=backbones["image"])]
-    assert named == ["dummy", "hog", "features", "finetune", "cnn"]
+    assert named == ["dummy", "features", "hog", "finetune", "cnn"]
     with pytest.raises(InputError, match="no backbone"):
         entrants_of(("features",), task, schema)
 

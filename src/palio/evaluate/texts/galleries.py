@@ -17,8 +17,8 @@ from palio.measure import Answers
 
 N_SHOWN = 6
 SURE = 0.8
-MOST_STRETCHES = 48
-"""A longer text is taken out in stretches of several words."""
+MOST_STRETCHES, FEWEST_STRETCHES = 48, 8
+"""A longer text is taken out in stretches of several words; in few where answers take long."""
 
 
 def galleries(asked: Asked) -> tuple[TextGallery, ...]:
@@ -105,7 +105,7 @@ def occlusion(asked: Asked, row: int) -> list[Stretch]:
     """Take one stretch of a text after the other out of it, and see what becomes of its answer."""
     text = asked.texts[row]
     words = spans(text)
-    each = max(1, -(-len(words) // MOST_STRETCHES))
+    each = max(1, -(-len(words) // min(MOST_STRETCHES, max(FEWEST_STRETCHES, asked.n_affordable))))
     cuts = [(words[at].start, words[min(at + each, len(words)) - 1].end) for at in range(0, len(words), each)]
     if not cuts:
         return []

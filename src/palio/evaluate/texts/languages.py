@@ -16,6 +16,8 @@ READ = 600
 LEAST_SHARE, LEAST_LEAD = 0.12, 1.3
 """Of the words, those that must be common ones of the language; and how many times as many as of the next."""
 FEWEST_WORDS = 4
+FEWEST_COMMON = 2
+"""Different common words: `si si` and `lor wat… wat` are of no language."""
 _SCRIPTS = (
     ("Japanese", re.compile("[\u3040-\u30ff]")),
     ("Korean", re.compile("[\uac00-\ud7af\u1100-\u11ff]")),
@@ -30,7 +32,8 @@ _SCRIPTS = (
 _LETTER = re.compile(r"[^\W\d_]")
 _COMMON = {
     "English": "the of and to in is it that was for on with as this are be at have from not you but they his her we "
-    "an or by which one all there been has i my your so what just its he she do don will would can if no me",
+    "an or by which one all there been has i my your so what just its he she do don will would can if no me come get "
+    "got go how",
     "German": "der die das und ist nicht ich ein eine den mit zu auf für im sie es von dem auch sich des wird sind "
     "wir war aber als noch nur wie einen einer hat bei oder so aus an um nach über kein sehr mir mich haben",
     "French": "le la les des et est une un du de en que qui pas je pour dans il sur au ce avec ne se plus vous nous "
@@ -72,8 +75,9 @@ def language(text: str) -> str:
         return UNKNOWN
     hits = sorted(((sum(w in common for w in words), name) for name, common in COMMON_WORDS.items()), reverse=True)
     (most, name), (next_most, _) = hits[:2]
-    is_told = most >= 2 and most >= LEAST_SHARE * len(words) and most >= LEAST_LEAD * next_most
-    return name if is_told else UNKNOWN
+    if len(COMMON_WORDS[name].intersection(words)) < FEWEST_COMMON:
+        return UNKNOWN
+    return name if most >= LEAST_SHARE * len(words) and most >= LEAST_LEAD * next_most else UNKNOWN
 
 
 def languages(texts: Sequence[str]) -> list[str]:

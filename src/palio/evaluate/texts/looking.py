@@ -124,7 +124,7 @@ def wordings(
         deadline = max(deadline, time.monotonic() + LEAST_S)
     found = []
     for place, asked in enumerate(looked.columns):
-        own = replace(_until(replace(asked, deadline=deadline), 1 / (len(looked.columns) - place)))
+        own = _until(replace(asked, deadline=deadline), 1 / (len(looked.columns) - place))
         pool = Pool(frame.get_column(asked.column).cast(str).fill_null("").to_list(), truth)
         found.append(_wording(_timed(own), pool, seed=seed, progress=progress))
     return tuple(found)

@@ -38,9 +38,12 @@ def telling_words(asked: Asked, rng: np.random.Generator) -> tuple[TellingWord, 
     n_tried = int(SHARE_OF_TIME * asked.n_affordable / (len(classes) * N_CANDIDATES))
     n_tried = min(MOST_TRIED, max(FEWEST_TRIED, n_tried))
     found: list[TellingWord] = []
+    counts = Counter(word for words in held for word in words)
     for label in sorted(classes):
+        if asked.is_over:
+            break
         tried = []
-        for word, own, others in _candidates(held, said == label):
+        for word, own, others in _candidates(held, said == label, counts):
             if asked.is_over:
                 break
             holding = [int(row) for row, words in zip(rows, held, strict=True) if word in words]
@@ -52,23 +55,25 @@ def telling_words(asked: Asked, rng: np.random.Generator) -> tuple[TellingWord, 
     return tuple(found)
 
 
-def _candidates(held: Sequence[set[str]], is_own: Array) -> list[tuple[str, float, float]]:
-    """Return words with their shares of texts with this answer and of the others, the likeliest first."""
-    own: Counter[str] = Counter()
-    rest: Counter[str] = Counter()
-    for words, mine in zip(held, is_own.tolist(), strict=True):
-        (own if mine else rest).update(words)
+def _candidates(held: Sequence[set[str]], is_own: Array, counts: Counter[str]) -> list[tuple[str, float, float]]:
+    """Return words with their shares of texts with this answer and of the others, the likeliest first.
+
+    `counts`: in how many of all texts each word is.
+    """
+    own = Counter(word for at in np.flatnonzero(is_own).tolist() for word in held[at])
     n_own, n_rest = int(is_own.sum()), int((~is_own).sum())
     ranked = []
     for word, n in own.items():
         if n < FEWEST_TRIED or not any(letter.isalnum() for letter in word):
             continue
-        a, b = n + 0.5, rest[word] + 0.5
+        a, b = n + 0.5, counts[word] - n + 0.5
         odds = np.log(a / (n_own + 1 - a + 0.5)) - np.log(b / (n_rest + 1 - b + 0.5))
         ranked.append((odds / np.sqrt(1 / a + 1 / b), word))
     ranked.sort(reverse=True)
     return [
-        (word, own[word] / max(1, n_own), rest[word] / max(1, n_rest)) for z, word in ranked[:N_CANDIDATES] if z > 1
+        (word, own[word] / max(1, n_own), (counts[word] - own[word]) / max(1, n_rest))
+        for z, word in ranked[:N_CANDIDATES]
+        if z > 1
     ]
 
 

@@ -49,7 +49,7 @@ def column_of(examples: Examples) -> str:
 
 
 def small_side(examples: Examples) -> int:
-    """Return the shorter side of the middling picture, of some that are looked at."""
+    """Return the shorter side of the middling picture, of some that are looked at; no pixel is decoded."""
     from palio import pixels
 
     cells = examples.feeds()[column_of(examples)][:, 0]
@@ -57,8 +57,8 @@ def small_side(examples: Examples) -> int:
     for row in np.unique(np.linspace(0, len(cells) - 1, N_LOOKED_AT).astype(np.int64)):
         cell = cells[row]
         with contextlib.suppress(InputError):
-            height, width = pixels.decoded(cell if isinstance(cell, bytes) else cell.read()).shape[:2]
-            sides.append(min(height, width))
+            seen = pixels.look(cell if isinstance(cell, bytes) else cell.read())
+            sides.append(min(seen.height, seen.width))
     return int(np.median(sides)) if sides else SMALL_SIDE + 1
 
 

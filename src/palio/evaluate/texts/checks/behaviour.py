@@ -75,7 +75,7 @@ def _checked(asked: Asked, change: Change, n_texts: int, seed: int) -> TextCheck
         if made != asked.texts[row] and asked.texts[row].strip():
             rows.append(row)
             texts.append(made)
-        if len(rows) == n_texts:
+        if len(rows) == n_texts or (asked.is_over and rows):
             break
     said = np.zeros(0, int)
     for start in range(0, len(rows), AT_ONCE):

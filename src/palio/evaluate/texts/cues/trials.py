@@ -21,6 +21,8 @@ LEAST_PUSH = 0.05
 RISK = 0.01
 """Of a false alarm over all that was tried."""
 N_EXAMPLES = 4
+MAX_SOUGHT = 1_000
+"""Judged texts among which those that carry a cue, or do not, are sought."""
 
 
 def tried(candidates: Sequence[Carried], asked: Asked, pool: Pool, rng: np.random.Generator) -> tuple[WordCue, ...]:
@@ -37,9 +39,9 @@ def tried(candidates: Sequence[Carried], asked: Asked, pool: Pool, rng: np.rando
 
 def _tried(one: Carried, asked: Asked, pool: Pool, rng: np.random.Generator, *, n_tries: int) -> WordCue | None:
     label = one.label
-    carries = np.array([bool(places_of(text, one.words, most=1)) for text in asked.texts])
     n_targets = min(N_TARGETS, max(FEWEST_TARGETS, asked.n_affordable // 4))
-    targets = rng.permutation(np.flatnonzero(asked.is_right & (asked.truth != label) & ~carries))[:n_targets]
+    others = rng.permutation(np.flatnonzero(asked.is_right & (asked.truth != label)))
+    targets = _sought(asked, others, one.words, n_targets, carry=False)
     if len(targets) < FEWEST_TARGETS:
         return None
     places = [_slot(asked.texts[row], one.place, rng) for row in targets]
@@ -53,7 +55,7 @@ def _tried(one: Carried, asked: Asked, pool: Pool, rng: np.random.Generator, *, 
     is_moved, is_control = said == label, said_control == label
     moves = push >= LEAST_PUSH and p_value <= RISK and bool(is_moved.sum() > is_control.sum())
     shown = [at for at in np.argsort(-after[:, label], kind="stable") if is_moved[at]][:N_EXAMPLES]
-    mine = np.flatnonzero((asked.truth == label) & carries)
+    mine = _sought(asked, np.flatnonzero(asked.truth == label), one.words, n_targets, carry=True)
     classes = asked.task.classes
     return WordCue(
         words=one.surface,
@@ -67,12 +69,23 @@ def _tried(one: Carried, asked: Asked, pool: Pool, rng: np.random.Generator, *, 
         n_control=int(is_control.sum()),
         push=push,
         p_value=p_value,
-        **_taken_out(asked, one, mine[:n_targets]),
+        **_taken_out(asked, one, mine),
         examples=tuple(
             _swap(asked, int(targets[at]), moved[at], classes[int(said[at])]) for at in (shown if moves else ())
         ),
         countermeasure=_advice(one.surface, classes[label]),
     )
+
+
+def _sought(asked: Asked, rows: Array, words: Sequence[str], n: int, *, carry: bool) -> Array:
+    """Return the first rows whose texts carry words, or do not; a few of many long texts are looked at."""
+    found: list[int] = []
+    for row in rows[:MAX_SOUGHT].tolist():
+        if len(found) == n or (asked.is_over and len(found) >= FEWEST_TARGETS):
+            break
+        if bool(places_of(asked.texts[row], words, most=1)) == carry:
+            found.append(row)
+    return np.array(found, np.int64)
 
 
 def _taken_out(asked: Asked, one: Carried, rows: Array) -> dict[str, int]:
