@@ -332,3 +332,14 @@ def test_sums_below_a_table_are_told(word: str, is_told: bool, tmp_path: Path) -
     assert any("seems to hold sums" in note for note in survey(tmp_path, cells).notes) == is_told
     cells["x"] = [*cycle(["N", "S", word]), word]
     assert not any("seems to hold sums" in note for note in survey(tmp_path, cells).notes), "a value among others"
+
+
+def test_of_names_of_rows_no_order_is_wished_for(tmp_path: Path) -> None:
+    columns: dict[str, list[object]] = {
+        "key": [f"2022-{i:05d}" for i in range(200)],
+        "pressure": [f"{110 + i % 30}/{70 + i % 20}" for i in range(200)],
+        "y": ["yes" if i % 3 else "no" for i in range(200)],
+    }
+    told = {one.name: " ".join(one.doubts) for one in survey(tmp_path, columns, target="y").readings}
+    assert "several numbers" in told["pressure"]
+    assert not told["key"]

@@ -140,7 +140,7 @@ CASES: list[Case] = [
     ("empty gzip", file("t.csv.gz", gzip.compress(b"")), {}, InputError, "empty"),
     ("text called .gz is read, but has one row", file("t.csv.gz", "a,y\n1,2\n"), {}, InputError, "1 row"),
     ("Parquet cut off", parquet(pl.DataFrame({"a": [1, 2]}), cut=200), {}, InputError, "Parquet"),
-    ("text called .parquet", file("t.parquet", GOOD), {}, InputError, "Parquet"),
+    ("text called .parquet is read, but has one row", file("t.parquet", "a,y\n1,2\n"), {}, InputError, "1 row"),
     ("empty Parquet file", file("t.parquet", b""), {}, InputError, "empty"),
     ("Parquet without rows", parquet(pl.DataFrame({"a": [], "y": []})), {}, InputError, "0 rows"),
     ("Parquet with lists as target", parquet(pl.DataFrame({"a": [1, 2], "y": [[0], [1]]})), {}, InputError, "lists"),

@@ -50,7 +50,28 @@ def test_a_target_in_another_unit_is_told(tmp_path: Path) -> None:
         "cents": [round(100 * score + 3, 2) for score in scores],
         "y": [round(score, 6) for score in scores],
     }
-    assert "it is `y` in another unit" in told(tmp_path, columns)
+    assert "it goes with `y` as `y` in another unit would" in told(tmp_path, columns)
+
+
+def test_marks_that_two_columns_share_make_no_copy(tmp_path: Path) -> None:
+    chance = random.Random(6)
+    rows = [(-9999.0, -9999.0) if i % 8 == 0 else (chance.random(), chance.random()) for i in range(200)]
+    columns: dict[str, list[object]] = {
+        "a": [chance.random() for _ in rows],
+        "x": [x for x, _ in rows],
+        "y": [y for _, y in rows],
+    }
+    assert not told(tmp_path, columns)
+
+
+def test_classes_are_told_as_they_are_called_and_numbers_as_far_as_they_differ(tmp_path: Path) -> None:
+    y, scores = truth()
+    braced: list[object] = ["{a}" if one == "yes" else "{b}" for one in y]
+    late: list[object] = [2_000_000 + i + (1_000 if one == "yes" else 0) for i, one in enumerate(y)]
+    last = max(int(str(one)) for one, label in zip(late, y, strict=True) if label == "no")
+    first = min(int(str(one)) for one, label in zip(late, y, strict=True) if label == "yes")
+    found = told(tmp_path, {"a": list(scores), "late": late, "y": braced})
+    assert f"up to {last} `y` is `{{b}}` and from {first} on `{{a}}`" in found
 
 
 @pytest.mark.parametrize("n_wrong", [5, 20])

@@ -23,7 +23,9 @@ _FEW_VALUES = 20
 _ERRORS = 0.02
 """A column tells classes if with it at most this share of the rows outside of the most frequent class goes wrong."""
 _ALIKE = 1 - 1e-5
-"""A squared correlation beyond which two columns are one quantity in two units, but for rounding."""
+"""A squared correlation beyond which two columns are one quantity in two units, but for rounding, …"""
+_IN_ORDER = 0.98
+"""… if that of their ranks is beyond this: a few values far from all others, such as -999 in both, make the former."""
 
 
 class Sample:
@@ -63,18 +65,15 @@ class Sample:
         if int(is_there.sum()) < _LEAST_ROWS:
             return []
         truth = target.values.filter(is_there)
-        tells: Callable[[pl.Series], str]
+        tells: Callable[..., str]
         if task.kind == "classification":
             tells = partial(_tells_class, labels=_Labels(truth.cast(pl.String)))
         else:
             tells = partial(_tells_number, truth=truth.cast(pl.Float64).to_numpy())
         found = []
         for column, cells in zip(schema.features, features, strict=True):
-            if how := tells(cells.values.filter(is_there)):
-                found.append(
-                    f"`{column.name}`: {how.format(target=f'`{task.target}`')}; if it is known only afterwards, say "
-                    f"--exclude {column.name}"
-                )
+            if how := tells(cells.values.filter(is_there), target=f"`{task.target}`"):
+                found.append(f"`{column.name}`: {how}; if it is known only afterwards, say --exclude {column.name}")
         return found
 
 
@@ -105,20 +104,20 @@ class _Labels:
         return len(values) - int(counts.max(axis=1).sum())
 
 
-def _tells_class(cells: pl.Series, labels: _Labels) -> str:
+def _tells_class(cells: pl.Series, labels: _Labels, *, target: str) -> str:
     """Say how a feature tells the class of every row; empty: it does not."""
     most = _ERRORS * labels.n_rest
     if labels.n_rest < _LEAST_EACH:
         return ""
     is_missing = cells.is_null().to_numpy()
     if is_missing.any() and not is_missing.all() and labels.n_wrong(is_missing.astype(np.int64)) <= most:
-        return "it is missing in the rows of one class of {target} and there in those of the other"
+        return f"it is missing in the rows of one class of {target} and there in those of the other"
     is_number = cells.dtype.is_numeric()
     held = cells.cast(pl.Float64).to_numpy() if is_number else cells.cast(pl.String).fill_null("").to_numpy()
     different, values = np.unique(held, return_inverse=True)
     if len(different) <= min(_FEW_VALUES, len(held) // 10):
         is_copy = labels.n_wrong(values) <= most
-        return "it alone tells {target} in nearly every row, as a copy in other words would" if is_copy else ""
+        return f"it alone tells {target} in nearly every row, as a copy in other words would" if is_copy else ""
     if not is_number or len(labels.names) != 2:
         return ""
     first, second = ((held[~is_missing & (labels.codes == code)], labels.names[code]) for code in (0, 1))
@@ -127,11 +126,11 @@ def _tells_class(cells: pl.Series, labels: _Labels) -> str:
     (low, below), (high, above) = sorted((first, second), key=lambda one: float(one[0].min()))
     if low.max() >= high.min():
         return ""
-    return f"up to {low.max():.6g} {{target}} is `{below}` and from {high.min():.6g} on `{above}`, without exception"
+    return f"up to {low.max():.15g} {target} is `{below}` and from {high.min():.15g} on `{above}`, without exception"
 
 
-def _tells_number(cells: pl.Series, truth: npt.NDArray[np.float64]) -> str:
-    """Say that a feature is the target in another unit; empty: it is not."""
+def _tells_number(cells: pl.Series, truth: npt.NDArray[np.float64], *, target: str) -> str:
+    """Say that a feature goes with the target as another unit of it would; empty: it does not."""
     if not cells.dtype.is_numeric():
         return ""
     held = cells.cast(pl.Float64).to_numpy()
@@ -139,6 +138,11 @@ def _tells_number(cells: pl.Series, truth: npt.NDArray[np.float64]) -> str:
     x, y = held[both], truth[both]
     if len(x) < _LEAST_ROWS or len(np.unique(x)) <= _FEW_VALUES or np.ptp(y) == 0:
         return ""
+    if _square(x, y) <= _ALIKE or _square(pl.Series(x).rank().to_numpy(), pl.Series(y).rank().to_numpy()) <= _IN_ORDER:
+        return ""
+    return f"it goes with {target} as {target} in another unit would"
+
+
+def _square(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float:
     with np.errstate(all="ignore"):
-        square = float(np.corrcoef(x, y)[0, 1]) ** 2
-    return "it is {target} in another unit" if square > _ALIKE else ""
+        return float(np.corrcoef(x, y)[0, 1]) ** 2

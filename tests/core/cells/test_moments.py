@@ -67,3 +67,10 @@ def test_a_small_number_among_dates_is_no_moment_of_1970(form: str | None) -> No
 def test_numbers_that_spell_moments_are_read_as_such() -> None:
     assert of_number(202201051015, "%Y%m%d%H%M") == of_number(20220105101500, "%Y%m%d%H%M%S") == 1641377700.0
     assert of_number(1641377700, "%Y%m%d%H%M%S") == 1641377700.0
+
+
+@pytest.mark.parametrize("cell", ["2099-12-31", "2099-12-31T00:00:00Z", "31.12.2099", 4102358400])
+def test_a_moment_that_means_not_known_is_missing_however_it_is_written(cell: object) -> None:
+    column = Column(name="end", type="datetime", format="%d.%m.%Y", missing=("", "2099-12-31", "0"))
+    assert CellReader(column).is_missing(cell)
+    assert not CellReader(column).is_missing("1970-01-01")

@@ -39,6 +39,9 @@ def test_moments_are_found_by_their_size_their_digits_and_their_name(cells: list
         ([f"2022{i:02d}" for i in range(40, 53)], "month"),
         ([f"2022{i:02d}" for i in range(1, 13)], "order"),
         ([44600 + i for i in range(9)], "price"),
+        ([44600 + i for i in range(9)], "candidate"),
+        ([44600 + i for i in range(9)], "media"),
+        ([44600 + i for i in range(9)], "response_time"),
         ([f"202213{i:02d}" for i in range(1, 29)], "date"),
     ],
 )

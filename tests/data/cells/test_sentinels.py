@@ -27,6 +27,15 @@ def test_values_within_reach_of_the_others_are_not(numbers: list[float]) -> None
     assert not watch.doubts(Counter())
 
 
+def test_a_mark_that_stands_there_once_is_one_of_the_others() -> None:
+    days = [dt.datetime.fromisoformat(f"{day}T00:00+00:00").timestamp() for day in ("1899-12-31", "1900-01-01")]
+    none = dt.datetime.fromisoformat("9999-12-31T00:00+00:00").timestamp()
+    watch = Sentinels(of_moments=True)
+    watch.add(np.array([*days, none, none]))
+    (told,) = watch.doubts(Counter(), "{:.0f}".format)
+    assert f"{days[0]:.0f} to {days[1]:.0f}" in told
+
+
 @pytest.mark.parametrize("day", ["9999-12-31", "1900-01-01"])
 def test_days_that_stand_for_none_are_told_among_moments(day: str) -> None:
     moment = dt.datetime.fromisoformat(f"{day}T00:00+00:00").timestamp()

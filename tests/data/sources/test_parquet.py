@@ -114,3 +114,11 @@ def test_whole_numbers_that_spell_days_are_days(tmp_path: Path) -> None:
     )
     found = data.survey(data.open_source(tmp_path / "t.parquet"), target="y").schema.column("date")
     assert (found.type, found.format) == ("datetime", "%Y%m%d")
+
+
+def test_whole_numbers_that_spell_days_only_at_first_stay_numbers(tmp_path: Path) -> None:
+    cells = [20220101 + i % 28 for i in range(30_000)] + [1 + i % 99_999 for i in range(30_000)]
+    pq.write_table(pa.table({"key": cells, "b": cells[::-1], "y": ["no", "yes"] * 30_000}), tmp_path / "t.parquet")
+    found = data.survey(data.open_source(tmp_path / "t.parquet"), target="y")
+    assert found.schema.column("key").type == "integer"
+    assert found.readings[0].n_unread == 0

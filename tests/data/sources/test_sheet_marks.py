@@ -48,6 +48,13 @@ def test_of_a_plain_sheet_nothing_is_told(tmp_path: Path) -> None:
     assert not data.open_source(changed(path, "xl/worksheets/s0.xml", ("</sheetData>", merged))).notes
 
 
+def test_a_formula_that_gave_an_empty_text_was_computed(tmp_path: Path) -> None:
+    path = write_xlsx(tmp_path / "t.xlsx", {"a": ROWS})
+    empty = '<c r="C2" t="str"><f>IF(A2="","x","")</f><v></v></c></row>'
+    changed(path, "xl/worksheets/s0.xml", ("</row>", empty))
+    assert not any("formula" in note for note in data.open_source(path).notes)
+
+
 def test_a_sheet_that_is_shown_comes_before_one_that_is_hidden(tmp_path: Path) -> None:
     path = write_xlsx(tmp_path / "t.xlsx", {"old": ROWS[:9], "new": ROWS})
     changed(path, "xl/workbook.xml", ('<sheet name="old"', '<sheet name="old" state="hidden"'))

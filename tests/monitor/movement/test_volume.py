@@ -128,6 +128,18 @@ def test_rows_of_a_young_job_are_not_judged() -> None:
     assert volume_finding(newest, earlier) is None
 
 
+def test_different_rows_of_a_young_job_are_not_judged_either() -> None:
+    sent = batches([9_000.0] * 8 + [500.0])
+    *earlier, newest = (msgspec.structs.replace(one, n_distinct=one.n_rows) for one in sent)
+    assert volume_findings(newest, earlier) == ()
+
+
+def test_an_outage_is_no_fall_of_what_is_asked() -> None:
+    *earlier, newest = (msgspec.structs.replace(one, n_distinct=one.n_rows) for one in days([1_000.0] * 15))
+    failed = msgspec.structs.replace(newest, n_requests=0, n_rows=0, n_distinct=0, n_failed=1_000)
+    assert volume_findings(failed, earlier) == ()
+
+
 def test_rows_of_few_requests_hardly_ever_alarm() -> None:
     shown = 0
     for seed in range(200):

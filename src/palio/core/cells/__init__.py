@@ -16,7 +16,7 @@ from palio.core.cells.keys import row_key
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
 from palio.core.cells.pictures import PICTURE_STATISTICS
-from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in, numbers_in
+from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in, moments_in, numbers_in
 from palio.core.cells.table import KINDS, carries_text, kind_of
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "label",
     "marks_of",
     "missing_in",
+    "moments_in",
     "numbers_in",
     "one_of_each",
     "row_key",

@@ -58,6 +58,20 @@ def numbers_in(marks: Iterable[str]) -> frozenset[float]:
     return frozenset(float(mark) for mark in marks if is_plain(mark) or mark in ("inf", "-inf"))
 
 
+def moments_in(column: Column) -> frozenset[float]:
+    """Return the moments that mean "not known" in a column, however a cell writes them: seconds since 1970.
+
+    Example:
+        >>> moments_in(Column(name="end", type="datetime", missing=("NA", "1970-01-02")))
+        frozenset({86400.0})
+    """
+    if column.type != "datetime" or not column.missing:
+        return frozenset()
+    parse = kind_of(column).parser(column)
+    found = (parse(mark) for mark in column.missing if not is_plain(mark))
+    return frozenset(float(one.value) for one in found if one is not None)
+
+
 class CellReader:
     """Read the cells of one column.
 
@@ -77,8 +91,11 @@ class CellReader:
             column = msgspec.structs.replace(column, categories=known)
         self.parse: Parser = self.kind.parser(column)
         """Reads what is not missing, before range and known values are looked at."""
-        self.counts = numbers_in(self._marks)
-        """Numbers that mean "not known", such as -999."""
+        self._numbers, moments = numbers_in(self._marks), moments_in(column)
+        self.counts = self._numbers | moments
+        """Cells that mean "not known" though they are numbers, such as -999; moments as seconds since 1970."""
+        self._none = moments if column.type == "datetime" else frozenset() if self.kind.carries_text else self._numbers
+        """Values that mean so, however a cell writes them."""
         is_closed = column.type in ("category", "boolean") and column.categories is not None
         self._known = frozenset(column.categories or ()) if is_closed else None
         self._low = -math.inf if column.low is None else column.low
@@ -88,13 +105,13 @@ class CellReader:
         """Read one cell: text (blanks around it count for nothing), number, truth value or None."""
         if isinstance(cell, str):
             cell = cell.strip(BLANKS)
-        if missing_in(cell, self._marks) or (self.counts and self._is_mark(cell)):
+        if missing_in(cell, self._marks) or (self._numbers and self._is_mark(cell)):
             return self._judged(None, (), MISSING_VALUE, self.column.on_missing)
         parsed = self.parse(cell)
         if parsed is None:
             return Read(None, (), "type")
         value, flags = parsed.value, (parsed.flag,) if parsed.flag else ()
-        if self.counts and value in self.counts and self.column.type in ("number", "integer"):
+        if self._none and value in self._none:
             return self._judged(None, (), MISSING_VALUE, self.column.on_missing)
         if self._known is not None:
             if value not in self._known:
@@ -112,8 +129,8 @@ class CellReader:
         """Tell whether a number says "not known": a mark such as `-999` is the same as `-999.0` and as number."""
         if isinstance(cell, str):
             is_code = self.column.type == "category" and is_plain(cell) and cell not in (self._known or ())
-            return is_code and float(cell) in self.counts
-        return isinstance(cell, int | float) and not isinstance(cell, bool) and cell in self.counts
+            return is_code and float(cell) in self._numbers
+        return isinstance(cell, int | float) and not isinstance(cell, bool) and cell in self._numbers
 
     def plain(self) -> Plain:
         """Name cells that `read` gives back as they are, without a flag; see `Plain`."""

@@ -13,7 +13,7 @@ CODE_NAME = re.compile(
 _STEP_NAME = re.compile(r"(^|[\W_])(version|ver|release|section|chapter|clause|article)$", re.IGNORECASE)
 """Names of columns in which 1.10 comes after 1.9."""
 _POWER = re.compile(r"[1-9]\d{0,3}[eE]\d{1,2}\Z")
-_STEP = re.compile(r"\d+\.\d*0\Z")
+_STEP = re.compile(r"\d+\.\d+0\Z")
 _MOST = 0.5
 
 

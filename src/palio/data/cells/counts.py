@@ -12,6 +12,12 @@ from palio.core.cells.moments import EPOCH, EXCEL
 _DAY_NAME = re.compile(
     r"(date|datum|fecha|data|jour|day|dia|giorno|tag|dag|time|zeit|stamp|epoch|when|_at|_ts)\b|^(ts|dt)$", re.IGNORECASE
 )
+_SHEET_DAY_NAME = re.compile(
+    r"((?<!candi)(?<!man)date|datetime|datum|fecha|jour|day|giorno|tag|dag|stamp|when|_at)\b|\b(data|dia|dt)\b"
+    r"|_(data|dia|dt)\b",
+    re.IGNORECASE,
+)
+"""Numbers of that size are more often something else: where the name speaks of a time, seconds that something took."""
 _MONTH_NAME = re.compile(
     r"(^|[\W_])(month|monat|mois|mes|mese|maand|period|periode|yearmonth|yyyymm|ym|date|datum)$", re.IGNORECASE
 )
@@ -77,7 +83,7 @@ def _counted(counts: list[str], name: str) -> tuple[str, str]:
     for unit, called in _UNITS.items():
         if _FROM * unit <= low <= high <= _TO * unit:
             return EPOCH, f"{called} since 1970"
-    if 20_000 <= low <= high <= 80_000 and len(counts) > 4 and high - low < 40_000:
+    if _SHEET_DAY_NAME.search(name) and 20_000 <= low <= high <= 80_000 and len(counts) > 4 and high - low < 40_000:
         return EXCEL, "days as a spreadsheet counts them"
     return "", ""
 

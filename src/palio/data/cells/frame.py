@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from palio.core.cells import FRACTION, CellReader, kind_of, numbers_in
+from palio.core.cells import FRACTION, CellReader, kind_of, moments_in, numbers_in
 from palio.core.cells import marks_of as marks
 from palio.core.records import Column
 from palio.data.cells.plain import dtype_of, plain
@@ -81,7 +81,7 @@ def read_frame(frame: pl.DataFrame, columns: Sequence[Column], *, for_model: boo
         for name, column in zip(frame.columns, columns, strict=True)
     )
     return [
-        _without_numbers(_read_rest(raw, values, column, for_model=for_model), column)
+        _without_values(_read_rest(raw, values, column, for_model=for_model), column)
         for raw, values, column in zip(frame.iter_columns(), first.iter_columns(), columns, strict=True)
     ]
 
@@ -121,15 +121,19 @@ def _read_rest(raw: pl.Series, values: pl.Series, column: Column, *, for_model: 
     return Cells(raw, values, unread if unread.any() else None, {k: v.fill_null(value=False) for k, v in flags.items()})
 
 
-def _without_numbers(cells: Cells, column: Column) -> Cells:
-    """Make null what a number means "not known" by: a mark such as `-999`, however it is written or held."""
-    raw, numbers = cells.raw, sorted(numbers_in(column.missing or ()))
-    if not numbers:
+def _without_values(cells: Cells, column: Column) -> Cells:
+    """Make null what a value means "not known" by: a mark such as `-999` or a day, however it is written or held."""
+    raw, numbers, moments = cells.raw, sorted(numbers_in(column.missing or ())), sorted(moments_in(column))
+    if not numbers and not moments:
         return cells
     if column.type in ("number", "integer"):
         hit = cells.values.cast(pl.Float64).is_in(numbers)
         if raw.dtype.is_float() and any(map(math.isinf, numbers)):  # no value is infinite, a mark may be
             hit = hit.fill_null(value=False) | raw.is_in(numbers)
+    elif moments:
+        hit = pl.Series(np.isin(seconds(cells.values), moments))
+        if raw.dtype.is_numeric():
+            hit |= raw.cast(pl.Float64).is_in(numbers).fill_null(value=False)
     elif raw.dtype.is_numeric():
         hit = raw.cast(pl.Float64).is_in(numbers)
     elif column.type == "category" and raw.dtype == pl.String:

@@ -132,9 +132,16 @@ class DayOrder:
 
 
 def written_day(form: str | None, seconds: float) -> str:
-    """Write the day of a moment as the cells of its column do, or as ISO 8601 does."""
+    """Write a moment as the cells of its column do, or as ISO 8601 does: its day, and its time if it has one.
+
+    Example:
+        >>> written_day("%d.%m.%Y", 0.0), written_day("epoch", 86399.0)
+        ('01.01.1970', '1970-01-01T23:59:59')
+    """
     moment = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)
-    return moment.strftime(form if form and "%d" in form and "%Y" in form else "%Y-%m-%d")
+    if form and "%d" in form and "%Y" in form and ("%H" in form or not seconds % 86_400):
+        return moment.strftime(form)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S" if seconds % 86_400 else "%Y-%m-%d")
 
 
 def about_far_years(form: str | None, high: float | None, *, is_told: bool) -> list[str]:

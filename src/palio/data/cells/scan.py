@@ -123,8 +123,6 @@ class ColumnScan:
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def look(self, cells: pl.Series) -> bool:
         """Take the first cells that are there as a sample; tell whether this was the first time that any were."""
         if self._guess is not None or self.evidence is not None or cells.null_count() == len(cells):
@@ -243,7 +241,9 @@ class ColumnScan:
         # judged on all cells so far, so that one bad stretch decides nothing
         if self.n_wrong <= MIXED_SHARE * self.n_present:
             return True
-        if read.raw.dtype != pl.String:  # what the source says that it is, it is; infinities then mean "not known"
+        was_guessed = self._guess is not None and self._guess.kind == "datetime" and read.raw.dtype == pl.Int64
+        if read.raw.dtype != pl.String and not (was_guessed and self._tries < MAX_TRIES):
+            # what the source says that it is, it is; infinities then mean "not known"
             usual = MISSING if self._column.missing is None else self._column.missing
             self._column = replace_column(self._column, missing=tuple(dict.fromkeys((*usual, *self._unread))))
             return True
@@ -386,7 +386,8 @@ class ColumnScan:
         far = self.sentinels.doubts(self.words.marks, written)
         found += far + (about_far_years(form, self.high, is_told=bool(found or far)) if is_moment else [])
         if self._guess.kind == "string":
-            found += self.words.doubts(self.label_counts(), self.n_present, self._guess, list(self._sample))
+            some, is_name = list(self._sample), self.unique.holds
+            found += self.words.doubts(self.label_counts(), self.n_present, self._guess, some, name_rows=is_name)
         if self.kept:
             shown = " and ".join(f"`{mark}`" for mark in self.kept)
             found.append(f"{shown} is taken for a class, not for a missing value")

@@ -68,8 +68,7 @@ class Sentinels:
             >>> watch.found()
             {-999.0: 2}
         """
-        others = [nines for nines, n in self._counts.items() if n < _LEAST]
-        low, high = min([self._low, *others]), max([self._high, *others])
+        low, high = self._range()
         if not low < high:
             return {}
         return {
@@ -77,6 +76,11 @@ class Sentinels:
             for nines, n in sorted(self._counts.items())
             if n >= _LEAST and max(low - nines, nines - high) > high - low
         }
+
+    def _range(self) -> tuple[float, float]:
+        """Return the least and the greatest of all other values; what stands there once is one of them."""
+        others = [value for value, n in self._counts.items() if n < _LEAST]
+        return min([self._low, *others]), max([self._high, *others])
 
     def doubts(self, marks: Counter[str], written: Callable[[float], str] = "{:.12g}".format) -> list[str]:
         """Say which values may stand for "not known", and what to do then.
@@ -91,7 +95,7 @@ class Sentinels:
         shown = " and ".join(f"`{written(value)}` ({counted(n, 'row')})" for value, n in found.items())
         own = [*(written(value) for value in found), *(mark for mark in sorted(marks) if mark)]
         listed = ", ".join(f'"{mark}"' for mark in own)
-        low, high = (written(value) if self._of_moments else f"{value:.6g}" for value in (self._low, self._high))
+        low, high = (written(value) if self._of_moments else f"{value:.6g}" for value in self._range())
         return [
             f"{shown} {'lies' if len(found) == 1 else 'lie'} far from all other values, {low} to "
             f'{high}; if "not known" is meant, write missing = [{listed}] in schema.toml'

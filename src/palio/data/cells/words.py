@@ -45,7 +45,15 @@ class Words:
         many = counts is None or len(counts) > max(20, 0.5 * n) or (len(counts) > 0.9 * n and n >= 10)
         return many and (self._words >= TEXT_WORDS * n or self._length >= TEXT_CHARACTERS * n)
 
-    def doubts(self, counts: Mapping[str, int] | None, n: int, guess: Guess, values: Sequence[str] = ()) -> list[str]:
+    def doubts(
+        self,
+        counts: Mapping[str, int] | None,
+        n: int,
+        guess: Guess,
+        values: Sequence[str] = (),
+        *,
+        name_rows: bool = False,
+    ) -> list[str]:
         """Say what the values look like beside what they are taken for.
 
         Args:
@@ -53,9 +61,12 @@ class Words:
             n: Cells that are not missing.
             guess: What they are taken for.
             values: Some of the values.
+            name_rows: Whether there is another one in every row: then nothing is learned from them.
         """
         some = sorted(counts if counts else values)
-        return _looks(guess, is_text=self.are_text(counts, n)) or _clocks(some) or unread.about(some)
+        return _looks(guess, is_text=self.are_text(counts, n)) or (
+            [] if name_rows else _clocks(some) or unread.about(some)
+        )
 
     def about_marks(self, n_rows: int, *, is_text: bool, values: Iterable[str] = ()) -> list[str]:
         """Say which words were taken for "missing" where they may be values.

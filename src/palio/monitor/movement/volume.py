@@ -121,13 +121,18 @@ def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "re
 def volume_findings(window: Window, earlier: Sequence[Window]) -> tuple[Finding, ...]:
     """Tell of unusual numbers of requests, and of different rows: copies hide a fall, and are no rise of what is asked.
 
+    Where most requests were refused or failed, the rows that were answered say nothing of what was asked.
+
     Args:
         window: That is over.
         earlier: Windows before it, oldest first.
     """
     asked = volume_finding(window, earlier)
+    alone = () if asked is None else (asked,)
     if window.n_distinct is None or any(one.n_distinct is None for one in earlier):
-        return () if asked is None else (asked,)
+        return alone
+    if 2 * window.n_requests < _n_asked(window) or _are_too_few(window, of_its_life(window, earlier)):
+        return alone
     different = volume_finding(*_of_different_rows(window, earlier), what="different rows")
     if asked is None:
         return () if different is None else (different,)
@@ -137,6 +142,14 @@ def volume_findings(window: Window, earlier: Sequence[Window]) -> tuple[Finding,
         reason = f"{asked.reason}; {n_copies:,} of its {window.n_rows:,} rows are copies of others in it"
         asked = msgspec.structs.replace(asked, severity="note", reason=reason)
     return (asked,) if different is None or is_same else (asked, different)
+
+
+def _are_too_few(window: Window, life: Sequence[Window]) -> bool:
+    """Tell whether requests are so few, and windows before, that nobody knows how much their rows vary."""
+    known = usual_rate(window, life)
+    hours = (window.until - window.since).total_seconds() / 3_600
+    usual = 0.0 if known is None else known[0]
+    return len(life) < FEWEST_FOR_ROWS and max(rate(window), usual) * hours < FEWEST_REQUESTS
 
 
 def _of_different_rows(window: Window, earlier: Sequence[Window]) -> tuple[Window, list[Window]]:
