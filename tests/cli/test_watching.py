@@ -102,7 +102,7 @@ def test_the_screen_says_what_matters_and_what_to_do(project: Path, asked: dict[
         "3 of 11 moved",
         "2.1 ms",
         "Value: calls worth making since 24 March, 8 windows, −202 EUR a day",
-        "2. Retrain on the newest truths: palio retrain.",
+        "2. Retrain nothing for what came of “rate”: quality fell while it was broken.",
     ):
         assert told in said, told
 

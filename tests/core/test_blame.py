@@ -20,7 +20,7 @@ def finding(kind: Any, subject: str, *, begin: int = 0, end: int = 3, **more: An
 
 def test_a_fall_of_quality_names_the_inputs_that_were_broken_meanwhile() -> None:
     fall = finding("quality", "accuracy", severity="page")
-    others = [finding("missing", "distance"), finding("unit", "weight", begin=2, end=5), finding("drift", "weight")]
+    others = [finding("missing", "distance"), finding("unit", "weight", begin=1, end=5), finding("drift", "weight")]
     assert [one.subject for one in broken_meanwhile(fall, others)] == ["weight", "distance"]
     told, *_ = blamed([fall, others[0]], others[1:])
     assert "`weight` in another unit and `distance` missing" in told.consequence
@@ -32,6 +32,12 @@ def test_what_was_broken_at_another_time_or_elsewhere_or_hardly_is_not_blamed() 
     hardly, older = finding("missing", "weight", severity="note"), finding("unit", "weight", version=0)
     assert broken_meanwhile(fall, [before, elsewhere, hardly, older]) == []
     assert blamed([fall], [before]) == (fall,)
+
+
+def test_what_hurt_long_before_and_after_an_input_was_broken_hurts_by_itself() -> None:
+    fall = finding("quality", "accuracy", end=20)
+    assert broken_meanwhile(fall, [finding("unit", "weight", begin=9, end=12)]) == []
+    assert broken_meanwhile(fall, [finding("unit", "weight", begin=9, end=19)]) != []
 
 
 def test_a_movement_is_no_consequence() -> None:

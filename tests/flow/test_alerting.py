@@ -152,7 +152,7 @@ def test_a_receiver_that_was_away_gets_what_it_is_owed_and_the_others_nothing_tw
 
 
 def test_a_channel_that_is_down_is_not_asked_for_each_alert(tmp_path: Path, talk: Talk) -> None:  # noqa: F811
-    found = [finding(f"f{number}", subject=f"slice {number}") for number in range(5)]
+    found = [finding(f"f{number}", kind="value", subject=f"figure {number}") for number in range(5)]
     server = talk(b"HTTP/1.1 503 Busy\r\n\r\n")
     folder = hooked(tmp_path, server)
     (tried,) = tell(folder, [found] * 3)
