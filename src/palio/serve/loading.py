@@ -6,18 +6,20 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from palio.serve.ending import let_end
+
 T = TypeVar("T")
 
 
 class Loading(Generic[T]):
-    """One load that is under way, or over. A load that never ends does not keep the process alive."""
+    """One load that is under way, or over. A load that never ends does not keep the process alive for long."""
 
     def __init__(self, load: Callable[[], T]) -> None:
         self._load = load
         self._over = threading.Event()
         self._made: list[T] = []
         self._error: BaseException | None = None
-        threading.Thread(target=self._run, name="palio-load", daemon=True).start()
+        let_end(threading.Thread(target=self._run, name="palio-load", daemon=True)).start()
 
     def wait(self, timeout_s: float | None) -> bool:
         """Wait until it is over; False if it is not after `timeout_s`."""

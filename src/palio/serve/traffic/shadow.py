@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from palio.serve.ending import let_end
+
 if TYPE_CHECKING:
     from palio.serve.served import Served
 
@@ -54,12 +56,14 @@ class Shadow:
         self._answered = answered
         self._waiting: queue.Queue[tuple[Served, Shadowed] | None] = queue.Queue(max_waiting)
         self._thread: threading.Thread | None = None
+        self._is_over = False
         self._taken_bytes = self._done_bytes = 0  # written by the thread that offers, and by ours
 
     def offer(self, challenger: Served, given: Shadowed) -> None:
         """Let `challenger` answer too, later; never waits."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="palio-shadow", daemon=True)
+            self._is_over = False
+            self._thread = let_end(threading.Thread(target=self._work, name="palio-shadow", daemon=True))
             self._thread.start()
         try:
             if self._taken_bytes - self._done_bytes + given.n_bytes > MAX_WAITING_BYTES:
@@ -76,12 +80,13 @@ class Shadow:
             return
         try:
             self._waiting.put(None, timeout=timeout_s)
+            thread.join(timeout_s)
         except queue.Full:
-            return
-        thread.join(timeout_s)
+            pass
+        self._is_over = True
 
     def _work(self) -> None:
-        while (item := self._waiting.get()) is not None:
+        while (item := self._waiting.get()) is not None and not self._is_over:
             challenger, given = item
             begin = time.perf_counter()
             outputs, reason = None, ""
