@@ -28,9 +28,10 @@ def found(seed, **how):
     return find_slices(frame, truth, answers, task=TASK, schema=schema, primary="rmse", whole=whole)
 
 
-def test_where_no_slice_is_worse_alarms_are_rare():
-    alarmed = sum(any(s.worse for s in found(seed)) for seed in range(30))
-    assert alarmed <= 4  # 5 % of 30 are expected
+@pytest.mark.parametrize("n_trials", [pytest.param(8, id="quick"), pytest.param(30, id="full", marks=pytest.mark.slow)])
+def test_where_no_slice_is_worse_alarms_are_rare(n_trials):
+    alarmed = sum(any(s.worse for s in found(seed)) for seed in range(n_trials))
+    assert alarmed <= 1 + n_trials // 10  # 5 % are expected
 
 
 def test_a_slice_that_is_worse_is_found_and_stands_first():

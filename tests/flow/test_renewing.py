@@ -208,6 +208,7 @@ def test_in_a_world_that_turned_around_the_newest_rows_alone_make_the_challenger
     assert grown.first_row is None, "the next cut grows out of the whole one"
 
 
+@pytest.mark.slow
 def test_without_such_a_finding_a_model_that_forgets_is_refused(opened: Opened) -> None:
     project = opened()
     serve(project, n_rows=3000, flip=1.0)

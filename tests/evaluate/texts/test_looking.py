@@ -98,7 +98,7 @@ def test_a_text_of_which_a_twin_was_learned_with_the_other_label_is_suspected(de
 
 def test_long_texts_are_shown_where_the_answer_lies(desk: Desks) -> None:
     rng = np.random.default_rng(0)
-    judged = subjects(80, rng).with_columns(pl.lit("the a of and " * 300).alias("pad"))
+    judged = subjects(24, rng).with_columns(pl.lit("the a of and " * 300).alias("pad"))
     judged = judged.select(pl.concat_str("pad", "note").alias("note"), "kind")
     found = desk(subjects(400, rng), judged).wording()
     shown = next(one for one in found.galleries if one.kind == "right").texts
