@@ -176,6 +176,7 @@ def check_ledger(project: Path, found: Renewal) -> None:
     assert champion is not None and champion.version == 2 and family == "detector"
     assert decision.verdict == "yes"
     assert decision.newest is not None and decision.newest.difference.low > 0, "better for the camera that is there now"
-    for word in ("seen", "decided", "collected", "trained", "compared", "releasing", "released"):
+    assert "has moved" in story, "what was seen is why it was decided"
+    for word in ("decided", "collected", "trained", "compared", "releasing", "released"):
         assert f"  {word}" in story, story
     assert json.dumps(story)
