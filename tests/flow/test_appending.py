@@ -11,6 +11,7 @@ from palio import data, flow
 from palio.core.errors import ContractError, NotFoundError
 from palio.core.progress import SILENT
 from palio.core.records import Snapshot
+from tests.flow.heard import Heard
 
 
 def table(path: Path, *, first: int, n_rows: int) -> Path:
@@ -157,40 +158,3 @@ def appended(folder: Path, file: Path) -> str:
     with flow.Project.open(folder, progress=heard) as project:
         project.ingest(append=file)
     return "\n".join(heard.said)
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def step(self, name: str, done: float, total: float | None = None) -> None:
-        pass
-
-
-def test_what_is_new_about_appended_rows_is_told(folder: Path, tmp_path: Path) -> None:
-    file = table(tmp_path / "july.csv", first=300, n_rows=40)
-    content = file.read_text("utf-8").replace("blue", "violet").replace("extra", "extra,more")
-    content = "".join(f"{line}\n".replace(",yes", ",1,yes").replace(",no", ",1,no") for line in content.splitlines())
-    file.write_text(content.replace(",1,yes,", ",yes,"), "utf-16")
-    told = appended(folder, file)
-    assert "found is utf-16" in told
-    assert "not in the contract, so left out: more" in told
-    assert "`colour`: 14 cells with a value that no row before has, e.g. violet" in told
-
-
-def test_another_unit_is_told_as_a_warning(folder: Path, tmp_path: Path) -> None:
-    file = table(tmp_path / "july.csv", first=300, n_rows=40)
-    lines = [line.split(",") for line in file.read_text("utf-8").splitlines()]
-    rows = [[key, str(100 * float(size) + 500), *rest] for key, size, *rest in lines[1:]]
-    file.write_text("\n".join(",".join(row) for row in [lines[0], *rows]) + "\n", "utf-8")
-    assert "warning   `size`: 40 cells out of the range of all rows before" in appended(folder, file)
-
-
-def test_other_marks_before_decimals_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
-    file = table(tmp_path / "july.csv", first=300, n_rows=40)
-    file.write_text(file.read_text("utf-8").replace(",", ";").replace(".", ","), "utf-8")
-    with flow.Project.open(folder) as project, pytest.raises(ContractError, match="only a number with a decimal comma"):
-        project.ingest(append=file)

@@ -17,6 +17,7 @@ from palio.core.ids import short
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Decision, Evaluation, Parts, Search, Snapshot
 from palio.testing.postgres import Server
+from tests.flow.heard import Heard
 
 N_ROWS = 300
 COLUMNS = ("customer", "income", "region", "y")
@@ -206,19 +207,6 @@ def test_an_append_opens_the_source_once(tmp_path: Path) -> None:
         project.ingest()
         assert n_opened(file, lambda: project.ingest(append=more)) == once
         assert project.ingest().n_rows == N_ROWS + 1
-
-
-class Heard:
-    """A listener that remembers."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def step(self, name: str, done: float, total: float | None = None) -> None:
-        pass
 
 
 @pytest.fixture

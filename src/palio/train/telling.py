@@ -61,7 +61,8 @@ def sentence_of(candidate: Candidate, metric: str, *, by_rungs: bool = False) ->
     """Say how a step of a candidate went."""
     head = f"Trial {candidate.number}, {candidate.family}"
     if candidate.failed or (candidate.was_ended and not candidate.scores):
-        return f"{head}: {'failed' if candidate.failed and not candidate.was_ended else 'ended'}, {candidate.reason}."
+        is_fault = candidate.failed and not candidate.was_ended and not candidate.asked.get("made")
+        return f"{head}: {'failed' if is_fault else 'ended'}, {candidate.reason}."
     mean = candidate.mean()
     told = "–" if mean is None else measure.figure(mean)
     how = "" if candidate.is_whole else " learned from a part of the rows" if by_rungs else " on the first fold"

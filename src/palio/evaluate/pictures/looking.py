@@ -13,6 +13,7 @@ from palio.core.records import Evaluation, Gallery, Sight, Task
 from palio.core.seeds import derive
 from palio.core.words import counted
 from palio.evaluate.answers import Array
+from palio.evaluate.effects import within
 from palio.evaluate.pictures import boxes
 from palio.evaluate.pictures.asking import Asked, column_of, held, pixels_of, places_of, reading_of
 from palio.evaluate.pictures.cues import Pool, find_cues
@@ -118,16 +119,16 @@ def sight(
         asked = replace(asked, deadline=max(asked.deadline, time.monotonic() + LEAST_S))
     schema = asked.bundle.manifest.schema
     cut = [*segments(asked.frame, schema), *looked.groups]
-    until = _until(asked, SHARES["cues"])
+    searching = within(asked, SHARES["cues"])
     pool = _pool(asked, *learned, seed=seed)
-    cues, n_tries, is_searched = find_cues(until, pool, seed=seed)
+    cues, n_tries, is_searched = find_cues(searching, pool, seed=seed)
     for cue in (one for one in cues if one.moves):
         progress.say(
             f"evaluate  the model answers “{cue.label}” for {cue.where}: {cue.n_moved} of {cue.n_tried} other pictures "
             f"are called so once they have it ({cue.n_control} with the like part of their own kind)"
         )
     progress.step("pictures", 1, 3)
-    strained = strains(_until(asked, SHARES["strains"]), primary=evaluation.primary, seed=seed)
+    strained = strains(within(asked, SHARES["strains"]), primary=evaluation.primary, seed=seed)
     progress.step("pictures", 2, 3)
     shown = boxes.scene_galleries(asked) if asked.task.kind == BOXES else explained(asked, galleries(asked))
     progress.step("pictures", 3, 3)
@@ -151,14 +152,6 @@ def differences(looked: Looked, before: Answers) -> tuple[Gallery, ...]:
     """Show pictures that another model answered otherwise, with `before`, its answers to all judged rows."""
     asked, before = looked.asked, before if looked.rows is None else before.take(looked.rows)
     return boxes.changed_scenes(asked, before) if asked.task.kind == BOXES else changed(asked, before)
-
-
-def _until(asked: Asked, share: float) -> Asked:
-    """Give a share of the time that is left."""
-    if asked.deadline is None:
-        return asked
-    now = time.monotonic()
-    return replace(asked, deadline=now + share * max(0.0, asked.deadline - now))
 
 
 def _pool(asked: Asked, frame: pl.DataFrame, truth: Array, *, seed: int) -> Pool:

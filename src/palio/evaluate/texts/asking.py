@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from palio import split
-from palio.core.records import Task
+from palio.core.records import Swap, Task
 from palio.evaluate.answers import Array, answer
+from palio.evaluate.texts.spans import excerpts
 from palio.measure import Answers
 
 if TYPE_CHECKING:
@@ -99,7 +100,15 @@ def _probabilities(answers: Answers, n_classes: int) -> Array:
     return np.asarray(answers.probabilities)
 
 
-def logit(p: Array) -> Array:
-    """Return log odds, kept finite."""
-    clipped = np.clip(p, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(clipped / (1 - clipped)))
+def swap(asked: Asked, row: int, after: str, said: int) -> Swap:
+    """Show a text before and after a change, and what was answered (`said`: then, a class index)."""
+    classes = asked.task.classes
+    shown = excerpts(asked.texts[row], after)
+    return Swap(
+        row_id=asked.row_id(row),
+        before=shown[0],
+        after=shown[1],
+        truth=classes[int(asked.truth[row])],
+        said_before=classes[int(asked.said[row])],
+        said_after=classes[said],
+    )

@@ -11,50 +11,28 @@ from palio import split
 from palio.core.records import ReadText, Stretch, TextGallery
 from palio.core.records.looking import GalleryKind
 from palio.evaluate.answers import Array
-from palio.evaluate.texts.asking import Asked, logit
+from palio.evaluate.choosing import changed_rows, chosen
+from palio.evaluate.effects import logit
+from palio.evaluate.texts.asking import Asked
 from palio.evaluate.texts.spans import EXCERPT, spans, without
 from palio.measure import Answers
 
 N_SHOWN = 6
-SURE = 0.8
 MOST_STRETCHES, FEWEST_STRETCHES = 48, 8
 """A longer text is taken out in stretches of several words; in few where answers take long."""
 
 
 def galleries(asked: Asked) -> tuple[TextGallery, ...]:
-    """Choose texts of each kind, as `evaluate.pictures` chooses pictures; the surest mistakes first."""
-    p, said = asked.probabilities, asked.said
-    sure = p[np.arange(len(p)), said]
-    ranked = np.sort(p, axis=1)
-    margin = ranked[:, -1] - ranked[:, -2] if p.shape[1] > 1 else np.zeros(len(p))
-    right, wrong = np.flatnonzero(asked.is_right), np.flatnonzero(~asked.is_right)
-    surely = wrong[sure[wrong] >= SURE]
-    near = np.flatnonzero(margin < 0.1)
-    chosen: list[tuple[GalleryKind, Array]] = [
-        ("surely_wrong", surely[np.argsort(-sure[surely], kind="stable")]),
-        ("wrong", np.setdiff1d(wrong, surely)),
-        ("near", near[np.argsort(margin[near], kind="stable")]),
-        ("right", _in_turn(right, asked.truth, sure)),
-    ]
-    return tuple(_gallery(asked, kind, rows) for kind, rows in chosen if len(rows))
+    """Choose texts of each kind."""
+    return tuple(
+        _gallery(asked, kind, rows) for kind, rows in chosen(asked.probabilities, asked.said, np.asarray(asked.truth))
+    )
 
 
 def changed(asked: Asked, before: Answers) -> tuple[TextGallery, ...]:
     """Show texts that the champion answered wrongly and the challenger does not, and the other way round."""
-    was_right = np.asarray(before.prediction == asked.truth)
-    sides: tuple[tuple[GalleryKind, Array], ...] = (
-        ("mended", ~was_right & asked.is_right),
-        ("broken", was_right & ~asked.is_right),
-    )
-    return tuple(_gallery(asked, kind, np.flatnonzero(rows), before=before) for kind, rows in sides if rows.any())
-
-
-def _in_turn(rows: Array, truth: Array, sure: Array) -> Array:
-    turns = np.zeros(len(rows), int)
-    for label in np.unique(truth[rows]):
-        own = np.flatnonzero(truth[rows] == label)
-        turns[own[np.argsort(-sure[rows[own]], kind="stable")]] = np.arange(len(own))
-    return rows[np.argsort(turns, kind="stable")]
+    sides = changed_rows(before, asked.truth, asked.is_right)
+    return tuple(_gallery(asked, kind, rows, before=before) for kind, rows in sides)
 
 
 def _gallery(asked: Asked, kind: GalleryKind, rows: Array, *, before: Answers | None = None) -> TextGallery:

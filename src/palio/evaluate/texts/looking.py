@@ -13,6 +13,7 @@ from palio.core.records import Task, TextGallery, Wording
 from palio.core.seeds import derive
 from palio.core.words import counted
 from palio.evaluate.answers import Array
+from palio.evaluate.effects import within
 from palio.evaluate.segmenting import MIN_ROWS, Segment
 from palio.evaluate.texts.asking import Asked
 from palio.evaluate.texts.checks import text_checks
@@ -124,25 +125,25 @@ def wordings(
         deadline = max(deadline, time.monotonic() + LEAST_S)
     found = []
     for place, asked in enumerate(looked.columns):
-        own = _until(replace(asked, deadline=deadline), 1 / (len(looked.columns) - place))
+        own = within(replace(asked, deadline=deadline), 1 / (len(looked.columns) - place))
         pool = Pool(frame.get_column(asked.column).cast(str).fill_null("").to_list(), truth)
         found.append(_wording(_timed(own), pool, seed=seed, progress=progress))
     return tuple(found)
 
 
 def _wording(asked: Asked, pool: Pool, *, seed: int, progress: Progress) -> Wording:
-    cues, n_tries, is_searched = find_cues(_until(asked, SHARES["cues"]), pool, seed=seed)
+    cues, n_tries, is_searched = find_cues(within(asked, SHARES["cues"]), pool, seed=seed)
     for cue in (one for one in cues if one.moves):
         progress.say(
             f"evaluate  the model answers “{cue.label}” for “{cue.words}”: {cue.n_moved} of {cue.n_tried} other texts "
             f"are called so once it is written into them ({cue.n_control} with another word)"
         )
     progress.step("texts", 1, 4)
-    words = telling_words(_until(asked, SHARES["words"]), np.random.default_rng(derive(seed, "telling words")))
+    words = telling_words(within(asked, SHARES["words"]), np.random.default_rng(derive(seed, "telling words")))
     progress.step("texts", 2, 4)
     rows = np.random.default_rng(derive(seed, "learned texts")).permutation(len(pool.texts))
     checks = text_checks(
-        _until(asked, SHARES["checks"]), [pool.texts[row] for row in rows], pool.truth[rows], seed=seed
+        within(asked, SHARES["checks"]), [pool.texts[row] for row in rows], pool.truth[rows], seed=seed
     )
     progress.step("texts", 3, 4)
     shown = explained(asked, galleries(asked))
@@ -173,14 +174,6 @@ def differences(looked: Looked, before: Answers) -> tuple[TextGallery, ...]:
     """Show texts that another model answered otherwise, with `before`, its answers to all judged rows."""
     before = before if looked.rows is None else before.take(looked.rows)
     return changed(looked.columns[0], before)
-
-
-def _until(asked: Asked, share: float) -> Asked:
-    """Give a share of the time that is left."""
-    if asked.deadline is None:
-        return asked
-    now = time.monotonic()
-    return replace(asked, deadline=now + share * max(0.0, asked.deadline - now))
 
 
 def _timed(asked: Asked) -> Asked:

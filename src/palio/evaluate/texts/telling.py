@@ -9,7 +9,8 @@ import numpy as np
 
 from palio.core.records import TellingWord
 from palio.evaluate.answers import Array
-from palio.evaluate.texts.asking import Asked, logit
+from palio.evaluate.effects import logit
+from palio.evaluate.texts.asking import Asked
 from palio.evaluate.texts.spans import spans, without, words_in
 
 MAX_TEXTS = 4_000

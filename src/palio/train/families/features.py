@@ -11,7 +11,7 @@ import numpy as np
 from palio import model
 from palio.core.records import Fit, Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
-from palio.train.deep.features import PIXELS, LinearHead, fit_head, fit_values
+from palio.train.deep.features import PENALTIES, PIXELS, LinearHead, fit_head, fit_values
 from palio.train.deep.pictured import Front
 from palio.train.deep.places import label_of, place_of
 from palio.train.family import (
@@ -66,6 +66,17 @@ class FeaturesFitted:
         if self.task.kind == "classification" and len(weights) == 2:
             weights, intercepts = weights[1:] - weights[:1], intercepts[1:] - intercepts[:1]
         return model.emit_linear(builder, builder.cast(seen, "double"), weights, intercepts, self.task)
+
+
+def linear_layer(
+    seen: Array, examples: Examples, *, seed: int, deadline: float | None, penalties: Sequence[float] = PENALTIES
+) -> LinearHead:
+    """Fit the layer that makes answers of what was seen of each picture, shape (n, n_features)."""
+    if examples.task.kind == "regression":
+        return fit_values(seen, examples.target, weights=examples.weights)
+    n_classes = len(examples.task.classes)
+    how: Any = {"penalties": penalties, "weights": examples.weights, "seed": seed, "deadline": deadline}
+    return fit_head(seen, examples.target, n_classes, **how)
 
 
 @dataclass(frozen=True)
@@ -124,12 +135,7 @@ class Features(FixedSettings):
         front = pictured.front_of(examples, place_of(self.backbone), size=pictured.SMALL_SIZE if is_small else 0)
         reading = PictureReading(input=column, size=front.size, short=front.short, fit=params["fit"])
         seen = pictured.features_of(examples, front, reading, deadline=deadline)
-        if examples.task.kind == "regression":
-            head = fit_values(seen, examples.target, weights=examples.weights)
-        else:
-            n_classes = len(examples.task.classes)
-            head = fit_head(seen, examples.target, n_classes, weights=examples.weights, seed=seed, deadline=deadline)
-        return FeaturesFitted(front, reading, head, examples.task)
+        return FeaturesFitted(front, reading, linear_layer(seen, examples, seed=seed, deadline=deadline), examples.task)
 
 
 FAMILY = Features()

@@ -8,9 +8,8 @@ from typing import Any
 
 from palio.core.records import Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
-from palio.train.deep.features import fit_head, fit_values
 from palio.train.deep.gradients import SIZES, gradients_front
-from palio.train.families.features import FeaturesFitted
+from palio.train.families.features import FeaturesFitted, linear_layer
 from palio.train.family import Examples, FixedSettings, Params, Shape, check_time, need_two_classes
 
 PENALTIES = (1e3, 300.0, 100.0, 30.0)
@@ -66,12 +65,7 @@ class Hog(FixedSettings):
         front = gradients_front(next((one for one in SIZES if one >= side), SIZES[-1]))
         reading = PictureReading(input=column, size=front.size, short=front.short, fit=params["fit"])
         seen = pictured.features_of(examples, front, reading, deadline=deadline)
-        if examples.task.kind == "regression":
-            head = fit_values(seen, examples.target, weights=examples.weights)
-        else:
-            n_classes = len(examples.task.classes)
-            how: Any = {"penalties": PENALTIES, "weights": examples.weights, "seed": seed, "deadline": deadline}
-            head = fit_head(seen, examples.target, n_classes, **how)
+        head = linear_layer(seen, examples, seed=seed, deadline=deadline, penalties=PENALTIES)
         return FeaturesFitted(front, reading, head, examples.task)
 
 

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from palio.core.records import Cue, Transplant
 from palio.evaluate.answers import Array
+from palio.evaluate.effects import FEWEST_TARGETS, N_EXAMPLES, N_TARGETS, all_tried, effect
 from palio.evaluate.pictures.asking import Asked
 from palio.evaluate.pictures.cues.candidate import Candidate, Pool
 from palio.evaluate.pictures.cues.countermeasures import advised
 
-N_TARGETS = 60
-FEWEST_TARGETS = 12
-LEAST_PUSH = 0.05
-"""Of the probability of the class, on average: less is no matter for concern."""
-RISK = 0.01
-"""Of a false alarm over all that was tried."""
-N_EXAMPLES = 4
 N_CARRIERS = 8
 
 
 def tried(candidates: Sequence[Candidate], asked: Asked, pool: Pool, rng: np.random.Generator) -> tuple[Cue, ...]:
     """Put each candidate onto rightly answered pictures of other classes; tell which move the answer, these first."""
-    found = []
-    for candidate in candidates:
-        if asked.is_over:
-            break
-        cue = _tried(candidate, asked, pool, rng, n_tries=len(candidates))
-        if cue is not None:
-            found.append(cue)
-    return tuple(sorted(found, key=lambda cue: (not cue.moves, -cue.push)))
+    return all_tried(candidates, asked, lambda one: _tried(one, asked, pool, rng, n_tries=len(candidates)))
 
 
 def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Generator, *, n_tries: int) -> Cue | None:
@@ -49,15 +35,13 @@ def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Genera
     still = candidate.how.put(onto, pool.pixels[own], given)
     after, control = asked.probability(targets, moved), asked.probability(targets, still)
     said, said_control = asked.calls(after)[:, label], asked.calls(control)[:, label]
-    push = float((after[:, label] - control[:, label]).mean())
-    p_value = min(1.0, n_tries * _one_sided(_logit(after[:, label]) - _logit(control[:, label])))
-    moves = push >= LEAST_PUSH and p_value <= RISK and bool(said.sum() > said_control.sum())
-    examples = [place for place in np.argsort(-after[:, label]) if said[place] and moves][:N_EXAMPLES]
+    done = effect(after[:, label], control[:, label], said=said, said_control=said_control, n_tries=n_tries)
+    examples = [place for place in np.argsort(-after[:, label]) if said[place] and done.moves][:N_EXAMPLES]
     taken = candidate.how.taken(given[examples])
     mine, is_right = holds[:, label], asked.is_right
     cue = Cue(
         kind=candidate.kind,
-        moves=moves,
+        moves=done.moves,
         label=asked.task.classes[label],
         where=candidate.where,
         places=candidate.places,
@@ -67,8 +51,8 @@ def _tried(candidate: Candidate, asked: Asked, pool: Pool, rng: np.random.Genera
         n_tried=len(targets),
         n_moved=int(said.sum()),
         n_control=int(said_control.sum()),
-        push=push,
-        p_value=p_value,
+        push=done.push,
+        p_value=done.p_value,
         n_with=int((mine & carries).sum()),
         n_with_right=int((mine & carries & is_right).sum()),
         n_without=int((mine & ~carries).sum()),
@@ -95,17 +79,3 @@ def _of_own_class(pool: Pool, holds: Array, candidate: Candidate, rng: np.random
         if len(rows):
             return int(rng.choice(rows))
     return int(rng.integers(len(pool.holds)))
-
-
-def _logit(p: Array) -> Array:
-    clipped = np.clip(p, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(clipped / (1 - clipped)))
-
-
-def _one_sided(differences: Array) -> float:
-    """Return the chance of a mean at least so large if there were no difference (normal approximation)."""
-    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    mean = float(differences.mean())
-    if error <= 0:
-        return 0.0 if mean > 0 else 1.0
-    return 0.5 * math.erfc(mean / error / math.sqrt(2))

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from palio import measure
-from palio.core.records import Swap, TextCheck
+from palio.core.records import TextCheck
 from palio.core.seeds import derive
 from palio.evaluate.answers import Array
-from palio.evaluate.texts.asking import AT_ONCE, Asked
+from palio.evaluate.texts.asking import AT_ONCE, Asked, swap
 from palio.evaluate.texts.checks.changes import CHANGES, OF_OPINION, OF_OTHERS, TOLD, Change, polarity
-from palio.evaluate.texts.spans import excerpts
 
 MAX_TEXTS, FEWEST_TEXTS = 200, 20
 """Texts that are changed; fewer allow no verdict."""
@@ -98,7 +97,7 @@ def _checked(asked: Asked, change: Change, n_texts: int, seed: int) -> TextCheck
         n_right_before=int(asked.is_right[places].sum()),
         n_right_after=int((said == asked.truth[places]).sum()),
         passed=passed,
-        examples=tuple(_example(asked, int(places[at]), texts[at], int(said[at])) for at in shown),
+        examples=tuple(swap(asked, int(places[at]), texts[at], int(said[at])) for at in shown),
         countermeasure=change.countermeasure if passed is False else "",
     )
 
@@ -107,16 +106,3 @@ def _passed(change: Change, low: float, high: float) -> bool | None:
     if change.expected == "same":
         return low <= MOST_CHANGED
     return high >= LEAST_CHANGED if change.expected == "other" else None
-
-
-def _example(asked: Asked, row: int, after: str, said: int) -> Swap:
-    classes = asked.task.classes
-    shown = excerpts(asked.texts[row], after)
-    return Swap(
-        row_id=asked.row_id(row),
-        before=shown[0],
-        after=shown[1],
-        truth=classes[int(asked.truth[row])],
-        said_before=classes[int(asked.said[row])],
-        said_after=classes[said],
-    )

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from palio.core.records import Swap, WordCue
+from palio.core.records import WordCue
 from palio.core.records.wording import WordPlace
 from palio.evaluate.answers import Array
-from palio.evaluate.texts.asking import Asked, logit
+from palio.evaluate.effects import FEWEST_TARGETS, N_EXAMPLES, N_TARGETS, all_tried, effect
+from palio.evaluate.texts.asking import Asked, swap
 from palio.evaluate.texts.cues.carried import Carried, Pool
-from palio.evaluate.texts.spans import excerpts, places_of, spans, without
+from palio.evaluate.texts.spans import places_of, spans, without
 
-N_TARGETS = 60
-FEWEST_TARGETS = 12
-LEAST_PUSH = 0.05
-"""Of the probability of the class, on average: less is no matter for concern."""
-RISK = 0.01
-"""Of a false alarm over all that was tried."""
-N_EXAMPLES = 4
 MAX_SOUGHT = 1_000
 """Judged texts among which those that carry a cue, or do not, are sought."""
 
 
 def tried(candidates: Sequence[Carried], asked: Asked, pool: Pool, rng: np.random.Generator) -> tuple[WordCue, ...]:
     """Try each candidate; tell which move the answer, these first."""
-    found = []
-    for candidate in candidates:
-        if asked.is_over:
-            break
-        cue = _tried(candidate, asked, pool, rng, n_tries=len(candidates))
-        if cue is not None:
-            found.append(cue)
-    return tuple(sorted(found, key=lambda cue: (not cue.moves, -cue.push)))
+    return all_tried(candidates, asked, lambda one: _tried(one, asked, pool, rng, n_tries=len(candidates)))
 
 
 def _tried(one: Carried, asked: Asked, pool: Pool, rng: np.random.Generator, *, n_tries: int) -> WordCue | None:
@@ -50,10 +36,8 @@ def _tried(one: Carried, asked: Asked, pool: Pool, rng: np.random.Generator, *, 
     still = [_written_in(asked.texts[row], w, at) for row, w, at in zip(targets, words, places, strict=True)]
     said, after = asked.again(targets, moved)
     said_control, control = asked.again(targets, still)
-    push = float((after[:, label] - control[:, label]).mean())
-    p_value = min(1.0, n_tries * _one_sided(logit(after[:, label]) - logit(control[:, label])))
     is_moved, is_control = said == label, said_control == label
-    moves = push >= LEAST_PUSH and p_value <= RISK and bool(is_moved.sum() > is_control.sum())
+    done = effect(after[:, label], control[:, label], said=is_moved, said_control=is_control, n_tries=n_tries)
     shown = [at for at in np.argsort(-after[:, label], kind="stable") if is_moved[at]][:N_EXAMPLES]
     mine = _sought(asked, np.flatnonzero(asked.truth == label), one.words, n_targets, carry=True)
     classes = asked.task.classes
@@ -61,18 +45,16 @@ def _tried(one: Carried, asked: Asked, pool: Pool, rng: np.random.Generator, *, 
         words=one.surface,
         label=classes[label],
         place=one.place,
-        moves=moves,
+        moves=done.moves,
         share_of_class=one.share_of_class,
         share_of_others=one.share_of_others,
         n_tried=len(targets),
         n_moved=int(is_moved.sum()),
         n_control=int(is_control.sum()),
-        push=push,
-        p_value=p_value,
+        push=done.push,
+        p_value=done.p_value,
         **_taken_out(asked, one, mine),
-        examples=tuple(
-            _swap(asked, int(targets[at]), moved[at], classes[int(said[at])]) for at in (shown if moves else ())
-        ),
+        examples=tuple(swap(asked, int(targets[at]), moved[at], int(said[at])) for at in (shown if done.moves else ())),
         countermeasure=_advice(one.surface, classes[label]),
     )
 
@@ -122,28 +104,6 @@ def _ordinary(pool: Pool, label: int, rng: np.random.Generator) -> str:
             chosen = cut[int(rng.integers(len(cut)))]
             return text[chosen.start : chosen.end]
     return "."
-
-
-def _swap(asked: Asked, row: int, after: str, said: str) -> Swap:
-    classes = asked.task.classes
-    shown = excerpts(asked.texts[row], after)
-    return Swap(
-        row_id=asked.row_id(row),
-        before=shown[0],
-        after=shown[1],
-        truth=classes[int(asked.truth[row])],
-        said_before=classes[int(asked.said[row])],
-        said_after=said,
-    )
-
-
-def _one_sided(differences: Array) -> float:
-    """Return the chance of a mean at least so large if there were no difference (normal approximation)."""
-    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    mean = float(differences.mean())
-    if error <= 0:
-        return 0.0 if mean > 0 else 1.0
-    return 0.5 * math.erfc(mean / error / math.sqrt(2))
 
 
 def _advice(words: str, label: str) -> str:
