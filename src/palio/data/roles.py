@@ -173,7 +173,9 @@ def _only_words(
     for name in sorted(found):
         cast.notes = [one for one in cast.notes if not one.startswith(f"`{name}` is not a feature")]
         cast.parts[name] = _Part(feature=True, note="words that are hardly ever the same")
-        cast.notes.append(f"`{name}` is read as text, its words in pieces: it is hardly ever the same, and all there is")
+        cast.notes.append(
+            f"`{name}` is read as text, its words in pieces: it is hardly ever the same, and all there is"
+        )
     return found
 
 

@@ -85,8 +85,8 @@ class Words:
             return []
         goes = "goes" if self._n_longer == 1 else "go"
         return [
-            f"{self._n_longer:,} of {counted(n, 'text')} {goes} on behind {MOST_CHARACTERS:,} characters: models read no "
-            "further; where what counts stands behind, cut the texts into rows"
+            f"{self._n_longer:,} of {counted(n, 'text')} {goes} on behind {MOST_CHARACTERS:,} characters: models read "
+            "no further; where what counts stands behind, cut the texts into rows"
         ]
 
     def about_marks(self, n_rows: int, *, is_text: bool, values: Iterable[str] = ()) -> list[str]:

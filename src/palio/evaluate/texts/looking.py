@@ -157,12 +157,12 @@ def _wording(asked: Asked, pool: Pool, *, seed: int, progress: Progress) -> Word
     progress.step("texts", 4, 4)
     left_out = unasked(is_searched, n_tries, n_classes, n_changes, n_unexplained)
     if left_out:
-        progress.say(f"evaluate  its time was over; of the texts in `{asked.column}` it was not asked {listed(left_out)}")
+        progress.say(f"evaluate  its time was over; of `{asked.column}` it is not known {listed(left_out)}")
     n_cut, reads = read_in_part(asked)
     if n_cut > LEAST_CUT * len(asked.texts):
         progress.say(
-            f"evaluate  {100 * n_cut / len(asked.texts):.0f} % of the judged texts in `{asked.column}` go on behind the "
-            f"{reads} that the model reads: what stands there moves no answer"
+            f"evaluate  {100 * n_cut / len(asked.texts):.0f} % of the judged texts in `{asked.column}` go on behind "
+            f"the {reads} that the model reads: what stands there moves no answer"
         )
     told = languages(asked.texts)
     said, p = asked.again([0], [""])
