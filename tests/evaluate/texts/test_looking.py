@@ -227,3 +227,9 @@ def test_it_is_told_which_texts_are_not_read_to_their_end(desk: Desks) -> None:
     assert 25 <= found.n_cut <= 75
     assert found.reads == "20,000 characters"
     assert desk(subjects(200, rng), subjects(100, rng)).wording().n_cut == 0
+
+
+def test_a_slow_model_is_asked_about_few_texts_at_once(desk: Desks) -> None:
+    rng = np.random.default_rng(0)
+    asked = desk(subjects(200, rng), subjects(60, rng)).looked().columns[0]
+    assert [replace(asked, pace=pace).at_once for pace in (0.0, 0.1, 5.0)] == [64, 10, 4]

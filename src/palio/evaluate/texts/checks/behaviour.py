@@ -10,7 +10,7 @@ from palio import measure
 from palio.core.records import TextCheck
 from palio.core.seeds import derive
 from palio.evaluate.answers import Array
-from palio.evaluate.texts.asking import AT_ONCE, Asked, swap
+from palio.evaluate.texts.asking import Asked, swap
 from palio.evaluate.texts.checks.changes import CHANGES, OF_OPINION, OF_OTHERS, TOLD, Change, polarity
 
 MAX_TEXTS, FEWEST_TEXTS = 200, 20
@@ -82,10 +82,11 @@ def _checked(asked: Asked, change: Change, n_texts: int, seed: int) -> TextCheck
         if len(rows) == n_texts or (asked.is_over and rows):
             break
     said = np.zeros(0, int)
-    for start in range(0, len(rows), AT_ONCE):
+    at_once = asked.at_once
+    for start in range(0, len(rows), at_once):
         if asked.is_over and start:
             break
-        said = np.concatenate([said, asked.again(rows[start : start + AT_ONCE], texts[start : start + AT_ONCE])[0]])
+        said = np.concatenate([said, asked.again(rows[start : start + at_once], texts[start : start + at_once])[0]])
     places = np.array(rows[: len(said)], int)
     is_changed = said != asked.said[places]
     n, n_changed = len(said), int(is_changed.sum())
