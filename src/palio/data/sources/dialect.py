@@ -104,14 +104,17 @@ def _dialect(
     lines: Sequence[str], rows: Sequence[Row], found: header.Found, name: str, options: SourceOptions, **how: Any
 ) -> Dialect:
     top = rows[found.first]
-    below = list(rows[found.first + int(found.header) :])
+    below, notes = list(rows[found.first + int(found.header) :]), list[str]()
     n_lines = top.end if found.header else top.line
     if found.header and below and all(_RULE.match(cell) for cell in below[0].cells if cell):
         n_lines = below.pop(0).end  # a line of dashes under the header
-    body = [row.cells for row in below]
+    said = header.descriptions(below, frozenset(options.missing)) if found.header else 0
+    if said:
+        n_lines = below[said - 1].end
+        notes.append(header.about_descriptions(below[:said], name))
+    body = [row.cells for row in below[said:]]
     widths = [len(cells) for cells in body]
     width = max({len(top.cells), *widths}, key=lambda width: (widths.count(width), width == len(top.cells), width))
-    notes = []
     if found.n_titles:
         before = "the line above the table is" if found.n_titles == 1 else f"{found.n_titles} lines above the table are"
         notes.append(f"{name}: {before} passed over")
