@@ -33,7 +33,7 @@ READERS = {
 }
 """Kind of a source → the class that reads it; resolved on first use, so each brings in its libraries alone."""
 KINDS = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data"), "delimited"),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data", ".arff"), "delimited"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
     **dict.fromkeys((".feather", ".arrow", ".arrows", ".ipc"), "arrow"),
     **dict.fromkeys((".jsonl", ".ndjson"), "lines"),
@@ -89,9 +89,9 @@ def open_source(spec: str | Path, options: SourceOptions | None = None) -> Sourc
 
     Args:
         spec: Path or URL (`https://`, `s3://`, whatever fsspec has a driver for) of a CSV (`.csv .tsv .tab .psv .txt
-            .dat .data`), Parquet (`.parquet .pq`), Arrow (`.feather .arrow .arrows .ipc`), JSON (`.jsonl .ndjson
-            .json`) or spreadsheet file (`.xlsx .xlsm .xlsb .xls .ods`), packed with gzip, bzip2, xz, zstd or alone in a ZIP archive; or `sqlite:///PATH`,
-            `postgresql://…` with `options.query`.
+            .dat .data .arff`), Parquet (`.parquet .pq`), Arrow (`.feather .arrow .arrows .ipc`), JSON (`.jsonl .ndjson
+            .json`) or spreadsheet file (`.xlsx .xlsm .xlsb .xls .ods`), packed with gzip, bzip2, xz, zstd or alone in
+            a ZIP archive; or `sqlite:///PATH`, `postgresql://…` with `options.query`.
         options: How to read it.
 
     Raises:

@@ -144,3 +144,36 @@ def test_lines_below_the_header_that_describe_columns_are_no_rows(lines: list[st
 def test_a_row_whose_numbers_are_not_known_is_a_row(first: str, tmp_path: Path) -> None:
     source = opened(tmp_path, "\n".join(["a,b,c,y", first, *map(",".join, WIDE)]), target="y")
     assert cells(source)[0] == tuple(first.split(","))
+
+
+DECLARED = """% by hand
+@RELATION cars
+
+@ATTRIBUTE 'body style' {'hard top', sedan}
+@attribute "a \\"b\\"" REAL   % metres
+@attribute class {yes,no}
+@DATA
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("sedan,1.5,yes\n% late\nsedan,?,no\n", [("sedan", "1.5", "yes"), ("sedan", "?", "no")]),
+        ("'hard, top',1.5,yes\n'it\\'s',2,no\n", [("hard, top", "1.5", "yes"), ("it's", "2", "no")]),
+        ("sedan 1.5 yes\nsedan 2 no\n", [("sedan", "1.5", "yes"), ("sedan", "2", "no")]),
+        ("sedan\t1.5\tyes\n", [("sedan", "1.5", "yes")]),
+    ],
+)
+def test_columns_may_be_declared_above_the_rows(rows: str, expected: list[object], tmp_path: Path) -> None:
+    (tmp_path / "t.arff").write_text(DECLARED + rows, "utf-8")
+    source = data.open_source(tmp_path / "t.arff", data.SourceOptions(target="class"))
+    assert source.columns == ("body style", 'a "b"', "class")
+    assert cells(source) == expected
+    assert "declared above the rows" in " ".join(source.notes)
+
+
+def test_declared_columns_with_cells_by_their_places_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.arff").write_text(DECLARED + "{0 sedan, 2 yes}\n", "utf-8")
+    with pytest.raises(InputError, match="by their places"):
+        data.open_source(tmp_path / "t.arff")

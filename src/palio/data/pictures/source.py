@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from palio.core.errors import InputError
@@ -19,6 +19,7 @@ from palio.data.pictures.columns import PROBLEM, arrays_of, columns_of, names_of
 from palio.data.pictures.notes import Notes
 from palio.data.pictures.reading import known, read_all
 from palio.data.source import Skipped, SourceOptions, Stated
+from palio.data.sources.content import TABLE_ENDINGS
 from palio.pixels import Limits
 
 if TYPE_CHECKING:
@@ -138,10 +139,11 @@ class PicturesSource:
 def nothing_in(album: Album) -> InputError:
     """Say that an album holds no pictures, and what it holds."""
     others = f" ({_passed(album)})" if album.passed_over else ""
-    return InputError(
-        f"{album.name}: holds no pictures{others}",
-        hint="name a folder or archive with a folder of pictures for each class, or the file that holds a table",
-    )
+    hint = "name a folder or archive with a folder of pictures for each class, or the file that holds a table"
+    tables = [entry.key for entry in album.others if PurePosixPath(entry.key).suffix.lower() in TABLE_ENDINGS]
+    if len(tables) > 1 and len(tables) == len(album.others):
+        hint = f"of parts of one table, name one ({_printable(tables[0])}): `palio ingest --append FILE` adds others"
+    return InputError(f"{album.name}: holds no pictures{others}", hint=hint)
 
 
 def _about_passed_over(album: Album) -> list[str]:

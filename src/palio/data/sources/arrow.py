@@ -38,9 +38,7 @@ class _File:
         self._file.seek(0)
         return self._open(self._file)
 
-    def iter_batches(
-        self, *, batch_size: int, columns: Sequence[str] | None = None, use_threads: bool = False
-    ) -> Iterator[Any]:
+    def iter_batches(self, *, batch_size: int, columns: Sequence[str] | None = None, **_: Any) -> Iterator[Any]:
         reader = self._begin()
         if hasattr(reader, "num_record_batches"):
             found = (reader.get_batch(i) for i in range(reader.num_record_batches))

@@ -10,7 +10,7 @@ import msgspec
 
 from palio.core.errors import InputError
 from palio.data.source import SourceOptions
-from palio.data.sources import header, names
+from palio.data.sources import attributes, header, names
 from palio.data.sources.rows import Row, is_plain, lines_of, rows_of, usual_width
 from palio.data.sources.text_stream import Scan
 
@@ -25,6 +25,7 @@ _CALLED = {"\t": "a tab", " ": "a blank"}
 _BY_ENDING = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _SAID = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
 _RULE = re.compile(r"[-=:+]+$")
+_QUOTED_CELL = re.compile(r"(?:^|,)\s*'[^']*'\s*(?:,|$)", re.MULTILINE)
 _COLUMNS_OF_BLANKS = re.compile(r"\S {2,}\S")
 
 
@@ -75,6 +76,8 @@ def sniff(head: str, name: str, ending: str, options: SourceOptions, *, scan: Sc
     start = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
     if start == len(lines):
         raise InputError(f"{name}: the file holds no rows", hint="name a file with a header and rows")
+    if (above := attributes.declared(lines, name)) is not None:
+        return _declared(lines, above, name, options)
     said = _SAID.match(lines[start].lstrip("\ufeff"))
     start += bool(said) and len(lines) > start + 1
     comment, n_comments = _comment(lines, start, options.comment)
@@ -98,6 +101,21 @@ def sniff(head: str, name: str, ending: str, options: SourceOptions, *, scan: Sc
     found = header.find(rows, options.header, marks=frozenset(options.missing), names=known)
     how = {"separator": separator, "quote": quote, "comment": comment, "escape": escape, "padded": padded}
     return _dialect(lines, rows, found, name, options, **how)
+
+
+def _declared(lines: Sequence[str], above: attributes.Declared, name: str, options: SourceOptions) -> Dialect:
+    """Describe a file that declares its columns above the rows."""
+    begun, below = above.n_lines, [line for line in lines[above.n_lines :] if not line.startswith("%")]
+    quote = "'" if any(_QUOTED_CELL.search(line) for line in below) else '"'
+    escape = any(f"\\{quote}" in line for line in below)
+    first = next((line for line in below if line.strip()), "")
+    separator = next((one for one in ",\t " if one in first.strip()), ",")
+    rows = [Row(begun, begun, above.columns), *rows_of(below, separator, quote, escape=escape)]
+    found = header.Found(first=0, header=True)
+    how = {"separator": separator, "quote": quote, "comment": "%", "escape": escape, "padded": False}
+    dialect = _dialect(lines, rows, found, name, options, **how)
+    note = f"{name}: its columns are declared above the rows, as in ARFF"
+    return msgspec.structs.replace(dialect, notes=(note, *dialect.notes))
 
 
 def _dialect(
