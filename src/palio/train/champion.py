@@ -315,9 +315,11 @@ def _check(parity: Sequence[Parity]) -> None:
 
 def differs(parity: Parity) -> str:
     """Say how far a graph is from its library."""
+    where = f"{parity.path}, {counted(parity.rows, 'row')}"
+    if parity.max_abs_diff <= parity.tolerance:
+        return f"its graph gives {counted(parity.n_label_diffs, 'answer')} that its library does not ({where})."
     return (
-        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({parity.path}, "
-        f"{counted(parity.rows, 'row')}; {parity.tolerance:.3g} is allowed)."
+        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({where}; {parity.tolerance:.3g} is allowed)."
     )
 
 
