@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from palio.model.reading.pictures import PictureReader as PictureReader
     from palio.model.reading.readers import BOX_CLASSES as BOX_CLASSES
     from palio.model.reading.readers import PRECISION as PRECISION
+    from palio.model.reading.readers import are_cut as are_cut
     from palio.model.reading.readers import reader_of as reader_of
     from palio.model.reading.tokens import folded as folded
     from palio.model.reading.tokens import word_places as word_places
@@ -151,7 +152,7 @@ else:
             "graph.external": "with_weights",
             "graph.zipmap": "without_zipmap",
             "reading.pictures": "PictureReader",
-            "reading.readers": "BOX_CLASSES PRECISION reader_of",
+            "reading.readers": "BOX_CLASSES PRECISION are_cut reader_of",
             "reading.tokens": "folded word_places",
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.kernel": "KernelSum emit_kernel",
