@@ -29,8 +29,10 @@ PICTURES = frozenset(
 TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 NO_PICTURE = "no picture by its name"
 _HIDDEN = frozenset(
-    ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "@__thumb", "#recycle", "$recycle.bin", "lost+found")
-    + ("system volume information", "icon\r", "__pycache__")
+    (
+        *("__macosx", "thumbs.db", "desktop.ini", "icon\r", "lost+found", "system volume information", "__pycache__"),
+        *("@eadir", "@__thumb", "#recycle", "$recycle.bin"),
+    )
 )
 """What systems, and devices for storage, put among the files of people; in lower case."""
 _BOMB_FREE, _BOMB_RATIO = 1 << 30, 100
