@@ -15,7 +15,7 @@ WARM_ROWS = 60
 FEW_ROUNDS, MANY_CLASSES = 4, 20
 """Rounds of a first fit of a family that learns in rounds; of so many classes and more, each a tree a round, one."""
 FEWEST_ROWS, PART, MOST_PART = 400, 16, 2
-"""Any other family first learns from one row of sixteen, and from no fewer than 400; from none, if that is over half."""
+"""Any other family first learns from one row of sixteen, no fewer than 400; from none, if that is over half of them."""
 SHORTEST_S = 0.4
 """A limit is not held against a fit that is expected to take less."""
 FEWEST_TRIED = 16
