@@ -25,6 +25,7 @@ READERS = {
     "lines": "palio.data.sources.json_lines:JsonLinesSource",
     "document": "palio.data.sources.json_document:JsonDocumentSource",
     "parquet": "palio.data.sources.parquet:ParquetSource",
+    "arrow": "palio.data.sources.arrow:ArrowSource",
     "sheet": "palio.data.sources.sheets:SheetSource",
     "query": "palio.data.sources.query:QuerySource",
     "pictures": "palio.data.pictures.source:PicturesSource",
@@ -32,8 +33,9 @@ READERS = {
 }
 """Kind of a source → the class that reads it; resolved on first use, so each brings in its libraries alone."""
 KINDS = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data"), "delimited"),
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data", ".arff"), "delimited"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".feather", ".arrow", ".arrows", ".ipc"), "arrow"),
     **dict.fromkeys((".jsonl", ".ndjson"), "lines"),
     ".json": "document",
     **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "sheet"),
@@ -49,8 +51,6 @@ _INSTEAD = {
     ".xml": "export the table as CSV or Parquet",
     ".html": "export the table as CSV or Parquet",
     ".pdf": "export the table as CSV or Parquet",
-    ".feather": "write it as Parquet",
-    ".arrow": "write it as Parquet",
     ".orc": "write it as Parquet",
     ".avro": "write it as Parquet",
     ".sav": "export the table as CSV or Parquet",
@@ -69,7 +69,8 @@ _CONTENTS = (
     (b"%PDF", "", "a PDF document"),
     (b"{\\rtf", "", "an RTF document"),
     (b"SQLite format 3", "", "an SQLite database"),
-    (b"ARROW1", "", "an Arrow file"),
+    (b"ARROW1", "arrow", "an Arrow file"),
+    (b"FEA1", "", "a Feather file of version 1"),
     (b"ORC", "", "an ORC file"),
     (b"Obj\x01", "", "an Avro file"),
     (b"\x89HDF", "", "an HDF5 file"),
@@ -88,9 +89,9 @@ def open_source(spec: str | Path, options: SourceOptions | None = None) -> Sourc
 
     Args:
         spec: Path or URL (`https://`, `s3://`, whatever fsspec has a driver for) of a CSV (`.csv .tsv .tab .psv .txt
-            .dat .data`), Parquet (`.parquet .pq`), JSON (`.jsonl .ndjson .json`) or spreadsheet file (`.xlsx .xlsm
-            .xlsb .xls .ods`), packed with gzip, bzip2, xz, zstd or alone in a ZIP archive; or `sqlite:///PATH`,
-            `postgresql://…` with `options.query`.
+            .dat .data .arff`), Parquet (`.parquet .pq`), Arrow (`.feather .arrow .arrows .ipc`), JSON (`.jsonl .ndjson
+            .json`) or spreadsheet file (`.xlsx .xlsm .xlsb .xls .ods`), packed with gzip, bzip2, xz, zstd or alone in
+            a ZIP archive; or `sqlite:///PATH`, `postgresql://…` with `options.query`.
         options: How to read it.
 
     Raises:
@@ -203,6 +204,7 @@ def _open(content: Content, options: SourceOptions) -> Source:
 
 _WHAT = {
     "parquet": "a Parquet file",
+    "arrow": "an Arrow file",
     "sheet": "a spreadsheet",
     "delimited": "text",
     "lines": "JSON lines",
@@ -244,7 +246,12 @@ def _by_content(content: Content, by_name: str) -> str:
         from palio.data.sources.json_document import is_lines
 
         return "lines" if is_lines(content, by_name == "lines") else "document"
-    if by_name == "parquet" and content.head and b"\0" not in content.head and not content.head.startswith(b"PAR"):
+    if (
+        by_name in ("parquet", "arrow")
+        and content.head
+        and b"\0" not in content.head
+        and not content.head.startswith(b"PAR")
+    ):
         return "delimited"
     return ""
 

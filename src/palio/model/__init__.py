@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     from palio.model.graph.answers import answers_of as answers_of
     from palio.model.graph.boxes import IOU as IOU
     from palio.model.graph.boxes import MOST_BOXES as MOST_BOXES
+    from palio.model.graph.boxes import Candidates as Candidates
     from palio.model.graph.boxes import brought_back as brought_back
+    from palio.model.graph.boxes import candidates_of as candidates_of
     from palio.model.graph.boxes import cells_of as cells_of
     from palio.model.graph.boxes import suppressed as suppressed
     from palio.model.graph.boxes import unfitted as unfitted
@@ -134,7 +136,7 @@ else:
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
             "graph.answers": "answers_of",
-            "graph.boxes": "IOU MOST_BOXES brought_back cells_of suppressed unfitted",
+            "graph.boxes": "IOU MOST_BOXES Candidates brought_back candidates_of cells_of suppressed unfitted",
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",

@@ -94,6 +94,25 @@ class TestParquet(SourceContract):
         return folder / "t.parquet"
 
 
+class TestArrow(SourceContract):
+    def write(self, folder: Path, columns: Sequence[str], rows: Rows) -> Path:
+        kinds = [pa.float64(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+        arrays = [pa.array([row[i] for row in rows], kind) for i, kind in enumerate(kinds)]
+        table = pa.Table.from_arrays(arrays, names=list(columns))
+        with pa.ipc.new_file(folder / "t.feather", table.schema) as file:
+            file.write_table(table, max_chunksize=7)
+        return folder / "t.feather"
+
+
+class TestArrowStream(SourceContract):
+    def write(self, folder: Path, columns: Sequence[str], rows: Rows) -> Path:
+        arrays = [pa.array([row[i] for row in rows]) for i in range(len(columns))]
+        table = pa.Table.from_arrays(arrays, names=list(columns))
+        with pa.ipc.new_stream(folder / "t.arrows", table.schema) as stream:
+            stream.write_table(table)
+        return folder / "t.arrows"
+
+
 class TestXlsx(SourceContract):
     def write(self, folder: Path, columns: Sequence[str], rows: Rows) -> Path:
         return write_xlsx(folder / "t.xlsx", {"Intro": [], "Table": [columns, *rows]})

@@ -9,6 +9,7 @@ import pytest
 from palio import data
 from palio.core.errors import InputError
 from palio.testing.source import cells
+from tests.data.sources.spreadsheets import write_xlsx
 
 BODY = "p,1.5,yes\nq,2.5,no\nr,3.5,yes\n"
 ROWS = [tuple(line.split(",")) for line in BODY.splitlines()]
@@ -114,3 +115,65 @@ def test_names_are_cleaned_and_the_longest_are_passed_over(tmp_path: Path) -> No
 def test_a_target_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no name and no cell"):
         opened(tmp_path, "a,b,y,\n" + BODY.replace("\n", ",\n"), target="column_4")
+
+
+WIDE = [("p", "1.5", "3", "yes"), ("q", "2.5", "4", "no"), ("r", "3.5", "5", "yes"), ("s", "4.5", "6", "no")]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [",[m],[kg],"],
+        ["-,cm,kg,-"],
+        ["name,Height of the animal,Its weight,Bought?", '{"id":1},{"id":2},{"id":3},{"id":4}'],
+        ["(text),(m),(m),(text)"],
+    ],
+)
+def test_lines_below_the_header_that_describe_columns_are_no_rows(lines: list[str], tmp_path: Path) -> None:
+    text = "\n".join(["a,b,c,y", *lines, *map(",".join, WIDE)])
+    source = opened(tmp_path, text, target="y")
+    assert cells(source) == WIDE
+    assert "below the header describe" in " ".join(source.notes)
+    rows = [line.split(",") for line in ["a,b,c,y", *lines]] + [[a, float(b), int(c), y] for a, b, c, y in WIDE]
+    sheet = data.open_source(write_xlsx(tmp_path / "t.xlsx", {"May": rows}))
+    assert cells(sheet) == [(a, float(b), int(c), y) for a, b, c, y in WIDE]
+    assert "below the header describe" in " ".join(sheet.notes)
+
+
+@pytest.mark.parametrize("first", ["p,?,?,yes", "p,lost,lost,yes", "p,,,no", "p,1,lost,no", "p,NA,gone,no"])
+def test_a_row_whose_numbers_are_not_known_is_a_row(first: str, tmp_path: Path) -> None:
+    source = opened(tmp_path, "\n".join(["a,b,c,y", first, *map(",".join, WIDE)]), target="y")
+    assert cells(source)[0] == tuple(first.split(","))
+
+
+DECLARED = """% by hand
+@RELATION cars
+
+@ATTRIBUTE 'body style' {'hard top', sedan}
+@attribute "a \\"b\\"" REAL   % metres
+@attribute class {yes,no}
+@DATA
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("sedan,1.5,yes\n% late\nsedan,?,no\n", [("sedan", "1.5", "yes"), ("sedan", "?", "no")]),
+        ("'hard, top',1.5,yes\n'it\\'s',2,no\n", [("hard, top", "1.5", "yes"), ("it's", "2", "no")]),
+        ("sedan 1.5 yes\nsedan 2 no\n", [("sedan", "1.5", "yes"), ("sedan", "2", "no")]),
+        ("sedan\t1.5\tyes\n", [("sedan", "1.5", "yes")]),
+    ],
+)
+def test_columns_may_be_declared_above_the_rows(rows: str, expected: list[object], tmp_path: Path) -> None:
+    (tmp_path / "t.arff").write_text(DECLARED + rows, "utf-8")
+    source = data.open_source(tmp_path / "t.arff", data.SourceOptions(target="class"))
+    assert source.columns == ("body style", 'a "b"', "class")
+    assert cells(source) == expected
+    assert "declared above the rows" in " ".join(source.notes)
+
+
+def test_declared_columns_with_cells_by_their_places_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.arff").write_text(DECLARED + "{0 sedan, 2 yes}\n", "utf-8")
+    with pytest.raises(InputError, match="by their places"):
+        data.open_source(tmp_path / "t.arff")

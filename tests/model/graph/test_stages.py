@@ -20,7 +20,9 @@ VALUE = Task(kind="regression", target="y")
 
 def learned(family: str, task: Task) -> tuple[bytes, Any]:
     examples, learner = text_examples(task), load_family(family)
-    params = dict(learner.defaults(examples.shape, task)[0]) | ({"n_estimators": 20} if family == "lightgbm" else {})
+    params = dict(learner.defaults(examples.shape, task)[0])
+    if learner.rounds:
+        params |= {learner.rounds: 5}
     return graph_of(learner.fit(examples, params=params, seed=0), examples.schema, examples.task), examples
 
 

@@ -153,3 +153,10 @@ def test_requests_that_were_refused_as_wrong_were_asked() -> None:
     *earlier, newest = days([1_000.0] * 15)
     wrong = msgspec.structs.replace(newest, n_requests=0, violations={"`age` is missing": newest.n_requests})
     assert volume_finding(wrong, earlier) is None
+
+
+def test_quiet_sundays_are_no_falls_that_passed() -> None:
+    week = [1_000.0] * 5 + [800.0, 350.0]
+    *earlier, newest = days([*week, *week, 1_000.0, 400.0])
+    told = volume_finding(newest, earlier)
+    assert told is not None and told.severity == "warn" and "as low before" not in told.reason

@@ -79,7 +79,7 @@ class ColumnReading(Record, frozen=True, kw_only=True):
 class Form(Record, frozen=True, kw_only=True):
     """How the files of a source are written: found out once, and held against every later file."""
 
-    kind: Literal["delimited", "lines", "parquet", "sheet", "query", "rows", "pictures"]
+    kind: Literal["delimited", "lines", "parquet", "arrow", "sheet", "query", "rows", "pictures"]
     separator: str = ""
     quote: str = ""
     """The character that encloses cells; empty: none does."""

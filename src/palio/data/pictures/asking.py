@@ -92,7 +92,7 @@ class PicturesAsking:
         elif path.suffix.lower() in LISTS:
             base = images or path.parent
             lines = (line.strip() for line in path.read_text("utf-8-sig", "replace").splitlines())
-            self._paths = [(line, base / line) for line in lines if line]
+            self._paths = [(line, _file_of(line, base)) for line in lines if line]
             if not self._paths:
                 raise InputError(f"{path}: is empty", hint="write a path a line")
         else:
@@ -248,3 +248,9 @@ class TableAsking:
             f"{self._source.name}: no column names pictures that are there",
             hint="name the folder that the paths start from: --images FOLDER",
         )
+
+
+def _file_of(line: str, base: Path) -> Path:
+    """Return the file that a line of a list names, on whatever system it was written."""
+    file = base / line
+    return base / line.replace("\\", "/") if "\\" in line and not file.exists() else file

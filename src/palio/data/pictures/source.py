@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from palio.core.errors import InputError
@@ -19,6 +19,7 @@ from palio.data.pictures.columns import PROBLEM, arrays_of, columns_of, names_of
 from palio.data.pictures.notes import Notes
 from palio.data.pictures.reading import known, read_all
 from palio.data.source import Skipped, SourceOptions, Stated
+from palio.data.sources.content import TABLE_ENDINGS
 from palio.pixels import Limits
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FILE, PICTURE, LABEL, PART, FOLDER = "file", "picture", "label", "part", "folder"
 _BATCH_ROWS = 2_000
+_FEW_TABLES = 3
 
 
 class PicturesSource:
@@ -54,7 +56,9 @@ class PicturesSource:
         keys = [entry.key for entry in self._album.entries]
         if not keys:
             raise nothing_in(self._album)
-        self._layout = layout.layout_of(keys, self.name, needs_classes=not options.expected)
+        self._layout = layout.layout_of(
+            keys, self.name, needs_classes=not options.expected, beside=_beside(self._album, options.task)
+        )
         self._limits = Limits()
         self._notes = Notes(Path(options.notes) if options.notes else None, self._limits)
         weakref.finalize(self, self._notes.close)
@@ -138,10 +142,27 @@ class PicturesSource:
 def nothing_in(album: Album) -> InputError:
     """Say that an album holds no pictures, and what it holds."""
     others = f" ({_passed(album)})" if album.passed_over else ""
-    return InputError(
-        f"{album.name}: holds no pictures{others}",
-        hint="name a folder or archive with a folder of pictures for each class, or the file that holds a table",
-    )
+    hint = "name a folder or archive with a folder of pictures for each class, or the file that holds a table"
+    tables = [entry.key for entry in album.others if PurePosixPath(entry.key).suffix.lower() in TABLE_ENDINGS]
+    if len(tables) > 1 and len(tables) == len(album.others):
+        hint = f"of parts of one table, name one ({_printable(tables[0])}): `palio ingest --append FILE` adds others"
+    return InputError(f"{album.name}: holds no pictures{others}", hint=hint)
+
+
+def _beside(album: Album, task: str) -> str:
+    """Say what lies beside the pictures that may tell of them; empty: nothing does."""
+    endings = (*TABLE_ENDINGS, ".xml")
+    found = [_printable(entry.key) for entry in album.others if PurePosixPath(entry.key).suffix.lower() in endings]
+    if not found:
+        return ""
+    others = f" and {counted(len(found) - 1, 'other file')}" if len(found) > 1 else ""
+    boxes = "" if task == "classification" else f"nothing in {found[0]}{others} is understood as boxes"
+    tables = [key for key in found if PurePosixPath(key).suffix.lower() in TABLE_ENDINGS]
+    if not 1 <= len(tables) <= _FEW_TABLES:
+        return boxes
+    where = _printable(str(album.path))
+    how = f"if {tables[0]} tells their classes, say palio init {where}/{tables[0]} --images {where}"
+    return f"{boxes}; {how}" if boxes else how
 
 
 def _about_passed_over(album: Album) -> list[str]:

@@ -208,7 +208,8 @@ def _ending(name: PurePosixPath) -> str:
 
 _MAY_BE_NOTES = frozenset((".txt", ".json", ".data", ".dat"))
 TABLE_ENDINGS = (
-    {".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data", ".parquet", ".pq", ".jsonl", ".ndjson", ".json"}
+    {".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data", ".arff", ".jsonl", ".ndjson", ".json"}
+    | {".parquet", ".pq", ".feather", ".arrow", ".arrows", ".ipc"}
     | {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}
     | set(PACKED)
 )

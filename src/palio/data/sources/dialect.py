@@ -10,7 +10,7 @@ import msgspec
 
 from palio.core.errors import InputError
 from palio.data.source import SourceOptions
-from palio.data.sources import header, names
+from palio.data.sources import attributes, header, names
 from palio.data.sources.rows import Row, is_plain, lines_of, rows_of, usual_width
 from palio.data.sources.text_stream import Scan
 
@@ -25,6 +25,7 @@ _CALLED = {"\t": "a tab", " ": "a blank"}
 _BY_ENDING = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 _SAID = re.compile(r'"?sep=(.)"?\s*$', re.IGNORECASE)
 _RULE = re.compile(r"[-=:+]+$")
+_QUOTED_CELL = re.compile(r"(?:^|,)\s*'[^']*'\s*(?:,|$)", re.MULTILINE)
 _COLUMNS_OF_BLANKS = re.compile(r"\S {2,}\S")
 
 
@@ -75,6 +76,8 @@ def sniff(head: str, name: str, ending: str, options: SourceOptions, *, scan: Sc
     start = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
     if start == len(lines):
         raise InputError(f"{name}: the file holds no rows", hint="name a file with a header and rows")
+    if (above := attributes.declared(lines, name)) is not None:
+        return _declared(lines, above, name, options)
     said = _SAID.match(lines[start].lstrip("\ufeff"))
     start += bool(said) and len(lines) > start + 1
     comment, n_comments = _comment(lines, start, options.comment)
@@ -100,18 +103,36 @@ def sniff(head: str, name: str, ending: str, options: SourceOptions, *, scan: Sc
     return _dialect(lines, rows, found, name, options, **how)
 
 
+def _declared(lines: Sequence[str], above: attributes.Declared, name: str, options: SourceOptions) -> Dialect:
+    """Describe a file that declares its columns above the rows."""
+    begun, below = above.n_lines, [line for line in lines[above.n_lines :] if not line.startswith("%")]
+    quote = "'" if any(_QUOTED_CELL.search(line) for line in below) else '"'
+    escape = any(f"\\{quote}" in line for line in below)
+    first = next((line for line in below if line.strip()), "")
+    separator = next((one for one in ",\t " if one in first.strip()), ",")
+    rows = [Row(begun, begun, above.columns), *rows_of(below, separator, quote, escape=escape)]
+    found = header.Found(first=0, header=True)
+    how = {"separator": separator, "quote": quote, "comment": "%", "escape": escape, "padded": False}
+    dialect = _dialect(lines, rows, found, name, options, **how)
+    note = f"{name}: its columns are declared above the rows, as in ARFF"
+    return msgspec.structs.replace(dialect, notes=(note, *dialect.notes))
+
+
 def _dialect(
     lines: Sequence[str], rows: Sequence[Row], found: header.Found, name: str, options: SourceOptions, **how: Any
 ) -> Dialect:
     top = rows[found.first]
-    below = list(rows[found.first + int(found.header) :])
+    below, notes = list(rows[found.first + int(found.header) :]), list[str]()
     n_lines = top.end if found.header else top.line
     if found.header and below and all(_RULE.match(cell) for cell in below[0].cells if cell):
         n_lines = below.pop(0).end  # a line of dashes under the header
-    body = [row.cells for row in below]
+    said = header.descriptions(below, frozenset(options.missing)) if found.header else 0
+    if said:
+        n_lines = below[said - 1].end
+        notes.append(header.about_descriptions(below[:said], name))
+    body = [row.cells for row in below[said:]]
     widths = [len(cells) for cells in body]
     width = max({len(top.cells), *widths}, key=lambda width: (widths.count(width), width == len(top.cells), width))
-    notes = []
     if found.n_titles:
         before = "the line above the table is" if found.n_titles == 1 else f"{found.n_titles} lines above the table are"
         notes.append(f"{name}: {before} passed over")

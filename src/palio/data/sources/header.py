@@ -8,11 +8,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from palio.core.words import listed
 from palio.data.sources.rows import Row, is_plain, usual_width
 
 _LOOK_AT_ROWS = 50
 _MAX_HEADERS = 4
 """Rows of names that a table has at most."""
+_MOST_DESCRIPTIONS = 3
+_LEAST_BELOW = 3
+"""Rows that tell what a column holds."""
+_UNIT = re.compile(r"[\[({<].*[\])}>]$")
 _YEAR = re.compile(r"(1[89]|20)\d\d$")
 
 
@@ -86,6 +91,39 @@ def has_header(rows: Sequence[Row], marks: frozenset[str]) -> bool:
         return True
     is_count = any(first[i].isdecimal() and not _YEAR.match(first[i]) for i in odd)
     return not is_count and not any(first[i] in columns[i] for i in range(width))
+
+
+def descriptions(rows: Sequence[Row], marks: frozenset[str]) -> int:
+    """Count the rows below a header that describe its columns: units, questions, other names; words above numbers.
+
+    Two columns or more are numbers or days from there on, and each that is has other words there, or none.
+    """
+    for n in range(min(_MOST_DESCRIPTIONS, len(rows) - _LEAST_BELOW), 0, -1):
+        below = rows[n : n + _LOOK_AT_ROWS]
+        width = usual_width(below)[0]
+        columns = [[row.cells[i] for row in below if len(row.cells) > i] for i in range(width)]
+        known = [[cell for cell in cells if cell and cell not in marks] for cells in columns]
+        typed = [i for i, cells in enumerate(known) if len(cells) >= _LEAST_BELOW and all(map(is_plain, cells))]
+        if all(_describes(row, typed, marks) for row in rows[:n]):
+            return n
+    return 0
+
+
+def about_descriptions(rows: Sequence[Row], name: str) -> str:
+    """Say that rows below the header are passed over."""
+    cells = listed((f"`{cell[:40]}`" for row in rows for cell in row.cells if cell), at_most=4)
+    n = len(rows)
+    lines = "the line below the header describes" if n == 1 else f"{n} lines below the header describe"
+    return f"{name}: {lines} the columns and {'is' if n == 1 else 'are'} passed over: {cells}"
+
+
+def _describes(row: Row, typed: Sequence[int], marks: frozenset[str]) -> bool:
+    cells = [row.cells[i] for i in typed if len(row.cells) > i]
+    said = [cell for cell in cells if cell]
+    if len(said) < 2 or any(is_plain(cell) or cell in marks for cell in said):
+        return False
+    # one word in all of them may stand for a value that is not known
+    return len(set(said)) > 1 or all(_UNIT.match(cell) for cell in said)
 
 
 def _stands_above_numbers(first: Sequence[str], below: Sequence[Row], marks: frozenset[str]) -> bool:

@@ -73,7 +73,7 @@ def tidy(
     kept = []
     for i, name in enumerate(cleaned):
         if not name and i in empty:
-            passed_over[f"column_{i + 1}"] = "it has no name and no cell"
+            passed_over[f"column_{i + 1}"] = "no name and no cell"
         elif len(name) > MAX_LENGTH:
             passed_over[f"column_{i + 1}"] = (
                 f"its name has {len(name):,} characters, at most {MAX_LENGTH:,} are allowed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ class ParquetSource:
 
     loose = False
     form = Form(kind="parquet")
+    called = "Parquet"
 
     def __init__(self, content: Content, options: SourceOptions) -> None:
         self.name = content.name
@@ -36,7 +38,7 @@ class ParquetSource:
         if self._path.stat().st_size == 0:
             raise InputError(f"{self.name}: the file is empty", hint="name a file with rows")
         try:
-            with pa.parquet.ParquetFile(self._path) as file:
+            with self._opened() as file:
                 schema = file.schema_arrow
                 found = [self._settled(file, leaf) for leaf in arrow_types.leaves(schema)]
         except (pa.ArrowException, OSError) as error:
@@ -77,7 +79,7 @@ class ParquetSource:
         """
         step = max(64, min(BATCH_ROWS, 4_000_000 // len(self.columns)))
         try:
-            with pa.parquet.ParquetFile(self._path, pre_buffer=False) as file:
+            with self._opened() as file:
                 tops, where = self._tops(file.schema_arrow)
                 for batch in file.iter_batches(batch_size=step, use_threads=False, columns=tops):
                     moved = [
@@ -86,6 +88,11 @@ class ParquetSource:
                     yield pa.RecordBatch.from_arrays(moved, names=list(self.columns))
         except (pa.ArrowException, OSError) as error:
             raise self._broken(error) from None
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        with pa.parquet.ParquetFile(self._path, pre_buffer=False) as file:
+            yield file
 
     def _tops(self, schema: Any) -> tuple[list[str] | None, dict[int, int]]:
         """Return the columns to read, so that what is passed over is not even unpacked, and where they then stand."""
@@ -115,7 +122,7 @@ class ParquetSource:
 
     def _broken(self, error: BaseException) -> InputError:
         return InputError(
-            f"{self.name}: not a readable Parquet file: {str(error).splitlines()[0][:160]}",
+            f"{self.name}: not a readable {self.called} file: {str(error).splitlines()[0][:160]}",
             hint="write it again, or give it its true ending",
         )
 

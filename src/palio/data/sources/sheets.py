@@ -224,14 +224,18 @@ def _read(book: Any, sheet: str, options: SourceOptions, area: Area, name: str) 
         n for n in (options.target, *options.expected) if n in options.expected or header.is_evidence(n, len(columns))
     ]
     found = header.find(rows, options.header, marks=frozenset(options.missing), names=known)
-    start = rows[found.first].end if found.header else rows[found.first].line
+    start, notes = rows[found.first].end if found.header else rows[found.first].line, list[str]()
+    below = rows[found.first + 1 :]
+    said = header.descriptions(below, frozenset(options.missing)) if found.header else 0
+    if said:
+        start = below[said - 1].end
+        notes.append(header.about_descriptions(below[:said], name))
     cells = _cells(book, sheet, columns, start, area)
     raw = rows[found.first].cells if found.header else ("",) * len(columns)
     empty = frozenset(i for i in range(len(columns)) if cells.column(i).null_count == cells.num_rows)
     if not found.header:
         empty = frozenset(i for i in empty if i > max(set(range(len(columns))) - empty, default=0))
     tidied = names.tidy(raw, name, target=options.target, expected=options.expected, empty=empty, told=found.header)
-    notes = []
     if not found.header:
         notes.append(names.about_no_header(tidied.columns, name))
     if found.n_titles:

@@ -59,15 +59,20 @@ def of_its_life(window: Window, earlier: Sequence[Window]) -> list[Window]:
     return [one for one in whole[first:] if (one.until - one.since) * 2 > window.until - window.since]
 
 
-def usual_rate(window: Window, others: Sequence[Window]) -> tuple[float, int] | None:
-    """Return the median rate of windows of its kind, and how many there are; None: no such window is known."""
+def usual_rate(
+    window: Window, others: Sequence[Window], *, fewest_alike: int = _FEWEST_ALIKE
+) -> tuple[float, int] | None:
+    """Return the median rate of windows of its kind, and how many there are; None: no such window is known.
+
+    Its kind is that of its weekday, or, with fewer than `fewest_alike` of these, of weekends or other days.
+    """
     day, hour = _place(window)
     if window.until - window.since >= _WEEK:
         rates = [rate(one) for one in others]
         return (float(np.median(rates)), len(rates)) if rates else None
     at_hour = [(_place(one)[0], rate(one)) for one in others if _place(one)[1] == hour]
     same = [value for other, value in at_hour if other == day]
-    if len(same) < _FEWEST_ALIKE:
+    if len(same) < fewest_alike:
         same = [value for other, value in at_hour if (other >= _SATURDAY) == (day >= _SATURDAY)]
     return (float(np.median(same)), len(same)) if same else None
 
@@ -161,10 +166,13 @@ def _away(now: float, usual: float) -> float:
 
 
 def _moves(life: Sequence[Window]) -> Array:
-    """Return how far each window was from what is usual for its kind, the others taken, in logarithms."""
+    """Return how far each window was from what is usual for its kind, the others taken, in logarithms.
+
+    One other window of its weekday is enough: among Saturdays each Sunday of two weeks would be a fall that passed.
+    """
     found = []
     for place, one in enumerate(life):
-        known = usual_rate(one, [*life[:place], *life[place + 1 :]])
+        known = usual_rate(one, [*life[:place], *life[place + 1 :]], fewest_alike=1)
         found.append(0.0 if known is None or known[0] <= 0 else _away(rate(one), known[0]))
     return np.array(found)
 
