@@ -256,7 +256,7 @@ def watching(folder: Path, *, interval_s: float = 0.3) -> Iterator[Popen[str]]:
             process.wait(10)
 
 
-def wait_until(question: Callable[[], Any], *, within_s: float = 60.0, every_s: float = 0.1) -> Any:
+def wait_until(question: Callable[[], Any], *, within_s: float = 300.0, every_s: float = 0.1) -> Any:
     """Wait until a question is answered with something, and return that."""
     end = time.monotonic() + within_s
     while not (found := question()):

@@ -21,7 +21,6 @@ from palio.core.errors import PalioError, UnavailableError
 from palio.serve.describing import Describer
 from palio.serve.journal_columns import Entry, Recorder, Variant
 from palio.serve.journal_origin import Origin
-from palio.serve.pictures import for_log
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -111,7 +110,7 @@ class Journal:
             return None
         n_rows = _n_rows(entry)
         if self._added - self._taken + n_rows > self._buffer_rows or (
-            self._added_bytes - self._taken_bytes + entry.size_bytes > BUFFER_BYTES and not _is_lightened(entry)
+            self._added_bytes - self._taken_bytes + entry.size_bytes > BUFFER_BYTES and not entry.lighten()
         ):
             self._dropped += n_rows
             return self._refusal() if self._waits else None
@@ -396,11 +395,3 @@ def _resolve(entries: list[Entry], is_written: bool) -> None:
     for entry in entries:
         if entry.waiter is not None and not entry.waiter.done():
             entry.waiter.set_result(is_written)
-
-
-def _is_lightened(entry: Entry) -> bool:
-    """Let an entry go without the bytes of its pictures, if it has some: its row is logged, without statistics."""
-    if entry.origin is None or not entry.origin.has_pictures or entry.feeds is None:
-        return False
-    entry.feeds, entry.size_bytes = for_log(entry.feeds, with_bytes=False), 0
-    return True
