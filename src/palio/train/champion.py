@@ -44,7 +44,7 @@ MAX_SEEN_BY_NETWORKS = 1_000
 """The same of networks, which take milliseconds for a row."""
 LEAST_S = 0.3
 """With less time left than this no last fit is begun."""
-SOON_DONE = 0.02
+SOON_DONE = 0.03
 """Last fits that take less than this share of the budget are done as long as the search may go on at all."""
 FEW_CELLS, BUSY = 50_000, 1.5
 """Of fewer cells, and where a second of CPU takes so many seconds, a last fit has one thread: several would wait for
