@@ -44,6 +44,8 @@ MAX_SEEN_BY_NETWORKS = 1_000
 """The same of networks, which take milliseconds for a row."""
 LEAST_S = 0.3
 """With less time left than this no last fit is begun."""
+SOON_DONE = 0.03
+"""Last fits that take less than this share of the budget are done as long as the search may go on at all."""
 FEW_CELLS, BUSY = 50_000, 1.5
 """Of fewer cells, and where a second of CPU takes so many seconds, a last fit has one thread: several would wait for
 each other for longer than they work (LOG.md: threads that wait)."""
@@ -182,7 +184,10 @@ class Champion:
         clock = self._field.clock
         if clock is None:
             return None
-        return clock.end - clock.besides_s(self._candidates) - time.monotonic()
+        left = clock.end - time.monotonic()
+        takes = sum(clock.refit_s(self._candidates[number]) for number in self._finalist.weights)
+        is_soon_done = takes <= SOON_DONE * (clock.ends - clock.started)  # what is left for the rest is a guess
+        return left if is_soon_done else left - clock.besides_s(self._candidates)
 
     def _is_worth_it(self, number: int) -> bool:
         if self._field.plan is not None:
