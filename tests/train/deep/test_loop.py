@@ -170,6 +170,13 @@ def test_a_fit_whose_state_cannot_be_kept_learns_all_the_same_and_says_so(tmp_pa
     assert trained.notes == ("its state could not be kept while it learned (not a directory)",)
 
 
+def test_rows_that_count_otherwise_are_another_fit(tmp_path: Path) -> None:
+    keep, rare = Keeper(tmp_path / "fit", every_s=0.0), points()
+    rare.weights = np.where(rare.target == 0, 4.0, 0.5)
+    plain, heavy = train(network(), points(), PLAN, seed=0, keep=keep), train(network(), rare, PLAN, seed=0, keep=keep)
+    assert bits(heavy) == bits(train(network(), rare, PLAN, seed=0)) != bits(plain)
+
+
 def test_what_was_kept_can_be_cleared(tmp_path: Path) -> None:
     keep = Keeper(tmp_path / "fit")
     train(network(), points(), PLAN, seed=0, keep=keep)

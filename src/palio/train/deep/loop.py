@@ -114,6 +114,8 @@ class _Fit:
         digest = hashlib.sha256(msgspec.json.encode({**vars(self._plan), "budget_s": None}))
         digest.update(repr((self._seed, n_threads(), len(self._material.target), self._watch is not None)).encode())
         digest.update(_bytes_of(self._material.target))
+        if self._material.weights is not None:
+            digest.update(_bytes_of(self._goal.weights))
         for name, one in self._network.module.state_dict().items():
             digest.update(f"{name}{tuple(one.shape)}".encode())
             digest.update(one.detach().cpu().contiguous().numpy().tobytes())
