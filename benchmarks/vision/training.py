@@ -5,7 +5,7 @@
 Three contests, one thread, in CPU seconds of the process, which a busy machine disturbs less than the clock (`--wall`
 takes the clock). Rounds alternate after one that does not count, and the median of the ratios of rounds counts.
 
-Ours is all that `train` does: it names the fit, plans it, guards each step, keeps a mean of the weights and states to go
+Ours is all that `train` does: it names the fit, guards each step, keeps a mean of the weights and states to go
 back to. The bare loop changes pictures as ours does, by the same function, row by row; the limits are held against it.
 The *plain* one shows them as they are, which is how much of a step the changes take.
 
