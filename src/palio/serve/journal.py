@@ -110,11 +110,9 @@ class Journal:
         if self._is_off:
             return None
         n_rows = _n_rows(entry)
-        is_heavy = self._added_bytes - self._taken_bytes + entry.size_bytes > BUFFER_BYTES
-        if is_heavy and entry.origin is not None and entry.origin.has_pictures and entry.feeds is not None:
-            entry.feeds = for_log(entry.feeds, with_bytes=False)  # the row is logged, without statistics
-            entry.size_bytes, is_heavy = 0, False
-        if is_heavy or self._added - self._taken + n_rows > self._buffer_rows:
+        if self._added - self._taken + n_rows > self._buffer_rows or (
+            self._added_bytes - self._taken_bytes + entry.size_bytes > BUFFER_BYTES and not _is_lightened(entry)
+        ):
             self._dropped += n_rows
             return self._refusal() if self._waits else None
         self._added += n_rows
@@ -398,3 +396,11 @@ def _resolve(entries: list[Entry], is_written: bool) -> None:
     for entry in entries:
         if entry.waiter is not None and not entry.waiter.done():
             entry.waiter.set_result(is_written)
+
+
+def _is_lightened(entry: Entry) -> bool:
+    """Let an entry go without the bytes of its pictures, if it has some: its row is logged, without statistics."""
+    if entry.origin is None or not entry.origin.has_pictures or entry.feeds is None:
+        return False
+    entry.feeds, entry.size_bytes = for_log(entry.feeds, with_bytes=False), 0
+    return True

@@ -43,7 +43,6 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 _PREDICT = Way(route="predict", read=rows.read, misfit=422)
 _EXPLAIN = Way(route="predict", read=rows.explain, misfit=422, is_slow=True)
 _INVOCATIONS = Way(route="invocations", read=invocations.read, refused=invocations.refuse)
-_YES, _NO = frozenset(("1", "true", "t", "yes", "y", "on")), frozenset(("0", "false", "f", "no", "n", "off"))
 
 
 def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
@@ -73,9 +72,10 @@ def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
 def _wants_reasons(query: bytes) -> bool:
     """Read the parameter `explain`. Raises WireError 400: it is neither true nor false, or both."""
     given = [value.lower() for name, value in parse_qsl(query.decode("latin-1"), True) if name == "explain"]
-    if not all(value in _YES or value in _NO for value in given) or len({value in _YES for value in given}) > 1:
+    meant = {value in rows.YES for value in given}
+    if not all(value in rows.YES or value in rows.NO for value in given) or len(meant) > 1:
         raise WireError(400, "the parameter explain must be 1 or 0, true or false, yes or no, on or off")
-    return bool(given) and given[0] in _YES
+    return meant == {True}
 
 
 def _threshold(query: bytes) -> float | None:

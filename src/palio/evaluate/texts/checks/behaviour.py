@@ -26,7 +26,9 @@ LEAST_POLAR, LEAST_LEAD = 20, 0.4
 """Texts of one opinion that a class must have; and by how much the share of good ones differs between two classes."""
 
 
-def text_checks(asked: Asked, learned: Sequence[str], truth: Array, *, seed: int = 0) -> tuple[TextCheck, ...]:
+def text_checks(
+    asked: Asked, learned: Sequence[str], truth: Array, *, seed: int = 0
+) -> tuple[tuple[TextCheck, ...], int]:
     """Make each change on judged texts, as many as there is time for.
 
     Args:
@@ -34,6 +36,9 @@ def text_checks(asked: Asked, learned: Sequence[str], truth: Array, *, seed: int
         learned: Texts that were learned from: they tell whether the classes are opinions.
         truth: Of these, class indices.
         seed: Of all draws.
+
+    Returns:
+        What the answers did, and how many changes there was no time for.
     """
     of_opinion = are_opinions(learned, truth)
     changes = (*CHANGES, *(OF_OPINION if of_opinion else OF_OTHERS), *TOLD)
@@ -43,7 +48,7 @@ def text_checks(asked: Asked, learned: Sequence[str], truth: Array, *, seed: int
         if asked.is_over:
             break
         found.append(_checked(asked, change, n_texts, derive(seed, "checks", change.name)))
-    return tuple(found)
+    return tuple(found), len(changes) - len(found)
 
 
 def are_opinions(texts: Sequence[str], truth: Array) -> bool:
