@@ -46,6 +46,8 @@ class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
     feedback: list[_Given]
 
 
+_FRACTION = 1.5
+"""Boxes none of whose numbers is larger are in fractions: in pixels they would be specks in the corner."""
 _BOXES = 'send [{"label": …, "box": [left, top, right, bottom]}, …] in pixels, [] where nothing is'
 _LARGEST = 1e100
 """Numbers beyond this are taken for a mistake: their squares overflow."""
@@ -147,9 +149,12 @@ class Truths:
 
     def _boxes(self, cell: Any, where: str) -> str:
         try:
-            return cell_of(boxes_of(cell))
+            found = boxes_of(cell)
         except ValueError as error:
             raise _wrong(where, "label", f"is no list of boxes: {error}", hint=_BOXES) from None
+        if found and all(max(map(abs, one.box)) <= _FRACTION for one in found):
+            raise _wrong(where, "label", "is in fractions of the picture, not in pixels", hint=_BOXES)
+        return cell_of(found)
 
     def _value(self, name: str, value: Any, where: str) -> float:
         number = _number(read_text(value.strip(BLANKS), self._decimal) if isinstance(value, str) else value)

@@ -231,7 +231,8 @@ def _turn_sizes(whole: Assembled, frames: Mapping[str, Frame], notation: Notatio
             whole.pictures[key].sheet.size = None
         whole.told.append(
             f"{where}: the sizes of {counted(len(said), 'picture')} are written height by width, e.g. of "
-            f"{next(iter(said))}: {n_shown:,} of {counted(len(fit), 'box')} would lie outside, and all lie in the pictures as they are"
+            f"{next(iter(said))}: {n_shown:,} of {counted(len(fit), 'box')} would lie outside, and all lie in the "
+            "pictures as they are"
         )
 
 

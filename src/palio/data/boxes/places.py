@@ -52,6 +52,8 @@ class Places:
         found = self._finder.entry(file)
         if found is not None:
             return found
+        if self._finder.denies(path.split("/")):
+            return None
         same = self._by_name.get(posixpath.basename(path), [])
         for chosen in (
             [one for one in same if not MASKS.search(posixpath.dirname(one.key))],

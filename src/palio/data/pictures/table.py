@@ -190,6 +190,7 @@ class Finder:
     def __init__(self, album: Album) -> None:
         self._by_key = {entry.key: entry for entry in album.entries}
         self._by_name = _single((PurePosixPath(entry.key).name, entry) for entry in album.entries)
+        self._folders = {spelt(PurePosixPath(entry.key).parent.name) for entry in album.entries}
         self._by_spelling = _single((spelt(entry.key), entry) for entry in album.entries)
         shown = [entry for entry in album.entries if not MASKS.search(posixpath.dirname(entry.key))]
         self._by_stem = _single((spelt(PurePosixPath(entry.key).stem), entry) for entry in shown)
@@ -214,9 +215,13 @@ class Finder:
                 found = self._by_key.get("/".join(parts[start:]) + ending)
                 if found is not None:
                     return found
-            if (found := self._by_name.get(parts[-1] + ending)) is not None:
+            if not self.denies(parts) and (found := self._by_name.get(parts[-1] + ending)) is not None:
                 return found
         return None
+
+    def denies(self, parts: Sequence[str]) -> bool:
+        """Tell whether a path names a folder whose pictures are here: then a file of another one is not meant."""
+        return len(parts) > 1 and spelt(parts[-2]) in self._folders
 
     def _alike(self, parts: tuple[str, ...]) -> Entry | None:
         paths = ["/".join(parts[start:]) for start in range(len(parts))]
@@ -228,7 +233,7 @@ class Finder:
         for path in paths:
             if (found := self._by_bare_path.get(spelt(_bare(path)))) is not None:
                 return found
-        return self._by_stem.get(spelt(PurePosixPath(parts[-1]).stem))
+        return None if self.denies(parts) else self._by_stem.get(spelt(PurePosixPath(parts[-1]).stem))
 
 
 def _ways(cell: Any) -> Iterator[tuple[str, ...]]:
