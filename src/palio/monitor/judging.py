@@ -21,7 +21,14 @@ from palio.monitor.quality.estimates import judge_errors, judge_estimates, with_
 from palio.monitor.quality.features import Batch
 from palio.monitor.quality.kpis import Worth, judge_kpis, kpi_values, worth_of
 from palio.monitor.quality.leaning import Leans, leans_of
-from palio.monitor.quality.outcomes import judge_classes, judge_labels, judge_outcomes, one_sided, outcomes_of, standards_from
+from palio.monitor.quality.outcomes import (
+    judge_classes,
+    judge_labels,
+    judge_outcomes,
+    one_sided,
+    outcomes_of,
+    standards_from,
+)
 from palio.monitor.quality.standards import Standard, standards_of
 from palio.monitor.segments import LEAST_ROWS, reference_in, rows_in
 from palio.monitor.so_far import still_moved

@@ -201,7 +201,7 @@ def _ahead(review: Review) -> list[Advice]:
         return []
     return [
         Advice(
-            f"{counted(review.n_ahead, 'row')} of the log bear a moment that is still to come, and are in no window yet.",
+            f"{counted(review.n_ahead, 'row')} of the log bear a moment still to come, and are in no window yet.",
             "Set the clock of the machine that answers, or of this one.",
         )
     ]
