@@ -17,7 +17,7 @@ from palio.serve.desk import Desk, allow
 from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
 from palio.serve.pages import build_pages
-from palio.serve.parameters import ignored, parameters
+from palio.serve.parameters import ignored
 from palio.serve.pipeline import Held, Pipeline
 from palio.serve.protocols.wire import (
     Caps,
@@ -35,7 +35,7 @@ from palio.serve.protocols.wire import (
 from palio.serve.registry import Provider, Registry, State
 from palio.serve.traffic.admission import Admission, AdmissionLimits
 from palio.serve.traffic.batching import Batcher
-from palio.serve.ways import way_of
+from palio.serve.ways import PARAMETERS, way_of
 
 if TYPE_CHECKING:
     from palio.serve.journal import Journal
@@ -158,6 +158,8 @@ class App:
             if self._origins is not None and (way is None or scope["method"] == "OPTIONS"):
                 await self._for_pages(self._origins, scope, receive, send)
             elif way is not None:
+                if scope["query_string"]:
+                    send = _telling(send, ignored(scope["query_string"], PARAMETERS))
                 reply = await self.pipeline.answer(way, scope["method"], dict(scope["headers"]), receive)
                 if reply is not None:
                     await send_reply(send, reply, close=self.is_draining)
@@ -178,7 +180,7 @@ class App:
 
     async def _tell(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is no inference. A slash at the end of a path means nothing."""
-        send = _telling(send, ignored(scope["query_string"])) if path.rstrip("/") != "/feedback" else send
+        send = _telling(send, ignored(scope["query_string"]))
         if path == "/v2" or path.startswith("/v2/"):
             await send_reply(send, self._protocol(path, scope), close=self.is_draining)
         elif path.rstrip("/") == "/feedback":
@@ -227,7 +229,6 @@ class App:
                 raise WireError(404, "this server keeps no prediction log, so it takes no feedback")
             headers = dict(scope["headers"])
             caller = self.desk.check(headers, "feedback")
-            parameters(scope["query_string"])
             self._admission.enter()
             request = await read_request(headers, receive, self.caps, held)
             served = self.registry.state.served

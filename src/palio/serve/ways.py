@@ -43,7 +43,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 _PREDICT = Way(route="predict", read=rows.read, misfit=422)
 _EXPLAIN = Way(route="predict", read=rows.explain, misfit=422, is_slow=True)
 _INVOCATIONS = Way(route="invocations", read=invocations.read, refused=invocations.refuse)
-_PARAMETERS = ("explain", "threshold")
+PARAMETERS = ("explain", "threshold")
+"""What may stand behind the `?` of a path of inference."""
 
 
 def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
@@ -60,7 +61,7 @@ def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
     if way is None or not query:
         return way
     try:
-        given = parameters(query, _PARAMETERS)
+        given = parameters(query, PARAMETERS)
         wants_reasons, threshold = _wants_reasons(given), _threshold(given)
     except WireError as refusal:
         return replace(way, read=_refusing(refusal))

@@ -24,8 +24,7 @@ from starlette.routing import Route
 
 from palio.core.errors import ConflictError, InputError, IntegrityError, NotFoundError, PalioError, UnavailableError
 from palio.core.serving import ApiKey, Policy
-from palio.serve.parameters import parameters
-from palio.serve.protocols.wire import WireError
+from palio.serve.parameters import ignored
 from palio.serve.traffic import keys as kept
 from palio.serve.traffic.access import compile_policy, what_if
 from palio.serve.traffic.admin_page import CONTENT_SECURITY_POLICY, PAGE
@@ -305,10 +304,9 @@ def _routes(desk: _Desk) -> Starlette:
 
 
 def _read_no_parameters(query: bytes) -> None:
-    try:
-        parameters(query)
-    except WireError as refusal:
-        raise InputError(refusal.message, hint="send it in the body") from None
+    if unread := ignored(query):
+        names = unread[0][1].decode()
+        raise InputError(f"parameters in the path that nobody reads: {names}", hint="send them in the body")
 
 
 async def _read(request: Request) -> Call:
