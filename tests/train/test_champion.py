@@ -3,13 +3,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 
 from palio import model
 from palio.core.records import Calibration, Cost, Layer, Parity, Task
 from palio.testing.family import TASKS, examples_of
-from palio.train.champion import MAX_TIMINGS, Champion, timed
+from palio.train.champion import MAX_TIMINGS, Champion, differs, timed
 from palio.train.family import Examples
 from palio.train.field import Finalist
 from palio.train.finalists import single
@@ -18,6 +19,16 @@ from palio.train.mixing import mixes
 from palio.train.race import Candidate
 from palio.train.work import checked_rows, numbers_of
 from tests.train.small_parts import candidate_of, field_of, lesson_of, terms
+
+
+def test_a_graph_that_is_out_says_what_differs_and_not_what_does_not() -> None:
+    parity = Parity(
+        path="library and graph", rows=32, max_abs_diff=2.3e-06, n_label_diffs=2, tolerance=1e-4, passed=False
+    )
+    assert "2 answers or boxes that its library does not give" in differs(parity)
+    assert "2.3e-06" not in differs(parity)
+    far = msgspec.structs.replace(parity, max_abs_diff=0.02)
+    assert "differs from its library by 0.02" in differs(far)
 
 
 def costs(*latencies: float) -> Iterator[Cost]:

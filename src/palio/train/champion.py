@@ -314,10 +314,13 @@ def _check(parity: Sequence[Parity]) -> None:
 
 
 def differs(parity: Parity) -> str:
-    """Say how far a graph is from its library."""
+    """Say how far a graph is from its library, and how many answers are others if that is why it does not pass."""
+    of = f"{parity.path}, {counted(parity.rows, 'row')}"
+    if parity.max_abs_diff <= parity.tolerance:
+        found = counted(parity.n_label_diffs, "answer or box", "answers or boxes")
+        return f"its graph gives {found} that its library does not give ({of}); numbers are as close as they must be."
     return (
-        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({parity.path}, "
-        f"{counted(parity.rows, 'row')}; {parity.tolerance:.3g} is allowed)."
+        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({of}; {parity.tolerance:.3g} is allowed)."
     )
 
 
