@@ -147,9 +147,13 @@ class Truths:
 
     def _boxes(self, cell: Any, where: str) -> str:
         try:
-            return cell_of(boxes_of(cell))
+            boxes = boxes_of(cell)
         except ValueError as error:
             raise _wrong(where, "label", f"is no list of boxes: {error}", hint=_BOXES) from None
+        if boxes and all(0 <= side <= 1 for one in boxes for side in one.box):
+            # taken for pixels, nothing would ever have been found
+            raise _wrong(where, "label", "has all its boxes in one pixel, as fractions would be", hint=_BOXES)
+        return cell_of(boxes)
 
     def _value(self, name: str, value: Any, where: str) -> float:
         number = _number(read_text(value.strip(BLANKS), self._decimal) if isinstance(value, str) else value)
