@@ -319,9 +319,7 @@ def differs(parity: Parity) -> str:
     if parity.max_abs_diff <= parity.tolerance:
         found = counted(parity.n_label_diffs, "answer or box", "answers or boxes")
         return f"its graph gives {found} that its library does not give ({of}); numbers are as close as they must be."
-    return (
-        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({of}; {parity.tolerance:.3g} is allowed)."
-    )
+    return f"its graph differs from its library by {parity.max_abs_diff:.3g} ({of}; {parity.tolerance:.3g} is allowed)."
 
 
 def timed(measure_once: Callable[[], Cost], *, limit_ms: float | None) -> Cost:
