@@ -14,6 +14,7 @@ from palio.train.deep.calm import calm
 from palio.train.deep.exporting import SCORES, check_export, exported
 from palio.train.deep.features import fit_head, frozen_graph, through
 from palio.train.deep.finetuning import finetuning
+from palio.train.deep.folding import fold_pads
 from palio.train.deep.pictures import Pictures
 from palio.train.deep.places import place_of
 from tests.train.deep.small_backbones import SMALL, folder_of
@@ -59,6 +60,17 @@ def test_no_normalisation_is_left_that_could_be_folded(kind: str, tmp_path: Path
     blocks = open_backbone(place_of(str(folder_of(kind, tmp_path)))).blocks
     left = [one for block in blocks for one in block.modules() if isinstance(one, torch.nn.BatchNorm2d)]
     assert not left
+
+
+def test_convolutions_pad_by_themselves_where_that_changes_nothing(tmp_path: Path) -> None:
+    own = transformers.AutoModel.from_pretrained(folder_of("mobilenet_v2", tmp_path)).eval()
+    for size in (32, 31):
+        values = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            before = own(pixel_values=values).pooler_output
+            n_folded = fold_pads(own)
+            torch.testing.assert_close(own(pixel_values=values).pooler_output, before)
+        assert (n_folded > 30) == (size == 32)  # all of stride 1, once
 
 
 def test_the_front_and_the_rest_are_the_whole(kind: str, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ class _Stop(Points):
 
     def learned(self, rows, epoch):
         self.rows_seen += len(rows)
-        if self.calls > self.after + 6:  # the first six are timed only
+        if self.calls > self.after:
             raise KeyboardInterrupt
         return super().learned(rows, epoch)
 
@@ -112,7 +112,7 @@ from tests.train.deep.small_lessons import PLAN, network, points
 
 class Slow(type(points())):
     def learned(self, rows, epoch):
-        if self.calls == 6 + 18:
+        if self.calls == 18:
             print("here", flush=True)
             sys.stdin.read()
         return super().learned(rows, epoch)
@@ -170,6 +170,13 @@ def test_a_fit_whose_state_cannot_be_kept_learns_all_the_same_and_says_so(tmp_pa
     assert trained.notes == ("its state could not be kept while it learned (not a directory)",)
 
 
+def test_rows_that_count_otherwise_are_another_fit(tmp_path: Path) -> None:
+    keep, rare = Keeper(tmp_path / "fit", every_s=0.0), points()
+    rare.weights = np.where(rare.target == 0, 4.0, 0.5)
+    plain, heavy = train(network(), points(), PLAN, seed=0, keep=keep), train(network(), rare, PLAN, seed=0, keep=keep)
+    assert bits(heavy) == bits(train(network(), rare, PLAN, seed=0)) != bits(plain)
+
+
 def test_what_was_kept_can_be_cleared(tmp_path: Path) -> None:
     keep = Keeper(tmp_path / "fit")
     train(network(), points(), PLAN, seed=0, keep=keep)
@@ -180,7 +187,7 @@ def test_what_was_kept_can_be_cleared(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_is_gone_back_from_with_half_the_rate() -> None:
     material = points()
-    material.spoilt = (6 + 14,)
+    material.spoilt = (14,)
     trained = train(network(), material, replace(PLAN, epochs=6), seed=0)
     assert len(trained.notes) == 1
     assert "step 15" in trained.notes[0]
@@ -213,7 +220,7 @@ def test_a_rehearsal_leaves_the_weights_as_they_were() -> None:
     own = network()
     before = {name: one.clone() for name, one in own.module.state_dict().items()}
     with pytest.raises(OutOfTime):
-        train(own, _Late(), PLAN, seed=0, deadline=time.monotonic() + 3600)
+        train(own, _Late(), replace(PLAN, budget_s=3600.0), seed=0)
     assert all(torch.equal(one, before[name]) for name, one in own.module.state_dict().items())
 
 
@@ -225,7 +232,7 @@ class _Late(Points):
         super().__init__(own.values, own.target)
 
     def learned(self, rows, epoch):
-        if self.calls == 6:
+        if self.calls == 6:  # the first six are timed
             raise OutOfTime
         return super().learned(rows, epoch)
 

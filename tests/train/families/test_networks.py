@@ -116,6 +116,18 @@ def test_a_class_without_examples_does_not_break_the_fit(family: Any) -> None:
     np.testing.assert_allclose(answer.probabilities.sum(axis=1), 1.0, atol=1e-9)
 
 
+def test_what_rows_count_reaches_what_is_learned(family: Any) -> None:
+    task = TASKS["three classes"]
+    own = examples_of(family, task)
+    said = []
+    for favoured in range(3):
+        weights = np.where(own.target == favoured, 20.0, 0.05)
+        heavy = dataclasses.replace(own, weights=weights / weights.mean())
+        learned = fitted(family, heavy)
+        said.append(learned.reference(own).probabilities.mean(axis=0))
+    assert (np.argmax(said, axis=0) == np.arange(3)).all(), said
+
+
 def test_a_model_goes_back_to_a_round_and_its_curve_tells_how_good_it_was(family: Any) -> None:
     if not family.rounds:
         pytest.skip("it does not learn in rounds")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -207,7 +206,6 @@ def told(layout: Layout, placed: Sequence[Placed], where: str) -> list[str]:
     labels = Counter(one.label for one in placed if one.label)
     shown = listed([f"{label} ({n:,})" for label, n in labels.most_common(8)]) + (" …" if len(labels) > 8 else "")
     said = [f"{where}: the folders are taken for classes, {len(labels):,} of them: {shown}"]
-    said += _about_spellings(labels, where)
     parts = Counter(one.part for one in placed if one.part)
     if parts:
         counts = ", ".join(f"{part} {parts[part]:,}" for part in ("train", "validation", "test") if parts[part])
@@ -245,16 +243,6 @@ def _about_folders(layout: Layout, placed: Sequence[Placed], where: str) -> list
         f"{where}: pictures lie in {counted(n, 'folder')} below those of their classes; if each holds one scene, "
         "person or film, keep it together with [data] group `folder`"
     ]
-
-
-def _about_spellings(labels: Mapping[str, int], where: str) -> list[str]:
-    alike: dict[str, list[str]] = {}
-    for label in labels:
-        alike.setdefault(" ".join(unicodedata.normalize("NFKC", label).casefold().split()), []).append(label)
-    pairs = [" and ".join(f"`{one}`" for one in sorted(some)) for some in alike.values() if len(some) > 1]
-    if not pairs:
-        return []
-    return [f"{where}: {listed(pairs)} differ in spelling alone: give them one name if they are one class"]
 
 
 def _about_classes_of_parts(placed: Sequence[Placed], where: str) -> list[str]:

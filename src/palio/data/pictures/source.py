@@ -59,6 +59,7 @@ class PicturesSource:
         self._layout = layout.layout_of(
             keys, self.name, needs_classes=not options.expected, beside=_beside(self._album, options.task)
         )
+        self._is_label = options.target in ("", LABEL)  # else it is the folder that the target lies in
         self._limits = Limits()
         self._notes = Notes(Path(options.notes) if options.notes else None, self._limits)
         weakref.finalize(self, self._notes.close)
@@ -72,7 +73,7 @@ class PicturesSource:
         parts = Column(name=PART, type="category", feature=False, missing=(), note="the part that its folder names")
         found = {
             FILE: Column(name=FILE, type="text", feature=False, missing=(), note="names the picture"),
-            LABEL: Column(name=LABEL, type="category", missing=()),
+            LABEL: Column(name=LABEL, type="category", feature=self._is_label, missing=()),
             PART: parts,
             FOLDER: Column(name=FOLDER, type="category", feature=False, missing=(), note="below that of its class"),
             **columns_of(PICTURE),

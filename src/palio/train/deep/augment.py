@@ -52,13 +52,14 @@ def shifted(picture: Array, rng: np.random.Generator) -> Array:
     """Shift a picture by up to an eighth of its side; what comes in is the mirror image of the border."""
     height, width = picture.shape[:2]
     down, right = (int(rng.integers(-(side // 8), side // 8 + 1)) for side in (height, width))
-    return picture[_mirrored(height, down)][:, _mirrored(width, right)]
+    return _moved(_moved(picture, down, 0), right, 1)
 
 
-def _mirrored(side: int, shift: int) -> Array:
-    at = np.arange(side) + shift
-    at = np.abs(at)
-    return np.where(at >= side, 2 * (side - 1) - at, at)
+def _moved(picture: Array, shift: int, axis: int) -> Array:
+    if not shift:
+        return picture
+    parts = (slice(shift, None), slice(-2, -2 - shift, -1)) if shift > 0 else (slice(-shift, 0, -1), slice(shift))
+    return np.concatenate([picture[(slice(None),) * axis + (one,)] for one in parts], axis=axis)
 
 
 def windowed(picture: Array, rng: np.random.Generator, smallest: float) -> Array:

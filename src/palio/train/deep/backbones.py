@@ -10,7 +10,7 @@ from typing import Any
 
 from palio.core.errors import InputError, UnavailableError
 from palio.train.deep.calm import torch_there
-from palio.train.deep.folding import fold_norms
+from palio.train.deep.folding import fold_norms, fold_pads
 from palio.train.deep.layers import layer
 from palio.train.deep.places import Place, tell_nobody
 
@@ -41,7 +41,7 @@ class Backbone:
 
 
 def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
-    """Open a backbone. Its normalisation layers become part of the convolutions before them.
+    """Open a backbone. Its normalisation layers become part of the convolutions before them, and most of its padding.
 
     Args:
         place: Where it lies.
@@ -62,6 +62,7 @@ def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
     whole = _pooled(model, kind)
     with torch.inference_mode():
         expected = whole(example)
+        fold_pads(whole)
         blocks = _blocks(model, kind, whole)
         if not _agrees(torch, blocks, example, expected):  # another version of it: it then freezes as one
             blocks = (whole,)

@@ -27,6 +27,7 @@ class Descent:
         self._called = torch.compile(self.module) if plan.compiled and self._is_gpu else self.module
         self._parameters = [one for one in self.module.parameters() if one.requires_grad]
         self.optimiser: Any = self._adamw(network) if self._parameters else None
+        self.module.train()  # every layer of it, whatever mode it came in
 
     def _adamw(self, network: Network) -> Any:
         groups: dict[tuple[float, float], list[Any]] = {}
@@ -44,7 +45,8 @@ class Descent:
             Its loss, and whether a step was taken: there is none where the loss or a gradient is no number.
         """
         tensors = tuple(self.tensor(one) for one in inputs)
-        self.module.train()
+        if not self.module.training:  # answers are given in the other mode; to ask each layer costs time in each step
+            self.module.train()
         if self.optimiser is None:
             return float(self._loss(tensors, aims, counts).detach()), True
         self.optimiser.zero_grad(set_to_none=True)

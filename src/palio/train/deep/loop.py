@@ -103,7 +103,7 @@ class _Fit:
         self._kept: dict[int, Weights] = {}
         self._forgotten: list[int] = []
         self._pace = Pace(0.0)
-        self._said = 0.0
+        self._said = self._began
         self._was_cut = False
         self._facts: dict[str, Any] = {"step": 0, "n_steps": 0, "rate": plan.rate, "broken": 0, "notes": []}
         self._facts |= {"epoch": 0, "place": 0, "losses": [], "curve": [], "learned": []}
@@ -114,6 +114,8 @@ class _Fit:
         digest = hashlib.sha256(msgspec.json.encode({**vars(self._plan), "budget_s": None}))
         digest.update(repr((self._seed, n_threads(), len(self._material.target), self._watch is not None)).encode())
         digest.update(_bytes_of(self._material.target))
+        if self._material.weights is not None:
+            digest.update(_bytes_of(self._goal.weights))
         for name, one in self._network.module.state_dict().items():
             digest.update(f"{name}{tuple(one.shape)}".encode())
             digest.update(one.detach().cpu().contiguous().numpy().tobytes())
@@ -138,7 +140,8 @@ class _Fit:
         if (planned := getattr(self._material, "planned", None)) is not None:
             planned(self._n_epochs)
         good = self._state()
-        self._say(now=True)
+        is_told = bool(self._pace.step_s)  # how long it will take is not known before
+        self._say(now=is_told)
         while facts["step"] < facts["n_steps"]:
             try:
                 check_time(self._deadline)
@@ -159,7 +162,8 @@ class _Fit:
                     self._forget()
             if is_round and self._is_stuck():
                 break
-            self._say()
+            self._say(now=not is_told and bool(self._pace.step_s))
+            is_told = bool(self._pace.step_s)
         if not facts["rounds"]:
             if not facts["step"]:
                 raise OutOfTime

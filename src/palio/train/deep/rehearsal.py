@@ -21,7 +21,8 @@ from palio.train.family import Array
 
 MOST_STEPS = 60
 FEW_ROWS = 16
-TIMED_STEPS = 5
+TIMED_STEPS, TIMED_S = 5, 1.0
+"""Steps that are timed: so many, or fewer, but two, where they take longer than this together."""
 RANGE_STEPS = 40
 HIGHER = (10.0, 100.0)
 SLOWEST = 1e-6
@@ -34,11 +35,14 @@ class Rehearsal:
 
     rate: float
     step_s: float
+    """Seconds that a step takes; 0: nothing depends on it, and it was not measured."""
     notes: tuple[str, ...] = ()
 
 
 def rehearse(network: Network, goal: Goal, material: Material, plan: Plan, order: Order, *, seed: int) -> Rehearsal:
     """Let a copy of the network learn a few rows by heart, and then time some steps; its weights stay as they were.
+
+    Steps are timed where a budget decides how many of them there are.
 
     What is looked at is the loss in training mode: answers in evaluation mode follow later, where layers keep running
     means (batch normalisation).
@@ -63,6 +67,8 @@ def rehearse(network: Network, goal: Goal, material: Material, plan: Plan, order
                 f"{min(losses, key=_or_infinite):.3g} in {len(losses) - 1} steps at a rate of {rate:.2g}",
                 hint="is any part of it free to learn, and is the rate right? must_fall = 0 leaves this check out",
             )
+    if plan.budget_s is None:
+        return Rehearsal(rate, 0.0, notes)
     return Rehearsal(rate, _step_s(network, goal, material, replace(plan, rate=rate), order), notes)
 
 
@@ -139,11 +145,13 @@ def _found_rate(network: Network, goal: Goal, plan: Plan, batch: tuple[Any, Arra
 
 def _step_s(network: Network, goal: Goal, material: Material, plan: Plan, order: Order) -> float:
     """Return what a step takes, in seconds: the mean of a few, the first one of which does not count."""
-    times = []
+    times: list[float] = []
     with _a_copy(network, goal, plan, order.seed) as descent:
         for place in range(TIMED_STEPS + 1):
             started = time.perf_counter()
             rows = order.rows(0, place % order.n_steps(0))
             descent.step(*goal.batch(material, rows, 0), rate=0.0)
             times.append(time.perf_counter() - started)
+            if len(times) > 2 and sum(times[1:]) > TIMED_S:
+                break
     return float(np.mean(times[1:]))

@@ -58,7 +58,7 @@ class Pace:
     """What steps and looks at the watched rows have taken so far."""
 
     step_s: float
-    """Seconds of one step, as first measured."""
+    """Seconds of one step, as first measured; 0: the second step will tell, for the first makes ready what all need."""
     look_s: float = 0.0
     n_steps: int = 0
     steps_s: float = 0.0
@@ -69,6 +69,8 @@ class Pace:
         """Take note of one step."""
         self.n_steps += 1
         self.steps_s += seconds
+        if not self.step_s and self.n_steps > 1:
+            self.step_s = seconds
 
     def looked(self, seconds: float) -> None:
         """Take note of one look at the watched rows."""
@@ -77,6 +79,7 @@ class Pace:
 
     def left(self, n_steps: int, n_looks: int) -> float:
         """Return the seconds that so many steps and looks will take; the first measure counts as five steps."""
-        step_s = (self.steps_s + 5 * self.step_s) / (self.n_steps + 5)
+        first_s = self.step_s or self.steps_s / max(1, self.n_steps)
+        step_s = (self.steps_s + 5 * first_s) / (self.n_steps + 5)
         look_s = (self.looks_s + self.look_s) / (self.looks + 1)
         return n_steps * step_s + n_looks * look_s
