@@ -138,6 +138,23 @@ def test_a_picture_is_drawn_inside_of_the_folder_whatever_it_is_called(name: str
     assert made[0].is_relative_to(tmp_path / "out")
 
 
+def test_no_two_pictures_are_drawn_at_one_place(tmp_path: Path) -> None:
+    names = ["b.png", "b.png.jpg", "../b.png", "B.PNG", "b.png"]
+    frame = pl.DataFrame(
+        {
+            "file": names,
+            "prediction": ["[]"] * 5,
+            "width": [40] * 5,
+            "height": [30] * 5,
+            "problem": pl.Series([None] * 5, dtype=pl.String),
+        }
+    )
+    with scoring_boxes.Drawings(tmp_path / "out", TASK, 0.5) as sink:
+        sink.write(frame, [picture(100)] * 5)
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == ["B.PNG-4.jpg", "b.png-2.jpg", "b.png-3.jpg", "b.png.jpg"]
+
+
 def test_a_threshold_is_a_number_from_0_to_1(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--threshold"):
         scoring_boxes.threshold_of(tmp_path / "out.csv", TASK, 1.5)

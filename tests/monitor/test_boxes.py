@@ -81,8 +81,11 @@ def test_a_reference_describes_answers_by_number_size_place_and_score_of_what_is
     known = reference()
     answers = {one.name: one for one in known.columns if one.role == "answer"}
     assert set(answers) == {
-        f"prediction.{name}" for name in ("n_boxes", "box_size", "box_across", "box_down", "box_score")
+        f"prediction.{name}"
+        for name in ("n_boxes", "n_boxes.cat", "n_boxes.dog", "box_size", "box_across", "box_down", "box_score")
     }
+    counts = [answers[f"prediction.n_boxes{which}"].mean for which in ("", ".cat", ".dog")]
+    assert counts[0] > counts[1] > 1.5 * counts[2] > 0
     assert 1.5 < answers["prediction.n_boxes"].mean < 2.3 and answers["prediction.box_score"].low >= 0.5
     assert 0.2 < known.quality["ap"].value < known.quality["ap50"].value < 1
     assert decode_reference(encode_reference(known)) == known
@@ -105,6 +108,22 @@ def test_fewer_larger_and_moved_boxes_are_seen(change, moved):
     known = reference()
     drift = monitor.drift_of(known, window_of(known, world(500, 1, **change)[1]), min_rows=100)
     assert f"prediction.{moved}" in {one.column for one in drift if one.drifted}
+
+
+def test_other_things_in_the_same_places_are_seen():
+    known = reference()
+    said = world(500, 1)[1]
+    rng = np.random.default_rng(0)
+    turned = np.empty(len(said), object)
+    for row, cell in enumerate(said):
+        turned[row] = cell_of(
+            Box(label="dog" if rng.random() < 0.6 else one.label, box=one.box, score=one.score)
+            for one in boxes_of(cell)
+        )
+    drift = monitor.drift_of(known, window_of(known, turned), min_rows=100)
+    moved = {one.column for one in drift if one.drifted}
+    assert {"prediction.n_boxes.cat", "prediction.n_boxes.dog"} <= moved
+    assert "prediction.n_boxes" not in moved and "prediction.box_size" not in moved
 
 
 def test_late_boxes_tell_how_good_answers_were():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -87,3 +88,19 @@ def test_eight_digits_are_a_day(at: Any) -> None:
 def test_other_numbers_are_no_moment(at: Any) -> None:
     with pytest.raises(ContractError, match="not a moment"):
         Truths(None).read({"key": 1, "label": "a", "at": at}, now=NOW, where="row 0")
+
+
+BOXES = Column(name="boxes", type="boxes", feature=False)
+FRACTIONS = [{"label": "cat", "box": [0.1, 0.2, 0.6, 1.0]}, {"label": "dog", "box": [0, 0, 0.5, 0.5]}]
+
+
+@pytest.mark.parametrize("cell", [FRACTIONS, json.dumps(FRACTIONS), FRACTIONS[:1]])
+def test_boxes_in_fractions_are_refused_and_not_taken_for_parts_of_a_pixel(cell: Any) -> None:
+    with pytest.raises(ContractError, match="in fractions of the picture") as error:
+        read(BOXES, cell, "detection", ("cat", "dog"))
+    assert "in pixels" in error.value.hint
+
+
+@pytest.mark.parametrize("cell", ["[]", [], [{"label": "cat", "box": [0, 0, 1, 2]}]])
+def test_nothing_and_what_is_small_are_truths(cell: Any) -> None:
+    assert str(read(BOXES, cell, "detection", ("cat",))).startswith("[")

@@ -101,11 +101,14 @@ def gather(project: Opened, decision: Decision, search: Search | None = None) ->
 def _augmentation(project: Opened, snapshot: Snapshot, parts: Parts, manifest: Manifest) -> bytes:
     """Show how some pictures that were learned from are changed; of other models nothing is read."""
     column = next((one.name for one in manifest.schema.features if one.type == "image"), "")
-    if not column or "strength" not in manifest.params:
+    if not column or not {"strength", "mosaic"} & set(manifest.params):
         return b""
+    are_boxes = manifest.task.kind == "detection"
     frame = split.read(project.store, snapshot, parts, "train")
-    cells = [str(cell) for cell in frame.get_column(column).drop_nulls().to_list()]
-    return report.augmentation(project.store.blobs, cells[:: max(1, len(cells) // N_CHANGED)], manifest)
+    frame = frame.select(column, *([manifest.task.target] if are_boxes else [])).drop_nulls()
+    frame = frame.gather_every(max(1, frame.height // N_CHANGED))
+    cells, *boxes = ([str(cell) for cell in one.to_list()] for one in frame.get_columns())
+    return report.augmentation(project.store.blobs, cells, manifest, boxes=boxes[0] if boxes else ())
 
 
 def _champion_evaluation(project: Opened, decision: Decision, evaluation: Evaluation) -> Evaluation | None:

@@ -118,6 +118,8 @@ class Drawings:
             )
         self._folder, self._threshold = folder, threshold
         self._shades = {label: place for place, label in enumerate(task.classes)}
+        self._taken: dict[str, str] = {}
+        """Path below the folder, in lower case → the picture that is drawn there."""
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -129,9 +131,17 @@ class Drawings:
             if one.problem:
                 continue
             marks = [(box.box, f"{box.label} {_percent(box)}", self._shades[box.label]) for box in one.boxes]
-            target = self._folder / _inside(one.file)
+            target = self._folder / self._free(one.file)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(pixels.drawn(picture, marks[::-1]))
+
+    def _free(self, file: str) -> Path:
+        """Return where a picture is drawn: no two, such as `a.png` and `a.png.jpg`, at one place."""
+        path, n = _inside(file), 1
+        while self._taken.setdefault(str(path).lower(), file) != file:
+            n += 1
+            path = _inside(file).with_stem(f"{_inside(file).stem}-{n}")
+        return path
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Leave what was drawn."""

@@ -13,7 +13,9 @@ from palio.core.doors import door
 if TYPE_CHECKING:
     from palio.train.contest import search as search
     from palio.train.deep.augment import contact_sheet as contact_sheet
+    from palio.train.deep.boxes.augment import Scene as Scene
     from palio.train.deep.boxes.augment import may_mirror as may_mirror
+    from palio.train.deep.boxes.sheet import box_sheet as box_sheet
     from palio.train.engine.waiting import let_go as let_go
     from palio.train.engine.waiting import prepare as prepare
     from palio.train.family import Examples as Examples
@@ -31,7 +33,8 @@ else:
         {
             "contest": "search",
             "deep.augment": "contact_sheet",
-            "deep.boxes.augment": "may_mirror",
+            "deep.boxes.augment": "Scene may_mirror",
+            "deep.boxes.sheet": "box_sheet",
             "engine.waiting": "let_go prepare",
             "family": "Examples Family Fitted OutOfTime",
             "newest": "is_enough prefer",

@@ -24,7 +24,7 @@ class Statistics(Protocol):
     """What a module of the table offers."""
 
     NAMES: tuple[str, ...]
-    """Of the statistics; no other module of the table uses one of them."""
+    """Of the statistics; no other module of the table uses one of them. What follows a point is a part of one."""
 
     def learn(self, values: Array) -> tuple[dict[str, Array], dict[str, bytes]]:
         """Compute all statistics of the rows that a model learns from, and what later rows are held against.
@@ -65,14 +65,19 @@ def compute_statistics(kept: Mapping[str, bytes], values: Array) -> dict[str, Ar
         return {}
     found: dict[str, Array] = {}
     for module in map(_module, STATISTICS.values()):
-        if wanted := set(module.NAMES) & set(kept):
-            found |= {name: each for name, each in module.compute(values, kept).items() if name in wanted}
+        if any(_root(name) in module.NAMES for name in kept):
+            found |= {name: each for name, each in module.compute(values, kept).items() if name in kept}
     return found
 
 
 def is_statistic(name: str) -> bool:
     """Tell whether a module of the table computes it."""
-    return any(name in statistics_names(type_) for type_ in STATISTICS)
+    return any(_root(name) in statistics_names(type_) for type_ in STATISTICS)
+
+
+def _root(name: str) -> str:
+    """Return the statistic of which one is a part: what stands before the first point."""
+    return name.partition(".")[0]
 
 
 @cache

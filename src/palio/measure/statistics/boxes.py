@@ -1,25 +1,45 @@
-"""Describe what is said to be where in pictures: how many boxes, how large, where, and how sure they are."""
+"""Describe what is said to be where in pictures: how many boxes, of which class, how large, where, and how sure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from palio.core.cells.boxes import boxes_of
+from palio.core.records import Box
 
 Array = npt.NDArray[Any]
 NAMES = ("n_boxes", "box_size", "box_across", "box_down", "box_score")
 """Boxes that are shown; the root of the middle area; how far from the left and from the top their middles are, on
 average, in pixels; and the mean score. Of a picture without boxes only the first."""
+PER_CLASS = "n_boxes."
+_THRESHOLD = 4
+"""Bytes of what is kept that hold the threshold."""
 
 
-def describe_boxes(values: Array, threshold: float) -> tuple[dict[str, Array], bytes]:
-    """Compute all statistics of the boxes from a threshold on; return also what is kept for later cells."""
-    kept = np.array([threshold], "<f4").tobytes()
-    return compute(values, dict.fromkeys(NAMES, kept)), kept
+MOST_CLASSES = 12
+"""The classes whose boxes are counted apart, those with most boxes: `n_boxes.` and the name of the class."""
+
+
+def describe_boxes(
+    values: Array, threshold: float, classes: Sequence[str] = ()
+) -> tuple[dict[str, Array], dict[str, bytes]]:
+    """Compute all statistics of the boxes from a threshold on; return also what is kept of each for later cells.
+
+    Of several classes the boxes of each are counted, too: cats that become dogs change no other number.
+    """
+    least = np.array([threshold], "<f4").tobytes()
+    kept = dict.fromkeys(NAMES, least)
+    if len(classes) > 1:
+        own = {f"{PER_CLASS}{name}": least + _padded(name.encode()) for name in classes}
+        counted = compute(values, own)
+        most = sorted(own, key=lambda name: -float(np.nansum(counted[name])))[:MOST_CLASSES]
+        kept |= {name: own[name] for name in own if name in most}
+    return compute(values, kept), kept
 
 
 def learn(values: Array) -> tuple[dict[str, Array], dict[str, bytes]]:
@@ -29,21 +49,41 @@ def learn(values: Array) -> tuple[dict[str, Array], dict[str, bytes]]:
 
 def compute(values: Array, kept: Mapping[str, bytes]) -> dict[str, Array]:
     """Compute all statistics of cells, of the boxes from the threshold on that was kept."""
-    held = next((one for name, one in kept.items() if name in NAMES and one), b"")
-    return _computed(values, float(np.frombuffer(held[:4], "<f4")[0]) if held else 0.0)
+    known = {name: one for name, one in kept.items() if one and (name in NAMES or name.startswith(PER_CLASS))}
+    held = next(iter(known.values()), b"")
+    return _computed(
+        values,
+        float(np.frombuffer(held[:_THRESHOLD], "<f4")[0]) if held else 0.0,
+        {name: one[_THRESHOLD:].rstrip(b"\0").decode() for name, one in known.items() if name not in NAMES},
+    )
 
 
-def _computed(values: Array, threshold: float) -> dict[str, Array]:
-    rows = [_row(cell, threshold) for cell in values.tolist()]
-    table = np.array(rows, np.float64).reshape(-1, len(NAMES))
-    return dict(zip(NAMES, table.T, strict=True))
+def _computed(values: Array, threshold: float, classes: Mapping[str, str] = MappingProxyType({})) -> dict[str, Array]:
+    cells = [_shown(cell, threshold) for cell in values.tolist()]
+    table = np.array([_row(found) for found in cells], np.float64).reshape(-1, len(NAMES))
+    per_class = {
+        name: np.array([np.nan if one is None else sum(box.label == label for box in one) for one in cells], np.float64)
+        for name, label in classes.items()
+    }
+    return dict(zip(NAMES, table.T, strict=True)) | per_class
 
 
-def _row(cell: Any, threshold: float) -> tuple[float, ...]:
-    nothing = (np.nan,) * (len(NAMES) - 1)
+def _padded(name: bytes) -> bytes:
+    """Fill up to whole words of four bytes, as everything has that is kept."""
+    return name + bytes(-len(name) % 4)
+
+
+def _shown(cell: Any, threshold: float) -> list[Box] | None:
+    """Return the boxes of a cell that count; None: it is none."""
     try:
-        found = [one for one in boxes_of(cell) if (one.score is None or one.score >= threshold) and not one.ignored]
+        return [one for one in boxes_of(cell) if (one.score is None or one.score >= threshold) and not one.ignored]
     except ValueError:
+        return None
+
+
+def _row(found: list[Box] | None) -> tuple[float, ...]:
+    nothing = (np.nan,) * (len(NAMES) - 1)
+    if found is None:
         return (np.nan, *nothing)
     if not found:
         return (0.0, *nothing)

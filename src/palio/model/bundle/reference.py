@@ -294,11 +294,11 @@ def _answers(answers: Answers, question: Question, runs: Sequence[Array]) -> Ite
 
 def _described(cells: Array, question: Question, runs: Sequence[Array]) -> Iterator[ColumnShape]:
     """Describe boxes that are answered, from the model's threshold on, by their statistics."""
-    found, kept = measure.describe_boxes(cells, question.task.threshold)
+    found, kept = measure.describe_boxes(cells, question.task.threshold, question.task.classes)
     for statistic, values in found.items():
         column = measure.number_column(
             f"{questions.PREDICTION}.{statistic}", values, blocks=runs, source=questions.PREDICTION,
-            statistic=statistic, vocabulary=kept,
+            statistic=statistic, vocabulary=kept[statistic],
         )  # fmt: skip
         yield msgspec.structs.replace(column, role="answer")
 

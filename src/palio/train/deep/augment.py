@@ -7,6 +7,7 @@ instead, and changes light and colour. 3 does more of that, and blanks out a squ
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -126,7 +127,12 @@ def contact_sheet(
     columns += [
         augmented(pixels, rows, strength=strength, seed=seed, epoch=epoch, mirror=mirror) for epoch in range(n_epochs)
     ]
-    n, height, width = pixels.shape[:3]
+    return beside(columns, gap=gap)
+
+
+def beside(columns: Sequence[Array], *, gap: int = 2) -> Array:
+    """Put columns of pictures of one size, uint8 (n, h, w, 3) each, beside each other on white."""
+    n, height, width = columns[0].shape[:3]
     sheet = np.full((n * (height + gap) + gap, len(columns) * (width + gap) + gap, 3), 255, np.uint8)
     for across, column in enumerate(columns):
         for down in range(n):
