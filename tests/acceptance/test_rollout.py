@@ -62,7 +62,7 @@ def where(folder: Path) -> RolloutState:
 
 def wait_for_the_end(folder: Path) -> RolloutState:
     """Wait until the rollout is over; a pause is one only a person can end."""
-    wait_until(lambda: where(folder).status != "running", within_s=120, every_s=0.2)
+    wait_until(lambda: where(folder).status != "running", within_s=900, every_s=0.2)
     return where(folder)
 
 

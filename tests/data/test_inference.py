@@ -343,3 +343,38 @@ def test_of_names_of_rows_no_order_is_wished_for(tmp_path: Path) -> None:
     told = {one.name: " ".join(one.doubts) for one in survey(tmp_path, columns, target="y").readings}
     assert "several numbers" in told["pressure"]
     assert not told["key"]
+
+
+def test_words_of_scripts_without_blanks_are_text(tmp_path: Path) -> None:
+    notes: list[object] = [f"今天我们去看比赛第{n}场非常精彩" for n in range(60)]
+    assert column(tmp_path, notes).type == "text"
+    names: list[object] = ["北京", "上海", "广州"] * 20
+    assert column(tmp_path, names).type == "category"
+
+
+def test_texts_most_of_which_say_the_same_are_text(tmp_path: Path) -> None:
+    notes: list[object] = ["ok" if n % 5 < 3 else f"the parcel {n} came late and was open" for n in range(200)]
+    assert column(tmp_path, notes).type == "text"
+    countries: list[object] = [f"the republic of {'abcdefgh'[n % 8]}" for n in range(200)]
+    assert column(tmp_path, countries).type == "category"
+
+
+def test_short_words_are_text_where_they_are_all_there_is(tmp_path: Path) -> None:
+    names: list[object] = [
+        f"{'bdfgkl'[n % 6]}a{'rstmn'[n % 5]}o{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(200)
+    ]
+    labels: list[object] = [("no", "yes")[n % 2] for n in range(200)]
+    found = survey(tmp_path, {"name": names, "y": labels})
+    assert found.schema.column("name").type == "text"
+    assert found.schema.column("name").feature
+    assert found.schema.id is None
+    assert any("all there is" in note for note in found.notes)
+    beside = survey(tmp_path, {"name": names, "size": list(range(100)) * 2, "y": labels})
+    assert not beside.schema.column("name").feature
+
+
+def test_it_is_told_that_ends_of_long_texts_are_not_read(tmp_path: Path) -> None:
+    notes: list[object] = [f"note {n} says " + "one thing more " * (2_000 if n < 3 else 2) for n in range(40)]
+    labels: list[object] = [("no", "yes")[n % 2] for n in range(40)]
+    found = survey(tmp_path, {"x": notes, "y": labels})
+    assert any("3 of 40 texts go on behind 20,000 characters" in note for note in found.notes)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from palio.core.errors import InputError
 from palio.core.records import Column, ColumnType
-from palio.data.classes import class_of_interest, look_alike, rare
+from palio.data.classes import class_of_interest, look_alike, rare, several
 from palio.data.task import TaskFound, task_from
 
 
@@ -180,3 +180,11 @@ def test_rare_classes_are_told_with_their_rows() -> None:
     assert rare("y", {"a": 3, "b": 4}) == []
     (note,) = rare("y", {f"class {i}": 4 for i in range(30)})
     assert "30 classes in 120 rows, 4 rows of each on average" in note
+
+
+def test_labels_that_hold_several_of_the_others_are_told() -> None:
+    found = several("tags", {"sport": 40, "money": 30, "art": 9, "money;sport": 12, "art, money, sport": 2})
+    assert len(found) == 1
+    assert "`money;sport` and `art, money, sport` hold several of the other classes (14 rows)" in found[0]
+    assert not several("band", {"AC/DC": 4, "Simon & Garfunkel": 3, "Queen": 2})
+    assert not several("answer", {"yes": 4, "yes and no": 3})

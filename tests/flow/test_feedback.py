@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -110,3 +111,14 @@ def test_ids_of_another_system_are_counted_and_hold_up_no_other_truth(finished: 
     (tmp_path / "t.csv").write_text("prediction_id,label\n3f2504e0-4f89-11d3-9a0c-0305e82c3301,yes\nother-1.0,no\n")
     told = finished[0].feedback(str(tmp_path / "t.csv"))
     assert told.n_rows == 2 and told.truths is not None and told.truths.reasons == {"unknown_id": 2}
+
+
+def test_business_figures_that_the_file_lacks_are_named(finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("prediction_id,label\nlost-3.0,yes\n")
+    shutil.copytree(finished[0].folder, tmp_path / "p")
+    with (tmp_path / "p" / "palio.toml").open("a", encoding="utf-8") as settings:
+        settings.write('\n[[value.kpis]]\nname = "refunds"\ncolumn = "refund"\n')
+    with flow.Project.open(tmp_path / "p") as project:
+        assert project.feedback(str(tmp_path / "t.csv")).absent == ("refund",)
+    out = CliRunner().invoke(palio, ["feedback", str(tmp_path / "t.csv"), "--dir", str(tmp_path / "p")]).output
+    assert "the file does not have: refund" in out

@@ -156,8 +156,9 @@ def test_a_table_names_pictures_by_paths_from_where_it_lies(weighed: flow.Projec
     pl.DataFrame({"image": list(FILES), "weight": [1.0] * 5}).write_csv(album.parent / "list.csv")
     _, frame = scored(weighed, album.parent / "list.csv", images=str(album))
     assert frame["prediction"].to_list() == ANSWERS
+    (album.parent / "other").mkdir()
     with pytest.raises(ContractError, match="no column names pictures"):
-        scored(weighed, album.parent / "list.csv", images=str(album / "hall"))
+        scored(weighed, album.parent / "list.csv", images=str(album.parent / "other"))
 
 
 def test_a_table_may_name_pictures_in_a_zip_archive(moods: flow.Project, tmp_path: Path) -> None:
@@ -167,6 +168,18 @@ def test_a_table_may_name_pictures_in_a_zip_archive(moods: flow.Project, tmp_pat
     pl.DataFrame({"image": list(FILES), "of": ["a", "b", "c", "d", "e"]}).write_csv(tmp_path / "list.csv")
     _, frame = scored(moods, tmp_path / "list.csv", images=str(tmp_path / "album.zip"))
     assert frame["prediction"].to_list() == ANSWERS
+
+
+def test_pictures_are_found_by_what_they_are_called_as_in_a_table_that_is_learned_from(
+    moods: flow.Project, album: Path, tmp_path: Path
+) -> None:
+    cells = ["C:\\shop\\hall\\10.png", "hall/10", "HALL/10.PNG", "hall/gone.png"]
+    pl.DataFrame({"image": cells, "of": ["a", "b", "c", "d"]}).write_csv(tmp_path / "list.csv")
+    _, frame = scored(moods, tmp_path / "list.csv", images=str(album))
+    assert frame["prediction"].to_list() == ["dark"] * 3 + [None]
+    (album / "list.txt").write_text("hall\\10.png\n", "utf-8")
+    _, frame = scored(moods, album / "list.txt")
+    assert frame["prediction"].to_list() == ["dark"]
 
 
 def test_a_list_holds_a_path_a_line(moods: flow.Project, album: Path) -> None:

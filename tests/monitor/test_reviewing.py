@@ -191,6 +191,60 @@ def test_labels_that_the_model_does_not_know_are_told(champion: Subject) -> None
     assert ("classes", "yes") in {(one.kind, one.subject) for one in found.findings}, "it no longer comes"
 
 
+def only(log: Served, label: str) -> None:
+    """Keep the truths of one class alone."""
+    for place, batch in enumerate(log.labels):
+        rows = batch["label"] == label
+        log.labels[place] = {name: values[rows] for name, values in batch.items()}
+
+
+def test_truths_of_one_class_alone_say_nothing_of_quality(champion: Subject) -> None:
+    log = Served()
+    for number in range(10):
+        log.day(number, 400, labelled=True)
+    only(log, "yes")
+    found = judged(log, champion, labels_after=DAY / 24)
+    assert kinds(found.findings) == {"selective_labels"} and found.stream is None
+    assert "`no` for none of the" in found.findings[0].reason and not any(one.is_ripe for one in found.windows)
+
+
+def test_a_class_that_really_vanished_is_told_where_all_truths_came(champion: Subject) -> None:
+    log = Served()
+    for number in range(10):
+        log.day(number, 400, labelled=True, rename={"no": "yes"})
+    found = judged(log, champion, labels_after=DAY / 24)
+    assert ("classes", "no") in {(one.kind, one.subject) for one in found.findings}
+    assert "quality" in kinds(found.findings)
+
+
+def test_windows_whose_truths_are_still_coming_do_not_clear_a_class_that_vanished(champion: Subject) -> None:
+    log = Served()
+    for number in range(10):
+        log.day(number, 400, labelled=number < 8, rename={"no": "yes"})
+    found = judged(log, champion)
+    assert ("classes", "no") in {(one.kind, one.subject) for one in found.findings}
+
+
+def test_rows_of_bundles_that_nobody_knows_are_counted(champion: Subject) -> None:
+    log = Served()
+    for number in range(10):
+        log.day(number, 300, version=1 if number < 9 else 7)
+    assert judged(log, champion).strangers == {"7" * 64: 300}
+
+
+def test_a_column_that_grows_slowly_has_no_other_unit(champion: Subject) -> None:
+    def told(factors: list[float]) -> set[str]:
+        log = Served()
+        for number, factor in enumerate(factors):
+            log.day(number)
+            log.batches[-1]["input.x"] = log.batches[-1]["input.x"] * factor
+        return kinds(judged(log, champion).findings)
+
+    assert "unit" in told([1.0] * 8 + [10.0] * 2)
+    slowly = told([10 ** (day / 9) for day in range(10)])
+    assert "drift" in slowly and "unit" not in slowly
+
+
 def test_a_server_that_only_fails_is_seen_without_a_single_answer(champion: Subject) -> None:
     log = Served()
     for number in range(9):

@@ -197,6 +197,13 @@ def test_what_cannot_be_said_is_said_with_what_would_change_it(name: str, said: 
     assert all(one.do and one.why for one in remedies.silences(review))
 
 
+def test_rows_that_are_in_no_window_are_told() -> None:
+    told = msgspec.structs.replace(reviews.WORLDS["good"](), n_ahead=3, strangers={"f" * 64: 20})
+    said = " ".join(one.do for one in remedies.silences(told))
+    assert "3 rows of the log bear a moment still to come" in said
+    assert "20 rows were answered by bundles" in said and "f" * 12 in said and "f" * 13 not in said
+
+
 def test_a_model_of_which_all_is_known_has_no_silences() -> None:
     whole = reviews.World(labels_until=40).made("good", "All is well.")
     windows = tuple(msgspec.structs.replace(one, is_ripe=True) for one in whole.windows)

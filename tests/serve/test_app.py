@@ -90,6 +90,37 @@ def test_a_slash_at_the_end_of_a_path_means_nothing(wire: Wire, path: str) -> No
         assert wire(method, f"{path}/")[0] == wire(method, path)[0]
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/predict?treshold=0.9", "did you mean `threshold`?"),
+        ("/predict?Explain=1", "did you mean `explain`?"),
+        ("/predict?explain=0&expalin=1", "did you mean `explain`?"),
+        ("/invocations?foo", "use one of `explain`, `threshold`"),
+        ("/v2/models/bank/infer?%74reshold=1", "did you mean `threshold`?"),
+        ("/feedback?dry_run=1", "this route reads none"),
+    ],
+)
+def test_a_parameter_that_nobody_reads_is_refused_by_its_name(wire: Wire, path: str, hint: str) -> None:
+    status, _, body = wire("POST", path, GOOD, {"content-type": "application/json"})
+    told = json.loads(body)
+    if path.startswith("/feedback") and status == 404:
+        pytest.skip("this server takes no feedback")
+    assert status == 400 and "unknown parameter" in body.decode() and hint in body.decode(), told
+
+
+def test_a_refusal_does_not_say_back_what_is_no_name(wire: Wire) -> None:
+    status, _, body = wire("POST", "/predict?" + "%0a%60x" * 4_000, GOOD)
+    assert status == 400 and len(body) < 400 and b"``" not in body
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/v2", "/v2/health/ready", "/v2/models/bank", "/"])
+def test_routes_that_only_tell_name_the_parameters_that_they_ignore(wire: Wire, path: str) -> None:
+    assert "x-palio-ignored" not in wire("GET", path)[1]
+    status, headers, _ = wire("GET", path + "?verbose&n%C3%A4he=1&verbose=2")
+    assert (status, headers["x-palio-ignored"]) == (200, "verbose,n%C3%A4he")
+
+
 def test_other_extensions_of_the_protocol_are_refused_as_unsupported(wire: Wire) -> None:
     assert wire("GET", "/v2/systemsharedmemory/status")[0] == 501
 

@@ -111,6 +111,10 @@ def test_the_log_keeps_all_and_truths_are_boxes_too(tmp_path: Path) -> None:
         assert answer == (200, {"received": 2, "unknown_labels": {"dog": 1}})
         status, refused = wire.json("POST", "/feedback", {"prediction_id": told[0]["id"], "label": "lamp"})
         assert (status, refused["fields"]) == (422, ["label"])
+        shares = [{"label": "lamp", "box": [0.1, 0.1, 0.5, 0.5]}]
+        status, refused = wire.json("POST", "/feedback", {"prediction_id": told[0]["id"], "label": shares})
+        assert status == 422
+        assert "in fractions of the picture" in refused["error"]
         wire.connection.close()
     logged = store.log_frame(tmp_path, "bank")["prediction"].to_list()
     assert [[box.label for box in boxes_of(cell)] for cell in logged] == [["lamp", "cat"]] * 2

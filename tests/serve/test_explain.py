@@ -123,6 +123,15 @@ def test_every_usual_word_for_yes_explains(wire: Wire, word: str) -> None:
     assert "explanation" in wire.json("POST", f"/predict?explain={word}", GOOD)[1]["predictions"][0]
 
 
+def test_every_word_that_the_document_names_is_understood(wire: Wire) -> None:
+    asked = json.loads(wire("GET", "/openapi.json")[2])["paths"]["/predict"]["post"]["parameters"]
+    (words,) = (one["schema"]["enum"] for one in asked if one["name"] == "explain")
+    explained = [
+        "explanation" in wire.json("POST", f"/predict?explain={word}", GOOD)[1]["predictions"][0] for word in words
+    ]
+    assert 0 < sum(explained) < len(words)
+
+
 @pytest.mark.parametrize("query", ["explain", "explain=", "explain=maybe", "explain=2", "explain=1&explain=0"])
 def test_a_wish_that_is_neither_yes_nor_no_is_refused(wire: Wire, query: str) -> None:
     status, answer = wire.json("POST", f"/predict?{query}", GOOD)

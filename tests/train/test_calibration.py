@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -102,3 +103,11 @@ def test_a_curve_that_never_falls_is_the_one_that_others_find(seed: int) -> None
     at, risen = _risen(places, values)
     assert (np.diff(risen) >= 0).all()
     np.testing.assert_allclose(risen, IsotonicRegression().fit(places, values).predict(at), atol=1e-12)
+
+
+def test_a_steep_correction_of_sure_answers_is_sure_and_warns_of_nothing() -> None:
+    answers = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = model.calibrated(answers, Calibration(kind="platt", numbers=(60.0, 0.0)))
+    np.testing.assert_allclose(found, [[1, 0], [0, 1], [0.5, 0.5]], atol=1e-12)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,6 +11,8 @@ from palio import model
 from palio.core.records import Calibration, Cost, Layer, Parity, Task
 from palio.testing.family import TASKS, examples_of
 from palio.train.champion import MAX_TIMINGS, Champion, timed
+from palio.train.clock import Clock
+from palio.train.engine.inline import InlineEngine
 from palio.train.family import Examples
 from palio.train.field import Finalist
 from palio.train.finalists import single
@@ -106,3 +109,47 @@ def test_a_class_that_a_fold_lacks_breaks_no_mix() -> None:
         assert all(check.passed for check in parity), kind
         answered = numbers_of(model.Graph(graph).predict(some.feeds())).argmax(axis=1)
         assert 2 in answered, kind
+
+
+def linear_alone(ends_in_s: float, slowness: float = 1.0, n_rows: int = 300) -> Champion:
+    """Return a linear model that was chosen alone, with so many seconds to the end of a thousand."""
+    task = TASKS["two classes"]
+    lesson = lesson_of(examples_of(task, n_rows=n_rows))
+    made = {1: candidate_of(1, "linear", lesson, terms(task, task.metric), folds=(0,))}
+    clock = Clock(
+        ends=time.monotonic() + ends_in_s,
+        n_workers=2,
+        n_rows_a_fold=len(lesson.rows["learn 0"]),
+        n_rows=n_rows,
+        sign=1.0,
+        quiet_overhead_s=150.0,
+        slowness=slowness,
+        started=time.monotonic() + ends_in_s - 1000.0,
+    )
+    engine = InlineEngine(lesson, {})
+    engine.threads = 2
+    field = field_of(lesson, terms(task, task.metric), clock=clock, engine=engine)
+    return Champion(field, made, single(field, made[1], (0,)))
+
+
+def test_a_last_fit_that_is_soon_done_is_not_left_out_for_what_the_rest_may_take() -> None:
+    champion = linear_alone(100.0)
+    champion._candidates[1].seconds = 0.05
+    assert champion._is_worth_it(1)
+    champion._candidates[1].seconds = 500.0
+    assert not champion._is_worth_it(1)
+    late = linear_alone(-0.1)
+    late._candidates[1].seconds = 0.05
+    assert not late._is_worth_it(1)
+
+
+def test_a_last_fit_of_few_rows_or_on_a_busy_machine_has_one_share_of_the_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calm, busy = linear_alone(600.0), linear_alone(600.0, slowness=4.0)
+    for champion in (calm, busy):
+        champion._field.engine.n_workers = 2
+    family = calm._field.families["linear"]
+    assert calm._threads(family) == busy._threads(family) == 2
+    monkeypatch.setattr("palio.train.champion.FEW_CELLS", 10)
+    assert (calm._threads(family), busy._threads(family)) == (4, 2)

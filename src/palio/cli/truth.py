@@ -68,6 +68,8 @@ def _fate(received: Received) -> Iterator[str]:
         yield "they are too many to be followed to their answers here; palio monitor says how many met one"
     if received.values:
         yield f"business figures taken: {', '.join(received.values)}"
+    if received.absent:
+        yield f"business figures of [[value.kpis]] that the file does not have: {', '.join(received.absent)}"
     if received.zone:
         yield f"moments that name no zone were read in {received.zone} ([log] zone)"
     if received.n_days:

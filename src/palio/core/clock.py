@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
+import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
+
+from palio.core.errors import ConfigError
 
 Clock = Callable[[], dt.datetime]
 
@@ -14,6 +17,23 @@ Clock = Callable[[], dt.datetime]
 def utc_now() -> dt.datetime:
     """Return the present moment, in UTC, with microseconds."""
     return dt.datetime.now(dt.UTC)
+
+
+def zone_of(name: str) -> dt.tzinfo:
+    """Find a zone by its name, `UTC` or `Europe/Berlin`.
+
+    Raises:
+        ConfigError: there is none, or this machine has no list of zones.
+    """
+    if name == "UTC":
+        return dt.UTC
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"palio.toml [log]: `zone`: got `{name[:60]}`, which is no zone that this machine knows",
+            hint='write it as in the list of the IANA, zone = "Europe/Berlin"; install tzdata if there is none',
+        ) from None
 
 
 def process_started() -> float:

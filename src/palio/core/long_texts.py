@@ -21,7 +21,7 @@ def cut_texts(texts: Sequence[str], most: int) -> Sequence[str]:
         >>> cut_texts(["short", "x" * 30], 6)[1]
         'xxxxxx… [30 characters, SHA-256 666a596df2cf2181e69835c4f812f7c6117ecbe5136a3a6be2a07ef4aaccd343]'
     """
-    if max(map(len, texts), default=0) <= most:
+    if len("".join(texts)) <= most or max(map(len, texts)) <= most:  # to join them takes a third of the time
         return texts
     return [text if len(text) <= most else _cut(text, most) for text in texts]
 

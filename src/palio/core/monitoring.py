@@ -391,3 +391,7 @@ class Review(Record, frozen=True, kw_only=True):
     truths: TruthCount | None = None
     """What became of the truths that came in this time, late enough not to be about answers before it; None: none did,
     or nobody counted."""
+    strangers: dict[str, int] = msgspec.field(default_factory=dict)
+    """Bundles that are none of the versions looked at, and how many rows they answered: these rows are not judged."""
+    n_ahead: int = 0
+    """Rows whose moment is still to come: a clock is ahead. They are in none of the windows."""

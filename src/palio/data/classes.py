@@ -29,6 +29,31 @@ _OPPOSITES = {"1": ("0", "-1"), "y": ("n",), "t": ("f",), "+": ("-",), "on": ("o
 _DENIED = re.compile(r"^(?:not|no|non|without)[\s_-]*")
 
 
+_BETWEEN = re.compile(r"\s*[;,|/+&]\s*|\s+and\s+")
+
+
+def several(name: str, counts: Mapping[str, int]) -> list[str]:
+    """Tell of labels that hold several of the others: a row may have had more than one answer.
+
+    Example:
+        >>> several("tags", {"sport": 30, "money": 20, "money; sport": 5, "art/craft": 9})[0].split(":")[1]
+        ' `money; sport` holds several of the other classes (5 rows)'
+    """
+    found = []
+    for label in sorted(counts, key=lambda one: (-counts[one], one)):
+        parts = _BETWEEN.split(label)
+        if len(set(parts)) > 1 and all(part in counts and part != label for part in parts):
+            found.append(label)
+    if not found:
+        return []
+    n_rows = sum(counts[label] for label in found)
+    return [
+        f"`{name}`: {listed((f'`{label}`' for label in found), at_most=3)} {'holds' if len(found) == 1 else 'hold'} "
+        f"several of the other classes ({counted(n_rows, 'row')}): a row has one class here, so each counts as another "
+        "class; where rows may have several, make a yes-or-no column of each class, and a model of each column"
+    ]
+
+
 def class_of_interest(
     classes: Sequence[str], counts: Mapping[str, int], *, wanted: str = "", where: str
 ) -> tuple[str | None, str]:

@@ -11,12 +11,14 @@ import polars as pl
 from palio.core.records import Column, OnViolation, Schema
 from palio.data.cells.evidence import MIXED_SHARE
 from palio.data.cells.scan import ColumnScan
+from palio.data.cells.words import are_many
 
 _ID_NAME = re.compile(
     r"(^|[\W_])(id|ids|key|uuid|guid|no|nr|num|number|index|idx|row|rowid|rownames?)$|^unnamed",
     re.IGNORECASE,
 )
 _CAMEL_ID = re.compile(r"[a-z](ID|Id|UUID|Uuid|Key|No|Nr)$")
+_DIFFERS = "another value in every row"
 _CLOCK = (
     ("year", re.compile(r"^(year|yr|yyyy)$", re.I), 1000, 9999),
     ("month", re.compile(r"^(month|mon|mm|mnth)$", re.I), 1, 12),
@@ -102,6 +104,9 @@ def assign(
         if why and cast.parts[column.name].feature:
             id = id or column.name
             cast.drop(column.name, why)
+    alone = _only_words(columns, scans, cast, wishes)
+    columns = [msgspec.structs.replace(c, type="text", categories=None) if c.name in alone else c for c in columns]
+    id = None if id in alone else id
     if wishes.id and cast.parts[wishes.id].feature:
         cast.drop(wishes.id, "names the row", tell=False)
     if wishes.id and wishes.id not in wishes.stated and not scans[wishes.id].unique.holds:
@@ -148,6 +153,32 @@ class _Cast:
             self.notes.append(f"`{name}` is not a feature: {note}")
 
 
+def _only_words(
+    columns: Sequence[Column], scans: Mapping[str, ColumnScan], cast: _Cast, wishes: Wishes
+) -> frozenset[str]:
+    """Find short words, hardly ever the same (names, searches), where nothing else is left: to be read as texts.
+
+    As categories they would say nothing of words that are new. Beside other columns they may name the row.
+    """
+
+    def are_words(column: Column) -> bool:
+        note = cast.parts[column.name].note
+        is_free = cast.parts[column.name].feature or note == _DIFFERS
+        scan = scans[column.name]
+        return is_free and column.type == "category" and are_many(scan.counts, scan.n_present)
+
+    found = frozenset(c.name for c in columns if c.name not in wishes.stated and are_words(c))
+    if not found or any(part.feature and name not in found for name, part in cast.parts.items()):
+        return frozenset()
+    for name in sorted(found):
+        cast.notes = [one for one in cast.notes if not one.startswith(f"`{name}` is not a feature")]
+        cast.parts[name] = _Part(feature=True, note="words that are hardly ever the same")
+        cast.notes.append(
+            f"`{name}` is read as text, its words in pieces: it is hardly ever the same, and all there is"
+        )
+    return found
+
+
 def _drop_useless(columns: Sequence[Column], scans: Mapping[str, ColumnScan], wishes: Wishes, cast: _Cast) -> None:
     for column in columns:
         scan = scans[column.name]
@@ -189,5 +220,5 @@ def _identifies(column: Column, scan: ColumnScan) -> str:
     if named and column.type in ("integer", "category", "text"):
         return "another value in every row: it names the row"
     if column.type == "category" and scan.n_rows >= 100:
-        return "another value in every row"
+        return _DIFFERS
     return ""

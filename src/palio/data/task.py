@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from palio.core.errors import InputError
 from palio.core.records import Column, Snapshot, Task
 from palio.core.words import counted
-from palio.data.classes import class_of_interest, look_alike, rare
+from palio.data.classes import class_of_interest, look_alike, rare, several
 from palio.data.describing import description
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def task_from(
     known = _classes(column, counts, n_labelled, n_missing, where)
     classes = tuple(sorted(known))
     positive_class, because = class_of_interest(classes, known, wanted=positive, where=where)
-    notes = [*look_alike(column.name, known), *rare(column.name, known)]
+    notes = [*several(column.name, known), *look_alike(column.name, known), *rare(column.name, known)]
     if positive_class is not None and not positive:
         notes.append(
             f"`{positive_class}` is the class of interest, {because} ({known[positive_class]:,} of {n_labelled:,} "

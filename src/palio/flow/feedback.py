@@ -41,6 +41,8 @@ class Received(Record, frozen=True, kw_only=True):
     """What became of them: met an answer or not, and why; None where there were too many to be followed."""
     values: tuple[str, ...] = ()
     """Columns that were taken as business figures."""
+    absent: tuple[str, ...] = ()
+    """Columns that `[[value.kpis]]` names and the file does not have."""
     zone: str = ""
     """In which moments were read that name none; empty if all did."""
     n_days: int = 0
@@ -123,6 +125,7 @@ def take(
         log=str(folder),
         truths=_followed(opened, folder, began) if n_rows <= MOST_FOLLOWED else None,
         values=values,
+        absent=tuple(dict.fromkeys(name for name in named if name not in source.columns)),
         zone=truths.zone if truths.n_without_zone else "",
         n_days=truths.n_days,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from palio import data, model, monitor, renew, store, truth
-from palio.core.clock import Clock, utc_now
+from palio.core.clock import Clock, utc_now, zone_of
 from palio.core.durations import read_duration
 from palio.core.errors import ConfigError, InputError, IntegrityError, NotFoundError
 from palio.core.monitoring import Reference, Review
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 MOST_VERSIONS = 4
 """Versions that are judged beside the champion: the newest that were live, and a challenger that answers now."""
+
+
+_CLOCKS_DIFFER = dt.timedelta(minutes=5)
+"""So far the clocks of machines may be apart before anybody is told."""
 
 
 class _Log:
@@ -89,12 +93,22 @@ def _look(project: Opened, *, since: dt.datetime | None, window: str, segments: 
         n_workers=project.config.serve.workers,
         latency_limit_ms=project.config.limits.latency_ms_p99,
         trained=_trained(project),
+        zone=zone_of(project.config.log.zone),
     )
     folder = feedback.log_folder(project)
     truths = truth.Truths.read(folder, project.name, since=watching.since)
     again = partial(store.scan_log, folder, project.name, since=watching.since, kind="feedback")
     review = monitor.review(_Log(folder, project.name), truths, subjects, watching, now=now, feedback=again)
-    return msgspec.structs.replace(review, alerts=alerting.open_alerts(project, review, clock=clock))
+    return msgspec.structs.replace(
+        review,
+        alerts=alerting.open_alerts(project, review, clock=clock),
+        n_ahead=_n_ahead(folder, project.name, now),
+    )
+
+
+def _n_ahead(folder: Path, model_name: str, now: dt.datetime) -> int:
+    """Count rows that were answered by a clock that is ahead of this one: no window holds them yet."""
+    return sum(len(batch["at"]) for batch in store.scan_log(folder, model_name, since=now + _CLOCKS_DIFFER))
 
 
 def _duration(key: str, text: str) -> dt.timedelta:

@@ -161,8 +161,9 @@ def asking_of(
     table = msgspec.structs.replace(project.config.data, images="")
     source = data.open_source(file, sources.options(table, project.folder, query=query))
     own = project.config.data.images
-    bases = [base] if base else [path.parent, *([Path(sources.locate(project.folder, own))] if own else [])]
-    return data.TableAsking(source, scorer.schema, bases, most_bytes=most, strict=strict)
+    kept = Path(sources.locate(project.folder, own)) if own and not base else base
+    bases = [base] if base else [path.parent, *([kept] if kept else [])]
+    return data.TableAsking(source, scorer.schema, bases, most_bytes=most, strict=strict, images=kept)
 
 
 class Told:

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from palio.measure.statistics.boxes import describe_boxes as describe_boxes
     from palio.measure.statistics.texts import as_texts as as_texts
     from palio.measure.statistics.texts import text_statistics as text_statistics
+    from palio.measure.statistics.texts import tokens as tokens
     from palio.measure.timing import TIMING_MARGIN as TIMING_MARGIN
     from palio.measure.timing import is_clearly_over as is_clearly_over
     from palio.measure.trade_offs import Offer as Offer
@@ -93,7 +94,7 @@ else:
             "shapes": "MAX_DISTINCT NumberDescriber ValueDescriber category_column number_column",
             "statistics": "is_statistic learn_statistics statistics_names",
             "statistics.boxes": "describe_boxes",
-            "statistics.texts": "as_texts text_statistics",
+            "statistics.texts": "as_texts text_statistics tokens",
             "timing": "TIMING_MARGIN is_clearly_over",
             "trade_offs": "Offer front step_of",
         },

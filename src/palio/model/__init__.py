@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     from palio.model.graph.answers import answers_of as answers_of
     from palio.model.graph.boxes import IOU as IOU
     from palio.model.graph.boxes import MOST_BOXES as MOST_BOXES
+    from palio.model.graph.boxes import Candidates as Candidates
     from palio.model.graph.boxes import brought_back as brought_back
+    from palio.model.graph.boxes import candidates_of as candidates_of
     from palio.model.graph.boxes import cells_of as cells_of
     from palio.model.graph.boxes import suppressed as suppressed
     from palio.model.graph.boxes import unfitted as unfitted
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     from palio.model.reading.pictures import PictureReader as PictureReader
     from palio.model.reading.readers import BOX_CLASSES as BOX_CLASSES
     from palio.model.reading.readers import PRECISION as PRECISION
+    from palio.model.reading.readers import are_cut as are_cut
     from palio.model.reading.readers import reader_of as reader_of
     from palio.model.reading.tokens import folded as folded
     from palio.model.reading.tokens import word_places as word_places
@@ -133,7 +136,7 @@ else:
             "cells.rows": "RecordReader",
             "cells.stress": "stress_feeds",
             "graph.answers": "answers_of",
-            "graph.boxes": "IOU MOST_BOXES brought_back cells_of suppressed unfitted",
+            "graph.boxes": "IOU MOST_BOXES Candidates brought_back candidates_of cells_of suppressed unfitted",
             "graph.builder": "GraphBuilder",
             "graph.calibrating": "calibrated emit_calibrated",
             "graph.heads": "emit_answers",
@@ -149,7 +152,7 @@ else:
             "graph.external": "with_weights",
             "graph.zipmap": "without_zipmap",
             "reading.pictures": "PictureReader",
-            "reading.readers": "BOX_CLASSES PRECISION reader_of",
+            "reading.readers": "BOX_CLASSES PRECISION are_cut reader_of",
             "reading.tokens": "folded word_places",
             "tabular.contributions": "Contributions Explainer explainer",
             "tabular.kernel": "KernelSum emit_kernel",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -175,6 +176,8 @@ class Counted:
     """Segment → the log's column and the value."""
     rows_of_segments: Mapping[str, Array] = field(default_factory=dict)
     """Segment → its rows in each window of `traffic`, without copies."""
+    strangers: Mapping[str, int] = field(default_factory=dict)
+    """Bundles that are none of the versions → rows that they answered in these windows."""
 
 
 def count(
@@ -223,7 +226,8 @@ def count(
             different.add(answered, rows, cells.add(answered, rows, truths, by_bundle))
     for batch in log.failures(kept[0].since, until):
         cells.add_failures(batch, subjects[0])
-    return Counted(kept, cells.in_order(), different.told(traffic), named, different.rows_of_segments)
+    found, told = cells.in_order(), different.told(traffic)
+    return Counted(kept, found, told, named, different.rows_of_segments, cells.strangers)
 
 
 def _traffic(
@@ -275,12 +279,14 @@ class _Cells:
         self._copies: dict[tuple[int, str], Copies] = {}
         self._strides = [max(1, round(number / ESTIMATED_ROWS)) for number in n_rows]
         self._cells: dict[tuple[int, str, str], Cell] = {}
+        self.strangers = Counter[str]()
 
     def add(self, batch: Batch, rows: Array, truths: truth.Truths, by_bundle: Mapping[str, Subject]) -> Array:
         """Count rows; return which of them are no copies, as far as anybody knows what tells them apart."""
         is_fresh = np.ones(len(rows), bool)
         places = place(batch["at"][rows], self._stretches)
         bundles = batch["bundle"][rows]
+        self.strangers.update(one for one in bundles[places >= 0].tolist() if one not in by_bundle)
         for number in np.unique(places[places >= 0]).tolist():
             for bundle in set(bundles[places == number].tolist()) & set(by_bundle):
                 here = (places == number) & (bundles == bundle)

@@ -16,11 +16,19 @@ from palio.monitor.counting import Cell, Subject
 from palio.monitor.movement.drift import RATE, drift_findings, drift_of
 from palio.monitor.movement.inputs import RATE as INPUT_RATE
 from palio.monitor.movement.inputs import input_findings
+from palio.monitor.movement.units import has_grown
 from palio.monitor.quality.estimates import judge_errors, judge_estimates, with_errors
 from palio.monitor.quality.features import Batch
 from palio.monitor.quality.kpis import Worth, judge_kpis, kpi_values, worth_of
 from palio.monitor.quality.leaning import Leans, leans_of
-from palio.monitor.quality.outcomes import judge_classes, judge_labels, judge_outcomes, outcomes_of, standards_from
+from palio.monitor.quality.outcomes import (
+    judge_classes,
+    judge_labels,
+    judge_outcomes,
+    one_sided,
+    outcomes_of,
+    standards_from,
+)
 from palio.monitor.quality.standards import Standard, standards_of
 from palio.monitor.segments import LEAST_ROWS, reference_in, rows_in
 from palio.monitor.so_far import still_moved
@@ -115,10 +123,11 @@ def judge_cell(
     found += drift_findings(window, drift)
     if yardstick.reference is not None:
         told = input_findings(yardstick.reference, window, min_rows=min_rows, rate=INPUT_RATE * share)
+        told = _without_growth(told, window, [one.window for one in before if _is_alike(one, cell)])
         found += [one for one in told if one.kind != "missing" or not cell.so_far]
     estimates: tuple[Estimate, ...] = ()
     if cell.estimator is not None and yardstick.standards and cell.n_distinct >= min_rows:
-        mine = [one for one in before if one.subject is cell.subject and one.cell.segment == cell.segment]
+        mine = [one for one in before if _is_alike(one, cell)]
         ripe = [(one.review.estimates, one.review.outcomes) for one in mine if one.review.is_ripe]
         estimates = with_errors(yardstick.leans.applied(cell.estimator.finish()), ripe)
         found += judge_estimates(window, estimates, dict(yardstick.standards), task, share=share)
@@ -126,11 +135,16 @@ def judge_cell(
     has_time = ripe_before is not None and window.until <= ripe_before
     is_ripe = cell.n_labels > 0 and (has_time or cell.n_labels >= NINE_OF_TEN * cell.n_rows)
     outcomes = outcomes_of(task, labelled, yardstick.standards)
+    classes = judge_classes(window, labelled, task, yardstick.class_counts if is_ripe else {})
+    if is_ripe and cell.n_labels < NINE_OF_TEN * cell.n_rows:
+        picked = one_sided(window, classes, task, n_labels=cell.n_labels, n_rows=cell.n_rows)
+        if picked is not None:
+            is_ripe, classes = False, (*(one for one in classes if one.effect >= 0), picked)
+    found += classes
     if is_ripe:
         found += judge_outcomes(window, outcomes, yardstick.standards, task, share=share)
         found += judge_errors(window, estimates, outcomes, task)
         found += judge_labels(window, cell.answered(), task)
-    found += judge_classes(window, labelled, task, yardstick.class_counts if is_ripe else {})
     kpis = _kpis(cell, labelled, window, yardstick, currency)
     days = (window.until - window.since) / _DAY
     found += judge_kpis(window, kpis, yardstick.worth, days=days, is_ripe=is_ripe, share=share)
@@ -138,6 +152,22 @@ def judge_cell(
         found = [one for one in found if one.kind not in _BY_THE_HOUR]
     review = _reviewed(cell, window, is_ripe=is_ripe, drift=drift, estimates=estimates, outcomes=outcomes, kpis=kpis)
     return Judged(cell, window, review, [_with_consequence(one, estimates, task) for one in found])
+
+
+def _is_alike(one: Judged, cell: Cell) -> bool:
+    return one.subject is cell.subject and one.cell.segment == cell.segment
+
+
+def _without_growth(told: Iterable[Finding], window: Window, before: Sequence[Window]) -> tuple[Finding, ...]:
+    """Leave out changes of units that came slowly, over windows: a price that rises is no other currency."""
+    return tuple(one for one in told if not (one.kind == "unit" and _has_grown(one, window, before)))
+
+
+def _has_grown(one: Finding, window: Window, before: Sequence[Window]) -> bool:
+    now = next((column for column in window.columns if column.name == one.subject), None)
+    if now is None or one.measure != "factor":
+        return False
+    return has_grown(one.effect, now, [c for w in before for c in w.columns if c.name == one.subject])
 
 
 def _drift(cell: Cell, window: Window, yardstick: Yardstick, min_rows: int) -> tuple[ColumnDrift, ...]:

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -53,6 +54,8 @@ class Watching:
     currency: str = ""
     n_workers: int = 1
     latency_limit_ms: float | None = None
+    zone: dt.tzinfo = dt.UTC
+    """Whose weekdays and hours make windows alike when volume is judged."""
     trained: Trained | None = None
     """Looks up how rows with these keys were trained: `key` and `input.<column>`; None if rows have no keys."""
 
@@ -131,6 +134,7 @@ def review(
         stream=stream,
         has_reference=subjects[0].reference is not None,
         ripe_before=ripe_before,
+        strangers=dict(counted.strangers),
         unknown_segments=yardsticks.unknown(subjects[0]),
         truths=truths.account(feedback, since=_awaited_from(stretches[0].since, ripe_before, now)),
     )
@@ -180,14 +184,19 @@ def _awaited_from(begin: dt.datetime, ripe_before: dt.datetime | None, now: dt.d
 def _traffic(windows: Sequence[Window], watching: Watching) -> list[Finding]:
     """Judge the newest window that is over; of the one that is still filling only what a part of it can show."""
     *earlier, newest = windows
-    limit = watching.latency_limit_ms
+    judge = partial(
+        traffic_findings,
+        n_workers=watching.n_workers,
+        latency_limit_ms=watching.latency_limit_ms,
+        zone=watching.zone,
+    )
     found: list[Finding] = []
     if newest.until - newest.since >= watching.window:
-        return list(traffic_findings(newest, earlier, n_workers=watching.n_workers, latency_limit_ms=limit))
+        return list(judge(newest, earlier))
     if earlier:
-        found += traffic_findings(earlier[-1], earlier[:-1], n_workers=watching.n_workers, latency_limit_ms=limit)
+        found += judge(earlier[-1], earlier[:-1])
     known = {one.id for one in found}
-    now = traffic_findings(newest, earlier, n_workers=watching.n_workers, latency_limit_ms=limit)
+    now = judge(newest, earlier)
     return [*found, *(one for one in now if one.kind != "volume" and one.id not in known)]
 
 
@@ -201,7 +210,7 @@ def _volume_of_segments(counted: Counted, watching: Watching) -> list[Finding]:
             for one, n in zip(counted.traffic, n_rows.tolist(), strict=True)
         ]
         windows = windows if is_over else windows[:-1]
-        told = volume_finding(windows[-1], windows[:-1], what="rows") if windows else None
+        told = volume_finding(windows[-1], windows[:-1], what="rows", zone=watching.zone) if windows else None
         found += [told] if told is not None else []
     return found
 

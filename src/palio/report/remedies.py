@@ -108,15 +108,16 @@ def _remedy(finding: Finding, review: Review) -> Advice:
 
 def silences(review: Review) -> list[Advice]:
     """List what cannot be said and why, with what would change that."""
-    windows = watched.in_charge(review)
+    windows, ahead = watched.in_charge(review), [*_strangers(review), *_ahead(review)]
     if not any(w.n_rows for w in windows):
         return [
+            *ahead,
             Advice(
                 "Nothing was answered in this time.",
                 "Serve with the prediction log on (palio serve), or look further back (palio monitor --since 90d).",
-            )
+            ),
         ]
-    found = []
+    found = ahead
     if not review.has_reference:
         found.append(
             Advice(
@@ -181,6 +182,29 @@ def silences(review: Review) -> list[Advice]:
             )
         )
     return found
+
+
+def _strangers(review: Review) -> list[Advice]:
+    if not review.strangers:
+        return []
+    n_rows, names = sum(review.strangers.values()), [quoted(one[:12]) for one in review.strangers]
+    return [
+        Advice(
+            f"{counted(n_rows, 'row')} were answered by bundles that are not looked at here ({listed(names)}).",
+            "Only the newest versions whose bundles are here are judged; two projects must not share a log and a name.",
+        )
+    ]
+
+
+def _ahead(review: Review) -> list[Advice]:
+    if not review.n_ahead:
+        return []
+    return [
+        Advice(
+            f"{counted(review.n_ahead, 'row')} of the log bear a moment still to come, and are in no window yet.",
+            "Set the clock of the machine that answers, or of this one.",
+        )
+    ]
 
 
 def _about_labels(review: Review) -> list[Advice]:

@@ -60,7 +60,7 @@ def _column(facts: ReportFacts, one: Wording, *, is_alone: bool) -> dict[str, An
         "checks": [_check(check) for check in one.checks if check.n_tried],
         "unasked": _unasked(one.checks),
         "failures": [_failure(check) for check in one.checks if check.passed is False],
-        "notes": [*_empty(one), *_languages(one)],
+        "notes": [*_cut(one), *_empty(one), *_languages(one), *_left_out(one)],
     }
 
 
@@ -255,6 +255,19 @@ def _swap(one: Swap) -> dict[str, Any]:
         "is_other": one.said_before != one.said_after,
         "truth": clean(one.truth, limit=24),
     }
+
+
+def _cut(one: Wording) -> list[str]:
+    if not one.n_cut:
+        return []
+    return [
+        f"It reads the first {one.reads} of a text: {percent(one.n_cut / one.n_rows)} of the judged texts go on behind"
+        " them, and what stands there moves no answer."
+    ]
+
+
+def _left_out(one: Wording) -> list[str]:
+    return [f"There was no time to find out {listed(one.left_out)}."] if one.left_out else []
 
 
 def _empty(one: Wording) -> list[str]:

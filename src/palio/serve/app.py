@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from palio.core.clock import zone_of
 from palio.core.errors import PalioError
 from palio.model import end_watched_runs
 from palio.serve.desk import Desk, allow
-from palio.serve.feedback import Truths, receive_feedback, zone_of
+from palio.serve.feedback import Truths, receive_feedback
 from palio.serve.meters import Meters
 from palio.serve.pages import build_pages
+from palio.serve.parameters import ignored, parameters
 from palio.serve.pipeline import Held, Pipeline
 from palio.serve.protocols.wire import (
     Caps,
@@ -172,15 +174,11 @@ class App:
             await send_reply(send, asked, close=self.is_draining)
             return
 
-        async def told(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *origins.headers(headers)]}
-            await send(message)
-
-        await self._tell(scope["path"], scope, receive, told)
+        await self._tell(scope["path"], scope, receive, _telling(send, origins.headers(headers)))
 
     async def _tell(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is no inference. A slash at the end of a path means nothing."""
+        send = _telling(send, ignored(scope["query_string"])) if path.rstrip("/") != "/feedback" else send
         if path == "/v2" or path.startswith("/v2/"):
             await send_reply(send, self._protocol(path, scope), close=self.is_draining)
         elif path.rstrip("/") == "/feedback":
@@ -229,6 +227,7 @@ class App:
                 raise WireError(404, "this server keeps no prediction log, so it takes no feedback")
             headers = dict(scope["headers"])
             caller = self.desk.check(headers, "feedback")
+            parameters(scope["query_string"])
             self._admission.enter()
             request = await read_request(headers, receive, self.caps, held)
             served = self.registry.state.served
@@ -276,3 +275,16 @@ class App:
     def refresh(self) -> None:
         """Look for a new plan now; from any thread."""
         self.registry.refresh()
+
+
+def _telling(send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> Send:
+    """Add headers to what is sent."""
+    if not headers:
+        return send
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *headers]}
+        await send(message)
+
+    return told

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,7 +13,8 @@ import msgspec
 from palio.core.cells import BLANKS, CellReader, boxes_of, cell_of, label, row_key
 from palio.core.cells.moments import of_digits, of_number, read_moment
 from palio.core.cells.numbers import is_plain, read_text
-from palio.core.errors import ConfigError, ContractError, PalioError
+from palio.core.clock import zone_of
+from palio.core.errors import ContractError, PalioError
 from palio.core.records import Box, Column, Manifest, Task
 from palio.core.serving import Feedback
 from palio.measure import questions
@@ -46,6 +46,8 @@ class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
     feedback: list[_Given]
 
 
+_FRACTION = 1.5
+"""Boxes none of whose numbers is larger are in fractions: in pixels they would be specks in the corner."""
 _BOXES = 'send [{"label": …, "box": [left, top, right, bottom]}, …] in pixels, [] where nothing is'
 _LARGEST = 1e100
 """Numbers beyond this are taken for a mistake: their squares overflow."""
@@ -147,9 +149,12 @@ class Truths:
 
     def _boxes(self, cell: Any, where: str) -> str:
         try:
-            return cell_of(boxes_of(cell))
+            found = boxes_of(cell)
         except ValueError as error:
             raise _wrong(where, "label", f"is no list of boxes: {error}", hint=_BOXES) from None
+        if found and all(max(map(abs, one.box)) <= _FRACTION for one in found):
+            raise _wrong(where, "label", "is in fractions of the picture, not in pixels", hint=_BOXES)
+        return cell_of(found)
 
     def _value(self, name: str, value: Any, where: str) -> float:
         number = _number(read_text(value.strip(BLANKS), self._decimal) if isinstance(value, str) else value)
@@ -259,23 +264,6 @@ def from_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
     """Turn a row of a table into feedback: columns that are not named as its fields are business figures."""
     fields = {name: cells[name] for name in ("prediction_id", "key", "label", "at") if name in cells}
     return {**fields, "values": {n: v for n, v in cells.items() if n not in fields and v not in ("", None)}}
-
-
-def zone_of(name: str) -> dt.tzinfo:
-    """Find a zone by its name, `UTC` or `Europe/Berlin`.
-
-    Raises:
-        ConfigError: there is none, or this machine has no list of zones.
-    """
-    if name == "UTC":
-        return dt.UTC
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(
-            f"palio.toml [log]: `zone`: got `{name[:60]}`, which is no zone that this machine knows",
-            hint='write it as in the list of the IANA, zone = "Europe/Berlin"; install tzdata if there is none',
-        ) from None
 
 
 def _counted(at: Any) -> tuple[dt.datetime, bool, bool] | None:

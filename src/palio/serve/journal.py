@@ -21,7 +21,6 @@ from palio.core.errors import PalioError, UnavailableError
 from palio.serve.describing import Describer
 from palio.serve.journal_columns import Entry, Recorder, Variant
 from palio.serve.journal_origin import Origin
-from palio.serve.pictures import for_log
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -110,11 +109,9 @@ class Journal:
         if self._is_off:
             return None
         n_rows = _n_rows(entry)
-        is_heavy = self._added_bytes - self._taken_bytes + entry.size_bytes > BUFFER_BYTES
-        if is_heavy and entry.origin is not None and entry.origin.has_pictures and entry.feeds is not None:
-            entry.feeds = for_log(entry.feeds, with_bytes=False)  # the row is logged, without statistics
-            entry.size_bytes, is_heavy = 0, False
-        if is_heavy or self._added - self._taken + n_rows > self._buffer_rows:
+        if self._added - self._taken + n_rows > self._buffer_rows or (
+            self._added_bytes - self._taken_bytes + entry.size_bytes > BUFFER_BYTES and not entry.lighten()
+        ):
             self._dropped += n_rows
             return self._refusal() if self._waits else None
         self._added += n_rows

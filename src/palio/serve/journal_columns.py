@@ -17,6 +17,7 @@ from palio.core.errors import InputError
 from palio.core.long_texts import cut_texts
 from palio.serve.describing import Describer
 from palio.serve.journal_origin import PICTURE, Origin, Tensor, bare
+from palio.serve.pictures import for_log
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Variant = Literal["all", "hash", "none", "bare", "failures"]
@@ -55,6 +56,13 @@ class Entry(msgspec.Struct, gc=False):
     """Set by the journal."""
     size_bytes: int = 0
     """Of the body: what the entry may hold in memory beyond its numbers."""
+
+    def lighten(self) -> bool:
+        """Let go of the bytes of pictures, if there are some: the row is logged, without their statistics."""
+        if self.origin is None or not self.origin.has_pictures or self.feeds is None:
+            return False
+        self.feeds, self.size_bytes = for_log(self.feeds, with_bytes=False), 0
+        return True
 
 
 class Recorder:

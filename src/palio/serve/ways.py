@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec.structs import replace
 
+from palio.serve.parameters import parameters
 from palio.serve.protocols import invocations, rows, tensors
 from palio.serve.protocols.wire import Asked, Caps, Reply, Request, WireError, refuse
 from palio.serve.saying import threshold_in
@@ -43,7 +43,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 _PREDICT = Way(route="predict", read=rows.read, misfit=422)
 _EXPLAIN = Way(route="predict", read=rows.explain, misfit=422, is_slow=True)
 _INVOCATIONS = Way(route="invocations", read=invocations.read, refused=invocations.refuse)
-_YES, _NO = frozenset(("1", "true", "t", "yes", "y", "on")), frozenset(("0", "false", "f", "no", "n", "off"))
+_PARAMETERS = ("explain", "threshold")
 
 
 def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
@@ -57,10 +57,11 @@ def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
         (True, False)
     """
     way = _way_of(path.rstrip("/"), scheme)
-    if way is None or (b"explain" not in query and b"threshold" not in query):
+    if way is None or not query:
         return way
     try:
-        wants_reasons, threshold = _wants_reasons(query), _threshold(query)
+        given = parameters(query, _PARAMETERS)
+        wants_reasons, threshold = _wants_reasons(given), _threshold(given)
     except WireError as refusal:
         return replace(way, read=_refusing(refusal))
     if threshold is not None:
@@ -70,20 +71,21 @@ def way_of(path: str, query: bytes = b"", scheme: str = "http") -> Way | None:
     return replace(_EXPLAIN, threshold=threshold) if wants_reasons else way
 
 
-def _wants_reasons(query: bytes) -> bool:
+def _wants_reasons(given: Iterable[tuple[str, str]]) -> bool:
     """Read the parameter `explain`. Raises WireError 400: it is neither true nor false, or both."""
-    given = [value.lower() for name, value in parse_qsl(query.decode("latin-1"), True) if name == "explain"]
-    if not all(value in _YES or value in _NO for value in given) or len({value in _YES for value in given}) > 1:
+    said = [value.lower() for name, value in given if name == "explain"]
+    meant = {value in rows.YES for value in said}
+    if not all(value in rows.YES or value in rows.NO for value in said) or len(meant) > 1:
         raise WireError(400, "the parameter explain must be 1 or 0, true or false, yes or no, on or off")
-    return bool(given) and given[0] in _YES
+    return meant == {True}
 
 
-def _threshold(query: bytes) -> float | None:
+def _threshold(given: Iterable[tuple[str, str]]) -> float | None:
     """Read the parameter `threshold`. Raises WireError 400: it is none, or given twice."""
-    given = [value for name, value in parse_qsl(query.decode("latin-1"), True) if name == "threshold"]
-    if len(given) > 1:
+    said = [value for name, value in given if name == "threshold"]
+    if len(said) > 1:
         raise WireError(400, "the parameter threshold is given twice")
-    return threshold_in(given[0]) if given else None
+    return threshold_in(said[0]) if said else None
 
 
 def _refusing(refusal: WireError) -> Handler:

@@ -17,7 +17,7 @@ from palio.core.progress import SILENT, Progress
 from palio.core.records import Parts, Schema, Snapshot, Task
 from palio.core.words import counted
 from palio.data import mix
-from palio.split import duplicates, given, grouping, resemblance, soundness, strata, things
+from palio.split import duplicates, given, grouping, likeness, resemblance, soundness, strata, things
 from palio.split.grouping import Spread
 from palio.split.growth import bounds_in_time, known_groups, moved_on, told
 from palio.split.hashing import Hashes, occurrence_hashes, uniform
@@ -176,6 +176,10 @@ def _assign(
     row_key = _row_key(plan, seen, labelled, pictured=first is not None)
     if row_key == "occurrence":
         seen.keys = occurrence_hashes(seen.keys)
+    alike = likeness.first_of(store, snapshot, plan.previous, warnings)
+    if alike is not None and plan.method == "random":
+        seen.keys = resemblance.joined(seen.keys, alike)
+        warnings.append(likeness.told(alike))
     groups = None
     if plan.method == "grouped":
         held = None if seen.pairs is None else things.among(seen.pairs, labelled)
@@ -194,6 +198,10 @@ def _assign(
     nominal = found.parts
     kept = _kept(store, plan.previous, nominal)
     moved, across = _repair(nominal, seen, kept, warnings, pictured=first is not None)
+    if alike is not None:
+        nearly = duplicates.set_aside(nominal, alike.astype(np.uint64), kept=kept)
+        warnings += likeness.parted(nearly)
+        moved += nearly
     moves = moved_on(store, plan.previous, nominal, seen)
     if moves:
         warnings.append(told(moves))

@@ -11,7 +11,7 @@ from palio import data
 from palio.core.errors import InputError
 from palio.core.records import Parts, Schema, Task
 from palio.core.words import counted
-from palio.split import things
+from palio.split import likeness, things
 from palio.split.duplicates import is_coarse
 from palio.split.grouping import strata_of
 from palio.split.hashing import Hashes, occurrence_hashes, row_hashes, uniform
@@ -77,7 +77,9 @@ def _hashes(frame: pl.DataFrame, parts: Parts, schema: Schema) -> Hashes:
     if first is not None:  # copies of a picture are copies, however many there are
         np.minimum.at(hashes, first, hashes)  # one for all, whatever the order of the rows
         return hashes[first]
-    return occurrence_hashes(hashes) if is_coarse(hashes) else hashes
+    hashes = occurrence_hashes(hashes) if is_coarse(hashes) else hashes
+    alike = likeness.in_frame(frame, schema)
+    return hashes if alike is None else hashes[alike]
 
 
 def _strata(frame: pl.DataFrame, task: Task) -> npt.NDArray[np.int32]:

@@ -195,15 +195,17 @@ class PredictionLog:
     def _segment(self, series: Series) -> _Segment:
         key = (series.model, series.kind, series.tag)
         segment = self._open.get(key)
-        if segment is not None and not self._is_there(segment) and self._can_go_on(segment):
+        is_there = segment is not None and self._is_there(segment)
+        if segment is not None and not is_there and self._can_go_on(segment):
             self._let_go(key)
             segment = None
         if segment is not None and (self._is_over(segment) or segment.layout.fields != series.layout.fields):
             self._finish(key)
             segment = None
-        why = self._place.trouble() if self.is_strict else ""
-        if why and (segment is None or not self._is_there(segment)):
-            raise unwritable(why)
+        if self.is_strict and (segment is None or not is_there):
+            why = self._place.trouble()  # reads a file of the system: not before each batch
+            if why:
+                raise unwritable(why)
         if segment is None:
             try:
                 segment = self._open[key] = self._begin(series)

@@ -44,6 +44,11 @@ MAX_SEEN_BY_NETWORKS = 1_000
 """The same of networks, which take milliseconds for a row."""
 LEAST_S = 0.3
 """With less time left than this no last fit is begun."""
+SOON_DONE = 0.03
+"""Last fits that take less than this share of the budget are done as long as the search may go on at all."""
+FEW_CELLS, BUSY = 50_000, 1.5
+"""Of fewer cells, and where a second of CPU takes so many seconds, a last fit has one thread: several would wait for
+each other for longer than they work (LOG.md: threads that wait)."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,10 @@ class Champion:
         clock = self._field.clock
         if clock is None:
             return None
-        return clock.end - clock.besides_s(self._candidates) - time.monotonic()
+        left = clock.end - time.monotonic()
+        takes = sum(clock.refit_s(self._candidates[number]) for number in self._finalist.weights)
+        is_soon_done = takes <= SOON_DONE * (clock.ends - clock.started)  # what is left for the rest is a guess
+        return left if is_soon_done else left - clock.besides_s(self._candidates)
 
     def _is_worth_it(self, number: int) -> bool:
         if self._field.plan is not None:
@@ -207,17 +215,24 @@ class Champion:
     def _order(self, number: int) -> Order:
         field, one = self._field, self._candidates[number]
         family, left = field.families[one.family], self._left_s()
-        is_alone = len(self._finalist.weights) == 1
         return Order(
             number=number,
             family=one.family,
             params=family.grow(params_of(family, one), self._growth(number)),
             seed=one.seed,
             limit_s=None if one.family == "dummy" else left,
-            threads=field.engine.threads * (field.engine.n_workers if is_alone or is_taught(family) else 1),
+            threads=self._threads(family),
             keep=self._keep(number) if is_taught(family) else "",
             kind="long" if is_taught(family) else "usual",
         )
+
+    def _threads(self, family: Family) -> int:
+        """Return how many threads a last fit gets: all of them if it is alone, and has work for them."""
+        field, shape = self._field, self._field.lesson.examples.shape
+        is_calm = field.clock is None or field.clock.slowness < BUSY
+        gains = is_calm and shape.n_rows * shape.n_features > FEW_CELLS
+        is_alone = is_taught(family) or (gains and len(self._finalist.weights) == 1)
+        return field.engine.threads * (field.engine.n_workers if is_alone else 1)
 
     def _keep(self, number: int) -> str:
         """Return the folder where the state of a last fit is kept."""
@@ -315,9 +330,11 @@ def _check(parity: Sequence[Parity]) -> None:
 
 def differs(parity: Parity) -> str:
     """Say how far a graph is from its library."""
+    where = f"{parity.path}, {counted(parity.rows, 'row')}"
+    if parity.max_abs_diff <= parity.tolerance:
+        return f"its graph gives {counted(parity.n_label_diffs, 'answer')} that its library does not ({where})."
     return (
-        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({parity.path}, "
-        f"{counted(parity.rows, 'row')}; {parity.tolerance:.3g} is allowed)."
+        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({where}; {parity.tolerance:.3g} is allowed)."
     )
 
 

@@ -90,7 +90,7 @@ class Clock:
 
     def _check_s(self, one: Candidate) -> float:
         """Return the seconds that it takes to export a candidate, and to hold it against its library on more rows."""
-        seen = CHECKED_MORE * one.besides_s if one.graph else 0.5 * CHECK_S * self.slowness
+        seen = CHECKED_MORE * one.check_s if one.graph else 0.5 * CHECK_S * self.slowness
         return min(seen, CHECK_S * self.slowness)
 
     def refit_s(self, one: Candidate) -> float:

@@ -19,6 +19,7 @@ from palio.train.choice import choose, resampled_error
 from palio.train.family import Array
 from palio.train.field import Field, Finalist
 from palio.train.finalists import run_of, single, validation
+from palio.train.leading import STEADY, leads_by
 from palio.train.lightening import lighter, precision_of
 from palio.train.optimism import judged
 from palio.train.race import HOPELESS_SHARE, Candidate
@@ -225,19 +226,32 @@ def _corrected(field: Field, one: Finalist) -> Finalist:
 
 
 def _says_little(field: Field, whole: Sequence[Candidate], fine: Sequence[Candidate]) -> bool:
-    """Tell whether those that were scored on all folds are not those that promise most."""
+    """Tell whether those that were scored on all folds are not those that promise most.
+
+    Who leads on the first fold alone may do so by the luck of a few rows: where its rows do not tell the two apart, who
+    was scored on all folds stands, unless boosted trees lead and are not among those.
+    """
     learners = [one for one in fine if one.family != "dummy"]
     rivals = [one for one in whole if one.family != "dummy"]
     if not rivals or not learners:
         return True
     sign = field.terms.sign
 
-    def best(some: Sequence[Candidate]) -> float:
-        return max((sign * (one.mean((0,)) or 0.0) for one in some), default=-np.inf)
+    def first(one: Candidate) -> float:
+        return sign * (one.mean((0,)) or 0.0)
 
+    best, rival = max(learners, key=first), max(rivals, key=first)
+    lead = first(best) - first(rival)
+    if not lead > 0:
+        return False
+    if 0 in best.answers and 0 in rival.answers:
+        clear = leads_by(field, best, rival, (0,))
+        if clear is not None:
+            is_plain = best.family in STEADY and not any(one.family in STEADY for one in rivals)
+            return clear > 1.0 or is_plain
     dummies = [one for one in fine if one.family == "dummy" and one.mean((0,)) is not None]
-    gain = best(learners) - best(dummies) if dummies else 0.0
-    return best(learners) - best(rivals) > HOPELESS_SHARE * max(gain, 0.0)
+    gain = first(best) - max(map(first, dummies)) if dummies else 0.0
+    return lead > HOPELESS_SHARE * max(gain, 0.0)
 
 
 def _defined_alike(candidates: Sequence[Candidate], folds: Sequence[int]) -> list[Candidate]:

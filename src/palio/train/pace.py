@@ -14,8 +14,8 @@ WARM_ROWS = 60
 """Rows of the fit that only loads what a family needs."""
 FEW_ROUNDS, MANY_CLASSES = 4, 20
 """Rounds of a first fit of a family that learns in rounds; of so many classes and more, each a tree a round, one."""
-FEWEST_ROWS, PART = 400, 16
-"""Any other family first learns from one row of sixteen, and from no fewer than 400."""
+FEWEST_ROWS, PART, MOST_PART = 400, 16, 2
+"""Any other family first learns from one row of sixteen, no fewer than 400; from none, if that is over half of them."""
 SHORTEST_S = 0.4
 """A limit is not held against a fit that is expected to take less."""
 FEWEST_TRIED = 16
@@ -86,8 +86,8 @@ class Pace:
             few = one if some.shape.n_classes >= MANY_CLASSES else params | {family.rounds: FEW_ROUNDS}
         else:
             n_rows = len(examples.target)
-            n_some = min(n_rows, max(FEWEST_ROWS, n_rows // PART))
-            if n_some == n_rows:
+            n_some = max(FEWEST_ROWS, n_rows // PART)
+            if n_some * MOST_PART > n_rows:  # it would cost about as much as the fit itself
                 return
             some = examples.take(np.unique(np.linspace(0, n_rows - 1, n_some).astype(np.int64)))
         started = time.perf_counter()

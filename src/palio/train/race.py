@@ -70,6 +70,8 @@ class Candidate:
     n_learned: int = 0
     """Rows that its models learned from, where candidates learn from a part of them first; 0 elsewhere."""
     graph: bytes = b""
+    check_s: float = 0.0
+    """What the export and the checks of that graph took."""
     cost: Cost | None = None
     parity: tuple[Parity, ...] = ()
     seen: dict[str, float] = field(default_factory=dict)

@@ -154,7 +154,7 @@ def take_in(candidate: Candidate, step: Step, outcome: Outcome) -> None:
             candidate.curves[fold] = outcome.curves[place]
     if outcome.graph:
         candidate.graph, candidate.cost, candidate.parity = outcome.graph, outcome.cost, outcome.parity
-        candidate.seen = outcome.seen
+        candidate.seen, candidate.check_s = outcome.seen, outcome.besides_s
     if candidate.screen is None:
         known = [one for one in outcome.scores if not np.isnan(one)]
         candidate.screen = float(np.mean(known)) if known else None

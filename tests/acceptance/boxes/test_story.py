@@ -144,7 +144,7 @@ def test_a_detector_that_learned_from_the_new_camera_takes_over(project: Path) -
         camera = Camera(wire, NEW, is_coarse=True)
         camera.ask(N_LABELLED)
         camera.tell()
-        wait_until(lambda: moved(project) >= SHARP, within_s=60.0)
+        wait_until(lambda: moved(project) >= SHARP, within_s=600)
 
         with watching(project):
             end = time.monotonic() + 1800

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from palio.core.errors import InputError
 from palio.data.boxes.names import lines_of, named, yaml_of
 from tests.data.boxes import writers
 from tests.data.boxes.test_formats import read, same
@@ -199,3 +201,104 @@ def test_nothing_in_yaml_is_executed() -> None:
 
 def test_empty_lines_at_the_end_name_no_class() -> None:
     assert lines_of(b"cat\r\ndog\r\n\r\n\n") == ["cat", "dog"]
+
+
+def packed(runs: list[int]) -> str:
+    """Write runs in signs, as the makers of the form describe it."""
+    text = ""
+    for at, run in enumerate(runs):
+        rest = run - (runs[at - 2] if at > 2 else 0)
+        is_open = True
+        while is_open:
+            five, rest = rest & 31, rest >> 5
+            is_open = rest != (-1 if five & 16 else 0)
+            text += chr(48 + five + 32 * is_open)
+    return text
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_masks_in_runs_without_boxes_are_read_as_the_box_around_them(is_packed: bool, tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    things = {
+        name: [box(one.label, *map(float, map(round, one.box))) for one in boxes] for name, boxes in things.items()
+    }
+    held = writers.coco_of(things, sizes)
+    names = {one["id"]: str(one["file_name"]) for one in held["images"]}
+    for one in held["annotations"]:
+        width, height = sizes[names[one["image_id"]]]
+        left, top, across, down = map(round, one.pop("bbox"))  # type: ignore[call-overload]
+        mask = np.zeros((height, width), np.uint8)
+        mask[top : top + down, left : left + across] = 1
+        steps = np.flatnonzero(np.diff(np.r_[0, mask.T.ravel()])).tolist()
+        runs = np.diff([0, *steps, width * height]).tolist()
+        one["segmentation"] = {"counts": packed(runs) if is_packed else runs, "size": [height, width]}
+    files = pictures(things, sizes) | {"all.json": json.dumps(held).encode()}
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert same(found, things), source.notes
+
+
+@pytest.mark.parametrize("format", ["coco", "voc", "csv"])
+def test_pictures_may_have_another_ending_than_when_they_were_annotated(format: str, tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    files = pictures(things, sizes) | {
+        name: text.replace(b".png", b".jpg") for name, text in writers.WRITERS[format](things, sizes).items()
+    }
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert same(found, things), source.notes
+
+
+def test_sizes_that_are_written_height_by_width_are_told_and_cost_no_picture(tmp_path: Path) -> None:
+    things, sizes = scene(12)
+    files = pictures(things, sizes) | writers.voc(things, {name: size[::-1] for name, size in sizes.items()})
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert same(found, things), source.notes
+    assert "12 pictures are written height by width" in notes(source)
+
+
+def test_an_image_that_stands_there_twice_is_one(tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    held = writers.coco_of(things, sizes)
+    held["images"] += held["images"][:3]
+    files = pictures(things, sizes) | {"all.json": json.dumps(held).encode()}
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert same(found, things), source.notes
+
+
+def test_coco_without_categories_says_so(tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    held = {name: some for name, some in writers.coco_of(things, sizes).items() if name != "categories"}
+    files = pictures(things, sizes) | {"all.json": json.dumps(held).encode()}
+    with pytest.raises(InputError, match="no `categories` name the classes `1`, `2` and `3`"):
+        read(write_folder(tmp_path / "a", files))
+
+
+def sized(name: str, label: str, left: float, top: float, right: float, bottom: float, size: tuple[int, int]) -> str:
+    return f"{label},{left!r},{top!r},{right - left!r},{bottom - top!r},{name},{size[0]},{size[1]}"
+
+
+def cloud(name: str, label: str, left: float, top: float, right: float, bottom: float, size: tuple[int, int]) -> str:
+    x0, x1, y0, y1 = left / size[0], right / size[0], top / size[1], bottom / size[1]
+    return f"TRAIN,gs://bucket/{name},{label},{x0!r},{y0!r},,,{x1!r},{y1!r},,"
+
+
+@pytest.mark.parametrize("line", [sized, cloud])
+def test_tables_without_a_header_are_known_by_their_first_row(line: Any, tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    things = {name: boxes for name, boxes in things.items() if boxes}
+    lines = [line(name, one.label, *one.box, sizes[name]) for name, boxes in things.items() for one in boxes]
+    files = pictures(things, sizes) | {"boxes.csv": "\n".join(lines).encode()}
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert same(found, things), source.notes
+
+
+def test_boxes_that_no_column_names_are_told_to_be_called_alike(tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    lines = [
+        f'{name},"[{one.box[0]!r}, {one.box[1]!r}, {one.box[2] - one.box[0]!r}, {one.box[3] - one.box[1]!r}]"'
+        for name, boxes in things.items()
+        for one in boxes
+    ]
+    files = pictures(things, sizes) | {"boxes.csv": "\n".join(["image_id,bbox,source", *lines]).encode()}
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert {one.label for boxes in found.values() for one in boxes or ()} == {"object"}
+    assert "no column says what the boxes hold" in notes(source)

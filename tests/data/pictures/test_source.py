@@ -215,3 +215,26 @@ def test_identity_covers_bytes_and_labels(tmp_path: Path, store: Store) -> None:
         ids.append(data.ingest(source, store=store, target="label").id)
     assert len(set(ids)) == 3
     assert ids[0] == ids[3]
+
+
+def test_folders_below_those_of_classes_may_be_the_target(tmp_path: Path) -> None:
+    files = {f"day {day}/{pet}.png": data for day in range(3) for pet, data in pets(4).items()}
+    options = data.SourceOptions(target="folder")
+    survey = data.survey(data.open_source(write_folder(tmp_path / "a", files), options), target="folder")
+    assert [column.name for column in survey.schema.features] == ["picture"]
+    assert survey.schema.column("folder").categories == ("cats", "dogs")
+
+
+@pytest.mark.parametrize("name", ["@eaDir/1.png", "cats/thumbs.db", "Desktop.ini", "$RECYCLE.BIN/cats/1.png"])
+def test_what_systems_put_among_files_is_no_class(name: str, tmp_path: Path) -> None:
+    source = data.open_source(write_folder(tmp_path / "a", pets(4) | {name: picture(1)}))
+    assert set(rows_of(source)["label"]) == {"cats", "dogs"}
+    assert any("passed over 1 file: hidden" in one for one in source.notes)
+
+
+def test_a_table_beside_pictures_of_no_class_is_named_in_the_hint(tmp_path: Path) -> None:
+    files = {f"img/{at}.png": picture(at) for at in range(3)} | {"train.csv": b"img/1.png,cat\n"}
+    with pytest.raises(InputError) as caught:
+        data.open_source(write_folder(tmp_path / "a", files))
+    assert "train.csv" in (caught.value.hint or "")
+    assert "--images" in (caught.value.hint or "")

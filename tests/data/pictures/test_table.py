@@ -65,3 +65,45 @@ def test_a_table_without_paths_is_refused_in_words(tmp_path: Path) -> None:
     path = table_of(tmp_path, "elsewhere-{}.gif")
     with pytest.raises(InputError, match="no column names pictures that lie in images"):
         opened(path)
+
+
+ODD = {"Ärger (1).JPG": "Ärger (1).jpg", "Öl.png": "O\u0308l.png", "x%20y.png": "x%20y.png", "form.jpeg": "form.png"}
+
+
+@pytest.mark.parametrize("written", [*ODD, "https://shop.example/images/Ärger%20(1).JPG?size=2"])
+def test_a_picture_is_found_however_its_name_is_spelt(written: str, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for at, name in enumerate(ODD.values()):
+        (tmp_path / "images" / name).write_bytes(picture(at))
+    (tmp_path / "t.csv").write_text(f"image,kind\n{written},a\n", "utf-8")
+    source = opened(tmp_path / "t.csv")
+    frame = pl.concat([pl.from_arrow(batch) for batch in source.batches()])  # type: ignore[type-var]
+    wanted = ODD.get(written, "Ärger (1).jpg")
+    assert frame["picture"].to_list() == [hashlib.sha256(picture(list(ODD.values()).index(wanted))).hexdigest()]  # type: ignore[index]
+
+
+def test_a_path_does_not_mean_the_picture_of_another_folder(tmp_path: Path) -> None:
+    for at, name in enumerate(["a/1.png", "b/1.png", "b/2.png", "a/3.png"]):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / name).write_bytes(picture(at))
+    (tmp_path / "t.csv").write_text("image,kind\na/1.png,x\nb/1.png,y\na/2.png,x\na/3.png,x\n", "utf-8")
+    frame = pl.concat([pl.from_arrow(batch) for batch in opened(tmp_path / "t.csv").batches()])  # type: ignore[type-var]
+    assert frame["picture"].is_null().to_list() == [False, False, True, False]  # type: ignore[index]
+
+
+def test_names_that_several_files_have_are_refused_with_an_example(tmp_path: Path) -> None:
+    for at, name in enumerate(["a/1.png", "b/1.png"]):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / name).write_bytes(picture(at))
+    (tmp_path / "t.csv").write_text("image,kind\n1.png,x\n", "utf-8")
+    with pytest.raises(InputError, match=r"`image` names files by what several are called, e.g. a/1.png and b/1.png"):
+        opened(tmp_path / "t.csv")
+
+
+def test_one_picture_under_two_labels_of_a_table_is_told(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for at in range(3):
+        (tmp_path / "images" / f"{at}.png").write_bytes(picture(at))
+    (tmp_path / "t.csv").write_text("image,kind\n0.png,x\n1.png,y\n2.png,x\n1.png,x\n", "utf-8")
+    options = data.SourceOptions(images=str(tmp_path / "images"), target="kind")
+    assert any("more than one label" in one for one in data.open_source(tmp_path / "t.csv", options).notes)

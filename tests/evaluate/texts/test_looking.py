@@ -205,3 +205,31 @@ def test_words_are_taken_out_and_found_as_they_are_written() -> None:
     text = "Buy NOW, buy now! 東京"
     assert [text[span.start : span.end] for span in spans(text)] == ["Buy", "NOW", ",", "buy", "now", "!", "東", "京"]
     assert without(text, places_of(text, ["buy", "now"])) == ", ! 東京"
+
+
+def test_what_there_was_no_time_for_is_told(desk: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("palio.evaluate.texts.looking.LEAST_S", 0.0)
+    rng = np.random.default_rng(0)
+    asked = desk(subjects(300, rng), subjects(200, rng))
+    found = asked.wording(deadline=time.monotonic())
+    assert not found.is_searched
+    assert len(found.left_out) == 4
+    assert not asked.wording().left_out
+
+
+def test_it_is_told_which_texts_are_not_read_to_their_end(desk: Desks) -> None:
+    rng = np.random.default_rng(0)
+
+    def long(text: str, _: str, rng: np.random.Generator) -> str:
+        return text + " and then some more" * (1_200 if rng.random() < 0.5 else 1)
+
+    found = desk(subjects(200, rng), subjects(100, rng, long)).wording()
+    assert 25 <= found.n_cut <= 75
+    assert found.reads == "20,000 characters"
+    assert desk(subjects(200, rng), subjects(100, rng)).wording().n_cut == 0
+
+
+def test_a_slow_model_is_asked_about_few_texts_at_once(desk: Desks) -> None:
+    rng = np.random.default_rng(0)
+    asked = desk(subjects(200, rng), subjects(60, rng)).looked().columns[0]
+    assert [replace(asked, pace=pace).at_once for pace in (0.0, 0.1, 5.0)] == [64, 10, 4]

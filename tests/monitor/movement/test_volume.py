@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zoneinfo
 
 import msgspec
 import numpy as np
@@ -160,3 +161,35 @@ def test_quiet_sundays_are_no_falls_that_passed() -> None:
     *earlier, newest = days([*week, *week, 1_000.0, 400.0])
     told = volume_finding(newest, earlier)
     assert told is not None and told.severity == "warn" and "as low before" not in told.reason
+
+
+def hours_of_an_office(n_days: int, zone: dt.tzinfo, *, length_h: int = 1) -> list[Window]:
+    """Hours around the last Sunday of March, when clocks are set: much is asked from eight to six, by these clocks."""
+    begin, chance, found = dt.datetime(2026, 3, 9, tzinfo=dt.UTC), np.random.default_rng(0), []
+    for turn in range(0, 24 * n_days, length_h):
+        hours = [begin + dt.timedelta(hours=turn + more) for more in range(length_h)]
+        busy = [8 <= at.astimezone(zone).hour < 18 for at in hours]
+        n_requests = int(chance.poisson(sum(2_000 if one else 80 for one in busy)))
+        until = hours[-1] + dt.timedelta(hours=1)
+        found.append(Window(model="m", bundle="b", version=1, since=hours[0], until=until, n_requests=n_requests))
+    return found
+
+
+@pytest.mark.parametrize("length_h", [1, 2, 6])
+def test_hours_stay_the_same_when_clocks_are_set(length_h: int) -> None:
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    windows = hours_of_an_office(24, zone, length_h=length_h)
+    changed = dt.datetime(2026, 3, 29, 1, tzinfo=dt.UTC)
+    after = [place for place, one in enumerate(windows) if one.since >= changed]
+    found = [volume_finding(windows[place], windows[:place], zone=zone) for place in after]
+    assert not [one for one in found if one is not None]
+    if length_h == 1:
+        assert any(volume_finding(windows[place], windows[:place]) for place in after), "by other clocks they move"
+
+
+def test_a_fall_after_clocks_were_set_is_found() -> None:
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    *earlier, newest = hours_of_an_office(24, zone, length_h=6)[:-1]
+    fallen = msgspec.structs.replace(newest, n_requests=newest.n_requests // 20)
+    found = volume_finding(fallen, earlier, zone=zone)
+    assert found is not None and found.severity == "warn"

@@ -124,6 +124,15 @@ def test_keys_of_callers_and_keys_that_ended_open_nothing(client: httpx.Client, 
         assert client.get("/status", headers={"x-api-key": secret}).status_code == 401
 
 
+def test_a_parameter_in_the_path_is_refused_before_anything_is_changed(
+    admin: httpx.Client, store: Store, beside: Beside
+) -> None:
+    n_lines = store.ledger.head()
+    answer = admin.post("/rollout/abort?reason=slow", json={})
+    assert answer.status_code == 400 and "`reason`" in answer.json()["error"]
+    assert store.ledger.head() == n_lines and not beside.acted
+
+
 HOSTS = [
     "evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example", "127.0.0.1@evil.example",
     "evil.example#127.0.0.1", "0.0.0.0", "[::1].evil.example", "169.254.169.254", "ops.example.org.", "",

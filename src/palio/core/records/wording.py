@@ -160,3 +160,9 @@ class Wording(Record, frozen=True, kw_only=True):
     empty_answer: str = ""
     """What is answered to a text without words."""
     empty_probability: float = 0.0
+    n_cut: int = 0
+    """Judged texts that are longer than what the model reads of a text: their ends say nothing."""
+    reads: str = ""
+    """What it reads of a text at most, as `20,000 characters` or `128 tokens`; empty: it reads none of this column."""
+    left_out: tuple[str, ...] = ()
+    """What there was no time for, as it is said."""

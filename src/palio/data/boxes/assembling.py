@@ -20,6 +20,9 @@ from palio.data.pictures.layout import PART_WORDS
 _MOST_UNUSABLE = 0.5
 """Share of the annotated pictures of which more than this cannot be used: then something is wrong with all."""
 
+_FEW_SHOW = 0.02
+"""Share of the boxes that must lie outside of the written size for it to be wrong."""
+
 
 @dataclass(slots=True)
 class Named:
@@ -181,6 +184,7 @@ def _settle_group(
     if seen:
         whole.told.append(f"{where}: {annotations.format}, {counted(len(seen), 'box')} read as {meaning.notation}")
     whole.told += meaning.told
+    _turn_sizes(whole, frames, meaning.notation, where)
     stored = _stored(whole, frames, meaning.notation, where)
     for key, frame in frames.items():
         named = whole.pictures[key]
@@ -204,6 +208,32 @@ def _settle_group(
             )
         except Unusable as why:
             named.problem = str(why)
+
+
+def _turn_sizes(whole: Assembled, frames: Mapping[str, Frame], notation: Notation, where: str) -> None:
+    """Leave sizes aside that are written height by width: all are, and boxes show that the pictures are not turned."""
+    upright = {key: frame for key, frame in frames.items() if frame.orientation == 1 and len(set(frame.shown)) > 1}
+    said = {key: size for key in upright if (size := whole.pictures[key].sheet.size) is not None}
+    if (
+        notation.unit != "pixels"
+        or len(said) < 2
+        or any(size != upright[key].shown[::-1] for key, size in said.items())
+    ):
+        return
+    fit = [
+        (fits(notation.corners(mark.place, size), size), fits(notation.corners(mark.place, size), upright[key].shown))
+        for key, size in said.items()
+        for mark in whole.pictures[key].sheet.marks
+    ]
+    n_shown = sum(real and not written for written, real in fit)
+    if n_shown > _FEW_SHOW * len(fit) and not any(written and not real for written, real in fit):
+        for key in said:
+            whole.pictures[key].sheet.size = None
+        whole.told.append(
+            f"{where}: the sizes of {counted(len(said), 'picture')} are written height by width, e.g. of "
+            f"{next(iter(said))}: {n_shown:,} of {counted(len(fit), 'box')} would lie outside, and all lie in the "
+            "pictures as they are"
+        )
 
 
 _TORN_FRAME = "it cannot be told whether its boxes are those of the picture as it is stored or as it is shown"

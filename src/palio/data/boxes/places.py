@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from palio.data.pictures.albums import Entry
-from palio.data.pictures.layout import PART_WORDS
-from palio.data.pictures.table import Finder
+from palio.data.pictures.layout import part_named
+from palio.data.pictures.table import MASKS, Finder, spelt
 
-_YEAR = re.compile(r"(19|20)\d\d$")
 _BESIDE = ("images", "JPEGImages", "Images", "imgs")
-_MASKS = re.compile(r"mask|segmentation|depth|label|annotation", re.IGNORECASE)
 _WORDS = re.compile(r"[_\-. ]+")
 
 
@@ -32,7 +29,7 @@ class Places:
             name = posixpath.basename(entry.key)
             for one in {name, posixpath.splitext(name)[0]}:
                 self._by_name.setdefault(one, []).append(entry)
-            self._by_lower.setdefault(_spelt(name), []).append(entry)
+            self._by_lower.setdefault(spelt(name), []).append(entry)
 
     def entry(self, file: str, base: str, origin: str) -> Entry | None:
         """Return the picture that `file` names; None: there is none, or no single one.
@@ -55,9 +52,11 @@ class Places:
         found = self._finder.entry(file)
         if found is not None:
             return found
+        if self._finder.denies(path.split("/")):
+            return None
         same = self._by_name.get(posixpath.basename(path), [])
         for chosen in (
-            [one for one in same if not _MASKS.search(posixpath.dirname(one.key))],
+            [one for one in same if not MASKS.search(posixpath.dirname(one.key))],
             [one for one in same if base and one.key.startswith(base + "/")],
             [one for one in same if part_in(one.key) and part_in(one.key) == part_in(origin, names=True)],
         ):
@@ -65,13 +64,8 @@ class Places:
                 return chosen[0]
         if same:
             return same[0] if len(same) == 1 else None
-        alike = self._by_lower.get(_spelt(posixpath.basename(path)), [])  # some systems tell no case apart
+        alike = self._by_lower.get(spelt(posixpath.basename(path)), [])  # some systems tell no case apart
         return alike[0] if len(alike) == 1 else None
-
-
-def _spelt(name: str) -> str:
-    """Return a name as all systems spell it: some take umlauts apart."""
-    return unicodedata.normalize("NFC", name).lower()
 
 
 def part_in(path: str, *, names: bool = False) -> str:
@@ -83,14 +77,10 @@ def part_in(path: str, *, names: bool = False) -> str:
     """
     *folders, name = path.replace("\\", "/").split("/")
     for folder in folders:
-        found = _part(folder)
+        found = part_named(folder)
         if found:
             return found
     if names:
-        words = {_part(word) for word in _WORDS.split(posixpath.splitext(name)[0])} - {""}
+        words = {part_named(word) for word in _WORDS.split(posixpath.splitext(name)[0])} - {""}
         return words.pop() if len(words) == 1 else ""
     return ""
-
-
-def _part(word: str) -> str:
-    return PART_WORDS.get(_YEAR.sub("", word.lower()), "")

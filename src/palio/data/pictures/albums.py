@@ -28,7 +28,13 @@ PICTURES = frozenset(
 """Endings of files that somebody takes for pictures; some of a form that is not read, which is then said."""
 TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 NO_PICTURE = "no picture by its name"
-_HIDDEN = ("__MACOSX", "Thumbs.db", "desktop.ini")
+_HIDDEN = frozenset(
+    (
+        *("__macosx", "thumbs.db", "desktop.ini", "icon\r", "lost+found", "system volume information", "__pycache__"),
+        *("@eadir", "@__thumb", "#recycle", "$recycle.bin"),
+    )
+)
+"""What systems, and devices for storage, put among the files of people; in lower case."""
 _BOMB_FREE, _BOMB_RATIO = 1 << 30, 100
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 _DIGITS = re.compile(r"(\d+)")
@@ -70,7 +76,7 @@ class Album(ABC):
     def _take(self, key: str, size: int, stamp: str) -> None:
         parts = PurePosixPath(key).parts
         why = ""
-        if any((part.startswith(".") and part != "..") or part in _HIDDEN for part in parts):
+        if any((part.startswith(".") and part != "..") or part.lower() in _HIDDEN for part in parts):
             why = "hidden"
         elif PurePosixPath(key).suffix.lower() not in PICTURES:
             why = NO_PICTURE

@@ -92,7 +92,7 @@ class PicturesAsking:
         elif path.suffix.lower() in LISTS:
             base = images or path.parent
             lines = (line.strip() for line in path.read_text("utf-8-sig", "replace").splitlines())
-            self._paths = [(line, base / line) for line in lines if line]
+            self._paths = [(line, _file_of(line, base)) for line in lines if line]
             if not self._paths:
                 raise InputError(f"{path}: is empty", hint="write a path a line")
         else:
@@ -158,20 +158,30 @@ class TableAsking:
         bases: Folders that paths start from, the first in which a file lies; or one archive.
         most_bytes: Larger files are not read.
         strict: Refuse the source for the first row whose other columns cannot be answered.
+        images: The base that holds pictures alone: there, files are found that paths name otherwise.
 
     Raises:
         ContractError: no column names files that are there.
     """
 
     def __init__(
-        self, source: Source, schema: Schema, bases: Sequence[Path], *, most_bytes: int, strict: bool = False
+        self,
+        source: Source,
+        schema: Schema,
+        bases: Sequence[Path],
+        *,
+        most_bytes: int,
+        strict: bool = False,
+        images: Path | None = None,
     ) -> None:
         self._source, self._most, self._strict = source, most_bytes, strict
+        self._images = images if images is not None and images.is_dir() else None
         self._bases = [base for base in bases if base.is_dir()]
         self._album = next((open_album(base) for base in bases if is_album(base) and not base.is_dir()), None)
         if isinstance(self._album, Tar):
             raise InputError(f"{self._album.name}: a table cannot pick files out of a tar archive", hint="unpack it")
         self._finder = None if self._album is None else Finder(self._album)
+        self._others: tuple[Album, Finder] | None = None
         self._column = self._look(schema)
         features = tuple(column for column in schema.features if column.type != "image")
         self._is_alone = not features
@@ -217,20 +227,31 @@ class TableAsking:
                 return None, _GONE
             data = next((data for _, data in self._album.read({entry.key}, most=self._most)), None)
             return data, "" if data is not None else _unread(entry.size, self._most)
-        found: tuple[bytes | None, str] = None, _GONE
         for base in self._bases:
-            found = _from_disk(base / cell.strip(), self._most)
+            found = _from_disk(_file_of(cell.strip(), base), self._most)
             if found[1] != _GONE:
-                break
-        return found
+                return found
+        file = self._written_otherwise(cell)
+        return (None, _GONE) if file is None else _from_disk(file, self._most)
 
     def _is_there(self, cell: str) -> bool:
         if self._finder is not None:
             return self._finder.entry(cell) is not None
         try:
-            return any((base / cell.strip()).is_file() for base in self._bases)
+            is_there = any(_file_of(cell.strip(), base).is_file() for base in self._bases)
         except (OSError, ValueError):
             return False
+        return is_there or self._written_otherwise(cell) is not None
+
+    def _written_otherwise(self, cell: str) -> Path | None:
+        """Return the file that a cell means as a table of truths would: by the end of its path, without its ending."""
+        if self._images is None:
+            return None
+        if self._others is None:
+            album = open_album(self._images)
+            self._others = album, Finder(album)
+        entry = self._others[1].entry(cell)
+        return None if entry is None else self._images / entry.key
 
     def _look(self, schema: Schema) -> str:
         """Find the column that names files, by the first rows; where none does, the row id is taken for it."""
@@ -248,3 +269,9 @@ class TableAsking:
             f"{self._source.name}: no column names pictures that are there",
             hint="name the folder that the paths start from: --images FOLDER",
         )
+
+
+def _file_of(line: str, base: Path) -> Path:
+    """Return the file that a line of a list names, on whatever system it was written."""
+    file = base / line
+    return base / line.replace("\\", "/") if "\\" in line and not file.exists() else file

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FILE, PICTURE, LABEL, PART, FOLDER = "file", "picture", "label", "part", "folder"
 _BATCH_ROWS = 2_000
+_FEW_TABLES = 3
 
 
 class PicturesSource:
@@ -55,7 +56,10 @@ class PicturesSource:
         keys = [entry.key for entry in self._album.entries]
         if not keys:
             raise nothing_in(self._album)
-        self._layout = layout.layout_of(keys, self.name, needs_classes=not options.expected)
+        self._layout = layout.layout_of(
+            keys, self.name, needs_classes=not options.expected, beside=_beside(self._album, options.task)
+        )
+        self._is_label = options.target in ("", LABEL)  # else it is the folder that the target lies in
         self._limits = Limits()
         self._notes = Notes(Path(options.notes) if options.notes else None, self._limits)
         weakref.finalize(self, self._notes.close)
@@ -69,7 +73,7 @@ class PicturesSource:
         parts = Column(name=PART, type="category", feature=False, missing=(), note="the part that its folder names")
         found = {
             FILE: Column(name=FILE, type="text", feature=False, missing=(), note="names the picture"),
-            LABEL: Column(name=LABEL, type="category", missing=()),
+            LABEL: Column(name=LABEL, type="category", feature=self._is_label, missing=()),
             PART: parts,
             FOLDER: Column(name=FOLDER, type="category", feature=False, missing=(), note="below that of its class"),
             **columns_of(PICTURE),
@@ -144,6 +148,22 @@ def nothing_in(album: Album) -> InputError:
     if len(tables) > 1 and len(tables) == len(album.others):
         hint = f"of parts of one table, name one ({_printable(tables[0])}): `palio ingest --append FILE` adds others"
     return InputError(f"{album.name}: holds no pictures{others}", hint=hint)
+
+
+def _beside(album: Album, task: str) -> str:
+    """Say what lies beside the pictures that may tell of them; empty: nothing does."""
+    endings = (*TABLE_ENDINGS, ".xml")
+    found = [_printable(entry.key) for entry in album.others if PurePosixPath(entry.key).suffix.lower() in endings]
+    if not found:
+        return ""
+    others = f" and {counted(len(found) - 1, 'other file')}" if len(found) > 1 else ""
+    boxes = "" if task == "classification" else f"nothing in {found[0]}{others} is understood as boxes"
+    tables = [key for key in found if PurePosixPath(key).suffix.lower() in TABLE_ENDINGS]
+    if not 1 <= len(tables) <= _FEW_TABLES:
+        return boxes
+    where = _printable(str(album.path))
+    how = f"if {tables[0]} tells their classes, say palio init {where}/{tables[0]} --images {where}"
+    return f"{boxes}; {how}" if boxes else how
 
 
 def _about_passed_over(album: Album) -> list[str]:

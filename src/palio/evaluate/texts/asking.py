@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from palio.model import Bundle
 
-AT_ONCE = 64
-"""Texts asked at once: the clock is looked at between."""
+AT_ONCE, FEWEST_AT_ONCE, AT_ONCE_S = 64, 4, 1.0
+"""Texts asked at once: the clock is looked at between. Of a slow model so few that they take a second."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,11 @@ class Asked:
         if self.deadline is None:
             return 1_000_000
         return int(max(0.0, self.deadline - time.monotonic()) / max(self.pace, 1e-5))
+
+    @property
+    def at_once(self) -> int:
+        """Tell how many texts are asked before the clock is looked at again."""
+        return min(AT_ONCE, max(FEWEST_AT_ONCE, int(AT_ONCE_S / max(self.pace, 1e-5))))
 
     @property
     def said(self) -> Array:

@@ -52,8 +52,11 @@ def _gallery(asked: Asked, kind: GalleryKind, rows: Array, *, before: Answers | 
     return TextGallery(kind=kind, n_rows=len(rows), texts=texts)
 
 
-def explained(asked: Asked, shown: Sequence[TextGallery]) -> tuple[TextGallery, ...]:
+def explained(asked: Asked, shown: Sequence[TextGallery]) -> tuple[tuple[TextGallery, ...], int]:
     """Add to the texts of galleries what their answer hangs on; to as many as there is time for.
+
+    Returns:
+        The galleries, and how many texts there was no time for.
 
     Source: Li, Monroe and Jurafsky 2016 (erasure), arXiv:1612.08220.
     """
@@ -63,16 +66,21 @@ def explained(asked: Asked, shown: Sequence[TextGallery]) -> tuple[TextGallery, 
         if identity in wanted:
             row_of.setdefault(identity, row)
     known: dict[str, ReadText] = {}
+    left: set[str] = set()
 
     def read(one: ReadText) -> ReadText:
         if one.row_id not in known:
             if asked.is_over or one.row_id not in row_of:
+                left.add(one.row_id)
                 return one
             known[one.row_id] = _explained(asked, row_of[one.row_id], one)
         seen = known[one.row_id]
         return msgspec.structs.replace(one, text=seen.text, is_cut=seen.is_cut, stretches=seen.stretches)
 
-    return tuple(msgspec.structs.replace(gallery, texts=tuple(read(one) for one in gallery.texts)) for gallery in shown)
+    found = tuple(
+        msgspec.structs.replace(gallery, texts=tuple(read(one) for one in gallery.texts)) for gallery in shown
+    )
+    return found, len(left)
 
 
 def _ids(asked: Asked) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from palio.core.progress import SILENT, Progress
 from palio.core.records import Task, TextGallery, Wording
 from palio.core.seeds import derive
-from palio.core.words import counted
+from palio.core.words import listed
 from palio.evaluate.answers import Array
 from palio.evaluate.effects import within
 from palio.evaluate.segmenting import MIN_ROWS, Segment
@@ -20,6 +20,7 @@ from palio.evaluate.texts.checks import text_checks
 from palio.evaluate.texts.cues import Pool, find_cues
 from palio.evaluate.texts.galleries import changed, explained, galleries
 from palio.evaluate.texts.languages import UNKNOWN, languages
+from palio.evaluate.texts.limits import read_in_part, unasked
 from palio.evaluate.texts.remedies import Learned, advised
 from palio.evaluate.texts.telling import telling_words
 from palio.evaluate.texts.topics import topics
@@ -43,6 +44,8 @@ LEAST_S = 10.0
 SHARES = {"cues": 0.35, "words": 0.4, "checks": 0.6}
 """Of the time that is left when its turn comes; what comes last (single answers) has the rest."""
 N_TIMED = 8
+LEAST_CUT = 0.02
+"""Share of the judged texts whose ends are not read from which on that is said: networks read 99 of 100 to the end."""
 
 
 @dataclass(frozen=True)
@@ -139,19 +142,28 @@ def _wording(asked: Asked, pool: Pool, *, seed: int, progress: Progress) -> Word
             f"are called so once it is written into them ({cue.n_control} with another word)"
         )
     progress.step("texts", 1, 4)
-    words = telling_words(within(asked, SHARES["words"]), np.random.default_rng(derive(seed, "telling words")))
+    words, n_classes = telling_words(
+        within(asked, SHARES["words"]), np.random.default_rng(derive(seed, "telling words"))
+    )
     progress.step("texts", 2, 4)
     rows = np.random.default_rng(derive(seed, "learned texts")).permutation(len(pool.texts))
-    checks = text_checks(
+    checks, n_changes = text_checks(
         within(asked, SHARES["checks"]), [pool.texts[row] for row in rows], pool.truth[rows], seed=seed
     )
     progress.step("texts", 3, 4)
-    shown = explained(asked, galleries(asked))
+    shown, n_unexplained = explained(asked, galleries(asked))
     learned = Learned([pool.texts[row] for row in rows], pool.truth[rows])
     shown = tuple(advised(one, learned, asked.task.classes) if one.kind == "surely_wrong" else one for one in shown)
     progress.step("texts", 4, 4)
-    if not is_searched:
-        progress.say(f"evaluate  its time was over when {counted(n_tries, 'cue')} had been tried; there may be others")
+    left_out = unasked(is_searched, n_tries, n_classes, n_changes, n_unexplained)
+    if left_out:
+        progress.say(f"evaluate  its time was over; of `{asked.column}` it is not known {listed(left_out)}")
+    n_cut, reads = read_in_part(asked)
+    if n_cut > LEAST_CUT * len(asked.texts):
+        progress.say(
+            f"evaluate  {100 * n_cut / len(asked.texts):.0f} % of the judged texts in `{asked.column}` go on behind "
+            f"the {reads} that the model reads: what stands there moves no answer"
+        )
     told = languages(asked.texts)
     said, p = asked.again([0], [""])
     return Wording(
@@ -167,6 +179,9 @@ def _wording(asked: Asked, pool: Pool, *, seed: int, progress: Progress) -> Word
         languages={name: told.count(name) for name in sorted(set(told))},
         empty_answer=asked.task.classes[int(said[0])] if len(asked.bundle.manifest.schema.features) == 1 else "",
         empty_probability=float(p[0, int(said[0])]),
+        n_cut=n_cut,
+        reads=reads,
+        left_out=left_out,
     )
 
 

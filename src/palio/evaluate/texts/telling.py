@@ -24,8 +24,11 @@ SHARE_OF_TIME = 0.5
 """Of the answers that there is time for."""
 
 
-def telling_words(asked: Asked, rng: np.random.Generator) -> tuple[TellingWord, ...]:
+def telling_words(asked: Asked, rng: np.random.Generator) -> tuple[tuple[TellingWord, ...], int]:
     """Find the most telling words of each class, with what they are worth to its answers.
+
+    Returns:
+        The words, and how many classes there was no time for.
 
     Source: Monroe, Colaresi and Quinn 2008, Political Analysis 16(4) (log odds with a prior), for what is tried.
     """
@@ -35,17 +38,20 @@ def telling_words(asked: Asked, rng: np.random.Generator) -> tuple[TellingWord, 
     classes = [label for label in range(len(asked.task.classes)) if (said == label).sum() >= FEWEST_TRIED]
     classes = sorted(classes, key=lambda label: -int((said == label).sum()))[:MAX_CLASSES]
     if not classes or len(set(said.tolist())) < 2:
-        return ()
+        return (), 0
     n_tried = int(SHARE_OF_TIME * asked.n_affordable / (len(classes) * N_CANDIDATES))
     n_tried = min(MOST_TRIED, max(FEWEST_TRIED, n_tried))
     found: list[TellingWord] = []
+    n_left = 0
     counts = Counter(word for words in held for word in words)
     for label in sorted(classes):
         if asked.is_over:
-            break
+            n_left += 1
+            continue
         tried = []
         for word, own, others in _candidates(held, said == label, counts):
             if asked.is_over:
+                n_left += not tried
                 break
             holding = [int(row) for row, words in zip(rows, held, strict=True) if word in words]
             drawn = [int(row) for row in rng.permutation(holding) if asked.said[row] == label][:n_tried]
@@ -53,7 +59,7 @@ def telling_words(asked: Asked, rng: np.random.Generator) -> tuple[TellingWord, 
         kept = [one for one in tried if one is not None and one[1].drop > 0]
         kept.sort(key=lambda one: -one[0])
         found += [one for _, one in kept[:N_TELLING]]
-    return tuple(found)
+    return tuple(found), n_left
 
 
 def _candidates(held: Sequence[set[str]], is_own: Array, counts: Counter[str]) -> list[tuple[str, float, float]]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from palio.core.long_texts import length_of
+from palio.core.scripts import SPACELESS
 
 Array = npt.NDArray[Any]
 
@@ -23,15 +24,6 @@ N_BLOCKS = 64
 MAX_VOCABULARY = 65_536
 """Hashes of tokens that are kept, the most frequent first: 256 kB."""
 _KNOWN, _WORD, _ALONE, _DIGIT, _UPPER, _SIGN = 1, 2, 4, 8, 16, 32
-_SPACELESS = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1780, 0x17FF),  # Khmer
-    (0x2E80, 0x31FF),  # Han radicals, Hiragana, Katakana, Bopomofo
-    (0x3400, 0x9FFF),  # Han
-    (0xF900, 0xFAFF),
-    (0x20000, 0x3FFFF),
-)
 _CHARACTERS_AT_ONCE = 1 << 19
 _MOST_CHARACTERS = 1 << 20
 """Of one text that are looked at: each takes some 60 bytes meanwhile."""
@@ -226,7 +218,7 @@ def _kinds_of(codes: Array) -> Array:
         kind = _KNOWN
         if category[0] in "LMN" or character == "_":
             kind |= _WORD
-        if any(low <= code <= high for low, high in _SPACELESS):
+        if any(low <= code <= high for low, high in SPACELESS):
             kind |= _ALONE
         kind |= {"N": _DIGIT, "P": _SIGN, "S": _SIGN}.get(category[0], 0)
         kind |= _UPPER if category in ("Lu", "Lt") else 0

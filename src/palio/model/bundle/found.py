@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy.typing as npt
 
 from palio import measure
 from palio.core.cells.boxes import boxes_of
-from palio.model.graph.boxes import FLOOR, IOU, MOST_BOXES
+from palio.core.records import Box
+from palio.model.graph.boxes import FLOOR, IOU, MOST_BOXES, THIN, Candidates
 
 Array = npt.NDArray[Any]
 SAME = 0.02
@@ -44,6 +46,59 @@ def boxes_apart(found: Array, expected: Array, *, tolerance: float) -> tuple[flo
         largest = max(largest, gap)
         n_alone += sum(map(len, lonely)) - len(_by_chance(both, lonely, tolerance))
     return largest, n_alone
+
+
+def wrongly_chosen(found: Array, candidates: Sequence[Candidates], *, tolerance: float) -> tuple[float, int]:
+    """Hold what a graph found against all that its library had to choose from.
+
+    Which of two boxes stays that are equally sure, and all that hangs on it, is chance. What is found is right if each
+    box is one of the library's, no two of a class overlap too much, and each other box of the library is unsure, or
+    overlapped by a surer one.
+
+    Args:
+        found: A cell of boxes for each picture, shape (n,).
+        candidates: Of each picture.
+        tolerance: Of scores that count as equal.
+
+    Returns:
+        The largest difference of a score, or of a corner in parts of the longer side of its box; and how many boxes
+        are nobody's, should have been dropped, or should be there.
+    """
+    largest, n_wrong = 0.0, 0
+    for cell, one in zip(np.ravel(found), candidates, strict=True):
+        gap, n = _judged(boxes_of(cell), one, tolerance)
+        largest, n_wrong = max(largest, gap), n_wrong + n
+    return largest, n_wrong
+
+
+def _judged(boxes: Sequence[Box], one: Candidates, tolerance: float) -> tuple[float, int]:
+    sides = np.maximum(one.shown[:, 2:] - one.shown[:, :2], 1.0).max(axis=1, initial=1.0)
+    free, largest, n_wrong = np.ones(len(one.scores), bool), 0.0, 0
+    for box in boxes:
+        moved = np.abs(one.shown - np.array(box.box)).max(axis=1, initial=0.0) / sides
+        gaps = np.maximum(moved, np.abs(one.scores - (1.0 if box.score is None else box.score)))
+        gaps = np.where(free & (one.labels == box.label), gaps, np.inf)
+        best = int(gaps.argmin()) if len(gaps) else 0
+        if not len(gaps) or gaps[best] > SAME:
+            n_wrong += 1
+            continue
+        free[best], largest = False, max(largest, float(gaps[best]))
+    taken = np.flatnonzero(~free)
+    same = one.labels[taken][:, None] == one.labels[None]
+    shared = np.where(same, measure.boxes.overlaps(one.corners[taken], one.corners), 0.0)
+    n_wrong += int(np.triu(shared[:, taken] > one.iou + LINE, 1).sum())
+    # what is thinner than a hair in the picture may have been chosen, and not be shown
+    is_thin = ((one.shown[:, 2:] - one.shown[:, :2]) <= 2 * THIN).any(axis=1)
+    hidden = np.flatnonzero(is_thin & free)
+    same = one.labels[hidden][:, None] == one.labels[None]
+    behind = np.where(same, measure.boxes.overlaps(one.corners[hidden], one.corners), 0.0)
+    droppers = np.concatenate([taken, hidden])
+    is_surer = one.scores[droppers][:, None] >= one.scores[None] - tolerance
+    is_dropped = ((np.concatenate([shared, behind]) >= one.iou - LINE) & is_surer).any(axis=0)
+    is_unsure = one.scores <= one.least + tolerance
+    if len(droppers) >= MOST_BOXES:
+        is_unsure |= one.scores <= one.scores[taken].min(initial=1.0) + tolerance
+    return largest, n_wrong + int((free & ~is_thin & ~is_dropped & ~is_unsure).sum())
 
 
 def _read(mine: str, its: str) -> tuple[measure.boxes.Objects, measure.boxes.Objects]:

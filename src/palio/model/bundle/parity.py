@@ -11,7 +11,7 @@ import numpy.typing as npt
 from palio.core.errors import InputError
 from palio.core.records import Parity, Precision
 from palio.measure import as_texts
-from palio.model.bundle.found import boxes_apart
+from palio.model.bundle.found import boxes_apart, wrongly_chosen
 from palio.model.graph.session import Feeds, Graph, Outputs
 
 TOLERANCE = 1e-9
@@ -51,8 +51,9 @@ def compare_outputs(
     Probabilities differ by |a - b|; values by |a - b| / max(1, |b|). A label counts as different unless the reference
     gives the two labels' best probabilities within `tolerance` of each other, or that of the second of two classes
     within it of the `threshold` from which it is said: the last bit of a sum breaks such ties. An answer that is not a
-    number never passes. Of boxes, those that only one of the two has count as labels, and corners differ in parts of
-    the longer side of their box.
+    number never passes. Of boxes, those that only one of the two has count as labels, or, where it is known what the
+    reference chose from, those that were not to be chosen, or to be dropped; corners differ in parts of the longer
+    side of their box.
 
     Raises:
         InputError: the two do not answer the same number of rows, or only one has probabilities.
@@ -68,7 +69,9 @@ def compare_outputs(
         raise InputError("parity: only one of the two finds boxes", hint="compare answers to the same task")
     if (outputs.probabilities is None) != (reference.probabilities is None):
         raise InputError("parity: only one of the two has probabilities", hint="compare answers to the same task")
-    if reference.are_boxes:
+    if reference.candidates:
+        largest, n_label_diffs = wrongly_chosen(outputs.prediction, reference.candidates, tolerance=tolerance)
+    elif reference.are_boxes:
         largest, n_label_diffs = boxes_apart(outputs.prediction, reference.prediction, tolerance=tolerance)
     elif outputs.probabilities is not None and reference.probabilities is not None:
         largest = _largest(outputs.probabilities - reference.probabilities)

@@ -6,6 +6,7 @@ Needs numpy alone. `suppressing` puts the same suppression into a graph that `su
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,39 @@ def suppressed(
         found[BOXES][row, : len(kept)] = boxes[kept]
         found[SCORES][row, : len(kept)] = flat[row][order][kept]
         found[CLASSES][row, : len(kept)] = kinds[kept]
+    return found
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The boxes of a picture among which suppression chooses."""
+
+    corners: Array
+    """Shape (k, 4), in the pixels that the network took."""
+    shown: Array
+    """The same in those of the picture, cut off at its borders, and rounded as answers are."""
+    scores: Array
+    labels: Array
+    iou: float
+    """Of two boxes of a class that overlap more, the less sure one is dropped."""
+    least: float
+    """Score of the least sure box that is compared with others."""
+
+
+def candidates_of(
+    corners: Array, scores: Array, places: Array, classes: Sequence[str], *, iou: float = IOU
+) -> list[Candidates]:
+    """Return what `suppressed` and `brought_back` choose from, picture by picture; arguments as theirs."""
+    found, names = [], np.array(classes, object)
+    for row in range(len(corners)):
+        flat = np.asarray(scores[row], np.float64).ravel()
+        order = np.argsort(-flat, kind="stable")
+        least = max(FLOOR, float(flat[order[min(BEFORE, len(order)) - 1]]) if len(order) > BEFORE else 0.0)
+        order = order[flat[order] > 0.9 * least]  # so that what is out by a hair is among them
+        boxes = np.asarray(corners[row], np.float64)[order // scores.shape[-1]]
+        shown = unfitted(boxes[None], places[[row]])[0].clip(0.0, np.tile(places[row, None, 4:6], 2))
+        labels = names[order % len(names)]
+        found.append(Candidates(boxes, np.round(shown, 4), flat[order], labels, iou, least))
     return found
 
 

@@ -27,7 +27,8 @@ def calibrated(probabilities: Array, how: Calibration) -> Array:
     if how.kind == "temperature":
         return _softmax(logs * how.numbers[0])
     slope, offset = how.numbers
-    return _both(1.0 / (1.0 + np.exp(-((logs[:, 1:] - logs[:, :1]) * slope + offset))))
+    with np.errstate(over="ignore"):  # where classes part without exception slopes are steep; infinity is right then
+        return _both(1.0 / (1.0 + np.exp(-((logs[:, 1:] - logs[:, :1]) * slope + offset))))
 
 
 def emit_calibrated(builder: GraphBuilder, probabilities: str, how: Calibration) -> str:

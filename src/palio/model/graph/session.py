@@ -15,7 +15,7 @@ import numpy.typing as npt
 from palio.core.errors import InputError, IntegrityError, TimeLimitError, UnavailableError
 from palio.core.records import Precision, Reading, TensorSpec
 from palio.model.cells.names import PREDICTION, PROBABILITIES
-from palio.model.graph.boxes import brought_back, cells_of, finds_boxes
+from palio.model.graph.boxes import Candidates, brought_back, cells_of, finds_boxes
 from palio.model.graph.runtime import onnx_runtime
 from palio.model.graph.watchdog import watchdog
 from palio.model.graph.wire import check_wire
@@ -67,6 +67,8 @@ class Outputs:
     """Shape (n, n_classes), in the order of `task.classes`; None for regression and for boxes."""
     are_boxes: bool = False
     """Whether the predictions are cells of boxes."""
+    candidates: tuple[Candidates, ...] = ()
+    """Of a library that finds boxes: what it chose from, for each row."""
 
 
 class Graph:

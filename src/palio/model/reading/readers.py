@@ -65,6 +65,20 @@ class Placing(Protocol):
         """Return the places of some entries."""
 
 
+@runtime_checkable
+class Cutting(Protocol):
+    """A reader that reads texts up to a length."""
+
+    def is_cut(self, text: str) -> bool:
+        """Tell whether a text goes on behind what is read of it."""
+
+
+def are_cut(reading: Reading, texts: Sequence[str]) -> list[bool]:
+    """Tell of texts whether they go on behind what a reading reads of them."""
+    reader = reader_of(reading)
+    return [isinstance(reader, Cutting) and reader.is_cut(text) for text in texts]
+
+
 def _kind(reading: Reading) -> tuple[Any, type[Any]]:
     """Return the module that knows a kind of reading, and its reader; pictures and tokens are loaded where met."""
     if reading.__struct_config__.tag == "picture":

@@ -37,12 +37,17 @@ class TokenReader:
     def __init__(self, reading: TokenReading) -> None:
         self.reading = reading
         self._tokenizer = _tokenizer(reading)
+        self._most_characters = reading.length * MAX_CHARACTERS
 
     def prepared(self, cells: Sequence[Any]) -> Sequence[list[int]]:
         """Return the ids of each text."""
-        name, most = self.reading.input, self.reading.length * MAX_CHARACTERS
+        name, most = self.reading.input, self._most_characters
         texts = [text_of(name, cell)[:most] for cell in cells]
         return [one.ids for one in self._tokenizer.encode_batch(texts)]
+
+    def is_cut(self, text: str) -> bool:
+        """Tell whether a text goes on behind what is read of it."""
+        return len(text) > self._most_characters or bool(self._tokenizer.encode(text).overflowing)
 
     def width(self, ids: list[int]) -> int:
         """Tell how many ids a text has."""

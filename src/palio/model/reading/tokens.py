@@ -14,6 +14,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from palio.core.scripts import SPACELESS_CLASS
+
 RULE = 1
 """Number of the rule in this module. A reading names the one that it was learned by; another is another reading."""
 LONGEST_WORD = 64
@@ -26,10 +28,9 @@ _MARKS = (
 )
 """Marks that belong to the letter before them, in blocks; they are no letters, but do not end a word."""
 _UNSEEN = "\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\ud800-\udfff"
-_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PIECES = re.compile(rf"[\w{_MARKS}]+|[^\w\s{_UNSEEN}]")
-_WORDS = re.compile(rf"[{_SPACELESS}]|[^{_SPACELESS}]+")
-_SPACELESS_AT_ALL = re.compile(rf"[{_SPACELESS}]")
+_WORDS = re.compile(rf"[{SPACELESS_CLASS}]|[^{SPACELESS_CLASS}]+")
+_SPACELESS_AT_ALL = re.compile(rf"[{SPACELESS_CLASS}]")
 _NOTHING = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 """Characters that break a word for the machine, but not for the eye."""
 

@@ -67,6 +67,10 @@ class WordReader:
         """Tell how many ids a text has."""
         return len(row[0])
 
+    def is_cut(self, text: str) -> bool:
+        """Tell whether a text goes on behind what is read of it."""
+        return len(text) > self.reading.most_characters
+
     def row(self, text: str) -> Row:
         """Read one text."""
         reading = self.reading

@@ -22,7 +22,7 @@ _EXPLAINS: tuple[FindingKind, ...] = (
 )  # fmt: skip
 _ONE_SAYS_IT: tuple[FindingKind, ...] = ("quality", "estimated_quality")
 """That quality has fallen is told once, by the metric that fell farthest."""
-_ALWAYS: tuple[FindingKind, ...] = ("contract", "missing", "volume", "latency", "failures", "capacity", "classes")
+_ALWAYS: tuple[FindingKind, ...] = ("contract", "missing", "volume", "latency", "failures", "capacity")
 
 
 class Persistence(NamedTuple):
@@ -147,6 +147,8 @@ def judged_kinds(window: WindowReview, min_rows: int) -> frozenset[FindingKind]:
         kinds |= {"drift", "answer_drift", "joint_drift", "skew", "unit"}
     if window.estimates:
         kinds.add("estimated_quality")
+    if window.is_ripe:
+        kinds.add("classes")  # what few truths of the newest rows do not hold may still come
     if window.outcomes and window.is_ripe:
         kinds |= {"quality", "concept_drift", "estimate_off", "selective_labels"}
     if window.kpis:

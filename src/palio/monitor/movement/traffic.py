@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,7 +34,12 @@ _WEEK = 7
 
 
 def traffic_findings(
-    window: Window, earlier: Sequence[Window], *, n_workers: int = 0, latency_limit_ms: float | None = None
+    window: Window,
+    earlier: Sequence[Window],
+    *,
+    n_workers: int = 0,
+    latency_limit_ms: float | None = None,
+    zone: dt.tzinfo = dt.UTC,
 ) -> tuple[Finding, ...]:
     """Tell what is unusual about the traffic of a window.
 
@@ -41,12 +47,13 @@ def traffic_findings(
         window: To judge.
         earlier: Windows before it of the same model, all versions, oldest first. Those of the same weekday are taken
             where there are enough of them.
+        zone: Whose weekdays and hours make windows alike in volume.
         n_workers: Processes that answer, each one request at a time; 0 if nobody knows.
         latency_limit_ms: What the slowest hundredth may take; None compares with earlier windows only.
     """
     alike = comparable(window, earlier)
     found = (
-        *volume_findings(window, earlier),
+        *volume_findings(window, earlier, zone=zone),
         _latency(window, alike, latency_limit_ms),
         _failures(window, alike),
         _refusals(window),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +80,8 @@ _UNKNOWN_FROM = 8.0
 _PART = 0.05
 _DOMINANT = 0.3
 """A value that so many rows have stands for something (none, never), and rows that leave it change no unit."""
+_BETWEEN, _FEWEST_BETWEEN = 0.25, 3
+"""So far from either end, and in so many windows, a column is on its way: it grows."""
 
 
 def changed_unit(column: ColumnShape, counted: ColumnCounts) -> Change | None:
@@ -107,6 +110,29 @@ def changed_unit(column: ColumnShape, counted: ColumnCounts) -> Change | None:
         return None
     part = _fit(curve, outside, (np.arange(len(outside)) + 0.5) / len(outside), int(n_rows * share), vague=_COARSE)
     return None if part is None or len(outside) < 5 else part._replace(share=share)
+
+
+def has_grown(factor: float, now: ColumnCounts, earlier: Iterable[ColumnCounts]) -> bool:
+    """Say whether a column went slowly to where it is: a unit changes at once.
+
+    Args:
+        factor: It is now so many times what it was in training.
+        now: In the window that is judged.
+        earlier: The same column in windows before it.
+
+    Example:
+        >>> days = [ColumnCounts(name="x", counts=(), quantiles=(1.1**day, 2 * 1.1**day)) for day in range(11)]
+        >>> has_grown(1.1**10, days[-1], days[:-1]), has_grown(1.1**10, days[-1], [days[0]] * 5)
+        (True, False)
+    """
+    if factor <= 0 or factor == 1:
+        return False
+    after, n_between = np.asarray(now.quantiles), 0
+    for one in earlier:
+        since = _slope(np.asarray(one.quantiles), after) if len(one.quantiles) == len(after) else 0.0
+        way = 1 - np.log(since) / np.log(factor) if since > 0 else 0.0
+        n_between += _BETWEEN <= way <= 1 - _BETWEEN
+    return bool(n_between >= _FEWEST_BETWEEN)
 
 
 class _Curve:

@@ -60,32 +60,43 @@ def of_its_life(window: Window, earlier: Sequence[Window]) -> list[Window]:
 
 
 def usual_rate(
-    window: Window, others: Sequence[Window], *, fewest_alike: int = _FEWEST_ALIKE
+    window: Window, others: Sequence[Window], *, fewest_alike: int = _FEWEST_ALIKE, zone: dt.tzinfo = dt.UTC
 ) -> tuple[float, int] | None:
     """Return the median rate of windows of its kind, and how many there are; None: no such window is known.
 
-    Its kind is that of its weekday, or, with fewer than `fewest_alike` of these, of weekends or other days.
+    Its kind is that of its weekday, or, with fewer than `fewest_alike` of these, of weekends or other days; by the
+    clocks of `zone`.
     """
-    day, hour = _place(window)
+    day, hour = _place(window, zone)
     if window.until - window.since >= _WEEK:
         rates = [rate(one) for one in others]
         return (float(np.median(rates)), len(rates)) if rates else None
-    at_hour = [(_place(one)[0], rate(one)) for one in others if _place(one)[1] == hour]
+    near = (window.until - window.since) / 2  # when clocks are set, long windows begin an hour beside the earlier ones
+    places = [(*_place(one, zone), rate(one)) for one in others]
+    at_hour = [(other, value) for other, begin, value in places if _apart(begin, hour) <= near]
     same = [value for other, value in at_hour if other == day]
     if len(same) < fewest_alike:
         same = [value for other, value in at_hour if (other >= _SATURDAY) == (day >= _SATURDAY)]
     return (float(np.median(same)), len(same)) if same else None
 
 
-def _place(window: Window) -> tuple[int, dt.timedelta]:
+def _place(window: Window, zone: dt.tzinfo) -> tuple[int, dt.timedelta]:
     """Return the weekday, and when in the day a window that is shorter than one begins."""
     length = window.until - window.since
-    middle = window.since + length / 2
-    begin = window.since - window.since.replace(hour=0, minute=0, second=0, microsecond=0)
-    return middle.weekday(), begin if length < _DAY else dt.timedelta()
+    middle, begin = (window.since + length / 2).astimezone(zone), window.since.astimezone(zone)
+    of_day = dt.timedelta(hours=begin.hour, minutes=begin.minute, seconds=begin.second)
+    return middle.weekday(), of_day if length < _DAY else dt.timedelta()
 
 
-def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "requests") -> Finding | None:
+def _apart(one: dt.timedelta, other: dt.timedelta) -> dt.timedelta:
+    """Return how far two times of day are apart, the short way round."""
+    away = abs(one - other)
+    return min(away, _DAY - away)
+
+
+def volume_finding(
+    window: Window, earlier: Sequence[Window], *, what: str = "requests", zone: dt.tzinfo = dt.UTC
+) -> Finding | None:
     """Tell of a window in which far more or less was asked than is usual for its kind.
 
     Where requests are few, as those of a job that sends a day's rows at once, rows are judged in their place.
@@ -94,9 +105,10 @@ def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "re
         window: That is over.
         earlier: Windows before it, oldest first.
         what: Was counted.
+        zone: Whose weekdays and hours make windows alike.
     """
     life = of_its_life(window, earlier)
-    known = usual_rate(window, life)
+    known = usual_rate(window, life, zone=zone)
     if len(life) < FEWEST_EARLIER or known is None or known[0] <= 0:
         return None
     usual, n_alike = known
@@ -105,8 +117,9 @@ def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "re
     if max(now, usual) * hours < FEWEST_REQUESTS:
         if what != "requests" or len(life) < FEWEST_FOR_ROWS:
             return None
-        return volume_finding(in_rows(window, window.n_rows), [in_rows(one, one.n_rows) for one in life], what="rows")
-    moves = _moves(life)
+        counted = [in_rows(one, one.n_rows) for one in life]
+        return volume_finding(in_rows(window, window.n_rows), counted, what="rows", zone=zone)
+    moves = _moves(life, zone)
     noise = np.sqrt(1 / max(now * hours, 1.0) + 1 / (usual * hours))
     away = _away(now, usual)
     if abs(away) <= max(np.log(FACTOR), DEVIATIONS * float(np.hypot(_spread(moves), noise))):
@@ -123,7 +136,7 @@ def volume_finding(window: Window, earlier: Sequence[Window], *, what: str = "re
     )  # fmt: skip
 
 
-def volume_findings(window: Window, earlier: Sequence[Window]) -> tuple[Finding, ...]:
+def volume_findings(window: Window, earlier: Sequence[Window], *, zone: dt.tzinfo = dt.UTC) -> tuple[Finding, ...]:
     """Tell of unusual numbers of requests, and of different rows: copies hide a fall, and are no rise of what is asked.
 
     Where most requests were refused or failed, the rows that were answered say nothing of what was asked.
@@ -131,14 +144,15 @@ def volume_findings(window: Window, earlier: Sequence[Window]) -> tuple[Finding,
     Args:
         window: That is over.
         earlier: Windows before it, oldest first.
+        zone: Whose weekdays and hours make windows alike.
     """
-    asked = volume_finding(window, earlier)
+    asked = volume_finding(window, earlier, zone=zone)
     alone = () if asked is None else (asked,)
     if window.n_distinct is None or any(one.n_distinct is None for one in earlier):
         return alone
-    if 2 * window.n_requests < _n_asked(window) or _are_too_few(window, of_its_life(window, earlier)):
+    if 2 * window.n_requests < _n_asked(window) or _are_too_few(window, of_its_life(window, earlier), zone):
         return alone
-    different = volume_finding(*_of_different_rows(window, earlier), what="different rows")
+    different = volume_finding(*_of_different_rows(window, earlier), what="different rows", zone=zone)
     if asked is None:
         return () if different is None else (different,)
     is_same = different is not None and (different.effect > 1) == (asked.effect > 1)
@@ -149,9 +163,9 @@ def volume_findings(window: Window, earlier: Sequence[Window]) -> tuple[Finding,
     return (asked,) if different is None or is_same else (asked, different)
 
 
-def _are_too_few(window: Window, life: Sequence[Window]) -> bool:
+def _are_too_few(window: Window, life: Sequence[Window], zone: dt.tzinfo) -> bool:
     """Tell whether requests are so few, and windows before, that nobody knows how much their rows vary."""
-    known = usual_rate(window, life)
+    known = usual_rate(window, life, zone=zone)
     hours = (window.until - window.since).total_seconds() / 3_600
     usual = 0.0 if known is None else known[0]
     return len(life) < FEWEST_FOR_ROWS and max(rate(window), usual) * hours < FEWEST_REQUESTS
@@ -165,14 +179,14 @@ def _away(now: float, usual: float) -> float:
     return float(np.log(max(now, 1e-9)) - np.log(max(usual, 1e-9)))
 
 
-def _moves(life: Sequence[Window]) -> Array:
+def _moves(life: Sequence[Window], zone: dt.tzinfo) -> Array:
     """Return how far each window was from what is usual for its kind, the others taken, in logarithms.
 
     One other window of its weekday is enough: among Saturdays each Sunday of two weeks would be a fall that passed.
     """
     found = []
     for place, one in enumerate(life):
-        known = usual_rate(one, [*life[:place], *life[place + 1 :]], fewest_alike=1)
+        known = usual_rate(one, [*life[:place], *life[place + 1 :]], fewest_alike=1, zone=zone)
         found.append(0.0 if known is None or known[0] <= 0 else _away(rate(one), known[0]))
     return np.array(found)
 

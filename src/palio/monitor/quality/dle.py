@@ -75,7 +75,19 @@ class Losses:
         self.beyond = np.array([at_most(one) for one in told])
         self.share, self._models = best_share(seen[0], plain[0], learnt[0] * self._scale[0]), models
         expected: Array = (1 - self.share) * plain + self.share * learnt * self._scale[:, None]
+        self._shape = float(seen[1].mean()) / max(float((expected[0] ** 2).mean()), 1e-300)
+        expected[1] = self._averaged(expected[0], np.maximum(expected[1], expected[0] ** 2))
         return expected
+
+    def _averaged(self, absolute: Array, squared: Array) -> Array:
+        """Average a squared error as learnt, and as follows from the absolute one if all errors have one shape.
+
+        Few large errors decide the first, which overreaches where they are; the second is right as long as inputs
+        change the size of errors alone. They err in other ways. See LOG.md.
+        """
+        half = self.share / 2
+        averaged: Array = (1 - half) * squared + half * self._shape * absolute**2
+        return averaged
 
     def of(self, prediction: Array, features: Array, complete: Array) -> Array:
         """Return the expected losses by each fit, shape (N_FOLDS, 2, n_rows): absolute and squared error."""
@@ -87,6 +99,8 @@ class Losses:
                 learnt = np.maximum(np.stack([model.predict(x) for model in models]), 0.0) * self._scale[:, None]
                 losses[:, complete] = (1 - self.share) * losses[:, complete] + self.share * learnt
         out[:, 1] = np.maximum(out[:, 1], out[:, 0] ** 2)
+        if self.share:
+            out[:, 1, complete] = self._averaged(out[:, 0, complete], out[:, 1, complete])
         return out
 
 

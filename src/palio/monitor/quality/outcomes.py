@@ -11,6 +11,7 @@ import numpy as np
 from palio.core.cells.boxes import boxes_of
 from palio.core.monitoring import Finding, Outcome, Window
 from palio.core.records import Metric, Task
+from palio.core.words import listed
 from palio.measure import Answers, Question, figure, positive_index, questions, score_with_intervals, wilson
 from palio.monitor.findings import finding
 from palio.monitor.movement.distances import chi2_test, pooled, pooling, psi
@@ -19,7 +20,7 @@ from palio.monitor.quality.standards import Standard, judged_names, worse
 
 LEAST_LABELS = 50
 """Labels below which no metric is given."""
-LEAST_EACH = 100
+LEAST_EACH = 30
 """Rows with and without label below which they are not compared."""
 _SELECTIVE_PSI = 0.1
 """Below this two samples are taken as alike, by the custom of credit scoring (Siddiqi 2006)."""
@@ -145,6 +146,32 @@ def judge_labels(window: Window, answered: Batch, task: Task) -> tuple[Finding, 
     )
     facts = {"effect": distance, "measure": "psi", "limit": _SELECTIVE_PSI, "p": p_value, "reason": reason}
     return (finding(window, "selective_labels", task.target, severity="warn", **facts),)
+
+
+def one_sided(window: Window, classes: Iterable[Finding], task: Task, *, n_labels: int, n_rows: int) -> Finding | None:
+    """Say that truths of a class never come back, where many rows have none: those are likely the rows of that class.
+
+    A fraud is reported and an honest order is not. What such truths say of quality is wrong, however many there are.
+
+    Args:
+        window: Of labels that have had their time.
+        classes: What `judge_classes` found.
+        task: What was asked.
+        n_labels: Rows with a label.
+        n_rows: All rows.
+    """
+    gone = [one for one in classes if one.effect < 0]
+    if not gone:
+        return None
+    names = listed([f"`{one.subject}`" for one in gone])
+    was = -sum(one.effect for one in gone)
+    reason = (
+        f"Truths are {names} for none of the {n_labels:,} rows that have one, and were for {was:.1%} of the rows in"
+        f" training; {n_rows - n_labels:,} of {n_rows:,} rows have none, so what came does not hold for all rows, and"
+        " quality and value are not judged by it"
+    )
+    facts = {"effect": was, "measure": "share", "limit": _LEAST_SHARE, "p": gone[0].p, "reason": reason}
+    return finding(window, "selective_labels", task.target, severity="warn", **facts)
 
 
 def _places(question: Question, answers: Answers) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from palio.core.records import Deployment
-from palio.serve.protocols.rows import MAX_EXPLAINED
+from palio.serve.protocols.rows import MAX_EXPLAINED, NO, YES
 from palio.serve.protocols.schemas import closed, part, ref
 
 Operation = dict[str, Any]
@@ -166,7 +166,7 @@ _EXPLAIN = {
     "in": "query",
     "required": False,
     "description": f"1 adds to each answer what each column contributed; for at most {MAX_EXPLAINED} rows",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "enum": [*YES, *NO]},
     "example": "1",
 }
 

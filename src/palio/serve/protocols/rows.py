@@ -106,6 +106,8 @@ def read(served: Served, request: Request, caps: Caps) -> Asked:
     return Asked(feeds, len(rows), raised, write, keys_of(rows, served), flags if raised else None)
 
 
+YES, NO = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
+"""What the parameter `explain` may say, in capitals, too."""
 MAX_EXPLAINED = 100
 """Rows that one request may have explained: each costs some hundred rows of the model."""
 

@@ -24,6 +24,8 @@ from starlette.routing import Route
 
 from palio.core.errors import ConflictError, InputError, IntegrityError, NotFoundError, PalioError, UnavailableError
 from palio.core.serving import ApiKey, Policy
+from palio.serve.parameters import parameters
+from palio.serve.protocols.wire import WireError
 from palio.serve.traffic import keys as kept
 from palio.serve.traffic.access import compile_policy, what_if
 from palio.serve.traffic.admin_page import CONTENT_SECURITY_POLICY, PAGE
@@ -302,8 +304,16 @@ def _routes(desk: _Desk) -> Starlette:
     return Starlette(routes=routes, exception_handlers={HTTPException: refused, Exception: refused})
 
 
+def _read_no_parameters(query: bytes) -> None:
+    try:
+        parameters(query)
+    except WireError as refusal:
+        raise InputError(refusal.message, hint="send it in the body") from None
+
+
 async def _read(request: Request) -> Call:
     """Read the body within its cap: a JSON object, or a list of rules."""
+    _read_no_parameters(request.scope["query_string"])
     data = b""
     async for part in request.stream():
         data += part

@@ -18,7 +18,7 @@ ANY = "*"
 _NAMES = re.compile(rb"[A-Za-z0-9\-_, ]{1,1000}")
 _METHODS = b"GET, HEAD, POST"
 _REMEMBER_S = b"600"
-_SHOWN = b"x-palio-prediction-id, x-palio-absent, inference-header-content-length, retry-after"
+_SHOWN = b"x-palio-prediction-id, x-palio-absent, x-palio-ignored, inference-header-content-length, retry-after"
 """Headers of answers that a page may read beside the usual ones."""
 
 

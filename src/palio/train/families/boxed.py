@@ -60,13 +60,15 @@ class BoxedFitted:
         held = np.empty(len(listed), object)
         held[:] = listed
         reader = model.PictureReader(self.reading)
-        parts = []
+        parts, candidates = [], list[model.Candidates]()
         for start in range(0, len(held), BATCH):
             some = held[start : start + BATCH]
             corners, scores = self.say(Cells(some, self.reading)[slice(None)])
-            found = model.suppressed(corners, scores, iou=self.iou)
-            parts.append(model.cells_of(model.brought_back(found, reader.places(some.tolist())), self.task.classes))
-        return model.Outputs(np.concatenate(parts) if parts else np.empty(0, object), are_boxes=True)
+            found, places = model.suppressed(corners, scores, iou=self.iou), reader.places(some.tolist())
+            parts.append(model.cells_of(model.brought_back(found, places), self.task.classes))
+            candidates += model.candidates_of(corners, scores, places, self.task.classes, iou=self.iou)
+        cells = np.concatenate(parts) if parts else np.empty(0, object)
+        return model.Outputs(cells, are_boxes=True, candidates=tuple(candidates))
 
     def emit(self, builder: model.GraphBuilder) -> str:
         """Add everything from pixels on; return what is where, float32 (n, k, 6)."""

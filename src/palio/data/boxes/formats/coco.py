@@ -85,6 +85,8 @@ class Coco:
             if not isinstance(image.file_name, str) or not image.file_name:
                 raise InputError(f"{key}: image `{name}` has no `file_name`", hint="export the annotation again")
             sheet = Sheet(image.file_name, key, size=size_of(image.width, image.height), base=posixpath.dirname(key))
+            if name in sheets and sheets[name].file == sheet.file:
+                continue  # there twice, and the same
             if name in sheets:
                 raise InputError(
                     f"{key}: two images have the id {name}: `{sheets[name].file}` and `{image.file_name}`, so that "
@@ -93,6 +95,11 @@ class Coco:
                 )
             sheets[name] = sheet
         numbers = Counter(identity(one.category_id) for one in held.annotations)
+        if numbers and not names:
+            raise InputError(
+                f"{key}: no `categories` name the classes {listed(f'`{number}`' for number in sorted(numbers))}",
+                hint="export the annotation again, with its categories",
+            )
         classes.check(numbers, names, key)
         told, lost = _Told(key), 0
         for place, one in enumerate(held.annotations):
@@ -185,16 +192,68 @@ class _Told:
 _NOTHING = (b"null", b"[]")
 
 
+class _Runs(msgspec.Struct):
+    size: tuple[int, int]
+    counts: list[int] | str
+
+
 def _outline(raw: msgspec.Raw) -> Place | None:
-    """Return the box around polygons; None: there are none, or a mask in runs."""
+    """Return the box around polygons, or a mask in runs; None: there are none, or they hold nothing."""
     if not bytes(raw).lstrip().startswith(b"[["):
-        return None
+        return _around_mask(raw)
     try:
         polygons = msgspec.json.decode(raw, type=list[list[float]])
     except msgspec.MsgspecError:
         return None
     points = [pair for one in polygons for pair in zip(one[::2], one[1::2], strict=False)]
     return around(points) if points else None
+
+
+def _around_mask(raw: msgspec.Raw) -> Place | None:
+    """Return the box around a mask in runs: of nothing and of something by turns, down each column of pixels."""
+    if not bytes(raw).lstrip().startswith(b"{"):
+        return None
+    try:
+        held = msgspec.json.decode(raw, type=_Runs)
+    except msgspec.MsgspecError:
+        return None
+    height, width = held.size
+    runs = held.counts if isinstance(held.counts, list) else _unpacked(held.counts)
+    if runs is None or height < 1 or width < 1 or any(run < 0 for run in runs) or sum(runs) > height * width:
+        return None
+    columns: list[int] = []
+    tops, bottoms, at = height, 0, 0
+    for turn, run in enumerate(runs):
+        if turn % 2 and run:
+            first, last = divmod(at, height), divmod(at + run - 1, height)
+            columns += (first[0], last[0])
+            is_whole = first[0] != last[0]
+            tops = min(tops, 0 if is_whole else first[1])
+            bottoms = max(bottoms, height if is_whole else last[1] + 1)
+        at += run
+    return (float(min(columns)), float(tops), float(max(columns) + 1), float(bottoms)) if columns else None
+
+
+def _unpacked(text: str) -> list[int] | None:
+    """Return runs that are written in signs: five bits each, the lowest first; from the fourth on the growth of each.
+
+    None: the signs are none of these.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for sign in text:
+        code = ord(sign) - 48
+        if not 0 <= code < 64 or shift > 60:
+            return None
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        if code & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    return None if shift else runs
 
 
 def _names(categories: list[_Category], key: str) -> dict[str, str]:

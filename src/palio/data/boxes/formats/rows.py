@@ -22,6 +22,7 @@ from palio.data.pictures.albums import PICTURES
 _FILE = (
     "filename", "file", "imagepath", "imagefilename", "path", "image", "img", "imageid", "imagename",
     "picture", "frame", "framename", "filepath", "imgpath", "imagefile", "imgname", "imgid", "name",
+    "imagefilepath", "fname", "photo", "photoid", "patientid",
 )  # fmt: skip
 _LABEL = (
     "class", "label", "classname", "labelname", "category", "categoryname", "name", "species", "object",
@@ -75,6 +76,7 @@ _MARKS = str.maketrans("", "", "_- .()[]/")
 _UNITS = re.compile(r"(px|pixels?|norm(?:alized|alised|ed)?|rel(?:ative)?)$")
 _SIGNS = ",;\t|"
 _LONGEST = 10_000_000
+_THING = "object"
 
 
 class _Head(NamedTuple):
@@ -146,6 +148,8 @@ class Rows:
                 f"{key}: {counted(n_short, 'row')} {'has' if n_short == 1 else 'have'} too few cells",
                 hint="check what parts cells, and quotes",
             )
+        if head.label < 0 and head.number < 0 and head.kind != "via" and any(sheet.marks for sheet in sheets.values()):
+            self._found.told.append(f"{key}: no column says what the boxes hold, so all of it is called `{_THING}`")
         self._found.sheets += sheets.values()
         self._found.notations[key] = _meanings(head)
 
@@ -165,7 +169,7 @@ class Rows:
         is_ignored = any(row[at].strip().lower() in ("1", "true", "yes") for at in head.ignored if at < len(row))
         if not label and not numbered and head.label >= 0:
             sheet.problem = sheet.problem or f"{where} has no label"
-        one = "" if head.label >= 0 or head.number >= 0 else "object"
+        one = "" if head.label >= 0 or head.number >= 0 else _THING
         sheet.marks.append(Mark(label or one, place, is_ignored, where, numbered))
 
 
@@ -207,12 +211,25 @@ def _box_of(names: Sequence[str]) -> tuple[tuple[int, ...], Form, str]:
 
 
 def _headless(cells: Sequence[str]) -> _Head | None:
-    """Tell the columns of a table without names: a picture, four numbers and a class, in this order."""
-    if len(cells) != 6 or f".{cells[0].strip().rpartition('.')[2].lower()}" not in PICTURES:
-        return None
-    if any(cell.strip() and math.isnan(number(cell)) for cell in cells[1:5]):
-        return None
-    return _Head(0, 5, -1, (1, 2, 3, 4), "corners", False)
+    """Tell the columns of a table without names by what its first row holds, in the orders that tools write.
+
+    A picture, four numbers and a class; a class, four numbers, a picture and its size; a part, a picture, a class and
+    four corners, of which two may be left out.
+    """
+
+    def is_picture(at: int) -> bool:
+        return f".{cells[at].strip().rpartition('.')[2].lower()}" in PICTURES
+
+    def are_numbers(*places: int) -> bool:
+        return not any(cells[at].strip() and math.isnan(number(cells[at])) for at in places)
+
+    if len(cells) == 6 and is_picture(0) and are_numbers(1, 2, 3, 4):
+        return _Head(0, 5, -1, (1, 2, 3, 4), "corners", False)
+    if len(cells) == 8 and is_picture(5) and are_numbers(1, 2, 3, 4, 6, 7):
+        return _Head(5, 0, -1, (1, 2, 3, 4), "corner and size", True, (6, 7))
+    if len(cells) == 11 and is_picture(1) and are_numbers(*range(3, 11)):
+        return _Head(1, 2, -1, (3, 4, 7, 8), "corners", True, part=0)
+    return None
 
 
 def _meanings(head: _Head) -> tuple[Notation, ...]:

@@ -10,7 +10,7 @@ from palio import measure
 from palio.core.records import TextCheck
 from palio.core.seeds import derive
 from palio.evaluate.answers import Array
-from palio.evaluate.texts.asking import AT_ONCE, Asked, swap
+from palio.evaluate.texts.asking import Asked, swap
 from palio.evaluate.texts.checks.changes import CHANGES, OF_OPINION, OF_OTHERS, TOLD, Change, polarity
 
 MAX_TEXTS, FEWEST_TEXTS = 200, 20
@@ -26,7 +26,9 @@ LEAST_POLAR, LEAST_LEAD = 20, 0.4
 """Texts of one opinion that a class must have; and by how much the share of good ones differs between two classes."""
 
 
-def text_checks(asked: Asked, learned: Sequence[str], truth: Array, *, seed: int = 0) -> tuple[TextCheck, ...]:
+def text_checks(
+    asked: Asked, learned: Sequence[str], truth: Array, *, seed: int = 0
+) -> tuple[tuple[TextCheck, ...], int]:
     """Make each change on judged texts, as many as there is time for.
 
     Args:
@@ -34,6 +36,9 @@ def text_checks(asked: Asked, learned: Sequence[str], truth: Array, *, seed: int
         learned: Texts that were learned from: they tell whether the classes are opinions.
         truth: Of these, class indices.
         seed: Of all draws.
+
+    Returns:
+        What the answers did, and how many changes there was no time for.
     """
     of_opinion = are_opinions(learned, truth)
     changes = (*CHANGES, *(OF_OPINION if of_opinion else OF_OTHERS), *TOLD)
@@ -43,7 +48,7 @@ def text_checks(asked: Asked, learned: Sequence[str], truth: Array, *, seed: int
         if asked.is_over:
             break
         found.append(_checked(asked, change, n_texts, derive(seed, "checks", change.name)))
-    return tuple(found)
+    return tuple(found), len(changes) - len(found)
 
 
 def are_opinions(texts: Sequence[str], truth: Array) -> bool:
@@ -77,10 +82,11 @@ def _checked(asked: Asked, change: Change, n_texts: int, seed: int) -> TextCheck
         if len(rows) == n_texts or (asked.is_over and rows):
             break
     said = np.zeros(0, int)
-    for start in range(0, len(rows), AT_ONCE):
+    at_once = asked.at_once
+    for start in range(0, len(rows), at_once):
         if asked.is_over and start:
             break
-        said = np.concatenate([said, asked.again(rows[start : start + AT_ONCE], texts[start : start + AT_ONCE])[0]])
+        said = np.concatenate([said, asked.again(rows[start : start + at_once], texts[start : start + at_once])[0]])
     places = np.array(rows[: len(said)], int)
     is_changed = said != asked.said[places]
     n, n_changed = len(said), int(is_changed.sum())
