@@ -16,9 +16,12 @@ from palio.core.records import Task
 from palio.testing.examples import TASKS, text_examples
 from palio.testing.family import assert_in_space
 from palio.train import Examples, OutOfTime
+from palio.train.cutting import weighted
 from palio.train.deep import pictured
+from palio.train.deep.plan import Teaching
 from palio.train.entrants import entrants_of
 from palio.train.family import Params, Shape, graph_of
+from palio.train.how import How
 from palio.train.table import PICTURE_FAMILIES, TEXT_NETWORKS, load_family
 from palio.train.work import check
 from tests.train.deep.small_backbones import encoder_of, folder_of, picture_examples
@@ -70,6 +73,22 @@ def test_the_graph_answers_as_the_library_does(family: Any, name: str) -> None:
     assert model.Graph(graph).precision == "float32"
     for parity in check(graph, learned, examples, n_hard=64):
         assert parity.passed, parity
+
+
+@pytest.mark.parametrize("name", ["cnn", "finetune", *TEXT_NETWORKS])
+def test_a_rare_class_is_thought_likelier_where_all_classes_weigh_the_same(
+    name: str, backbones: dict[str, str]
+) -> None:
+    family = load_family(name, backbone=backbones["text" if name in TEXT_NETWORKS else "image"])
+    family = family.under(Teaching(is_brief=True))  # what is said at random need not be learned by heart
+    examples = examples_of(family, TASKS["two classes"])
+    rare = np.flatnonzero(examples.target == 1)
+    some = examples.take(np.sort(np.concatenate([np.flatnonzero(examples.target == 0), rare[: len(rare) // 6]])))
+    target = np.random.default_rng(0).permutation(some.target)  # so that all there is to learn is how rare it is
+    few = Examples(some.frame, target, some.schema, some.task, blobs=some.blobs)
+    plain, even = (fitted(family, weighted(few, How(balanced=is_even))) for is_even in (False, True))
+    others = examples.take(rare[len(rare) // 6 :])
+    assert even.reference(others).probabilities[:, 1].mean() > plain.reference(others).probabilities[:, 1].mean()
 
 
 def test_the_same_seed_gives_the_same_bytes(family: Any) -> None:

@@ -33,24 +33,27 @@ def torch_there() -> Any:
 def calm(device: Device = "cpu") -> Iterator[Any]:
     """Give torch so many threads as a fit may use, and algorithms that always do the same; yield it.
 
+    They are set by their debug mode: the other door to the same switch loads torch's compilers, which takes seconds.
+    Memory that is about to be written is not filled beforehand: that only shows faults of torch, and costs time in
+    each step.
+
     Raises:
         UnavailableError: torch, or the device, is not there.
     """
     torch = torch_there()
     if device == "cuda" and not torch.cuda.is_available():
         raise UnavailableError("device `cuda`: torch finds no GPU", hint='set device = "cpu", or check the driver')
-    threads, is_strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    is_lenient = torch.is_deterministic_algorithms_warn_only_enabled()
+    threads, strictness = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     is_filled = torch.utils.deterministic.fill_uninitialized_memory
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device == "cuda" else ()):
         torch.set_num_threads(n_threads())
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # nobody reads it, and it costs a tenth of a step
+        torch.set_deterministic_debug_mode("warn")
+        torch.utils.deterministic.fill_uninitialized_memory = False
         try:
             yield torch
         finally:
             torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(is_strict, warn_only=is_lenient)
+            torch.set_deterministic_debug_mode(strictness)
             torch.utils.deterministic.fill_uninitialized_memory = is_filled
 
 

@@ -93,7 +93,8 @@ class _Fit:
         self._network, self._material, self._plan, self._seed = network, material, plan, seed
         self._deadline, self._watch, self._keep, self._tell, self._score = deadline, watch, keep, tell, score
         weights = np.ones(len(material.target)) if material.weights is None else material.weights
-        self._goal: Goal = (network.goal or Goal)(network, plan, weights.astype(np.float32), material.target)
+        weights = (weights / max(float(weights.mean()), 1e-12)).astype(np.float32)  # a part's mean need not be 1
+        self._goal: Goal = (network.goal or Goal)(network, plan, weights, material.target)
         self._order = Order(material.target, plan.batch, seed, round(plan.balanced * plan.epochs))
         self._n_epoch = np.array([self._order.n_steps(epoch) for epoch in range(plan.epochs)])
         self._began = time.perf_counter()

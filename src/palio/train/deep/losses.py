@@ -58,6 +58,9 @@ class Goal:
     def loss(self, scores: Any, aims: Any, counts: Any) -> Any:
         """Return the mean loss; `focus` turns it to the rows that are not yet right.
 
+        It is a mean over rows, not over what they count: else a rare class, whose rows count much, would be worth more
+        or less by what stands beside it in a batch, and on the whole too little.
+
         Source: Szegedy et al. 2016 (label smoothing); Lin et al. 2017 (focal loss).
         """
         import torch
@@ -71,7 +74,7 @@ class Goal:
             if self.plan.focus:
                 surprise = surprise * (1 - torch.exp(-surprise)) ** self.plan.focus
             each = (surprise * aims).sum(dim=1)
-        return (each * counts).sum() / counts.sum().clamp_min(1e-12)
+        return (each * counts).mean()
 
     @property
     def by_chance(self) -> float:

@@ -55,7 +55,8 @@ def rehearse(network: Network, goal: Goal, material: Material, plan: Plan, order
     if plan.must_fall:
         rows = a_few(goal.target, min(FEW_ROWS, max(2, plan.batch)), seed)
         inputs, aims, counts = goal.batch(material, rows, None)
-        batch = (inputs, aims, np.where(counts > 0, counts, 1).astype(np.float32))
+        counts = np.where(counts > 0, counts, 1)
+        batch = (inputs, aims, (counts / counts.mean()).astype(np.float32))
         losses = _by_heart(network, goal, plan, batch, rate, seed)
         if _has_diverged(losses):
             rate = _found_rate(network, goal, plan, batch, seed)
