@@ -84,7 +84,7 @@ def test_the_same_rows_every_hour_neither_alarm_nor_lend_confidence() -> None:
 
 def test_labels_for_half_of_a_few_rows_that_come_every_hour_are_not_called_selective() -> None:
     champion, log = subject(), Served()
-    log.day(9, 150, labelled=True)
+    log.day(9, 50, labelled=True)
     sure = log.batches[0]["probability_yes"] > np.median(log.batches[0]["probability_yes"])
     log.labels[0] = {name: values[sure] for name, values in log.labels[0].items()}
     for turn in range(11):
@@ -92,7 +92,7 @@ def test_labels_for_half_of_a_few_rows_that_come_every_hour_are_not_called_selec
             ids = np.array([f"{turn}-{name}" for name in held[0]["id"].tolist()], object)
             held.append({**held[0], "id": ids})
     found = judged(log, champion, labels_after=dt.timedelta(0))
-    assert found.windows[-1].is_ripe and found.windows[-1].n_labels == 12 * 75
+    assert found.windows[-1].is_ripe and found.windows[-1].n_labels == 12 * 25
     assert "selective_labels" not in {one.kind for one in found.findings}
 
 

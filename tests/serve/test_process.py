@@ -134,7 +134,7 @@ def test_a_bad_bundle_is_refused_and_the_old_one_keeps_serving(connect: Any, fau
         status, ready = wire.json("GET", "/v2/health/ready")
         assert (status, ready["version"]) == (200, "1")
         assert ready["detail"].startswith("version 2 is refused: ")
-        assert "palio_champion_refused 1.0" in wire("GET", "/metrics")[2].decode()
+        wait_for(lambda: "palio_champion_refused 1.0" in wire("GET", "/metrics")[2].decode())
         switch.version = 1
         wait_for(lambda: not app.registry.state.trouble)
 

@@ -71,12 +71,24 @@ def usual_rate(
     if window.until - window.since >= _WEEK:
         rates = [rate(one) for one in others]
         return (float(np.median(rates)), len(rates)) if rates else None
-    near = (window.until - window.since) / 2  # when clocks are set, long windows begin an hour beside the earlier ones
-    places = [(*_place(one, zone), rate(one)) for one in others]
-    at_hour = [(other, value) for other, begin, value in places if _apart(begin, hour) <= near]
-    same = [value for other, value in at_hour if other == day]
-    if len(same) < fewest_alike:
-        same = [value for other, value in at_hour if (other >= _SATURDAY) == (day >= _SATURDAY)]
+    alike: dict[dt.timedelta, list[tuple[int, float]]] = {}
+    for one in others:
+        other, begin = _place(one, zone)
+        alike.setdefault(begin, []).append((other, rate(one)))
+    # when clocks are set, long windows begin an hour beside the earlier ones: the one that explains more is usual
+    near = (
+        [hour]
+        if hour in alike
+        else [begin for begin in alike if 2 * _apart(begin, hour) <= window.until - window.since]
+    )
+    known = [_median_alike(alike[begin], day, fewest_alike) for begin in near]
+    return min((one for one in known if one), key=lambda one: abs(one[0] - rate(window)), default=None)
+
+
+def _median_alike(rates: Sequence[tuple[int, float]], day: int, fewest: int) -> tuple[float, int] | None:
+    same = [value for other, value in rates if other == day]
+    if len(same) < fewest:
+        same = [value for other, value in rates if (other >= _SATURDAY) == (day >= _SATURDAY)]
     return (float(np.median(same)), len(same)) if same else None
 
 
