@@ -11,7 +11,7 @@ from palio.core.progress import SILENT
 from palio.core.records import Parts, Search, Task
 from palio.train.choice import NO_LIMITS
 from palio.train.engine.inline import InlineEngine
-from palio.train.family import Examples
+from palio.train.examples import Examples
 from palio.train.field import Field
 from palio.train.how import How
 from palio.train.lessons import Lesson

@@ -4,8 +4,8 @@ import pytest
 
 from palio.train.beside import Beside
 from palio.train.engine.inline import InlineEngine
+from palio.train.examples import Shape
 from palio.train.families.linear import Linear
-from palio.train.family import Shape
 from palio.train.race import Step
 from tests.train import odd_families as odd
 from tests.train.test_drive import LESSON

@@ -13,7 +13,7 @@ from palio.testing.family import TASKS, examples_of
 from palio.train.champion import MAX_TIMINGS, Champion, timed
 from palio.train.clock import Clock
 from palio.train.engine.inline import InlineEngine
-from palio.train.family import Examples
+from palio.train.examples import Examples
 from palio.train.field import Finalist
 from palio.train.finalists import single
 from palio.train.lessons import Lesson

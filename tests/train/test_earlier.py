@@ -8,7 +8,7 @@ import pytest
 
 from palio.core.records import Cost, Member, Run, Search, SearchPlan
 from palio.train import earlier
-from palio.train.family import Shape
+from palio.train.examples import Shape
 from palio.train.table import load_family
 from tests.train.conftest import Ready
 from tests.train.small_parts import search

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from palio.core.records import Task
 from palio.train import ensemble
 from palio.train.ensemble import MAX_MEMBERS, Library, Mix, Price, Unseen, rivals
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.mixed_losses import loss_of
 
 PRICE = Task(kind="regression", target="y", metric="rmse")

@@ -10,7 +10,7 @@ import pytest
 
 from palio.core.records import Column, Schema, Task
 from palio.model import PreprocessingOptions
-from palio.train.family import Examples
+from palio.train.examples import Examples
 from palio.train.features import propose_features
 
 BINARY = Task(kind="classification", target="y", classes=("no", "yes"))

@@ -8,8 +8,8 @@ import msgspec
 
 from palio.core.records import Course
 from palio.testing.family import TASKS
+from palio.train.examples import Shape
 from palio.train.families.linear import Linear
-from palio.train.family import Shape
 from palio.train.heats import Heats
 from palio.train.race import LAG, Candidate, Step
 from palio.train.table import load_family

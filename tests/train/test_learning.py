@@ -12,7 +12,7 @@ from palio.core.records import Column, LearningCurve, LearningPoint, Parts
 from palio.testing.family import TASKS, examples_of
 from palio.train import Examples
 from palio.train.clock import Clock
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.finals import Final
 from palio.train.learning import _judged, draw, nested, sentence
 from palio.train.lessons import Lesson

@@ -7,7 +7,7 @@ import pytest
 
 from palio.testing.family import TASKS, examples_of
 from palio.train import lessons
-from palio.train.family import Examples
+from palio.train.examples import Examples
 from palio.train.lessons import Lesson, read_lesson
 from tests.train.small_parts import lesson_of
 

@@ -7,7 +7,7 @@ import pytest
 
 from palio.testing.family import TASKS, examples_of
 from palio.train.ensemble import Unseen
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.finals import _finalists
 from palio.train.optimism import MAX_ROWS, judged, optimism
 from palio.train.race import Candidate

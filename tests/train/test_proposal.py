@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from palio.testing.family import TASKS
-from palio.train.family import Params, Shape
+from palio.train.examples import Shape
+from palio.train.family import Params
 from palio.train.proposal import Past, propose
 from palio.train.table import load_family
 

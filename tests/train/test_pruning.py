@@ -7,7 +7,7 @@ import pytest
 
 from palio.core.records import Task
 from palio.train.ensemble import Library, Unseen
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.pruning import prune
 
 TWO = Task(kind="classification", target="y", classes=("no", "yes"), metric="roc_auc")

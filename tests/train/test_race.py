@@ -8,7 +8,7 @@ import pytest
 
 from palio.core import records
 from palio.testing.family import TASKS
-from palio.train.family import Shape
+from palio.train.examples import Shape
 from palio.train.race import HOPELESS_SHARE, LAG, MAX_WHOLE_A_FAMILY, Candidate, Race, Rerun, Step
 from palio.train.table import load_family
 from tests.train.small_parts import terms

@@ -6,7 +6,7 @@ import pytest
 from palio import model
 from palio.core.records import Task
 from palio.train.ensemble import Library, Unseen
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.stacking import FEWEST_ROWS, fit, stack
 
 PRICE = Task(kind="regression", target="y", metric="rmse")

@@ -15,7 +15,7 @@ from palio import data, model, split, train
 from palio.core.records import Task
 from palio.store import Store, open_store
 from palio.train import cutting, unseen
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.unseen import get_answers, put_answers, score_unseen
 from tests.train.small_parts import search
 

@@ -16,7 +16,8 @@ from palio.core.errors import InputError
 from palio.core.records import Task
 from palio.testing.examples import TASKS, examples_of, plain_examples
 from palio.train import Examples, Family, Fitted, OutOfTime
-from palio.train.family import Array, Objective, Params, Shape, graph_of, reads
+from palio.train.examples import Array, Objective, Shape
+from palio.train.family import Params, graph_of, reads
 
 
 def log_loss(probabilities: Array, target: Array) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from palio.train.deep.boxes.sheet import box_sheet as box_sheet
     from palio.train.engine.waiting import let_go as let_go
     from palio.train.engine.waiting import prepare as prepare
-    from palio.train.family import Examples as Examples
+    from palio.train.examples import Examples as Examples
     from palio.train.family import Family as Family
     from palio.train.family import Fitted as Fitted
     from palio.train.family import OutOfTime as OutOfTime
@@ -36,7 +36,8 @@ else:
             "deep.boxes.augment": "Scene may_mirror",
             "deep.boxes.sheet": "box_sheet",
             "engine.waiting": "let_go prepare",
-            "family": "Examples Family Fitted OutOfTime",
+            "examples": "Examples",
+            "family": "Family Fitted OutOfTime",
             "newest": "is_enough prefer",
             "table": "FAMILIES",
             "how": "How",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from palio.core.errors import PalioError
 from palio.train.engine.base import Engine
-from palio.train.family import Family, Shape
+from palio.train.examples import Shape
+from palio.train.family import Family
 from palio.train.orders import Order, Outcome
 from palio.train.race import N_ALWAYS, Step
 

@@ -9,7 +9,7 @@ import numpy as np
 from palio import measure, model
 from palio.core.cells.boxes import boxes_of
 from palio.core.records import Task
-from palio.train.family import Array
+from palio.train.examples import Array
 
 WIDE = 6
 """Numbers of a box: its corners, its score (0 where there is no box), its class."""

@@ -10,7 +10,7 @@ import numpy as np
 from palio import model
 from palio.core.records import Calibration
 from palio.train.ensemble import Unseen
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.solvers.descent import lowest
 
 NONE = Calibration(kind="none", numbers=())

@@ -19,7 +19,8 @@ from palio.core.words import counted
 from palio.train import unseen
 from palio.train.choice import breach
 from palio.train.clock import MOST_GROWTH
-from palio.train.family import Array, Examples, Family, Params
+from palio.train.examples import Array, Examples
+from palio.train.family import Family, Params
 from palio.train.field import Field, Finalist
 from palio.train.lightening import lightened, precision_of
 from palio.train.orders import Order, Outcome, Word

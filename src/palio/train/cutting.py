@@ -16,7 +16,8 @@ from palio.core.errors import InputError
 from palio.core.records import Part, Parts, Snapshot, Task
 from palio.core.words import counted
 from palio.train import learning
-from palio.train.family import Array, Examples, Family
+from palio.train.examples import Array, Examples
+from palio.train.family import Family
 from palio.train.how import How
 from palio.train.lessons import Lesson
 from palio.train.work import is_taught, thinned

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from palio.core.ids import canonical_json
 from palio.core.records import Parts, Run, Search, Snapshot, Task
-from palio.train.family import Family, Params, Shape
+from palio.train.examples import Shape
+from palio.train.family import Family, Params
 from palio.train.proposal import is_in_space
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Layer, Task
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.mixed_losses import loss_of
 from palio.train.work import score_numbers
 

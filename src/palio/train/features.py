@@ -15,7 +15,8 @@ from palio import model
 from palio.core.cells import carries_text
 from palio.core.errors import InputError
 from palio.core.seeds import derive
-from palio.train.family import Array, Examples, OutOfTime, Params, calm_threads, check_time, n_threads
+from palio.train.examples import Array, Examples
+from palio.train.family import OutOfTime, Params, calm_threads, check_time, n_threads
 
 if TYPE_CHECKING:
     from palio.model import Derived, Preprocessing, PreprocessingOptions, Style

@@ -16,7 +16,8 @@ from palio.train.boxes import unpacked
 from palio.train.choice import Limits
 from palio.train.clock import Clock
 from palio.train.engine.base import Engine
-from palio.train.family import Array, Family, class_outputs, value_outputs
+from palio.train.examples import Array
+from palio.train.family import Family, class_outputs, value_outputs
 from palio.train.how import How
 from palio.train.lessons import Lesson
 from palio.train.terms import Terms

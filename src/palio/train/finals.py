@@ -16,7 +16,7 @@ from palio.core.records import Run
 from palio.train import calibration, ensemble, failures, mixing, threshold
 from palio.train.champion import Champion, Made, differs
 from palio.train.choice import choose, resampled_error
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.field import Field, Finalist
 from palio.train.finalists import run_of, single, validation
 from palio.train.leading import STEADY, leads_by

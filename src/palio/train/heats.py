@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from palio.train.family import Family, Params, Shape
+from palio.train.examples import Shape
+from palio.train.family import Family, Params
 from palio.train.proposal import propose
 from palio.train.race import Candidate, Step, seed_of
 from palio.train.work import is_taught

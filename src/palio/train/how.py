@@ -10,7 +10,7 @@ import msgspec
 
 from palio.core.errors import InputError
 from palio.core.records import Task
-from palio.train.family import Objective
+from palio.train.examples import Objective
 from palio.train.threshold import AIMS, Costs
 
 CLASS_OBJECTIVES = ("log_loss", "focal")

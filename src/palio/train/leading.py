@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.field import Field
 from palio.train.race import Candidate
 

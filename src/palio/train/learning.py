@@ -14,7 +14,7 @@ from palio.core.errors import InputError
 from palio.core.records import LearningCurve, LearningPoint, Parts
 from palio.core.words import counted
 from palio.train.choice import resampled_error
-from palio.train.family import Array, Examples
+from palio.train.examples import Array, Examples
 from palio.train.field import Field
 from palio.train.finals import Final
 from palio.train.orders import Order, Outcome

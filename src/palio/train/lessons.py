@@ -11,7 +11,7 @@ import numpy as np
 
 from palio import data, store
 from palio.core.records import Schema, Task
-from palio.train.family import Array, Examples, Objective
+from palio.train.examples import Array, Examples, Objective
 
 KEPT_BYTES = 600_000_000
 """A worker keeps the features of all folds if they take less than this, else those of the last one."""

@@ -15,7 +15,8 @@ import numpy as np
 from palio import measure, model
 from palio.core.records import Parity, Precision
 from palio.train.choice import breach
-from palio.train.family import Array, Examples, Family
+from palio.train.examples import Array, Examples
+from palio.train.family import Family
 from palio.train.field import Field
 from palio.train.orders import Outcome
 from palio.train.race import HOPELESS_SHARE, Candidate

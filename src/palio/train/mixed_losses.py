@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from palio.core.records import Task
-from palio.train.family import Array
+from palio.train.examples import Array
 
 TINY = 1e-15
 

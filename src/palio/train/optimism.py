@@ -12,7 +12,7 @@ import numpy as np
 from palio.core import seeds
 from palio.core.records import Task
 from palio.train.ensemble import Unseen
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.field import Field, Finalist
 from palio.train.race import Candidate
 from palio.train.work import score_numbers

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from palio.core.records import Cost, Course, Parity
-from palio.train.family import Array, Params
+from palio.train.examples import Array
+from palio.train.family import Params
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 
-from palio.train.family import Examples, Family, OutOfTime, Params
+from palio.train.examples import Examples
+from palio.train.family import Family, OutOfTime, Params
 from palio.train.lessons import Lesson
 
 WARM_ROWS = 60

@@ -10,7 +10,8 @@ import numpy as np
 
 from palio.core import seeds
 from palio.core.records import Task
-from palio.train.family import Family, Params, Shape
+from palio.train.examples import Shape
+from palio.train.family import Family, Params
 
 Past = tuple[Params, float | None]
 FIRST_GUESSES = 2

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from palio.train.ensemble import Library, Mix, Recipe
-from palio.train.family import Array
+from palio.train.examples import Array
 
 N_PARTS = 10
 """Parts of the rows that the noise is told from."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from palio.core import records, seeds
 from palio.core.records import Cost, Course, Parity
-from palio.train.family import Array, Family, Params, Shape
+from palio.train.examples import Array, Shape
+from palio.train.family import Family, Params
 from palio.train.proposal import propose
 
 if TYPE_CHECKING:

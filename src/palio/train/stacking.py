@@ -12,7 +12,7 @@ import numpy as np
 from palio import model
 from palio.core.records import Layer, Task
 from palio.train.ensemble import Library, Mix, Recipe
-from palio.train.family import Array
+from palio.train.examples import Array
 
 FEWEST_ROWS = 1_000
 """On fewer rows a layer is not tried: what it could win is less than what they can tell."""

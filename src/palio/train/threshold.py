@@ -13,7 +13,7 @@ import numpy as np
 
 from palio.core.records import Task
 from palio.train.ensemble import Unseen
-from palio.train.family import Array
+from palio.train.examples import Array
 
 FEWEST_ROWS = 100
 """Fewer rows cannot tell one threshold from another."""

@@ -16,7 +16,8 @@ from palio import data, measure, model, split
 from palio.core.errors import NotFoundError
 from palio.core.records import ColumnShape, Metric, Parts, Search, Snapshot, Task
 from palio.train.boxes import shown, unpacked
-from palio.train.family import Array, Examples, class_outputs, value_outputs
+from palio.train.examples import Array, Examples
+from palio.train.family import class_outputs, value_outputs
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference

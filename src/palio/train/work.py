@@ -15,7 +15,8 @@ from palio import measure, model
 from palio.core.errors import PalioError
 from palio.core.records import Parity, Task
 from palio.train.boxes import packed, shown, unpacked
-from palio.train.family import Array, Examples, Family, Fitted, OutOfTime, graph_of
+from palio.train.examples import Array, Examples
+from palio.train.family import Family, Fitted, OutOfTime, graph_of
 from palio.train.lessons import Lesson
 from palio.train.orders import Order, Outcome, Word
 from palio.train.pace import Pace

@@ -12,7 +12,8 @@ from palio import model
 from palio.core.errors import InputError
 from palio.core.records import Column, Schema, Task
 from palio.testing.family import TASKS, examples_of
-from palio.train.family import Examples, graph_of
+from palio.train.examples import Examples
+from palio.train.family import graph_of
 from palio.train.table import load_family
 from palio.train.work import numbers_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from palio.core.records import Column, Schema, Task
 from palio.model import PreprocessingOptions, Style, fit_preprocessing
-from palio.train.family import Examples
+from palio.train.examples import Examples
 
 BINARY = Task(kind="classification", target="y", classes=("no", "yes"))
 THREE = Task(kind="classification", target="y", classes=("a", "b", "c"))

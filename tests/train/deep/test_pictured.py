@@ -9,7 +9,7 @@ from palio import pixels
 from palio.core.errors import InputError
 from palio.core.records import Task
 from palio.train.deep import pictured
-from palio.train.family import Examples
+from palio.train.examples import Examples
 from tests.train.deep.small_backbones import picture_examples
 
 TASK = Task(kind="classification", target="y", classes=("no", "yes"), positive="yes")

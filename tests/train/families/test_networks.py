@@ -20,7 +20,8 @@ from palio.train.cutting import weighted
 from palio.train.deep import pictured
 from palio.train.deep.plan import Teaching
 from palio.train.entrants import entrants_of
-from palio.train.family import Params, Shape, graph_of
+from palio.train.examples import Shape
+from palio.train.family import Params, graph_of
 from palio.train.how import How
 from palio.train.table import PICTURE_FAMILIES, TEXT_NETWORKS, load_family
 from palio.train.work import check

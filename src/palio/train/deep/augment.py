@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from palio.train.family import Array
+from palio.train.examples import Array
 
 STRENGTHS = (0, 1, 2, 3)
 _SMALLEST_WINDOW = {2: 0.5, 3: 0.3}

@@ -9,7 +9,7 @@ import numpy as np
 
 from palio.train.deep.losses import Goal
 from palio.train.deep.plan import Material, Network, Plan
-from palio.train.family import Array
+from palio.train.examples import Array
 
 
 class Descent:

@@ -11,7 +11,7 @@ import numpy as np
 
 from palio import model
 from palio.core.errors import InputError, PalioError
-from palio.train.family import Array
+from palio.train.examples import Array
 
 TORCH_OPSET = 20
 """The last that the exporter knows which needs no further package; the graph is then brought to Palio's."""

@@ -12,7 +12,8 @@ from palio import model
 from palio.train.deep.backbones import Backbone
 from palio.train.deep.exporting import SCORES, exported
 from palio.train.deep.layers import normalised
-from palio.train.family import Array, calm_threads, check_time
+from palio.train.examples import Array
+from palio.train.family import calm_threads, check_time
 
 PIXELS = "pixels"
 PENALTIES = (1e3, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)

@@ -14,7 +14,8 @@ from palio.train.deep.features import PIXELS, LinearHead, frozen_graph
 from palio.train.deep.layers import layer, normalised
 from palio.train.deep.pictures import Pictures
 from palio.train.deep.plan import Network
-from palio.train.family import Array, n_threads
+from palio.train.examples import Array
+from palio.train.family import n_threads
 
 FADE = 0.9
 """Each block learns so much slower than the next."""

@@ -16,7 +16,7 @@ import numpy as np
 from palio import model
 from palio.train.deep.features import PIXELS
 from palio.train.deep.pictured import Front
-from palio.train.family import Array
+from palio.train.examples import Array
 
 SIZES = (32, 64)
 N_DIRECTIONS, FIELDS = 8, 8

@@ -19,7 +19,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Precision
-from palio.train.family import Array, Examples
+from palio.train.examples import Array, Examples
 
 CALIBRATED_ON = 200
 """Rows from which the range of each tensor is learned, at most."""

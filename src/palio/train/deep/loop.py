@@ -20,7 +20,8 @@ from palio.train.deep.plan import Material, Network, Plan, Progress, Tell, Train
 from palio.train.deep.rehearsal import rehearse
 from palio.train.deep.saving import Keeper, State
 from palio.train.deep.schedule import Pace, rate_at, steps_that_fit
-from palio.train.family import Array, OutOfTime, check_time, n_threads
+from palio.train.examples import Array
+from palio.train.family import OutOfTime, check_time, n_threads
 
 MOST_BROKEN = 3
 """How often the rate is halved before a fit is given up."""

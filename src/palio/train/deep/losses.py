@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from palio.train.deep.plan import Material, Network, Plan
-from palio.train.family import Array
+from palio.train.examples import Array
 
 _SMALLEST = 1e-15
 _SHARPER = np.append(np.geomspace(0.4, 1.6, 12), 1.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from palio.train.family import Array
+from palio.train.examples import Array
 
 
 @dataclass

@@ -18,7 +18,8 @@ from palio.core.errors import InputError
 from palio.core.records import PictureReading
 from palio.train.deep.features import through
 from palio.train.deep.places import Place
-from palio.train.family import Array, Examples, Feeds, check_time, n_threads
+from palio.train.examples import Array, Examples, Feeds
+from palio.train.family import check_time, n_threads
 
 MAX_KEPT_BYTES, MAX_HELD_BYTES = 4 << 30, 1 << 30
 """Pixels of all rows that are kept on disk, and in memory; of more, each batch is decoded when its turn comes."""

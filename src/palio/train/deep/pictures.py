@@ -9,7 +9,7 @@ import numpy as np
 
 from palio.train.deep.augment import augmented
 from palio.train.deep.layers import layer, normalised
-from palio.train.family import Array
+from palio.train.examples import Array
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 MIDDLING: Statistics = ((127.5,) * 3, (63.75,) * 3)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from palio.train.family import Array
+from palio.train.examples import Array
 
 Device = Literal["cpu", "cuda"]
 Weights = dict[str, Any]

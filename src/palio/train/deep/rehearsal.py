@@ -17,7 +17,7 @@ from palio.train.deep.descent import Descent
 from palio.train.deep.losses import Goal
 from palio.train.deep.order import Order, a_few
 from palio.train.deep.plan import Material, Network, Plan, load, moving
-from palio.train.family import Array
+from palio.train.examples import Array
 
 MOST_STEPS = 60
 FEW_ROWS = 16

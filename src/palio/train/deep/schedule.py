@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from palio.train.family import Array
+from palio.train.examples import Array
 
 SAFE = 0.95
 """Share of the time that is planned with."""

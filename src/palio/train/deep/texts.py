@@ -14,7 +14,7 @@ import numpy as np
 from palio import model
 from palio.core.records import TokenReading
 from palio.train.deep.layers import layer
-from palio.train.family import Array
+from palio.train.examples import Array
 
 Kind = Literal["lstm", "textcnn"]
 UNKNOWN = 1

@@ -10,17 +10,8 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.family import (
-    Array,
-    Examples,
-    FixedSettings,
-    Params,
-    Shape,
-    TabularFitted,
-    calm_threads,
-    check_time,
-    class_outputs,
-)
+from palio.train.examples import Array, Examples, Shape
+from palio.train.family import FixedSettings, Params, TabularFitted, calm_threads, check_time, class_outputs
 from palio.train.solvers.inputs import Inputs, inputs_of, some
 from palio.train.solvers.losses import Loss, loss_of
 

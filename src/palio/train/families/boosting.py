@@ -11,6 +11,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
+from palio.train.examples import Array, Examples, Objective, Shape
 from palio.train.families.pace import (
     ROUNDS,
     InRounds,
@@ -25,11 +26,7 @@ from palio.train.families.pace import (
     trees_a_round,
 )
 from palio.train.family import (
-    Array,
-    Examples,
-    Objective,
     Params,
-    Shape,
     TabularFitted,
     calm_threads,
     check_time,

@@ -17,8 +17,9 @@ from palio.train.deep.exporting import SCORES
 from palio.train.deep.features import PIXELS
 from palio.train.deep.pictured import Cells
 from palio.train.deep.plan import Plan, Trained
+from palio.train.examples import Array, Examples, Feeds, Shape
 from palio.train.families.networks import course_of
-from palio.train.family import Array, Examples, Feeds, Params, Shape
+from palio.train.family import Params
 
 BATCH = 8
 PROBE = 1e-2

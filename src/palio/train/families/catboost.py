@@ -12,6 +12,7 @@ import numpy as np
 from palio import model
 from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
+from palio.train.examples import Array, Examples, Objective, Shape
 from palio.train.families.links import probabilities_of
 from palio.train.families.pace import (
     ROUNDS,
@@ -26,18 +27,7 @@ from palio.train.families.pace import (
     share_of_columns,
     trees_a_round,
 )
-from palio.train.family import (
-    Array,
-    Examples,
-    Objective,
-    Params,
-    Shape,
-    TabularFitted,
-    check_time,
-    class_outputs,
-    need_two_classes,
-    value_outputs,
-)
+from palio.train.family import Params, TabularFitted, check_time, class_outputs, need_two_classes, value_outputs
 from palio.train.features import preprocessing_for
 
 N_THREADS = 1

@@ -15,6 +15,7 @@ from palio.train.deep.boxes.augment import may_mirror
 from palio.train.deep.features import PIXELS
 from palio.train.deep.pictures import Pictures, small_network, statistics_of
 from palio.train.deep.plan import Network, Plan
+from palio.train.examples import Array, Examples, Feeds, Shape
 from palio.train.families.networks import (
     PACKAGES,
     LearnsInEpochs,
@@ -23,7 +24,7 @@ from palio.train.families.networks import (
     n_scores,
     settings,
 )
-from palio.train.family import Array, Examples, Feeds, Params, Shape, check_time, need_two_classes
+from palio.train.family import Params, check_time, need_two_classes
 
 SIZES = (32, 64)
 """Pictures are learned from at the least of these sizes that the middling one does not exceed, or at the greatest."""

@@ -18,6 +18,7 @@ from palio.train.deep.boxes.network import FEW_STEPS, STEP, Trunk, detector, pla
 from palio.train.deep.pictures import statistics_of
 from palio.train.deep.places import kind_of, label_of, place_of
 from palio.train.deep.plan import Network
+from palio.train.examples import Array, Examples, Shape
 from palio.train.families.boxed import (
     BATCH,
     UNMIRRORED,
@@ -30,7 +31,7 @@ from palio.train.families.boxed import (
     said_by,
 )
 from palio.train.families.networks import LearnsInEpochs, hurried, settings, settled_by
-from palio.train.family import Array, Examples, Params, Shape, check_time, n_threads
+from palio.train.family import Params, check_time, n_threads
 
 SIZES = (224, 320, 416)
 SIZE = 320

@@ -10,18 +10,8 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.family import (
-    Array,
-    Examples,
-    Feeds,
-    FixedSettings,
-    Objective,
-    Params,
-    Shape,
-    class_outputs,
-    objective_of,
-    value_outputs,
-)
+from palio.train.examples import Array, Examples, Feeds, Objective, Shape, objective_of
+from palio.train.family import FixedSettings, Params, class_outputs, value_outputs
 
 
 @dataclass(frozen=True)

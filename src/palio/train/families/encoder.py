@@ -15,6 +15,7 @@ from palio.train.deep.pictured import kept, kept_of_rows
 from palio.train.deep.places import label_of, place_of
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Texts, reading_of
+from palio.train.examples import Array, Examples, Shape
 from palio.train.families.networks import (
     LearnsInEpochs,
     NetworkFitted,
@@ -24,7 +25,7 @@ from palio.train.families.networks import (
     starting_layer,
 )
 from palio.train.families.word_order import add_texts, texts_of
-from palio.train.family import Array, Examples, Params, Shape, check_time, need_two_classes
+from palio.train.family import Params, check_time, need_two_classes
 
 PENALTIES = (1e3, 300.0, 100.0, 30.0)
 BEGUN_ON, FEWEST_OF_A_CLASS = 2_000, 10

@@ -14,18 +14,8 @@ from palio.train.deep import pictured
 from palio.train.deep.features import PENALTIES, PIXELS, LinearHead, fit_head, fit_values
 from palio.train.deep.pictured import Front
 from palio.train.deep.places import label_of, place_of
-from palio.train.family import (
-    Array,
-    Examples,
-    Feeds,
-    FixedSettings,
-    Params,
-    Shape,
-    check_time,
-    class_outputs,
-    need_two_classes,
-    value_outputs,
-)
+from palio.train.examples import Array, Examples, Feeds, Shape
+from palio.train.family import FixedSettings, Params, check_time, class_outputs, need_two_classes, value_outputs
 
 FITS: tuple[Fit, ...] = ("crop", "squash", "letterbox")
 

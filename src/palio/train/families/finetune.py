@@ -12,6 +12,7 @@ from palio.train.deep import pictured
 from palio.train.deep.features import PIXELS
 from palio.train.deep.places import label_of, place_of
 from palio.train.deep.plan import Material, Plan
+from palio.train.examples import Examples, Feeds, Shape
 from palio.train.families.cnn import example_of, pictures_of
 from palio.train.families.networks import (
     LearnsInEpochs,
@@ -21,7 +22,7 @@ from palio.train.families.networks import (
     settings,
     starting_layer,
 )
-from palio.train.family import Examples, Feeds, Params, Shape, check_time, need_two_classes
+from palio.train.family import Params, check_time, need_two_classes
 
 FEW, MANY = 500, 3_000
 """Pictures below which almost everything stays frozen, and from which on almost nothing does."""

@@ -12,12 +12,10 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
+from palio.train.examples import Array, Examples, Shape
 from palio.train.family import (
-    Array,
-    Examples,
     FixedSettings,
     Params,
-    Shape,
     TabularFitted,
     calm_threads,
     check_time,

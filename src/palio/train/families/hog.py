@@ -9,8 +9,9 @@ from typing import Any
 from palio.core.records import Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
 from palio.train.deep.gradients import SIZES, gradients_front
+from palio.train.examples import Examples, Shape
 from palio.train.families.features import FeaturesFitted, linear_layer
-from palio.train.family import Examples, FixedSettings, Params, Shape, check_time, need_two_classes
+from palio.train.family import FixedSettings, Params, check_time, need_two_classes
 
 PENALTIES = (1e3, 300.0, 100.0, 30.0)
 """The strongest first: of 5,000 pictures 300 is best, of a hundred the strongest."""

@@ -13,8 +13,9 @@ import numpy as np
 from palio import model
 from palio.core.records import Modality, PictureReading, Task, TaskKind
 from palio.train.deep import pictured
+from palio.train.examples import Array, Examples, Shape
 from palio.train.families.boxed import BoxedFitted, Said, need_boxes
-from palio.train.family import Array, Examples, FixedSettings, Params, Shape, check_time, n_threads
+from palio.train.family import FixedSettings, Params, check_time, n_threads
 from palio.train.foreign.choosing import Reading, Wanted, choose
 from palio.train.foreign.decoding import Decoding, decoded, emit_decoded
 from palio.train.foreign.opening import Foreign, open_foreign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from palio.train.family import Array
+from palio.train.examples import Array
 
 
 def probabilities_of(scores: Array) -> Array:

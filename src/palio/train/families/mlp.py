@@ -12,18 +12,8 @@ import numpy as np
 from palio import model
 from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.family import (
-    Array,
-    Examples,
-    OutOfTime,
-    Params,
-    Shape,
-    TabularFitted,
-    calm_threads,
-    check_time,
-    class_outputs,
-    value_outputs,
-)
+from palio.train.examples import Array, Examples, Shape
+from palio.train.family import OutOfTime, Params, TabularFitted, calm_threads, check_time, class_outputs, value_outputs
 from palio.train.solvers.inputs import Inputs, inputs_of, some
 from palio.train.solvers.losses import Loss, loss_of
 from palio.train.solvers.perceptron import Descent, Drop, Layout, backward, forward

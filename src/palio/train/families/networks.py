@@ -18,15 +18,8 @@ from palio.train.deep.features import LinearHead, fit_head, fit_values
 from palio.train.deep.losses import probabilities
 from palio.train.deep.pictured import kept_of_rows
 from palio.train.deep.plan import QUIETLY, Material, Network, Plan, Teaching, Trained
-from palio.train.family import (
-    Array,
-    Examples,
-    Feeds,
-    Params,
-    class_outputs,
-    objective_of,
-    value_outputs,
-)
+from palio.train.examples import Array, Examples, Feeds, objective_of
+from palio.train.family import Params, class_outputs, value_outputs
 
 PACKAGES = ("torch",)
 FOCUS = 2.0

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from palio.core.errors import InputError
-from palio.train.family import Array, Examples, Objective, OutOfTime, Params, Shape, check_time, objective_of
+from palio.train.examples import Array, Examples, Objective, Shape, objective_of
+from palio.train.family import OutOfTime, Params, check_time
 
 ROUNDS = "n_estimators"
 MAX_RATE = 0.3

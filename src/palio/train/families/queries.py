@@ -13,6 +13,7 @@ from palio.train.deep.boxes.bringing import scenes_of
 from palio.train.deep.boxes.queries import BACKBONE, QueryGoal, open_queries
 from palio.train.deep.places import kind_of, label_of, place_of
 from palio.train.deep.plan import Network
+from palio.train.examples import Examples, Shape
 from palio.train.families.boxed import (
     UNMIRRORED,
     BoxedFitted,
@@ -24,7 +25,7 @@ from palio.train.families.boxed import (
     said_by,
 )
 from palio.train.families.networks import LearnsInEpochs, hurried, settings, settled_by
-from palio.train.family import Examples, Params, Shape, check_time
+from palio.train.family import Params, check_time
 
 PACE_S = 1.5
 """Seconds that one picture takes in training, of 640 pixels on one core."""

@@ -13,8 +13,9 @@ from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind, TokenReading
 from palio.train.deep.plan import Network, Plan
 from palio.train.deep.texts import Kind, Texts, padded, read, reading_of, text_network, word_tokenizer
+from palio.train.examples import Array, Examples, Feeds, Shape
 from palio.train.families.networks import LearnsInEpochs, NetworkFitted, hurried, n_scores, settings
-from palio.train.family import Array, Examples, Feeds, Params, Shape, check_time, need_two_classes
+from palio.train.family import Params, check_time, need_two_classes
 
 
 @dataclass(frozen=True)

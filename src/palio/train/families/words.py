@@ -11,13 +11,10 @@ import numpy as np
 from palio import model
 from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
+from palio.train.examples import Array, Examples, Feeds, Shape
 from palio.train.family import (
-    Array,
-    Examples,
-    Feeds,
     FixedSettings,
     Params,
-    Shape,
     calm_threads,
     check_time,
     class_outputs,

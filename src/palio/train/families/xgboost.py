@@ -11,6 +11,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
+from palio.train.examples import Array, Examples, Objective, Shape
 from palio.train.families.links import probabilities_of
 from palio.train.families.pace import (
     ROUNDS,
@@ -26,11 +27,7 @@ from palio.train.families.pace import (
     trees_a_round,
 )
 from palio.train.family import (
-    Array,
-    Examples,
-    Objective,
     Params,
-    Shape,
     TabularFitted,
     calm_threads,
     check_time,

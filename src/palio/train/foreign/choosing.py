@@ -14,7 +14,8 @@ from palio.core.errors import InputError
 from palio.core.records import PictureReading, Task
 from palio.core.words import counted
 from palio.train.deep.pictured import Cells
-from palio.train.family import Array, Examples, check_time
+from palio.train.examples import Array, Examples
+from palio.train.family import check_time
 from palio.train.foreign.decoding import Decoding, decoded, plausible
 from palio.train.foreign.opening import ORDERS, SCALES, Foreign
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.train.deep.boxes.network import STRIDES, places_of
-from palio.train.family import Array
+from palio.train.examples import Array
 
 KINDS = ("yolox-grid", "yolo", "detr", "boxes-scores-classes")
 FORMS = ("corners", "middle", "swapped")

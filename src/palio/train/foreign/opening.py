@@ -15,7 +15,7 @@ import numpy as np
 
 from palio import model
 from palio.core.errors import InputError, PalioError
-from palio.train.family import Array
+from palio.train.examples import Array
 
 MAX_BYTES = 1 << 30
 DEFAULT_SIZE = 640

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from palio.train.family import Array
+from palio.train.examples import Array
 
 N_KEPT = 20
 """Steps whose slopes tell how it bends."""

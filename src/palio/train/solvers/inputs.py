@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from palio import model
-from palio.train.family import Array
+from palio.train.examples import Array
 
 REACH = 3.0
 """Inputs are bent so that none is larger than this: x / √(1 + (x / 3)²)."""

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from palio.train.family import Array, check_time
+from palio.train.examples import Array
+from palio.train.family import check_time
 
 Kernel = Literal["gaussian", "rational", "polynomial"]
 

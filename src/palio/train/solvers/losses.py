@@ -8,7 +8,7 @@ import numpy as np
 
 from palio import model
 from palio.core.errors import InputError
-from palio.train.family import Array, Examples, Objective, objective_of
+from palio.train.examples import Array, Examples, Objective, objective_of
 
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al. 2017)."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from palio.train.family import Array
+from palio.train.examples import Array
 from palio.train.solvers.inputs import some
 from palio.train.solvers.kernels import Landmarks, choose_landmarks, middle_distance
 from palio.train.solvers.penalised import Weighed, ridge

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from palio.train.family import Array, check_time
+from palio.train.examples import Array
+from palio.train.family import check_time
 from palio.train.solvers.descent import lowest
 from palio.train.solvers.losses import Loss
 

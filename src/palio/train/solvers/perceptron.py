@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from palio.train.family import Array
+from palio.train.examples import Array
 
 Weights = dict[str, Array]
 MOMENTUM, MEMORY, TINY = 0.9, 0.95, 1e-8

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from palio import pixels
-from palio.train.family import Array
+from palio.train.examples import Array
 
 GREY = 114
 """What lies around pictures, as in their reading."""

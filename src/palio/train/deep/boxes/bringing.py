@@ -12,7 +12,7 @@ from palio.train.deep import pictured
 from palio.train.deep.boxes.augment import Changes
 from palio.train.deep.boxes.network import STEP
 from palio.train.deep.boxes.scenes import Scenes
-from palio.train.family import Array, Examples
+from palio.train.examples import Array, Examples
 
 LARGER = 1.5
 """Pictures are held so much larger than the network sees them, since parts of them are shown enlarged."""

@@ -11,7 +11,7 @@ from palio.train.deep.boxes.assignment import assign, overlaps
 from palio.train.deep.boxes.network import places_of, size_of
 from palio.train.deep.losses import Goal
 from palio.train.deep.plan import Material
-from palio.train.family import Array
+from palio.train.examples import Array
 
 PLACE = 2.0
 """What place counts beside class."""

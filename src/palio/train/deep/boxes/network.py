@@ -18,7 +18,7 @@ import numpy as np
 from palio.core.errors import InputError
 from palio.train.deep.backbones import Backbone
 from palio.train.deep.layers import layer, normalised
-from palio.train.family import Array
+from palio.train.examples import Array
 
 STRIDES = (8, 16, 32)
 """Pixels between two places of each map."""

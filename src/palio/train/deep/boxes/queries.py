@@ -12,7 +12,7 @@ from palio.train.deep.layers import layer, normalised
 from palio.train.deep.losses import Goal
 from palio.train.deep.places import Place
 from palio.train.deep.plan import Material
-from palio.train.family import Array
+from palio.train.examples import Array
 
 CLASSES = {"d_fine": "DFineForObjectDetection", "rt_detr_v2": "RTDetrV2ForObjectDetection"}
 """Kind of weights → what opens them."""

@@ -14,7 +14,7 @@ from palio.train.deep.boxes.augment import NONE, Changes, Scene, alone, together
 from palio.train.deep.boxes.network import STEP
 from palio.train.deep.exporting import SCORES
 from palio.train.deep.features import PIXELS
-from palio.train.family import Array
+from palio.train.examples import Array
 
 LAST = 0.2
 """Share of the epochs, the last ones, in which every picture is shown alone and at the full size."""

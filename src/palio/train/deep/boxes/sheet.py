@@ -9,7 +9,7 @@ import numpy as np
 from palio.train.deep.augment import beside
 from palio.train.deep.boxes.augment import GREY, Changes, Scene
 from palio.train.deep.boxes.scenes import Scenes
-from palio.train.family import Array
+from palio.train.examples import Array
 
 SHADE, IGNORED = (11, 107, 115), (170, 170, 170)
 """Colours of boxes, and of those that nobody is held to: crowds, what is difficult or hardly seen."""
