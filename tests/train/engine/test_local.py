@@ -201,3 +201,10 @@ def test_workers_of_a_process_that_was_killed_end_and_take_its_folder_away(tmp_p
         os.sched_yield()
     assert not any(map(is_alive, workers))
     assert not list(tmp_path.glob("palio-*")), tempfile.gettempdir()
+
+
+def test_what_a_worker_loads_beforehand_leaves_nothing_at_home(tmp_path: Path) -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    code = "from palio.train.engine.worker import _load; _load(); import onnxruntime"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**kept, "HOME": str(tmp_path)})
+    assert not list(tmp_path.iterdir())

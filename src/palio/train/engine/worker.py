@@ -17,6 +17,7 @@ import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from palio import model
 from palio.train.engine import lean
 from palio.train.family import Family, calm_threads
 from palio.train.lessons import read_lesson
@@ -31,7 +32,6 @@ LOOK_S = 1.0
 LIBRARIES = (
     "polars",
     "onnx",
-    "onnxruntime",
     "palio.measure.scores",
     "palio.model.graph.builder",
     "palio.train.features",
@@ -85,6 +85,7 @@ def _load() -> None:
     for name in LIBRARIES:
         with contextlib.suppress(Exception):  # who needs it will say so
             importlib.import_module(name)
+    model.onnx_runtime()
     lean.load(FIRST)
 
 
