@@ -187,10 +187,11 @@ def silences(review: Review) -> list[Advice]:
 def _strangers(review: Review) -> list[Advice]:
     if not review.strangers:
         return []
-    n_rows, names = sum(review.strangers.values()), [quoted(one[:12]) for one in review.strangers]
+    n_rows, names = sum(review.strangers.values()), listed(quoted(one[:12]) for one in review.strangers)
+    were = "was" if n_rows == 1 else "were"
     return [
         Advice(
-            f"{counted(n_rows, 'row')} were answered by bundles that are not looked at here ({listed(names)}).",
+            f"{counted(n_rows, 'row')} {were} answered by bundles that are not looked at here ({names}).",
             "Only the newest versions whose bundles are here are judged; two projects must not share a log and a name.",
         )
     ]
@@ -199,9 +200,10 @@ def _strangers(review: Review) -> list[Advice]:
 def _ahead(review: Review) -> list[Advice]:
     if not review.n_ahead:
         return []
+    bear, are = ("bears", "is") if review.n_ahead == 1 else ("bear", "are")
     return [
         Advice(
-            f"{counted(review.n_ahead, 'row')} of the log bear a moment still to come, and are in no window yet.",
+            f"{counted(review.n_ahead, 'row')} of the log {bear} a moment still to come, and {are} in no window yet.",
             "Set the clock of the machine that answers, or of this one.",
         )
     ]

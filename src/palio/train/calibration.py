@@ -44,14 +44,14 @@ def correct(answers: Array, unseen: Unseen, *, keeps_order: bool) -> tuple[Calib
     cuts = list(unseen.apart())
     if len(answers) < FEWEST_ROWS or not all(others.any() for _, others in cuts):
         return NONE, answers
-    plain = _losses(answers, unseen.truth)
+    plain = log_losses(answers, unseen.truth)
     best, found = NONE, answers
     for kind in _kinds(answers, keeps_order=keeps_order):
         tried = np.empty_like(answers)
         for here, others in cuts:
             tried[here] = model.calibrated(answers[here], _fitted(kind, answers[others], unseen.truth[others]))
-        gains = _losses(found, unseen.truth) - _losses(tried, unseen.truth)
-        over_none = plain - _losses(tried, unseen.truth)
+        gains = log_losses(found, unseen.truth) - log_losses(tried, unseen.truth)
+        over_none = plain - log_losses(tried, unseen.truth)
         if gains.mean() > 0 and over_none.mean() > SURE * over_none.std(ddof=1) / np.sqrt(len(over_none)):
             best, found = _fitted(kind, answers, unseen.truth), tried
     return best, found
@@ -63,7 +63,8 @@ def _kinds(answers: Array, *, keeps_order: bool) -> list[str]:
     return ["platt"] if keeps_order or len(answers) < ISOTONIC_ROWS else ["platt", "isotonic"]
 
 
-def _losses(answers: Array, truth: Array) -> Array:
+def log_losses(answers: Array, truth: Array) -> Array:
+    """Return minus the logarithm of the share of the true class, row by row."""
     losses: Array = -np.log(np.maximum(answers[np.arange(len(truth)), truth], TINY))
     return losses
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from palio.train.calibration import log_losses
 from palio.train.examples import Array
 from palio.train.field import Field
 from palio.train.race import Candidate
 
 STEADY = ("lightgbm", "xgboost", "catboost")
 """Who is to be preferred where rows do not tell: on most tables these come out ahead."""
-TINY = 1e-15
 
 
 def leads_by(field: Field, one: Candidate, other: Candidate, folds: Sequence[int]) -> float | None:
@@ -38,7 +38,7 @@ def _losses(field: Field, truth: Array, answers: Array) -> Array | None:
     """Return the loss of each row, where the metric is a mean of such losses."""
     metric = field.terms.metric
     if metric == "log_loss":
-        return np.asarray(-np.log(np.maximum(answers[np.arange(len(truth)), truth.astype(np.int64)], TINY)))
+        return log_losses(answers, truth.astype(np.int64))
     if metric == "brier":
         said = answers[np.arange(len(truth)), truth.astype(np.int64)]
         return np.asarray((answers**2).sum(axis=1) - 2 * said)

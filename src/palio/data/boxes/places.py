@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from palio.data.pictures.albums import Entry
 from palio.data.pictures.layout import part_named
-from palio.data.pictures.table import MASKS, Finder, spelt
+from palio.data.pictures.table import MASKS, Finder, file_spelling
 
 _BESIDE = ("images", "JPEGImages", "Images", "imgs")
 _WORDS = re.compile(r"[_\-. ]+")
@@ -29,7 +29,7 @@ class Places:
             name = posixpath.basename(entry.key)
             for one in {name, posixpath.splitext(name)[0]}:
                 self._by_name.setdefault(one, []).append(entry)
-            self._by_lower.setdefault(spelt(name), []).append(entry)
+            self._by_lower.setdefault(file_spelling(name), []).append(entry)
 
     def entry(self, file: str, base: str, origin: str) -> Entry | None:
         """Return the picture that `file` names; None: there is none, or no single one.
@@ -64,7 +64,7 @@ class Places:
                 return chosen[0]
         if same:
             return same[0] if len(same) == 1 else None
-        alike = self._by_lower.get(spelt(posixpath.basename(path)), [])  # some systems tell no case apart
+        alike = self._by_lower.get(file_spelling(posixpath.basename(path)), [])  # some systems tell no case apart
         return alike[0] if len(alike) == 1 else None
 
 

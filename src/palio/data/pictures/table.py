@@ -190,11 +190,11 @@ class Finder:
     def __init__(self, album: Album) -> None:
         self._by_key = {entry.key: entry for entry in album.entries}
         self._by_name = _single((PurePosixPath(entry.key).name, entry) for entry in album.entries)
-        self._folders = {spelt(PurePosixPath(entry.key).parent.name) for entry in album.entries}
-        self._by_spelling = _single((spelt(entry.key), entry) for entry in album.entries)
+        self._folders = {file_spelling(PurePosixPath(entry.key).parent.name) for entry in album.entries}
+        self._by_spelling = _single((file_spelling(entry.key), entry) for entry in album.entries)
         shown = [entry for entry in album.entries if not MASKS.search(posixpath.dirname(entry.key))]
-        self._by_stem = _single((spelt(PurePosixPath(entry.key).stem), entry) for entry in shown)
-        self._by_bare_path = _single((spelt(_bare(entry.key)), entry) for entry in shown)
+        self._by_stem = _single((file_spelling(PurePosixPath(entry.key).stem), entry) for entry in shown)
+        self._by_bare_path = _single((file_spelling(_bare(entry.key)), entry) for entry in shown)
 
     def entry(self, cell: Any) -> Entry | None:
         """Return the file; None if there is none, or no single one."""
@@ -221,19 +221,19 @@ class Finder:
 
     def denies(self, parts: Sequence[str]) -> bool:
         """Tell whether a path names a folder whose pictures are here: then a file of another one is not meant."""
-        return len(parts) > 1 and spelt(parts[-2]) in self._folders
+        return len(parts) > 1 and file_spelling(parts[-2]) in self._folders
 
     def _alike(self, parts: tuple[str, ...]) -> Entry | None:
         paths = ["/".join(parts[start:]) for start in range(len(parts))]
         for path in paths:
-            if (found := self._by_spelling.get(spelt(path))) is not None:
+            if (found := self._by_spelling.get(file_spelling(path))) is not None:
                 return found
         if PurePosixPath(parts[-1]).suffix.lower() not in PICTURES:
             return None
         for path in paths:
-            if (found := self._by_bare_path.get(spelt(_bare(path)))) is not None:
+            if (found := self._by_bare_path.get(file_spelling(_bare(path)))) is not None:
                 return found
-        return None if self.denies(parts) else self._by_stem.get(spelt(PurePosixPath(parts[-1]).stem))
+        return None if self.denies(parts) else self._by_stem.get(file_spelling(PurePosixPath(parts[-1]).stem))
 
 
 def _ways(cell: Any) -> Iterator[tuple[str, ...]]:
@@ -248,7 +248,7 @@ def _ways(cell: Any) -> Iterator[tuple[str, ...]]:
                 yield (*parts[:-1], bare)
 
 
-def spelt(name: str) -> str:
+def file_spelling(name: str) -> str:
     """Return a name as all systems spell it: some tell no case apart, some take umlauts apart."""
     return unicodedata.normalize("NFC", name).lower()
 

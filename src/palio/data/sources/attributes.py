@@ -1,4 +1,4 @@
-"""Read the beginning of files that declare their columns line by line: ARFF, and the `.dat` of KEEL."""
+"""Read the beginning of files that declare their columns line by line, as ARFF does."""
 
 from __future__ import annotations
 
