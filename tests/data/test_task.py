@@ -68,6 +68,30 @@ def test_whole_numbers_that_hardly_repeat_or_read_like_a_scale_are_a_quantity(na
     assert found(QUANTITIES[name]).task.kind == "regression"
 
 
+GAPPED = {str(number): 500 for number in (2, 3, 4, 6, 7, 8, 9, 10, 12, 13, 14)}
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "kind"),
+    [
+        ("class", GAPPED, "classification"),
+        ("Class ID", GAPPED, "classification"),
+        ("class", numbered(0, *[30] * 100), "classification"),
+        ("label", numbered(0, *[30] * 100), "classification"),
+        ("label", numbered(17, *[30] * 100), "regression"),  # what is learned is often called so
+        ("class", QUANTITIES["18 prices"], "regression"),
+        ("rings", GAPPED, "regression"),
+        ("class of wine, points", QUANTITIES["wine, red"], "regression"),
+    ],
+)
+def test_whole_numbers_that_repeat_under_the_name_of_a_class_are_codes(
+    name: str, labels: dict[str, int], kind: str
+) -> None:
+    said = task_from(Column(name=name, type="integer"), counts=labels, n_labelled=sum(labels.values()))
+    assert said.task.kind == kind
+    assert ("under the name of a class" in said.reason) == (kind == "classification")
+
+
 @pytest.mark.parametrize("mean", [2.5, 4.0, 8.0])
 @pytest.mark.parametrize("n_rows", [200, 2_000])
 def test_counts_are_a_quantity(mean: float, n_rows: int) -> None:

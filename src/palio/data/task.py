@@ -21,6 +21,10 @@ FEW_NUMBERS = 5
 """From more different values on, whole numbers are classes only if they look like codes, counting from 0 or 1."""
 ENOUGH_REPEATS = 10
 """Rows that each of many numbers must have, on average, to be a class; of k < 10 numbers, k rows."""
+CLASS_NAMES = frozenset({"class", "classes", "classid", "category", "categoryid", "klasse", "classe", "clase"})
+"""Whole numbers in a column of such a name are codes, whatever they are, if they come again and again."""
+LABEL_NAMES = frozenset({"label", "labels", "labelid"})
+"""Of such a name they are if they count from 0 or 1, however many: some call every target so."""
 _YEARS = (1800, 2100)
 _COUNT_RATIO = 10
 _NOISE = 2.0
@@ -145,8 +149,8 @@ def _kind(column: Column, counts: Mapping[str, int] | None, n_rows: int, *, has_
     """Decide between classes and a quantity, and say why.
 
     A fraction asks how much; two whole numbers ask which of them. More whole numbers may be either: they are classes if
-    they are few and each comes again and again, and a quantity if they are many for their rows, or read like years or
-    counts.
+    they are few and each comes again and again, or if they do so in a column called `class`; and a quantity if they are
+    many for their rows, or read like years or counts.
     The bounds were set on public tables whose question is known (LOG.md: classes or a quantity).
     """
     if column.type not in _NUMERIC:
@@ -160,13 +164,17 @@ def _kind(column: Column, counts: Mapping[str, int] | None, n_rows: int, *, has_
         return "classification", each
     numbers = {int(float(label)): n for label, n in counts.items()}
     low, high = min(numbers), max(numbers)
+    name = "".join(filter(str.isalnum, column.name.casefold()))
+    counts_on, repeats = low in (0, 1) and high < 2 * k, n_rows >= k * min(k, ENOUGH_REPEATS)
+    if k <= MAX_CLASSES and repeats and (name in CLASS_NAMES or (name in LABEL_NAMES and counts_on)):
+        return "classification", f"{each}, each of which comes again and again, under the name of a class"
     if k > MAX_NUMBERS:
         return "regression", f"{each} are many"
-    if n_rows < k * min(k, ENOUGH_REPEATS):
+    if not repeats:
         return "regression", f"{each} hardly repeat"
     if _YEARS[0] <= low and high <= _YEARS[1]:
         return "regression", f"{each}, which look like years"
-    if k > FEW_NUMBERS and not (low in (0, 1) and high < 2 * k):
+    if k > FEW_NUMBERS and not counts_on:
         return "regression", f"{each}, from {low:,} to {high:,}, are no codes that count from 0 or 1"
     if k > FEW_NUMBERS and _rises_and_falls(numbers):
         return (

@@ -108,29 +108,40 @@ class Suspicion:
     dispersion: float
     level: float
     """Probability with which it may be confirmed although nothing changed."""
-    n_fresh: int = 0
-    fresh: float = 0.0
     p: float = 1.0
+    _fresh: Calm = field(default_factory=Calm)
 
-    def chance(self) -> float:
-        """Bound the probability of the fresh losses if nothing had changed."""
-        return evidence(self.n_before, self.before, self.n_fresh, self.after, self.dispersion) if self.n_fresh else 1.0
-
-    def add(self, loss: float) -> bool | None:
-        """Take the next fresh loss: True if it is confirmed, False if it is dropped, None if it waits on."""
-        self.n_fresh += 1
-        self.fresh += loss
-        if self.n_fresh not in LOOKS:
-            return None
-        self.p = self.chance()
-        if self.p < self.level / len(LOOKS) and self.n_fresh >= _MIN_RUNS_FRESH * self.dispersion:
-            return True
-        return False if self.n_fresh == LOOKS[-1] else None
+    @property
+    def n_fresh(self) -> int:
+        """Rows since the suspicion."""
+        return self._fresh.n
 
     @property
     def after(self) -> float:
         """Mean of the fresh losses."""
-        return self.fresh / self.n_fresh
+        return self._fresh.mean
+
+    def chance(self) -> float:
+        """Bound the probability of the fresh losses if nothing had changed."""
+        return self._chance(self._spread())
+
+    def add(self, loss: float) -> bool | None:
+        """Take the next fresh loss: True if it is confirmed, False if it is dropped, None if it waits on."""
+        self._fresh.add(loss)
+        if self.n_fresh not in LOOKS:
+            return None
+        spread = self._spread()
+        self.p = self._chance(spread)
+        if self.p < self.level / len(LOOKS) and self.n_fresh >= _MIN_RUNS_FRESH * spread:
+            return True
+        return False if self.n_fresh == LOOKS[-1] else None
+
+    def _chance(self, spread: float) -> float:
+        return evidence(self.n_before, self.before, self.n_fresh, self.after, spread) if self.n_fresh else 1.0
+
+    def _spread(self) -> float:
+        """Say how errors cluster: few rows before the suspicion may have held too few of them to show it."""
+        return max(self.dispersion, self._fresh.dispersion())
 
 
 def _divergence(x: float, y: float) -> float:
