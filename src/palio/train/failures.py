@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from palio.core.errors import PalioError
+from palio.core.words import listed
 from palio.train.field import Field
 from palio.train.race import NO_TIME, Candidate
 from palio.train.trial import UNDEFINED
@@ -33,7 +34,9 @@ def told(field: Field, failures: Mapping[str, str], candidates: Mapping[int, Can
         for name, reason in failures.items()
     ]
     tried = {one.family for one in candidates.values()}
-    found += [f"{name} was left out: {NO_TIME}." for name in field.families if name not in tried]
+    untried = [name for name in field.families if name not in tried]
+    if untried:
+        found.append(f"{listed(untried, at_most=len(untried))} {'was' if len(untried) == 1 else 'were'} left out: {_why_untried(field)}.")
     once: set[str] = set()
     for one in candidates.values():
         is_nothing = (one.failed and not one.asked.get("made")) or (one.was_ended and not one.scores)
@@ -43,6 +46,13 @@ def told(field: Field, failures: Mapping[str, str], candidates: Mapping[int, Can
             once.add(one.family)
             found.append(f"One trial of {one.family} came to nothing: {one.reason}.")
     return found
+
+
+def _why_untried(field: Field) -> str:
+    """Say why a family had no step: the clock, the number of trials, or the plan."""
+    if field.clock is not None:
+        return NO_TIME
+    return "all trials that were asked for went to others" if field.plan is None else "no step of that run was theirs"
 
 
 def nothing_learned(candidates: Mapping[int, Candidate]) -> bool:
