@@ -127,10 +127,12 @@ def test_a_forecast_of_a_quantile_is_best_by_its_own_pinball_loss():
         assert int(np.argmin(losses)) == {0.1: 1, 0.9: 3}[level]
 
 
-def test_counts_below_zero_and_rates_not_above_it_have_no_deviance():
+def test_counts_below_zero_have_no_deviance_and_a_rate_of_zero_is_punished_not_passed_over():
     task, ones = named("poisson_deviance"), np.ones(3)
     assert "poisson_deviance" not in measure.score(task, np.array([-1.0, 1, 2]), Answers(ones))
-    assert "poisson_deviance" not in measure.score(task, ones, Answers(np.array([0.0, 1, 1])))
+    for impossible in (0.0, -3.0):
+        found = measure.score(task, ones, Answers(np.array([impossible, 1, 1])))["poisson_deviance"]
+        assert found == pytest.approx(2 * (-np.log(1e-9) - 1) / 3, rel=1e-6)
     assert measure.score(task, ones, Answers(ones))["poisson_deviance"] == 0.0
 
 

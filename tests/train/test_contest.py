@@ -90,7 +90,9 @@ def test_the_same_search_ends_the_same_in_this_process_and_with_one_and_two_work
         assert [run.cv_score for run in other.runs] == [run.cv_score for run in here.runs]
 
 
-def test_families_that_had_no_trial_are_told_together_and_the_clock_is_not_blamed_for_a_number(prepare: Prepare) -> None:
+def test_families_that_had_no_trial_are_told_together_and_the_clock_is_not_blamed_for_a_number(
+    prepare: Prepare,
+) -> None:
     found = search(prepare("wine"), families=("dummy", "linear", "lightgbm", "forest"), trials=2)
     told = [reason for reason in found.reasons if "left out" in reason]
     assert told == ["lightgbm and forest were left out: all trials that were asked for went to others."]

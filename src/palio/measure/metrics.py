@@ -12,6 +12,9 @@ from palio.measure.sample import N_BINS, Array, View, divide
 from palio.measure.specs import MetricSpec as MetricSpec
 from palio.measure.specs import Needs
 
+RAREST = 1e-9
+"""What a count that was said to be impossible is taken for."""
+
 # ── labels ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -198,12 +201,14 @@ def _pinball(view: View, level: float) -> Array:
 
 
 def poisson_deviance(view: View) -> Array:
-    """Mean deviance of counts; 0 is perfect. Not defined where a truth is below zero or a prediction not above it.
+    """Mean deviance of counts; 0 is perfect. Not defined where a truth is below zero.
+
+    A prediction of no more than 0 counts as `RAREST`, as a probability of 0 does: it is punished, and not without end.
 
     Source: McCullagh & Nelder 1989, Generalized Linear Models, section 2.3.
     """
-    truth, said = view.sample.truth, view.sample.prediction
-    if truth.min() < 0 or said.min() <= 0:
+    truth, said = view.sample.truth, np.maximum(view.sample.prediction, RAREST)
+    if truth.min() < 0:
         return np.full(len(view.weights), np.nan)
     ratio = np.where(truth > 0, truth, said) / said
     return view.mean(2 * (truth * np.log(ratio) - (truth - said)))

@@ -49,11 +49,11 @@ def correct(answers: Array, unseen: Unseen, *, keeps_order: bool) -> tuple[Calib
     for kind in _kinds(answers, keeps_order=keeps_order):
         tried = np.empty_like(answers)
         for here, others in cuts:
-            tried[here] = model.calibrated(answers[here], _fitted(kind, answers[others], unseen.truth[others]))
+            tried[here] = model.calibrated(answers[here], fitted(kind, answers[others], unseen.truth[others]))
         gains = log_losses(found, unseen.truth) - log_losses(tried, unseen.truth)
         over_none = plain - log_losses(tried, unseen.truth)
         if gains.mean() > 0 and over_none.mean() > SURE * over_none.std(ddof=1) / np.sqrt(len(over_none)):
-            best, found = _fitted(kind, answers, unseen.truth), tried
+            best, found = fitted(kind, answers, unseen.truth), tried
     return best, found
 
 
@@ -69,7 +69,8 @@ def log_losses(answers: Array, truth: Array) -> Array:
     return losses
 
 
-def _fitted(kind: str, answers: Array, truth: Array) -> Calibration:
+def fitted(kind: str, answers: Array, truth: Array) -> Calibration:
+    """Return the correction of a kind that has the least log loss, on at most `MAX_ROWS` of the rows."""
     step = max(1, len(truth) // MAX_ROWS)
     answers, truth = answers[::step], truth[::step]
     if kind == "temperature":

@@ -51,6 +51,8 @@ FEWEST_OF_A_CLASS = 10
 """Of each class so many rows are learned from, where there are as many: more than its share, where that is less."""
 _PARTS: tuple[Part, Part] = ("train", "validation")
 TINY = 1e-12
+LEAST_SIZE = 1e-3
+"""Truths below this share of the middle one count no more, where errors count by their share of the truth."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,11 @@ def weighted(examples: Examples, how: How) -> Examples:
     if how.balanced and examples.task.kind == "classification":
         counts = np.bincount(examples.target, weights=weights, minlength=len(examples.task.classes))
         weights = weights / np.maximum(counts, TINY)[examples.target]
-    is_plain = not how.weight and not how.balanced
+    is_relative = examples.task.metric == "mape" and how.objective in ("auto", "absolute")
+    if is_relative:  # an error counts by its share of the truth
+        sizes = np.abs(examples.target)
+        weights = weights / np.maximum(sizes, LEAST_SIZE * np.median(sizes) or 1.0)
+    is_plain = not how.weight and not how.balanced and not is_relative
     return dataclasses.replace(
         examples, weights=None if is_plain else weights / weights.mean(), objective=how.objective
     )

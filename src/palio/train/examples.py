@@ -10,6 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Schema, Task
+from palio.measure.questions import numbers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = dict[str, Array]
 Objective = Literal["auto", "squared", "absolute", "huber", "quantile", "poisson", "log_loss", "focal"]
+_SUITS: dict[str, Objective] = {
+    "mae": "absolute",
+    "median_absolute_error": "absolute",
+    "mape": "absolute",  # with what rows weigh: see `cutting.weighted`
+    "huber": "huber",
+    "pinball_10": "quantile",
+    "pinball_90": "quantile",
+    "poisson_deviance": "poisson",
+}
+"""Metric of numbers → what a fit makes small for it; for others, the square."""
 
 
 @dataclass(frozen=True)
@@ -162,4 +173,9 @@ def objective_of(examples: Examples) -> Objective:
         return examples.objective
     if examples.task.kind == "classification":
         return "log_loss"
-    return "absolute" if examples.task.metric in ("mae", "median_absolute_error") else "squared"
+    return _SUITS.get(examples.task.metric, "squared")
+
+
+def level_of(examples: Examples) -> float:
+    """Return the quantile that the objective `quantile` aims at: the metric's, else the median."""
+    return numbers.LEVELS.get(examples.task.metric, 0.5)

@@ -36,7 +36,8 @@ def told(field: Field, failures: Mapping[str, str], candidates: Mapping[int, Can
     tried = {one.family for one in candidates.values()}
     untried = [name for name in field.families if name not in tried]
     if untried:
-        found.append(f"{listed(untried, at_most=len(untried))} {'was' if len(untried) == 1 else 'were'} left out: {_why_untried(field)}.")
+        were = "was" if len(untried) == 1 else "were"
+        found.append(f"{listed(untried, at_most=len(untried))} {were} left out: {_why_untried(field)}.")
     once: set[str] = set()
     for one in candidates.values():
         is_nothing = (one.failed and not one.asked.get("made")) or (one.was_ended and not one.scores)

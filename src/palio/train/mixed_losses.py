@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from palio.core.records import Task
+from palio.measure.questions.numbers import LEVELS
 from palio.train.examples import Array
 
 TINY = 1e-15
@@ -26,12 +28,20 @@ class Loss:
 def loss_of(task: Task, metric: str) -> Loss:
     """Return what weights make small for a metric: itself where it is quick and smooth, else a proper relative."""
     if task.kind == "regression":
-        return Loss(_values, _absolute if metric in ("mae", "median_absolute_error") else _squared)
+        return Loss(_values, _of_values(metric))
     if metric == "roc_auc" and len(task.classes) == 2:
         return Loss(_second, _not_ranked)
     if metric == "brier":
         return Loss(_all, _brier)
     return Loss(_of_the_truth, _log_loss)
+
+
+def _of_values(metric: str) -> Callable[[Array, Array], float]:
+    if metric == "mape":
+        return _relative
+    if metric == "poisson_deviance":
+        return _of_counts
+    return functools.partial(_tilted, level=LEVELS[metric]) if metric in LEVELS else _squared
 
 
 def _values(truth: Array, answers: Array) -> Array:  # noqa: ARG001
@@ -54,8 +64,17 @@ def _squared(truth: Array, values: Array) -> float:
     return float(np.mean((values - truth) ** 2))
 
 
-def _absolute(truth: Array, values: Array) -> float:
-    return float(np.mean(np.abs(values - truth)))
+def _tilted(truth: Array, values: Array, *, level: float) -> float:
+    """Return the loss of a quantile; of the median half the mean absolute error."""
+    return float(np.mean(np.maximum(level * (truth - values), (level - 1) * (truth - values))))
+
+
+def _relative(truth: Array, values: Array) -> float:
+    return float(np.mean(np.abs(values - truth) / np.maximum(np.abs(truth), TINY)))
+
+
+def _of_counts(truth: Array, values: Array) -> float:
+    return float(np.mean(values - truth * np.log(np.maximum(values, TINY))))
 
 
 def _log_loss(truth: Array, shares: Array) -> float:  # noqa: ARG001

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from palio import model
 from palio.core.records import Task
+from palio.train import calibration
 from palio.train.ensemble import Unseen
 from palio.train.examples import Array
 
 FEWEST_ROWS = 100
 """Fewer rows cannot tell one threshold from another."""
+DOUBT = 2.0
+"""So many standard errors of a share of the rarer class may lie between what is expected and what was seen."""
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -41,8 +45,8 @@ class Counts:
     """Of the second class, and called so."""
     alarms: Array
     """Of the first class, and called the second."""
-    n_second: int
-    n_first: int
+    n_second: float
+    n_first: float
 
 
 def choose(answers: Array, unseen: Unseen, *, task: Task, aim: str, costs: Costs) -> tuple[float, Array] | None:
@@ -66,22 +70,45 @@ def choose(answers: Array, unseen: Unseen, *, task: Task, aim: str, costs: Costs
     for here, others in unseen.apart():
         if not others.any():
             return None
-        said[here] = answers[here, 1] >= _best(answers[others, 1], unseen.truth[others] == 1, worth)
-    return _best(answers[:, 1], unseen.truth == 1, worth), said
+        said[here] = answers[here, 1] >= _best(answers[others], unseen.truth[others], worth)
+    return _best(answers, unseen.truth, worth), said
 
 
-def _best(second: Array, is_second: Array, worth: Callable[[Counts], Array]) -> float:
-    """Return the threshold of the greatest worth: midway between two probabilities; of equal ones that nearest 1/2."""
-    order = np.argsort(-second, kind="stable")
-    ranked, hit = second[order], is_second[order]
+def _best(answers: Array, truth: Array, worth: Callable[[Counts], Array]) -> float:
+    """Return the threshold of the greatest worth: midway between two probabilities; of equal ones that nearest 1/2.
+
+    The worth that is expected by the probabilities, corrected by a sigmoid, has its peak where the true one has it,
+    with a fraction of the chance that is in the worth of the rows that happen to lie there. Where these clearly
+    contradict it, they decide.
+    """
+    possible = np.clip(answers, 1 / (len(answers) + 2), 1.0)  # no row is certain
+    possible /= possible.sum(axis=1, keepdims=True)
+    chances = model.calibrated(possible, calibration.fitted("platt", possible, truth))[:, 1]
+    order = np.argsort(-answers[:, 1], kind="stable")
+    ranked = answers[order, 1]
     last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])
-    hits, n_called = np.cumsum(hit)[last], last + 1
-    counts = Counts(hits, n_called - hits, int(is_second.sum()), int((~is_second).sum()))
-    found = worth(counts)
     below = np.r_[ranked[last[1:]], 0.0] if len(last) > 1 else np.array([0.0])
     thresholds = (ranked[last] + below) / 2
-    best = np.flatnonzero(found >= np.nanmax(found) - 1e-12)
-    return float(thresholds[best[np.argmin(np.abs(thresholds[best] - 0.5))]])
+    expected, seen = (worth(_counts(which[order], last)) for which in (chances, (truth == 1).astype(np.float64)))
+    best, most = _peak(expected, thresholds), _peak(seen, thresholds)
+    rarer = max(1, min(int((truth == 1).sum()), int((truth != 1).sum())))
+    return float(thresholds[most if seen[most] - seen[best] > DOUBT * _scale(seen) / np.sqrt(rarer) else best])
+
+
+def _scale(worths: Array) -> float:
+    """Return how large differences of a worth can be."""
+    return float(np.nanmax(worths) - np.nanmin(worths))
+
+
+def _peak(worths: Array, thresholds: Array) -> int:
+    best = np.flatnonzero(worths >= np.nanmax(worths) - 1e-12)
+    return int(best[np.argmin(np.abs(thresholds[best] - 0.5))])
+
+
+def _counts(is_second: Array, last: Array) -> Counts:
+    """Return what the rows hold down to each place, most likely first; a row may be of the second class in part."""
+    hits, n_second = np.cumsum(is_second)[last], float(is_second.sum())
+    return Counts(hits, last + 1 - hits, n_second, len(is_second) - n_second)
 
 
 def _worth(task: Task, aim: str, costs: Costs) -> Callable[[Counts], Array] | None:

@@ -12,8 +12,11 @@ from palio.core.records import Task
 from palio.measure.questions.answers import PREDICTION, TRUTH, TRUTH_NUMBER, Answers
 from palio.measure.sample import Array, Sample, one_value_per_row
 
-LEVELS = {"mae": 0.5, "median_absolute_error": 0.5, "pinball_10": 0.1, "pinball_90": 0.9}
-"""Metric → the quantile that is its best constant; of others it is the mean, or near it."""
+LEVELS = {"mae": 0.5, "median_absolute_error": 0.5, "huber": 0.5, "pinball_10": 0.1, "pinball_90": 0.9}
+"""Metric → the quantile that is its best constant, or near it; of others it is the mean."""
+_SIMPLEST = {"mape": "the number with the least error in percent"} | dict.fromkeys(
+    (metric for metric, level in LEVELS.items() if level == 0.5), "the median"
+)
 SAME = 1e-6
 """Two numbers that differ by a smaller share of the second are taken for the same answer."""
 
@@ -39,9 +42,8 @@ class Numbers:
     def __init__(self, task: Task) -> None:
         self.task = task
         level = LEVELS.get(task.metric)
-        self.simplest = (
-            "the mean" if level is None else "the median" if level == 0.5 else f"the {level * 100:.0f} % quantile"
-        )
+        self.simplest = "the mean" if level is None else f"the {level * 100:.0f} % quantile"
+        self.simplest = _SIMPLEST.get(task.metric, self.simplest)
 
     def truth(self, labels: Sequence[Any] | Array) -> Array:
         """Return the numbers, float64."""
@@ -104,7 +106,14 @@ class Numbers:
         return ~np.isclose(one.prediction, other.prediction, rtol=SAME, atol=0.0)
 
     def constant(self, truth: Array) -> tuple[float, ...]:
-        """Return the mean; or, if the task's metric is best at another number, the quantile that this is."""
+        """Return the mean; or, if the task's metric is best at another number, the quantile that this is.
+
+        For errors in percent it is the median in which a row weighs the less the larger its number is.
+        """
+        if self.task.metric == "mape" and np.all(truth):
+            order = np.argsort(truth, kind="stable")
+            reached = np.cumsum(1 / np.abs(truth[order]))
+            return (float(truth[order][np.searchsorted(reached, reached[-1] / 2)]),)
         level = LEVELS.get(self.task.metric)
         # of the numbers between two values, all of which are as good, the lower value: as the family `dummy` takes it
         return (float(truth.mean() if level is None else np.quantile(truth, level, method="inverted_cdf")),)

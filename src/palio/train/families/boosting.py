@@ -11,7 +11,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.examples import Array, Examples, Objective, Shape
+from palio.train.examples import Array, Examples, Objective, Shape, level_of
 from palio.train.families.pace import (
     ROUNDS,
     InRounds,
@@ -206,11 +206,11 @@ _OBJECTIVES: dict[Objective, tuple[str, str]] = {
 
 def _settings(params: Params, examples: Examples, seed: int) -> dict[str, Any]:
     """Return LightGBM's own settings; the answer does not depend on the number of threads."""
-    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha", "made")}
+    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "made")}
     n_rows, n_classes = len(examples.target), len(examples.task.classes)
     settings["min_data_in_leaf"] = max(1, min(int(params["min_data_in_leaf"]), n_rows // 8))
     if examples.task.kind == "regression":
-        settings |= _for_values(params, examples)
+        settings |= _for_values(examples)
     elif n_classes == 2:
         settings |= {"objective": "binary", "metric": "binary_logloss"}
     else:
@@ -226,14 +226,14 @@ def _settings(params: Params, examples: Examples, seed: int) -> dict[str, Any]:
     }
 
 
-def _for_values(params: Params, examples: Examples) -> dict[str, Any]:
+def _for_values(examples: Examples) -> dict[str, Any]:
     objective = objective_for_values(examples, "lightgbm")
     name, loss = _OBJECTIVES[objective]
     settings: dict[str, Any] = {"objective": name, "metric": loss}
     if objective == "huber":
         settings["alpha"] = bend_of(examples.target)
     if objective == "quantile":
-        settings["alpha"] = float(params.get("alpha", 0.5))
+        settings["alpha"] = level_of(examples)
     return settings
 
 

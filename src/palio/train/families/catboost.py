@@ -12,7 +12,7 @@ import numpy as np
 from palio import model
 from palio.core.errors import InputError
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.examples import Array, Examples, Objective, Shape
+from palio.train.examples import Array, Examples, Objective, Shape, level_of
 from palio.train.families.links import probabilities_of
 from palio.train.families.pace import (
     ROUNDS,
@@ -101,7 +101,7 @@ class Catboost(InRounds):
         need_two_classes(examples, self.name)
         if float(examples.target.min()) == float(examples.target.max()):
             raise InputError("catboost: all values are the same", hint="bring rows of at least two values")
-        start = _start(examples, params)
+        start = _start(examples)
         rows = start.pool(examples, preprocessing)
         watched = None if watch is None else start.pool(watch, preprocessing)
         check_time(deadline)
@@ -150,11 +150,11 @@ _OBJECTIVES: dict[Objective, str] = {
 """Objective → what CatBoost calls it."""
 
 
-def _start(examples: Examples, params: Params) -> _Start:
+def _start(examples: Examples) -> _Start:
     y, task = examples.target, examples.task
     weights = np.ones(len(y)) if examples.weights is None else examples.weights
     if task.kind == "regression":
-        objective, level = objective_for_values(examples, "catboost"), float(params.get("alpha", 0.5))
+        objective, level = objective_for_values(examples, "catboost"), level_of(examples)
         loss = _OBJECTIVES[objective].format(bend=bend_of(y), level=level)
         if objective == "poisson":
             return _Start(loss, np.array([np.log(np.average(y, weights=weights))]), exponential=True)
@@ -170,7 +170,7 @@ def _start(examples: Examples, params: Params) -> _Start:
 
 
 def _settings(params: Params, start: _Start, seed: int, shape: tuple[int, int]) -> dict[str, Any]:
-    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha", "made")}
+    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "made")}
     n_rows, n_features = shape
     if n_rows < 100:
         settings["subsample"] = 1.0

@@ -10,7 +10,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.examples import Array, Examples, Feeds, Objective, Shape, objective_of
+from palio.train.examples import Array, Examples, Feeds, Objective, Shape, level_of, objective_of
 from palio.train.family import FixedSettings, Params, class_outputs, value_outputs
 
 
@@ -84,16 +84,16 @@ class Dummy(FixedSettings):
             return DummyFitted(examples, np.zeros(1))
         weights = np.ones(len(examples.target)) if examples.weights is None else examples.weights
         if examples.task.kind == "regression":
-            return DummyFitted(examples, np.array([_middle(examples, params, weights)], dtype=np.float64))
+            return DummyFitted(examples, np.array([_middle(examples, weights)], dtype=np.float64))
         counts = np.bincount(examples.target, weights=weights, minlength=len(examples.task.classes))
         return DummyFitted(examples, counts.astype(np.float64) / counts.sum())
 
 
-def _middle(examples: Examples, params: Params, weights: Array) -> float:
+def _middle(examples: Examples, weights: Array) -> float:
     objective: Objective = objective_of(examples)
     if objective in ("squared", "poisson"):
         return float(np.average(examples.target, weights=weights))
-    level = float(params.get("alpha", 0.5)) if objective == "quantile" else 0.5
+    level = level_of(examples) if objective == "quantile" else 0.5
     order = np.argsort(examples.target, kind="stable")
     reached = np.cumsum(weights[order])
     return float(examples.target[order][np.searchsorted(reached, level * reached[-1])])

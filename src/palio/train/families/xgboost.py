@@ -11,7 +11,7 @@ import numpy as np
 
 from palio import model
 from palio.core.records import Modality, Task, TaskKind
-from palio.train.examples import Array, Examples, Objective, Shape
+from palio.train.examples import Array, Examples, Objective, Shape, level_of
 from palio.train.families.links import probabilities_of
 from palio.train.families.pace import (
     ROUNDS,
@@ -198,7 +198,7 @@ _OBJECTIVES: dict[Objective, tuple[str, str]] = {
 
 
 def _settings(params: Params, examples: Examples, seed: int) -> dict[str, Any]:
-    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "alpha", "made")}
+    settings: dict[str, Any] = {k: v for k, v in params.items() if k not in (ROUNDS, "made")}
     if params["grow_policy"] == "depthwise":
         settings |= {"max_depth": max(1, math.ceil(math.log2(params["max_leaves"]))), "max_leaves": 0}
     else:
@@ -209,7 +209,7 @@ def _settings(params: Params, examples: Examples, seed: int) -> dict[str, Any]:
         if objective == "huber":
             settings["huber_slope"] = bend_of(examples.target)
         if objective == "quantile":
-            settings["quantile_alpha"] = float(params.get("alpha", 0.5))
+            settings["quantile_alpha"] = level_of(examples)
     elif len(examples.task.classes) == 2:
         settings |= {"objective": "binary:logistic", "eval_metric": "logloss"}
     else:

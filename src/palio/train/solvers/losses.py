@@ -8,12 +8,12 @@ import numpy as np
 
 from palio import model
 from palio.core.errors import InputError
-from palio.train.examples import Array, Examples, Objective, objective_of
+from palio.train.examples import Array, Examples, Objective, level_of, objective_of
 
 FOCUS = 2.0
 """Exponent of the focal loss (Lin et al. 2017)."""
 _CORNERS: dict[str, float] = {"huber": 0.5, "absolute": 0.05, "quantile": 0.05}
-"""Error, in parts of the spread, from which on these losses rise in a straight line. The quantile is the middle one."""
+"""Error, in parts of the spread, from which on these losses rise in a straight line."""
 _LARGEST_LOG = 30.0
 """Scores of counts are cut to this; see also `palio.model.tabular.scores`."""
 
@@ -31,6 +31,8 @@ class Loss:
     n_classes: int
     center: float = 0.0
     spread: float = 1.0
+    level: float = 0.5
+    """The quantile that `quantile` aims at: what is too low costs so much of an error, what is too high the rest."""
 
     @property
     def n_scores(self) -> int:
@@ -57,7 +59,7 @@ class Loss:
         if self.n_classes or self.objective == "poisson":
             return np.asarray(np.log(np.maximum(mean, 1e-6)))
         if self.objective in ("absolute", "quantile", "huber"):
-            return np.asarray(np.median(targets, axis=0))
+            return np.asarray(np.quantile(targets, self.level, axis=0))
         return np.asarray(mean)
 
     def found(self, scores: Array) -> Array:
@@ -77,7 +79,7 @@ class Loss:
             gap = gap * ((1 - right) ** FOCUS - FOCUS * right * (1 - right) ** (FOCUS - 1) * np.log(right))
         elif self.objective in _CORNERS:
             corner = _CORNERS[self.objective]
-            gap = np.clip(gap, -corner, corner) / corner
+            gap = np.clip(gap, -corner, corner) / corner * self._tilt(gap)
         return np.asarray(gap)
 
     def value(self, scores: Array, targets: Array) -> Array:
@@ -90,8 +92,13 @@ class Loss:
         gap = (scores - targets)[..., 0]
         if self.objective in _CORNERS:
             corner, size = _CORNERS[self.objective], np.abs(gap)
-            return np.asarray(np.where(size <= corner, gap * gap / (2 * corner), size - corner / 2))
+            risen = np.where(size <= corner, gap * gap / (2 * corner), size - corner / 2)
+            return np.asarray(self._tilt(gap) * risen)
         return np.asarray(gap * gap / 2)
+
+    def _tilt(self, gap: Array) -> Array:
+        """Return what an error counts, by its sign: 1 for the median."""
+        return np.asarray(2 * np.where(gap > 0, 1 - self.level, self.level))
 
     def spread_out(self, found: Array) -> Array:
         """Return probabilities of all classes, (n_rows, n_classes), or values in the target's units, (n_rows,)."""
@@ -110,7 +117,7 @@ class Loss:
             return np.asarray(-np.log(np.clip(answers[np.arange(len(target)), target], 1e-15, 1.0)))
         gap = answers - target
         if self.objective in ("absolute", "quantile"):
-            return np.asarray(np.abs(gap))
+            return np.asarray(self._tilt(gap) * np.abs(gap))
         if self.objective == "huber":
             bend, size = _CORNERS["huber"] * self.spread, np.abs(gap)
             return np.asarray(np.where(size <= bend, gap * gap / 2, bend * (size - bend / 2)))
@@ -149,7 +156,8 @@ def loss_of(examples: Examples, family: str) -> Loss:
         spread = float(np.sqrt(np.average((target - center) ** 2, weights=examples.weights)))
         return Loss(objective, none, 0, center, _positive(spread))
     q1, middle, q3 = (float(q) for q in np.quantile(target, [0.25, 0.5, 0.75]))
-    return Loss(objective, none, 0, middle, (q3 - q1) / 1.35 or _positive(float(target.std())))
+    spread = (q3 - q1) / 1.35 or _positive(float(target.std()))
+    return Loss(objective, none, 0, middle, spread, level_of(examples) if objective == "quantile" else 0.5)
 
 
 def _positive(spread: float) -> float:
