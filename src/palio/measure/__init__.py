@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from palio.measure.profiles import decode_description as decode_description
     from palio.measure.questions import Answers as Answers
     from palio.measure.questions import Question as Question
+    from palio.measure.questions.numbers import quantile_of as quantile_of
     from palio.measure.reliability import calibration_bins as calibration_bins
     from palio.measure.sample import Sample as Sample
     from palio.measure.sample import View as View
@@ -88,6 +89,7 @@ else:
             "multiple": "benjamini_hochberg two_sided_p",
             "profiles": "decode_description",
             "questions": "Answers Question",
+            "questions.numbers": "quantile_of",
             "reliability": "calibration_bins",
             "sample": "Sample View positive_index",
             "scores": "default_metric higher_is_better is_defined metric_names score",

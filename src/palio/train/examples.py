@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from palio import model
+from palio import measure, model
 from palio.core.records import Schema, Task
-from palio.measure.questions import numbers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -178,4 +177,4 @@ def objective_of(examples: Examples) -> Objective:
 
 def level_of(examples: Examples) -> float:
     """Return the quantile that the objective `quantile` aims at: the metric's, else the median."""
-    return numbers.LEVELS.get(examples.task.metric, 0.5)
+    return measure.quantile_of(examples.task.metric) or 0.5

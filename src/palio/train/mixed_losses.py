@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from palio import measure
 from palio.core.records import Task
-from palio.measure.questions.numbers import LEVELS
 from palio.train.examples import Array
 
 TINY = 1e-15
@@ -41,7 +41,8 @@ def _of_values(metric: str) -> Callable[[Array, Array], float]:
         return _relative
     if metric == "poisson_deviance":
         return _of_counts
-    return functools.partial(_tilted, level=LEVELS[metric]) if metric in LEVELS else _squared
+    level = measure.quantile_of(metric)
+    return _squared if level is None else functools.partial(_tilted, level=level)
 
 
 def _values(truth: Array, answers: Array) -> Array:  # noqa: ARG001

@@ -21,6 +21,11 @@ SAME = 1e-6
 """Two numbers that differ by a smaller share of the second are taken for the same answer."""
 
 
+def quantile_of(metric: str) -> float | None:
+    """Return the quantile that a metric of numbers is best at, or near it; None: the mean."""
+    return LEVELS.get(metric)
+
+
 class Numbers:
     """How much? A truth is a number, NaN where it is not known.
 
@@ -41,7 +46,7 @@ class Numbers:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        level = LEVELS.get(task.metric)
+        level = quantile_of(task.metric)
         self.simplest = "the mean" if level is None else f"the {level * 100:.0f} % quantile"
         self.simplest = _SIMPLEST.get(task.metric, self.simplest)
 
@@ -114,7 +119,7 @@ class Numbers:
             order = np.argsort(truth, kind="stable")
             reached = np.cumsum(1 / np.abs(truth[order]))
             return (float(truth[order][np.searchsorted(reached, reached[-1] / 2)]),)
-        level = LEVELS.get(self.task.metric)
+        level = quantile_of(self.task.metric)
         # of the numbers between two values, all of which are as good, the lower value: as the family `dummy` takes it
         return (float(truth.mean() if level is None else np.quantile(truth, level, method="inverted_cdf")),)
 
