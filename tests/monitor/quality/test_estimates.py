@@ -5,6 +5,8 @@ from palio.core.errors import InputError
 from palio.core.monitoring import Estimate, Outcome
 from palio.core.records import Metric, Task
 from palio.monitor import Estimator
+from palio.monitor.quality.beliefs import N_FOLDS
+from palio.monitor.quality.dle import Losses
 from palio.monitor.quality.estimates import judge_errors, judge_estimates, with_errors
 from tests.monitor.estimating import (
     NUMBER,
@@ -62,6 +64,17 @@ def test_estimates_follow_a_shift_of_the_inputs(task, make, metric):
     estimator, rows = Estimator(make(rng, 8000), task), make(rng, 4000, shift=1.0)
     one, was = estimated(estimator, rows)[metric], real(task, rows)[metric]
     assert abs(one.value.value - was) < 0.5 * abs(one.reference - was)
+
+
+def test_expected_losses_add_up_to_the_real_ones_out_of_fold():
+    """A bound that holds for every row, such as of a square by an absolute error, raises noisy numbers on average."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2_000, 8))
+    said = 5 * features[:, 0]
+    truth = said + np.exp(0.8 * features[:, 1]) * rng.choice([-1.0, 1.0], 2_000)
+    losses = Losses(said, features, [False] * 8, truth, np.arange(2_000) % N_FOLDS)
+    assert losses.share == 1.0
+    assert losses.error.mean(1) == pytest.approx([0.0, 0.0], abs=1e-9)
 
 
 def test_batches_and_merged_estimators_tell_the_same_as_one():

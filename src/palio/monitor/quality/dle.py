@@ -76,17 +76,21 @@ class Losses:
         self.share, self._models = best_share(seen[0], plain[0], learnt[0] * self._scale[0]), models
         expected: Array = (1 - self.share) * plain + self.share * learnt * self._scale[:, None]
         self._shape = float(seen[1].mean()) / max(float((expected[0] ** 2).mean()), 1e-300)
-        expected[1] = self._averaged(expected[0], np.maximum(expected[1], expected[0] ** 2))
+        expected[1] = self._averaged(expected[1], expected[0] ** 2)
         return expected
 
-    def _averaged(self, absolute: Array, squared: Array) -> Array:
+    def _averaged(self, squared: Array, of_absolute: Array) -> Array:
         """Average a squared error as learnt, and as follows from the absolute one if all errors have one shape.
 
         Few large errors decide the first, which overreaches where they are; the second is right as long as inputs
         change the size of errors alone. They err in other ways. See LOG.md.
+
+        Args:
+            squared: Squared errors as learnt.
+            of_absolute: Squares of absolute errors as learnt.
         """
         half = self.share / 2
-        averaged: Array = (1 - half) * squared + half * self._shape * absolute**2
+        averaged: Array = (1 - half) * squared + half * self._shape * of_absolute
         return averaged
 
     def of(self, prediction: Array, features: Array, complete: Array) -> Array:
@@ -98,9 +102,9 @@ class Losses:
             for losses, models in zip(out, self._models, strict=True):
                 learnt = np.maximum(np.stack([model.predict(x) for model in models]), 0.0) * self._scale[:, None]
                 losses[:, complete] = (1 - self.share) * losses[:, complete] + self.share * learnt
-        out[:, 1] = np.maximum(out[:, 1], out[:, 0] ** 2)
-        if self.share:
-            out[:, 1, complete] = self._averaged(out[:, 0, complete], out[:, 1, complete])
+            of_all = out[:, 0, complete].mean(0)
+            squares = of_all * (2 * out[:, 0, complete] - of_all)  # their mean is the square of the mean of all fits
+            out[:, 1, complete] = self._averaged(out[:, 1, complete], squares)
         return out
 
 
@@ -134,10 +138,11 @@ class LossSums:
         """Return MAE and RMSE: value, value by each fit, variance by chance."""
         each = self.losses / self.n_rows
         mae, mse = each.mean(0)
+        mse = max(mse, mae**2)
         chance = self.variance / self.n_rows**2
-        rmse = float(np.sqrt(mse))
         of_root = float(chance[1] / max(4 * mse, 1e-300))
-        return {"rmse": (rmse, np.sqrt(each[:, 1]), of_root), "mae": (float(mae), each[:, 0], float(chance[0]))}
+        roots = np.sqrt(np.maximum(each[:, 1], 0.0))
+        return {"rmse": (float(np.sqrt(mse)), roots, of_root), "mae": (float(mae), each[:, 0], float(chance[0]))}
 
 
 _DOUBT, _SURE = 2.0, 6.0
