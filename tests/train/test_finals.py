@@ -51,6 +51,17 @@ def test_where_no_learner_was_scored_on_all_folds_all_are_compared_on_those_they
         np.testing.assert_array_equal(one.rows, LESSON.rows["score 0"])
 
 
+def test_one_fold_is_enough_to_choose_from_which_probability_on_a_rare_class_is_said() -> None:
+    rng, everything = np.random.default_rng(0), examples_of(TASK)
+    rare = np.concatenate([np.flatnonzero(everything.target == 0), np.flatnonzero(everything.target == 1)[:40]])
+    lesson, asked = lesson_of(everything.take(rng.permutation(np.tile(rare, 3))), 2), terms(TASK, "balanced_accuracy")
+    half = candidate_of(1, "linear", lesson, asked, folds=(0,))
+    [found] = _finalists(field_of(lesson, asked), {1: half})
+    assert found.threshold is not None
+    assert found.threshold < 0.4
+    assert (found.run.cv_score or 0.0) > (half.mean() or 0.0)
+
+
 def test_a_candidate_whose_metric_is_undefined_where_it_is_for_others_is_out(whole: dict[int, Candidate]) -> None:
     odd = candidate_of(4, "lightgbm", LESSON, TERMS)
     odd.scores[1] = (np.nan,)

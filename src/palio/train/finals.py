@@ -174,7 +174,7 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
     mixes = mixing.mixes(
         field, [one for one in whole if one.is_whole and one.family != "dummy" and not precision_of(one)]
     )
-    if field.terms.task.kind != "classification" or len(folds) < field.in_use:
+    if field.terms.task.kind != "classification":
         return found + mixes
     first, others = [*found[:N_CORRECTED], *mixes], found[N_CORRECTED:]
     return [_decided(field, _corrected(field, one)) for one in first] + others
@@ -182,7 +182,7 @@ def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finali
 
 def _decided(field: Field, one: Finalist) -> Finalist:
     """Choose from which probability on the second of two classes is said, where something depends on it."""
-    terms, seen, aim = field.terms, field.unseen(), field.how.aim(field.terms.metric)
+    terms, seen, aim = field.terms, field.unseen(one.folds), field.how.aim(field.terms.metric)
     found = threshold.choose(one.answers, seen, task=terms.task, aim=aim, costs=field.how.costs)
     if found is None or one.run.family == "dummy":
         return one
@@ -212,7 +212,7 @@ def _rescored(
 
 def _corrected(field: Field, one: Finalist) -> Finalist:
     """Correct the probabilities of a finalist where that makes their log loss smaller, and its metric no worse."""
-    terms, seen = field.terms, field.unseen()
+    terms, seen = field.terms, field.unseen(one.folds)
     is_rank = terms.metric not in PROBABILITY_METRICS
     how, answers = calibration.correct(one.answers, seen, keeps_order=is_rank)
     if how.kind == "none" or one.run.family == "dummy":
