@@ -14,6 +14,7 @@ import numpy as np
 from palio import measure, model
 from palio.core.errors import PalioError
 from palio.core.records import Parity, Task
+from palio.train.bounded import bounded
 from palio.train.boxes import packed, shown, unpacked
 from palio.train.examples import Array, Examples
 from palio.train.family import Family, Fitted, OutOfTime, graph_of
@@ -133,6 +134,7 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     if rounds:
         own = [best_round_elsewhere(known, fold, lesson) for fold in order.folds]
         found = [one.at(min(n, len(curve))) for one, n, curve in zip(found, own, curves, strict=True)]
+    found = [bounded(one, lesson.examples) for one in found]
     task = lesson.examples.task
     scores: list[float] = []
     ties: list[float] = []
@@ -189,7 +191,7 @@ def _seen(runner: model.Graph, learned: Examples) -> dict[str, float]:
 
 def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float | None) -> Outcome:
     examples = lesson.take("everything")
-    fitted = family.fit(examples, params=order.params, seed=order.seed, deadline=deadline)
+    fitted = bounded(family.fit(examples, params=order.params, seed=order.seed, deadline=deadline), examples)
     if family.rounds and deadline is not None and time.monotonic() >= deadline:
         raise OutOfTime("its last fit was cut short")  # how much it learned would depend on the clock
     graph = graph_of(fitted, examples.schema, examples.task)
