@@ -38,6 +38,36 @@ def test_errors_are_judged_once_there_are_enough_to_tell(n: int, n_errors: int, 
     assert outcome("errors", challenger=seen_role(n, n_errors=n_errors)) == expected
 
 
+@pytest.mark.parametrize(
+    ("n", "n_errors", "expected"), [(6, 6, "bad"), (20, 18, "bad"), (6, 1, "unsure"), (0, 0, "unsure")]
+)
+def test_what_surely_fails_is_bad_before_there_is_traffic_enough(n: int, n_errors: int, expected: str) -> None:
+    assert look(Analysis(), observations(challenger=seen_role(n, n_errors=n_errors)), mode="canary").outcome == expected
+
+
+@pytest.mark.parametrize(
+    ("n", "refused", "by_champion", "expected"),
+    [(0, 8, 0, "bad"), (3000, 200, 0, "bad"), (3000, 0, 0, "good"), (3000, 150, 1000, "good"), (3000, 3, 0, "good")],
+)
+def test_rows_that_the_champion_takes_and_the_challenger_does_not_are_bad(
+    n: int, refused: int, by_champion: int, expected: str
+) -> None:
+    both = {
+        "champion": msgspec.structs.replace(seen_role(20_000), n_refused=by_champion),
+        "challenger": msgspec.structs.replace(seen_role(n), n_refused=refused),
+    }
+    found = look(Analysis(), observations(**both), mode="canary")
+    assert found.outcome == expected
+    assert ("refused" in found.reason) == (refused > 0)
+
+
+def test_little_traffic_tells_when_there_will_be_enough() -> None:
+    found = look(Analysis(), observations(challenger=seen_role(10)), mode="canary")  # in ten minutes
+    assert found.reason == (
+        "only 10 of the 100 requests that the challenger must have answered (at this pace in 2 hours)"
+    )
+
+
 def test_errors_that_the_champion_makes_too_are_not_held_against_the_challenger() -> None:
     both = {"champion": seen_role(20_000, n_errors=1000), "challenger": seen_role(3000, n_errors=150)}
     assert outcome("errors", **both) != "bad"

@@ -82,6 +82,7 @@ def test_only_failures_of_the_server_count() -> None:
     found = seen(log)
     assert (found.challenger.n_requests, found.challenger.n_errors) == (2, 2)
     assert (found.champion.n_requests, found.champion.n_errors) == (1, 1)
+    assert (found.challenger.n_refused, found.champion.n_refused) == (2, 0)
 
 
 def test_what_was_shed_before_it_was_known_who_answers_is_nobodys_failure() -> None:

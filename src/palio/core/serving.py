@@ -175,6 +175,8 @@ class Seen(Record, frozen=True, kw_only=True):
     """Answers, failed ones included."""
     n_errors: int = 0
     """Answers with status 500 and above: what the caller does wrong is not the model's fault."""
+    n_refused: int = 0
+    """Requests that it refused as wrong (400, 422); none of the requests above. A caller may be at fault, or not."""
     latencies: tuple[int, ...] = ()
     """Histogram of the good answers' latencies; the edges are those of `palio.measure.LATENCY_EDGES`."""
     predictions: tuple[int, ...] = ()

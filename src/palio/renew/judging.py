@@ -31,7 +31,7 @@ def judge(rollout: Rollout, state: RolloutState, seen: Observations | None, now:
         return state, ""
     if state.step >= len(rollout.steps):
         return _changed(state, status="paused", reason="all steps are done"), (
-            "All steps are done, and none of them promotes: a person decides."
+            f"All steps are done, and none of them promotes: a person decides. {answering(state)}"
         )
     step = rollout.steps[state.step]
     match step.kind:
@@ -63,10 +63,17 @@ def wants_look(rollout: Rollout, state: RolloutState, now: dt.datetime) -> bool:
     return (now - (state.looked_at or state.since)).total_seconds() >= analysis.interval_s
 
 
+def answering(state: RolloutState) -> str:
+    """Say who answers callers now."""
+    if state.mode == "canary":
+        return f"Meanwhile the challenger answers {state.weight:.0%} of the requests."
+    return "Meanwhile the champion answers alone."
+
+
 def _pause(state: RolloutState, step: Step, now: dt.datetime) -> Judged:
     if step.duration_s is None:
         return _changed(state, status="paused", reason="a person must resume it"), (
-            "The rollout waits for a person: palio serve rollout resume."
+            f"The rollout waits for a person: palio serve rollout resume. {answering(state)}"
         )
     if (now - state.since).total_seconds() < step.duration_s:
         return state, ""
@@ -87,7 +94,8 @@ def _analyse(state: RolloutState, analysis: Analysis, seen: Observations, now: d
         state = msgspec.structs.replace(state, successes=0, inconclusive=state.inconclusive + 1)
         if state.inconclusive > analysis.inconclusive_limit:
             return _changed(state, status="paused"), (
-                f"{state.inconclusive} looks could not tell, so the rollout waits for a person: {found.reason}."
+                f"{state.inconclusive} looks could not tell, so the rollout waits for a person: {found.reason}. "
+                f"{answering(state)}"
             )
         return state, f"A look could not tell yet: {found.reason}."
     state = msgspec.structs.replace(state, successes=0, failures=state.failures + 1)

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from palio import measure
 from palio.core.serving import ANY_SPREAD, Analysis, Observations
+from palio.core.words import counted
 from palio.renew.bounds import ALPHA, mean_bounds, proportion_bounds, stability_index
 
 EDGES = measure.LATENCY_EDGES
@@ -16,6 +17,9 @@ FEWEST_ROWS = 30
 """Below so many rows the bounds of a mean are not to be trusted."""
 MOST_SLOW = 0.02
 """A challenger is fast enough once surely fewer of its answers than this are slower than the limit."""
+
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 class Finding(NamedTuple):
@@ -53,14 +57,28 @@ def look(analysis: Analysis, seen: Observations, *, mode: str) -> Look:
     n_requests = seen.challenger.n_requests
     if n_requests < analysis.min_requests:
         reason = f"{n_requests:,} of the {analysis.min_requests:,} requests that the challenger must have answered"
-        return Look("unsure", (Finding("traffic", "unsure", f"only {reason}"),))
+        reason += _pace(n_requests, analysis.min_requests, (seen.until - seen.since).total_seconds())
+        # What surely fails need not fail a hundred times, and who refuses everything never answers so many.
+        bad = tuple(one for one in (_errors(analysis, seen), _refusals(analysis, seen)) if one.outcome == "bad")
+        return Look("bad" if bad else "unsure", (*bad, Finding("traffic", "unsure", f"only {reason}")))
     findings = tuple(_ask(analysis, seen, mode))
     outcomes = {finding.outcome for finding in findings}
     return Look("bad" if "bad" in outcomes else "unsure" if "unsure" in outcomes else "good", findings)
 
 
+def _pace(n_requests: int, wanted: int, seconds: float) -> str:
+    """Say when there will be enough requests if they go on coming as they do."""
+    if not n_requests or seconds <= 0:
+        return ""
+    left_s = (wanted - n_requests) * seconds / n_requests
+    unit_s, unit = next((one for one in _UNITS if left_s >= one[0]), _UNITS[-1])
+    return f" (at this pace in {counted(max(1, round(left_s / unit_s)), unit)})"
+
+
 def _ask(analysis: Analysis, seen: Observations, mode: str) -> Iterator[Finding]:
     yield _errors(analysis, seen)
+    if seen.challenger.n_refused:
+        yield _refusals(analysis, seen)
     yield _latency(analysis, seen)
     yield _drift(analysis, seen)
     if analysis.max_disagreement is not None and mode == "shadow":
@@ -78,6 +96,17 @@ def _errors(analysis: Analysis, seen: Observations) -> Finding:
     what = f"{rival.n_errors:,} of {rival.n_requests:,} requests failed, {champion.n_errors:,} of the champion's "
     what += f"{champion.n_requests:,} (at most {limit:.1%} more is allowed)"
     return Finding("errors", _side(low - champion_high, high - champion_low, limit), what)
+
+
+def _refusals(analysis: Analysis, seen: Observations) -> Finding:
+    """Does it refuse rows that the champion takes? Callers send wrong rows to both alike."""
+    (low, _), (_, champion_high) = (
+        proportion_bounds(one.n_refused, one.n_requests + one.n_refused, ALPHA / 2)
+        for one in (seen.challenger, seen.champion)
+    )
+    told = [f"{one.n_refused:,} of {one.n_requests + one.n_refused:,}" for one in (seen.challenger, seen.champion)]
+    what = f"it refused {told[0]} requests as wrong, the champion {told[1]}"
+    return Finding("refusals", "bad" if low - champion_high > analysis.max_error_rate else "good", what)
 
 
 def _latency(analysis: Analysis, seen: Observations) -> Finding:

@@ -21,6 +21,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Batch = Mapping[str, Array]
 MOST_ROWS = 500_000
 """Rows per role whose answers are kept for the comparison; the first of the step, if there are more."""
+REFUSED = (400, 422)
+"""Statuses of requests whose rows a model does not take."""
 MOST_BYTES = 512 * 2**20
 """Of their texts: a list of boxes is longer than a class."""
 _DECILES = np.linspace(0.1, 0.9, 9)
@@ -65,6 +67,7 @@ class _Role:
     def __init__(self) -> None:
         self.n_requests = 0
         self.n_errors = 0
+        self.n_refused = 0
         self.latencies: Array = measure.bin_latencies(np.empty(0))
         self._ids: list[Array] = []
         self._predictions: list[Array] = []
@@ -82,8 +85,9 @@ class _Role:
                 self._n_bytes += sum(len(one) for one in predictions.tolist() if isinstance(one, str))
 
     def add_failures(self, statuses: Array) -> None:
-        # What the caller did wrong (4xx) says nothing about a model.
+        # What the caller did wrong (4xx) says nothing about a model, unless another model takes it.
         n_errors = int((statuses >= 500).sum())
+        self.n_refused += int(np.isin(statuses, REFUSED).sum())
         self.n_requests += n_errors
         self.n_errors += n_errors
 
@@ -182,7 +186,13 @@ def observe(
 
 def _seen(role: _Role, predictions: tuple[int, ...]) -> Seen:
     latencies = tuple(int(count) for count in role.latencies)
-    return Seen(n_requests=role.n_requests, n_errors=role.n_errors, latencies=latencies, predictions=predictions)
+    return Seen(
+        n_requests=role.n_requests,
+        n_errors=role.n_errors,
+        n_refused=role.n_refused,
+        latencies=latencies,
+        predictions=predictions,
+    )
 
 
 def _histograms(champion: Array, rival: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -10,7 +10,7 @@ from palio.core.clock import Clock, utc_now
 from palio.core.errors import ConflictError, PalioError
 from palio.core.records import Manifest, Task
 from palio.core.serving import Rollout, RolloutState
-from palio.renew.judging import judge, wants_look
+from palio.renew.judging import answering, judge, wants_look
 from palio.renew.observing import observe
 from palio.renew.rollouts import KIND, Standing, carry_out, standing, write_state
 
@@ -121,5 +121,6 @@ def _promote(store: Store, found: Standing, new: RolloutState, text: str) -> tup
         if champion is not None and champion.bundle == found.rollout.challenger.bundle:
             return new, text  # somebody else promoted it at this moment
         paused = msgspec.structs.replace(found.state, status="paused", reason=error.message)
-        return paused, f"The challenger could not be promoted, so the rollout waits for a person: {error.message}."
+        said = f"The challenger could not be promoted, so the rollout waits for a person: {error.message}."
+        return paused, f"{said} {answering(paused)}"
     return new, f"{text} It is version {promotion.version}."
