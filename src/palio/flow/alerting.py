@@ -23,7 +23,7 @@ from palio.core.monitoring import Alert, Delivery, Finding, Review
 if TYPE_CHECKING:
     from palio.core.records import Event
     from palio.flow.opened import Opened
-    from palio.monitor import AlertRules, AlertState, Arrived, Channel, Message, Owed
+    from palio.monitor import AlertRules, AlertState, Arrived, Channel, Claimed, Message, Owed
 
 KIND = "monitor.alert"
 DELIVERED = "monitor.deliver"
@@ -51,17 +51,17 @@ def tell(project: Opened, review: Review, *, clock: Clock = utc_now) -> tuple[De
         state.told, standing.open, over=standing.over, now=now, cooldown_s=rules.cooldown_s, on=rules.on
     )
     arrived = _arrived(project, review.model, state.owed)
-    owed, mine = monitor.claim(state, messages, arrived=arrived, channels=list(channels), now=now, after=after)
-    if not mine:
+    claimed = monitor.claim(state, messages, arrived=arrived, channels=list(channels), now=now, after=after)
+    if not (claimed.mine or claimed.given_up):
         return ()
-    new = monitor.AlertState(told=told, owed=owed)
+    new = monitor.AlertState(told=told, owed=claimed.owed)
     try:
         ledger.append_after(
-            KIND, review.model, _sentence(messages, mine), family=KIND, after=after, payload={"state": new}
+            KIND, review.model, _sentence(messages, claimed), family=KIND, after=after, payload={"state": new}
         )
     except ConflictError:
         return ()  # another watcher has just told people
-    return _bring(project, mine, channels, clock)
+    return _bring(project, claimed.mine, channels, clock)
 
 
 def try_channels(project: Opened, *, clock: Clock = utc_now) -> tuple[Delivery, ...]:
@@ -169,10 +169,15 @@ def _bring(
     return tuple(deliveries)
 
 
-def _sentence(messages: Sequence[Message], mine: Sequence[Owed]) -> str:
+def _sentence(messages: Sequence[Message], claimed: Claimed) -> str:
     titles = [monitor.render(one).title for one in messages]
-    n_again = len(mine) - len(titles)
+    n_again = len(claimed.mine) - len(titles)
     more = f" and {len(titles) - 5} more" if len(titles) > 5 else ""
     told = f"Alert: {'; '.join(titles[:5])}{more}." if titles else ""
     again = f"Messages that did not arrive are sent again: {n_again}." if n_again else ""
-    return " ".join(part for part in (told, again) if part)
+    lost = [
+        f"Gave up telling people of alert {one.message.alert.id} by {' and '.join(one.channels)}: it did not arrive in "
+        f"{one.n_claims} attempts."
+        for one in claimed.given_up
+    ]
+    return " ".join(part for part in (told, again, *lost) if part)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from palio.monitor.alerts.messages import LEASE_S as LEASE_S
     from palio.monitor.alerts.messages import AlertState as AlertState
     from palio.monitor.alerts.messages import Arrived as Arrived
+    from palio.monitor.alerts.messages import Claimed as Claimed
     from palio.monitor.alerts.messages import Message as Message
     from palio.monitor.alerts.messages import Owed as Owed
     from palio.monitor.alerts.messages import claim as claim
@@ -51,7 +52,7 @@ else:
             "alerts.command": "Command",
             "alerts.delivery": "Channel deliver",
             "alerts.mail": "Mail",
-            "alerts.messages": "AlertState Arrived LEASE_S Message Owed claim pending",
+            "alerts.messages": "AlertState Arrived Claimed LEASE_S Message Owed claim pending",
             "alerts.payload": "render",
             "alerts.webhook": "Webhook",
             "concept.findings": "stream_lines",

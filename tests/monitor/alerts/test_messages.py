@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from palio.core.monitoring import Alert
 from palio.monitor import LEASE_S, AlertRules, AlertState, Arrived, Message, Owed, claim, pending
 from palio.monitor.alerts.alerting import Look, Persistence, standing
-from palio.monitor.alerts.messages import Told
+from palio.monitor.alerts.messages import MAX_CLAIMS, Told
 from tests.monitor.alert_worlds import NOW, alert, finding, message
 
 HOUR = dt.timedelta(hours=1)
@@ -133,9 +133,8 @@ def test_no_alert_is_lost_and_none_is_sent_twice_within_the_cooldown(
 
 
 def take(state: AlertState, *, at_s: float, new: tuple[Message, ...] = (), arrived: Any = ()) -> tuple[Any, Any]:
-    return claim(
-        state, new, arrived=arrived, channels=["webhook", "email"], now=NOW + dt.timedelta(seconds=at_s), after=7
-    )
+    now = NOW + dt.timedelta(seconds=at_s)
+    return claim(state, new, arrived=arrived, channels=["webhook", "email"], now=now, after=7)[:2]
 
 
 def test_a_new_message_is_claimed_for_every_channel() -> None:
@@ -165,20 +164,20 @@ def test_a_channel_that_is_no_longer_set_is_owed_nothing() -> None:
 
 def test_claims_come_less_and_less_often_and_end_within_a_day() -> None:
     owed, _ = take(AlertState(), at_s=0, new=(message(),))
-    tries = [0]
+    tries, given_up = [0], []
     for minute in range(1, 3 * 24 * 60):
-        owed, mine = take(AlertState(owed=owed), at_s=60.0 * minute)
+        now = NOW + dt.timedelta(minutes=minute)
+        owed, mine, lost = claim(AlertState(owed=owed), (), arrived=(), channels=["webhook", "email"], now=now, after=7)
         tries += [minute] if mine else []
+        given_up += lost
     assert tries == [0, 10, 30, 70, 150, 310, 630, 1270]
     assert owed == ()
+    assert [(one.message.id, one.n_claims) for one in given_up] == [("m1", MAX_CLAIMS)], "said once"
 
 
-def test_a_newer_message_takes_the_place_of_one_that_says_the_same() -> None:
+def test_of_an_alert_the_newest_message_alone_is_owed() -> None:
     owed, _ = take(AlertState(), at_s=0, new=(message(),))
-    newer = msgspec.structs.replace(message("m2"), state="still_open")
-    again, mine = take(AlertState(owed=owed), at_s=10, new=(newer,))
-    assert [one.message.id for one in again] == [one.message.id for one in mine] == ["m2"]
-    over = msgspec.structs.replace(message("m3"), state="recovered")
-    again, mine = take(AlertState(owed=owed), at_s=10, new=(over,))
-    assert [one.message.id for one in again] == ["m1", "m3"]
-    assert [one.message.id for one in mine] == ["m3"]
+    for state, identity in (("still_open", "m2"), ("recovered", "m3"), ("open", "m4")):
+        newer = msgspec.structs.replace(message(identity), state=state)
+        owed, mine = take(AlertState(owed=owed), at_s=10, new=(newer,))
+        assert [one.message.id for one in owed] == [one.message.id for one in mine] == [identity]

@@ -70,6 +70,17 @@ class Arrived(NamedTuple):
     channel: str
 
 
+class Claimed(NamedTuple):
+    """What is owed once a watcher has claimed its share."""
+
+    owed: tuple[Owed, ...]
+    """All of it."""
+    mine: tuple[Owed, ...]
+    """What this watcher sends now."""
+    given_up: tuple[Owed, ...]
+    """What has been tried for the last time, and did not arrive."""
+
+
 def claim(
     state: AlertState,
     messages: Sequence[Message],
@@ -78,7 +89,7 @@ def claim(
     channels: Sequence[str],
     now: dt.datetime,
     after: int,
-) -> tuple[tuple[Owed, ...], tuple[Owed, ...]]:
+) -> Claimed:
     """Say what this watcher is to bring to people now; nobody else does, once it is written.
 
     Args:
@@ -89,24 +100,25 @@ def claim(
         now: The present moment.
         after: Number of the newest ledger line.
 
-    Returns:
-        All that is owed then, and what of it is to be sent now.
+    Of each alert the newest message alone is owed: who was away learns how it stands, not how it came to that.
     """
-    renewed = {one.alert.id for one in messages if one.state != "recovered"}
-    kept, mine = [], []
+    renewed = {one.alert.id for one in messages}
+    kept, mine, given_up = [], [], []
     for owed in state.owed:
         left = tuple(
             name for name in owed.channels if name in channels and (owed.message.id, name) not in arrived
         )  # fmt: skip
-        if not left or (owed.message.alert.id in renewed and owed.message.state != "recovered"):
-            continue  # it has arrived, or a newer message says the same
+        if not left or owed.message.alert.id in renewed:
+            continue  # it has arrived, or a newer message tells how things stand
         owed = msgspec.structs.replace(owed, channels=left)
         if abs((now - owed.claimed_at).total_seconds()) < LEASE_S * 2 ** (owed.n_claims - 1):
             kept.append(owed)
         elif owed.n_claims < MAX_CLAIMS:
             mine.append(msgspec.structs.replace(owed, claimed_at=now, n_claims=owed.n_claims + 1))
+        else:
+            given_up.append(owed)
     fresh = [Owed(message=one, channels=tuple(channels), claimed_at=now, after=after) for one in messages]
-    return (*kept, *mine, *fresh), (*fresh, *mine)
+    return Claimed((*kept, *mine, *fresh), (*fresh, *mine), tuple(given_up))
 
 
 def pending(
