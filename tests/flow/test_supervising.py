@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from palio import flow
-from palio.flow import monitoring, supervising
+from palio import flow, renew
+from palio.core.errors import InputError, UnavailableError
+from palio.core.monitoring import Review
+from palio.flow import monitoring, renewing, supervising
 from palio.flow.supervising import Supervisor
 
 Finished = tuple[flow.Project, flow.RunSummary]
@@ -50,6 +53,53 @@ def test_what_cannot_be_done_is_said_once_and_the_rest_goes_on(
         first, second = supervisor.look(whole=True), supervisor.look(whole=True)
     assert first.said == ("Not possible on this machine: river is not there.",)
     assert second.said == () and second.plan.startswith("Nothing asks for a renewal")
+
+
+def test_a_review_that_fails_leaves_no_verdict_of_before_and_what_comes_back_is_said_again(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, state = monitoring.look, {"broken": False}
+
+    def look(*given: Any, **named: Any) -> Review:
+        if state["broken"]:
+            raise InputError("the log is damaged")
+        return real(*given, **named)
+
+    monkeypatch.setattr(monitoring, "look", look)
+    with Supervisor(finished[0], may_train=False) as supervisor:
+        seen = []
+        for state["broken"] in (False, True, True, False, True):
+            seen.append(supervisor.look(whole=True))
+    told = [one.said == ("The log is damaged.",) for one in seen]
+    assert told == [False, True, False, False, True], "once, and again when it is so again"
+    assert [bool(one.verdict) for one in seen] == [True, False, False, True, False]
+    assert [bool(one.news) for one in seen] == [True, False, False, True, False]
+
+
+def test_a_store_that_is_away_for_a_moment_ends_no_watch(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise UnavailableError("the ledger is locked")
+
+    with Supervisor(finished[0], may_train=False) as supervisor:
+        with monkeypatch.context() as broken:
+            broken.setattr(renew, "watch_once", away)
+            assert [supervisor.look().said for _ in range(2)] == [("The ledger is locked.",), ()]
+            with pytest.raises(UnavailableError):  # who looks once wants to know by the exit code
+                supervisor.look(whole=True)
+        assert "The ledger is locked." not in supervisor.look(whole=True).said
+
+
+def test_a_training_that_was_ended_tells_its_last_words(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewing, "is_carried_out", lambda _: True)
+    with Supervisor(finished[0]) as supervisor:
+        supervisor._training_log.write_bytes(b"train     Trial 7, forest.\nMemoryError: no room for 3 GB\n\n")
+        supervisor._child = subprocess.Popen([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
+        supervisor._child.wait()
+        (said,) = supervisor._train("r1")
+        assert said == (
+            "The training ended with signal 9 and is tried again in 60 s. Its last words: MemoryError: no room for 3 GB"
+        )
+        assert supervisor._train("r1") == ()
 
 
 def test_a_review_is_not_made_at_every_look(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:

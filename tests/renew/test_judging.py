@@ -82,6 +82,20 @@ def test_an_analysis_looks_no_more_often_than_it_should() -> None:
     assert not wants_look(plan, looked, at(599)) and wants_look(plan, looked, at(600))
 
 
+def test_a_clock_that_was_ahead_at_the_last_look_does_not_keep_from_looking() -> None:
+    ahead = msgspec.structs.replace(state(), looked_at=at(86_400))
+    assert wants_look(rollout(interval_s=300), ahead, at(60))
+    timed = rollout(Step(kind="pause", duration_s=60), Step(kind="promote"))
+    assert judge(timed, msgspec.structs.replace(state(step=0), since=at(86_400)), None, at(0))[0].step == 1
+
+
+def test_who_answers_while_a_person_is_waited_for_is_said() -> None:
+    asks = rollout(Step(kind="set_weight", weight=0.25), Step(kind="pause"))
+    canary, _ = judge(asks, state(step=0), None, at(0))
+    assert judge(asks, canary, None, at(1))[1].endswith("Meanwhile the challenger answers 25% of the requests.")
+    assert judge(rollout(Step(kind="pause")), state(step=0), None, at(0))[1].endswith("the champion answers alone.")
+
+
 def test_a_pause_ends_by_itself_or_by_a_person() -> None:
     timed = rollout(Step(kind="pause", duration_s=60), Step(kind="promote"))
     assert judge(timed, state(step=0), None, at(59))[1] == ""

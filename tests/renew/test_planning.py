@@ -188,6 +188,22 @@ def test_one_at_a_time_and_never_within_the_cooldown() -> None:
     assert planned(seen, last=earlier(ended=dt.timedelta(hours=25))).request is not None
 
 
+def test_a_clock_that_was_far_ahead_holds_no_renewal_up_for_longer_than_a_cooldown() -> None:
+    seen = review(finding())
+    assert planned(seen, last=earlier(ended=-400 * DAY)).request is not None
+    assert "cooldown" in planned(seen, last=earlier(ended=-dt.timedelta(hours=1))).reason
+    ahead = msgspec.structs.replace(CHAMPION, at=NOW + 400 * DAY)
+    found = planned(rules=policy(schedule="weekly"), champion=ahead).request
+    assert found is not None and "The schedule (weekly)" in found.reasons[0]
+
+
+def test_truths_of_one_class_alone_teach_nothing_unless_a_person_asks() -> None:
+    one = FreshLabels(n_rows=900, until=NOW, only="paid")
+    found = plan(review(finding()), policy(), champion=CHAMPION, labels=one, last=None, now=NOW)
+    assert found.request is None and "All 900 new truths say `paid`" in found.reason
+    assert plan(None, policy(), champion=CHAMPION, labels=one, last=None, now=NOW, why="so it is").request is not None
+
+
 def test_a_person_needs_no_finding_but_something_to_learn_from() -> None:
     recent = earlier(ended=dt.timedelta(hours=1))
     request = planned(n_labels=1, last=recent, why="new campaign").request

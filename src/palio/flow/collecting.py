@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from palio import data, split, store, truth
 from palio.core.errors import NotFoundError, RefusedError
@@ -64,18 +64,28 @@ def collect(opened: Opened, request: RetrainRequest) -> tuple[Collected, appendi
     return known, appended
 
 
-def count(opened: Opened, *, received_before: dt.datetime, answered_before: dt.datetime | None) -> int:
+class Counts(NamedTuple):
+    """The labelled rows that a renewal would add."""
+
+    n_rows: int = 0
+    only: str = ""
+    """The class that all of them are of; empty if there are several, or values."""
+
+
+def count(opened: Opened, *, received_before: dt.datetime, answered_before: dt.datetime | None) -> Counts:
     """Count the labelled rows that a renewal would add now, by the newest data in the store; nothing is read anew.
 
-    0 if the log cannot give rows of this project.
+    None if the log cannot give rows of this project.
     """
     snapshot = _newest(opened)
     if obstacle(opened, snapshot.schema):
-        return 0
+        return Counts()
     gathering = gatherer(opened, snapshot)
-    for _ in gathering.frames(received_before=received_before, answered_before=answered_before):
-        pass
-    return gathering.n_fit
+    task, seen = gathering.task, set[str]()
+    for rows, _, _ in gathering.frames(received_before=received_before, answered_before=answered_before):
+        if task.kind == "classification" and len(seen) < 2:
+            seen |= {str(one) for one in rows[task.target].unique().to_list()}
+    return Counts(gathering.n_fit, next(iter(seen)) if len(seen) == 1 else "")
 
 
 def hindrance(opened: Opened) -> str:

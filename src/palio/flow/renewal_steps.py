@@ -34,7 +34,8 @@ def ended(found: RenewalStanding, error: PalioError) -> tuple[Renewal, str, rene
         renewal = msgspec.structs.replace(found.renewal, status="refused", reason=reason)
         return renewal, f"Refused renewal {found.request.id}: {reason}.", "refuse"
     renewal = msgspec.structs.replace(found.renewal, status="failed", reason=reason)
-    return renewal, f"Renewal {found.request.id} failed: {reason}.", "fail"
+    kept = f" The {counted(renewal.n_rows, 'row')} that it added stay in the data." if renewal.n_rows else ""
+    return renewal, f"Renewal {found.request.id} failed: {reason}.{kept}", "fail"
 
 
 def collect(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:

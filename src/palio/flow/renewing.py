@@ -77,7 +77,7 @@ def plan(
     *,
     why: str | None = None,
     clock: Clock = utc_now,
-    count: Callable[..., int] | None = None,
+    count: Callable[..., collecting.Counts] | None = None,
 ) -> Planned:
     """Decide whether a challenger is to be trained now, and write nothing.
 
@@ -98,9 +98,9 @@ def plan(
         found = renew.occasion(review, policy, champion=champion, last=last, now=now)
         if why is not None or found.reasons or policy.new_labels:
             counted = count or functools.partial(collecting.count, opened)
-            n_rows = counted(received_before=now, answered_before=labels.answered_before)
+            n_rows, only = counted(received_before=now, answered_before=labels.answered_before)
             hindrance = "" if n_rows else collecting.hindrance(opened)
-            labels = msgspec.structs.replace(labels, n_rows=n_rows, hindrance=hindrance)
+            labels = msgspec.structs.replace(labels, n_rows=n_rows, hindrance=hindrance, only=only)
     return renew.plan(review, policy, champion=champion, labels=labels, last=last, now=now, why=why)
 
 

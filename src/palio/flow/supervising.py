@@ -10,15 +10,15 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from palio import renew, store
 from palio.core.clock import Clock, utc_now
 from palio.core.durations import read_duration
-from palio.core.errors import ConflictError, InputError, PalioError
+from palio.core.errors import ConflictError, InputError, PalioError, UnavailableError
 from palio.core.monitoring import Review
 from palio.core.records import Record
 from palio.core.renewal import Renewal
@@ -32,6 +32,8 @@ REST = 9.0
 """After a review nothing is reviewed for so many times the CPU time that it took: a tenth of a core at most."""
 AGAIN_AFTER_S = 60.0
 """After a training that was interrupted; doubled each time."""
+LAST_BYTES = 4_096
+"""Of what a training said, so much is looked at for its last words."""
 ACTOR = "palio watch"
 _TOLD = (renew.RENEWAL, alerting.KIND)
 
@@ -73,10 +75,11 @@ class Supervisor:
         self._n_interrupted = 0
         self._review: Review | None = None
         self._plan = ""
-        self._told: set[str] = set()
+        self._told: dict[str, str] = {}
+        """What is said to be impossible, by what was tried: said once, and again only when it comes back."""
         self._known_state = ("", "")
         self._seen = project.store.ledger.head()[0]
-        self._counted: tuple[object, int] = (None, 0)
+        self._counted: tuple[object, collecting.Counts] = (None, collecting.Counts())
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +105,20 @@ class Supervisor:
 
         Args:
             whole: Review now, and wait for it; else a review that takes long is told of by a later look.
+
+        Raises:
+            UnavailableError: the store is out of reach, and `whole` was asked for; else that is told, and passes.
         """
+        try:
+            looked = self._look(whole=whole)
+        except UnavailableError as error:
+            if whole:
+                raise
+            return Looked(said=self._once("store", error))
+        self._told.pop("store", None)
+        return looked
+
+    def _look(self, *, whole: bool) -> Looked:
         model, shelf = self._project.name, self._project.store
         watched = renew.watch_once(shelf, self._log, model, self._clock)
         said = [*watched.said, *self._reviewed(whole=whole), *self._tend()]
@@ -152,7 +168,9 @@ class Supervisor:
             try:
                 step()
             except (PalioError, ImportError) as error:
-                said += self._once(error)
+                said += self._once(step.__name__, error)
+            else:
+                self._told.pop(step.__name__, None)
         self._review_took_s = time.thread_time() - begin
         return said
 
@@ -169,16 +187,22 @@ class Supervisor:
         self._known_state = state
         return f"{watched.STATES[self._review.verdict]}. {self._review.text}"
 
-    def _once(self, error: Exception) -> Sequence[str]:
+    def _once(self, place: str, error: Exception) -> tuple[str, ...]:
         text = error.message if isinstance(error, PalioError) else f"not possible on this machine: {error}"
-        if text in self._told:
+        if text in self._told.values():
+            self._told[place] = text
             return ()
-        self._told.add(text)
+        self._told[place] = text
         return (f"{text[0].upper()}{text[1:]}.",)
 
     def _monitor(self) -> None:
-        if self._project.store.promotions.champion(self._project.name) is not None:
+        if self._project.store.promotions.champion(self._project.name) is None:
+            return
+        try:
             self._review = monitoring.look(self._project, clock=self._clock)
+        except (PalioError, ImportError):  # what cannot be reviewed is not as it was: how it is, nobody knows
+            self._review, self._known_state = None, ("", "")
+            raise
 
     def _alert(self) -> None:
         if self._review is not None:
@@ -196,7 +220,7 @@ class Supervisor:
         with contextlib.suppress(ConflictError):  # another supervisor was first
             renew.write_plan(self._project.store, planned.request, actor=ACTOR, clock=self._clock)
 
-    def _count(self, **moments: Any) -> int:
+    def _count(self, **moments: Any) -> collecting.Counts:
         """Count new labels again only if feedback has come since, or an hour has gone by."""
         folder, model = feedback.log_folder(self._project), self._project.name
         sizes = [path.stat().st_size for path in store.log_segments(folder, model, kind="feedback")]
@@ -206,32 +230,54 @@ class Supervisor:
             self._counted = state, collecting.count(self._project, **moments)
         return self._counted[1]
 
-    def _tend(self) -> Sequence[str]:
+    def _tend(self) -> tuple[str, ...]:
         """Take what waits further, and see to it that what is planned is trained by exactly one process."""
+        said: tuple[str, ...] = ()
         found = renew.renewal_standing(self._project.store, self._project.name)
-        if found is None or found.is_over:
+        if found is None or found.is_over or found.renewal.status in renewing.WAITING:
+            if self._child is not None and self._child.poll() is not None:
+                self._child = None  # it came to its end
             self._n_interrupted, self._train_at_s = 0, 0.0
+        if found is None or found.is_over:
             return ()
         try:
             if found.renewal.status in renewing.WAITING:
                 renewing.advance(self._project, found.request.id, clock=self._clock)
             elif self._may_train:
-                self._train(found.request.id)
+                said = self._train(found.request.id)
         except (PalioError, ImportError) as error:
-            return self._once(error)
-        return ()
+            return self._once("_tend", error)
+        self._told.pop("_tend", None)
+        return said
 
-    def _train(self, request: str) -> None:
+    def _train(self, request: str) -> tuple[str, ...]:
+        said: tuple[str, ...] = ()
         if self._child is not None:
             if self._child.poll() is None:
-                return
+                return ()
+            said = self._last_words(self._child.returncode)
             self._child = None
             self._train_at_s = time.monotonic() + AGAIN_AFTER_S * 2**self._n_interrupted
             self._n_interrupted += 1
         if time.monotonic() < self._train_at_s or renewing.is_carried_out(self._project):
-            return
+            return said
         palio = [sys.executable, "-P", "-m", "palio"]  # -P: a module in the working folder is not ours
         command = [*palio, "retrain", "--request", request, "--dir", str(self._project.folder)]
-        told = store.Layout(self._project.folder).root / "retrain.log"  # what it does stands in the ledger, too
-        with told.open("wb") as file:
+        with self._training_log.open("wb") as file:  # what it does stands in the ledger, too
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        return said
+
+    @property
+    def _training_log(self) -> Path:
+        return store.Layout(self._project.folder).root / "retrain.log"
+
+    def _last_words(self, code: int) -> tuple[str, ...]:
+        """Say what a training that came to no end said last, and when it is tried again."""
+        try:
+            words = self._training_log.read_bytes()[-LAST_BYTES:].decode("utf-8", "replace").split("\n")
+        except OSError:
+            words = []
+        last = next((line.strip() for line in reversed(words) if line.strip()), "it said nothing")
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        again_s = AGAIN_AFTER_S * 2**self._n_interrupted
+        return (f"The training ended with {how} and is tried again in {again_s:,.0f} s. Its last words: {last[:300]}",)

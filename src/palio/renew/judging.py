@@ -60,7 +60,12 @@ def wants_look(rollout: Rollout, state: RolloutState, now: dt.datetime) -> bool:
     if state.status != "running" or state.step >= len(rollout.steps) or rollout.steps[state.step].kind != "analysis":
         return False
     analysis = rollout.steps[state.step].analysis or Analysis()
-    return (now - (state.looked_at or state.since)).total_seconds() >= analysis.interval_s
+    return _elapsed_s(state.looked_at or state.since, now) >= analysis.interval_s
+
+
+def _elapsed_s(since: dt.datetime, now: dt.datetime) -> float:
+    """Return the seconds since a moment; a clock that was ahead holds nothing up for longer than it was ahead."""
+    return abs((now - since).total_seconds())
 
 
 def answering(state: RolloutState) -> str:
@@ -75,7 +80,7 @@ def _pause(state: RolloutState, step: Step, now: dt.datetime) -> Judged:
         return _changed(state, status="paused", reason="a person must resume it"), (
             f"The rollout waits for a person: palio serve rollout resume. {answering(state)}"
         )
-    if (now - state.since).total_seconds() < step.duration_s:
+    if _elapsed_s(state.since, now) < step.duration_s:
         return state, ""
     return _next(state, now), f"The pause of {step.duration_s:g} s is over."
 

@@ -52,6 +52,8 @@ class FreshLabels(Record, frozen=True, kw_only=True):
     """… about rows answered before this."""
     hindrance: str = ""
     """Why no row of the log can be learned from, whatever labels come; empty if they can."""
+    only: str = ""
+    """The class that all of them are of; empty if there are several, or values."""
 
 
 class Occasion(NamedTuple):
@@ -98,6 +100,7 @@ def occasion(
     )
     reasons = [_reason(finding) for finding in findings]
     begun = champion.at if last is None else max(champion.at, last.request.at)
+    begun = now - abs(now - begun)  # a clock that was ahead holds nothing up for longer than it was ahead
     due = next_due(policy.schedule, begun)
     if due is not None and now >= due:
         reasons.append(f"The schedule ({policy.schedule}) asks for it: the last model or plan is of {_day(begun)}.")
@@ -305,7 +308,7 @@ def _obstacle(
     if not reasons:
         due = "" if policy.schedule == "never" else f", and by the schedule ({policy.schedule}) none is due yet"
         return f"Nothing asks for a renewal: no finding that would lead to one persists{due}."
-    if last is not None and now < last.renewal.since + policy.cooldown:
+    if last is not None and abs(now - last.renewal.since) < policy.cooldown:
         end = last.renewal.since + policy.cooldown
         return f"The cooldown after renewal {last.request.id} holds until {_minute(end)}: {' '.join(reasons)}"
     if labels.hindrance and not labels.n_rows:
@@ -314,6 +317,11 @@ def _obstacle(
         return (
             f"Only {labels.n_rows:,} labelled rows have come that no renewal has learned from; "
             f"{policy.min_labels:,} are needed: {' '.join(reasons)}"
+        )
+    if labels.only:
+        return (
+            f"All {labels.n_rows:,} new truths say `{labels.only}`: what became of the other rows is not known, and a "
+            f"model would learn that there are none. palio retrain learns from them all the same. {' '.join(reasons)}"
         )
     return ""
 

@@ -137,7 +137,7 @@ class Gatherer:
         pictures: store.KeptPictures | None = None,
         part: str = "",
     ) -> None:
-        self._log = folder, model
+        self._log, self.task = (folder, model), task
         self._schema, self._question = schema, questions.of(task)
         self._ids, self._learned, self._holds_keys = ids, learned or Learned(), holds_keys
         self._pictures = pictures
