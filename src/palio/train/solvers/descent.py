@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -33,20 +32,21 @@ def lowest(
         >>> lowest(lambda x: (float(((x - 3) ** 2).sum()), 2 * (x - 3)), np.zeros(2), steps=20).round(4).tolist()
         [3.0, 3.0]
 
-    Source: Nocedal and Wright 2006, Numerical Optimization, algorithms 3.5 and 7.5.
+    Source: Nocedal and Wright 2006, Numerical Optimization, algorithm 3.5; Byrd, Nocedal and Schnabel 1994 (what the
+        last steps tell, in one product).
     """
     point = np.array(start, dtype=np.float64)
     value, gradient = slope(point)
-    known: deque[tuple[Array, Array, float]] = deque(maxlen=N_KEPT)
+    known = Bends(len(point))
     for _ in range(steps):
         if np.abs(gradient).max() <= flat:
             break
-        way = _way(gradient, known)
+        way = known.way(gradient)
         fall = float(gradient @ way)
         if fall >= 0:  # what is known of the bends misleads
-            known.clear()
+            known = Bends(len(point))
             way, fall = -gradient, -float(gradient @ gradient)
-        first = 1.0 if known else min(1.0, 1.0 / float(np.sqrt(-fall)))
+        first = 1.0 if known.order else min(1.0, 1.0 / float(np.sqrt(-fall)))
         found = _step(slope, point, way, value, fall, first)
         if found is None:
             break
@@ -54,7 +54,7 @@ def lowest(
         moved, turned = length * way, there - gradient
         bend = float(moved @ turned)
         if bend > 1e-10 * float(turned @ turned):
-            known.append((moved, turned, bend))
+            known.add(moved, turned)
         gain = value - reached
         point, value, gradient = point + moved, reached, there
         if gain <= least * max(abs(value), abs(value + gain), 1.0):
@@ -62,20 +62,48 @@ def lowest(
     return point
 
 
-def _way(gradient: Array, known: deque[tuple[Array, Array, float]]) -> Array:
-    """Return the way down that the last steps suggest."""
-    way = -gradient
-    shares = []
-    for moved, turned, bend in reversed(known):
-        share = float(moved @ way) / bend
-        way = way - share * turned
-        shares.append(share)
-    if known:
-        _, turned, bend = known[-1]
-        way = way * (bend / float(turned @ turned))
-    for (moved, turned, bend), share in zip(known, reversed(shares), strict=True):
-        way = way + (share - float(turned @ way) / bend) * moved
-    return way
+class Bends:
+    """How the slope turned along the last steps, of which the oldest is forgotten."""
+
+    def __init__(self, size: int) -> None:
+        self.order: list[int] = []
+        """Places of the steps, the oldest first."""
+        self._told = np.empty((N_KEPT, 2, size))
+        """Step by step, how far it moved and by what the slope turned."""
+        self._moved_turned, self._turned_turned = np.zeros((2, N_KEPT, N_KEPT))
+
+    def add(self, moved: Array, turned: Array) -> None:
+        """Keep one more step."""
+        place = len(self.order) if len(self.order) < N_KEPT else self.order.pop(0)
+        self.order.append(place)
+        self._told[place] = moved, turned
+        n_known = len(self.order)
+        products = self._products(turned)
+        self._moved_turned[:n_known, place] = products[:, 0]
+        self._turned_turned[:n_known, place] = self._turned_turned[place, :n_known] = products[:, 1]
+
+    def way(self, gradient: Array) -> Array:
+        """Return the way down that the steps suggest."""
+        if not self.order:
+            return -gradient
+        order = np.array(self.order)
+        places = np.ix_(order, order)
+        bends, turned = np.triu(self._moved_turned[places]), self._turned_turned[places]
+        scale = bends[-1, -1] / turned[-1, -1]
+        along_moved, along_turned = self._products(gradient)[order].T
+        back = np.linalg.inv(bends)
+        shares = back @ along_moved
+        weights = np.empty((len(order), 2))
+        weights[order, 0] = (bends.diagonal() * shares + scale * (turned @ shares - along_turned)) @ back
+        weights[order, 1] = -scale * shares
+        way: Array = -scale * gradient - weights.ravel() @ self._told[: len(order)].reshape(weights.size, -1)
+        return way
+
+    def _products(self, vector: Array) -> Array:
+        """Return the products of all that is kept with `vector`, shape (n_known, 2)."""
+        n_known = len(self.order)
+        products: Array = self._told[:n_known].reshape(2 * n_known, -1) @ vector
+        return products.reshape(n_known, 2)
 
 
 def _step(
