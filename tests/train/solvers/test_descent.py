@@ -56,7 +56,7 @@ def test_what_is_known_of_the_bends_explains_the_last_step_and_always_leads_down
     for moved in rng.normal(size=(n_steps, 30)):
         turned = root @ root.T @ moved
         known.add(moved, turned)
-    assert len(known.order) == min(n_steps, N_KEPT)
+    assert len(known) == min(n_steps, N_KEPT)
     assert known.way(turned) == pytest.approx(-moved, abs=1e-6)
     one, other = rng.normal(size=(2, 30))
     assert one @ known.way(other) == pytest.approx(other @ known.way(one), abs=1e-6)

@@ -10,6 +10,8 @@ from palio.train.examples import Array
 
 N_KEPT = 20
 """Steps whose slopes tell how it bends."""
+_PLACES = N_KEPT + 6
+"""Where they are kept, one after the other; at the end, they move to the front."""
 ENOUGH, STEEP_ENOUGH = 1e-4, 0.9
 """Of what the slope promises, a step must bring this share; and the slope along it must fall to that share (Wolfe)."""
 MOST_TRIES = 20
@@ -46,7 +48,7 @@ def lowest(
         if fall >= 0:  # what is known of the bends misleads
             known = Bends(len(point))
             way, fall = -gradient, -float(gradient @ gradient)
-        first = 1.0 if known.order else min(1.0, 1.0 / float(np.sqrt(-fall)))
+        first = 1.0 if len(known) else min(1.0, 1.0 / float(np.sqrt(-fall)))
         found = _step(slope, point, way, value, fall, first)
         if found is None:
             break
@@ -66,44 +68,58 @@ class Bends:
     """How the slope turned along the last steps, of which the oldest is forgotten."""
 
     def __init__(self, size: int) -> None:
-        self.order: list[int] = []
-        """Places of the steps, the oldest first."""
-        self._told = np.empty((N_KEPT, 2, size))
+        self._from, self._to = 0, 0
+        self._told = np.empty((_PLACES, 2, size))
         """Step by step, how far it moved and by what the slope turned."""
-        self._moved_turned, self._turned_turned = np.zeros((2, N_KEPT, N_KEPT))
+        self._back, self._turned = np.zeros((2, _PLACES, _PLACES))
+        """The inverse of the products of moves with turns that are not earlier; the products of turns."""
+        self._own = np.zeros(_PLACES)
+        """The product of each move with its turn."""
+
+    def __len__(self) -> int:
+        return self._to - self._from
 
     def add(self, moved: Array, turned: Array) -> None:
         """Keep one more step."""
-        place = len(self.order) if len(self.order) < N_KEPT else self.order.pop(0)
-        self.order.append(place)
+        if self._to == _PLACES:
+            self._to_the_front()
+        place = self._to
         self._told[place] = moved, turned
-        n_known = len(self.order)
+        self._from, self._to = max(self._from, place + 1 - N_KEPT), place + 1
+        before, now = slice(self._from, place), slice(self._from, self._to)
         products = self._products(turned)
-        self._moved_turned[:n_known, place] = products[:, 0]
-        self._turned_turned[:n_known, place] = self._turned_turned[place, :n_known] = products[:, 1]
+        self._own[place] = bend = products[-1, 0]
+        self._turned[now, place] = self._turned[place, now] = products[:, 1]
+        self._back[before, place] = self._back[before, before] @ products[:-1, 0] / -bend
+        self._back[place, now] = 0.0
+        self._back[place, place] = 1.0 / bend
 
     def way(self, gradient: Array) -> Array:
         """Return the way down that the steps suggest."""
-        if not self.order:
+        if not len(self):
             return -gradient
-        order = np.array(self.order)
-        places = np.ix_(order, order)
-        bends, turned = np.triu(self._moved_turned[places]), self._turned_turned[places]
-        scale = bends[-1, -1] / turned[-1, -1]
-        along_moved, along_turned = self._products(gradient)[order].T
-        back = np.linalg.inv(bends)
-        shares = back @ along_moved
-        weights = np.empty((len(order), 2))
-        weights[order, 0] = (bends.diagonal() * shares + scale * (turned @ shares - along_turned)) @ back
-        weights[order, 1] = -scale * shares
-        way: Array = -scale * gradient - weights.ravel() @ self._told[: len(order)].reshape(weights.size, -1)
+        now, last = slice(self._from, self._to), self._to - 1
+        products, back = self._products(gradient), self._back[now, now]
+        scale = self._own[last] / self._turned[last, last]
+        shares = back @ products[:, 0]
+        weights = np.empty_like(products)
+        weights[:, 0] = (self._own[now] * shares + scale * (self._turned[now, now] @ shares - products[:, 1])) @ back
+        weights[:, 1] = -scale * shares
+        way: Array = -scale * gradient - weights.ravel() @ self._told[now].reshape(weights.size, -1)
         return way
 
     def _products(self, vector: Array) -> Array:
         """Return the products of all that is kept with `vector`, shape (n_known, 2)."""
-        n_known = len(self.order)
-        products: Array = self._told[:n_known].reshape(2 * n_known, -1) @ vector
-        return products.reshape(n_known, 2)
+        products: Array = self._told[self._from : self._to].reshape(2 * len(self), -1) @ vector
+        return products.reshape(-1, 2)
+
+    def _to_the_front(self) -> None:
+        kept = slice(_PLACES + 1 - N_KEPT, _PLACES)
+        front = slice(0, N_KEPT - 1)
+        self._told[front], self._own[front] = self._told[kept], self._own[kept]
+        for products in (self._back, self._turned):
+            products[front, front] = products[kept, kept]
+        self._from, self._to = 0, N_KEPT - 1
 
 
 def _step(
