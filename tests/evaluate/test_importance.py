@@ -8,6 +8,7 @@ import pytest
 
 from palio.evaluate.importance import permutation_importance
 from palio.model import Bundle
+from tests.evaluate.conftest import Benches
 
 
 def test_what_matters_stands_first_and_noise_matters_nothing(bench, good):
@@ -36,15 +37,18 @@ def test_rows_of_one_class_say_nothing(bench, good):
     assert permutation_importance(good, only)[0] == ()
 
 
-@pytest.fixture
-def wide(benches):
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
     """Rows of 160 columns, of which three tell the answer."""
     rng = np.random.default_rng(3)
     cells = rng.normal(size=(900, 160))
     signal = 2 * cells[:, 7] + cells[:, 80] + cells[:, 159] + rng.normal(size=900)
     columns = {f"x{k}": cells[:, k] for k in range(160)}
-    bench = benches.of_frame(pl.DataFrame({**columns, "y": np.where(signal > 0, "yes", "no")}))
-    return bench.bundle(rounds=60, min_data_in_leaf=5), bench.rows("train")
+    made = Benches(tmp_path_factory.mktemp("wide"))
+    bench = made.of_frame(pl.DataFrame({**columns, "y": np.where(signal > 0, "yes", "no")}))
+    yield bench.bundle(rounds=60, min_data_in_leaf=5), bench.rows("train")
+    for store in made.stores:
+        store.close()
 
 
 def test_of_many_columns_the_most_promising_are_measured_closely(wide):

@@ -14,7 +14,7 @@ from palio.model.graph.runtime import onnx_runtime
 from palio.serve.loading import Loading
 
 runtime = onnx_runtime()
-Loading(lambda: [runtime.InferenceSession(sys.argv[1]) for _ in range(300)]).wait(0.1)
+Loading(lambda: [runtime.InferenceSession(sys.argv[1]) for _ in range(100)]).wait(0.1)
 """
 
 

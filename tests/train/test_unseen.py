@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,27 @@ from palio.store import Store, open_store
 from palio.train import cutting, unseen
 from palio.train.examples import Array
 from palio.train.unseen import get_answers, put_answers, score_unseen
+from tests.train.conftest import make_ready
 from tests.train.small_parts import search
 
 Prepare = Callable[..., Any]
+Searched = Callable[[str, str], Any]
 TWO = Task(kind="classification", target="y", classes=("no", "yes"))
 PRICE = Task(kind="regression", target="y")
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], Any]]:
+    """Return a function that gives a table, ready, and what a search found in it: the same for all tests that look."""
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutting, "REPEATED", ((1_000, 2),))  # more than once, since answers to a row are averaged
+
+        @cache
+        def look(name: str, policy: str) -> Any:
+            ready = make_ready(stack, tmp_path_factory.mktemp(f"{name}-{policy}"), name, policy=policy)
+            return ready, search(ready)
+
+        yield look
 
 
 @pytest.fixture
@@ -90,9 +108,9 @@ def test_of_one_holdout_the_reference_holds_the_validation_part(
         assert reference.quality[metric].value == pytest.approx(value)
 
 
-def test_folds_are_cut_of_train_and_validation_together(prepare: Prepare) -> None:
-    ready = prepare("cancer", policy="60-20-20")
-    bundle = model.load(ready.store, search(ready).bundle)
+def test_folds_are_cut_of_train_and_validation_together(searched: Searched) -> None:
+    ready, found = searched("cancer", "60-20-20")
+    bundle = model.load(ready.store, found.bundle)
     reference, rows = bundle.reference(), bundle.reference_rows()
     assert reference is not None and rows is not None
     assert reference.n_scored == reference.n_rows == ready.parts.counts["train"] + ready.parts.counts["validation"]
@@ -104,9 +122,8 @@ def test_folds_are_cut_of_train_and_validation_together(prepare: Prepare) -> Non
 
 
 @pytest.mark.parametrize("name", ["cancer", "wine", "diabetes"])
-def test_without_a_validation_part_the_reference_holds_answers_out_of_fold(prepare: Prepare, name: str) -> None:
-    ready = prepare(name, policy="cv")
-    found = search(ready)
+def test_without_a_validation_part_the_reference_holds_answers_out_of_fold(searched: Searched, name: str) -> None:
+    ready, found = searched(name, "cv")
     bundle = model.load(ready.store, found.bundle)
     reference, rows = bundle.reference(), bundle.reference_rows()
     assert reference is not None and rows is not None
@@ -150,21 +167,21 @@ def test_rows_are_in_the_order_of_time_where_the_data_has_one(tmp_path: Path) ->
 
 def test_a_search_that_lost_its_answers_still_gives_a_bundle(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unseen, "get_answers", lambda *_, **__: None)
+    monkeypatch.setattr(cutting, "REPEATED", ())
     ready = prepare("wine")
     bundle = model.load(ready.store, search(ready).bundle)
     assert bundle.reference_rows() is None
     assert bundle.graph.predict(bundle.golden().feeds).prediction is not None
 
 
-def test_answers_are_kept_of_the_champion_alone(prepare: Prepare) -> None:
-    found = search(prepare("wine"))
+def test_answers_are_kept_of_the_champion_alone(searched: Searched) -> None:
+    _, found = searched("wine", "cv")
     assert [run.id for run in found.runs if run.answers] == [found.chosen]
 
 
 @pytest.mark.parametrize(("name", "policy"), [("cancer", "60-20-20"), ("cancer", "cv"), ("diabetes", "cv")])
-def test_the_score_on_unseen_rows_is_that_of_the_candidate(prepare: Prepare, name: str, policy: str) -> None:
-    ready = prepare(name, policy=policy)
-    found = search(ready)
+def test_the_score_on_unseen_rows_is_that_of_the_candidate(searched: Searched, name: str, policy: str) -> None:
+    ready, found = searched(name, policy)
     run = next(run for run in found.runs if run.id == found.chosen)
     told = score_unseen(ready.store, ready.snapshot, ready.parts, found, task=ready.task, first_row=0)
     assert told is not None and told.low <= told.value <= told.high
@@ -179,9 +196,8 @@ def test_the_score_on_unseen_rows_is_that_of_the_candidate(prepare: Prepare, nam
     assert few is None if newest < 50 else few is not None and few.n_rows == newest
 
 
-def test_nothing_is_said_of_candidates_whose_answers_were_not_kept(prepare: Prepare) -> None:
-    ready = prepare("cancer", policy="cv")
-    found = search(ready)
+def test_nothing_is_said_of_candidates_whose_answers_were_not_kept(searched: Searched) -> None:
+    ready, found = searched("cancer", "cv")
     bare = msgspec.structs.replace(
         found, runs=tuple(msgspec.structs.replace(run, answers=None) for run in found.runs)
     )  # fmt: skip

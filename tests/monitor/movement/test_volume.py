@@ -193,3 +193,18 @@ def test_a_fall_after_clocks_were_set_is_found() -> None:
     fallen = msgspec.structs.replace(newest, n_requests=newest.n_requests // 20)
     found = volume_finding(fallen, earlier, zone=zone)
     assert found is not None and found.severity == "warn"
+
+
+def test_each_window_is_placed_by_the_clocks_once_however_many_there_are() -> None:
+    class Counted(dt.tzinfo):
+        asked = 0
+
+        def utcoffset(self, _: dt.datetime | None) -> dt.timedelta:
+            Counted.asked += 1
+            return dt.timedelta(hours=1)
+
+        dst = utcoffset
+
+    *earlier, newest = hours_of_an_office(24, dt.UTC)
+    assert volume_finding(newest, earlier, zone=Counted()) is None
+    assert len(earlier) <= Counted.asked <= 20 * len(earlier)

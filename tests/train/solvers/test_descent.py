@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from palio.train.solvers.descent import lowest
+from palio.train.solvers.descent import N_KEPT, Bends, lowest
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -46,3 +46,18 @@ def test_no_more_steps_are_taken_than_were_allowed() -> None:
     reached = lowest(slope, np.array([2.0]), steps=1, least=0.0)
     assert 0 < abs(reached[0]) < 2.0
     assert len(asked) <= 22
+
+
+@pytest.mark.parametrize("n_steps", [1, 3, N_KEPT, 2 * N_KEPT + 3])
+def test_what_is_known_of_the_bends_explains_the_last_step_and_always_leads_down(n_steps: int) -> None:
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(30, 30)) / 5 + np.eye(30)
+    known = Bends(30)
+    for moved in rng.normal(size=(n_steps, 30)):
+        turned = root @ root.T @ moved
+        known.add(moved, turned)
+    assert len(known) == min(n_steps, N_KEPT)
+    assert known.way(turned) == pytest.approx(-moved, abs=1e-6)
+    one, other = rng.normal(size=(2, 30))
+    assert one @ known.way(other) == pytest.approx(other @ known.way(one), abs=1e-6)
+    assert one @ known.way(one) < 0

@@ -67,22 +67,38 @@ def usual_rate(
     Its kind is that of its weekday, or, with fewer than `fewest_alike` of these, of weekends or other days; by the
     clocks of `zone`.
     """
-    day, hour = _place(window, zone)
-    if window.until - window.since >= _WEEK:
-        rates = [rate(one) for one in others]
-        return (float(np.median(rates)), len(rates)) if rates else None
-    alike: dict[dt.timedelta, list[tuple[int, float]]] = {}
-    for one in others:
-        other, begin = _place(one, zone)
-        alike.setdefault(begin, []).append((other, rate(one)))
-    # when clocks are set, long windows begin an hour beside the earlier ones: the one that explains more is usual
-    near = (
-        [hour]
-        if hour in alike
-        else [begin for begin in alike if 2 * _apart(begin, hour) <= window.until - window.since]
-    )
-    known = [_median_alike(alike[begin], day, fewest_alike) for begin in near]
-    return min((one for one in known if one), key=lambda one: abs(one[0] - rate(window)), default=None)
+    kinds = _Kinds(others, zone)
+    return kinds.usual(window.until - window.since, _place(window, zone), rate(window), fewest_alike)
+
+
+class _Kinds:
+    """How much was asked in each of some windows, found by when in the day they begin."""
+
+    def __init__(self, windows: Sequence[Window], zone: dt.tzinfo) -> None:
+        self.lengths = [one.until - one.since for one in windows]
+        self.rates = [rate(one) for one in windows]
+        self.places = [_place(one, zone) for one in windows]
+        self._alike: dict[dt.timedelta, list[int]] = {}
+        for number, (_, begin) in enumerate(self.places):
+            self._alike.setdefault(begin, []).append(number)
+
+    def usual(
+        self, length: dt.timedelta, place: tuple[int, dt.timedelta], now: float, fewest: int, *, but: int = -1
+    ) -> tuple[float, int] | None:
+        """Return what `usual_rate` does, of a window of this length, place and rate; `but` one of the windows."""
+        day, hour = place
+        if length >= _WEEK:
+            rates = [value for number, value in enumerate(self.rates) if number != but]
+            return (float(np.median(rates)), len(rates)) if rates else None
+        # when clocks are set, long windows begin an hour beside the earlier ones: the one that explains more is usual
+        begins = [hour]
+        if not self._of(hour, but):
+            begins = [begin for begin in self._alike if 2 * _apart(begin, hour) <= length]
+        known = [_median_alike(self._of(begin, but), day, fewest) for begin in begins]
+        return min((one for one in known if one), key=lambda one: abs(one[0] - now), default=None)
+
+    def _of(self, begin: dt.timedelta, but: int) -> list[tuple[int, float]]:
+        return [(self.places[at][0], self.rates[at]) for at in self._alike.get(begin, ()) if at != but]
 
 
 def _median_alike(rates: Sequence[tuple[int, float]], day: int, fewest: int) -> tuple[float, int] | None:
@@ -196,10 +212,10 @@ def _moves(life: Sequence[Window], zone: dt.tzinfo) -> Array:
 
     One other window of its weekday is enough: among Saturdays each Sunday of two weeks would be a fall that passed.
     """
-    found = []
-    for place, one in enumerate(life):
-        known = usual_rate(one, [*life[:place], *life[place + 1 :]], fewest_alike=1, zone=zone)
-        found.append(0.0 if known is None or known[0] <= 0 else _away(rate(one), known[0]))
+    kinds, found = _Kinds(life, zone), []
+    for number, now in enumerate(kinds.rates):
+        known = kinds.usual(kinds.lengths[number], kinds.places[number], now, 1, but=number)
+        found.append(0.0 if known is None or known[0] <= 0 else _away(now, known[0]))
     return np.array(found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +10,8 @@ from palio.train.examples import Array
 
 N_KEPT = 20
 """Steps whose slopes tell how it bends."""
+_PLACES = N_KEPT + 6
+"""Where they are kept, one after the other; at the end, they move to the front."""
 ENOUGH, STEEP_ENOUGH = 1e-4, 0.9
 """Of what the slope promises, a step must bring this share; and the slope along it must fall to that share (Wolfe)."""
 MOST_TRIES = 20
@@ -33,20 +34,21 @@ def lowest(
         >>> lowest(lambda x: (float(((x - 3) ** 2).sum()), 2 * (x - 3)), np.zeros(2), steps=20).round(4).tolist()
         [3.0, 3.0]
 
-    Source: Nocedal and Wright 2006, Numerical Optimization, algorithms 3.5 and 7.5.
+    Source: Nocedal and Wright 2006, Numerical Optimization, algorithm 3.5; Byrd, Nocedal and Schnabel 1994 (what the
+        last steps tell, in one product).
     """
     point = np.array(start, dtype=np.float64)
     value, gradient = slope(point)
-    known: deque[tuple[Array, Array, float]] = deque(maxlen=N_KEPT)
+    known = Bends(len(point))
     for _ in range(steps):
         if np.abs(gradient).max() <= flat:
             break
-        way = _way(gradient, known)
+        way = known.way(gradient)
         fall = float(gradient @ way)
         if fall >= 0:  # what is known of the bends misleads
-            known.clear()
+            known = Bends(len(point))
             way, fall = -gradient, -float(gradient @ gradient)
-        first = 1.0 if known else min(1.0, 1.0 / float(np.sqrt(-fall)))
+        first = 1.0 if len(known) else min(1.0, 1.0 / float(np.sqrt(-fall)))
         found = _step(slope, point, way, value, fall, first)
         if found is None:
             break
@@ -54,7 +56,7 @@ def lowest(
         moved, turned = length * way, there - gradient
         bend = float(moved @ turned)
         if bend > 1e-10 * float(turned @ turned):
-            known.append((moved, turned, bend))
+            known.add(moved, turned)
         gain = value - reached
         point, value, gradient = point + moved, reached, there
         if gain <= least * max(abs(value), abs(value + gain), 1.0):
@@ -62,20 +64,62 @@ def lowest(
     return point
 
 
-def _way(gradient: Array, known: deque[tuple[Array, Array, float]]) -> Array:
-    """Return the way down that the last steps suggest."""
-    way = -gradient
-    shares = []
-    for moved, turned, bend in reversed(known):
-        share = float(moved @ way) / bend
-        way = way - share * turned
-        shares.append(share)
-    if known:
-        _, turned, bend = known[-1]
-        way = way * (bend / float(turned @ turned))
-    for (moved, turned, bend), share in zip(known, reversed(shares), strict=True):
-        way = way + (share - float(turned @ way) / bend) * moved
-    return way
+class Bends:
+    """How the slope turned along the last steps, of which the oldest is forgotten."""
+
+    def __init__(self, size: int) -> None:
+        self._from, self._to = 0, 0
+        self._told = np.empty((_PLACES, 2, size))
+        """Step by step, how far it moved and by what the slope turned."""
+        self._back, self._turned = np.zeros((2, _PLACES, _PLACES))
+        """The inverse of the products of moves with turns that are not earlier; the products of turns."""
+        self._own = np.zeros(_PLACES)
+        """The product of each move with its turn."""
+
+    def __len__(self) -> int:
+        return self._to - self._from
+
+    def add(self, moved: Array, turned: Array) -> None:
+        """Keep one more step."""
+        if self._to == _PLACES:
+            self._to_the_front()
+        place = self._to
+        self._told[place] = moved, turned
+        self._from, self._to = max(self._from, place + 1 - N_KEPT), place + 1
+        before, now = slice(self._from, place), slice(self._from, self._to)
+        products = self._products(turned)
+        self._own[place] = bend = products[-1, 0]
+        self._turned[now, place] = self._turned[place, now] = products[:, 1]
+        self._back[before, place] = self._back[before, before] @ products[:-1, 0] / -bend
+        self._back[place, now] = 0.0
+        self._back[place, place] = 1.0 / bend
+
+    def way(self, gradient: Array) -> Array:
+        """Return the way down that the steps suggest."""
+        if not len(self):
+            return -gradient
+        now, last = slice(self._from, self._to), self._to - 1
+        products, back = self._products(gradient), self._back[now, now]
+        scale = self._own[last] / self._turned[last, last]
+        shares = back @ products[:, 0]
+        weights = np.empty_like(products)
+        weights[:, 0] = (self._own[now] * shares + scale * (self._turned[now, now] @ shares - products[:, 1])) @ back
+        weights[:, 1] = -scale * shares
+        way: Array = -scale * gradient - weights.ravel() @ self._told[now].reshape(weights.size, -1)
+        return way
+
+    def _products(self, vector: Array) -> Array:
+        """Return the products of all that is kept with `vector`, shape (n_known, 2)."""
+        products: Array = self._told[self._from : self._to].reshape(2 * len(self), -1) @ vector
+        return products.reshape(-1, 2)
+
+    def _to_the_front(self) -> None:
+        kept = slice(_PLACES + 1 - N_KEPT, _PLACES)
+        front = slice(0, N_KEPT - 1)
+        self._told[front], self._own[front] = self._told[kept], self._own[kept]
+        for products in (self._back, self._turned):
+            products[front, front] = products[kept, kept]
+        self._from, self._to = 0, N_KEPT - 1
 
 
 def _step(

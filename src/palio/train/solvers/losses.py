@@ -14,6 +14,8 @@ FOCUS = 2.0
 """Exponent of the focal loss (Lin et al. 2017)."""
 _CORNERS: dict[str, float] = {"huber": 0.5, "absolute": 0.05, "quantile": 0.05}
 """Error, in parts of the spread, from which on these losses rise in a straight line."""
+_FEW = 7
+"""Classes that are summed one after the other, as NumPy does it."""
 _LARGEST_LOG = 30.0
 """Scores of counts are cut to this; see also `palio.model.tabular.scores`."""
 
@@ -70,25 +72,26 @@ class Loss:
             return np.asarray(np.exp(np.minimum(scores, _LARGEST_LOG)))
         return scores
 
-    def gradient(self, scores: Array, targets: Array) -> Array:
-        """Return by what each score makes the loss of its row larger."""
-        found = self.found(scores)
+    def gradient(self, scores: Array, targets: Array, found: Array | None = None) -> Array:
+        """Return by what each score makes the loss of its row larger; `found` of the scores where it is known."""
+        found = self.found(scores) if found is None else found
         gap: Array = found - targets
         if self.objective == "focal":
-            right = np.clip((found * targets).sum(axis=-1, keepdims=True), 1e-7, 1.0)
+            right = np.clip(_of_truth(found, targets)[..., None], 1e-7, 1.0)
             gap = gap * ((1 - right) ** FOCUS - FOCUS * right * (1 - right) ** (FOCUS - 1) * np.log(right))
         elif self.objective in _CORNERS:
             corner = _CORNERS[self.objective]
             gap = np.clip(gap, -corner, corner) / corner * self._tilt(gap)
         return np.asarray(gap)
 
-    def value(self, scores: Array, targets: Array) -> Array:
-        """Return the loss of each row, shape (…, n_rows), whose slope is `gradient`."""
-        if self.n_classes:
-            right = np.clip((self.found(scores) * targets).sum(axis=-1), 1e-15, 1.0)
+    def value(self, scores: Array, targets: Array, found: Array | None = None) -> Array:
+        """Return the loss of each row, shape (…, n_rows), whose slope is `gradient`; `found` as there."""
+        if self.n_classes or self.objective == "poisson":
+            found = self.found(scores) if found is None else found
+            if not self.n_classes:
+                return np.asarray((found - targets * scores)[..., 0])
+            right = np.clip(_of_truth(found, targets), 1e-15, 1.0)
             return np.asarray(-np.log(right) * ((1 - right) ** FOCUS if self.objective == "focal" else 1.0))
-        if self.objective == "poisson":
-            return np.asarray((self.found(scores) - targets * scores)[..., 0])
         gap = (scores - targets)[..., 0]
         if self.objective in _CORNERS:
             corner, size = _CORNERS[self.objective], np.abs(gap)
@@ -166,6 +169,21 @@ def _positive(spread: float) -> float:
 
 def softmax(scores: Array) -> Array:
     """Turn scores (…, n_classes) into probabilities."""
-    raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    total: Array = raised / raised.sum(axis=-1, keepdims=True)
-    return total
+    raised: Array = np.exp(scores - _across(np.maximum, scores))
+    raised /= _across(np.add, raised)
+    return raised
+
+
+def _across(combine: np.ufunc, values: Array) -> Array:
+    """Combine the classes of each row, (…, n_classes) → (…, 1); of a few at once, which is what NumPy is slow at."""
+    if values.shape[-1] > _FEW:
+        return np.asarray(combine.reduce(values, axis=-1, keepdims=True))
+    whole = values[..., :1]
+    for index in range(1, values.shape[-1]):
+        whole = combine(whole, values[..., index : index + 1])
+    return whole
+
+
+def _of_truth(found: Array, targets: Array) -> Array:
+    """Return the probability of the true class of each row, (…, n_rows)."""
+    return np.asarray(np.einsum("...k,...k->...", found, targets))

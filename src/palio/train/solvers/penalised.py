@@ -111,8 +111,9 @@ def descend(
         check_time(deadline)
         small = both.astype(features.dtype)
         scores = features @ small[:-1] + small[-1]
-        value = float((loss.value(scores, targets) * share[:, 0]).mean(dtype=np.float64))
-        gap = loss.gradient(scores, targets) * share
+        found = loss.found(scores)
+        value = float((loss.value(scores, targets, found) * share[:, 0]).mean(dtype=np.float64))
+        gap = loss.gradient(scores, targets, found) * share
         gradient = np.empty_like(both)
         gradient[:-1] = (features.T @ gap) / n_rows + ridge_part * both[:-1]
         gradient[-1] = gap.mean(axis=0, dtype=np.float64)
