@@ -34,8 +34,10 @@ def ended(found: RenewalStanding, error: PalioError) -> tuple[Renewal, str, rene
         renewal = msgspec.structs.replace(found.renewal, status="refused", reason=reason)
         return renewal, f"Refused renewal {found.request.id}: {reason}.", "refuse"
     renewal = msgspec.structs.replace(found.renewal, status="failed", reason=reason)
-    kept = f" The {counted(renewal.n_rows, 'row')} that it added stay in the data." if renewal.n_rows else ""
-    return renewal, f"Renewal {found.request.id} failed: {reason}.{kept}", "fail"
+    text = f"Renewal {found.request.id} failed: {reason}."
+    if renewal.n_rows:
+        text += f" The {counted(renewal.n_rows, 'row')} that it added stay in the data; palio run learns from them."
+    return renewal, text, "fail"
 
 
 def collect(opened: Opened, found: RenewalStanding) -> tuple[Renewal, str, renew.StepKind]:
