@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from palio.core.records import Fault, SizeScore
+from palio.core.records import Fault, Level, SizeScore
 from palio.report import ReportFacts
 from palio.report.advice import advise
 from palio.report.box_advice import remedies
@@ -57,6 +57,19 @@ def test_each_kind_of_error_has_a_remedy_once_it_costs_something(seen: ReportFac
 def test_what_is_seen_but_not_surely_asks_for_another_threshold(seen: ReportFacts) -> None:
     (one,) = remedies(with_finds(seen, sizes=(), faults=fault("missed"), n_unsure=7))
     assert "lower threshold" in one.do and "7 of 9" in one.why
+
+
+def test_a_threshold_that_does_more_harm_than_good_is_advised_against(seen: ReportFacts) -> None:
+    levels = (Level(threshold=0.3, found=0.6, false_alarms=1.5), Level(threshold=0.6, found=0.4, false_alarms=0.1))
+    worse = with_finds(seen, sizes=(), faults=(), threshold=0.3, n_found=120, n_false=150, levels=levels)
+    (one,) = remedies(worse)
+    assert "higher threshold" in one.do and "120 boxes rightly and 150 wrongly" in one.why
+    assert "from 0.6 on there would be 130 mistakes instead of 230" in one.why
+    (none,) = remedies(
+        with_finds(seen, sizes=(), faults=(), threshold=0.3, n_found=120, n_false=150, levels=levels[:1])
+    )
+    assert "at no threshold is it of use yet" in none.do
+    assert not list(remedies(with_finds(seen, sizes=(), faults=(), n_found=120, n_false=110, levels=levels)))
 
 
 def test_classes_that_are_taken_for_each_other_are_named(seen: ReportFacts) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from palio.core.records import CalibrationBin, Metric, Task
-from palio.report import ReportFacts, words
+from palio.report import ReportFacts, verdict, words
 from palio.report.advice import advise
 from palio.report.rounding import clean, hundredths, interval, number, of_hundred, per_round_number, with_margin
 
@@ -68,8 +68,8 @@ def test_a_lower_error_is_better() -> None:
 def test_a_champion_is_called_clearly_better_only_if_the_interval_excludes_zero(challenged: ReportFacts) -> None:
     assert challenged.comparison is not None
     unsure = msgspec.structs.replace(challenged.comparison, difference=m(0.01, 0.02))
-    assert "as good as" in words.against_champion(unsure)
-    assert "clearly better" in words.against_champion(challenged.comparison)
+    assert "as good as" in verdict.against_champion(unsure)
+    assert "clearly better" in verdict.against_champion(challenged.comparison)
 
 
 def test_calibration_names_the_group_that_disagrees_most() -> None:

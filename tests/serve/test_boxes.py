@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from palio import serve, store
+from palio import pixels, serve, store
 from palio.core.cells import boxes_of
 from palio.core.config import LogTable
 from palio.serve.journal import Journal
@@ -115,6 +115,13 @@ def test_the_log_keeps_all_and_truths_are_boxes_too(tmp_path: Path) -> None:
         status, refused = wire.json("POST", "/feedback", {"prediction_id": told[0]["id"], "label": shares})
         assert status == 422
         assert "in fractions of the picture" in refused["error"]
+        elsewhere = [{"label": "lamp", "box": [5, 5, 24, 24]}, {"label": "lamp", "box": [610, 400, 700, 480]}]
+        both = [given[0], {"prediction_id": told[1]["id"], "label": elsewhere}]
+        status, refused = wire.json("POST", "/feedback", {"feedback": both})
+        assert (status, refused["fields"]) == (422, ["label"])
+        shown = pixels.look(LIGHT)
+        assert "row 1: `label` has a box (610, 400, 700, 480) most of which lies outside" in refused["error"]
+        assert f"{shown.width} × {shown.height} pixels" in refused["error"]
         wire.connection.close()
     logged = store.log_frame(tmp_path, "bank")["prediction"].to_list()
     assert [[box.label for box in boxes_of(cell)] for cell in logged] == [["lamp", "cat"]] * 2

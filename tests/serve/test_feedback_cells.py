@@ -101,6 +101,13 @@ def test_boxes_in_fractions_are_refused_and_not_taken_for_parts_of_a_pixel(cell:
     assert "in pixels" in error.value.hint
 
 
+@pytest.mark.parametrize("corners", [(-9, 0, -1, 9), (0, -20, 9, 5)])
+def test_boxes_beside_every_picture_are_refused(corners: tuple[float, ...]) -> None:
+    with pytest.raises(ContractError, match="outside of any picture"):
+        read(BOXES, [{"label": "cat", "box": list(corners)}], "detection", ("cat",))
+    assert read(BOXES, [{"label": "cat", "box": [-1, -1, 9_000, 9]}], "detection", ("cat",))
+
+
 @pytest.mark.parametrize("cell", ["[]", [], [{"label": "cat", "box": [0, 0, 1, 2]}]])
 def test_nothing_and_what_is_small_are_truths(cell: Any) -> None:
     assert str(read(BOXES, cell, "detection", ("cat",))).startswith("[")

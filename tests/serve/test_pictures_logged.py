@@ -97,6 +97,9 @@ def test_pictures_are_described_in_no_more_than_their_share_of_the_time() -> Non
     patient, none_left = Describer(burst_s=60.0), Describer(burst_s=0.0, share=0.0)
     assert not any(map(np.isnan, patient.describe(FILES[0])))
     assert all(map(np.isnan, none_left.describe(FILES[0])))
+    told = dict(zip(PICTURE_STATISTICS, none_left.describe(FILES[0], (320, 240)), strict=True))
+    assert {name for name, value in told.items() if not np.isnan(value)} == {"aspect", "pixels"}
+    assert np.exp((told["pixels"] + told["aspect"]) / 2) == pytest.approx(320)
     assert all(map(np.isnan, patient.describe(None))), "pixels of a client say nothing of its camera"
     assert all(map(np.isnan, patient.describe(b"no picture")))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,37 @@ def test_every_truth_is_accounted_for() -> None:
         "met": 0, "unknown_id": 1, "unknown_key": 1,
     }  # fmt: skip
     assert fate(truths(), log) == {}
+
+
+def boxes(*corners: float) -> str:
+    return f'[{{"label":"cat","box":{list(corners)}}}]'
+
+
+def of_pictures(batch: dict[str, Any], *sides: tuple[float, float]) -> dict[str, Any]:
+    """Add what the log knows of the sizes of pictures."""
+    wide, high = np.array(sides, float).T
+    return {**batch, "input.photo.aspect": np.log(wide / high), "input.photo.pixels": np.log(wide * high)}
+
+
+def test_boxes_outside_of_the_picture_that_was_answered_are_no_truth() -> None:
+    inside, stray, cut = boxes(10, 20, 90, 110), boxes(400, 300, 500, 380), boxes(280, 10, 330, 90)
+    given = [("a.0", "", 5, inside), ("b.0", "", 5, stray), ("c.0", "", 5, stray), ("d.0", "", 5, cut),
+             ("", "ann", 9, stray), ("", "bob", 9, inside)]  # fmt: skip
+    batch = of_pictures(
+        answers(("a.0", "", 1), ("b.0", "", 1), ("c.0", "", 1), ("d.0", "", 1), ("e.0", "ann", 1), ("f.0", "bob", 1)),
+        (320, 240), (320, 240), (math.nan, math.nan), (320, 240), (320, 240), (640, 480),
+    )  # fmt: skip
+    known = truths(*given)
+    assert fate(known, batch) == {"met": 4, "outside": 2}
+    labels = known.of(batch)
+    assert labels.known.tolist() == [True, False, True, True, False, True]  # of c.0 the size is not known
+    assert labels.label[1] == "" and labels.label[0] == inside
+    redacted = {**batch, "input.photo.pixels": np.array([None] * 6, object)}
+    assert fate(truths(*given), redacted) == fate(truths(*given), answers(*_plain())) == {"met": 6}
+
+
+def _plain() -> list[tuple[str, str, float]]:
+    return [("a.0", "", 1), ("b.0", "", 1), ("c.0", "", 1), ("d.0", "", 1), ("e.0", "ann", 1), ("f.0", "bob", 1)]
 
 
 def test_what_an_earlier_file_said_is_told_of_a_later_one() -> None:

@@ -334,7 +334,7 @@ class Delivery(Record, frozen=True, kw_only=True):
     """What came of it; never what the other side wrote."""
 
 
-Unmet = Literal["unknown_id", "unknown_key", "before_answer", "after_retention", "twice", "corrected"]
+Unmet = Literal["unknown_id", "unknown_key", "before_answer", "outside", "after_retention", "twice", "corrected"]
 """Why a truth says nothing about an answer, or nothing new; in words: `palio.core.words.UNMET`."""
 
 

@@ -47,6 +47,7 @@ UNMET: dict[str, str] = {
     "unknown_id": "have a prediction id that no answer has",
     "unknown_key": "have a key that no answer has",
     "before_answer": "were known before the answer was given, so they say nothing about it",
+    "outside": "hold boxes that lie outside of the picture that was answered: other units, or another picture",
     "after_retention": "are older than what the log still keeps ([log] retention_days)",
     "twice": "say again what is known",
     "corrected": "are corrected by a later one",

@@ -32,12 +32,14 @@ class Described:
         statistics: By name, one of each of `STATISTICS`.
         likeness: 128 bits that its copies share.
         mirrored: Those of its mirror image.
+        most: The largest of its numbers, 0 to 255.
     """
 
     look: Look
     statistics: dict[str, float]
     likeness: int
     mirrored: int
+    most: int = 255
 
 
 def describe(data: bytes, limits: Limits = Limits()) -> Described:  # noqa: B008 - it is frozen
@@ -50,7 +52,7 @@ def describe(data: bytes, limits: Limits = Limits()) -> Described:  # noqa: B008
     header = look(data, limits)
     pixels = decoded(data, limits=limits)
     code, mirrored = likeness_of_both(pixels)
-    return Described(header, statistics(pixels), code, mirrored)
+    return Described(header, statistics(pixels), code, mirrored, int(pixels.max()))
 
 
 def statistics(pixels: NDArray[np.uint8]) -> dict[str, float]:

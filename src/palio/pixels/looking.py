@@ -20,6 +20,7 @@ class Look:
         orientation: How the camera was held, 1 to 8, as in EXIF; 1 is upright.
         n_frames: Pictures in the file; the first is the one that is read.
         n_bytes: Size of the file.
+        depth: Bits of a number in the file; of more than 8 the upper 8 are kept.
     """
 
     format: str
@@ -29,6 +30,7 @@ class Look:
     orientation: int
     n_frames: int
     n_bytes: int
+    depth: int = 8
 
 
 def look(data: bytes, limits: Limits = Limits()) -> Look:  # noqa: B008 - it is frozen
@@ -40,4 +42,4 @@ def look(data: bytes, limits: Limits = Limits()) -> Look:  # noqa: B008 - it is 
     """
     image, found = open_picture(data, limits)
     width, height = image.size[::-1] if found.orientation >= 5 else image.size
-    return Look(found.format, width, height, image.mode, found.orientation, found.n_frames, len(data))
+    return Look(found.format, width, height, image.mode, found.orientation, found.n_frames, len(data), found.depth)

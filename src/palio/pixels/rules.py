@@ -8,7 +8,7 @@ from palio.pixels.opening import pillow_version
 RULE = 1
 """Counts up whenever a picture would be read or described in another way."""
 
-_DESCRIPTION = 2  # of what is found out beside the pixels
+_DESCRIPTION = 3  # of what is found out beside the pixels
 
 
 def rule(limits: Limits) -> str:

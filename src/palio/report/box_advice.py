@@ -10,7 +10,7 @@ from palio.core.records import Fault, Finds
 from palio.core.words import counted
 from palio.report import scenes
 from palio.report.facts import ReportFacts
-from palio.report.rounding import count, of_hundred
+from palio.report.rounding import count, number, of_hundred
 from palio.report.words import quoted
 
 FEW = 30
@@ -33,10 +33,32 @@ def remedies(facts: ReportFacts) -> Iterator[Remedy]:
     finds = facts.evaluation.finds
     if finds is None:
         return
+    yield from _threshold(finds)
     yield from _sizes(facts, finds)
     for fault in finds.faults:
         if (fault.cost or 0.0) >= COSTLY and fault.n >= MANY:
             yield from _against(facts, finds, fault)
+
+
+def _threshold(finds: Finds) -> Iterator[Remedy]:
+    """Say what to do where showing no box at all would make no more mistakes."""
+    if not finds.n_boxes or finds.n_false < finds.n_found:
+        return
+    n_rows = finds.alarmed.n_rows
+    total = {one.threshold: (1 - one.found) * finds.n_boxes + one.false_alarms * n_rows for one in finds.levels}
+    best = min(total, key=lambda one: total[one], default=1.0)
+    why = (
+        f"From the threshold {number(finds.threshold, digits=2)} on it shows {counted(finds.n_found, 'box')} rightly"
+        f" and {count(finds.n_false)} wrongly"
+    )
+    if best > finds.threshold and total[best] < finds.n_boxes:
+        yield Remedy(
+            "Ask for a higher threshold, or say in [value] what a miss and a false alarm cost, and train again.",
+            f"{why}; from {number(best)} on there would be {count(round(total[best]))} mistakes instead of"
+            f" {count(finds.n_boxes - finds.n_found + finds.n_false)}.",
+        )
+    else:
+        yield Remedy("Let it learn longer, or bring more pictures: at no threshold is it of use yet.", f"{why}.")
 
 
 def _sizes(facts: ReportFacts, finds: Finds) -> Iterator[Remedy]:

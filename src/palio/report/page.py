@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from palio.core.errors import InputError
-from palio.report import pictures, scenes, scrutiny, sections, texts, words
+from palio.report import pictures, scenes, scrutiny, sections, texts, verdict
 from palio.report.advice import advise
 from palio.report.facts import ReportFacts
 from palio.report.rounding import clean
@@ -93,7 +93,7 @@ def summary(facts: ReportFacts) -> str:
     if value := sections.ability(facts)["per_day"]:
         lines.append(f"- Worth {value}.")
     if facts.comparison is not None:
-        lines.append(f"- {words.against_champion(facts.comparison, words.champion_of(facts))}.")
+        lines.append(f"- {verdict.against_champion(facts.comparison, verdict.champion_of(facts))}.")
     gap = scrutiny.honesty(facts)["verdict"]
     lines += [f"- {gap}"] if gap else []
     more = scrutiny.more_rows(facts)

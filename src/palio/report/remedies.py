@@ -15,7 +15,7 @@ MANY_LOST = 0.05
 """Share of the truths from which on it is told that they met no answer; a few are late for what is looked at."""
 FAR_OUT = 0.05
 """Share of rows beyond all of the reference from which on estimates are doubted."""
-_UNMET = ("unknown_id", "unknown_key", "before_answer", "after_retention")
+_UNMET = ("unknown_id", "unknown_key", "before_answer", "outside", "after_retention")
 
 
 _RENEWED = ("quality", "concept_drift", "value")
@@ -248,6 +248,7 @@ def _lost(review: Review) -> list[Advice]:
         "unknown_id": "Send the prediction ids as they were answered, to the project whose log holds them",
         "unknown_key": "Write keys as they were sent with the rows",
         "before_answer": "Say with `at` when each truth was known",
+        "outside": "Write boxes in pixels of the picture that was sent, as it is shown: left, top, right, bottom",
         "after_retention": "Send truths sooner, or keep the log longer ([log] retention_days)",
     }[max(lost, key=lambda reason: lost[reason])]
     return [

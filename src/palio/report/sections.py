@@ -11,7 +11,7 @@ from markupsafe import Markup
 from palio.core.records import Evaluation, Finds, Metric
 from palio.core.words import counted
 from palio.measure import questions
-from palio.report import charts, scenes, words
+from palio.report import charts, scenes, verdict, words
 from palio.report.charts import scale_of
 from palio.report.facts import ReportFacts
 from palio.report.rounding import (
@@ -52,15 +52,15 @@ class Figure(NamedTuple):
 
 def hero(facts: ReportFacts) -> dict[str, Any]:
     """What was asked and what came out."""
-    verdict = facts.decision.verdict if facts.decision else "none"
-    state = {"yes": "Passed", "no": "Not passed", "needs_approval": "Waits for approval"}.get(verdict, "Tested")
+    said = facts.decision.verdict if facts.decision else "none"
+    state = {"yes": "Passed", "no": "Not passed", "needs_approval": "Waits for approval"}.get(said, "Tested")
     if facts.promotion is not None:
         state = f"Live: version {facts.promotion.version}"
     return {
-        "headline": words.headline(facts),
+        "headline": verdict.headline(facts),
         "question": words.question(facts.task, facts.cases),
         "state": state,
-        "is_good": verdict != "no",
+        "is_good": said != "no",
         "figures": _key_figures(facts),
         "data": _data(facts),
     }
@@ -219,7 +219,7 @@ def _against_rule(facts: ReportFacts) -> list[str]:
     e = facts.evaluation
     rule = questions.of(facts.task).simplest
     does = "never shows a box" if e.finds is not None else f"always gives {rule}"
-    lines = [f"The simplest {words.RULE_OF_THUMB} {does}. {words.against_baseline(e, 'The model', 'that')}."]
+    lines = [f"The simplest {words.RULE_OF_THUMB} {does}. {verdict.against_baseline(e, 'The model', 'that')}."]
     name = next((n for n in ("mae", "accuracy", "box_mistakes") if n in e.metrics and n in e.baseline), None)
     if name == "box_mistakes":
         made, simply = (number(100 * one[name].value, digits=3) for one in (e.metrics, e.baseline))
@@ -270,7 +270,7 @@ def _changes(facts: ReportFacts) -> dict[str, Any] | None:
     ]
     return {
         "rows": rows,
-        "sentence": f"{words.against_champion(c, words.champion_of(facts))}. Drawing the"
+        "sentence": f"{verdict.against_champion(c, verdict.champion_of(facts))}. Drawing the"
         f" {count(c.n_rows)} test rows again and again, it came out ahead {frequency(c.p_better)} times.",
         "changed": f"{count(c.n_changed)} of {count(c.n_rows)} {clean(facts.cases)}"
         f" ({percent(c.n_changed / c.n_rows if c.n_rows else math.nan)}) now get another answer."

@@ -7,11 +7,10 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from palio.core.records import CalibrationBin, Comparison, Evaluation, LearningCurve, Metric, Parts, Slice, Task
+from palio.core.records import CalibrationBin, LearningCurve, Metric, Parts, Slice, Task
 from palio.core.words import counted, listed
 from palio.measure import METRICS
 from palio.report import rounding
-from palio.report.facts import ReportFacts
 from palio.report.rounding import clean, count, of_hundred, percent, with_margin
 
 RULE_OF_THUMB = "rule of thumb"
@@ -140,54 +139,6 @@ def more_rows(curve: LearningCurve, metric: str) -> str:
         f"Yes: {rows} improved {name} by {rounding.number(curve.gain, digits=2)}. If that goes on, twice as"
         f" many rows bring about {rounding.number(curve.next_gain, digits=2)} more."
     )
-
-
-# ── the verdict ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def headline(facts: ReportFacts) -> str:
-    """Say in one sentence what came out."""
-    decision, comparison = facts.decision, facts.comparison
-    live = f", and is now live as version {facts.promotion.version}" if facts.promotion else ""
-    if decision is not None and decision.verdict == "no":
-        failed = [c for c in decision.checks if not c.passed]
-        why = f": {len(failed)} of {counted(len(decision.checks), 'check')} failed" if decision.checks else ""
-        return f"The new model should not {'replace the one in use' if decision.champion else 'go live'}{why}."
-    if comparison is not None:
-        said = against_champion(comparison, champion_of(facts))
-    else:
-        said = against_baseline(facts.evaluation, "The model")
-    if decision is not None and decision.verdict == "needs_approval":
-        return f"{said}; it passed every check and waits for a person’s approval."
-    return f"{said}{live}."
-
-
-def champion_of(facts: ReportFacts) -> str:
-    """Name the model that the new one was held against."""
-    return "the one before" if facts.promotion is not None else "the one in use"
-
-
-def against_baseline(evaluation: Evaluation, subject: str, rule: str = f"a simple {RULE_OF_THUMB}") -> str:
-    """Say how the model stands to the rule of thumb."""
-    name = evaluation.primary
-    mine, simple = evaluation.metrics.get(name), evaluation.baseline.get(name)
-    if mine is None or simple is None:
-        return f"{subject} has been tested on data it never saw"
-    return {
-        2: f"{subject} is clearly better than {rule}",
-        1: f"{subject} looks better than {rule}, though not beyond doubt",
-        0: f"{subject} is no better than {rule}",
-    }.get(better(name, mine, simple), f"{subject} is worse than {rule}")
-
-
-def against_champion(comparison: Comparison, champion: str = "the one in use") -> str:
-    """Say how the challenger stands to the champion."""
-    d = comparison.difference
-    if d.low > 0:
-        return f"The new model is clearly better than {champion}"
-    if d.high < 0:
-        return f"The new model is clearly worse than {champion}"
-    return f"The new model is as good as {champion}, as far as the test can tell"
 
 
 def question(task: Task, cases: str) -> str:

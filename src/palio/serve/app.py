@@ -235,7 +235,7 @@ class App:
             manifest = None if served is None else served.manifest
             receive_all = partial(receive_feedback, caps=self.caps, caller=caller, now=dt.datetime.now(dt.UTC))
             kind = headers.get(b"content-type", b"")
-            truths = Truths.of(manifest, zone=self._zone)
+            truths = Truths.of(manifest, zone=self._zone, sides=self.pipeline.sides)
             reply = await asyncio.to_thread(receive_all, request.body, kind, self._feedback, truths)
         except WireError as refusal:
             reply = refuse(refusal)

@@ -10,7 +10,6 @@ from palio.core.errors import PalioError
 
 SHARE = 0.2
 """Of one core. At .5 MP (some 15 ms) that is every picture up to 13 a second, of more as many: drift needs hundreds."""
-_UNKNOWN = (math.nan,) * len(PICTURE_STATISTICS)
 
 
 class Describer:
@@ -25,8 +24,10 @@ class Describer:
         self._burst_s, self._share = burst_s, share
         self._left_s, self._at = burst_s, time.monotonic()
 
-    def describe(self, data: bytes | None) -> tuple[float, ...]:
+    def describe(self, data: bytes | None, sides: tuple[int, int] | None = None) -> tuple[float, ...]:
         """Return the statistics of a picture, in the order of `PICTURE_STATISTICS`; NaN where there was no time.
+
+        Those of its sides are there wherever these are known: late truths that are boxes are held against them.
 
         They are those of `pixels.statistics`, of the whole picture, so that they mean what they mean in training.
         """
@@ -34,14 +35,23 @@ class Describer:
         self._left_s = min(self._burst_s, self._left_s + self._share * (now - self._at))
         self._at = now
         if data is None or self._left_s <= 0:
-            return _UNKNOWN
+            return _of_sides(sides)
         from palio import pixels
 
         begin = time.thread_time()
         try:
             found = pixels.statistics(pixels.decoded(data))
         except PalioError:  # the model saw a part of it that is sound
-            return _UNKNOWN
+            return _of_sides(sides)
         finally:
             self._left_s -= time.thread_time() - begin
         return tuple(found[name] for name in PICTURE_STATISTICS)
+
+
+def _of_sides(sides: tuple[int, int] | None) -> tuple[float, ...]:
+    """Return the statistics that are known without a pixel."""
+    if sides is None or not all(sides):
+        return (math.nan,) * len(PICTURE_STATISTICS)
+    width, height = sides
+    known = {"aspect": math.log(width / height), "pixels": math.log(width * height)}
+    return tuple(known.get(name, math.nan) for name in PICTURE_STATISTICS)

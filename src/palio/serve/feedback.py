@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from palio.core.cells import BLANKS, CellReader, boxes_of, cell_of, label, row_key
+from palio.core.cells import BLANKS, CellReader, boxes_of, cell_of, label, outside, row_key
 from palio.core.cells.moments import of_digits, of_number, read_moment
 from palio.core.cells.numbers import is_plain, read_text
 from palio.core.clock import zone_of
@@ -21,6 +22,7 @@ from palio.measure import questions
 from palio.serve.protocols.invocations_files import read_csv
 from palio.serve.protocols.malformed import not_json
 from palio.serve.protocols.wire import Caps, Reply, WireError
+from palio.serve.sides import Sides
 from palio.store import FeedbackLog
 
 _ID = re.compile(r"[A-Za-z0-9_:-]{1,120}\.[0-9]{1,9}")
@@ -49,6 +51,8 @@ class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
 _FRACTION = 1.5
 """Boxes none of whose numbers is larger are in fractions: in pixels they would be specks in the corner."""
 _BOXES = 'send [{"label": …, "box": [left, top, right, bottom]}, …] in pixels, [] where nothing is'
+_ANY_SIDES = (math.inf, math.inf)
+"""Of a picture that is not known: only what lies beside its left or top edge is outside of it."""
 _LARGEST = 1e100
 """Numbers beyond this are taken for a mistake: their squares overflow."""
 _encode = msgspec.json.Encoder().encode
@@ -62,6 +66,7 @@ class Truths:
         column: How the target was read: labels are read like its cells. None: as they come.
         id_column: How the data calls the key of a row.
         zone: Of moments that name none.
+        sides: Knows how large the pictures of answers are; None: nobody does.
 
     Example:
         >>> truths = Truths(Task(kind="classification", target="y", classes=("no", "yes")))
@@ -71,8 +76,15 @@ class Truths:
     """
 
     def __init__(
-        self, task: Task | None, column: Column | None = None, *, id_column: str | None = None, zone: str = "UTC"
+        self,
+        task: Task | None,
+        column: Column | None = None,
+        *,
+        id_column: str | None = None,
+        zone: str = "UTC",
+        sides: Sides | None = None,
     ) -> None:
+        self._sides = sides or Sides()
         self._zone, self.zone = zone_of(zone), zone
         self.n_without_zone = self.n_days = 0
         """Moments that named no zone, and days without a time, that were read so far."""
@@ -85,12 +97,12 @@ class Truths:
         """How the data calls what feedback calls `label` and `key`."""
 
     @classmethod
-    def of(cls, manifest: Manifest | None, *, zone: str = "UTC") -> Truths:
+    def of(cls, manifest: Manifest | None, *, zone: str = "UTC", sides: Sides | None = None) -> Truths:
         """Make the reader of truths about the answers of a bundle; None: about those of any graph."""
         if manifest is None:
             return cls(None, zone=zone)
         column = next((c for c in manifest.schema.columns if c.name == manifest.task.target), None)
-        return cls(manifest.task, column, id_column=manifest.schema.id, zone=zone)
+        return cls(manifest.task, column, id_column=manifest.schema.id, zone=zone, sides=sides)
 
     def read(self, given: Mapping[str, Any], *, now: dt.datetime, where: str, any_id: bool = False) -> Feedback:
         """Check one truth: `prediction_id` or `key`, `label`, and maybe `at` and `values`.
@@ -116,7 +128,7 @@ class Truths:
         return Feedback(
             prediction_id=identity,
             key=key,
-            label=self._label(given.get("label"), where),
+            label=self._label(given.get("label"), where, identity),
             at=self._moment(given.get("at"), now, where),
             values={str(name): self._value(name, value, where) for name, value in (given.get("values") or {}).items()},
         )
@@ -127,14 +139,14 @@ class Truths:
             return self._reader.is_missing(cell)
         return cell is None or (isinstance(cell, str) and not cell.strip(BLANKS))
 
-    def _label(self, cell: Any, where: str) -> str | float:
+    def _label(self, cell: Any, where: str, identity: str) -> str | float:
         if self.is_missing(cell):
             raise _wrong(where, "label", "is missing", hint="leave out rows whose truth is not known yet")
         if isinstance(cell, list):
             cell = cell_of(cell)
         cell = cell.strip(BLANKS) if isinstance(cell, str) else cell
         if self._are_boxes:
-            return self._boxes(cell, where)
+            return self._boxes(cell, where, self._sides.of(identity))
         parsed = None if self._reader is None else self._reader.parse(cell)
         if self._is_number:
             number = _number(cell) if self._reader is None else None if parsed is None else _number(parsed.value)
@@ -147,13 +159,17 @@ class Truths:
         # the world may have a class that the model does not know: that is a truth too
         return label(cell if parsed is None else parsed.value)[:_MAX_TEXT]
 
-    def _boxes(self, cell: Any, where: str) -> str:
+    def _boxes(self, cell: Any, where: str, sides: tuple[int, int] | None) -> str:
         try:
             found = boxes_of(cell)
         except ValueError as error:
             raise _wrong(where, "label", f"is no list of boxes: {error}", hint=_BOXES) from None
         if found and all(max(map(abs, one.box)) <= _FRACTION for one in found):
             raise _wrong(where, "label", "is in fractions of the picture, not in pixels", hint=_BOXES)
+        if (stray := outside(found, *(sides or _ANY_SIDES))) is not None:
+            of = "of any picture" if sides is None else f"of the picture, which has {sides[0]} × {sides[1]} pixels"
+            corners = ", ".join(f"{number:.6g}" for number in stray.box)
+            raise _wrong(where, "label", f"has a box ({corners}) most of which lies outside {of}", hint=_BOXES)
         return cell_of(found)
 
     def _value(self, name: str, value: Any, where: str) -> float:

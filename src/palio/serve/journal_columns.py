@@ -225,7 +225,7 @@ class Recorder:
         described = np.full((n_rows, len(PICTURE_STATISTICS)), np.nan)
         if self._describer is not None:
             for row, cell in enumerate(cells):
-                described[row] = self._describer.describe(cell.data)
+                described[row] = self._describer.describe(cell.data, cell.sides)
         return [store.text_of(digests), *(store.values_of(described[:, place].copy(), "float64") for place in wanted)]
 
 

@@ -67,7 +67,7 @@ class Sent:
     def for_log(self, *, with_bytes: bool) -> Sent:
         """Return a copy without pixels, which would fill the memory while it waits."""
         copy = Sent(self.data if with_bytes else None)
-        copy.digest = self.digest
+        copy.digest, copy.sides = self.digest, self.sides
         return copy
 
 

@@ -24,6 +24,7 @@ from palio.serve.protocols.wire import (
     WireError,
     read_request,
 )
+from palio.serve.sides import Sides
 from palio.serve.ticket import Ticket, entry_of_answer, entry_of_failure, entry_of_shadow, shadowed
 from palio.serve.tracing import open_tracer
 from palio.serve.traffic.shadow import Shadow, Shadowed
@@ -80,7 +81,7 @@ class Pipeline:
     ) -> None:
         self.caps = caps
         self._origins = origins
-        self.journal = journal
+        self.journal, self.sides = journal, Sides()
         self.tracer: Tracer | None = None
         self.shadow = Shadow(self._shadowed)
         self._registry = registry
@@ -303,6 +304,7 @@ class Pipeline:
         served.tally.succeeded(asked.n_rows, int(seconds * 1e9), int(compute_s * 1e9))
         self._meters.predicted(served.deployment.model, served.version, asked.n_rows, asked.flags)
         waiter = None
+        self.sides.remember(ticket.id, asked.feeds)
         if self.journal is not None:
             waiter = self.journal.add(entry_of_answer(ticket, served, asked, outputs, seconds))
         state = ticket.state

@@ -39,7 +39,7 @@ def unpacked(numbers: Array, classes: Sequence[str]) -> model.Outputs:
 
 
 def shown(task: Task, truth: Array, said: measure.Answers, names: Sequence[str] | None = None) -> measure.Answers:
-    """Count boxes from where that is best on these rows (F1), if a metric asks for a threshold and none is chosen yet.
+    """Count boxes from where that is best on these rows, if a metric asks for a threshold and none is chosen yet.
 
     Args:
         task: A detection; its threshold counts where there is one.

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from palio.truth.gathering import Gatherer as Gatherer
     from palio.truth.gathering import Learned as Learned
     from palio.truth.gathering import obstacle as obstacle
+    from palio.truth.names import Names as Names
+    from palio.truth.names import feedback_about as feedback_about
     from palio.truth.ripening import Labels as Labels
-    from palio.truth.ripening import Names as Names
     from palio.truth.ripening import Truths as Truths
     from palio.truth.ripening import columns_of as columns_of
-    from palio.truth.ripening import feedback_about as feedback_about
     from palio.truth.ripening import labelled as labelled
     from palio.truth.ripening import served as served
 else:
@@ -25,6 +25,7 @@ else:
         __name__,
         {
             "gathering": "Gatherer Learned obstacle",
-            "ripening": "Labels Names Truths columns_of feedback_about labelled served",
+            "names": "Names feedback_about",
+            "ripening": "Labels Truths columns_of labelled served",
         },
     )

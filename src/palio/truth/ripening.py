@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from palio import store
 from palio.core.monitoring import TruthCount, Unmet
+from palio.truth.names import hashes_of
+from palio.truth.straying import sides_of, strays
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Batch = Mapping[str, Array]
@@ -51,7 +53,8 @@ class Truths:
     about each month gets each month's label, and one who was asked about twice gets the label twice. A label that was
     known before a row was answered says nothing about it.
 
-    Neither a class nor a number of at most `LARGEST` is no truth. Memory holds 72 bytes a label, and its text.
+    Neither a class nor a number of at most `LARGEST` is no truth, nor are boxes outside of the picture.
+    Memory holds 88 bytes a label, and its text.
 
     Args:
         batches: Feedback, as `store.scan_log(kind="feedback")` yields it.
@@ -69,6 +72,8 @@ class Truths:
         self._by_id = _Shelf(columns, by_id, "id")
         self._by_key = _Shelf(columns, ~by_id, "key")
         self._asked: tuple[Array, Array] | None = None
+        self._asked_sides = np.empty((0, 2))
+        self._has_boxes = any(str(label).startswith("[{") for label in columns.get("label", ()))
         self.n_labels = len(by_id)
 
     @classmethod
@@ -82,21 +87,27 @@ class Truths:
         """Learn which answers went out and when; needed once before `of` and `account`."""
         if not self.n_labels:
             return
-        keys, times = [], []
+        keys, times, shapes = [], [], []
         for batch in answers:
+            sides = sides_of(batch) if self._has_boxes else None
             if len(self._by_id):
-                place = self._by_id.last(_hashes(batch["id"]))
-                self._by_id.met[place[(place >= 0) & served(batch)]] = True
+                place = self._by_id.last(hashes_of(batch["id"]))
+                found = (place >= 0) & served(batch)
+                self._by_id.met[place[found]] = True
+                if sides is not None:
+                    self._by_id.sides[place[found]] = sides[found]
             if not len(self._by_key):
                 continue
-            hashes = _hashes(batch["key"])
+            hashes = hashes_of(batch["key"])
             found = self._by_key.holds(hashes) & served(batch)
             keys.append(hashes[found])
             times.append(batch["at"][found].astype("datetime64[us]").astype(np.int64))
+            shapes.append(np.full((len(hashes), 2), np.nan)[found] if sides is None else sides[found])
         key = np.concatenate(keys) if keys else np.empty(0, np.int64)
         at = np.concatenate(times) if times else np.empty(0, np.int64)
         order = np.lexsort((at, key))
         self._asked = key[order], at[order]
+        self._asked_sides = np.concatenate([np.empty((0, 2)), *shapes])[order]
 
     def account(
         self,
@@ -117,7 +128,7 @@ class Truths:
         n_received = n_met = n_corrections = 0
         for shelf, (why, older) in (
             (self._by_id, self._by_id.fate_by_id(oldest, begin)),
-            (self._by_key, self._by_key.fate_by_key(self._asked or _NEVER, oldest, begin)),
+            (self._by_key, self._by_key.fate_by_key(self._asked or _NEVER, oldest, begin, self._asked_sides)),
         ):
             mine = shelf.received_from(begin)
             again = (why == "") & (older >= 0)
@@ -144,14 +155,25 @@ class Truths:
     def of(self, batch: Batch) -> Labels:
         """Return what is known about the rows of a batch of answers."""
         has_any = len(self._by_id) > 0  # else the ids need not be decoded
-        place = self._by_id.last(_hashes(batch["id"])) if has_any else np.full(len(batch["at"]), -1)
+        place = self._by_id.last(hashes_of(batch["id"])) if has_any else np.full(len(batch["at"]), -1)
         shelf = self._by_id.labels(place)
         if self._asked is None or not len(self._by_key) or "key" not in batch:
-            return shelf
-        hashes = _hashes(batch["key"])
+            return self._inside(shelf, batch)
+        hashes = hashes_of(batch["key"])
         at = batch["at"].astype("datetime64[us]").astype(np.int64)
         by_key = self._by_key.labels(self._by_key.after(hashes, at, *self._asked))
-        return Labels(*(np.where(shelf.known, mine, other) for mine, other in zip(shelf, by_key, strict=True)))
+        both = Labels(*(np.where(shelf.known, mine, other) for mine, other in zip(shelf, by_key, strict=True)))
+        return self._inside(both, batch)
+
+    def _inside(self, labels: Labels, batch: Batch) -> Labels:
+        """Take out truths that hold boxes outside of the picture that was answered."""
+        sides = sides_of(batch) if self._has_boxes and labels.known.any() else None
+        if sides is None:
+            return labels
+        known = labels.known.copy()
+        for row in np.flatnonzero(known & np.isfinite(sides).all(axis=1)).tolist():
+            known[row] = not strays(str(labels.label[row]), sides[row])
+        return labels._replace(known=known, label=np.where(known, labels.label, ""))
 
 
 class _Shelf:
@@ -159,13 +181,15 @@ class _Shelf:
 
     def __init__(self, columns: Mapping[str, Array], mine: Array, name: str) -> None:
         texts = columns[name][mine] if columns else np.empty(0, object)
-        hashes = _hashes(texts)
+        hashes = hashes_of(texts)
         at, received = (_microseconds(columns, moment, mine) for moment in ("at", "received"))
         order = np.lexsort((received, at, hashes))
         self.positions = np.flatnonzero(mine)[order]
         """Places in the feedback as it came."""
         self.met = np.zeros(len(order), bool)
         """Whether the name of a label is that of an answer; kept for the last label of each name."""
+        self.sides = np.full((len(order), 2), np.nan) if columns else np.empty((0, 2))
+        """Width and height of the picture that was answered, as far as the log holds them; kept likewise."""
         self._hashes, self._at, self._received = hashes[order], at[order], received[order]
         self._label = np.array(columns["label"][mine].tolist() if columns else [], object)[order]
         self._number = np.asarray(columns["number"][mine] if columns else [], float)[order]
@@ -189,17 +213,23 @@ class _Shelf:
         why = np.full(len(self), "", object)
         unknown = ~self.met[last]
         why[unknown] = "unknown_id"
+        for row in np.flatnonzero(np.isfinite(self.sides[last]).all(axis=1)).tolist():
+            if strays(str(self._label[row]), self.sides[last[row]]):
+                why[row] = "outside"
         if oldest is not None:
             why[unknown & (self._at < oldest)] = "after_retention"
         return self._superseded(why, np.zeros(len(self), np.int64), begin)
 
-    def fate_by_key(self, when: tuple[Array, Array], oldest: int | None, begin: int | None) -> tuple[Array, Array]:
+    def fate_by_key(
+        self, when: tuple[Array, Array], oldest: int | None, begin: int | None, sides: Array
+    ) -> tuple[Array, Array]:
         """Say the same of labels by key.
 
         Args:
             when: Keys of the answers as hashes, sorted, and when they were given, sorted within a key.
             oldest: As above.
             begin: As above.
+            sides: Width and height of the pictures of these answers; NaN: not known.
         """
         asked, asked_at = when
         why = np.full(len(self), "", object)
@@ -211,6 +241,8 @@ class _Shelf:
             newest[row] = low + int(np.searchsorted(asked_at[low:high], self._at[row], "right")) - 1
             if newest[row] < low:
                 why[row] = "before_answer"
+            elif strays(str(self._label[row]), sides[newest[row]]):
+                why[row] = "outside"
         if oldest is not None:
             why[(why != "") & (self._at < oldest)] = "after_retention"
         return self._superseded(why, newest, begin)
@@ -328,37 +360,6 @@ def columns_of(labels: Labels) -> dict[str, Array]:
     }
 
 
-class Names:
-    """What a set of truths is about: hashes of prediction ids and keys."""
-
-    def __init__(self, ids: Array, keys: Array) -> None:
-        self.ids, self.keys = np.unique(ids), np.unique(keys)
-
-    @classmethod
-    def of(cls, feedback: Iterable[Batch], *, caller: str) -> Self:
-        """Read the names in feedback that one caller sent."""
-        ids, keys = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for batch in feedback:
-            mine = batch["caller"] == caller
-            ids.append(_hashes(batch["id"][mine]))
-            keys.append(_hashes(batch["key"][mine & (batch["id"] == "")]))
-        return cls(np.concatenate(ids), np.concatenate(keys))
-
-    def hold(self, batch: Batch) -> Array:
-        """Say which feedback is about one of them."""
-        by_key = batch["id"] == ""
-        of_ids = ~by_key & np.isin(_hashes(batch["id"]), self.ids)
-        return np.asarray(of_ids | (by_key & np.isin(_hashes(batch["key"]), self.keys)), bool)
-
-
-def feedback_about(folder: Path, model: str, names: Names) -> Iterator[dict[str, Array]]:
-    """Yield all feedback about some answers."""
-    for batch in store.scan_log(folder, model, kind="feedback"):
-        rows = np.flatnonzero(names.hold(batch))
-        if len(rows):
-            yield {name: batch[name][rows] for name in batch}
-
-
 def _examples(feedback: Iterable[Batch], places: Mapping[Unmet, Array]) -> dict[Unmet, tuple[str, ...]]:
     """Read what names some labels: the id, or else the key."""
     wanted = {int(place): "" for found in places.values() for place in found}
@@ -377,11 +378,6 @@ def _usable(columns: Mapping[str, Array]) -> Array:
     """Say which feedback is a truth: a class, or a number that can be reckoned with."""
     with_number = np.abs(np.asarray(columns["number"], float)) <= LARGEST
     return np.asarray(with_number | np.array([bool(label) for label in columns["label"].tolist()], bool), bool)
-
-
-def _hashes(texts: Array) -> Array:
-    """Hash texts to 64 bits: of ten million, two meet by chance once in 300,000 times."""
-    return np.fromiter(map(hash, texts.tolist()), np.int64, len(texts))
 
 
 def _count(moment: dt.datetime) -> int:

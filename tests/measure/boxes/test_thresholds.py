@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,6 +20,47 @@ def test_no_other_threshold_has_a_better_f1():
         return measure.score(TASK, truth, boxes.at_threshold(Answers(said), threshold), names=["box_f1"])["box_f1"]
 
     assert f1(best) >= max(f1(one) for one in np.linspace(0.01, 0.99, 99)) - 1e-12
+
+
+def weak(n: int) -> tuple[np.ndarray, Answers]:
+    """One thing a picture; of the surest boxes nearly all are right, of the others ever fewer."""
+    rng = np.random.default_rng(7)
+    there, said = [], []
+    for _ in range(n):
+        left = int(rng.integers(0, 50))
+        there.append(f'[{{"label": "a", "box": [{left}, 0, {left + 9}, 9]}}]')
+        here = []
+        for score in rng.uniform(0, 1, 4).round(3).tolist():
+            at = left if rng.uniform() < score**2 / 2 else 100
+            here.append(f'{{"label": "a", "box": [{at}, 0, {at + 9}, 9], "score": {score}}}')
+        said.append(f"[{','.join(here)}]")
+    return questions.of(TASK).truth(there), Answers(questions.of(TASK).truth(said))
+
+
+def counts(truth: np.ndarray, said: Answers, threshold: float) -> dict[str, float]:
+    return measure.score(TASK, truth, boxes.at_threshold(said, threshold), names=["box_mistakes", "box_f1"])
+
+
+def test_a_threshold_below_which_silence_makes_fewer_mistakes_is_not_chosen():
+    truth, said = weak(400)
+    silent = counts(truth, said, 1.0)["box_mistakes"]
+    balanced, fewest = (boxes.best_threshold(msgspec.structs.replace(TASK, metric=m), truth, said)
+                        for m in ("box_f1", "box_mistakes"))  # fmt: skip
+    assert counts(truth, said, balanced)["box_mistakes"] > silent  # what F1 alone would choose
+    best = boxes.best_threshold(TASK, truth, said)
+    found = counts(truth, said, best)
+    assert found["box_mistakes"] <= silent and best > balanced
+    others = [counts(truth, said, one) for one in np.linspace(0.01, 0.99, 99)]
+    assert found["box_f1"] >= max(one["box_f1"] for one in others if one["box_mistakes"] <= silent) - 1e-12
+    assert counts(truth, said, fewest)["box_mistakes"] <= min(one["box_mistakes"] for one in others) + 1e-12
+
+
+def test_where_every_threshold_is_worse_than_silence_the_balance_decides():
+    cells = ['[{"label": "a", "box": [0, 0, 9, 9]}]'] * 3
+    wrong = '{"label": "a", "box": [50, 0, 59, 9], "score": 0.9}'
+    right = '{"label": "a", "box": [0, 0, 9, 9], "score": 0.4}'
+    said = Answers(questions.of(TASK).truth([f"[{wrong},{right}]", f"[{wrong}]", f"[{wrong}]"]))
+    assert boxes.best_threshold(TASK, questions.of(TASK).truth(cells), said) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(("miss", "false_alarm"), [(1.0, 1.0), (10.0, 1.0), (1.0, 10.0)])

@@ -9,7 +9,7 @@ such cells by themselves as are plain, and leave the others to it.
 from __future__ import annotations
 
 from palio.core.cells.booleans import Boolean, truth_of
-from palio.core.cells.boxes import boxes_of, cell_of, counted
+from palio.core.cells.boxes import boxes_of, cell_of, counted, outside
 from palio.core.cells.categories import Category, Text, encoded_alike, folded, label, one_of_each
 from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN, Kind, Parsed, Plain, Problem, Read
 from palio.core.cells.keys import row_key
@@ -54,6 +54,7 @@ __all__ = [
     "moments_in",
     "numbers_in",
     "one_of_each",
+    "outside",
     "row_key",
     "truth_of",
 ]

@@ -83,6 +83,23 @@ def boxes_of(cell: Any) -> tuple[Box, ...]:
     return found
 
 
+def outside(boxes: Iterable[Box], width: float, height: float) -> Box | None:
+    """Return the first box most of which lies outside of a picture of these sides; None if there is none.
+
+    Example:
+        >>> outside([Box(label="cat", box=(300, 200, 400, 300))], 320, 240) is None
+        False
+        >>> outside([Box(label="cat", box=(300, 200, 330, 242))], 320, 240) is None
+        True
+    """
+    for one in boxes:
+        left, top, right, bottom = one.box
+        inside = max(0.0, min(right, width) - max(left, 0.0)) * max(0.0, min(bottom, height) - max(top, 0.0))
+        if 2 * inside < (right - left) * (bottom - top):
+            return one
+    return None
+
+
 def cell_of(boxes: Iterable[Box]) -> str:
     """Write boxes as a cell; what `boxes_of` reads back bit for bit.
 

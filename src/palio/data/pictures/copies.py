@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from palio.core.words import counted, listed
+from palio.data.pictures.depths import about_depths
 from palio.data.pictures.notes import Note
 from palio.pixels import groups, tells_copies
 
@@ -26,9 +27,17 @@ class Picture:
 
 
 def about(pictures: Sequence[Picture], where: str) -> list[str]:
-    """Say what is odd about pictures, one sentence each."""
+    """Say what is odd about pictures, one sentence each.
+
+    Raises:
+        InputError: all that have 16 bits hold numbers of fewer.
+    """
     good = [one for one in pictures if not one.note.problem]
-    said = [*_about_problems(pictures, where), *_about_frames(good, where)]
+    said = [
+        *_about_problems(pictures, where),
+        *_about_frames(good, where),
+        *about_depths([(one.file, one.note) for one in good], where),
+    ]
     by_digest: dict[str, list[int]] = {}
     for at, one in enumerate(good):
         by_digest.setdefault(one.digest, []).append(at)

@@ -40,6 +40,8 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
     likeness: str = ""
     """32 digits."""
     mirrored: str = ""
+    deepest: int = -1
+    """The largest of its numbers, 0 to 255, if the file has 16 bits; else -1."""
 
 
 def note_of(data: bytes, limits: Limits) -> Note:
@@ -57,6 +59,7 @@ def note_of(data: bytes, limits: Limits) -> Note:
         statistics=tuple(found.statistics[name] for name in STATISTICS),
         likeness=f"{found.likeness:032x}",
         mirrored=f"{found.mirrored:032x}",
+        deepest=found.most if found.look.depth == 16 else -1,
     )
 
 

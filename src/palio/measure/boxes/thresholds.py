@@ -23,7 +23,10 @@ def best_threshold(task: Task, truth: Array, answers: Answers, *, miss: float = 
         truth: Shape (n_pictures,), an `Objects` each.
         answers: All boxes down to a low score.
         miss: What a box that is not found costs …
-        false_alarm: … and one where nothing is; unless both are above 0, the best F1 decides.
+        false_alarm: … and one where nothing is. Unless both are above 0, it is the best F1 among the scores from
+            which on no more false alarms are shown than things found, for beyond these showing nothing makes fewer
+            mistakes; among all where there is none such, or where the task's metric is `box_f1` itself. Where the
+            metric is `box_mistakes`, the fewest of these.
 
     Returns:
         Midway between the last score that is shown and the next; 1 where showing nothing is cheapest.
@@ -39,17 +42,28 @@ def best_threshold(task: Task, truth: Array, answers: Answers, *, miss: float = 
         0.6
     """
     scores, hits, alarms, n_true = traced(task, truth, answers)
-    if miss > 0 and false_alarm > 0:
-        worth = -(miss * (n_true - hits) + false_alarm * alarms)
-        if not len(scores) or worth.max() < -miss * n_true:
-            return 1.0
-    else:
-        worth = 2 * hits / np.maximum(n_true + hits + alarms, 1)
     if not len(scores):
         return 1.0
+    if miss > 0 and false_alarm > 0:
+        worth = -(miss * (n_true - hits) + false_alarm * alarms)
+        if worth.max() < -miss * n_true:
+            return 1.0
+    else:
+        worth = _worth(task.metric, hits, alarms, n_true)
     best = int(np.flatnonzero(worth >= worth.max() - 1e-12)[0])
     below = scores[best + 1] if best + 1 < len(scores) else 0.0
     return float((scores[best] + below) / 2)
+
+
+def _worth(metric: str, hits: Array, alarms: Array, n_true: int) -> Array:
+    """Return what showing boxes from each score on is worth where nobody said what mistakes cost."""
+    if metric == "box_mistakes":
+        return np.asarray(hits - alarms, np.float64)
+    balance = 2 * hits / np.maximum(n_true + hits + alarms, 1)
+    is_worth_it = (alarms <= hits) & (hits > 0)
+    if metric == "box_f1" or not is_worth_it.any():
+        return np.asarray(balance)
+    return np.where(is_worth_it, balance, -1.0)
 
 
 def traced(task: Task, truth: Array, answers: Answers) -> tuple[Array, Array, Array, int]:

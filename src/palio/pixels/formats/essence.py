@@ -21,6 +21,7 @@ class Essence:
         orientation: How the camera was held, 1 to 8, as in EXIF; 1 is upright.
         n_frames: Pictures in the whole file, counted up to `MAX_FRAMES`.
         n_scans: Passes over all pixels that it takes to decode it.
+        depth: Bits of a number, where the format may have more than 8.
     """
 
     format: str
@@ -28,6 +29,7 @@ class Essence:
     orientation: int = 1
     n_frames: int = 1
     n_scans: int = 1
+    depth: int = 8
 
 
 def orientation_of(exif: bytes) -> int:

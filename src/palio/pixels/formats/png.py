@@ -8,6 +8,7 @@ from __future__ import annotations
 from palio.pixels.formats.essence import MAX_FRAMES, MAX_PARTS, Essence, orientation_of
 from palio.pixels.problems import problem
 
+_DEPTH = 24  # where the first chunk says how many bits a number has
 _KEPT = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 
 
@@ -26,6 +27,6 @@ def png(data: bytes) -> Essence:
         if name in _KEPT:
             kept.append(data[at:end])
         if name == b"IEND" or end > len(data):
-            return Essence("PNG", b"".join(kept), orientation, n_frames)
+            return Essence("PNG", b"".join(kept), orientation, n_frames, depth=data[_DEPTH] if at > _DEPTH else 8)
         at = end
     raise problem("too large", f"a PNG file with more than {MAX_PARTS:,} chunks")

@@ -46,7 +46,18 @@ def tiff(data: bytes) -> Essence:
     page = struct.pack(f"{order}H", len(entries)) + b"".join(entries) + bytes(4)  # never longer than it was
     upright = data[:start] + page + data[start + len(page) :]
     turned = small.get(_ORIENTATION, 1)
-    return Essence("TIFF", upright, turned if 1 <= turned <= 8 else 1, n_pages)
+    depth = max((_depth(data, order, *one) for one in zip(tags, values, strict=True)), default=8)
+    return Essence("TIFF", upright, turned if 1 <= turned <= 8 else 1, n_pages, depth=depth)
+
+
+def _depth(data: bytes, order: str, tag: tuple[int, int, int, int], value: int) -> int:
+    """Return how many bits a number has, if this tag says so; of several colours those of the first."""
+    name, kind, count, at = tag
+    if name != _BITS or kind != 3:
+        return 0
+    place = at + 8 if count <= 2 else struct.unpack_from(f"{order}I", data, at + 8)[0]
+    found = data[place : place + 2]
+    return int(struct.unpack(f"{order}H", found)[0]) if len(found) == 2 else value
 
 
 def _tags(data: bytes, start: int, order: str) -> tuple[list[tuple[int, int, int, int]], int]:
