@@ -251,7 +251,8 @@ def test_a_host_without_the_source_goes_on_with_its_newest_snapshot_and_says_so(
     ):
         assert word in warning
     summary = project.run()
-    assert summary.snapshot.id == snapshot.id == project.bundle().manifest.snapshot
+    rival = project.store.records.require(Decision, summary.decision.id).challenger
+    assert summary.snapshot.id == snapshot.id == project.bundle(rival).manifest.snapshot
     assert summary.warnings == tuple(project.warnings) and len(summary.warnings) == 1
     assert summary.warnings[0] in warning
     lines = project.store.ledger.events(kind="data.unreachable")
