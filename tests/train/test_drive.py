@@ -17,7 +17,7 @@ from palio.train.engine.inline import InlineEngine
 from palio.train.families.linear import Linear
 from palio.train.family import Family
 from palio.train.orders import Order, Outcome
-from palio.train.race import Candidate, Race
+from palio.train.race import Candidate, Race, Step
 from palio.train.table import load_family
 from palio.train.trial import Trial
 from tests.train import odd_families as odd
@@ -213,6 +213,23 @@ def test_folds_of_few_rows_never_decide_alone_and_those_of_many_do_when_time_is_
         step = [made.race.next(number, {}) for number in range(4)][3]
         assert made.n_folds == (2 if is_tiny else 3)
         assert step is not None and step.folds == ((0, 1) if is_tiny else (0,))
+
+
+def test_the_only_long_training_is_not_ended_before_the_very_end(store: Store) -> None:
+    """Its last rows are being answered, perhaps; the constant answer would be all that is left."""
+    clock = clock_of(10.0, quiet_after_s=20.0)  # the search is over long before
+    clock.started -= 90.0
+    made = drive(store, clock=clock)
+    made.run()
+    step = Step(9, 9, "guessing", {}, 1, (0,), kind="long")
+    made._waiting = {9: step}
+    order = Order(number=9, family="guessing", params={}, seed=1, kind="long", limit_s=60.0)
+    assert made._is_late() and (made._patience(order) or 0.0) < 1.0
+    for one in made.candidates.values():
+        if one.family != "dummy":
+            one.scores = {}
+    assert not made._is_late()
+    assert made._patience(order) == pytest.approx(10.0, abs=3.0)
 
 
 def test_a_busy_machine_is_noticed() -> None:

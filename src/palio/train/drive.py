@@ -307,6 +307,8 @@ class Drive:
         if self.clock is None:
             return None
         end = max(0.05, (self.clock.end if self._has_learned() else self.clock.last) - time.monotonic())
+        if order.kind == "long" and not self._knows_something():
+            end = max(0.05, self.clock.ends - time.monotonic())
         if order.kind == "heat":  # what is computed once for all takes as long as it takes
             return min(end, HEAT_GRACE * (self.clock.ends - self.clock.started))
         besides = WARM_UP_S + (EXPORT_S if order.wants_graph else 0.0)
@@ -320,14 +322,18 @@ class Drive:
         if self.clock is None:
             return False
         if any(step.kind == "long" for step in self._waiting.values()):  # it knows its end
-            return time.monotonic() >= self.clock.end
+            return time.monotonic() >= (self.clock.end if self._knows_something() else self.clock.ends)
         return self._left_s(self.clock) <= 0
+
+    def _knows_something(self) -> bool:
+        """Tell whether any model but the constant answer stands: to end the only long training would leave nothing."""
+        return any(one.scores and one.family != "dummy" for one in self.candidates.values())
 
     def _has_learned(self) -> bool:
         """Tell whether the first two families that learn have come to their end, and one of them to something."""
         soon = [one for one in self.candidates.values() if one.number < N_WITH_GRAPH and one.family != "dummy"]
         is_open = any(not one.scores and not one.failed and not one.was_ended for one in soon)
-        return not is_open and any(one.scores and one.family != "dummy" for one in self.candidates.values())
+        return not is_open and self._knows_something()
 
     def _left_s(self, clock: Clock) -> float:
         """Return the seconds that are left for steps."""
