@@ -219,6 +219,36 @@ def test_killed_between_promotion_and_line_the_next_watcher_writes_the_line(
     assert len(store.promotions.history("bank")) == 2
 
 
+def test_who_aborts_while_it_is_decided_to_promote_is_heard(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    decision = decide(store)
+    start(store, "bank", decision, quick(Step(kind="set_weight", weight=0.5), Step(kind="promote")))
+    real = watching_module.judge
+
+    def judge(*given: Any) -> Any:
+        found = real(*given)
+        if found[0].status == "promoted":
+            act(store, "bank", "abort", reason="enough")
+        return found
+
+    monkeypatch.setattr(watching_module, "judge", judge)
+    found = watch_once(store, Log(), "bank").standing
+    champion = store.promotions.champion("bank")
+    assert found is not None and champion is not None
+    assert (found.state.status, champion.version) == ("aborted", 1)
+
+
+@pytest.mark.parametrize("action", ["abort", "pause"])
+def test_what_is_promoted_already_cannot_be_held_up(store: Store, action: Any) -> None:
+    decision = decide(store)
+    begun = start(store, "bank", decision, quick(Step(kind="set_weight", weight=0.5), Step(kind="promote")))
+    watching_module.carry_out(store, begun.rollout)  # and the watcher is killed before it says so
+    with pytest.raises(RefusedError, match="champion already, as version 2") as caught:
+        act(store, "bank", action)
+    assert "palio rollback" in caught.value.hint
+    found = watch_once(store, Log(), "bank").standing
+    assert found is not None and found.state.status == "promoted"
+
+
 def test_people_may_pause_resume_and_promote(store: Store) -> None:
     start(store, "bank", decide(store), quick())
     watch_once(store, Log(), "bank")

@@ -222,6 +222,12 @@ def act(
     if found is None or found.is_over:
         raise NotFoundError(f"model {model}: no rollout is under way", hint="palio serve rollout start begins one")
     rollout, state, line = found
+    live = store.promotions.champion(model)
+    if action in ("pause", "abort") and live is not None and live.bundle == rollout.challenger.bundle:
+        raise RefusedError(
+            f"rollout {rollout.id}: its challenger is the champion already, as version {live.version}",
+            hint="palio rollback brings the one before back",
+        )
     why, now = reason.strip().rstrip("."), clock()
     if action == "pause":
         if state.status == "paused":

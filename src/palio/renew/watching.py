@@ -50,6 +50,9 @@ def watch_once(store: Store, log: LogReader, model: str, clock: Clock = utc_now)
         if new is found.state:
             return Watched(found, tuple(said))
         if new.status == "promoted":
+            now = standing(store, model)
+            if now is None or now.line != found.line:
+                continue  # a person has just paused or aborted it
             new, text = _promote(store, found, new, text)
         kind = _KINDS.get(new.status, "look" if new.step == found.state.step else "step")
         try:
