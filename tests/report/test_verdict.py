@@ -34,26 +34,27 @@ def judged(
 def test_a_detector_that_is_worse_than_silence_at_its_threshold_is_not_just_praised(seen: ReportFacts) -> None:
     e = judged(seen.evaluation, primary="ap", count="box_mistakes", made=2.5, simple=1.68, threshold=0.3)
     facts = msgspec.structs.replace(seen, evaluation=e)
-    said = verdict.headline(facts)
-    assert said.startswith(
-        "By “Average precision, ever closer (AP)”, the model is clearly better than a simple rule of thumb. But "
-    )
-    assert "more mistakes than one that never shows a box" in said and "250 in 100 pictures, against 168" in said
-    assert said in render(facts)
+    said, however = verdict.headline(facts)
+    assert said == "By “Average precision, ever closer (AP)”, the model is clearly better than a simple rule of thumb."
+    assert however.startswith("But from its threshold on it makes more mistakes than one that never shows a box")
+    assert "250 in 100 pictures, against 168" in however
+    assert said in render(facts) and however in render(facts)
     same = judged(seen.evaluation, primary="ap", count="box_mistakes", made=1.68, simple=1.68, threshold=1.0)
-    assert "no fewer mistakes" in verdict.headline(msgspec.structs.replace(seen, evaluation=same))
+    assert "no fewer mistakes" in verdict.headline(msgspec.structs.replace(seen, evaluation=same)).however
     fine = judged(seen.evaluation, primary="ap", count="box_mistakes", made=1.6, simple=1.68, threshold=0.3)
-    assert "But" not in verdict.headline(msgspec.structs.replace(seen, evaluation=fine))
+    assert not verdict.headline(msgspec.structs.replace(seen, evaluation=fine)).however
 
 
 def test_a_detector_that_is_live_or_waits_has_both_said_of_it(challenged: ReportFacts, seen: ReportFacts) -> None:
     e = judged(seen.evaluation, primary="ap", count="box_mistakes", made=2.5, simple=1.68, threshold=0.3)
     live = msgspec.structs.replace(challenged, evaluation=e, comparison=None)
-    assert verdict.headline(live).endswith("against 168. It is now live as version 3.")
+    said, however = verdict.headline(live)
+    assert said.endswith(", and is now live as version 3.") and however.endswith("against 168.")
     assert live.decision is not None
     decision = msgspec.structs.replace(live.decision, verdict="needs_approval")
     waiting = msgspec.structs.replace(live, decision=decision, promotion=None)
-    assert verdict.headline(waiting).endswith("against 168. It passed every check and waits for a person’s approval.")
+    said, however = verdict.headline(waiting)
+    assert said.endswith("; it passed every check and waits for a person’s approval.") and however
 
 
 @pytest.mark.parametrize(
@@ -83,9 +84,9 @@ def test_what_speaks_against_a_challenger_is_what_its_champion_did_better(
         challenged.comparison, metric="ap", difference=m(0.1), differences={"ap": m(0.1), "box_mistakes": m(-0.4, 0.1)}
     )
     facts = msgspec.structs.replace(challenged, evaluation=e, comparison=more)
-    assert verdict.headline(facts) == (
-        "By “Average precision, ever closer (AP)”, the new model is clearly better than the one before. "
-        "But from its threshold on it makes 40 more mistakes in 100 pictures. It is now live as version 3."
+    assert verdict.headline(facts).text == (
+        "By “Average precision, ever closer (AP)”, the new model is clearly better than the one before, and is now "
+        "live as version 3. But from its threshold on it makes 40 more mistakes in 100 pictures."
     )
     unsure = msgspec.structs.replace(more, differences={"ap": m(0.1), "box_mistakes": m(-0.4, 0.5)})
-    assert "But" not in verdict.headline(msgspec.structs.replace(facts, comparison=unsure))
+    assert not verdict.headline(msgspec.structs.replace(facts, comparison=unsure)).however

@@ -88,7 +88,7 @@ def summary(facts: ReportFacts) -> str:
     Text from the data is stripped of control characters, so that it cannot steer the terminal.
     """
     hero, decision = sections.hero(facts), facts.decision
-    lines = [f"# {clean(facts.project)}: {hero['state'].lower()}", "", hero["headline"], ""]
+    lines = [f"# {clean(facts.project)}: {hero['state'].lower()}", "", hero["headline"].text, ""]
     lines += [f"- {f.sentence}" + (f" {f.note}" if f.note else "") for f in hero["figures"]]
     if value := sections.ability(facts)["per_day"]:
         lines.append(f"- Worth {value}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from palio.core.records import Comparison, Evaluation
 from palio.core.words import counted
 from palio.report import words
@@ -12,14 +14,29 @@ COUNTS = ("box_mistakes", "accuracy", "mae")
 """Metrics that count what is wrong with the answers as they are given, whatever the model was chosen by."""
 
 
-def headline(facts: ReportFacts) -> str:
-    """Say in one sentence what came out, and in another what speaks against it."""
+class Headline(NamedTuple):
+    """What came out, in one sentence."""
+
+    said: str
+    however: str = ""
+    """What speaks against it, in another; empty if nothing does."""
+
+    @property
+    def text(self) -> str:
+        """Both."""
+        return f"{self.said} {self.however}".rstrip()
+
+
+def headline(facts: ReportFacts) -> Headline:
+    """Say what came out, and what speaks against it."""
     decision, comparison = facts.decision, facts.comparison
     version = facts.promotion.version if facts.promotion else 0
     if decision is not None and decision.verdict == "no":
         failed = [c for c in decision.checks if not c.passed]
         why = f": {len(failed)} of {counted(len(decision.checks), 'check')} failed" if decision.checks else ""
-        return f"The new model should not {'replace the one in use' if decision.champion else 'go live'}{why}."
+        return Headline(
+            f"The new model should not {'replace the one in use' if decision.champion else 'go live'}{why}."
+        )
     however = counts_against(facts.evaluation, comparison)
     if comparison is None:
         said = against_baseline(facts.evaluation, "The model")
@@ -28,11 +45,8 @@ def headline(facts: ReportFacts) -> str:
         if however and comparison.difference.low > 0:
             said = f"By “{words.term(comparison.metric).title}”, {said[:1].lower()}{said[1:]}"
     if decision is not None and decision.verdict == "needs_approval":
-        waits = "passed every check and waits for a person’s approval."
-        return f"{said}. {however} It {waits}" if however else f"{said}; it {waits}"
-    if however:
-        return f"{said}. {however}" + (f" It is now live as version {version}." if version else "")
-    return f"{said}, and is now live as version {version}." if version else f"{said}."
+        return Headline(f"{said}; it passed every check and waits for a person’s approval.", however)
+    return Headline(f"{said}, and is now live as version {version}." if version else f"{said}.", however)
 
 
 def champion_of(facts: ReportFacts) -> str:
