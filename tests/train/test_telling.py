@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from palio.core.progress import Progress
+from palio.train.orders import Word
 from palio.train.race import Candidate
-from palio.train.telling import sentence_of
+from palio.train.telling import Teller, sentence_of
+
+
+class Heard(Progress):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def step(self, name: str, done: int, total: int | None = None) -> None:
+        pass
 
 
 def said(**facts: Any) -> str:
@@ -19,3 +34,19 @@ def test_a_fault_is_called_one_and_an_attempt_that_does_not_pay_is_not() -> None
     assert said(failed=True, reason="it crashed") == "Trial 13, xgboost: failed, it crashed."
     assert said(failed=True, reason="none helps", asked={"made": True}) == "Trial 13, xgboost: ended, none helps."
     assert said(was_ended=True, reason="its time was over") == "Trial 13, xgboost: ended, its time was over."
+
+
+def words(*steps: int, is_long: bool = False) -> list[str]:
+    heard = Heard()
+    teller = Teller(heard, "accuracy")
+    for step in steps:
+        word = {"epoch": 0, "n_epochs": 2, "step": step, "n_steps": 400, "loss": 0.5, "watched": None, "score": None}
+        teller.tell(Word(number=1, eta_s=60.0, **word), "cnn", is_long=is_long)
+    return heard.said
+
+
+def test_who_says_its_first_word_when_its_pace_is_known_does_not_go_on_from_before() -> None:
+    assert words(2, 3, is_long=True)[0].startswith("cnn: 2 epochs in about 60 s, ends at ")
+    assert "going on" not in words(2, is_long=True)[0]
+    assert words(2, 3) == [], "a short one is shown where it is live, and told when it is done"
+    assert words(37)[0].endswith(", going on at step 38 of 400.")

@@ -12,6 +12,8 @@ from palio.core.words import counted
 from palio.train.orders import Word
 from palio.train.race import Candidate
 
+FIRST = 2
+"""By then the pace of a network is known, and it says its first word; a later one goes on from where it was."""
 QUIET_S = 10.0
 """Sentences about epochs are no closer together than this; where they are live, every second."""
 
@@ -31,7 +33,7 @@ class Teller:
         moment = time.monotonic()
         if word.number not in self._said:
             self._said[word.number] = (word.epoch, moment)
-            if is_long or word.step:
+            if is_long or word.step > FIRST:
                 self.progress.say(_plan(word, family))
         epoch, before = self._said[word.number]
         if is_long and word.epoch > epoch and (moment - before > QUIET_S or word.step == word.n_steps):
@@ -52,7 +54,7 @@ class Teller:
 def _plan(word: Word, family: str) -> str:
     """Say how long it will learn."""
     ends = datetime.now(UTC).astimezone() + timedelta(seconds=word.eta_s)
-    goes_on = f", going on at step {word.step + 1:,} of {word.n_steps:,}" if word.step else ""
+    goes_on = f", going on at step {word.step + 1:,} of {word.n_steps:,}" if word.step > FIRST else ""
     epochs = counted(word.n_epochs, "epoch", "epochs")
     return f"{family}: {epochs} in about {_span(word.eta_s)}, ends at {ends:%H:%M:%S}{goes_on}."
 

@@ -9,17 +9,20 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from palio.core.errors import InputError, UnavailableError
+from palio.train.deep import loop
 from palio.train.deep.descent import answer
 from palio.train.deep.loop import train
 from palio.train.deep.losses import probabilities
 from palio.train.deep.plan import Progress
 from palio.train.deep.saving import Keeper
 from palio.train.family import OutOfTime
+from palio.train.telling import FIRST
 from tests.train.deep.small_lessons import PLAN, Points, bits, network, points
 
 pytest.importorskip("torch", reason="torch is not installed")
@@ -265,6 +268,20 @@ def test_what_is_left_is_known_from_the_first_steps_on(monkeypatch: pytest.Monke
     clock, told = _Clock(), list[Progress]()
     monkeypatch.setattr(time, "perf_counter", clock.look)
     train(network(), _Steady(clock), replace(PLAN, epochs=2), seed=0, tell=told.append)
+    assert told[0].eta_s == pytest.approx(told[-1].seconds - told[0].seconds, rel=0.15)
+
+
+def test_what_made_a_fit_ready_is_not_taken_for_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told, rehearse = _Clock(), list[Progress](), loop.rehearse
+
+    def slowly(*given: Any, **named: Any) -> Any:
+        clock.now_s += 30.0
+        return rehearse(*given, **named)
+
+    monkeypatch.setattr(time, "perf_counter", clock.look)
+    monkeypatch.setattr(loop, "rehearse", slowly)
+    train(network(), _Steady(clock), replace(PLAN, epochs=2), seed=0, tell=told.append)
+    assert told[0].step == FIRST
     assert told[0].eta_s == pytest.approx(told[-1].seconds - told[0].seconds, rel=0.15)
 
 

@@ -292,6 +292,8 @@ class _Fit:
         moment = time.perf_counter()
         if self._tell is None or (not now and moment - self._said < TELL_EVERY_S):
             return
+        if not self._pace.step_s and self._facts["step"] < self._facts["n_steps"]:
+            return  # how long it will take is not known yet, and what made it ready took its own time
         self._said = moment
         facts = self._facts
         left = facts["n_steps"] - facts["step"]
