@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from palio.core.progress import Progress
 from palio.train.orders import Word
 from palio.train.race import Candidate
 from palio.train.telling import Teller, sentence_of
-
-
-class Heard(Progress):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def step(self, name: str, done: int, total: int | None = None) -> None:
-        pass
+from tests.flow.heard import Heard
 
 
 def said(**facts: Any) -> str:
