@@ -75,7 +75,7 @@ class Counts(NamedTuple):
 def count(opened: Opened, *, received_before: dt.datetime, answered_before: dt.datetime | None) -> Counts:
     """Count the labelled rows that a renewal would add now, by the newest data in the store; nothing is read anew.
 
-    None if the log cannot give rows of this project.
+    There are no rows if the log cannot give any of this project.
     """
     snapshot = _newest(opened)
     if obstacle(opened, snapshot.schema):

@@ -92,6 +92,8 @@ def claim(
 ) -> Claimed:
     """Say what this watcher is to bring to people now; nobody else does, once it is written.
 
+    Of each alert the newest message alone is owed: who was away learns how it stands, not how it came to that.
+
     Args:
         state: Of the newest ledger line.
         messages: New ones.
@@ -99,8 +101,6 @@ def claim(
         channels: That there are now.
         now: The present moment.
         after: Number of the newest ledger line.
-
-    Of each alert the newest message alone is owed: who was away learns how it stands, not how it came to that.
     """
     renewed = {one.alert.id for one in messages}
     kept, mine, given_up = [], [], []
