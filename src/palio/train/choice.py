@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,11 +15,15 @@ from palio.core.words import counted, listed
 from palio.train.ensemble import MIX, PRUNED, STACK
 
 Prefer = Literal["best", "simple"]
+ByRows = Callable[[str, str], float]
+"""Identities of two runs → the standard error of the difference of their scores."""
 FREE = 0.1
 """Standard errors that a simpler candidate may be behind the best and still be taken."""
 NOTHING = 0.5
 """Standard errors by which a learner must be ahead of the constant answer. With a whole one, three in ten that knew a
 tenth of what differs were given up on 150 rows; pure noise passes half of one in two to three of ten (LOG.md)."""
+FEW_SCORES = 5
+"""Of fewer scores the spread says little: rows tell how sure a difference is, where they can."""
 AS_NEAR = 1.25
 """Candidates that miss the limits by shares that differ by less than this factor come equally near to them."""
 SAME_SIZE = 2.0
@@ -112,6 +116,7 @@ def choose(
     n_folds: int | None = None,
     holdout: bool = False,
     absent: Sequence[str] = (),
+    by_rows: ByRows | None = None,
 ) -> Choice:
     """Rank the finalists.
 
@@ -129,6 +134,8 @@ def choose(
         n_folds: Folds of one cross-validation, where it was repeated.
         holdout: Scores are of blocks of one holdout.
         absent: Why other families are not among the finalists, one clause each.
+        by_rows: Gives the standard error of the difference of two runs' scores by the rows that they answered; asked
+            where there are fewer than five scores of each.
 
     Source: Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3 (one standard
     error).
@@ -149,7 +156,7 @@ def choose(
             rest = [run for run in finalists if run.family == "dummy"]
             return Choice((*nearest, *rest), tuple(reasons))
         feasible = list(finalists)
-    errors = _Errors(n_folds, holdout)
+    errors = _Errors(n_folds, holdout, by_rows)
     by_score = sorted(feasible, key=lambda run: (-sign * _score(run), run.trial))
     mixes = [run for run in by_score if run.members]
     single = next((run for run in by_score if not run.members), None)
@@ -186,9 +193,12 @@ class _Errors:
 
     n_folds: int | None
     holdout: bool
+    by_rows: ByRows | None
 
     def of(self, first: Run, second: Run) -> float:
         """Return the standard error of the difference of their scores."""
+        if self.by_rows is not None and min(len(first.fold_scores), len(second.fold_scores)) < FEW_SCORES:
+            return self.by_rows(first.id, second.id)
         return paired_error(first.fold_scores, second.fold_scores, n_folds=self.n_folds, holdout=self.holdout)
 
     def is_clear(self, better: Run, other: Run, *, sign: float) -> bool:

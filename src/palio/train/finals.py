@@ -22,6 +22,7 @@ from palio.train.finalists import run_of, single, validation
 from palio.train.leading import STEADY, leads_by
 from palio.train.lightening import lighter, precision_of
 from palio.train.optimism import judged
+from palio.train.paired import Paired
 from palio.train.race import HOPELESS_SHARE, Candidate
 from palio.train.work import line_of
 
@@ -70,6 +71,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         n_folds=field.n_folds,
         holdout=field.holdout,
         absent=[f"{name} failed: {reason}" for name, reason in failed.items()],
+        by_rows=Paired(field, found).error,
     )
     reasons = [*choice.reasons, *failures.told(field, failed, candidates)]
     apart = {one.family: p for one in candidates.values() for p in one.parity if not p.passed}
