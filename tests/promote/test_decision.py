@@ -114,6 +114,17 @@ class TestNoChampionYet:
             assert decision.verdict == verdict
         assert "on the same rows improves by" in check(decision, "baseline").reason
 
+    def test_a_lead_that_few_rows_cannot_show_is_told_how_many_would(self, given: Given) -> None:
+        """An interval of ± .375 around .25 is to reach no lower than 0: (.375 / .25)² times the ten rows."""
+
+        def told(gain: Metric) -> str:
+            scored = evaluation(n_rows=10, gains={"roc_auc": gain})
+            return check(decide(scored, gate=Gate(), **given(has_champion=False)), "baseline").reason
+
+        assert "; if the lead is real, about 23 test rows would show it." in told(metric(0.25, 0.375))
+        for lead in (metric(-0.1, 0.2), metric(0.01, 0.4), metric(0.3, 0.1)):
+            assert "if the lead is real" not in told(lead)
+
     def test_what_rounding_leaves_is_no_improvement(self, given: Given) -> None:
         decision = decide(evaluation(gains={"roc_auc": metric(1e-14, 0)}), gate=Gate(), **given(has_champion=False))
         assert decision.verdict == "no"

@@ -5,8 +5,10 @@ A figure that was not measured, or is not a number, never passes.
 
 from __future__ import annotations
 
+import math
+
 from palio import measure
-from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Parity
+from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Metric, Parity
 from palio.core.words import counted
 
 INCOMPARABLE = frozenset({"classes", "comparison"})
@@ -14,6 +16,9 @@ INCOMPARABLE = frozenset({"classes", "comparison"})
 
 ROUNDING = 1e-9
 """Share of the simplest guess's value below which an improvement is what rounding leaves."""
+
+MANY_TIMES = 100
+"""A lead that only so many times the test rows would show is none to wait for."""
 
 
 def sealed(evaluation: Evaluation) -> Check:
@@ -79,13 +84,24 @@ def baseline(evaluation: Evaluation, *, is_first: bool) -> Check:
     verb = "does" if passed else "does not, beyond chance"
     if not is_first:
         opening, verb = "", "Beats the simplest guess" if passed else "Does not beat the simplest guess beyond chance"
-    reason = f"{opening}{verb}: {found}."
+    reason = f"{opening}{verb}: {found}{'' if passed or gain is None else _would_show(gain, evaluation.n_rows)}."
     if gain is not None and not passed and max(abs(gain.low), abs(gain.high)) <= ROUNDING * abs(dummy.value):
         reason = (
             f"{opening or 'It '}does not: it is the simplest guess itself, or answers alike on every row "
             f"({name} {measure.figure(metric.value)})."
         )
     return Check(name="baseline", passed=passed, observed=observed, required=required, reason=reason)
+
+
+def _would_show(gain: Metric, n_rows: int) -> str:
+    """Say how many test rows would show a lead as large as this one: intervals shrink with the root of their number."""
+    if not gain.value > 0 or not math.isfinite(gain.low):
+        return ""
+    needed = n_rows * ((gain.value - gain.low) / gain.value) ** 2
+    if not n_rows < needed <= MANY_TIMES * n_rows:
+        return ""
+    coarse = 10 ** max(0, math.floor(math.log10(needed)) - 1)
+    return f"; if the lead is real, about {math.ceil(needed / coarse) * coarse:,} test rows would show it"
 
 
 def classes(evaluation: Evaluation, champion: Evaluation) -> Check:
