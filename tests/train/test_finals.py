@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import msgspec
 import numpy as np
 import pytest
 
-from palio.core.records import Cost
+from palio.core.records import Cost, Member
 from palio.testing.family import TASKS, examples_of
 from palio.train.choice import Limits
 from palio.train.clock import Clock
 from palio.train.ensemble import MIXES
-from palio.train.finals import _doubt, _finalists
+from palio.train.finals import _doubt, _finalists, _rather_fitted
 from palio.train.mixing import price
 from palio.train.race import Candidate
 from tests.train.small_parts import candidate_of, field_of, lesson_of, terms
@@ -95,3 +96,28 @@ def test_a_score_of_one_fold_alone_is_told_to_flatter(whole: dict[int, Candidate
     assert "may flatter" in told and "raise [train] budget_s" in told
     assert _doubt(field_of(LESSON, TERMS), runs["linear"]) == []
     assert _doubt(field_of(LESSON, TERMS, n_blocks=10), alone) == []
+
+
+def test_who_can_learn_from_all_rows_goes_before_a_mix_whose_members_cannot(whole: dict[int, Candidate]) -> None:
+    slow = {
+        k: dataclasses.replace(one, seconds=seconds * len(one.scores))
+        for (k, one), seconds in zip(whole.items(), (0.1, 2, 40), strict=True)
+    }
+    found = _finalists(field_of(LESSON, TERMS), whole)
+    alone = next(one for one in found if one.run.family == "linear")
+    members = tuple(Member(run=alone.run.id, family=name, weight=0.5) for name in ("linear", "lightgbm"))
+    run = msgspec.structs.replace(alone.run, family="ensemble", members=members)
+    mixed = dataclasses.replace(alone, run=run, weights={1: 0.5, 2: 0.5})
+    ranking = [mixed, *found]
+    for left_s, first in ((100.0, mixed), (8.0, alone), (0.1, mixed)):
+        clock = Clock(
+            ends=time.monotonic() + left_s,
+            n_workers=2,
+            n_rows_a_fold=float(len(LESSON.rows["learn 0"])),
+            n_rows=len(LESSON.examples.target),
+            sign=1.0,
+            quiet_overhead_s=0.0,
+        )
+        taken, said = _rather_fitted(field_of(LESSON, TERMS, clock=clock), slow, ranking)
+        assert taken[0] is first and len(taken) == len(ranking) and bool(said) == (first is alone)
+    assert _rather_fitted(field_of(LESSON, TERMS), slow, ranking)[0][0] is mixed

@@ -136,6 +136,15 @@ class Champion:
             reasons.append(f"There was no time to fit {names} on all rows: what a fold's rows taught stays in use.")
         return Made(msgspec.structs.replace(run, bundle=bundle), tuple(reasons), tuple(kept))
 
+    def has_time(self) -> bool:
+        """Tell whether there is time to fit all members on all rows, or none of them is to be."""
+        clock, field = self._field.clock, self._field
+        left, weights = self._left_s(), self._finalist.weights
+        if clock is None or left is None or field.plan is not None or max(map(self._growth, weights)) > MOST_GROWTH:
+            return True
+        seconds = [clock.refit_s(self._candidates[number]) for number in weights]
+        return left > max(LEAST_S, LIKELY * max(*seconds, sum(seconds) / clock.n_workers))
+
     def _task(self) -> Task:
         """Return what is predicted; of boxes with the score from which on one is shown, chosen on held-out pictures."""
         field, finalist = self._field, self._finalist

@@ -142,7 +142,7 @@ def _first_packed(
     field: Field, candidates: Mapping[int, Candidate], ranking: Iterable[Finalist]
 ) -> tuple[Made, Finalist, list[str]]:
     """Pack the first of the ranking that can be, and say why those before it cannot."""
-    reasons: list[str] = []
+    ranking, reasons = _rather_fitted(field, candidates, list(ranking))
     last: Exception | None = None
     for finalist in ranking:
         try:
@@ -154,6 +154,23 @@ def _first_packed(
                 f"{finalist.run.family} is out: {line_of(error)}{'' if line_of(error).endswith('.') else '.'}"
             )
     raise last or PalioError("train: no candidate could be fitted", hint="raise [train] budget_s")
+
+
+def _rather_fitted(
+    field: Field, candidates: Mapping[int, Candidate], ranking: list[Finalist]
+) -> tuple[list[Finalist], list[str]]:
+    """Put the best single one first, and say so, where it can learn from all rows and the members of a mix cannot."""
+    best = ranking[0]
+    if not best.run.members or Champion(field, candidates, best).has_time():
+        return ranking, []
+    for one in ranking:
+        if not one.run.members and one.run.family != "dummy" and Champion(field, candidates, one).has_time():
+            said = (
+                f"There is no time to fit the {len(best.weights)} members of the {best.run.family} on all rows; "
+                f"{one.run.family} alone is taken, for which there is: more rows are usually worth more than a mix."
+            )
+            return [one, *(other for other in ranking if other is not one)], [said]
+    return ranking, []
 
 
 def _finalists(field: Field, candidates: Mapping[int, Candidate]) -> list[Finalist]:
