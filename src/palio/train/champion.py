@@ -132,7 +132,7 @@ class Champion:
                 "[train] budget_s for more."
             )
         elif kept:
-            names = counted(len(kept), "member")
+            names = "it" if len(fitted) == 1 else counted(len(kept), "member")
             reasons.append(f"There was no time to fit {names} on all rows: what a fold's rows taught stays in use.")
         return Made(msgspec.structs.replace(run, bundle=bundle), tuple(reasons), tuple(kept))
 

@@ -25,13 +25,16 @@ def failures_of(candidates: Mapping[int, Candidate]) -> dict[str, str]:
 
 
 def told(field: Field, failures: Mapping[str, str], candidates: Mapping[int, Candidate]) -> list[str]:
-    """Say once for each family what became of candidates that were ended or failed."""
+    """Say once for each reason, and the families that it is of, what became of candidates that were ended or failed."""
     late = {one.family for one in candidates.values() if one.was_ended}
+    alike: dict[tuple[bool, str], list[str]] = {}
+    for name, reason in failures.items():
+        alike.setdefault((name in late, reason), []).append(name)
     found = [
-        f"Warning: no trial of {name} came to its end: {reason}."
-        if name in late
-        else f"Warning: every trial of {name} failed: {reason}."
-        for name, reason in failures.items()
+        f"Warning: no trial of {listed(names, at_most=len(names))} came to its end: {reason}."
+        if is_late
+        else f"Warning: every trial of {listed(names, at_most=len(names))} failed: {reason}."
+        for (is_late, reason), names in alike.items()
     ]
     tried = {one.family for one in candidates.values()}
     untried = [name for name in field.families if name not in tried]
