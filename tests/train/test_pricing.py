@@ -39,6 +39,15 @@ def test_the_front_holds_what_nothing_beats_without_the_constant_answer() -> Non
     assert [one.family for one in front_of(ALL, sign=1.0)] == ["ensemble", "lightgbm", "linear"]
 
 
+def test_what_was_taken_off_the_chosen_ones_score_makes_no_other_better() -> None:
+    """Those that were not chosen keep the score that the choice looked at, so its own is held against it."""
+    chosen = msgspec.structs.replace(TREES, cv_score=0.86, optimism=0.04)
+    near = run("xgboost", 0.89, 0.08, 0.5)
+    assert [one.family for one in front_of([LINE, chosen, near], sign=1.0)] == ["lightgbm", "linear"]
+    (told,) = front_told(front_of([LINE, chosen, near], sign=1.0), chosen="lightgbm", sign=1.0)
+    assert told.startswith("lightgbm wins 0.0500 ± ")
+
+
 def test_less_is_better_of_an_error() -> None:
     errors = [run("linear", 3.0, 0.02, metric="rmse"), run("lightgbm", 2.0, 0.1, metric="rmse")]
     assert [one.family for one in front_of(errors, sign=-1.0)] == ["lightgbm", "linear"]

@@ -142,7 +142,7 @@ def show_leaderboard(candidates: Sequence[CandidateSummary], metric: str) -> Non
     for candidate in candidates:
         table.add_row(
             candidate.family,
-            "–" if candidate.cv_score is None else measure.figure(candidate.cv_score),
+            "–" if candidate.compared is None else measure.figure(candidate.compared),
             "–" if candidate.cv_error is None else measure.figure(candidate.cv_error),
             _number(candidate.fit_s, ".1f"),
             _number(candidate.latency_ms, ".3f"),

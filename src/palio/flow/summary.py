@@ -41,6 +41,9 @@ class CandidateSummary(Record, frozen=True, kw_only=True):
 
     family: str
     cv_score: float | None
+    """Of the chosen one, what rows say that did not choose it."""
+    compared: float | None
+    """On the rows that all were compared on."""
     cv_error: float | None
     fit_s: float
     latency_ms: float | None
@@ -152,6 +155,7 @@ def leaderboard(search: Search) -> tuple[CandidateSummary, ...]:
         CandidateSummary(
             family=run.family,
             cv_score=run.cv_score,
+            compared=run.compared,
             cv_error=run.cv_error,
             fit_s=run.fit_s,
             latency_ms=run.cost.latency_ms_p50 if run.cost else None,

@@ -63,7 +63,7 @@ def rows(facts: ReportFacts) -> list[dict[str, Any]]:
     if facts.search is None:
         return []
     runs = _best_of_families(facts)
-    scale = scale_of([run.cv_score for run in runs if run.cv_score is not None], pad=0.15)
+    scale = scale_of([run.compared for run in runs if run.compared is not None], pad=0.15)
     return [_candidate(run, facts, scale) for run in runs]
 
 
@@ -89,20 +89,20 @@ def _price_chart(facts: ReportFacts) -> Markup | None:
         prices.Dot(
             words.brief_family(run.family),
             run.cost.latency_ms_p50,
-            run.cv_score,
+            run.compared,
             run.cost.size_mb,
             is_unbeaten=run.id in front,
             is_chosen=_is_chosen(run, facts),
         )
         for run in _best_of_families(facts)
-        if run.cost is not None and run.cv_score is not None and run.family != "dummy" and run.status == "done"
+        if run.cost is not None and run.compared is not None and run.family != "dummy" and run.status == "done"
     ]
     return prices.chart(offers, quality=f"{term.title} ({'more' if term.higher_is_better else 'less'} is better)")
 
 
 def _rank(run: Run, facts: ReportFacts, *, up: bool) -> tuple[bool, bool, float]:
     """Order runs of a family: the chosen one, what was tried to its end, then by score; one that has none is last."""
-    score = run.cv_score
+    score = run.compared
     worth = math.inf if score is None or not math.isfinite(score) else -score if up else score
     return (not _is_chosen(run, facts), run.status != "done", worth)
 
@@ -113,13 +113,13 @@ def _is_chosen(run: Run, facts: ReportFacts) -> bool:
 
 def _candidate(run: Run, facts: ReportFacts, scale: charts.Scale) -> dict[str, Any]:
     score = None
-    if run.cv_score is not None:
+    if run.compared is not None:
         error = run.cv_error or 0.0
-        score = Metric(value=run.cv_score, low=run.cv_score - error, high=run.cv_score + error, n_rows=0)
+        score = Metric(value=run.compared, low=run.compared - error, high=run.compared + error, n_rows=0)
     return {
         "family": words.family(run.family),
         "chosen": _is_chosen(run, facts),
-        "value": run.cv_score,
+        "value": run.compared,
         "score": with_margin(score) if score else "–",
         "drawing": charts.spread_row(
             score, scale, title=words.family(run.family), tone="accent" if _is_chosen(run, facts) else "muted"
@@ -148,14 +148,15 @@ def _outcome(run: Run, facts: ReportFacts) -> str:
 
 
 def _behind(run: Run, facts: ReportFacts) -> str:
-    """Say how far a candidate is behind the chosen one, where the search gives no reason of its own."""
+    """Say how far a candidate is behind the chosen one, where the search gives no reason; of that, what others say."""
     chosen = facts.chosen
-    if chosen is None or run is chosen or run.status != "done" or run.cv_score is None or chosen.cv_score is None:
+    if chosen is not None and run is chosen and run.optimism and run.cv_score is not None:
+        return f"{number(run.cv_score)} on rows that did not choose it."
+    if chosen is None or run is chosen or run.status != "done" or run.compared is None or chosen.compared is None:
         return ""
-    lead = chosen.cv_score - run.cv_score
+    lead = chosen.compared - run.compared
     if not words.term(run.metric).higher_is_better:
         lead = -lead
-    lead += chosen.optimism  # they were compared on the rows that chose it
     return (
         f"{number(lead, digits=2)} behind the chosen one." if lead > 0 else "Not ahead by enough to be worth its cost."
     )

@@ -18,7 +18,7 @@ def front_of(runs: Sequence[Run], *, sign: float) -> list[Run]:
 
     The constant answer is left out: whatever it costs, it is not what one would have instead.
     """
-    rivals = [run for run in runs if run.cost is not None and run.cv_score is not None and run.family != "dummy"]
+    rivals = [run for run in runs if run.cost is not None and run.compared is not None and run.family != "dummy"]
     return [rivals[place] for place in measure.front([_offer(run, sign) for run in rivals])]
 
 
@@ -63,9 +63,9 @@ def front_told(
 
 
 def _offer(run: Run, sign: float) -> measure.Offer:
-    if run.cost is None or run.cv_score is None:
+    if run.cost is None or run.compared is None:
         return measure.Offer(-math.inf, math.inf, math.inf)
-    return measure.Offer(sign * run.cv_score, run.cost.latency_ms_p50, run.cost.size_mb)
+    return measure.Offer(sign * run.compared, run.cost.latency_ms_p50, run.cost.size_mb)
 
 
 def _amount(won: float, error: float) -> str:
@@ -91,7 +91,7 @@ def _rate(dearer: Run, cheaper: Run, won: float, error: float) -> str:
         return ", which is within chance"
     one, other = _offer(dearer, 1.0), _offer(cheaper, 1.0)
     latency, size = one.latency_ms - other.latency_ms, one.size_mb - other.size_mb
-    step = measure.step_of(dearer.metric, dearer.cv_score or 0.0)
+    step = measure.step_of(dearer.metric, dearer.compared or 0.0)
     if not 0 < won <= FEW * step or min(latency, size) < 0:
         return ""
     each = step / won

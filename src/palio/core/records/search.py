@@ -127,6 +127,11 @@ class Run(Record, frozen=True, kw_only=True):
     course: Course | None = None
     """Of a network: how it learned, on the last of the folds."""
 
+    @property
+    def compared(self) -> float | None:
+        """Score on the rows that all candidates were compared on: what the choice flatters stays in it."""
+        return sum(self.fold_scores) / len(self.fold_scores) if self.fold_scores else self.cv_score
+
 
 class LearningPoint(Record, frozen=True, kw_only=True):
     """How well a candidate does when it learns from so many rows."""
