@@ -264,6 +264,15 @@ def test_spellings_are_of_values_in_a_column_and_of_classes_in_the_target(tmp_pa
     assert any("`y`: `Yes`" in note and "3 classes where 2 may be meant" in note for note in notes)
 
 
+def test_a_column_without_a_name_that_counts_up_with_gaps_is_the_index_of_a_data_frame(tmp_path: Path) -> None:
+    up: list[object] = [k + k // 9 for k in range(60)]
+    other = {"n": cycle([1, 5, 9, 4]), "y": cycle(["yes", "no"])}
+    found = survey(tmp_path, {"": up} | other).schema
+    assert found.id == "column_1" and "some of which are gone" in found.column("column_1").note
+    for name, cells in (("", up[::-1]), ("", [*up[:-1], up[0]]), ("speed", up)):
+        assert survey(tmp_path, {name: cells} | other).schema.column(name or "column_1").feature, name
+
+
 def test_a_table_without_features_says_of_each_column_why_it_is_none(tmp_path: Path) -> None:
     cells: dict[str, list[object]] = {"row": list(range(60)), "same": [1] * 60, "y": cycle(["yes", "no"])}
     with pytest.raises(InputError, match="`row`: counts the rows and `same`: the same in every row\nhint"):

@@ -18,6 +18,8 @@ _ID_NAME = re.compile(
     re.IGNORECASE,
 )
 _CAMEL_ID = re.compile(r"[a-z](ID|Id|UUID|Uuid|Key|No|Nr)$")
+_UNNAMED = re.compile(r"column_[0-9]+")
+"""What a column without a name is called: data frames write their index so."""
 _DIFFERS = "another value in every row"
 _CLOCK = (
     ("year", re.compile(r"^(year|yr|yyyy)$", re.I), 1000, 9999),
@@ -216,6 +218,8 @@ def _identifies(column: Column, scan: ColumnScan) -> str:
         return ""
     if column.type == "integer" and scan.is_consecutive:
         return "counts the rows"
+    if column.type == "integer" and _UNNAMED.fullmatch(column.name) and scan.order.up:
+        return "counts the rows, some of which are gone"
     named = bool(_ID_NAME.search(column.name) or _CAMEL_ID.search(column.name))
     if named and column.type in ("integer", "category", "text"):
         return "another value in every row: it names the row"
