@@ -56,4 +56,6 @@ def test_families_of_networks_are_found_without_loading_what_they_need() -> None
         "print(names, [name for name in ('torch', 'transformers', 'tokenizers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['features', 'hog', 'finetune', 'cnn', 'textcnn', 'lstm', 'encoder'] []"
+    assert done.stdout.strip() == (
+        "['features', 'zero_shot', 'hog', 'finetune', 'cnn', 'textcnn', 'lstm', 'encoder'] []"
+    )

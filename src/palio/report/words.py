@@ -41,6 +41,7 @@ FAMILIES = {
     "catboost": "boosted trees (CatBoost)",
     "hog": "linear model of edges and colours",
     "features": "linear model of what a taught network sees",
+    "zero_shot": "taught network's own classes",
     "cnn": "small network for pictures",
     "finetune": "taught network, taught further",
     "lstm": "network that reads words in their order",

@@ -261,9 +261,10 @@ def _mix_is_noise(mix: Run, other: Run, errors: _Errors, *, sign: float) -> str:
 def _why_simpler(taken: Run, best: Run, errors: _Errors, *, sign: float) -> str:
     behind = sign * (_score(best) - _score(taken))
     error = errors.of(best, taken)
+    known = f"{measure.figure(max(0.0, behind))} behind, where the difference is known to {measure.figure(error)},"
     return (
-        f"{taken.family} is taken: it is {measure.figure(max(0.0, behind))} behind, where the difference is known to "
-        f"{measure.figure(error)}, and simpler, with {taken.n_parameters:,} against {best.n_parameters:,} parameters."
+        f"{taken.family} is taken: it is {known if math.isfinite(error) else 'as good,'} and simpler, with "
+        f"{taken.n_parameters:,} against {best.n_parameters:,} parameters."
     )
 
 

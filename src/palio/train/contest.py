@@ -32,7 +32,7 @@ from palio.train.engine import waiting
 from palio.train.engine.base import Engine
 from palio.train.engine.inline import InlineEngine
 from palio.train.engine.local import LocalEngine
-from palio.train.entrants import entrants_of, unread_beside
+from palio.train.entrants import entrants_of, half_known, unread_beside
 from palio.train.families.linear import Linear
 from palio.train.family import Family, calm_threads
 from palio.train.field import Field
@@ -144,8 +144,9 @@ def search(
         progress.say(f"The search of {counted(len(known.runs), 'trial')} is already done.")
         return known
     progress.say(_announced(entrants, cut))
-    if unread := unread_beside(snapshot.schema):
-        progress.say(unread)
+    half = "" if families else half_known(task, snapshot.schema, **how.named)
+    for told in filter(None, (unread_beside(snapshot.schema), half)):
+        progress.say(told)
     plan_id = ids.digest_of({"plan of": identity})
     plan = store.records.get(SearchPlan, plan_id)
     clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s, terms.sign)

@@ -31,7 +31,9 @@ def entrants_of(wanted: Sequence[str | Family], task: Task, schema: Schema, **na
     """
     names = list(wanted) or names_for(schema.modality)
     families = [load_family(name, **named) if isinstance(name, str) else name for name in names]
-    fit = [f for f in families if task.kind in f.tasks and reads(f, schema)]
+    fit = [
+        f for f in families if task.kind in f.tasks and reads(f, schema) and _knows(f, task, is_asked_for=bool(wanted))
+    ]
     is_dummy_asked_for = bool(wanted) and all(family.name == "dummy" for family in families)
     if schema.modality == "image" and all(family.name == "dummy" for family in fit) and not is_dummy_asked_for:
         raise _unread(schema)
@@ -52,6 +54,22 @@ def unread_beside(schema: Schema) -> str:
     if schema.modality != "image" or not others:
         return ""
     return f"train     {listed(others, at_most=8)}: not read; beside pictures no other column is learned from yet."
+
+
+def half_known(task: Task, schema: Schema, **named: Any) -> str:
+    """Say which classes the backbone was taught by name, where these are some of ours and not all; else nothing."""
+    if schema.modality != "image" or task.kind != "classification" or not named.get("backbone"):
+        return ""
+    why: str = load_family("zero_shot", **named).unfit(task)  # type: ignore[attr-defined]
+    return f"train     zero_shot was left out: {why}." if "by name, but" in why else ""
+
+
+def _knows(family: Family, task: Task, *, is_asked_for: bool) -> bool:
+    """Tell whether a family can do this very task; where it was asked for, it must."""
+    why = "" if (unfit := getattr(family, "unfit", None)) is None else unfit(task)
+    if why and is_asked_for:
+        raise InputError(f"{family.name}: {why}", hint="leave [train] families empty to let all compete that can")
+    return not why
 
 
 def _is_equipped(family: Family, *, is_asked_for: bool) -> bool:

@@ -29,6 +29,7 @@ FAMILIES: dict[str, str] = {
 """Name → `module:attribute`, in the order in which they are tried: what promises most comes soon."""
 PICTURE_FAMILIES: dict[str, str] = {
     "features": "palio.train.families.features:FAMILY",
+    "zero_shot": "palio.train.families.zero_shot:FAMILY",
     "hog": "palio.train.families.hog:FAMILY",
     "finetune": "palio.train.families.finetune:FAMILY",
     "cnn": "palio.train.families.cnn:FAMILY",

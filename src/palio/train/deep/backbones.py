@@ -17,6 +17,8 @@ from palio.train.deep.places import Place, tell_nobody
 DEFAULT_SIZE = 224
 _TOKENS_FIRST = frozenset({"vit", "deit", "dinov2", "dinov2_with_registers", "dinov3_vit", "ijepa"})
 """Kinds whose first token speaks for the picture."""
+_ONE_SIZE = frozenset({"vit", "deit", "ijepa"})
+"""Kinds that know as many patches as they were taught with."""
 _BOTH = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit"})
 """Kinds that are read by their first token and the mean of the patches, as their authors do."""
 
@@ -36,8 +38,6 @@ class Backbone:
     mean: tuple[float, ...]
     """Of each channel of pictures whose pixels go from 0 to 255."""
     std: tuple[float, ...]
-    classes: tuple[str, ...] = ()
-    """What its own last layer tells apart."""
 
 
 def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
@@ -45,7 +45,7 @@ def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
 
     Args:
         place: Where it lies.
-        size: Side of the pictures; None: what the backbone was taught with.
+        size: Side of the pictures; None, and where it takes no other: what the backbone was taught with.
 
     Raises:
         InputError: it is no network for pictures that can be read.
@@ -54,8 +54,8 @@ def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
     torch = torch_there()
     model, facts = _model(place)
     own_size, short, mean, std = preprocessing_of(facts, model.config)
-    size = size or own_size
     kind = str(model.config.model_type)
+    size = own_size if size is None or kind in _ONE_SIZE else size
     model = model.to(memory_format=torch.channels_last).eval()
     example = torch.zeros(1, 3, size, size)
     example[:, :, ::2] = 1.0
@@ -78,7 +78,6 @@ def open_backbone(place: Place, *, size: int | None = None) -> Backbone:
         short=round(short * size / own_size),
         mean=mean,
         std=std,
-        classes=tuple(str(name) for _, name in sorted((model.config.id2label or {}).items())),
     )
 
 
