@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from palio.core.records import Evaluation, Importance, Metric, Task
-from palio.evaluate import leak_suspect
+from palio.core.records import Evaluation, Importance, Metric, Reach, Task
+from palio.evaluate import leak_suspect, too_good
 
 
 def exact(value: float) -> Metric:
@@ -49,3 +50,31 @@ def test_an_error_close_to_zero_is_nearly_perfect() -> None:
     losses = {"leak": 100.0, "a": 0.0}
     assert leak_suspect(evaluation(losses, score=2.0, metric="rmse", dummy=110.0)) == ("leak", 1.0)
     assert leak_suspect(evaluation(losses, score=20.0, metric="rmse", dummy=110.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("losses", "score", "named"),
+    [
+        ({"a": 0.2, "b": 0.15, "c": 0.1, "d": 0.05, "e": 0.0}, 1.0, ("a", "b", "c")),
+        ({"a": 0.2, "b": 0.15}, 0.9997, ("a", "b")),
+        ({"a": 0.2, "b": 0.15}, 0.99, None),
+        ({"leak": 0.3, "a": 0.0}, 1.0, None),  # the one that stands alone is told already
+        ({"only": 0.3}, 1.0, None),
+        ({}, 1.0, None),
+    ],
+)
+def test_where_hardly_an_answer_is_wrong_columns_together_are_suspected(
+    losses: dict[str, float], score: float, named: tuple[str, ...] | None
+) -> None:
+    assert too_good(evaluation(losses, score=score)) == named
+
+
+def test_few_rows_may_all_be_right_by_luck() -> None:
+    few = msgspec.structs.replace(evaluation({"a": 0.2, "b": 0.15}, score=1.0), n_rows=20)
+    assert too_good(few) is None
+
+
+def test_it_is_told_without_names_where_there_was_no_time_to_shuffle_columns() -> None:
+    late = evaluation({}, score=1.0)
+    assert too_good(msgspec.structs.replace(late, reach=Reach(n_read=6, n_seen=6, n_measured=0))) == ()
+    assert too_good(msgspec.structs.replace(late, reach=Reach(n_read=1, n_seen=1, n_measured=0))) is None

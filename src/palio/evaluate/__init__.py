@@ -13,6 +13,7 @@ from palio.core.doors import door
 if TYPE_CHECKING:
     from palio.evaluate.comparison import compare as compare
     from palio.evaluate.leaks import leak_suspect as leak_suspect
+    from palio.evaluate.leaks import too_good as too_good
     from palio.evaluate.scoring import score as score
     from palio.evaluate.sealed import Assessment as Assessment
     from palio.evaluate.sealed import assess as assess
@@ -22,7 +23,7 @@ else:
         __name__,
         {
             "comparison": "compare",
-            "leaks": "leak_suspect",
+            "leaks": "leak_suspect too_good",
             "scoring": "score",
             "sealed": "Assessment assess evaluation_budget",
         },

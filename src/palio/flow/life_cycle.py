@@ -9,7 +9,7 @@ from palio import measure
 from palio import train as training
 from palio.core.ids import short
 from palio.core.records import Evaluation
-from palio.core.words import counted
+from palio.core.words import counted, listed
 from palio.flow import bundles, reporting, steps
 from palio.flow.opened import Opened
 from palio.flow.summary import RunSummary, champion_of, summarise
@@ -65,6 +65,12 @@ def _run(opened: Opened, started: float) -> RunSummary:
         say(
             f"evaluate  `{suspect[0]}` alone carries {100 * suspect[1]:.0f} % of what the model knows. If it is not "
             "known when the answer is needed, list it under [data] exclude and run again."
+        )
+    if (columns := judging.too_good(evaluation)) is not None:
+        which = listed(f"`{name}`" for name in columns) or "what is filled in late"
+        say(
+            f"evaluate  hardly an answer is wrong, which is rare unless columns hold what is asked for. Look at "
+            f"{which} first: what is not known when the answer is needed belongs under [data] exclude."
         )
     for reason in decision.reasons:
         say(f"decide    {reason}")

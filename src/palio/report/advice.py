@@ -66,6 +66,13 @@ def _honesty(facts: ReportFacts) -> Iterator[Advice]:
             f"It alone carries {percent(share)} of the measured influence. A column that is filled in later makes the"
             " test look better than daily use will be.",
         )
+    if (columns := evaluate.too_good(facts.evaluation)) is not None:
+        names = listed(quoted(name) for name in columns) or "all columns"
+        yield Advice(
+            f"Check that {names} are really known at the time of the prediction.",
+            "Hardly an answer is wrong, which is rare unless columns hold what is asked for. If a rule made the labels,"
+            " all is well.",
+        )
     if facts.parts.n_duplicates_across:
         yield Advice(
             "Look into repeated rows.",

@@ -321,4 +321,7 @@ def _warnings(facts: ReportFacts) -> list[str]:
         found.append(
             f"{words.quoted(suspect[0])} alone carries {percent(suspect[1])} of the influence: is it known in time?"
         )
+    if (columns := evaluate.too_good(facts.evaluation)) is not None:
+        names = listed(words.quoted(name) for name in columns) or "columns"
+        found.append(f"Hardly an answer is wrong, which is rare: do {names} hold what is asked for?")
     return found
