@@ -45,6 +45,9 @@ MAX_SEEN_BY_NETWORKS = 1_000
 """The same of networks, which take milliseconds for a row."""
 LEAST_S = 0.3
 """With less time left than this no last fit is begun."""
+CHECKS_GRACE = 0.5
+"""Share of what is left for the rest of the run that a last fit which is still being checked may take of it: evaluation
+makes do with less, while a fit that is given up at its end has cost all of its time for nothing."""
 SOON_DONE = 0.03
 """Last fits that take less than this share of the budget are done as long as the search may go on at all."""
 FEW_CELLS, BUSY = 50_000, 1.5
@@ -162,12 +165,12 @@ class Champion:
                     elif self._candidates[number].family == "dummy":  # there is always a model
                         found[number] = self._checked(self._here(number))
                     else:
-                        engine.submit(self._order(number), kill_after_s=self._left_s())
+                        engine.submit(self._order(number), kill_after_s=self._patience_s())
                         running.add(number)
                 for outcome in engine.wait(1.0) if running else ():
                     running.discard(outcome.number)
                     found[outcome.number] = self._checked(outcome)
-                left = self._left_s()
+                left = self._patience_s()
                 if left is not None and left <= 0 and running:  # a worker may not even have begun
                     for number in running:
                         found[number] = self._of_a_fold(number, NO_TIME)
@@ -190,6 +193,11 @@ class Champion:
         is_soon_done = takes <= SOON_DONE * (clock.ends - clock.started)  # what is left for the rest is a guess
         return left if is_soon_done else left - clock.besides_s(self._candidates)
 
+    def _patience_s(self) -> float | None:
+        """Return the seconds after which a last fit is given up, though it may have learned already."""
+        left, clock = self._left_s(), self._field.clock
+        return left if left is None or clock is None else left + CHECKS_GRACE * (clock.ends - clock.end)
+
     def _is_worth_it(self, number: int) -> bool:
         if self._field.plan is not None:
             return number not in self._field.plan.kept
@@ -198,7 +206,9 @@ class Champion:
         left, clock = self._left_s(), self._field.clock
         if left is None or clock is None or self._candidates[number].family == "dummy":
             return left is None or left > LEAST_S
-        return left > max(LEAST_S, LIKELY * clock.refit_s(self._candidates[number]))
+        one = self._candidates[number]
+        checks = clock.check_s(one) if is_taught(self._field.families[one.family]) else 0.0
+        return left > max(LEAST_S, LIKELY * (clock.refit_s(one) + checks))
 
     def _growth(self, number: int) -> float:
         """Return how many times the rows that a candidate learned from all rows are."""

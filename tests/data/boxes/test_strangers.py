@@ -316,7 +316,7 @@ def test_it_is_told_how_many_things_of_each_class_there_are_and_in_how_many_pict
 def test_digits_of_a_file_are_no_boxes_that_leave_their_picture(tmp_path: Path) -> None:
     things, sizes = scene(8)
     name = next(iter(things))
-    width, height = sizes[name]
+    width = sizes[name][0]
     things[name] = [box("ape", width - 20.0, 10, width + 0.01, 30)]
     source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | writers.coco(things, sizes)))
     assert "beyond the edge" not in notes(source)
