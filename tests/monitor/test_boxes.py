@@ -80,10 +80,8 @@ def labelled(truths: Array, said: Array) -> dict[str, Array]:
 def test_a_reference_describes_answers_by_number_size_place_and_score_of_what_is_shown():
     known = reference()
     answers = {one.name: one for one in known.columns if one.role == "answer"}
-    assert set(answers) == {
-        f"prediction.{name}"
-        for name in ("n_boxes", "n_boxes.cat", "n_boxes.dog", "box_size", "box_across", "box_down", "box_score")
-    }
+    names = ("n_boxes", "box_size", "box_across", "box_down", "box_score")
+    assert set(answers) == {f"prediction.{name}{which}" for name in names for which in ("", ".cat", ".dog")}
     counts = [answers[f"prediction.n_boxes{which}"].mean for which in ("", ".cat", ".dog")]
     assert counts[0] > counts[1] > 1.5 * counts[2] > 0
     assert 1.5 < answers["prediction.n_boxes"].mean < 2.3 and answers["prediction.box_score"].low >= 0.5
@@ -108,6 +106,49 @@ def test_fewer_larger_and_moved_boxes_are_seen(change, moved):
     known = reference()
     drift = monitor.drift_of(known, window_of(known, world(500, 1, **change)[1]), min_rows=100)
     assert f"prediction.{moved}" in {one.column for one in drift if one.drifted}
+
+
+def test_fewer_boxes_are_told_by_their_number_alone():
+    known = reference()
+    drift = monitor.drift_of(known, window_of(known, world(800, 1, seen=0.4)[1]), min_rows=100)
+    moved = {one.column for one in drift if one.drifted}
+    assert "prediction.n_boxes" in moved and not {one for one in moved if one.startswith("prediction.box_size")}
+
+
+def remade(said: Array, change: Any) -> Array:
+    made = np.empty(len(said), object)
+    for row, cell in enumerate(said):
+        made[row] = cell_of(new for one in boxes_of(cell) for new in change(one))
+    return made
+
+
+def moved_by(one: Box, across: float) -> Box:
+    left, top, right, bottom = one.box
+    return Box(label=one.label, box=(left + across, top, right + across, bottom), score=one.score)
+
+
+def test_things_of_one_class_that_lie_elsewhere_are_seen_where_all_together_lie_as_before():
+    known = reference()
+    drift = monitor.drift_of(
+        known,
+        window_of(known, remade(world(800, 1)[1], lambda one: [moved_by(one, 70 if one.label == "dog" else -22)])),
+        min_rows=100,
+    )
+    moved = {one.column for one in drift if one.drifted}
+    assert "prediction.box_across.dog" in moved
+    assert not {"prediction.box_down.dog", "prediction.box_size.dog", "prediction.n_boxes.dog"} & moved
+
+
+def test_a_class_that_is_found_less_surely_is_seen():
+    known = reference()
+
+    def unsure(one: Box) -> list[Box]:
+        score = one.score if one.label == "cat" or one.score is None else 0.5 + 0.6 * max(0, one.score - 0.5)
+        return [Box(label=one.label, box=one.box, score=score)]
+
+    drift = monitor.drift_of(known, window_of(known, remade(world(800, 1)[1], unsure)), min_rows=100)
+    moved = {one.column for one in drift if one.drifted}
+    assert "prediction.box_score.dog" in moved and "prediction.box_score.cat" not in moved
 
 
 def test_other_things_in_the_same_places_are_seen():
