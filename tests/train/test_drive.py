@@ -230,6 +230,8 @@ def test_the_only_long_training_is_not_ended_before_the_very_end(store: Store) -
             one.scores = {}
     assert not made._is_late()
     assert made._patience(order) == pytest.approx(10.0, abs=3.0)
+    brief = Order(number=9, family="guessing", params={}, seed=1, kind="long", limit_s=0.1)
+    assert made._patience(brief) == pytest.approx(10.0, abs=3.0), "what follows its steps takes as long as it takes"
 
 
 def test_a_busy_machine_is_noticed() -> None:
