@@ -115,6 +115,16 @@ def test_fewer_boxes_are_told_by_their_number_alone():
     assert "prediction.n_boxes" in moved and not {one for one in moved if one.startswith("prediction.box_size")}
 
 
+def test_places_are_judged_where_few_answers_have_boxes_and_not_where_hardly_any_has():
+    known = reference()
+    for n_boxed, is_judged in ((80, True), (20, False)):
+        said = world(400, 1, shift=150.0)[1]
+        said[n_boxed:] = "[]"
+        drift = {one.column: one for one in monitor.drift_of(known, window_of(known, said), min_rows=200)}
+        assert ("prediction.box_across" in drift) == is_judged and "prediction.n_boxes" in drift
+        assert not is_judged or drift["prediction.box_across"].drifted
+
+
 def remade(said: Array, change: Any) -> Array:
     made = np.empty(len(said), object)
     for row, cell in enumerate(said):

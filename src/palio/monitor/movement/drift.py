@@ -22,6 +22,8 @@ RATE = 0.01
 """Share of reports that show drift when there is none, at most (all tests together; Benjamini–Hochberg)."""
 FLOOR = 0.01
 """PSI below this is never a finding, however sure it is: a tenth of a standard deviation in a normal column."""
+FEW_KNOWN = 50
+"""Answers with boxes of which fewer say too little of their sizes and places."""
 MODERATE = 0.1
 """PSI from here on is a warning; the usual border between a small and a moderate change (Siddiqi 2006)."""
 
@@ -66,7 +68,7 @@ def drift_of(reference: Reference, window: Window, *, min_rows: int, rate: float
         if not column.is_moment  # time goes by: that is no drift
         and any(_known(column, column.counts))
         and column.name in counted
-        and sum(_known(column, counted[column.name].counts)) >= min_rows
+        and _is_enough(column, counted[column.name], min_rows)
     ]
     is_sure = benjamini_hochberg(np.array([one.p for one in judged]), rate=rate)
     return tuple(
@@ -109,6 +111,13 @@ def _known(column: ColumnShape, counts: Sequence[int]) -> Sequence[int]:
     and by that alone.
     """
     return (*counts[:-1], 0) if column.role == "answer" and column.statistic else counts
+
+
+def _is_enough(column: ColumnShape, counted: ColumnCounts, min_rows: int) -> bool:
+    """Tell whether a window has rows enough of a column, and things enough of those that say something."""
+    is_partly_known = column.role == "answer" and column.statistic
+    known = sum(_known(column, counted.counts))
+    return sum(counted.counts) >= min_rows and known >= (min(min_rows, FEW_KNOWN) if is_partly_known else min_rows)
 
 
 def _compared(column: ColumnShape, fine: Array, counted: ColumnCounts, *, in_time_order: bool) -> _Judged:
