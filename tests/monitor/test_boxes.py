@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from palio import model, monitor
+from palio import measure, model, monitor
 from palio.core.cells.boxes import boxes_of, cell_of
 from palio.core.monitoring import Reference, Window
 from palio.core.records import Box, Column, Schema, Task
@@ -87,6 +87,18 @@ def test_a_reference_describes_answers_by_number_size_place_and_score_of_what_is
     assert 1.5 < answers["prediction.n_boxes"].mean < 2.3 and answers["prediction.box_score"].low >= 0.5
     assert 0.2 < known.quality["ap"].value < known.quality["ap50"].value < 1
     assert decode_reference(encode_reference(known)) == known
+
+
+def test_what_is_expected_is_what_answers_are_judged_to_be_not_what_their_own_threshold_promises():
+    truths, said = world(200, 0)
+    truth = questions.of(TASK).truth(truths)
+    feeds = {model.input_name("picture"): np.full((200, 1), "00", object)}
+    how: dict[str, Any] = {"answers": model.Outputs(said, are_boxes=True), "truth": truth, "described": {}}
+    usual = model.make_reference(feeds, SCHEMA, TASK, **how)
+    shy = measure.boxes.at_threshold(questions.of(TASK).answers({"prediction": said}), 0.95)
+    judged = model.make_reference(feeds, SCHEMA, TASK, judged=shy, **how)
+    assert judged.quality["box_recall"].value < usual.quality["box_recall"].value
+    assert judged.quality["ap"].value == usual.quality["ap"].value and judged.columns == usual.columns
 
 
 def test_boxes_as_they_were_are_no_drift():

@@ -324,7 +324,20 @@ class Champion:
             feeds, schema = examples.feeds(), examples.schema
             described = model.picture_statistics(examples.frame, feeds, schema)
             return model.make_reference(feeds, schema, task, like=like, described=described), None
-        return unseen.reference_of(examples, found, n_train=field.n_train, seed=run.seed, runner=runner, like=like)
+        judged = None
+        if task.kind == "detection":  # these rows chose its threshold
+            said, costs = model.answers_of(found.answers, task), field.how.costs
+            judged = measure.boxes.as_if_held_out(
+                task, examples.target[found.rows], said, miss=costs.miss, false_alarm=costs.false_alarm
+            )
+        how: dict[str, Any] = {
+            "n_train": field.n_train,
+            "seed": run.seed,
+            "runner": runner,
+            "like": like,
+            "judged": judged,
+        }
+        return unseen.reference_of(examples, found, **how)
 
 
 def params_of(family: Family, one: Candidate) -> Params:
