@@ -317,10 +317,14 @@ def more_rows(facts: ReportFacts) -> dict[str, Any] | None:
     }
 
 
+_COPIES = "set aside"
+"""What the cut itself says of copies; cuts of older versions said nothing."""
+
+
 def _warnings(facts: ReportFacts) -> list[str]:
     parts = facts.parts
     found = [clean(w, limit=240) for w in parts.warnings]
-    if parts.n_duplicates_moved:
+    if parts.n_duplicates_moved and not any(_COPIES in w for w in parts.warnings):
         found.append(f"{counted(parts.n_duplicates_moved, 'row')} set aside, because a copy is in another part.")
     if parts.n_duplicates_across:
         found.append(f"{counted(parts.n_duplicates_across, 'row')} of one part equal a row of another.")

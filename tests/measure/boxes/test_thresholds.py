@@ -127,3 +127,11 @@ def test_what_a_threshold_brings_is_not_told_by_the_rows_that_chose_it():
 def test_few_pictures_keep_the_threshold_that_they_have():
     truth, said = unsure(6, 1)
     assert boxes.as_if_held_out(TASK, truth, said) is said
+
+
+def test_how_sure_a_model_says_it_is_counts_for_what_it_shows():
+    truth, said = unsure(400, 3)
+    shown = measure.calibration_bins(TASK, truth, boxes.at_threshold(said, 0.5))
+    assert min(one.predicted for one in shown) >= 0.5
+    assert sum(one.n_rows for one in shown) < sum(one.n_rows for one in measure.calibration_bins(TASK, truth, said))
+    assert measure.calibration_bins(TASK, truth, boxes.at_threshold(said, 0.99)) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from palio.core.cells.cell import Parsed, Parser, Plain
@@ -20,6 +21,19 @@ PICTURE_STATISTICS = (
 )
 """What is computed of each picture; `palio.pixels.statistics` says what the numbers mean. A frame holds them in columns
 `<picture>.<statistic>`, the prediction log in `input.<picture>.<statistic>`."""
+_LOGARITHMS = ("aspect", "pixels")
+_MOST_EXPONENT = 700.0
+"""What is more has no power that a float holds."""
+
+
+def as_told(statistic: str, value: float) -> float:
+    """Return what people are told of a statistic: of logarithms width over height, and pixels.
+
+    Example:
+        >>> round(as_told("pixels", 12.0599)), as_told("noise", 12.5)
+        (172802, 12.5)
+    """
+    return math.exp(min(value, _MOST_EXPONENT)) if statistic in _LOGARITHMS else value
 
 
 class Picture:
