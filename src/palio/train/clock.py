@@ -25,6 +25,8 @@ CHECKED_NETWORKS = 2.0
 """The same of networks, whose answers are most of it: 1.4 times on 85 pictures, about twice on thousands."""
 ROWS_ANSWERED, PICTURES_ANSWERED = 8_000, 2_500
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
+LONG_CALL_MS = 5.0
+"""A call that takes longer is interrupted by what else the machine does: its time, as measured, holds that already."""
 N_REFITTED, MOST_REFITTING, MOST_ALONE = 4, 0.25, 0.4
 """Candidates, the best, that time is left to fit on all rows; the share of the search that may take, and the share that
 the best one alone may take: a quarter more rows are worth more than other settings."""
@@ -108,9 +110,10 @@ class Clock:
 
     def _answering_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
-        costs = sorted((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), reverse=True)
+        known = [one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None]
+        costs = sorted((one if one > LONG_CALL_MS else one * self.slowness for one in known), reverse=True)
         most = MOST_OVERHEAD * (self.ends - self.started)
-        return min(1e-3 * sum(costs[: _n_members(candidates)]) * self.rows_answered * self.slowness, most)
+        return min(1e-3 * sum(costs[: _n_members(candidates)]) * self.rows_answered, most)
 
     def left_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that are left for the search."""
