@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from palio.core.cells.cell import Parsed, Parser, Plain
@@ -34,6 +35,24 @@ def as_told(statistic: str, value: float) -> float:
         (172802, 12.5)
     """
     return math.exp(min(value, _MOST_EXPONENT)) if statistic in _LOGARITHMS else value
+
+
+def condition_as_told(column: str, condition: str) -> str:
+    """Write a condition on a statistic for people: of logarithms with width over height, or pixels, in two digits.
+
+    Example:
+        >>> condition_as_told("picture.pixels", "below 12.1"), condition_as_told("age", "below 12.1")
+        ('below 180,000', 'below 12.1')
+    """
+    statistic = column.rpartition(".")[2]
+    if "." not in column or statistic not in _LOGARITHMS:
+        return condition
+
+    def told(found: re.Match[str]) -> str:
+        value = as_told(statistic, min(50.0, float(found.group().replace(",", ""))))
+        return f"{value:.2g}" if value < 100 else f"{float(f'{value:.2g}'):,.0f}"
+
+    return re.sub(r"-?\d[\d,]*\.?\d*", told, condition)
 
 
 class Picture:
