@@ -10,7 +10,7 @@ import pytest
 from palio import model
 from palio.core.records import Calibration, Cost, Course, Layer, Parity, Task
 from palio.testing.family import TASKS, examples_of
-from palio.train.champion import MAX_TIMINGS, Champion, timed
+from palio.train.champion import MAX_TIMINGS, Champion, differs, timed
 from palio.train.clock import Clock
 from palio.train.engine.inline import InlineEngine
 from palio.train.examples import Examples
@@ -182,3 +182,8 @@ def test_a_last_fit_of_few_rows_or_on_a_busy_machine_has_one_share_of_the_thread
     assert calm._threads(family) == busy._threads(family) == 2
     monkeypatch.setattr("palio.train.champion.FEW_CELLS", 10)
     assert (calm._threads(family), busy._threads(family)) == (4, 2)
+
+
+def test_a_difference_is_told_in_digits_enough_to_be_more_than_is_allowed() -> None:
+    parity = Parity(path="graph", rows=3, max_abs_diff=1.00004e-4, n_label_diffs=0, tolerance=1e-4, passed=False)
+    assert "differs from its library by 0.000100004 (graph, 3 rows; 0.0001 is allowed)" in differs(parity)

@@ -357,9 +357,10 @@ def differs(parity: Parity) -> str:
     where = f"{parity.path}, {counted(parity.rows, 'row')}"
     if parity.max_abs_diff <= parity.tolerance:
         return f"its graph gives {counted(parity.n_label_diffs, 'answer')} that its library does not ({where})."
-    return (
-        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({where}; {parity.tolerance:.3g} is allowed)."
-    )
+    shown = next(
+        text for n in range(3, 18) if float(text := f"{parity.max_abs_diff:.{n}g}") > parity.tolerance or n == 17
+    )  # as many digits as tell the two apart
+    return f"its graph differs from its library by {shown} ({where}; {parity.tolerance:.3g} is allowed)."
 
 
 def timed(measure_once: Callable[[], Cost], *, limit_ms: float | None) -> Cost:
