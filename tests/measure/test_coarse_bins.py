@@ -62,3 +62,10 @@ def test_a_column_that_says_nothing_has_one_bin(values: list[float]) -> None:
     coarse = measure.fold(column)
     assert coarse.labels == ("all values", "missing")
     assert coarse.of(column.counts).sum() == len(values)
+
+
+def test_bins_of_logarithms_are_told_in_what_they_stand_for():
+    sizes = np.log([100.0 * 100, 100 * 100, 320 * 240, 320 * 240])
+    column = measure.number_column("photo.pixels", sizes, statistic="pixels")
+    assert set(measure.fold(column, n_bins=3).labels) == {"below 27,700", "27,700 and more", "missing"}
+    assert "below 27,700" not in measure.fold(measure.number_column("size", sizes), n_bins=3).labels

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from palio import model, monitor
+from palio import measure, model, monitor
 from palio.core.cells.boxes import boxes_of, cell_of
 from palio.core.monitoring import Reference, Window
 from palio.core.records import Box, Column, Schema, Task
@@ -80,15 +80,25 @@ def labelled(truths: Array, said: Array) -> dict[str, Array]:
 def test_a_reference_describes_answers_by_number_size_place_and_score_of_what_is_shown():
     known = reference()
     answers = {one.name: one for one in known.columns if one.role == "answer"}
-    assert set(answers) == {
-        f"prediction.{name}"
-        for name in ("n_boxes", "n_boxes.cat", "n_boxes.dog", "box_size", "box_across", "box_down", "box_score")
-    }
+    names = ("n_boxes", "box_size", "box_across", "box_down", "box_score")
+    assert set(answers) == {f"prediction.{name}{which}" for name in names for which in ("", ".cat", ".dog")}
     counts = [answers[f"prediction.n_boxes{which}"].mean for which in ("", ".cat", ".dog")]
     assert counts[0] > counts[1] > 1.5 * counts[2] > 0
     assert 1.5 < answers["prediction.n_boxes"].mean < 2.3 and answers["prediction.box_score"].low >= 0.5
     assert 0.2 < known.quality["ap"].value < known.quality["ap50"].value < 1
     assert decode_reference(encode_reference(known)) == known
+
+
+def test_what_is_expected_is_what_answers_are_judged_to_be_not_what_their_own_threshold_promises():
+    truths, said = world(200, 0)
+    truth = questions.of(TASK).truth(truths)
+    feeds = {model.input_name("picture"): np.full((200, 1), "00", object)}
+    how: dict[str, Any] = {"answers": model.Outputs(said, are_boxes=True), "truth": truth, "described": {}}
+    usual = model.make_reference(feeds, SCHEMA, TASK, **how)
+    shy = measure.boxes.at_threshold(questions.of(TASK).answers({"prediction": said}), 0.95)
+    judged = model.make_reference(feeds, SCHEMA, TASK, judged=shy, **how)
+    assert judged.quality["box_recall"].value < usual.quality["box_recall"].value
+    assert judged.quality["ap"].value == usual.quality["ap"].value and judged.columns == usual.columns
 
 
 def test_boxes_as_they_were_are_no_drift():
@@ -108,6 +118,59 @@ def test_fewer_larger_and_moved_boxes_are_seen(change, moved):
     known = reference()
     drift = monitor.drift_of(known, window_of(known, world(500, 1, **change)[1]), min_rows=100)
     assert f"prediction.{moved}" in {one.column for one in drift if one.drifted}
+
+
+def test_fewer_boxes_are_told_by_their_number_alone():
+    known = reference()
+    drift = monitor.drift_of(known, window_of(known, world(800, 1, seen=0.4)[1]), min_rows=100)
+    moved = {one.column for one in drift if one.drifted}
+    assert "prediction.n_boxes" in moved and not {one for one in moved if one.startswith("prediction.box_size")}
+
+
+def test_places_are_judged_where_few_answers_have_boxes_and_not_where_hardly_any_has():
+    known = reference()
+    for n_boxed, is_judged in ((80, True), (20, False)):
+        said = world(400, 1, shift=150.0)[1]
+        said[n_boxed:] = "[]"
+        drift = {one.column: one for one in monitor.drift_of(known, window_of(known, said), min_rows=200)}
+        assert ("prediction.box_across" in drift) == is_judged and "prediction.n_boxes" in drift
+        assert not is_judged or drift["prediction.box_across"].drifted
+
+
+def remade(said: Array, change: Any) -> Array:
+    made = np.empty(len(said), object)
+    for row, cell in enumerate(said):
+        made[row] = cell_of(new for one in boxes_of(cell) for new in change(one))
+    return made
+
+
+def moved_by(one: Box, across: float) -> Box:
+    left, top, right, bottom = one.box
+    return Box(label=one.label, box=(left + across, top, right + across, bottom), score=one.score)
+
+
+def test_things_of_one_class_that_lie_elsewhere_are_seen_where_all_together_lie_as_before():
+    known = reference()
+    drift = monitor.drift_of(
+        known,
+        window_of(known, remade(world(800, 1)[1], lambda one: [moved_by(one, 70 if one.label == "dog" else -22)])),
+        min_rows=100,
+    )
+    moved = {one.column for one in drift if one.drifted}
+    assert "prediction.box_across.dog" in moved
+    assert not {"prediction.box_down.dog", "prediction.box_size.dog", "prediction.n_boxes.dog"} & moved
+
+
+def test_a_class_that_is_found_less_surely_is_seen():
+    known = reference()
+
+    def unsure(one: Box) -> list[Box]:
+        score = one.score if one.label == "cat" or one.score is None else 0.5 + 0.6 * max(0, one.score - 0.5)
+        return [Box(label=one.label, box=one.box, score=score)]
+
+    drift = monitor.drift_of(known, window_of(known, remade(world(800, 1)[1], unsure)), min_rows=100)
+    moved = {one.column for one in drift if one.drifted}
+    assert "prediction.box_score.dog" in moved and "prediction.box_score.cat" not in moved
 
 
 def test_other_things_in_the_same_places_are_seen():

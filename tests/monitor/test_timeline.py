@@ -51,6 +51,13 @@ def test_joined_windows_hold_every_row_once_and_enough_of_them(n_rows: list[int]
     assert all(a.until <= b.since for a, b in itertools.pairwise(found))
 
 
+def test_too_few_rows_are_a_window_that_begins_with_them() -> None:
+    stretches = [Stretch(NOON + HOUR * turn, NOON + HOUR * (turn + 1)) for turn in range(9)]
+    assert joined(stretches, [0, 0, 0, 0, 3, 0, 4, 2, 0], 200) == [Stretch(NOON + 4 * HOUR, NOON + 8 * HOUR)]
+    assert joined(stretches, [0, 0, 3, 0, 0, 0, 90, 0, 0], 60) == [Stretch(NOON + 2 * HOUR, NOON + 7 * HOUR)]
+    assert joined(stretches, [0] * 9, 200) == []
+
+
 def test_moments_find_their_window() -> None:
     stretches = [Stretch(NOON, NOON + HOUR), Stretch(NOON + 2 * HOUR, NOON + 3 * HOUR)]
     at = np.array(

@@ -186,6 +186,9 @@ def test_a_group_of_rows_that_fares_worse_is_named(given: Given) -> None:
     decision = decide(evaluation(), gate=Gate(), **judged)
     assert decision.verdict == "no" and failed(decision) == {"slices"}
     assert "job = retired (90 rows)" in decision.reasons[0] and "and 2 more" in decision.reasons[0]
+    small = msgspec.structs.replace(group, column="photo.pixels", condition="below 12.1")
+    told = decide(evaluation(), gate=Gate(), **given(comparison=comparison(slices=(small,))))
+    assert "photo.pixels below 180,000 (90 rows)" in told.reasons[0], "no logarithms"
     allowed = decide(evaluation(), gate=Gate(allow_worse_slices=True), **judged)
     assert allowed.verdict == "yes" and "the gate allows this" in check(allowed, "slices").reason
 

@@ -204,6 +204,15 @@ def test_rows_that_are_in_no_window_are_told() -> None:
     assert "20 rows were answered by bundles" in said and "f" * 12 in said and "f" * 13 not in said
 
 
+def test_answers_that_are_compared_with_few_rows_are_said_to_hide_small_changes() -> None:
+    review = reviews.good()
+    few = " ".join(one.do for one in remedies.silences(msgspec.structs.replace(review, n_scored=20)))
+    assert "Only large changes of the answers are seen: there are 20 rows to compare them with." in few
+    for n_scored in (0, 2_000):
+        many = remedies.silences(msgspec.structs.replace(review, n_scored=n_scored))
+        assert not [one for one in many if "large changes" in one.do]
+
+
 def test_a_model_of_which_all_is_known_has_no_silences() -> None:
     whole = reviews.World(labels_until=40).made("good", "All is well.")
     windows = tuple(msgspec.structs.replace(one, is_ripe=True) for one in whole.windows)

@@ -140,3 +140,33 @@ def test_errors_stand_with_what_they_cost_and_those_that_do_not_occur_are_left_o
 def test_a_picture_that_is_no_longer_kept_leaves_its_words(seen: ReportFacts) -> None:
     page = render(msgspec.structs.replace(seen, pictures={}))
     assert "no longer kept" in page and '<span class="shot scene">' not in page
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"<[^>]+>", "", page).replace("\u00a0", " ").replace("\u2068", "").replace("\u2069", "")
+
+
+def test_classes_that_are_never_found_or_not_there_are_named(seen: ReportFacts) -> None:
+    classes = ("cone", "wheel", "screen")
+    shares = (share(0.93), Metric(value=0.0, low=0.0, high=0.4, n_rows=5), Metric(value=0, low=0, high=1, n_rows=0))
+    scores = tuple(
+        ClassScore(label=label, n_rows=n, accuracy=found, precision=0.0, f1=0.0, n_boxes=n)
+        for label, n, found in zip(classes, (80, 5, 0), shares, strict=True)
+    )
+    task = msgspec.structs.replace(seen.task, classes=classes)
+    evaluation = msgspec.structs.replace(seen.evaluation, task=task, per_class=scores, confusion=())
+    text = text_of(render(msgspec.structs.replace(seen, task=task, evaluation=evaluation)))
+    assert "It never finds “wheel” (of 5 boxes)." in text
+    assert "Nothing in these pictures is “screen”: how well it finds it is not known." in text
+    assert "never finds" not in text_of(render(seen))
+
+
+def test_what_does_not_count_is_told_beside_a_picture(seen: ReportFacts) -> None:
+    assert "there: 2 person&lt;b&gt;, and 1 that does not count" in text_of(render(seen))
+
+
+def test_a_limit_of_a_figure_that_little_is_known_of_keeps_a_digit(seen: ReportFacts) -> None:
+    rough = Metric(value=0.235, low=0.0479, high=0.65, n_rows=26)
+    metrics = seen.evaluation.metrics | {"ap": rough}
+    evaluation = msgspec.structs.replace(seen.evaluation, metrics=metrics)
+    assert "stays below 0.048." in text_of(render(msgspec.structs.replace(seen, evaluation=evaluation)))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from palio.core.progress import SILENT
+from palio.core.records import Cost
 from palio.store import Store, open_store
 from palio.testing.family import TASKS, examples_of
 from palio.train.beside import Beside
@@ -230,6 +231,20 @@ def test_the_only_long_training_is_not_ended_before_the_very_end(store: Store) -
             one.scores = {}
     assert not made._is_late()
     assert made._patience(order) == pytest.approx(10.0, abs=3.0)
+    brief = Order(number=9, family="guessing", params={}, seed=1, kind="long", limit_s=0.1)
+    assert made._patience(brief) == pytest.approx(10.0, abs=3.0), "what follows its steps takes as long as it takes"
+
+
+def test_a_busy_machine_is_not_reckoned_with_twice_where_calls_are_long() -> None:
+    """Their time was measured on it; short calls are hardly ever interrupted."""
+    clock = clock_of(1_000.0, rows_answered=1_000, quiet_overhead_s=0.0)
+    for latency_ms, factor in ((1.0, 4.0), (20.0, 1.0)):
+        cost = Cost(fit_s=1.0, latency_ms_p50=latency_ms, latency_ms_p99=latency_ms, size_mb=1.0)
+        candidates = {1: Candidate(1, "linear", {}, 0, cost=cost)}
+        clock.slowness = 1.0
+        quiet = clock.besides_s(candidates)
+        clock.slowness = 4.0
+        assert clock.besides_s(candidates) == pytest.approx(factor * quiet)
 
 
 def test_a_busy_machine_is_noticed() -> None:

@@ -123,3 +123,15 @@ def test_a_network_that_learned_nearly_all_in_its_heat_waits_for_one_that_has_mo
     candidates[2].course = msgspec.structs.replace(course, n_epochs=1)
     step = heats.next(3, candidates)
     assert step is not None and (step.family, step.kind) == ("dear", "long")
+
+
+def test_a_network_that_nobody_competes_with_is_alone_and_one_of_several_is_not() -> None:
+    def first_heat(*families: Any) -> Step:
+        heats = Heats(families, SHAPE, TERMS)
+        steps = [heats.next(number, {}) for number in range(len(families))]
+        return next(one for one in steps if one is not None and one.kind == "heat")
+
+    dummy = load_family("dummy")
+    assert first_heat(dummy, Net()).is_alone
+    assert not first_heat(dummy, Net(), Net(name="dear")).is_alone
+    assert not first_heat(dummy, load_family("linear"), Net()).is_alone

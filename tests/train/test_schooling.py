@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -28,3 +29,14 @@ def test_where_no_heat_came_to_its_end_most_of_what_is_left_goes_to_a_training_a
         limit = Schooling(store, asked, InlineEngine(None, {}), 60.0).limit_s(step, clock, {})  # type: ignore[arg-type]
     assert limit is not None
     assert 30 < limit < 60
+
+
+def test_a_heat_has_all_threads_where_nobody_else_competes(tmp_path: Path) -> None:
+    asked = terms(TASKS["two classes"], "roc_auc")
+    engine = InlineEngine(None, {})  # type: ignore[arg-type]
+    engine.threads, engine.n_workers = 1, 2
+    with open_store(tmp_path) as store:
+        schooling = Schooling(store, asked, engine, 60.0)
+        heat = Step(1, 1, "net", {"epochs": 5}, 0, (0,), kind="heat")
+        assert schooling.threads(heat) == 1
+        assert schooling.threads(dataclasses.replace(heat, is_alone=True)) == 2

@@ -20,6 +20,8 @@ from palio.core.words import counted
 from palio.report import clean, count, number, remedies, watched, with_margin
 
 WIDTH, SPARK = 100, 40
+MOST_OF_NAME = 28
+"""Columns of a name of a column."""
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STATES = {"good": "bold green", "look": "bold yellow", "act": "bold red", "unknown": "bold"}
 
@@ -123,6 +125,21 @@ def _value_of(window: WindowReview, name: str) -> float:
     return known.value if known is not None else math.nan
 
 
+def shortened(name: str, most: int = MOST_OF_NAME) -> str:
+    """Leave out the middle of a name that is too long: names that begin alike are told apart by their ends.
+
+    Example:
+        >>> shortened("prediction.box_across.Traffic Cone"), shortened("age")
+        ('prediction…ross.Traffic Cone', 'age')
+    """
+    if cell_len(name) <= most:
+        return name
+    head, tail = name[: most // 3 + 1], name[::-1]
+    while cell_len(tail) > most - 1 - cell_len(head):
+        tail = tail[:-1]
+    return f"{head}…{tail[::-1]}"
+
+
 def _columns(review: Review, draws: bool) -> Iterator[Text]:
     window = watched.newest_judged(review)
     if window is None or not window.drift:
@@ -139,14 +156,15 @@ def _columns(review: Review, draws: bool) -> Iterator[Text]:
         for drift in one.drift:
             if drift.column in histories:
                 histories[drift.column].append(drift.psi)
-    width = min(20, max(cell_len(moved.name) for moved in worst))
-    for moved in worst:
+    names = [shortened(moved.name) for moved in worst]
+    width = max(map(cell_len, names))
+    for name, moved in zip(names, worst, strict=True):
         style = "yellow" if moved.drift.drifted else "dim"
         values = histories[moved.drift.column]
         drawn = f"  {spark(values, 18, low=0.0, high=2 * moved.drift.limit):18}" if draws else ""
         since = f"since {moved.since}, " if moved.since else ""
         yield _line(
-            (set_cell_size(moved.name, width), ""),
+            (set_cell_size(name, width), ""),
             (f"  PSI {watched.psi(moved.drift.psi):>5}", style),
             (drawn, style),
             (f"  {since}{moved.sentence}", "dim"),

@@ -384,6 +384,8 @@ class Review(Record, frozen=True, kw_only=True):
     """Windows with fewer rows are not judged."""
     has_reference: bool = True
     """Whether the bundle tells what the model was trained on; bundles of older versions of Palio do not."""
+    n_scored: int = 0
+    """Rows that the answers are compared with: those that the judged fits had not seen; 0: none, or not known."""
     ripe_before: dt.datetime | None = None
     """Rows answered before this have had the time in which labels usually come; None: no label has come."""
     unknown_segments: dict[str, int] = msgspec.field(default_factory=dict)

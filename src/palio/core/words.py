@@ -24,17 +24,17 @@ def counted(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or _plural(one)}"
 
 
-def listed(words: Iterable[str], *, at_most: int = 5) -> str:
+def listed(words: Iterable[str], *, at_most: int = 5, last: str = "and") -> str:
     """Write words as they are listed in a sentence, and how many more there are.
 
     Example:
-        >>> listed(["a"]), listed(["a", "b", "c"]), listed("abcdefgh")
-        ('a', 'a, b and c', 'a, b, c, d, e and 3 more')
+        >>> listed(["a"]), listed(["a", "b", "c"], last="or"), listed("abcdefgh")
+        ('a', 'a, b or c', 'a, b, c, d, e and 3 more')
     """
     known = list(words)
     if len(known) > at_most:
         known = [*known[:at_most], f"{len(known) - at_most:,} more"]
-    return known[0] if len(known) == 1 else ", ".join(known[:-1]) + f" and {known[-1]}" if known else ""
+    return known[0] if len(known) == 1 else ", ".join(known[:-1]) + f" {last} {known[-1]}" if known else ""
 
 
 def _plural(one: str) -> str:

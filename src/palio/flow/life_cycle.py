@@ -61,6 +61,10 @@ def _run(opened: Opened, started: float) -> RunSummary:
         f"evaluate  {evaluation.primary} {measure.figure(primary.value)} on the sealed test "
         f"(95 % interval {measure.figure(primary.low)} to {measure.figure(primary.high)})"
     )
+    lost = [one for one in evaluation.per_class if one.n_boxes and not one.accuracy.value]
+    if lost:
+        names = listed(f"`{one.label}` (of {counted(one.n_boxes or 0, 'box')})" for one in lost)
+        say(f"evaluate  it never finds {names}")
     if suspect := judging.leak_suspect(evaluation):
         say(
             f"evaluate  `{suspect[0]}` alone carries {100 * suspect[1]:.0f} % of what the model knows. If it is not "

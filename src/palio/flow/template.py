@@ -95,7 +95,7 @@ def render(
         line("currency", "EUR", "of error_cost"),
         "",
         "[report]",
-        line("cases", "cases", "what one row is, in the plural: customers, flats, hours"),
+        line("cases", "pictures" if is_picture else "cases", "what one row is, in the plural: customers, flats, hours"),
         *([line("unit", "", "of the target: USD, kWh")] if not task.classes else []),
         "",
         "[serve]",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from palio.core.cells import as_told
 from palio.core.records import ColumnShape
 
 Array = npt.NDArray[Any]
@@ -65,6 +66,7 @@ def _labels(column: ColumnShape, starts: Array) -> list[str]:
     if not len(starts):
         return ["all values"]
     edges = np.asarray(column.edges)[starts - 1]
+    edges = np.array([as_told(column.statistic, edge) for edge in edges.tolist()])
     if sum(column.decimals) and column.decimals[0] == sum(column.decimals):
         return _whole_labels(edges)
     shown = _moments(edges) if column.is_moment else _numbers(edges)

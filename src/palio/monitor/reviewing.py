@@ -133,6 +133,7 @@ def review(
         min_rows=watching.min_rows,
         stream=stream,
         has_reference=subjects[0].reference is not None,
+        n_scored=0 if subjects[0].reference is None else subjects[0].reference.n_scored,
         ripe_before=ripe_before,
         strangers=dict(counted.strangers),
         unknown_segments=yardsticks.unknown(subjects[0]),

@@ -95,17 +95,18 @@ def joined(stretches: Sequence[Stretch], n_rows: Sequence[int], least: int) -> l
         [1, 4]
     """
     found: list[Stretch] = []
-    end, waiting = None, 0
+    end, waiting, first = None, 0, stretches[0].since if stretches else None
     for stretch, number in zip(reversed(stretches), reversed(n_rows), strict=True):
         if not number and not waiting:
             continue
         end, waiting = end or stretch.until, waiting + number
+        first = stretch.since if number else first  # before the oldest rows there was nothing to be judged
         if waiting >= least:
             found.append(Stretch(stretch.since, end))
             end, waiting = None, 0
-    if end is not None:  # the oldest rows are too few to be a window of their own
+    if end is not None and first is not None:  # the oldest rows are too few to be a window of their own
         oldest = found.pop() if found else None
-        found.append(Stretch(stretches[0].since, oldest.until if oldest else end))
+        found.append(Stretch(first, oldest.until if oldest else end))
     return found[::-1]
 
 

@@ -39,14 +39,21 @@ def drawn(data: bytes, marks: Sequence[Mark], *, limits: Limits = Limits()) -> b
         stroke = max(2, round(max(image.size) / 320))
         font = ImageFont.load_default(size=max(10, 5 * stroke))
         for box, text, shade in marks:
-            _draw(pen, box, text, SHADES[shade % len(SHADES)], stroke, font)
+            _draw(pen, box, text, SHADES[shade % len(SHADES)], stroke, font, width=image.width)
         file = io.BytesIO()
         image.save(file, "JPEG", quality=90)
         return file.getvalue()
 
 
 def _draw(
-    pen: ImageDraw, box: tuple[float, float, float, float], text: str, shade: str, stroke: int, font: object
+    pen: ImageDraw,
+    box: tuple[float, float, float, float],
+    text: str,
+    shade: str,
+    stroke: int,
+    font: object,
+    *,
+    width: int,
 ) -> None:
     left, top, right, bottom = box
     if min(right - left, bottom - top) > 2 * (stroke + 2):  # a line of its colour between two white ones
@@ -58,5 +65,6 @@ def _draw(
         return
     wide, high = pen.textbbox((0, 0), text, font=font)[2:]  # type: ignore[arg-type]
     top = top - high - stroke if top > high + stroke else top + stroke
+    left = max(0.0, min(left, width - wide - 2 * stroke))  # what is written stays in the picture
     pen.rectangle((left, top, left + wide + 2 * stroke, top + high + stroke), fill=shade)
     pen.text((left + stroke, top), text, fill="white", font=font)  # type: ignore[arg-type]

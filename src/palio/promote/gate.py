@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from palio import measure
+from palio.core.cells import condition_as_told
 from palio.core.records import Check, Comparison, Cost, Evaluation, Gate, Metric, Parity
 from palio.core.words import counted
 
@@ -260,7 +261,8 @@ def different(comparison: Comparison) -> Check | None:
 def slices(comparison: Comparison, gate: Gate) -> Check:
     """Is there a group of rows on which the challenger is worse beyond chance?"""
     worse = comparison.slices
-    named = "; ".join(f"{s.column} {s.condition} ({counted(s.n_rows, 'row')})" for s in worse[:3])
+    told = [(f"{s.column} {condition_as_told(s.column, s.condition)}", s.n_rows) for s in worse[:3]]
+    named = "; ".join(f"{where} ({counted(n_rows, 'row')})" for where, n_rows in told)
     more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
     if not worse:
         reason = "On no group of rows is it worse than the champion beyond chance."

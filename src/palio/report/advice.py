@@ -154,6 +154,7 @@ def _classes(facts: ReportFacts) -> Iterator[Advice]:
         return
     rare = [c for c in scores if c.n_rows < FEW_ROWS]
     if rare:
+        rare.sort(key=lambda c: c.n_rows)
         names = listed([f"{quoted(c.label, limit=24)} ({c.n_rows})" for c in rare[:4]])
         yield Advice(
             f"Collect more examples of {names}.",
@@ -236,7 +237,9 @@ def _retrain(facts: ReportFacts) -> Iterator[Advice]:
         do = f"Retrain when, in daily use, fewer than {fixed(low, 0)} of 100 answers stay right."
     else:
         higher = term(name).higher_is_better
-        limit = fixed(m.low if higher else m.high, decimals(margin(m)))
+        end = m.low if higher else m.high
+        places = decimals(margin(m))  # where little is known these are few, and a small number would become none
+        limit = fixed(end, places) if round(end, places) or not end else number(end, digits=2)
         unit = clean(facts.unit, limit=20) if name == "mae" else ""
         size = f"{limit} {unit}".rstrip()
         do = f"Retrain when {quoted(term(name).title)} in daily use stays {'below' if higher else 'above'} {size}."

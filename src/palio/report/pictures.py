@@ -252,9 +252,10 @@ def _gallery(facts: ReportFacts, gallery: Gallery, *, are_boxes: bool = False) -
 
 def _shown(facts: ReportFacts, one: Seen) -> Shown:
     if one.sides is not None:
-        note = f"there: {clean(one.truth, limit=60)}" + (
-            f"; before: {clean(one.before, limit=60)}" if one.before else ""
-        )
+        n_ignored = sum(box.kind == "ignored" for box in one.drawn)
+        note = f"there: {clean(one.truth, limit=60)}"
+        note += f", and {n_ignored} that {'does' if n_ignored == 1 else 'do'} not count" if n_ignored else ""
+        note += f"; before: {clean(one.before, limit=60)}" if one.before else ""
         return Shown(scenes.boxed(facts, one), f"said: {clean(one.prediction, limit=60)}", note, True)
     is_right = one.truth == one.prediction
     truth, said = clean(one.truth, limit=24), clean(one.prediction, limit=24)

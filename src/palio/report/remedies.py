@@ -13,6 +13,8 @@ from palio.report.words import quoted
 MOST = 5
 MANY_LOST = 0.05
 """Share of the truths from which on it is told that they met no answer; a few are late for what is looked at."""
+FEW_SCORED = 100
+"""Rows with answers of which fewer tell only a change of a third or more (of a share of one half, 95 %, both ways)."""
 FAR_OUT = 0.05
 """Share of rows beyond all of the reference from which on estimates are doubted."""
 _UNMET = ("unknown_id", "unknown_key", "before_answer", "outside", "after_retention")
@@ -162,8 +164,19 @@ def silences(review: Review) -> list[Advice]:
         found.append(
             Advice(
                 "Quality is not estimated.",
-                "An estimate needs the answers with their probabilities in the log, and rows that tell how right such "
-                "answers were.",
+                "A score tells how likely a box is right, but nothing tells of things without one: send truths of "
+                "some pictures (palio feedback)."
+                if review.task == "detection"
+                else "An estimate needs the answers with their probabilities in the log, and rows that tell how right "
+                "such answers were.",
+            )
+        )
+    if 0 < review.n_scored < FEW_SCORED and any(one.role == "answer" for one in newest.drift):
+        found.append(
+            Advice(
+                f"Only large changes of the answers are seen: there are {counted(review.n_scored, 'row')} to compare "
+                "them with.",
+                "Train with more rows: what is usual is known from those that were held out to judge it.",
             )
         )
     outside = max((e.outside for e in newest.estimates), default=0.0)

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from palio.core.records import Drawn, Fault, Finds, Metric, Seen
-from palio.core.words import counted
+from palio.core.words import counted, listed
 from palio.report import charts, words
 from palio.report.charts import Scale
 from palio.report.facts import ReportFacts
@@ -61,7 +61,7 @@ def finds(facts: ReportFacts) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
-        "sentences": [sentence(facts, found), *_told(found)],
+        "sentences": [sentence(facts, found), *_about_classes(facts), *_told(found)],
         "faults": [_fault(one, _scale(found)) for one in found.faults if one.n or (one.cost or 0) >= 0.0005],
         "sizes": [
             (
@@ -83,6 +83,25 @@ def finds(facts: ReportFacts) -> dict[str, Any] | None:
         ],
         "threshold": number(found.threshold, digits=3),
     }
+
+
+def _about_classes(facts: ReportFacts) -> list[str]:
+    """Name classes that are never found, which all things together hide, and those that nothing is known of."""
+    scores = facts.evaluation.per_class if len(facts.task.classes) > 1 else ()
+    names = {one.label: words.quoted(one.label, limit=24) for one in scores}
+    lost = [
+        f"{names[one.label]} (of {counted(one.n_boxes, 'box')})"
+        for one in scores
+        if one.n_boxes and not one.accuracy.value
+    ]
+    strange = [names[one.label] for one in scores if not one.n_boxes]
+    lines = [f"It never finds {listed(lost)}."] if lost else []
+    if strange:
+        them = "it" if len(strange) == 1 else "them"
+        lines.append(
+            f"Nothing in these pictures is {listed(strange, last='or')}: how well it finds {them} is not known."
+        )
+    return lines
 
 
 def _told(finds: Finds) -> list[str]:

@@ -274,13 +274,20 @@ def honesty(facts: ReportFacts) -> dict[str, Any]:
         ],
         "seal": words.looks(facts.parts, facts.looks_used) if e.part == "test" else "",
         "warnings": _warnings(facts),
-        "excluded": [
-            (clean(c.name, limit=40), clean(c.note, limit=160).rstrip("."))
-            for c in facts.snapshot.schema.columns
-            if not c.feature
-            and c.name not in {facts.task.target, facts.snapshot.schema.target, facts.snapshot.schema.id}
-        ],
+        "excluded": _excluded(facts),
     }
+
+
+def _excluded(facts: ReportFacts) -> list[str]:
+    """Name the columns that nothing was learned from, those of one reason together."""
+    by_note: dict[str, list[str]] = {}
+    for c in facts.snapshot.schema.columns:
+        if not c.feature and c.name not in {facts.task.target, facts.snapshot.schema.target, facts.snapshot.schema.id}:
+            by_note.setdefault(clean(c.note, limit=160).rstrip("."), []).append(words.quoted(c.name, limit=40))
+    return [
+        f"{listed(names)} {'was' if len(names) == 1 else 'were'} set aside{f': {note}' if note else ''}."
+        for note, names in by_note.items()
+    ]
 
 
 def more_rows(facts: ReportFacts) -> dict[str, Any] | None:
@@ -310,10 +317,14 @@ def more_rows(facts: ReportFacts) -> dict[str, Any] | None:
     }
 
 
+_COPIES = "set aside"
+"""What the cut itself says of copies; cuts of older versions said nothing."""
+
+
 def _warnings(facts: ReportFacts) -> list[str]:
     parts = facts.parts
     found = [clean(w, limit=240) for w in parts.warnings]
-    if parts.n_duplicates_moved:
+    if parts.n_duplicates_moved and not any(_COPIES in w for w in parts.warnings):
         found.append(f"{counted(parts.n_duplicates_moved, 'row')} set aside, because a copy is in another part.")
     if parts.n_duplicates_across:
         found.append(f"{counted(parts.n_duplicates_across, 'row')} of one part equal a row of another.")

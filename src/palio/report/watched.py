@@ -345,14 +345,21 @@ def since_when(finding: Finding, review: Review) -> str:
     return f"since {moment(finding.since, review)}, {counted(finding.n_windows, 'window')}"
 
 
+_METRICS = re.compile(rf"(?<![“\w.])({'|'.join(name for name in METRICS if '_' in name)})(?![”\w])")
+"""Names that are no words of a language."""
+
+
 def prose(text: str, *, limit: int = 300) -> str:
     """Make a sentence of the monitor fit to be shown: cleaned, with names in quotes and a full stop.
 
+    Metrics are called as in reports.
+
     Example:
-        >>> prose("`age` has moved")
-        '“age” has moved.'
+        >>> prose("`age` has moved"), prose("box_mistakes was 1.2")
+        ('“age” has moved.', '“Mistakes” was 1.2.')
     """
     shown = re.sub(r"`([^`]*)`", r"“\1”", clean(text, limit=limit))
+    shown = _METRICS.sub(lambda found: words.quoted(words.term(found.group()).title), shown)
     return f"{shown}." if shown and shown[-1] not in ".…!?" else shown
 
 

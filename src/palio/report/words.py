@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from typing import NamedTuple
 
+from palio.core.cells import condition_as_told
 from palio.core.records import CalibrationBin, LearningCurve, Metric, Parts, Slice, Task
 from palio.core.words import counted, listed
 from palio.measure import METRICS
@@ -282,16 +282,10 @@ def named(column: str, condition: str) -> str:
         return f"pictures that look {clean(condition, limit=60)}"
     if "." not in column or statistic not in _LOOKS:
         return f"{clean(column, limit=40)} {clean(condition, limit=60)}".strip()
-    if statistic in _LOGARITHMS:
-        condition = re.sub(r"-?\d[\d,]*\.?\d*", lambda found: _power(found.group()), condition)
+    condition = condition_as_told(column, condition)
     low, high = _LOOKS[statistic]
     kind = low if condition.startswith("below") else high if condition.startswith("at least") else "middling"
     return f"{kind} pictures: {_LOGARITHMS.get(statistic, statistic)} {clean(condition, limit=60)}"
-
-
-def _power(text: str) -> str:
-    value = math.exp(min(50.0, float(text.replace(",", ""))))
-    return f"{value:.2g}" if value < 100 else f"{float(f'{value:.2g}'):,.0f}"
 
 
 # ── the data ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -93,7 +93,7 @@ def thoughts(parts: Assignment, target: npt.NDArray[Any], task: Task, labelled: 
     if 0 < n_test < _SMALL:
         wide = 1.96 * (0.09 / n_test) ** 0.5
         said.append(
-            f"the given test part is small: with {counted(n_test, 'row')} an accuracy of 0.9 is known to ± {wide:.2f}"
+            f"the given test part is small: with {counted(n_test, 'row')} a share of 0.9 is known to ± {wide:.2f}"
         )
     if task.classes:
         said += _about_mix(parts, target, task)

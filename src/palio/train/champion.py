@@ -45,6 +45,9 @@ MAX_SEEN_BY_NETWORKS = 1_000
 """The same of networks, which take milliseconds for a row."""
 LEAST_S = 0.3
 """With less time left than this no last fit is begun."""
+CHECKS_GRACE = 0.5
+"""Share of what is left for the rest of the run that a last fit which is still being checked may take of it: evaluation
+makes do with less, while a fit that is given up at its end has cost all of its time for nothing."""
 SOON_DONE = 0.03
 """Last fits that take less than this share of the budget are done as long as the search may go on at all."""
 FEW_CELLS, BUSY = 50_000, 1.5
@@ -171,12 +174,12 @@ class Champion:
                     elif self._candidates[number].family == "dummy":  # there is always a model
                         found[number] = self._checked(self._here(number))
                     else:
-                        engine.submit(self._order(number), kill_after_s=self._left_s())
+                        engine.submit(self._order(number), kill_after_s=self._patience_s())
                         running.add(number)
                 for outcome in engine.wait(1.0) if running else ():
                     running.discard(outcome.number)
                     found[outcome.number] = self._checked(outcome)
-                left = self._left_s()
+                left = self._patience_s()
                 if left is not None and left <= 0 and running:  # a worker may not even have begun
                     for number in running:
                         found[number] = self._of_a_fold(number, NO_TIME)
@@ -199,6 +202,11 @@ class Champion:
         is_soon_done = takes <= SOON_DONE * (clock.ends - clock.started)  # what is left for the rest is a guess
         return left if is_soon_done else left - clock.besides_s(self._candidates)
 
+    def _patience_s(self) -> float | None:
+        """Return the seconds after which a last fit is given up, though it may have learned already."""
+        left, clock = self._left_s(), self._field.clock
+        return left if left is None or clock is None else left + CHECKS_GRACE * (clock.ends - clock.end)
+
     def _is_worth_it(self, number: int) -> bool:
         if self._field.plan is not None:
             return number not in self._field.plan.kept
@@ -207,7 +215,9 @@ class Champion:
         left, clock = self._left_s(), self._field.clock
         if left is None or clock is None or self._candidates[number].family == "dummy":
             return left is None or left > LEAST_S
-        return left > max(LEAST_S, LIKELY * clock.refit_s(self._candidates[number]))
+        one = self._candidates[number]
+        checks = clock.check_s(one) if is_taught(self._field.families[one.family]) else 0.0
+        return left > max(LEAST_S, LIKELY * (clock.refit_s(one) + checks))
 
     def _growth(self, number: int) -> float:
         """Return how many times the rows that a candidate learned from all rows are."""
@@ -323,7 +333,20 @@ class Champion:
             feeds, schema = examples.feeds(), examples.schema
             described = model.picture_statistics(examples.frame, feeds, schema)
             return model.make_reference(feeds, schema, task, like=like, described=described), None
-        return unseen.reference_of(examples, found, n_train=field.n_train, seed=run.seed, runner=runner, like=like)
+        judged = None
+        if task.kind == "detection":  # these rows chose its threshold
+            said, costs = model.answers_of(found.answers, task), field.how.costs
+            judged = measure.boxes.as_if_held_out(
+                task, examples.target[found.rows], said, miss=costs.miss, false_alarm=costs.false_alarm
+            )
+        how: dict[str, Any] = {
+            "n_train": field.n_train,
+            "seed": run.seed,
+            "runner": runner,
+            "like": like,
+            "judged": judged,
+        }
+        return unseen.reference_of(examples, found, **how)
 
 
 def params_of(family: Family, one: Candidate) -> Params:
@@ -343,9 +366,10 @@ def differs(parity: Parity) -> str:
     where = f"{parity.path}, {counted(parity.rows, 'row')}"
     if parity.max_abs_diff <= parity.tolerance:
         return f"its graph gives {counted(parity.n_label_diffs, 'answer')} that its library does not ({where})."
-    return (
-        f"its graph differs from its library by {parity.max_abs_diff:.3g} ({where}; {parity.tolerance:.3g} is allowed)."
-    )
+    shown = next(
+        text for n in range(3, 18) if float(text := f"{parity.max_abs_diff:.{n}g}") > parity.tolerance or n == 17
+    )  # as many digits as tell the two apart
+    return f"its graph differs from its library by {shown} ({where}; {parity.tolerance:.3g} is allowed)."
 
 
 def timed(measure_once: Callable[[], Cost], *, limit_ms: float | None) -> Cost:

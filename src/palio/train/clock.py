@@ -21,8 +21,12 @@ MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
 CHECK_S, CHECKED_MORE = 2.0, 3.0
 """What it takes, at most, to export one of them and to hold it against its library; so many times what it took after a
 fold, where fewer rows are looked at."""
+CHECKED_NETWORKS = 2.0
+"""The same of networks, whose answers are most of it: 1.4 times on 85 pictures, about twice on thousands."""
 ROWS_ANSWERED, PICTURES_ANSWERED = 8_000, 2_500
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
+LONG_CALL_MS = 5.0
+"""A call that takes longer is interrupted by what else the machine does: its time, as measured, holds that already."""
 N_REFITTED, MOST_REFITTING, MOST_ALONE = 4, 0.25, 0.4
 """Candidates, the best, that time is left to fit on all rows; the share of the search that may take, and the share that
 the best one alone may take: a quarter more rows are worth more than other settings."""
@@ -83,13 +87,15 @@ class Clock:
         best = sorted(pool, key=lambda one: -self.sign * (one.mean((0,)) or 0.0))[:n_members]
         seconds = self.end - self.started
         most, alone = MOST_REFITTING * seconds, MOST_ALONE * seconds
-        fits = [self.refit_s(one) + self._check_s(one) for one in best if self.refit_s(one) <= most]
+        fits = [self.refit_s(one) + self.check_s(one) for one in best if self.refit_s(one) <= most]
         together = min(max(max(fits), sum(fits) / self.n_workers), most) if fits else 0.0
-        first = min(self.refit_s(best[0]) + self._check_s(best[0]), alone) if best else 0.0
+        first = min(self.refit_s(best[0]) + self.check_s(best[0]), alone) if best else 0.0
         return overhead + max(together, first if best and self.refit_s(best[0]) <= alone else 0.0)
 
-    def _check_s(self, one: Candidate) -> float:
+    def check_s(self, one: Candidate) -> float:
         """Return the seconds that it takes to export a candidate, and to hold it against its library on more rows."""
+        if one.course is not None and one.graph:
+            return CHECKED_NETWORKS * one.check_s
         seen = CHECKED_MORE * one.check_s if one.graph else 0.5 * CHECK_S * self.slowness
         return min(seen, CHECK_S * self.slowness)
 
@@ -104,9 +110,10 @@ class Clock:
 
     def _answering_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
-        costs = sorted((one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None), reverse=True)
+        known = [one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None]
+        costs = sorted((one if one > LONG_CALL_MS else one * self.slowness for one in known), reverse=True)
         most = MOST_OVERHEAD * (self.ends - self.started)
-        return min(1e-3 * sum(costs[: _n_members(candidates)]) * self.rows_answered * self.slowness, most)
+        return min(1e-3 * sum(costs[: _n_members(candidates)]) * self.rows_answered, most)
 
     def left_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that are left for the search."""

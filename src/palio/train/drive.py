@@ -307,8 +307,8 @@ class Drive:
         if self.clock is None:
             return None
         end = max(0.05, (self.clock.end if self._has_learned() else self.clock.last) - time.monotonic())
-        if order.kind == "long" and not self._knows_something():
-            end = max(0.05, self.clock.ends - time.monotonic())
+        if order.kind == "long" and not self._knows_something():  # whatever its answers and its export take
+            return max(0.05, self.clock.ends - time.monotonic())
         if order.kind == "heat":  # what is computed once for all takes as long as it takes
             return min(end, HEAT_GRACE * (self.clock.ends - self.clock.started))
         besides = WARM_UP_S + (EXPORT_S if order.wants_graph else 0.0)

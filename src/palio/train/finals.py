@@ -75,7 +75,11 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
     )
     reasons = [*choice.reasons, *failures.told(field, failed, candidates)]
     apart = {one.family: p for one in candidates.values() for p in one.parity if not p.passed}
-    reasons += [f"{name} is out: {differs(parity)}" for name, parity in apart.items()]
+    fine = {one.family for one in candidates.values() if one.answers and all(p.passed for p in one.parity)}
+    reasons += [
+        f"{f'One trial of {name}' if name in fine else name} is out: {differs(parity)}"
+        for name, parity in apart.items()
+    ]
     ranking = sorted(found, key=lambda one: choice.ranking.index(one.run))
     if field.plan is not None:  # what was taken then, is taken again
         ranking.sort(key=lambda one: one.run.id != field.plan.chosen)  # type: ignore[union-attr]

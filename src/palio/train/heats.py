@@ -45,6 +45,7 @@ class Heats:
         light = [one for one in families if not is_taught(one)]
         taught = [one for one in families if is_taught(one)]
         cost = {one.name: one.seconds(shape, dict(one.defaults(shape, terms.task)[0])) for one in taught}
+        self._is_alone = len(taught) == 1 and all(one.name == "dummy" for one in light)
         self._lap = [one.name for one in (*light, *sorted(taught, key=lambda one: cost[one.name]))]
         self._asked: dict[int, Params] = {}
         """Step → its settings as a family proposes them, with its usual number of epochs."""
@@ -87,7 +88,8 @@ class Heats:
             asked[family.rounds] = int(params[family.rounds]) * int(getattr(family, "longest", 1))
         usual = int(params.get(family.rounds, 0)) if kind == "long" else 0
         seed = seed_of(self._terms, name, number)
-        return Step(number, number, name, asked, seed, FOLDS, kind=kind, usual=usual)  # type: ignore[arg-type]
+        is_alone = self._is_alone and kind != "usual"
+        return Step(number, number, name, asked, seed, FOLDS, kind=kind, usual=usual, is_alone=is_alone)  # type: ignore[arg-type]
 
     def _is_taught(self, name: str) -> bool:
         return is_taught(self._families[name])

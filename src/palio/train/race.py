@@ -132,6 +132,8 @@ class Step:
     """Of networks: a short first fit, and one that gets most of the time."""
     usual: int = 0
     """Of a long one: the epochs that are enough."""
+    is_alone: bool = False
+    """No other that learns competes: even a heat has the machine for itself."""
 
 
 def seed_of(terms: Terms, family: str, number: int) -> int:

@@ -44,10 +44,10 @@ class Schooling:
     budget_s: float
 
     def threads(self, step: Step) -> int:
-        """Return the threads of a step: a long training has the machine for itself."""
+        """Return the threads of a step: a long training has the machine for itself, and a heat where nobody else is."""
         if step.planned is not None:
             return step.planned.threads
-        return self.engine.threads * self.engine.n_workers if step.kind == "long" else 1
+        return self.engine.threads * self.engine.n_workers if step.kind == "long" or step.is_alone else 1
 
     def keep(self, step: Step) -> str:
         """Return the folder where the state of a long training is kept; empty: nowhere."""
@@ -74,7 +74,7 @@ class Schooling:
         free = left - AFTER_MARGIN * after
         if heat is None or heat.course is None:
             return free if free > SHORTEST_S * clock.slowness else None
-        threads = self.engine.threads * self.engine.n_workers
+        threads = 1 if step.is_alone else self.engine.threads * self.engine.n_workers  # more than its heat had
         usual = step.usual * heat.course.epoch_s / (1 + A_THREAD * (threads - 1) / clock.slowness)
         growth = clock.n_rows / max(1.0, clock.n_rows_a_fold)
         before = [one for one in candidates.values() if one.is_long and one.scores]
@@ -82,7 +82,7 @@ class Schooling:
             best = max(before, key=lambda one: self.terms.sign * (one.mean() or 0.0))
             free = min(free - growth * best.fit_s, free / (1 + growth))
             return free if free > ENOUGH * usual else None
-        both = free / (1 + growth)
+        both = (free - clock.check_s(heat)) / (1 + growth)
         limit = both if both >= usual else free
         return limit if limit > SHORTEST_S * clock.slowness else None
 

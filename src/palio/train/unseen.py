@@ -88,6 +88,7 @@ def reference_of(
     seed: int,
     runner: Graph | None = None,
     like: Sequence[ColumnShape] = (),
+    judged: measure.Answers | None = None,
 ) -> tuple[Reference, dict[str, Array]]:
     """Make what the bundle holds of its training rows.
 
@@ -98,6 +99,7 @@ def reference_of(
         seed: Of intervals and sample.
         runner: The model that was fitted on all of them; its own answers are counted, too.
         like: What the columns of the snapshot look like: features are counted into the same bins.
+        judged: The answers as they are to be judged, where these rows chose the threshold of the task.
     """
     n_rows = len(examples.target)
     order = split.time_order(examples.frame, examples.schema)
@@ -121,7 +123,8 @@ def reference_of(
         most = OWN_ROWS if runner.precision == "float64" else OWN_ROWS_OF_NETWORKS
         some = rows[:: -(-len(rows) // most)]
         own = runner.predict({name: cells[some] for name, cells in feeds.items()})
-    reference = model.make_reference(feeds, schema, task, in_time_order=in_time_order, own=own, like=like, **how)
+    more: dict[str, Any] = {"in_time_order": in_time_order, "own": own, "like": like, "judged": judged}
+    reference = model.make_reference(feeds, schema, task, **more, **how)
     return reference, model.sample_rows(feeds, schema, task, **how)
 
 

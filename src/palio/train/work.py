@@ -37,6 +37,8 @@ PICTURES_PART = 5
 """Of pictures, so much fewer are glanced at, and scored on among what was learned."""
 MAX_SEEN_ROWS = 2_000
 """Rows that the score on what was learned is computed on, at most."""
+HEAT_PART = 10
+"""After a heat so much fewer rows are looked at: what it made serves only where nothing else came to its end."""
 
 
 def carry_out(
@@ -152,9 +154,10 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     if order.wants_graph:
         graph = graph_of(found[-1], lesson.examples.schema, task)
         runner = model.Graph(graph)
-        some = lesson.examples.take(lesson.rows[f"score {order.folds[-1]}"][: fewer(N_GLANCED, lesson.examples)])
-        parity = check(graph, found[-1], some, runner=runner, n_hard=N_GLANCED)
-        seen = _seen(runner, lesson.take(f"{order.rows} {order.folds[-1]}"))
+        fewer_still = HEAT_PART if order.kind == "heat" else 1
+        glanced = lesson.rows[f"score {order.folds[-1]}"][: fewer(N_GLANCED // fewer_still, lesson.examples)]
+        parity = check(graph, found[-1], lesson.examples.take(glanced), runner=runner, n_hard=N_GLANCED)
+        seen = _seen(runner, lesson.take(f"{order.rows} {order.folds[-1]}"), most=MAX_SEEN_ROWS // fewer_still)
         cost = model.measure_cost(runner, _some_feeds(lesson.examples, COST_ROWS), n_calls=200, time_limit_s=0.3)
     return Outcome(
         number=order.number,
@@ -183,9 +186,9 @@ def fewer(n_rows: int, examples: Examples) -> int:
     return n_rows // PICTURES_PART if examples.schema.modality == "image" else n_rows
 
 
-def _seen(runner: model.Graph, learned: Examples) -> dict[str, float]:
+def _seen(runner: model.Graph, learned: Examples, *, most: int = MAX_SEEN_ROWS) -> dict[str, float]:
     """Score a model on the rows that it learned from; its graph answers several times as fast as most libraries."""
-    some = learned.take(thinned(len(learned.target), fewer(MAX_SEEN_ROWS, learned)))
+    some = learned.take(thinned(len(learned.target), fewer(most, learned)))
     return score(learned.task, some.target, runner.predict(some.feeds()))
 
 

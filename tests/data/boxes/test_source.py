@@ -179,12 +179,21 @@ def test_films_are_kept_together(tmp_path: Path) -> None:
     assert schema.group == "sequence"
 
 
-def test_numbers_alone_make_no_film(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["img{:03}.png", "{:06}.png", "2007{:03}.png"])
+def test_numbers_alone_make_no_film(name: str, tmp_path: Path) -> None:
     things, sizes = scene(12)
-    renamed = {f"img{at:03}.png": held for at, held in enumerate(things.values())}
-    its = {f"img{at:03}.png": size for at, size in enumerate(sizes.values())}
+    renamed = {name.format(at): held for at, held in enumerate(things.values())}
+    its = {name.format(at): size for at, size in enumerate(sizes.values())}
     source, _ = read(write_folder(tmp_path / "a", pictures(renamed, its) | writers.coco(renamed, its)))
     assert "sequence" not in source.columns
+
+
+def test_frames_are_a_film_whatever_their_folder_is_called(tmp_path: Path) -> None:
+    things, sizes = scene(12)
+    renamed = {f"lobby/frame_{at:03}.png": held for at, held in enumerate(things.values())}
+    its = {f"lobby/frame_{at:03}.png": size for at, size in enumerate(sizes.values())}
+    source, _ = read(write_folder(tmp_path / "a", pictures(renamed, its) | writers.coco(renamed, its)))
+    assert "sequence" in source.columns
 
 
 def test_tracks_of_a_film_become_boxes_of_its_frames(tmp_path: Path) -> None:
@@ -398,4 +407,4 @@ def test_a_picture_without_a_text_is_empty_where_yolo_names_its_folder_and_most_
     source, found = read(write_folder(tmp_path / "a", files))
     assert found[f"images/train/{unseen}"] == []
     assert all(held is None for name, held in found.items() if name.startswith("images/later/"))
-    assert any("1 picture has no text" in note for note in source.notes)
+    assert any("1 picture has none, which in this form" in note for note in source.notes)

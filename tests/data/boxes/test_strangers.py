@@ -302,3 +302,38 @@ def test_boxes_that_no_column_names_are_told_to_be_called_alike(tmp_path: Path) 
     source, found = read(write_folder(tmp_path / "a", files))
     assert {one.label for boxes in found.values() for one in boxes or ()} == {"object"}
     assert "no column says what the boxes hold" in notes(source)
+
+
+def test_it_is_told_how_many_things_of_each_class_there_are_and_in_how_many_pictures(tmp_path: Path) -> None:
+    things, sizes = scene(4)
+    names = list(things)
+    held = {names[0]: [box("bee", 1, 1, 20, 20), box("bee", 30, 1, 60, 20)], names[1]: [box("bee", 1, 1, 20, 20)]}
+    held |= {names[2]: [box("ape", 5, 5, 30, 30)], names[3]: []}
+    source, _ = read(write_folder(tmp_path / "a", pictures(held, sizes) | writers.coco(held, sizes)))
+    assert "`bee` 3 in 2, `ape` 1 in 1" in notes(source)
+
+
+def test_digits_of_a_file_are_no_boxes_that_leave_their_picture(tmp_path: Path) -> None:
+    things, sizes = scene(8)
+    name = next(iter(things))
+    width = sizes[name][0]
+    things[name] = [box("ape", width - 20.0, 10, width + 0.01, 30)]
+    source, found = read(write_folder(tmp_path / "a", pictures(things, sizes) | writers.coco(things, sizes)))
+    assert "beyond the edge" not in notes(source)
+    assert found[name][0].box == (width - 20, 10, width, 30)
+
+
+def test_pictures_that_look_alike_may_hold_other_things_but_copies_may_not(tmp_path: Path) -> None:
+    wide = soft(1).resize((120, 80))
+    files = {"early.png": saved(wide, "PNG"), "late.png": saved(wide.point(lambda value: min(255, value + 2)), "PNG")}
+    files |= {f"{at}.png": saved(soft(10 + at).resize((120, 80)), "PNG") for at in range(8)}
+    files["again.png"] = files["0.png"]
+    sizes = dict.fromkeys(files, (120, 80))
+    ape, bee = box("ape", 5, 5, 30, 30), box("bee", 60, 20, 90, 60)
+    things = {name: [ape, bee] for name in files} | {"early.png": [ape], "again.png": [bee, ape]}
+    source, _ = read(write_folder(tmp_path / "a", files | writers.coco(things, sizes)))
+    assert "1 picture is much like another that is said to hold other things, e.g. early.png (`1 ape`)" in notes(source)
+    assert "correct them" not in notes(source)
+    things["again.png"] = []
+    source, _ = read(write_folder(tmp_path / "b", files | writers.coco(things, sizes)))
+    assert "with copies that are said to hold other things" in notes(source)

@@ -10,10 +10,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palio.core.records import Evaluation
+from palio.core.cells import cell_of
+from palio.core.records import Box, Evaluation, Task
 from palio.evaluate import pictures
 from palio.evaluate.answers import answer, known_rows
 from palio.evaluate.comparison import compare_answers
+from palio.evaluate.details.boxes import details_of
 from palio.evaluate.pictures import Looked
 from palio.evaluate.pictures.boxes import from_square, scenery, showing, turned_back
 from palio.evaluate.scoring import judge
@@ -54,6 +56,7 @@ def test_an_evaluation_says_what_is_found_and_what_errors_cost(looked: Judged) -
     assert [one.cost for one in finds.faults] == sorted((one.cost for one in finds.faults), reverse=True)
     found = [one.found for one in finds.levels]
     assert found == sorted(found, reverse=True)
+    assert all(one.found or one.false_alarms for one in finds.levels), "each shows something"
     assert evaluation.gains["ap"].low > 0 and evaluation.baseline["ap"].value == 0
 
 
@@ -164,3 +167,16 @@ def test_a_challenger_is_held_against_the_champion_in_pictures_that_look_alike_a
     assert {one.column for one in worse} >= {"scene"} and all(one.worse for one in worse)
     half = np.arange(frame.height) < frame.height // 2
     assert all(len(one.rows) == half.sum() for one in inside(found.segments, half))
+
+
+def test_thresholds_that_are_told_are_finer_where_scores_are_low() -> None:
+    task = Task(kind="detection", target="boxes", classes=("cat",), threshold=0.05)
+    question = questions.of(task)
+    truth = question.truth([cell_of([Box(label="cat", box=(0, 0, 9, 9))])] * 9)
+    for most, wanted in ((0.13, {0.05, 0.1}), (0.96, {0.1, 0.5, 0.9})):
+        cells = np.empty(9, object)
+        cells[:] = [cell_of([Box(label="cat", box=(0, 0, 9, 9), score=most - 0.01 * at)]) for at in range(9)]
+        answers = question.answers({questions.PREDICTION: cells})
+        levels = {one.threshold for one in details_of(task, truth, answers)["finds"].levels}
+        assert wanted <= levels and max(levels) <= most
+        assert (0.05 in levels) == (most < 0.5)

@@ -90,3 +90,48 @@ def test_a_threshold_changes_what_is_counted_and_not_what_is_ranked():
     assert low["ap"] == high["ap"] and low["box_recall"] > high["box_recall"]
     assert low["false_alarms"] > high["false_alarms"]
     assert measure.paired(TASK, truth, *(boxes.at_threshold(Answers(said), t) for t in (0.1, 0.9)))["ap"][0].value == 0
+
+
+def unsure(n: int, seed: int) -> tuple[np.ndarray, Answers]:
+    """Two things a picture, and boxes that are right as often as they are sure."""
+    rng = np.random.default_rng(seed)
+    there, said = [], []
+    for _ in range(n):
+        left = rng.integers(0, 50, 2).tolist()
+        true = [f'{{"label": "a", "box": [{x}, {y}, {x + 9}, {y + 9}]}}' for x, y in zip(left, (0, 40), strict=True)]
+        here = []
+        for x, y in zip(left, (0, 40), strict=True):
+            score = round(float(rng.uniform(0.2, 0.8)), 4)
+            at = x if rng.uniform() < score else 100
+            here.append(f'{{"label": "a", "box": [{at}, {y}, {at + 9}, {y + 9}], "score": {score}}}')
+        there.append(f"[{','.join(true)}]")
+        said.append(f"[{','.join(here)}]")
+    return questions.of(TASK).truth(there), Answers(questions.of(TASK).truth(said))
+
+
+def test_what_a_threshold_brings_is_not_told_by_the_rows_that_chose_it():
+    mistakes = {"flattered": [], "held out": [], "later": []}
+    later = unsure(600, 0)
+    for seed in range(1, 31):
+        truth, said = unsure(20, seed)
+        at = boxes.best_threshold(TASK, truth, said)
+        mistakes["later"].append(counts(*later, at)["box_mistakes"])
+        mistakes["flattered"].append(counts(truth, said, at)["box_mistakes"])
+        honest = boxes.as_if_held_out(TASK, truth, said)
+        mistakes["held out"].append(measure.score(TASK, truth, honest, names=["box_mistakes"])["box_mistakes"])
+    flattered, held_out, real = (float(np.mean(mistakes[one])) for one in ("flattered", "held out", "later"))
+    assert real - flattered > 0.08
+    assert abs(held_out - real) < (real - flattered) / 2
+
+
+def test_few_pictures_keep_the_threshold_that_they_have():
+    truth, said = unsure(6, 1)
+    assert boxes.as_if_held_out(TASK, truth, said) is said
+
+
+def test_how_sure_a_model_says_it_is_counts_for_what_it_shows():
+    truth, said = unsure(400, 3)
+    shown = measure.calibration_bins(TASK, truth, boxes.at_threshold(said, 0.5))
+    assert min(one.predicted for one in shown) >= 0.5
+    assert sum(one.n_rows for one in shown) < sum(one.n_rows for one in measure.calibration_bins(TASK, truth, said))
+    assert measure.calibration_bins(TASK, truth, boxes.at_threshold(said, 0.99)) == ()

@@ -9,7 +9,7 @@ from palio import measure
 from palio.core.cells.boxes import cell_of
 from palio.core.records import Box
 from palio.measure.statistics import compute_statistics
-from palio.measure.statistics.boxes import MOST_CLASSES
+from palio.measure.statistics.boxes import FEWEST_PICTURES, MOST_CLASSES
 
 
 def cells(*pictures: list[tuple[str, float]]) -> np.ndarray:
@@ -42,3 +42,13 @@ def test_one_class_is_counted_once_and_of_many_the_most_frequent() -> None:
     assert "n_boxes.kind 0" not in measure.describe_boxes(some, 0.5, names[:1])[0]
     own = [name for name in measure.describe_boxes(some, 0.5, names)[1] if "." in name]
     assert own == [f"n_boxes.{name}" for name in names[-MOST_CLASSES:]]
+
+
+def test_boxes_of_a_class_are_described_apart_where_enough_pictures_have_some() -> None:
+    some = cells(*[[("cat", 0.9), ("dog", 0.6)]] * FEWEST_PICTURES, [("fox", 0.9)], [])
+    found, kept = measure.describe_boxes(some, 0.5, ("cat", "dog", "fox"))
+    assert found["box_score.dog"][0] == pytest.approx(0.6) and found["box_score"][0] == pytest.approx(0.75)
+    assert np.isnan(found["box_score.dog"][-1]) and found["n_boxes.dog"][-1] == 0
+    assert {name for name in kept if name.endswith(".fox")} == {"n_boxes.fox"}
+    later = compute_statistics({"box_size.cat": kept["box_size.cat"]}, cells([("cat", 0.9)], [("dog", 0.9)]))
+    assert later["box_size.cat"] == pytest.approx([9, np.nan], nan_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import msgspec
@@ -33,6 +34,17 @@ def test_equal_boxes_agree_and_a_moved_one_does_not() -> None:
     assert not moved.passed
     assert np.isclose(moved.max_abs_diff, 0.5 / 50, rtol=0.05)
     assert not parity(said(CAT), said(("cat", (10.0, 10.0, 60.0, 40.0), 0.91))).passed
+
+
+@pytest.mark.parametrize("step", [0.0001, 0.0002])
+def test_corners_of_tiny_boxes_may_differ_by_their_last_digit_and_no_more(step: float) -> None:
+    box = (0.1, 0.1, 0.9, 0.7)
+    moved = (0.1, round(0.1 + step, 4), 0.9, 0.7)
+    assert parity(said(("cat", box, 0.9)), said(("cat", moved, 0.9))).passed == (step < 0.0002)
+    corners = np.array([box])
+    chosen = model.Candidates(corners, corners, np.array([0.9]), np.array(["cat"], object), 0.6, 0.01)
+    reference = dataclasses.replace(said(("cat", box, 0.9)), candidates=(chosen,))
+    assert parity(said(("cat", moved, 0.9)), reference).passed == (step < 0.0002)
 
 
 def test_another_label_or_a_box_that_is_missing_counts() -> None:

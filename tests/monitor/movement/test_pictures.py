@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from palio import model, pixels
 from palio.core.cells import PICTURE_STATISTICS
-from palio.core.monitoring import Reference
+from palio.core.monitoring import Reference, Window
 from palio.core.records import Column, Schema, Task
 from palio.model import Outputs
 from palio.monitor.movement.drift import drift_of
@@ -81,7 +81,7 @@ def reference() -> Reference:
     return made(files(range(400)), pl.DataFrame())[0]
 
 
-def drifted(data: list[bytes], *, unknown: int = 0) -> set[str]:
+def counted_of(data: list[bytes], *, unknown: int = 0) -> Window:
     n = len(data)
     log = {f"input.photo.{name}": np.append(values, [np.nan] * unknown) for name, values in described(data).items()}
     n += unknown
@@ -94,7 +94,11 @@ def drifted(data: list[bytes], *, unknown: int = 0) -> set[str]:
     }
     window = WindowBuilder(reference(), model="m", bundle="b", version=1, since=SINCE, until=SINCE)
     window.add(batch)
-    counted = window.finish()
+    return window.finish()
+
+
+def drifted(data: list[bytes], *, unknown: int = 0) -> set[str]:
+    counted = counted_of(data, unknown=unknown)
     moved = {one.column for one in drift_of(reference(), counted, min_rows=50) if one.drifted}
     return moved | {one.subject for one in input_findings(reference(), counted, min_rows=50)}
 
@@ -136,3 +140,10 @@ def test_other_pictures_of_the_same_camera_are_no_drift() -> None:
 
 def test_pictures_that_there_was_no_time_for_are_no_drift() -> None:
     assert drifted(files(range(2_000, 2_200)), unknown=300) == set()
+
+
+def test_sizes_of_pictures_are_told_in_pixels() -> None:
+    change, quality, _ = CHANGES["smaller"]
+    told = input_findings(reference(), counted_of(files(range(1_000, 1_100), change, quality)), min_rows=50)
+    (reason,) = (one.reason for one in told if one.subject == "photo.pixels")
+    assert "(6,912 to 6,912)" in reason

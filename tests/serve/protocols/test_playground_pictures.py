@@ -124,11 +124,15 @@ def test_boxes_are_drawn_on_the_picture_as_far_as_they_are_sure_enough(browser: 
         assert frame == "0 0 400 300"
         left = float(browser.run("document.querySelector('#boxes rect').getAttribute('x')"))
         assert left == pytest.approx(50, abs=0.5)
+        assert browser.run("document.querySelector('#boxes text').textContent").endswith(" %")
         least = "document.getElementById('sure')"
         browser.run(f"{least}.value = '0.05'; {least}.dispatchEvent(new Event('input'))")
         assert "1 × cat" in text(browser, "verdict")
         browser.run(f"{least}.value = '1'; {least}.dispatchEvent(new Event('input'))")
         assert text(browser, "verdict") == "Nothing"
+        browser.run("scene = [{label: 'lamp', box: [390, 100, 399, 130], score: 1}]; drawBoxes()")
+        right = browser.run("(held => held.x + held.width)(document.querySelector('#boxes text').getBBox())")
+        assert 380 < right <= 400, "what is written at the right edge stays in the picture"
 
 
 @in_browser

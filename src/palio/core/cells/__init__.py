@@ -15,7 +15,7 @@ from palio.core.cells.cell import FORM, FRACTION, MISSING_VALUE, RANGE, UNKNOWN,
 from palio.core.cells.keys import row_key
 from palio.core.cells.moments import DateTime
 from palio.core.cells.numbers import Number, WholeNumber
-from palio.core.cells.pictures import PICTURE_STATISTICS
+from palio.core.cells.pictures import PICTURE_STATISTICS, as_told, condition_as_told
 from palio.core.cells.reader import BLANKS, MISSING, CellReader, marks_of, missing_in, moments_in, numbers_in
 from palio.core.cells.table import KINDS, carries_text, kind_of
 
@@ -41,9 +41,11 @@ __all__ = [
     "Read",
     "Text",
     "WholeNumber",
+    "as_told",
     "boxes_of",
     "carries_text",
     "cell_of",
+    "condition_as_told",
     "counted",
     "encoded_alike",
     "folded",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("file", "label", "score", "left", "top", "right", "bottom", "problem")
 """Of a table with one row a box."""
+_DIGITS = 4
+"""Behind the point of sides and areas, as places have."""
 
 
 class Found(NamedTuple):
@@ -88,8 +90,8 @@ class Coco:
             "id": self._n_boxes,
             "image_id": picture,
             "category_id": self._numbers[box.label],
-            "bbox": [left, top, wide, high],
-            "area": wide * high,
+            "bbox": [left, top, *(round(side, _DIGITS) for side in (wide, high))],
+            "area": round(wide * high, _DIGITS),
             "iscrowd": 0,
             "score": box.score,
         }

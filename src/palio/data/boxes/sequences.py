@@ -45,7 +45,7 @@ def sequences(keys: Sequence[str], likeness: Callable[[str], int | None]) -> dic
         steps = [_distance(a, b) for a, b in pairwise(codes) if a is not None and b is not None]
         is_called = bool(_FILM.search(name))
         if is_called or (steps and usual > 0 and float(np.median(steps)) < _MUCH_NEARER * usual):
-            found |= dict.fromkeys(members, name)
+            found |= dict.fromkeys(members, _film(name))
     return found | copies
 
 
@@ -87,7 +87,7 @@ def _by_name(keys: Sequence[str]) -> Mapping[str, list[str]]:
         if match and len(match[2]) < 18:
             films[match[1].rstrip("_-. ") or posixpath.dirname(key)].append((int(match[2]), key))
     return {
-        _film(name): [key for _, key in sorted(members)]
+        name: [key for _, key in sorted(members)]
         for name, members in films.items()
         if len(members) >= _LEAST and len({number for number, _ in members}) > len(members) / 2
     }

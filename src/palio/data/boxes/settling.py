@@ -21,6 +21,8 @@ _ALIKE = 0.95
 """Overlap (intersection over union) from which on two boxes of one class are told to be one thing twice."""
 _MOST_COMPARED = 500  # boxes of one picture; of more, none is held against all others
 _WHOLE = 0.999
+_ROUNDED = 0.5
+"""Pixels beyond the edge that the digits of a file explain: nobody is told of less."""
 
 
 @dataclass(slots=True)
@@ -143,7 +145,8 @@ def _within(corners: Place, size: Size, mark: Mark, file: str, remarks: Remarks)
     if not is_slip and share < _SMALLEST_LEFT:
         shown = ", ".join(f"{number:.6g}" for number in corners)
         raise Unusable(f"{mark.where}: {shown} lies outside of the picture of {width} × {height} pixels")
-    remarks.add(CUT, f"{file} {mark.where}, {beyond:.3g} pixels")
+    if beyond >= _ROUNDED:
+        remarks.add(CUT, f"{file} {mark.where}, {beyond:.3g} pixels")
     return kept
 
 

@@ -238,7 +238,10 @@ class BoxesSource:
         pictures = []
         for row in rows:
             digest, note = self._known(row.entry)
-            label = count_things(self._settled[row.file].boxes or ()) if row.cell is not None else ""
+            things = (
+                sorted(self._settled[row.file].boxes or (), key=lambda box: box.label) if row.cell is not None else None
+            )
+            label = "" if things is None else count_things(things)
             pictures.append(copies.Picture(printable(row.file), digest, label, row.part, note))
         if all(one.note.problem for one in pictures):
             raise InputError(
@@ -252,7 +255,7 @@ class BoxesSource:
             *about_rows(rows, self._settled, self.name, is_annotated=bool(self._annotations)),
             *about_films(rows, self.name),
             *about_files(self._album, {file for one in self._annotations for file in one.read}, n_masks),
-            *copies.about(pictures, self.name),
+            *copies.about(pictures, self.name, is_counted=True),
         ]
 
     def _doubts(self) -> list[str]:

@@ -10,6 +10,8 @@ from palio.core.words import counted, listed
 from palio.data.boxes.assembling import Named
 from palio.data.pictures.albums import NO_PICTURE, Album, Entry
 
+_MOST_TOLD = 20
+"""Classes whose boxes are counted for people."""
 _MANY = 1 / 3
 """Share of the boxes that are ignored, above which it is asked whether that is meant."""
 
@@ -43,6 +45,7 @@ def about_rows(rows: Sequence[Row], named: Mapping[str, Named], where: str, *, i
             "an entry without boxes)"
         )
     held = [box for one in named.values() for box in one.boxes or ()]
+    said += _about_things(named, where)
     ignored = sum(box.ignored for box in held)
     if ignored:
         odd = ": is that meant? Some tools mark so what a machine outlined" if ignored > _MANY * len(held) else ""
@@ -55,6 +58,18 @@ def about_rows(rows: Sequence[Row], named: Mapping[str, Named], where: str, *, i
         counts = ", ".join(f"{part} {parts[part]:,}" for part in ("train", "validation", "test") if parts[part])
         said.append(f"{where}: the pictures came in parts ({counts}); [split] method `given` keeps them")
     return said
+
+
+def _about_things(named: Mapping[str, Named], where: str) -> list[str]:
+    """Count the boxes of each class, and the pictures that they are in."""
+    boxes = Counter(box.label for one in named.values() for box in one.boxes or ())
+    if len(boxes) < 2:
+        return []
+    within = Counter(label for one in named.values() for label in {box.label for box in one.boxes or ()})
+    most = boxes.most_common(_MOST_TOLD)
+    shown = [f"`{label}` {n:,} in {within[label]:,}" for label, n in most]
+    rest = f", and {counted(len(boxes) - len(most), 'class', 'classes')} more" if len(boxes) > len(most) else ""
+    return [f"{where}: boxes of each class, and the pictures that they are in: {', '.join(shown)}{rest}"]
 
 
 def about_films(rows: Sequence[Row], where: str) -> list[str]:

@@ -16,6 +16,9 @@ from palio.measure import Answers, boxes
 SEED = derive(0, "evaluate", "boxes")
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Scores that the threshold could be instead."""
+FINER = (0.01, 0.02, 0.03, 0.05, 0.07, 0.15, 0.25, 0.35)
+"""Those between them, where a model is so unsure that few of the others would show anything."""
+FEW_LEVELS = 5
 SIZES = ("small", "medium", "large")
 
 
@@ -85,8 +88,12 @@ def _levels(scenes: boxes.Scenes) -> tuple[Level, ...]:
     counted, hit = flat.counted[0, 0], flat.hits[0, 0]
     if not n_true:
         return ()
+    surest = flat.said_score[counted].max(initial=0.0)
+    levels = [one for one in LEVELS if one <= surest]
+    if len(levels) < FEW_LEVELS:
+        levels = sorted(one for one in (*LEVELS, *FINER) if one <= surest)
     out = []
-    for threshold in LEVELS:
+    for threshold in levels:
         said = counted & (flat.said_score >= threshold)
         alarms = float((said & ~hit).sum()) / scenes.n_rows
         out.append(Level(threshold=threshold, found=float((said & hit).sum()) / n_true, false_alarms=alarms))

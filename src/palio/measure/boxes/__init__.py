@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from palio.measure.boxes.scenes import Scenes as Scenes
     from palio.measure.boxes.shares import class_precision as class_precision
     from palio.measure.boxes.shares import share as share
+    from palio.measure.boxes.thresholds import as_if_held_out as as_if_held_out
     from palio.measure.boxes.thresholds import at_threshold as at_threshold
     from palio.measure.boxes.thresholds import best_threshold as best_threshold
     from palio.measure.boxes.thresholds import scenes_of as scenes_of
@@ -30,6 +31,6 @@ else:
             "objects": "Objects as_objects",
             "scenes": "Scenes",
             "shares": "class_precision share",
-            "thresholds": "at_threshold best_threshold scenes_of traced",
+            "thresholds": "as_if_held_out at_threshold best_threshold scenes_of traced",
         },
     )

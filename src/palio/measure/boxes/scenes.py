@@ -104,14 +104,20 @@ class Scenes(Sample):
 
     @property
     def has_forecast(self) -> bool:
-        """Tell whether a box was said that is right or wrong."""
-        return bool(self.flat.counted[0, 0].any())
+        """Tell whether a box was shown that is right or wrong."""
+        return bool(self._judged.any())
 
     @cached_property
     def forecast(self) -> tuple[Array, Array]:
-        """The score of each box that is right or wrong, and which it is, half overlapping."""
-        counted = self.flat.counted[0, 0]
-        return self.flat.said_score[counted], self.flat.hits[0, 0][counted].astype(np.float64)
+        """The score of each shown box that is right or wrong, and which it is, half overlapping.
+
+        Nobody sees those below the threshold: hundreds of them, of two percent each, would say how sure it is.
+        """
+        return self.flat.said_score[self._judged], self.flat.hits[0, 0][self._judged].astype(np.float64)
+
+    @property
+    def _judged(self) -> Array:
+        return np.asarray(self.flat.counted[0, 0] & self.flat.is_said)
 
     def says_one_thing(self, *, by_probability: bool) -> bool:  # noqa: ARG002
         """Tell whether nothing is said of any picture, though there is something to be seen."""

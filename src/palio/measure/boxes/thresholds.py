@@ -14,6 +14,9 @@ from palio.measure.boxes.scenes import Scenes
 from palio.measure.questions.answers import Answers
 from palio.measure.sample import Array
 
+N_PARTS = 5
+"""Parts that pictures are cut into, so that each is judged by a threshold that others chose."""
+
 
 def best_threshold(task: Task, truth: Array, answers: Answers, *, miss: float = 0.0, false_alarm: float = 0.0) -> float:
     """Find the score from which on boxes are best shown, on rows that were not learned from.
@@ -53,6 +56,37 @@ def best_threshold(task: Task, truth: Array, answers: Answers, *, miss: float = 
     best = int(np.flatnonzero(worth >= worth.max() - 1e-12)[0])
     below = scores[best + 1] if best + 1 < len(scores) else 0.0
     return float((scores[best] + below) / 2)
+
+
+def as_if_held_out(
+    task: Task, truth: Array, answers: Answers, *, miss: float = 0.0, false_alarm: float = 0.0
+) -> Answers:
+    """Count the boxes of each picture from the score on that the other pictures would have chosen.
+
+    What a threshold brings on the rows that chose it flatters: of twenty pictures by half a mistake each.
+
+    Args:
+        task: A detection.
+        truth: Shape (n_pictures,), an `Objects` each.
+        answers: All boxes down to a low score.
+        miss: As in `best_threshold`.
+        false_alarm: As there.
+
+    Returns:
+        The same boxes; those of one picture in `N_PARTS` share a threshold.
+
+    Raises:
+        InputError: see `Question.sample`.
+    """
+    part = np.arange(len(truth)) % N_PARTS
+    if len(truth) < 2 * N_PARTS:
+        return answers
+    said = np.empty(len(truth), object)
+    for one in range(N_PARTS):
+        here, others = np.flatnonzero(part == one), np.flatnonzero(part != one)
+        at = best_threshold(task, truth[others], answers.take(others), miss=miss, false_alarm=false_alarm)
+        said[here] = at_threshold(answers.take(here), at).prediction
+    return Answers(said)
 
 
 def _worth(metric: str, hits: Array, alarms: Array, n_true: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -16,13 +17,12 @@ Array = npt.NDArray[Any]
 NAMES = ("n_boxes", "box_size", "box_across", "box_down", "box_score")
 """Boxes that are shown; the root of the middle area; how far from the left and from the top their middles are, on
 average, in pixels; and the mean score. Of a picture without boxes only the first."""
-PER_CLASS = "n_boxes."
 _THRESHOLD = 4
 """Bytes of what is kept that hold the threshold."""
-
-
 MOST_CLASSES = 12
-"""The classes whose boxes are counted apart, those with most boxes: `n_boxes.` and the name of the class."""
+"""The classes whose boxes are described apart, those with most boxes; names are a statistic, a point, and the class."""
+FEWEST_PICTURES = 20
+"""Of a class that is in fewer pictures the boxes are only counted: too little is known of their sizes and places."""
 
 
 def describe_boxes(
@@ -30,15 +30,19 @@ def describe_boxes(
 ) -> tuple[dict[str, Array], dict[str, bytes]]:
     """Compute all statistics of the boxes from a threshold on; return also what is kept of each for later cells.
 
-    Of several classes the boxes of each are counted, too: cats that become dogs change no other number.
+    Of several classes the boxes of each are described, too: cats that become dogs, or lie elsewhere than before, need
+    change no other number.
     """
     least = np.array([threshold], "<f4").tobytes()
     kept = dict.fromkeys(NAMES, least)
     if len(classes) > 1:
-        own = {f"{PER_CLASS}{name}": least + _padded(name.encode()) for name in classes}
-        counted = compute(values, own)
-        most = sorted(own, key=lambda name: -float(np.nansum(counted[name])))[:MOST_CLASSES]
-        kept |= {name: own[name] for name in own if name in most}
+        shown = [[box.label for box in _shown(cell, threshold) or ()] for cell in values.tolist()]
+        boxes = Counter(label for labels in shown for label in labels)
+        pictures = Counter(label for labels in shown for label in set(labels))
+        most = sorted(classes, key=lambda name: -boxes[name])[:MOST_CLASSES]
+        for name in (one for one in classes if one in most):
+            known = NAMES if pictures[name] >= FEWEST_PICTURES else NAMES[:1]
+            kept |= dict.fromkeys([f"{statistic}.{name}" for statistic in known], least + _padded(name.encode()))
     return compute(values, kept), kept
 
 
@@ -49,7 +53,7 @@ def learn(values: Array) -> tuple[dict[str, Array], dict[str, bytes]]:
 
 def compute(values: Array, kept: Mapping[str, bytes]) -> dict[str, Array]:
     """Compute all statistics of cells, of the boxes from the threshold on that was kept."""
-    known = {name: one for name, one in kept.items() if one and (name in NAMES or name.startswith(PER_CLASS))}
+    known = {name: one for name, one in kept.items() if one and name.partition(".")[0] in NAMES}
     held = next(iter(known.values()), b"")
     return _computed(
         values,
@@ -59,13 +63,18 @@ def compute(values: Array, kept: Mapping[str, bytes]) -> dict[str, Array]:
 
 
 def _computed(values: Array, threshold: float, classes: Mapping[str, str] = MappingProxyType({})) -> dict[str, Array]:
+    """Compute all statistics of all boxes, and those named of the class that each is of."""
     cells = [_shown(cell, threshold) for cell in values.tolist()]
-    table = np.array([_row(found) for found in cells], np.float64).reshape(-1, len(NAMES))
-    per_class = {
-        name: np.array([np.nan if one is None else sum(box.label == label for box in one) for one in cells], np.float64)
-        for name, label in classes.items()
-    }
-    return dict(zip(NAMES, table.T, strict=True)) | per_class
+    found = dict(zip(NAMES, _table(cells).T, strict=True))
+    for label in dict.fromkeys(classes.values()):
+        own = _table([None if one is None else [box for box in one if box.label == label] for one in cells])
+        found |= {name: own[:, NAMES.index(name.partition(".")[0])] for name, of in classes.items() if of == label}
+    return found
+
+
+def _table(cells: Sequence[Sequence[Box] | None]) -> Array:
+    """Return a row for each picture, a column for each of `NAMES`."""
+    return np.array([_row(found) for found in cells], np.float64).reshape(-1, len(NAMES))
 
 
 def _padded(name: bytes) -> bytes:
@@ -81,7 +90,7 @@ def _shown(cell: Any, threshold: float) -> list[Box] | None:
         return None
 
 
-def _row(found: list[Box] | None) -> tuple[float, ...]:
+def _row(found: Sequence[Box] | None) -> tuple[float, ...]:
     nothing = (np.nan,) * (len(NAMES) - 1)
     if found is None:
         return (np.nan, *nothing)

@@ -18,6 +18,9 @@ SAME = 0.02
 """Boxes of a class whose corners and scores differ by less, in parts of their longer side, are taken for the same."""
 LINE = 1e-4
 """Boxes of which the overlap is as close to the one that is too much: the last bit of a product decides."""
+STEP = 1.01e-4
+"""Pixels that rounded corners of a box may differ by: answers are rounded, and of two numbers that agree to their last
+bits one may be rounded up and one down. Of a box of one pixel that alone would be all that is allowed."""
 TWIN = 0.3
 """Least overlap of boxes of which either may be dropped for the other, if they are equally sure."""
 
@@ -75,7 +78,7 @@ def _judged(boxes: Sequence[Box], one: Candidates, tolerance: float) -> tuple[fl
     sides = np.maximum(one.shown[:, 2:] - one.shown[:, :2], 1.0).max(axis=1, initial=1.0)
     free, largest, n_wrong = np.ones(len(one.scores), bool), 0.0, 0
     for box in boxes:
-        moved = np.abs(one.shown - np.array(box.box)).max(axis=1, initial=0.0) / sides
+        moved = _beyond_rounding(one.shown - np.array(box.box)).max(axis=1, initial=0.0) / sides
         gaps = np.maximum(moved, np.abs(one.scores - (1.0 if box.score is None else box.score)))
         gaps = np.where(free & (one.labels == box.label), gaps, np.inf)
         best = int(gaps.argmin()) if len(gaps) else 0
@@ -99,6 +102,12 @@ def _judged(boxes: Sequence[Box], one: Candidates, tolerance: float) -> tuple[fl
     if len(droppers) >= MOST_BOXES:
         is_unsure |= one.scores <= one.scores[taken].min(initial=1.0) + tolerance
     return largest, n_wrong + int((free & ~is_thin & ~is_dropped & ~is_unsure).sum())
+
+
+def _beyond_rounding(gap: Array) -> Array:
+    """Return by how much corners differ beyond what their last digit may."""
+    size = np.abs(gap)
+    return np.where(size <= STEP, 0.0, size)
 
 
 def _read(mine: str, its: str) -> tuple[measure.boxes.Objects, measure.boxes.Objects]:
@@ -126,7 +135,7 @@ def _matched(one: measure.boxes.Objects, other: measure.boxes.Objects) -> tuple[
 def _gaps(one: measure.boxes.Objects, other: measure.boxes.Objects) -> Array:
     sides = np.maximum(other.corners[:, 2:] - other.corners[:, :2], 1.0).max(axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
-        moved = np.abs(one.corners[:, None] - other.corners[None]).max(axis=2) / sides[None]
+        moved = _beyond_rounding(one.corners[:, None] - other.corners[None]).max(axis=2) / sides[None]
         found = np.maximum(moved, np.abs(one.scores[:, None] - other.scores[None]))
     return np.where(one.classes[:, None] == other.classes[None], found, np.inf)
 

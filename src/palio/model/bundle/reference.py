@@ -61,6 +61,7 @@ def make_reference(
     own: Outputs | None = None,
     like: Sequence[ColumnShape] = (),
     described: Mapping[str, Array] | None = None,
+    judged: Answers | None = None,
     seed: int = 0,
 ) -> Reference:
     """Count what a model was trained on, and score it on rows that it had not seen.
@@ -77,6 +78,7 @@ def make_reference(
         own: What the model itself answers on some of these rows; another fit answers a little otherwise.
         like: What the columns of the snapshot look like: features are counted into the same bins.
         described: From `picture_statistics`, of all training rows; needed if there are pictures.
+        judged: The same answers as they are to be judged, where these rows chose the threshold of the task.
         seed: Of the intervals.
     """
     n_rows = len(next(iter(feeds.values())))
@@ -104,7 +106,11 @@ def make_reference(
         in_time_order=in_time_order,
         columns=tuple(columns),
         quality=measure.score_with_intervals(
-            task, truth, said, seed=seeds.derive(seed, "reference"), n_resamples=N_RESAMPLES
+            task,
+            truth,
+            said if judged is None else judged,
+            seed=seeds.derive(seed, "reference"),
+            n_resamples=N_RESAMPLES,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,8 @@ RATE = 0.01
 """Share of reports that show drift when there is none, at most (all tests together; Benjamini–Hochberg)."""
 FLOOR = 0.01
 """PSI below this is never a finding, however sure it is: a tenth of a standard deviation in a normal column."""
+FEW_KNOWN = 50
+"""Answers with boxes of which fewer say too little of their sizes and places."""
 MODERATE = 0.1
 """PSI from here on is a warning; the usual border between a small and a moderate change (Siddiqi 2006)."""
 
@@ -63,9 +66,9 @@ def drift_of(reference: Reference, window: Window, *, min_rows: int, rate: float
         _judged(column, counted[column.name], in_time_order=reference.in_time_order)
         for column in reference.columns
         if not column.is_moment  # time goes by: that is no drift
-        and any(column.counts)
+        and any(_known(column, column.counts))
         and column.name in counted
-        and sum(counted[column.name].counts) >= min_rows
+        and _is_enough(column, counted[column.name], min_rows)
     ]
     is_sure = benjamini_hochberg(np.array([one.p for one in judged]), rate=rate)
     return tuple(
@@ -93,16 +96,32 @@ def _judged(column: ColumnShape, counted: ColumnCounts, *, in_time_order: bool) 
     A model learns from more rows than those fits, and answers a little otherwise on the same rows: on `bank` with a
     PSI of 0.01, as much as a drift. What it answers on rows that it has learned tells that, though a little too sure.
     """
-    fine = np.asarray(column.counts, float)
+    fine = np.asarray(_known(column, column.counts), float)
     found = _compared(column, fine, counted, in_time_order=in_time_order)
     if not column.own:
         return found
-    own = _compared(column, np.asarray(column.own, float), counted, in_time_order=in_time_order)
+    own = _compared(column, np.asarray(_known(column, column.own), float), counted, in_time_order=in_time_order)
     return replace(min(found, own, key=lambda one: one.psi), p=max(found.p, own.p))
 
 
+def _known(column: ColumnShape, counts: Sequence[int]) -> Sequence[int]:
+    """Return counts of the rows that say something of what is answered.
+
+    Of an answer without boxes no size, place or score is known: that they are more or fewer is told by their number,
+    and by that alone.
+    """
+    return (*counts[:-1], 0) if column.role == "answer" and column.statistic else counts
+
+
+def _is_enough(column: ColumnShape, counted: ColumnCounts, min_rows: int) -> bool:
+    """Tell whether a window has rows enough of a column, and things enough of those that say something."""
+    is_partly_known = column.role == "answer" and column.statistic
+    known = sum(_known(column, counted.counts))
+    return sum(counted.counts) >= min_rows and known >= (min(min_rows, FEW_KNOWN) if is_partly_known else min_rows)
+
+
 def _compared(column: ColumnShape, fine: Array, counted: ColumnCounts, *, in_time_order: bool) -> _Judged:
-    now = np.asarray(counted.counts, float)
+    now = np.asarray(_known(column, counted.counts), float)
     cells = cells_of(column)
     rare = pooling(pooled(fine, cells), pooled(now, cells))[cells]
     left, right = pooled(fine, rare), pooled(now, rare)
@@ -112,7 +131,8 @@ def _compared(column: ColumnShape, fine: Array, counted: ColumnCounts, *, in_tim
         _, p_of_values = ks_test(fine[:-1], now[:-1])
         p = min(1.0, 2 * min(p, p_of_values))
         distance = _distance(column, fine, now)
-    blocks = pooled(np.asarray(column.blocks, float).reshape(len(column.blocks), len(fine)), cells)
+    runs = [_known(column, block) for block in column.blocks]
+    blocks = pooled(np.asarray(runs, float).reshape(len(runs), len(fine)), cells)
     moved = own_movement(blocks, int(now.sum()))
     limit = max(FLOOR, moved if in_time_order else min(moved, MODERATE))
     return _Judged(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from palio.core.cells import as_told
 from palio.core.monitoring import ColumnCounts, Finding, Reference, Window
 from palio.core.records import ColumnShape
 from palio.monitor.findings import finding
@@ -114,11 +115,17 @@ def _out_of_range(window: Window, column: ColumnShape, now: ColumnCounts, rate: 
     share = outside / known if known else 0.0
     if share <= FLOOR or excess_p(1, total, outside, known) > rate:
         return None
+    low, high = _shown(column, column.low), _shown(column, column.low if column.high is None else column.high)
     reason = (
-        f"`{column.name}` is outside of its range in training ({column.low:g} to {column.high:g}) in {share:.1%} "
+        f"`{column.name}` is outside of its range in training ({low} to {high}) in {share:.1%} "
         f"of the rows: {now.n_low:,} below, {now.n_high:,} above"
     )
     return _share_finding(window, "contract", column.name, share, FLOOR, reason)
+
+
+def _shown(column: ColumnShape, value: float) -> str:
+    told = as_told(column.statistic, value)
+    return f"{told:,.0f}" if told != value and told >= 1_000 else f"{told:g}" if told == value else f"{told:.3g}"
 
 
 def _unit(window: Window, column: ColumnShape, now: ColumnCounts) -> Finding | None:

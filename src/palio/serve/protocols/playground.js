@@ -274,11 +274,15 @@ function drawBoxes() {
     const [left, top, right, bottom] = box.box, shade = shadeOf(box.label);
     const place = {x: left, y: top, width: right - left, height: bottom - top};
     const text = drawn("text", {x: left + size / 5, y: top > size * 1.3 ? top - size / 3 : top + size * 1.1, fill: shade, "font-size": size, "stroke-width": size / 5});
-    text.textContent = box.label + " " + Math.round(box.score * 100);
+    text.textContent = box.label + " " + Math.round(box.score * 100) + " %";
     return drawn("g", {}, drawn("rect", {...place, class: "under"}), drawn("rect", {...place, stroke: shade}), text);
   });
   $("boxes").setAttribute("viewBox", "0 0 " + (wide || 1) + " " + (high || 1));
   $("boxes").replaceChildren(...marks);
+  for (const text of $("boxes").querySelectorAll("text")) {  // what is written stays in the picture
+    const left = Number(text.getAttribute("x")), most = wide - text.getComputedTextLength() - size / 5;
+    if (wide && left > most) text.setAttribute("x", Math.max(0, most));
+  }
   const only = at => marks.forEach((mark, place) => mark.classList.toggle("away", at >= 0 && place !== at));
   $("found").replaceChildren(...said.map((box, at) => {
     const key = make("i");

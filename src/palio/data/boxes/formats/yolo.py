@@ -191,8 +191,8 @@ class Yolo:
         if n_added:
             have, them = ("has", "it") if n_added == 1 else ("have", "them")
             self._found.told.append(
-                f"{counted(n_added, 'picture')} {have} no text, which in this form says that nothing is in {them}: "
-                "take away those that nobody has looked at"
+                f"YOLO text: {counted(n_added, 'picture')} {have} none, which in this form says that nothing is in "
+                f"{them}: take away those that nobody has looked at"
             )
 
     def _add_parts(self, pictures: list[str]) -> None:
