@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from palio.evaluate.pictures.boxes.scenery import scenery
 from palio.evaluate.pictures.boxes.showing import changed_scenes, scene_galleries
-from palio.evaluate.pictures.boxes.squares import MARGIN, areas, emptied, from_square, in_square, turned_back
+from palio.evaluate.pictures.boxes.squares import MARGIN, areas, emptied, from_square, in_square, shares_of, turned_back
 
 __all__ = [
     "MARGIN",
@@ -15,5 +15,6 @@ __all__ = [
     "in_square",
     "scene_galleries",
     "scenery",
+    "shares_of",
     "turned_back",
 ]

@@ -73,6 +73,18 @@ def areas(places: Array, side: int) -> Array:
     return np.asarray(corners.round().clip(0, side).astype(int))
 
 
+def shares_of(corners: Array, area: Array) -> Array:
+    """Return corners in the square as shares of the picture in it, shape (n, 4).
+
+    Args:
+        corners: Shape (n, 4), in the pixels of the square.
+        area: Shape (4,), as `areas` returns it.
+    """
+    left, top, right, bottom = area.tolist()
+    size = np.array([max(1, right - left), max(1, bottom - top)] * 2)
+    return np.asarray((corners - np.array([left, top] * 2)) / size)
+
+
 def turned_back(answers: Answers, size: int) -> Answers:
     """Turn boxes of a square whose pixels `numpy.rot90` has turned, back to where the things were."""
     found = np.empty(len(answers), object)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from palio.evaluate.pictures.cues.backgrounds import Backdrop, described
 from palio.evaluate.pictures.cues.candidate import Pool
 from palio.evaluate.pictures.cues.countermeasures import advised
 
+_Seeing = Callable[[measure.Answers], tuple[Array, Array]]
+"""Returns the surest box of each picture, of its things or anywhere, and how many are shown; shape (n,) both."""
 N_CARRIERS = 8
 FEWEST_GROUNDS = 8
 """Of either kind: the same few over and over would say how these are, not how such grounds are."""
@@ -71,15 +73,16 @@ class _Swap:
 
 class _Work:
     def __init__(self, asked: Asked, pool: Pool, rng: np.random.Generator, n_tries: int) -> None:
-        assert asked.places is not None  # noqa: S101 - who finds boxes knows where pictures lie
+        assert asked.places is not None and pool.cleared is not None and pool.areas is not None  # noqa: S101 - of boxes
         self.asked, self.pool, self.rng, self.n_tries = asked, pool, rng, n_tries
+        self.cleared, self.grounds = pool.cleared, pool.areas
         side = asked.pixels.shape[1]
         self.areas = boxes.areas(asked.places, side)
         self.corners = boxes.in_square(asked.truth, asked.places)
         sides = np.tile(asked.sides, (1, 2))
         self.things = [one.corners / size for one, size in zip(asked.truth, sides, strict=True)]
         around = boxes.in_square(asked.truth, asked.places, margin=boxes.MARGIN)
-        cleared = [_shares_of(some, area) for some, area in zip(around, self.areas, strict=True)]
+        cleared = [boxes.shares_of(some, area) for some, area in zip(around, self.areas, strict=True)]
         self.known, self.has_ground = described(asked.pixels, cleared, self.areas)
 
     def cue(self, backdrop: Backdrop) -> Cue | None:
@@ -175,7 +178,7 @@ class _Work:
     def _drawn(self, may: Array) -> Array:
         return self.rng.permutation(np.flatnonzero(may))[:N_TARGETS]
 
-    def _swap(self, backdrop: Backdrop, rows: Array, seen: _Seen, n_things: int) -> _Swap:
+    def _swap(self, backdrop: Backdrop, rows: Array, seen: _Seeing, n_things: int) -> _Swap:
         home, away = (self.rng.choice(some, len(rows)) for some in (backdrop.home, backdrop.away))
         found = []
         for grounds in (home, away):
@@ -186,10 +189,9 @@ class _Work:
 
     def _made(self, row: int, ground: int, home: int, away: int) -> Array:
         """Put the things of a judged picture onto a ground that is cleared where either of two shows things."""
-        pool = self.pool
-        made = self.asked.pixels[row].copy()
-        here, there = self.areas[row].tolist(), pool.areas_of(ground)
-        taken = pool.pixels[ground][there[1] : there[3], there[0] : there[2]]
+        made: Array = self.asked.pixels[row].copy()
+        here, there = self.areas[row].tolist(), self.grounds[ground].tolist()
+        taken = self.pool.pixels[ground][there[1] : there[3], there[0] : there[2]]
         mine = made[here[1] : here[3], here[0] : here[2]]
         made[here[1] : here[3], here[0] : here[2]] = pixels.on_ground(
             mine, self.things[row], taken, self._cleared(home, away)
@@ -197,7 +199,7 @@ class _Work:
         return made
 
     def _cleared(self, home: int, away: int) -> Array:
-        return np.concatenate([self.pool.cleared_of(home), self.pool.cleared_of(away)])
+        return np.concatenate([self.cleared[home], self.cleared[away]])
 
     def _example(self, swap: _Swap, at: int, *, away: bool, label: int | None = None) -> Transplant:
         row, home, other = int(swap.rows[at]), int(swap.home[at]), int(swap.away[at])
@@ -210,15 +212,7 @@ class _Work:
         )
 
 
-def _shares_of(corners: Array, area: Array) -> Array:
-    """Return corners of the square as shares of the picture in it."""
-    left, top, right, bottom = area.tolist()
-    size = np.array([max(1, right - left), max(1, bottom - top)] * 2)
-    return np.asarray((corners - np.array([left, top] * 2)) / size)
-
-
 def _places(shares: Array) -> tuple[Place, ...]:
     return tuple(
-        Place(left=left, top=top, right=right, bottom=bottom)
-        for left, top, right, bottom in shares.clip(0, 1).tolist()
+        Place(left=left, top=top, right=right, bottom=bottom) for left, top, right, bottom in shares.clip(0, 1).tolist()
     )
