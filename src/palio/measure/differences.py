@@ -64,7 +64,7 @@ def paired(
         deviations, known = drawn[spec.name] * shrink, without.get(spec.name)
         if known is not None:
             deviations = deviations * widening(known)
-        is_told = known is None or n_telling(known) >= FEWEST
+        is_told = known is None or spec.needs != "boxes" or n_telling(known) >= FEWEST
         out[spec.name] = _summary(spec, gain, deviations, both[0].n_rows, same=same, is_told=is_told)
     return out
 
@@ -82,12 +82,11 @@ def _drawn(parts: list[Sample], specs: list[MetricSpec], seed: int, n_resamples:
 
 
 def _without(parts: list[Sample], specs: list[MetricSpec], n_resamples: int) -> dict[str, Array]:
-    """Compute the improvement of metrics that may stand on few things without each row, where there are few."""
-    few = [spec for spec in specs if spec.needs == "boxes"]
-    if not few or parts[0].n_rows > n_resamples:
+    """Compute the improvement without each row, where there are few: of these, few may make all of it."""
+    if parts[0].n_rows > n_resamples:
         return {}
     views = [View(part, left_out(part.n_rows)) for part in parts]
-    return {spec.name: _gain(spec, views) for spec in few}
+    return {spec.name: _gain(spec, views) for spec in specs}
 
 
 def _gain(spec: MetricSpec, views: list[View]) -> Array:
