@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +113,9 @@ def found(tmp_path: Path) -> Iterator[Callable[..., tuple[Cue, ...]]]:
     stores = []
 
     def find(
-        floors: tuple[Floor, Floor], pull: float, usual: float = 0.06, *, seed: int = 0, whole: bool = False
+        floors: tuple[Floor, Floor], pull: float, usual: float = 0.06, *, seed: int = 0, within_s: float | None = None
     ) -> tuple[Cue, ...]:
-        """Find what boxes hang on: grounds alone, or the `whole` search."""
+        """Find what boxes hang on: grounds alone, or in a whole search of some seconds."""
         rng = np.random.default_rng(seed)
         store = open_store(tmp_path / f"store-{len(stores)}")
         stores.append(store)
@@ -130,8 +132,8 @@ def found(tmp_path: Path) -> Iterator[Callable[..., tuple[Cue, ...]]]:
         looked = pictures.opened(bundle, frame, truth, answer(bundle, frame, task=TASK), task=TASK)
         assert looked is not None
         pool = _pool(looked.asked, *known_rows(frames[0], TASK), seed=0)
-        if whole:
-            return find_cues(looked.asked, pool)[0]
+        if within_s is not None:
+            return find_cues(replace(looked.asked, deadline=time.monotonic() + within_s), pool)[0]
         rng = np.random.default_rng(0)
         backdrops = list(find_backgrounds(pool, len(CLASSES), rng))
         return all_regrounded(backdrops, looked.asked, pool, rng, n_tries=len(backdrops))
@@ -173,9 +175,14 @@ def test_classes_on_the_same_ground_have_none_of_their_own(found: Any, floor: Fl
     assert found((floor, floor), 4.0, seed=seed) == ()
 
 
+def test_grounds_are_looked_at_though_the_time_is_over(found: Any) -> None:
+    (cue,) = found((plain, tiled), 6.0, 0.11, within_s=-1.0)
+    assert (cue.kind, cue.label, cue.moves) == ("background", "brick", True)
+
+
 @pytest.mark.slow
 def test_the_whole_search_names_the_ground_alone(found: Any) -> None:
-    (cue,) = [one for one in found((plain, tiled), 6.0, 0.11, whole=True) if one.moves]
+    (cue,) = [one for one in found((plain, tiled), 6.0, 0.11, within_s=600.0) if one.moves]
     assert (cue.kind, cue.label) == ("background", "brick")
     for seed in range(3):
-        assert not any(one.moves for one in found((plain, tiled), 0.0, seed=seed, whole=True))
+        assert not any(one.moves for one in found((plain, tiled), 0.0, seed=seed, within_s=600.0))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,6 +35,8 @@ SHARE_OF_SEARCH = 0.6
 """Of the time that is left: looking for candidates; the rest is for asking the model."""
 SHARE_OF_PARTS = 0.6
 """Of that rest, where there are boxes: asking about parts; what is left then is for grounds."""
+LEAST_S = 3.0
+"""Seconds that grounds have though the time is over: looking for marks takes most of it, and cannot be broken off."""
 
 
 def find_cues(asked: Asked, pool: Pool, *, seed: int = 0) -> tuple[tuple[Cue, ...], int, bool]:
@@ -65,8 +68,10 @@ def find_cues(asked: Asked, pool: Pool, *, seed: int = 0) -> tuple[tuple[Cue, ..
     asking = asked if pool.cleared is None else within(asked, SHARE_OF_PARTS)
     cues = tried(found, asking, pool, np.random.default_rng(derive(seed, "cues", "trials")))
     is_done &= not asking.is_over
-    if pool.cleared is None or asked.is_over:
+    if pool.cleared is None:
         return cues, len(found), is_done
+    if asked.deadline is not None:
+        asked = replace(asked, deadline=max(asked.deadline, time.monotonic() + LEAST_S))
     rest = _without(pool, found, cues, asked.task.classes)
     backdrops = list(find_backgrounds(rest, len(asked.task.classes), np.random.default_rng(derive(seed, "grounds"))))
     rng = np.random.default_rng(derive(seed, "cues", "grounds"))
