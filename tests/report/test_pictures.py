@@ -93,6 +93,34 @@ def test_a_cue_is_told_in_numbers_with_what_to_do(looked: ReportFacts) -> None:
     assert "41 are called" in summary(looked)
 
 
+def on_grounds(looked: ReportFacts, **changes: object) -> ReportFacts:
+    """Return the report of a model that knows things by their ground."""
+    sight = looked.evaluation.sight
+    assert sight is not None
+    (cue,) = sight.cues
+    found = {"kind": "background", "where": "the ground", "n_things": 80, "n_found_there": 71, "n_found_elsewhere": 20}
+    example = msgspec.structs.replace(cue.examples[0], prediction="")
+    cue = msgspec.structs.replace(cue, examples=(example,), **(found | changes))
+    sight = msgspec.structs.replace(sight, cues=(cue,))
+    return msgspec.structs.replace(looked, evaluation=msgspec.structs.replace(looked.evaluation, sight=sight))
+
+
+def test_a_ground_is_told_by_what_is_lost_elsewhere_and_what_is_seen_on_it(looked: ReportFacts) -> None:
+    page = render(on_grounds(looked)).replace("\u00a0", " ")
+    assert "the ground that it stands on" in page
+    assert "boxes, 71 are found on the ground of another picture with" in page
+    assert "20 on the ground of a picture without it." in page
+    assert "one is shown in 41 of them (on another ground: 2)." in page
+    assert "is not found" in page
+    assert "71 are found" in summary(on_grounds(looked))
+
+
+def test_a_ground_that_nothing_hangs_on_is_not_accused(looked: ReportFacts) -> None:
+    page = render(on_grounds(looked, moves=False)).replace("\u00a0", " ")
+    assert "The boxes hardly hang on it so far" in page
+    assert "It knows" not in page
+
+
 def test_the_answer_hangs_on_tinted_patches_alone(looked: ReportFacts) -> None:
     assert render(looked).count('class="hot"') == 1
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
+from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from PIL import Image
 
 from palio.core.records import (
     ClassScore,
+    Cue,
     Drawn,
     Fault,
     Finds,
@@ -21,9 +26,11 @@ from palio.core.records import (
     Sight,
     SizeScore,
     Task,
+    Transplant,
 )
-from palio.report import ReportFacts
+from palio.report import ReportFacts, thumbnails
 from palio.report.page import render, summary
+from palio.store import open_store
 
 JPEG = b"\xff\xd8\xff\xe0 not looked into \xff\xd9"
 PICTURE = "a" * 64
@@ -170,3 +177,38 @@ def test_a_limit_of_a_figure_that_little_is_known_of_keeps_a_digit(seen: ReportF
     metrics = seen.evaluation.metrics | {"ap": rough}
     evaluation = msgspec.structs.replace(seen.evaluation, metrics=metrics)
     assert "stays below 0.048." in text_of(render(msgspec.structs.replace(seen, evaluation=evaluation)))
+
+
+def test_an_example_of_a_ground_is_the_thing_as_it_is_on_the_ground_of_the_other_picture(
+    seen: ReportFacts, tmp_path: Path
+) -> None:
+    store = open_store(tmp_path)
+    grey, brown = np.full((90, 120, 3), 90, np.uint8), np.full((60, 60, 3), 160, np.uint8)
+    grey[30:60, 40:80], brown[10:30, 10:30] = (20, 200, 20), (200, 20, 200)
+    files = []
+    for pixels in (grey, brown):
+        file = BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        files.append(store.blobs.put(file.getvalue()))
+    example = Transplant(
+        picture=files[0],
+        donor=files[1],
+        places=(Place(left=1 / 3, top=1 / 3, right=2 / 3, bottom=2 / 3),),
+        cleared=(Place(left=0.1, top=0.1, right=0.6, bottom=0.6),),
+        prediction="",
+    )
+    cue = Cue(
+        kind="background", label="tree", where="the ground", share_of_class=0.9, share_of_others=0.0, n_tried=20,
+        n_moved=1, n_control=1, push=0.4, p_value=1e-9, examples=(example,), countermeasure="",
+    )  # fmt: skip
+    sight = seen.evaluation.sight
+    assert sight is not None
+    evaluation = msgspec.structs.replace(seen.evaluation, sight=msgspec.structs.replace(sight, cues=(cue,)))
+    shown = np.asarray(Image.open(BytesIO(thumbnails(store.blobs, evaluation, None)[example.name])))
+    store.close()
+    high, wide = shown.shape[:2]
+    assert wide / high == pytest.approx(120 / 90, rel=0.02)
+    inside = shown[high * 2 // 5 : high * 3 // 5, wide * 2 // 5 : wide * 3 // 5].reshape(-1, 3)
+    assert np.abs(inside.mean(axis=0) - (20, 200, 20)).max() < 12
+    around = np.concatenate([shown[: high // 4].reshape(-1, 3), shown[-high // 4 :].reshape(-1, 3)])
+    assert np.abs(around.astype(int) - 160).max() < 25  # nothing is left of what stood there

@@ -136,14 +136,11 @@ def show_leaderboard(candidates: Sequence[CandidateSummary], metric: str) -> Non
     from rich.console import Console
     from rich.table import Table
 
-    from palio import measure
-
     table = Table("family", f"{metric} (CV)", "± error", "fit s", "p50 ms", "size MB", "unbeaten", "", box=None)
     for candidate in candidates:
         table.add_row(
             candidate.family,
-            "–" if candidate.compared is None else measure.figure(candidate.compared),
-            "–" if candidate.cv_error is None else measure.figure(candidate.cv_error),
+            *_score(candidate.compared, candidate.cv_error),
             _number(candidate.fit_s, ".1f"),
             _number(candidate.latency_ms, ".3f"),
             _number(candidate.size_mb, ".2f"),
@@ -151,6 +148,14 @@ def show_leaderboard(candidates: Sequence[CandidateSummary], metric: str) -> Non
             "◀ chosen" if candidate.chosen else "",
         )
     Console(highlight=False).print(table)
+
+
+def _score(score: float | None, error: float | None) -> tuple[str, str]:
+    """Write a score and its error, with no more digits than that allows."""
+    from palio import measure
+
+    value, _, arm = ("–" if score is None else measure.with_error(score, error)).partition(" ± ")
+    return value, arm or "–"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -87,7 +87,12 @@ def all_tried(candidates: Iterable[C], asked: Timed, try_one: Callable[[C], J | 
         cue = try_one(candidate)
         if cue is not None:
             found.append(cue)
-    return tuple(sorted(found, key=lambda cue: (not cue.moves, -cue.push)))
+    return in_order(found)
+
+
+def in_order(cues: Iterable[J]) -> tuple[J, ...]:
+    """Return those that move the answer first, the strongest before others."""
+    return tuple(sorted(cues, key=lambda cue: (not cue.moves, -cue.push)))
 
 
 def within(asked: A, share: float) -> A:

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from palio.measure.curves import thin as thin
     from palio.measure.differences import paired as paired
     from palio.measure.figures import amount as amount
+    from palio.measure.figures import decimals as decimals
     from palio.measure.figures import figure as figure
     from palio.measure.figures import number as number
+    from palio.measure.figures import with_error as with_error
     from palio.measure.figures import with_interval as with_interval
     from palio.measure.gains import is_surely_not_worse as is_surely_not_worse
     from palio.measure.gains import loss_gain as loss_gain
@@ -81,7 +83,7 @@ else:
             "coarse_bins": "CoarseBins fold",
             "curves": "confusion pr_curve roc_curve thin",
             "differences": "paired",
-            "figures": "amount figure number with_interval",
+            "figures": "amount decimals figure number with_error with_interval",
             "gains": "is_surely_not_worse loss_gain",
             "intervals": "Z95 score_with_intervals wilson",
             "latencies": "LATENCY_EDGES bin_latencies latency_quantile",

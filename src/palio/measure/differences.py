@@ -12,6 +12,7 @@ from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
 from palio.measure.specs import MetricSpec
+from palio.measure.telling import FEWEST, left_out, n_telling, widening
 
 
 def paired(
@@ -55,11 +56,16 @@ def paired(
     rows, shrink = subset(both[0].n_rows, seed, cost=both[0].cost, max_rows=max_rows)
     parts = [(sample if rows is None else sample.take(rows)).coarsened() for sample in both]
     drawn = _drawn(parts, specs, seed, n_resamples)
+    without = _without(parts, specs, n_resamples)
     same = both[0].says_the_same(both[1])
     out = {}
     for spec in specs:
         gain = (values[1][spec.name] - values[0][spec.name]) * _sign(spec)
-        out[spec.name] = _summary(spec, gain, drawn[spec.name] * shrink, both[0].n_rows, same)
+        deviations, known = drawn[spec.name] * shrink, without.get(spec.name)
+        if known is not None:
+            deviations = deviations * widening(known)
+        is_told = known is None or spec.needs != "boxes" or n_telling(known) >= FEWEST
+        out[spec.name] = _summary(spec, gain, deviations, both[0].n_rows, same=same, is_told=is_told)
     return out
 
 
@@ -75,6 +81,14 @@ def _drawn(parts: list[Sample], specs: list[MetricSpec], seed: int, n_resamples:
     return {name: np.concatenate(chunks) for name, chunks in blocks.items()}
 
 
+def _without(parts: list[Sample], specs: list[MetricSpec], n_resamples: int) -> dict[str, Array]:
+    """Compute the improvement without each row, where there are few: of these, few may make all of it."""
+    if parts[0].n_rows > n_resamples:
+        return {}
+    views = [View(part, left_out(part.n_rows)) for part in parts]
+    return {spec.name: _gain(spec, views) for spec in specs}
+
+
 def _gain(spec: MetricSpec, views: list[View]) -> Array:
     return (spec.function(views[1]) - spec.function(views[0])) * _sign(spec)
 
@@ -83,14 +97,16 @@ def _sign(spec: MetricSpec) -> float:
     return 1.0 if spec.higher_is_better else -1.0
 
 
-def _summary(spec: MetricSpec, gain: float, deviations: Array, n_rows: int, same: bool) -> tuple[Metric, float]:
+def _summary(
+    spec: MetricSpec, gain: float, deviations: Array, n_rows: int, *, same: bool, is_told: bool
+) -> tuple[Metric, float]:
     defined = deviations[np.isfinite(deviations)]
     if same or len(defined) == 0:
         return Metric(value=gain, low=gain, high=gain, n_rows=n_rows), 0.5
     low, high = np.quantile(gain + defined, [0.025, 0.975])
-    if (spec.bounded or spec.is_count) and np.ptp(defined) == 0:
-        # No resample differs: what one unseen kind of row could still change, as for a share of zero.
-        low, high = gain - wilson(0, n_rows)[1], gain + wilson(0, n_rows)[1]
+    if (spec.bounded or spec.is_count) and (np.ptp(defined) == 0 or not is_told):
+        # No resample differs, or few rows do: what one unseen kind of row could still change, as for a share of zero.
+        low, high = min(low, gain - wilson(0, n_rows)[1]), max(high, gain + wilson(0, n_rows)[1])
     better = float(np.mean(gain + defined > 1e-15) + np.mean(np.abs(gain + defined) <= 1e-15) / 2)
     return Metric(value=gain, low=min(float(low), gain), high=max(float(high), gain), n_rows=n_rows), better
 

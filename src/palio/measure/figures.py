@@ -10,6 +10,8 @@ from palio.core.words import UNKNOWN
 SMALL = 0.01
 LARGE = 1000.0
 NOTHING = 1e-9
+FINEST = 4
+"""Decimals beyond which no figure is told, twice as many where it is small."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -27,6 +29,35 @@ def figure(value: float | None, *, sign: bool = False) -> str:
         value = 0.0
     how = ".3g" if NOTHING <= size < SMALL else ",.1f" if LARGE <= size < 1e15 else ".4f"
     return format(value, ("+" if sign else "") + how)
+
+
+def decimals(arm: float, *, most: int = 12) -> int:
+    """Say how many decimals a number deserves that is known to `arm`: one digit of the arm, two if it starts with 1.
+
+    Example:
+        >>> decimals(0.037), decimals(0.0142), decimals(310.0)
+        (2, 3, -2)
+    """
+    if not math.isfinite(arm) or arm <= 0:
+        return 3
+    size = math.floor(math.log10(arm))
+    leading = arm / 10.0**size
+    return min(most, -size + (1 if leading < 1.95 else 0))
+
+
+def with_error(value: float, error: float | None) -> str:
+    """Write a figure with its standard error, with no more digits than that allows; alone if it is not known.
+
+    Example:
+        >>> with_error(0.08041, 0.0214), with_error(47507.3, 310.0), with_error(0.00213, 0.00031), with_error(0.5, None)
+        ('0.08 ± 0.02', '47,500 ± 300', '0.0021 ± 0.0003', '0.5000')
+    """
+    if error is None or not math.isfinite(error):
+        return figure(value)
+    if error < NOTHING:
+        return f"{figure(value)} ± {figure(0.0)}"
+    places = decimals(error, most=FINEST if abs(value) >= SMALL else 2 * FINEST)
+    return " ± ".join(f"{round(one, places) + 0.0:,.{max(0, places)}f}" for one in (value, error))
 
 
 def with_interval(metric: Metric) -> str:

@@ -21,8 +21,9 @@ from palio.measure.questions import Answers
 from palio.measure.sample import Array, Sample, View
 from palio.measure.scores import specs_for, values_of
 from palio.measure.specs import MetricSpec
+from palio.measure.telling import Z95 as Z95
+from palio.measure.telling import left_out, widening
 
-Z95 = 1.959963984540054
 MAX_ROWS = 50_000
 """Rows that the spread is measured on; 200 resamples of them for every metric take about a second."""
 MAX_CELLS = 20_000_000
@@ -119,8 +120,9 @@ def replicates(
     """Compute the metrics on resampled rows.
 
     Returns:
-        Metric → deviations from the value on the resampled rows, shape (n_resamples,), NaN where not defined; and the
-        factor by which they are to be shrunk (1 unless rows were too many).
+        Metric → deviations from the value on the resampled rows, shape (n_resamples,), NaN where not defined, those of
+        metrics that stand on few things already widened; and the factor by which they are to be shrunk (1 unless rows
+        were too many).
     """
     specs = tuple(specs)
     if not specs:
@@ -134,7 +136,11 @@ def replicates(
         view = View(part, weights)
         for spec in specs:
             blocks[spec.name].append(spec.function(view) - centre[spec.name])
-    return {name: np.concatenate(parts) for name, parts in blocks.items()}, shrink
+    found = {name: np.concatenate(parts) for name, parts in blocks.items()}
+    if few := [spec for spec in specs if spec.needs == "boxes"] if part.n_rows <= n_resamples else []:
+        view = View(part, left_out(part.n_rows))
+        found |= {spec.name: found[spec.name] * widening(spec.function(view)) for spec in few}
+    return found, shrink
 
 
 def subset(n_rows: int, seed: int, *, cost: int = 1, max_rows: int = MAX_ROWS) -> tuple[Array | None, float]:

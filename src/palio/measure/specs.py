@@ -35,5 +35,5 @@ class MetricSpec:
     """Is computed for every task of its kind; if not, only for one that names it."""
     interval: Literal["percentile", "basic"] = "percentile"
     """`basic` for a metric that is biased upward in small samples (calibration error, average precision of boxes)."""
-    behind: Callable[[Sample], int] | None = None
+    behind: Callable[[Sample], float] | None = None
     """What a share stands on, where that is not the rows: of few, resamples do not know how much could be otherwise."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from palio.pixels.fitting import fitted as fitted
     from palio.pixels.fitting import part as part
     from palio.pixels.fitting import place_of as place_of
+    from palio.pixels.grounds import on_ground as on_ground
     from palio.pixels.hashing import groups as groups
     from palio.pixels.hashing import likeness as likeness
     from palio.pixels.hashing import near as near
@@ -45,6 +46,7 @@ else:
             "describing": "STATISTICS Described describe statistics",
             "drawing": "drawn",
             "fitting": "FITS Place fit fitted part place_of",
+            "grounds": "on_ground",
             "hashing": "groups likeness near tells_copies",
             "limits": "FORMATS Limits",
             "looking": "Look look",

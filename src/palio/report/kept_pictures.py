@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -99,11 +99,24 @@ def _transplanted(
     blobs: Blobs, what: tuple[Cue, Transplant], reading: PictureReading, known: dict[str, Square]
 ) -> Square:
     cue, example = what
+    if cue.kind == "background":
+        return _on_ground(blobs, example, reading)
     square = _square(blobs, example.picture, reading, known)
     if cue.gains is not None:
         tinted: Square = (square * np.array(cue.gains)).clip(0, 255).astype(np.uint8)
         return tinted
     return _put(square, _square(blobs, example.donor, reading, known), example.places)
+
+
+def _on_ground(blobs: Blobs, example: Transplant, reading: PictureReading) -> Square:
+    """Return a whole picture whose things stand on the ground of another one."""
+    from palio import pixels
+
+    def corners(places: Sequence[Place]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.array([(one.left, one.top, one.right, one.bottom) for one in places], np.float64).reshape(-1, 4)
+
+    picture, donor = (_whole(blobs, name, reading) for name in (example.picture, example.donor))
+    return pixels.on_ground(picture, corners(example.places), donor, corners(example.cleared))
 
 
 def _put(square: Square, donor: Square, places: Sequence[Place]) -> Square:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from palio.core.records import Cue, Gallery, Metric, Place, Seen, Sheet, Sight, Strain
+from palio.core.records import Cue, Gallery, Metric, Place, Seen, Sheet, Sight, Strain, Transplant
 from palio.core.words import counted
 from palio.report import charts, scenes, words
 from palio.report.charts import scale_of
@@ -109,6 +109,8 @@ def sentence(facts: ReportFacts, cue: Cue) -> str:
     """Say what a cue does, for a client."""
     label, cases = words.quoted(cue.label), clean(facts.cases, limit=30)
     are_boxes = facts.evaluation.finds is not None
+    if cue.kind == "background":
+        return _on_grounds(cue, label)
     if not cue.moves and are_boxes:
         return (
             f"Pictures with {label} have it in common. The boxes hardly hang on it so far (in {cue.n_moved} of"
@@ -154,12 +156,32 @@ def sentence(facts: ReportFacts, cue: Cue) -> str:
     )
 
 
+def _on_grounds(cue: Cue, label: str) -> str:
+    """Say what boxes hang on the ground."""
+    told = []
+    if cue.n_things:
+        told.append(
+            f"Of {counted(cue.n_things, f'{label} box')}, {cue.n_found_there} are found on the ground of another"
+            f" picture with {label}, {cue.n_found_elsewhere} on the ground of a picture without it."
+        )
+    if cue.n_tried:
+        told.append(
+            f"In {counted(cue.n_tried, 'picture')} there is no {label}, and none is shown; on the ground of a picture"
+            f" with it one is shown in {cue.n_moved} of them (on another ground: {cue.n_control})."
+        )
+    if not cue.moves:
+        told.insert(0, f"Pictures with {label} have their ground in common.")
+        told.append("The boxes hardly hang on it so far, but the next model may learn it.")
+    return " ".join(told)
+
+
 def _cue(facts: ReportFacts, cue: Cue) -> dict[str, Any]:
     label = words.quoted(cue.label)
     thing = {
         "place": f"{cue.where} of the picture",
         "mark": "a mark that many of these pictures carry",
         "cast": cue.where,
+        "background": "the ground that it stands on",
     }[cue.kind]
     carried = (
         f"{percent(cue.share_of_class)} of the {label} pictures that it learned from have it, and"
@@ -187,7 +209,7 @@ def _cue(facts: ReportFacts, cue: Cue) -> dict[str, Any]:
     pairs = [
         (
             Shown(image(facts, one.picture, alt="before"), "as it is", "", True),
-            Shown(image(facts, one.name, alt="after"), _after(one.prediction, are_boxes=are_boxes), "", False),
+            Shown(image(facts, one.name, alt="after"), _after(cue, one, are_boxes=are_boxes), "", False),
         )
         for one in cue.examples
         if one.picture in facts.pictures and one.name in facts.pictures
@@ -203,8 +225,10 @@ def _cue(facts: ReportFacts, cue: Cue) -> dict[str, Any]:
     }
 
 
-def _after(label: str, *, are_boxes: bool) -> str:
-    return f"{words.quoted(label)} is shown" if are_boxes else f"called {words.quoted(label)}"
+def _after(cue: Cue, one: Transplant, *, are_boxes: bool) -> str:
+    if not one.prediction:
+        return f"{words.quoted(cue.label)} is not found"
+    return f"{words.quoted(one.prediction)} is shown" if are_boxes else f"called {words.quoted(one.prediction)}"
 
 
 def _frames(cue: Cue) -> Markup:
@@ -226,7 +250,7 @@ def _searched(sight: Sight, *, are_boxes: bool) -> str:
         return f"Its answers hang on {counted(moving, 'thing')} that should not matter."
     if sight.cues:
         return "Pictures of one class have something in common that should not matter; its answers hardly hang on it."
-    kinds = "(a frame, a caption, a mark, a tint)"
+    kinds = "(a frame, a caption, a mark, a tint, the ground)" if are_boxes else "(a frame, a caption, a mark, a tint)"
     if not sight.is_searched:
         return (
             f"Not known: the time was over before all was searched that pictures of a class may have in common {kinds}."

@@ -61,11 +61,7 @@ def decimals(arm: float, *, most: int = 12) -> int:
         >>> decimals(0.037), decimals(0.0142), decimals(310.0)
         (2, 3, -2)
     """
-    if not math.isfinite(arm) or arm <= 0:
-        return 3
-    size = math.floor(math.log10(arm))
-    leading = arm / 10.0**size
-    return min(most, -size + (1 if leading < 1.95 else 0))
+    return measure.decimals(arm, most=most)
 
 
 def fixed(value: float, places: int) -> str:

@@ -26,6 +26,9 @@ FEW_SCORES = 5
 """Of fewer scores the spread says little: rows tell how sure a difference is, where they can."""
 AS_NEAR = 1.25
 """Candidates that miss the limits by shares that differ by less than this factor come equally near to them."""
+FEWEST_SCORES = 3
+"""Two scores, or differences, agree to a tenth of how far they usually are apart in one case of twelve: they tell no
+error. Three do in one of a hundred."""
 SAME_SIZE = 2.0
 """Candidates whose numbers of parameters differ by less than this factor count as equally simple."""
 
@@ -70,7 +73,7 @@ def resampled_error(scores: Sequence[float], *, n_folds: int | None = None, hold
         holdout: The scores are of blocks of one holdout.
 
     Returns:
-        A number ≥ 0; infinite for fewer than two scores.
+        A number ≥ 0; infinite for fewer than three scores: two agree by luck.
 
     Example:
         >>> round(resampled_error([0.7, 0.8, 0.9]), 4), round(resampled_error([0.7, 0.8, 0.9], holdout=True), 4)
@@ -79,7 +82,7 @@ def resampled_error(scores: Sequence[float], *, n_folds: int | None = None, hold
     Source: Nadeau and Bengio 2003, Machine Learning 52(3), equation 9.
     """
     n = len(scores)
-    if n < 2:
+    if n < FEWEST_SCORES:
         return math.inf
     overlap = 0.0 if holdout else 1.0 / (max(2, n_folds or n) - 1)
     return float(np.std(scores, ddof=1) * math.sqrt(1.0 / n + overlap))
@@ -100,8 +103,8 @@ def paired_error(
         As `resampled_error`.
 
     Example:
-        >>> round(paired_error([0.8, 0.9], [0.7, 0.8]), 6)
-        0.0
+        >>> round(paired_error([0.8, 0.9, 0.7], [0.7, 0.8, 0.6]), 6), paired_error([0.8, 0.9], [0.7, 0.8])
+        (0.0, inf)
     """
     n = min(len(first), len(second))
     differences = np.asarray(first[:n]) - np.asarray(second[:n])
@@ -298,7 +301,7 @@ def _only_constant(finalists: Sequence[Run], dummy: Run, absent: Sequence[str]) 
 
 
 def _with_error(run: Run) -> str:
-    return measure.figure(run.cv_score) + (f" ± {measure.figure(run.cv_error)}" if run.cv_error is not None else "")
+    return measure.figure(run.cv_score) if run.cv_score is None else measure.with_error(run.cv_score, run.cv_error)
 
 
 def _remedy(cost: Cost | None, limits: Limits) -> str:

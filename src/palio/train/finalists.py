@@ -16,6 +16,7 @@ from palio.train.examples import Array
 from palio.train.explaining import criteria_of
 from palio.train.field import Field, Finalist
 from palio.train.race import Candidate
+from palio.train.sureness import score_error
 from palio.train.trial import UNDEFINED
 from palio.train.work import score_numbers
 
@@ -26,7 +27,12 @@ def run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) -> 
     folds = sorted(one.scores) if folds is None else folds
     scores = [score for fold in folds for score in one.scores[fold] if not np.isnan(score)]
     ties = [tie for fold in folds for tie in one.ties[fold]]
-    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
+    error = None
+    if scores and one.is_whole and all(fold in one.answers for fold in folds):
+        rows = np.concatenate([field.lesson.rows[f"score {fold}"] for fold in folds])
+        error = score_error(field, scores, rows=rows, answers=np.concatenate([one.answers[fold] for fold in folds]))
+    elif np.isfinite(spread := resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)):
+        error = spread
     status, reason = "done", ""
     if one.failed or not scores:
         status, reason = "failed", one.reason or UNDEFINED
@@ -45,7 +51,7 @@ def run_of(field: Field, one: Candidate, folds: Sequence[int] | None = None) -> 
         reason=reason,
         fold_scores=tuple(scores),
         cv_score=float(np.mean(scores)) if scores else None,
-        cv_error=spread if np.isfinite(spread) else None,
+        cv_error=error,
         tie_break=float(np.mean(ties)) if ties and np.isfinite(ties).all() else None,
         n_parameters=one.n_parameters if scores else None,
         fit_s=round(one.seconds, 3),

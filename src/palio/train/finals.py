@@ -15,7 +15,7 @@ from palio.core.errors import PalioError
 from palio.core.records import Run
 from palio.train import calibration, ensemble, failures, mixing, threshold
 from palio.train.champion import Champion, Made, differs
-from palio.train.choice import choose, resampled_error
+from palio.train.choice import choose
 from palio.train.examples import Array
 from palio.train.field import Field, Finalist
 from palio.train.finalists import run_of, single, validation
@@ -24,6 +24,7 @@ from palio.train.lightening import lighter, precision_of
 from palio.train.optimism import judged
 from palio.train.paired import Paired
 from palio.train.race import HOPELESS_SHARE, Candidate
+from palio.train.sureness import score_error
 from palio.train.work import line_of
 
 N_CORRECTED = 3
@@ -221,12 +222,11 @@ def _rescored(
     field: Field, one: Finalist, scores: Sequence[float], ties: Sequence[float], said: Array | None, **changes: Any
 ) -> Run:
     """Return the run of a finalist with other scores on the same folds."""
-    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
     return msgspec.structs.replace(
         one.run,
         fold_scores=tuple(scores),
         cv_score=float(np.mean(scores)),
-        cv_error=spread if np.isfinite(spread) else None,
+        cv_error=score_error(field, scores, rows=one.rows, answers=one.answers, said=said),
         tie_break=float(np.mean(ties)) if np.isfinite(ties).all() else None,
         validation=validation(field, one.rows, one.answers, said),
         **changes,

@@ -9,11 +9,12 @@ import numpy as np
 from palio.core import ids
 from palio.core.records import Cost, Layer, Member, Run
 from palio.train import ensemble, pruning, stacking
-from palio.train.choice import Limits, breach, resampled_error
+from palio.train.choice import Limits, breach
 from palio.train.ensemble import MIX, MIXES, PRUNED, STACK
 from palio.train.field import Field, Finalist
 from palio.train.finalists import run_of, validation
 from palio.train.race import Candidate
+from palio.train.sureness import score_error
 
 MIX_MOST = ensemble.Price(latency_ms=0.9, size_mb=9.0)
 """What all members of a mix may cost for one row: beyond it quality is bought too dear."""
@@ -75,7 +76,6 @@ def _finalist(field: Field, by_number: Mapping[int, Candidate], mix: ensemble.Mi
     members = [by_number[number] for number in mix.weights]
     runs = {one.number: run_of(field, one) for one in members}
     scores = [score for score in mix.scores if not np.isnan(score)]
-    spread = resampled_error(scores, n_folds=field.n_folds, holdout=field.holdout)
     told = tuple(Member(run=runs[n].id, family=runs[n].family, weight=weight) for n, weight in mix.weights.items())
     layer = mix.recipe.layer
     run = Run(
@@ -90,7 +90,7 @@ def _finalist(field: Field, by_number: Mapping[int, Candidate], mix: ensemble.Mi
         status="done",
         fold_scores=tuple(scores),
         cv_score=float(np.mean(scores)) if scores else None,
-        cv_error=spread if np.isfinite(spread) else None,
+        cv_error=score_error(field, scores, rows=seen.rows, answers=mix.answers) if scores else None,
         tie_break=float(np.mean(mix.ties)) if np.isfinite(mix.ties).all() else None,
         n_parameters=sum(one.n_parameters for one in members),
         fit_s=round(sum(one.seconds for one in members), 3),

@@ -69,8 +69,7 @@ def _offer(run: Run, sign: float) -> measure.Offer:
 
 
 def _amount(won: float, error: float) -> str:
-    sure = f" ± {measure.figure(error)}" if math.isfinite(error) else ""
-    return f"{measure.figure(won)}{sure}"
+    return measure.with_error(won, error)
 
 
 def _price(dearer: Run, cheaper: Run) -> str:

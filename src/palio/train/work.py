@@ -278,14 +278,21 @@ def score_numbers(
     task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None, said: Array | None = None
 ) -> dict[str, float]:
     """Compute point metrics of answers that are given as numbers; the likeliest class is said, or those in `said`."""
+    return measure.score(task, truth, answers_as_scored(task, truth, numbers, names=names, said=said), names=names)
+
+
+def answers_as_scored(
+    task: Task, truth: Array, numbers: Array, *, names: Sequence[str] | None = None, said: Array | None = None
+) -> measure.Answers:
+    """Return answers that are given as numbers, as they are scored: the likeliest class, or those in `said`.
+
+    Boxes count from where that is best on these rows, where a metric in `names` asks for it.
+    """
     if task.kind == "detection":
-        answers = model.answers_of(unpacked(numbers, task.classes), task)
-        return measure.score(task, truth, shown(task, truth, answers, names), names=names)
+        return shown(task, truth, model.answers_of(unpacked(numbers, task.classes), task), names)
     if task.kind == "regression":
-        return measure.score(task, truth, measure.questions.Answers(numbers[:, 0]), names=names)
-    return measure.score(
-        task, truth, measure.questions.Answers(numbers.argmax(axis=1) if said is None else said, numbers), names=names
-    )
+        return measure.Answers(numbers[:, 0])
+    return measure.Answers(numbers.argmax(axis=1) if said is None else said, numbers)
 
 
 def thinned(n_rows: int, most: int) -> Array:

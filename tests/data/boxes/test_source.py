@@ -407,4 +407,31 @@ def test_a_picture_without_a_text_is_empty_where_yolo_names_its_folder_and_most_
     source, found = read(write_folder(tmp_path / "a", files))
     assert found[f"images/train/{unseen}"] == []
     assert all(held is None for name, held in found.items() if name.startswith("images/later/"))
-    assert any("1 picture has none, which in this form" in note for note in source.notes)
+    assert any("1 picture has no text" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("n_without", "n", "is_empty", "words"),
+    [
+        (3, 8, True, "3 of 8 pictures have no text: many, but of so few pictures"),
+        (6, 30, True, "6 pictures have no text, which in this form says that nothing is in them"),
+        (8, 10, False, "8 of 10 pictures have no text, too many"),
+        (16, 30, False, "16 of 30 pictures have no text, too many"),
+        (4, 4, False, "4 of 4 pictures have no text, too many"),
+    ],
+)
+def test_pictures_without_a_text_are_not_annotated_where_there_are_surely_too_many(
+    tmp_path: Path, n_without: int, n: int, is_empty: bool, words: str
+) -> None:
+    things, sizes = scene(n, seed=1)
+    texts = writers.yolo(things, sizes, names="")
+    others, other_sizes = ({f"other-{name}": one for name, one in some.items()} for some in scene(6, seed=2))
+    files = moved(pictures(things, sizes) | texts, "part/") | moved(pictures(others, other_sizes), "rest/")
+    files |= moved(writers.yolo(others, other_sizes, names=""), "rest/")
+    files["data.yaml"] = b"train: part\nval: rest\nnames: [ape, bee, cat]\n"
+    unseen = sorted(things)[:n_without]
+    for name in unseen:
+        del files[f"part/{name.removesuffix('.png')}.txt"]
+    source, found = read(write_folder(tmp_path / "a", files))
+    assert [found[f"part/{name}"] for name in unseen] == [[] if is_empty else None] * n_without
+    assert any(words in note for note in source.notes), source.notes

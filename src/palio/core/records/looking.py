@@ -12,7 +12,7 @@ GalleryKind = Literal[
     "place", "class", "both", "double", "background", "missed",
 ]  # fmt: skip
 DrawnKind = Literal["right", "missed", "alarm", "ignored"]
-CueKind = Literal["place", "mark", "cast"]
+CueKind = Literal["place", "mark", "cast", "background"]
 
 
 class Place(Record, frozen=True, kw_only=True):
@@ -84,9 +84,11 @@ class Transplant(Record, frozen=True, kw_only=True):
     donor: str
     """The picture that the part was taken from; empty for a cast."""
     places: tuple[Place, ...] = ()
-    """What of it was taken."""
+    """What of it was taken; of a background, what of the picture stayed."""
+    cleared: tuple[Place, ...] = ()
+    """Of a background: what is not ground in the donor."""
     prediction: str
-    """What is answered then."""
+    """What is answered then; empty where a thing is no longer found."""
 
     @property
     def name(self) -> str:
@@ -100,7 +102,8 @@ class Cue(Record, frozen=True, kw_only=True):
     moves: bool = True
     """Whether it moves the answer to this class, beyond chance and by more than a trifle."""
     kind: CueKind
-    """`place`: the same pixels at one place; `mark`: the same patch anywhere; `cast`: a tint of the whole picture."""
+    """`place`: the same pixels at one place; `mark`: the same patch anywhere; `cast`: a tint of the whole picture;
+    `background`: what lies around the things of a class."""
     label: str
     """The class that it speaks for."""
     where: str
@@ -119,9 +122,16 @@ class Cue(Record, frozen=True, kw_only=True):
     n_control: int
     """The same with a like part of another picture of their own class in its stead."""
     push: float
-    """By how much the probability of the class rises beyond the control, on average."""
+    """By how much the probability of the class rises beyond the control, on average; of a background, also that of
+    its things."""
     p_value: float
     """Of the push, one-sided, after correction for all that was tried."""
+    n_things: int = 0
+    """Of a background: judged things of the class that were put onto other grounds."""
+    n_found_there: int = 0
+    """Of these, things that are found on the ground of another picture with the class."""
+    n_found_elsewhere: int = 0
+    """The same on the ground of a picture without it."""
     n_with: int = 0
     """Judged pictures of the class that carry it, and how many of them are recognised."""
     n_with_right: int = 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from palio.core.progress import SILENT, Progress
-from palio.core.records import Evaluation, Gallery, Sight, Task
+from palio.core.records import Cue, Evaluation, Gallery, Sight, Task
 from palio.core.seeds import derive
 from palio.core.words import counted
 from palio.evaluate.answers import Array
@@ -123,10 +123,7 @@ def sight(
     pool = _pool(asked, *learned, seed=seed)
     cues, n_tries, is_searched = find_cues(searching, pool, seed=seed)
     for cue in (one for one in cues if one.moves):
-        progress.say(
-            f"evaluate  the model answers “{cue.label}” for {cue.where}: {cue.n_moved} of {cue.n_tried} other pictures "
-            f"are called so once they have it ({cue.n_control} with the like part of their own kind)"
-        )
+        progress.say(f"evaluate  {_moving(cue)}")
     progress.step("pictures", 1, 3)
     strained = strains(within(asked, SHARES["strains"]), primary=evaluation.primary, seed=seed)
     progress.step("pictures", 2, 3)
@@ -154,6 +151,20 @@ def differences(looked: Looked, before: Answers) -> tuple[Gallery, ...]:
     return boxes.changed_scenes(asked, before) if asked.task.kind == BOXES else changed(asked, before)
 
 
+def _moving(cue: Cue) -> str:
+    """Say in a line what moves the answers."""
+    if cue.kind == "background":
+        return (
+            f"the model knows “{cue.label}” by the ground: of {counted(cue.n_things, 'thing')}, {cue.n_found_there} "
+            f"are found on the ground of another such picture, {cue.n_found_elsewhere} on that of others; of "
+            f"{cue.n_tried} pictures without, {cue.n_moved} show one on such a ground ({cue.n_control} on another)"
+        )
+    return (
+        f"the model answers “{cue.label}” for {cue.where}: {cue.n_moved} of {cue.n_tried} other pictures "
+        f"are called so once they have it ({cue.n_control} with the like part of their own kind)"
+    )
+
+
 def _pool(asked: Asked, frame: pl.DataFrame, truth: Array, *, seed: int) -> Pool:
     """Decode some of the pictures that were learned from, as many of each class."""
     n_classes = len(asked.task.classes)
@@ -167,6 +178,10 @@ def _pool(asked: Asked, frame: pl.DataFrame, truth: Array, *, seed: int) -> Pool
     column = column_of(asked.bundle, asked.reading)
     identities = tuple(str(cell) for cell in part.get_column(column).to_list())
     found = pixels_of(asked.bundle, asked.reading, part)
-    if asked.task.kind == BOXES:
-        found = boxes.emptied(found, truth[rows], places_of(asked.bundle, asked.reading, part))
-    return Pool(found, holds[rows], identities)
+    if asked.task.kind != BOXES:
+        return Pool(found, holds[rows], identities)
+    places = places_of(asked.bundle, asked.reading, part)
+    areas = boxes.areas(places, found.shape[1])
+    around = boxes.in_square(truth[rows], places, margin=boxes.MARGIN)
+    cleared = tuple(boxes.shares_of(some, area) for some, area in zip(around, areas, strict=True))
+    return Pool(boxes.emptied(found, truth[rows], places), holds[rows], identities, cleared, areas)

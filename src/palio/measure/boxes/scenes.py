@@ -132,11 +132,16 @@ class Scenes(Sample):
         return int(counts[counts > 0].min()) if len(pairs) else self.n_rows
 
 
-def n_behind(sample: Sample, size: str) -> int:
-    """Count the boxes of a size of the class that has the fewest: what average precision stands on."""
+def n_behind(sample: Sample, size: str) -> float:
+    """Count the boxes that average precision of a size stands on; 0 where there are none.
+
+    It is a mean over classes, each of which stands on its own boxes: with n₁, n₂, … of k classes it varies as a share
+    of k² / (1/n₁ + 1/n₂ + …) things does. Of equal classes that is all boxes; a rare class weighs most.
+    """
     flat = cast(Scenes, sample).flat
     counts = np.bincount(flat.true_class[flat.wanted[list(SIZES).index(size)]])
-    return int(counts[counts > 0].min()) if counts.any() else 0
+    counts = counts[counts > 0]
+    return float(len(counts) ** 2 / (1 / counts).sum()) if len(counts) else 0.0
 
 
 def matched(truths: Sequence[Objects], said: Sequence[Objects]) -> list[Matched]:

@@ -9,6 +9,7 @@ from palio.measure.boxes.precision import average_precision, mean_defined
 from palio.measure.boxes.scenes import Scenes
 from palio.measure.intervals import FEW, basic_bounds, resampled_weights, wilson
 from palio.measure.sample import Array, divide
+from palio.measure.telling import left_out, widening
 
 N_RESAMPLES = 300
 
@@ -43,6 +44,9 @@ def class_precision(scenes: Scenes, *, seed: int = 0) -> list[Metric | None]:
         for weights in resampled_weights(scenes.n_rows, seed, N_RESAMPLES, cost=scenes.cost)
     ]
     drawn = np.concatenate(blocks)
+    without = None
+    if scenes.n_rows <= N_RESAMPLES:
+        without = mean_defined(average_precision(scenes, left_out(scenes.n_rows)))
     found: list[Metric | None] = []
     for kind, value in enumerate(now.tolist()):
         if not np.isfinite(value):
@@ -52,8 +56,9 @@ def class_precision(scenes: Scenes, *, seed: int = 0) -> list[Metric | None]:
         n = int(scenes.tally_of(kind)[0].sum())
         least, most = wilson(value * n, n)
         if len(mine) and np.ptp(mine) > 0:
-            ends = np.quantile(mine, [0.025, 0.975])
-            low, high = basic_bounds(value, *(ends - value).tolist())
+            ends = np.quantile(mine, [0.025, 0.975]) - value
+            ends = ends if without is None else ends * widening(without[:, kind])
+            low, high = basic_bounds(value, *ends.tolist())
             least, most = (min(low, least), max(high, most)) if n < FEW else (low, high)
         low, high = max(0.0, least), min(1.0, most)
         found.append(Metric(value=value, low=min(low, value), high=max(high, value), n_rows=scenes.n_rows))

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+from palio import measure
 from palio.core.errors import InputError
 from palio.core.words import counted
 from palio.data.boxes.formats import classes
@@ -24,7 +25,8 @@ _NAMES = ("classes.txt", "predefined_classes.txt", "obj.names", "_darknet.labels
 _ALIKE = 0.5
 """Share of the texts beside pictures that must hold boxes for them to be annotation."""
 _BLANK = 0.3
-"""Share of the pictures of a folder that may have no text, for these to be empty; more are not annotated yet."""
+"""Share of the pictures of a folder that may have no text, for these to be empty. Where surely more have none (the 95 %
+interval of the share lies above it), or all, they are not annotated yet."""
 _LONGEST = 10_000_000
 _KEYS = re.compile(rb"^(names|nc|kpt_shape|train|val)\s*:", re.MULTILINE)
 
@@ -172,7 +174,8 @@ class Yolo:
     def _add_empty(self, pictures: list[str]) -> None:
         """Take pictures without a text for such in which nothing is, where a YAML file names their folder.
 
-        So it is by definition of the format. A folder with many of them is not yet annotated.
+        So it is by definition of the format. A folder in which surely many have none is not annotated yet: few pictures
+        are no evidence of that. What is thought of each folder is told.
         """
         known = {sheet.file for sheet in self._found.sheets}
         n_added = 0
@@ -182,16 +185,30 @@ class Yolo:
             for picture in pictures:
                 if any(tail and f"/{picture}".find(f"/{tail}/") >= 0 for tail in tails):
                     folders.setdefault(posixpath.dirname(picture), []).append(picture)
-            for some in folders.values():
+            for folder, some in folders.items():
                 without = [picture for picture in some if picture not in known]
-                if len(without) <= _BLANK * len(some):
-                    self._found.sheets += [Sheet(picture, key) for picture in without]
-                    known.update(without)
-                    n_added += len(without)
+                if not without:
+                    continue
+                told = f"{folder or 'the folder'}: {len(without):,} of {counted(len(some), 'picture')} "
+                told += "has no text" if len(without) == 1 else "have no text"
+                if len(without) == len(some) or measure.wilson(len(without), len(some))[0] > _BLANK:
+                    self._found.told.append(
+                        f"{told}, too many for pictures in which nothing is: taken as not annotated yet; where nothing "
+                        "is, say so by an empty text"
+                    )
+                    continue
+                if len(without) > _BLANK * len(some):
+                    self._found.told.append(
+                        f"{told}: many, but of so few pictures that it is no sign of unfinished annotation; taken as "
+                        "pictures in which nothing is"
+                    )
+                self._found.sheets += [Sheet(picture, key) for picture in without]
+                known.update(without)
+                n_added += len(without)
         if n_added:
             have, them = ("has", "it") if n_added == 1 else ("have", "them")
             self._found.told.append(
-                f"YOLO text: {counted(n_added, 'picture')} {have} none, which in this form says that nothing is in "
+                f"YOLO text: {counted(n_added, 'picture')} {have} no text, which in this form says that nothing is in "
                 f"{them}: take away those that nobody has looked at"
             )
 

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from palio.evaluate.pictures.boxes.scenery import scenery
 from palio.evaluate.pictures.boxes.showing import changed_scenes, scene_galleries
-from palio.evaluate.pictures.boxes.squares import emptied, from_square, turned_back
+from palio.evaluate.pictures.boxes.squares import MARGIN, areas, emptied, from_square, in_square, shares_of, turned_back
 
-__all__ = ["changed_scenes", "emptied", "from_square", "scene_galleries", "scenery", "turned_back"]
+__all__ = [
+    "MARGIN",
+    "areas",
+    "changed_scenes",
+    "emptied",
+    "from_square",
+    "in_square",
+    "scene_galleries",
+    "scenery",
+    "shares_of",
+    "turned_back",
+]

@@ -37,19 +37,52 @@ def emptied(pixels: Array, truth: Array, places: Array) -> Array:
         places: Shape (n_rows, 6), as `PictureReader.places` gives them.
     """
     made, side = pixels.copy(), pixels.shape[1]
-    for picture, one, place in zip(made, truth, places, strict=True):
-        across, down, left, top = place[:4]
-        corners = one.corners * (across, down, across, down) - (left, top, left, top)
-        margin = MARGIN * np.tile(corners[:, 2:] - corners[:, :2], 2) + 1
-        low = np.floor(corners - margin).clip(0, side).astype(int)
-        high = np.ceil(corners + margin).clip(0, side).astype(int)
+    for picture, corners in zip(made, in_square(truth, places, margin=MARGIN), strict=True):
+        low = np.floor(corners[:, :2]).clip(0, side).astype(int)
+        high = np.ceil(corners[:, 2:]).clip(0, side).astype(int)
         is_thing = np.zeros((side, side), bool)
-        for (x, y, _, _), (_, _, right, bottom) in zip(low.tolist(), high.tolist(), strict=True):
+        for (x, y), (right, bottom) in zip(low.tolist(), high.tolist(), strict=True):
             is_thing[y:bottom, x:right] = True
         rest = picture[~is_thing]
         if len(rest):
             picture[is_thing] = np.median(rest, axis=0)
     return made
+
+
+def in_square(truth: Array, places: Array, *, margin: float = 0.0) -> list[Array]:
+    """Return where the true boxes of each picture lie in the pixels of the square, shape (n_boxes, 4) each.
+
+    Args:
+        truth: Shape (n_rows,), an `Objects` each.
+        places: Shape (n_rows, 6), as `PictureReader.places` gives them.
+        margin: Of its sides, what is added to a box, and a pixel, where it is not 0.
+    """
+    found = []
+    for one, (across, down, left, top) in zip(truth, places[:, :4].tolist(), strict=True):
+        corners = one.corners * (across, down, across, down) - (left, top, left, top)
+        if margin:
+            more = margin * (corners[:, 2:] - corners[:, :2]) + 1
+            corners = np.concatenate([corners[:, :2] - more, corners[:, 2:] + more], axis=1)
+        found.append(corners)
+    return found
+
+
+def areas(places: Array, side: int) -> Array:
+    """Return where pictures lie in the square, in whole pixels, shape (n_rows, 4): beside them there is nothing."""
+    corners = np.concatenate([-places[:, 2:4], places[:, 4:6] * places[:, :2] - places[:, 2:4]], axis=1)
+    return np.asarray(corners.round().clip(0, side).astype(int))
+
+
+def shares_of(corners: Array, area: Array) -> Array:
+    """Return corners in the square as shares of the picture in it, shape (n, 4).
+
+    Args:
+        corners: Shape (n, 4), in the pixels of the square.
+        area: Shape (4,), as `areas` returns it.
+    """
+    left, top, right, bottom = area.tolist()
+    size = np.array([max(1, right - left), max(1, bottom - top)] * 2)
+    return np.asarray((corners - np.array([left, top] * 2)) / size)
 
 
 def turned_back(answers: Answers, size: int) -> Answers:

@@ -2,23 +2,28 @@
 
 Candidates come from looking at the pictures alone, which costs little: the same pixels at one place, the same patch
 anywhere, a tint of the whole. Each is then put onto rightly answered pictures of other classes, and the like part of
-another picture of their own class beside it: what moves the answer is a cue.
+another picture of their own class beside it: what moves the answer is a cue. Of boxes, the ground on which things of a
+class stand is one, too: things are put onto other grounds, and other things onto theirs.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from palio.core.records import Cue, Place
 from palio.core.seeds import derive
+from palio.evaluate.effects import in_order, within
 from palio.evaluate.pictures.asking import Asked
+from palio.evaluate.pictures.cues.backgrounds import find_backgrounds
 from palio.evaluate.pictures.cues.candidate import Candidate, Pool
 from palio.evaluate.pictures.cues.casts import find_casts
 from palio.evaluate.pictures.cues.marks import find_marks
 from palio.evaluate.pictures.cues.places import find_places
+from palio.evaluate.pictures.cues.regrounded import all_regrounded
 from palio.evaluate.pictures.cues.trials import tried
 
 __all__ = ["Pool", "find_cues"]
@@ -28,6 +33,10 @@ FEWEST_SHAPES, SHARE_OF_SHAPES = 3, 0.3
 _Finder = Callable[[Pool, int, np.random.Generator], Iterator[Candidate]]
 SHARE_OF_SEARCH = 0.6
 """Of the time that is left: looking for candidates; the rest is for asking the model."""
+SHARE_OF_PARTS = 0.6
+"""Of that rest, where there are boxes: asking about parts; what is left then is for grounds."""
+LEAST_S = 3.0
+"""Seconds that grounds have though the time is over: looking for marks takes most of it, and cannot be broken off."""
 
 
 def find_cues(asked: Asked, pool: Pool, *, seed: int = 0) -> tuple[tuple[Cue, ...], int, bool]:
@@ -56,8 +65,29 @@ def find_cues(asked: Asked, pool: Pool, *, seed: int = 0) -> tuple[tuple[Cue, ..
             rng = np.random.default_rng(derive(seed, "cues", finder.__name__, label))
             found += [one for one in finder(pool, label, rng) if not _is_known(one, found)]
     found = _once(_beside_shapes(found, n_classes=len(asked.task.classes)), n_classes=len(asked.task.classes))
-    cues = tried(found, asked, pool, np.random.default_rng(derive(seed, "cues", "trials")))
-    return cues, len(found), is_done and not asked.is_over
+    asking = asked if pool.cleared is None else within(asked, SHARE_OF_PARTS)
+    cues = tried(found, asking, pool, np.random.default_rng(derive(seed, "cues", "trials")))
+    is_done &= not asking.is_over
+    if pool.cleared is None:
+        return cues, len(found), is_done
+    if asked.deadline is not None:
+        asked = replace(asked, deadline=max(asked.deadline, time.monotonic() + LEAST_S))
+    rest = _without(pool, found, cues, asked.task.classes)
+    backdrops = list(find_backgrounds(rest, len(asked.task.classes), np.random.default_rng(derive(seed, "grounds"))))
+    rng = np.random.default_rng(derive(seed, "cues", "grounds"))
+    n_tries = len(found) + len(backdrops)
+    grounds = all_regrounded(backdrops, asked, rest, rng, n_tries=n_tries)
+    return in_order([*cues, *grounds]), n_tries, is_done and not asked.is_over
+
+
+def _without(pool: Pool, found: list[Candidate], cues: tuple[Cue, ...], classes: tuple[str, ...]) -> Pool:
+    """Leave out pictures that carry what moves the answers: a tint, or a frame, is not named as a ground once more."""
+    moving = {(cue.kind, cue.label) for cue in cues if cue.moves}
+    carries = np.zeros(len(pool.holds), bool)
+    for one in found:
+        if (one.kind, classes[one.label]) in moving:
+            carries |= np.asarray(one.how.carries(pool.pixels))
+    return pool.take(np.flatnonzero(~carries))
 
 
 def _once(found: list[Candidate], *, n_classes: int) -> list[Candidate]:

@@ -65,12 +65,26 @@ class Pool:
     holds: Array
     """Shape (n, n_classes), bool: one class, or all of which there is a box."""
     identities: tuple[str, ...]
+    cleared: tuple[Array, ...] | None = None
+    """Of boxes: where things were taken out of each, shape (n_things, 4), as shares of the picture."""
+    areas: Array | None = None
+    """Of boxes: where each picture lies in the square, shape (n, 4), whole pixels."""
 
     @property
     def is_comparable(self) -> bool:
         """Tell whether there are enough pictures with and without any class."""
         n_with = self.holds.sum(axis=0)
         return bool((np.minimum(n_with, len(self.holds) - n_with) >= MIN_PICTURES).any())
+
+    def take(self, rows: Array) -> Pool:
+        """Return the pictures given by index."""
+        return Pool(
+            self.pixels[rows],
+            self.holds[rows],
+            tuple(self.identities[row] for row in rows.tolist()),
+            None if self.cleared is None else tuple(self.cleared[row] for row in rows.tolist()),
+            None if self.areas is None else self.areas[rows],
+        )
 
     def sides(self, label: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return places of pictures of a class and of the others, in an order drawn by `rng`, at most so many."""

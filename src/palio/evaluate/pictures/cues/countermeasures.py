@@ -21,6 +21,12 @@ def _advice(cue: Cue) -> str:
             f"have it (red × {red:.2f}, green × {green:.2f}, blue × {blue:.2f}), or make all pictures grey. "
             "Then ingest them and train again."
         )
+    if cue.kind == "background":
+        return (
+            f"Bring pictures of {label} on other grounds, and pictures of this ground on which there is none (without "
+            "a box they count, too): some dozens of each say more than hundreds of the same place. Then ingest them "
+            "and train again; if it is gone from this report, the model looks at something else."
+        )
     if cue.kind == "place":
         how = f"cover or cut off {cue.where} ({_extent(cue)}) in all pictures, of every class alike"
     else:
