@@ -52,6 +52,29 @@ def test_the_interval_of_the_difference_holds_the_truth_in_88_to_99_percent_of_t
     assert all(0.88 <= count / 200 <= 0.99 for count in held.values()), held
 
 
+@pytest.mark.slow
+def test_differences_that_few_rows_make_are_not_taken_for_sure(draw):
+    def pair(seed, n):
+        a = draw["two"](seed, n, noise=1.2)
+        rng = np.random.default_rng(seed + 7)
+        odds = np.log(a.probabilities[:, 1] + 1e-9) - np.log(a.probabilities[:, 0] + 1e-9)
+        p = 1 / (1 + np.exp(-odds - np.where(rng.random(n) < 0.1, rng.normal(0, 1.5, n), 0.0)))
+        return a, type(a)(a.task, a.truth, (p > 0.5).astype(int), np.stack([1 - p, p], axis=1))
+
+    names = ("accuracy", "roc_auc", "log_loss", "brier")
+    a, b = pair(10**6, 400_000)
+    one, two = measure.score(*a.all), measure.score(*b.all)
+    held = dict.fromkeys(names, 0)
+    for trial in range(200):
+        a, b = pair(trial, 150)
+        got = measure.paired(a.task, a.truth, a.answers, b.answers, seed=trial, n_resamples=300, names=names)
+        for name in held:
+            sign = 1 if measure.higher_is_better(name) else -1
+            held[name] += got[name][0].low <= sign * (two[name] - one[name]) <= got[name][0].high
+    assert held.pop("accuracy") >= 0.88 * 200  # four labels that differ are a coarse count: up to 100
+    assert all(0.88 <= count / 200 <= 0.99 for count in held.values()), held
+
+
 def test_the_same_mistakes_with_other_forecasts_leave_room_for_doubt(draw):
     a = draw["two"](1, 100)
     b = type(a)(a.task, a.truth, a.prediction, np.roll(a.probabilities, 1, axis=0))
