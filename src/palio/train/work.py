@@ -33,7 +33,7 @@ N_HARD = 2_048
 """Rows that are made to break exports."""
 N_GLANCED = 500
 """Rows that the graph of a fold's model is held against its library on."""
-PICTURES_PART = 5
+PICTURES_PART = 10
 """Of pictures, so much fewer are glanced at, and scored on among what was learned."""
 MAX_SEEN_ROWS = 2_000
 """Rows that the score on what was learned is computed on, at most."""

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from palio import flow, measure
@@ -50,8 +51,11 @@ def test_what_is_usual_counts_boxes_from_the_threshold_of_the_model_on(ran: Any,
         bundle = opened.bundle()
         task, rows, reference = bundle.manifest.task, bundle.reference_rows(), bundle.reference()
     assert rows is not None and reference is not None and task.threshold > 0.01
-    usual = standards_of(task, rows)["box_f1"].value.value
-    assert reference.quality["box_f1"].value == pytest.approx(usual)
+    flattered, of_all = (
+        standards_of(one, rows)["box_f1"].value.value for one in (task, msgspec.structs.replace(task, threshold=0.01))
+    )
+    usual = reference.quality["box_f1"].value  # each picture by the threshold that others choose
+    assert of_all + 0.1 < usual <= flattered
     shown = measure.describe_boxes(rows["prediction"], task.threshold)[0]["n_boxes"]
     (counted,) = (one for one in reference.columns if one.name == "prediction.n_boxes")
     assert counted.mean == pytest.approx(shown.mean())
