@@ -8,14 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from palio import measure
-from palio.train.choice import resampled_error
+from palio.train.choice import FEW_SCORES, resampled_error
 from palio.train.examples import Array
 from palio.train.field import Field
 from palio.train.work import answers_as_scored
 
-FEW_SCORES = 5
-"""With fewer scores their spread is luck: of two, one pair in twelve agrees to a tenth of how far they usually are
-apart. Then an error is at least what the rows tell."""
 MAX_ROWS, N_RESAMPLES = 2_000, 200
 """Rows, and resamples of them, that tell it: some milliseconds."""
 
