@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from palio.core.records import Cost, Course
 from palio.store import open_store
 from palio.testing.family import TASKS
 from palio.train.clock import MAX_SLOWNESS, Clock
 from palio.train.engine.inline import InlineEngine
-from palio.train.race import Step
+from palio.train.race import Candidate, Step
 from palio.train.schooling import Schooling
 from tests.train.small_parts import terms
 
@@ -28,3 +29,22 @@ def test_where_no_heat_came_to_its_end_most_of_what_is_left_goes_to_a_training_a
         limit = Schooling(store, asked, InlineEngine(None, {}), 60.0).limit_s(step, clock, {})  # type: ignore[arg-type]
     assert limit is not None
     assert 30 < limit < 60
+
+
+def test_a_training_leaves_time_for_the_answers_of_its_own_network_though_another_leads(tmp_path: Path) -> None:
+    asked = terms(TASKS["two classes"], "roc_auc")
+    course = Course(epochs=(), n_epochs=1, n_steps=10, epoch_s=0.5)
+    step = Step(3, 3, "net", {"epochs": 5}, 0, (0,), kind="long", usual=5)
+    limits = []
+    with open_store(tmp_path) as store:
+        for ms in (0.0, 10.0):
+            how = {"n_workers": 1, "n_rows_a_fold": 100.0, "n_rows": 100, "sign": 1.0, "quiet_overhead_s": 0.0}
+            clock = Clock(ends=time.monotonic() + 100, rows_after=2_000, **how)  # type: ignore[arg-type]
+            cost = Cost(fit_s=1.0, latency_ms_p50=ms, latency_ms_p99=ms, size_mb=1.0)
+            heat = Candidate(1, "net", {}, 0, scores={0: (0.6,)}, cost=cost, course=course)
+            known = {1: heat, 2: Candidate(2, "linear", {}, 0, scores={0: (0.8,)})}
+            clock.expect(known)
+            limits.append(Schooling(store, asked, InlineEngine(None, {}), 100.0).limit_s(step, clock, known))  # type: ignore[arg-type]
+    assert limits[0] and limits[1]
+    # it is on all rows twice: 20 s of answers, and as much less learning, half of it here
+    assert limits[0] - limits[1] > 8
