@@ -13,7 +13,7 @@ from palio.testing.family import TASKS
 from palio.train.clock import MAX_SLOWNESS, Clock
 from palio.train.engine.inline import InlineEngine
 from palio.train.race import Candidate, Step
-from palio.train.schooling import Schooling
+from palio.train.schooling import AFTER_MARGIN, AFTER_S, Schooling
 from tests.train.small_parts import terms
 
 
@@ -29,6 +29,20 @@ def test_where_no_heat_came_to_its_end_most_of_what_is_left_goes_to_a_training_a
         limit = Schooling(store, asked, InlineEngine(None, {}), 60.0).limit_s(step, clock, {})  # type: ignore[arg-type]
     assert limit is not None
     assert 30 < limit < 60
+
+
+def test_of_a_network_whose_heat_was_ended_it_is_known_that_it_is_slow(tmp_path: Path) -> None:
+    asked = terms(TASKS["two classes"], "roc_auc")
+    how = {"n_workers": 1, "n_rows_a_fold": 80.0, "n_rows": 100, "sign": 1.0, "quiet_overhead_s": 0.0}
+    step = Step(3, 3, "net", {"epochs": 5}, 0, (0,), kind="long", usual=5)
+    limits = []
+    with open_store(tmp_path) as store:
+        for family in ("other", "net"):
+            clock = Clock(ends=time.monotonic() + 60, **how)  # type: ignore[arg-type]
+            known = {1: Candidate(1, family, {}, 0, was_ended=True)}
+            limits.append(Schooling(store, asked, InlineEngine(None, {}), 60.0).limit_s(step, clock, known))  # type: ignore[arg-type]
+    assert limits[0] == pytest.approx(60 - AFTER_MARGIN * AFTER_S, abs=0.5)
+    assert limits[1] == pytest.approx(40, abs=0.5)
 
 
 def test_a_training_leaves_time_for_the_answers_of_its_own_network_though_another_leads(tmp_path: Path) -> None:

@@ -72,7 +72,9 @@ class Schooling:
         if step.kind == "heat":
             limit = max(SHORTEST_S * clock.slowness, HEAT_SHARE * (clock.ends - clock.started))
             return limit if left > 2 * limit else None
-        after = min(AFTER_S * clock.slowness, left / UNKNOWN_SHARE) if heat is None else heat.besides_s
+        was_slow = any(one.was_ended for one in candidates.values() if one.family == step.family)
+        unknown = left / UNKNOWN_SHARE / AFTER_MARGIN if was_slow else AFTER_S * clock.slowness
+        after = min(unknown, left / UNKNOWN_SHARE) if heat is None else heat.besides_s
         free = left - AFTER_MARGIN * after
         if heat is None or heat.course is None:
             return free if free > SHORTEST_S * clock.slowness else None
