@@ -80,6 +80,21 @@ def test_a_graph_that_cannot_be_taken_apart_is_asked_as_a_whole(bench, good):
     assert permutation_importance(Whole(**vars(good)), bench.rows("validation")) == apart
 
 
+def test_a_column_is_not_shuffled_by_a_slow_model_that_would_not_be_done_in_time(bench, good, monkeypatch):
+    slow = Whole(**vars(good))
+    real = type(good.graph).predict
+
+    def predict(graph, feeds):
+        time.sleep(0.1)
+        return real(graph, feeds)
+
+    monkeypatch.setattr(type(good.graph), "predict", predict)
+    begun = time.monotonic()
+    _, reach = permutation_importance(slow, bench.rows("validation"), deadline=begun + 0.35)
+    assert reach.n_measured == 0 and reach.stopped_by == "time"
+    assert time.monotonic() - begun < 0.3
+
+
 def test_it_tells_how_far_it_is(wide):
     told = []
 

@@ -21,6 +21,7 @@ from palio.train.work import (
     carry_out,
     checked_rows,
     line_of,
+    n_hard,
     numbers_of,
     score_numbers,
     thinned,
@@ -117,6 +118,19 @@ def test_an_order_without_folds_learns_from_everything() -> None:
     rows = checked_rows(LESSON.examples)
     assert found.checked is not None
     np.testing.assert_allclose(numbers_of(model.Graph(found.graph).predict(rows.feeds())), found.checked)
+
+
+def test_the_rows_that_a_network_is_checked_on_are_fewer_and_among_those_of_all() -> None:
+    class Taught:
+        def under(self, teaching: Any) -> Any:
+            return self
+
+    examples = examples_of(TASKS["two classes"], n_rows=4_000)
+    light, slow = [load_family("linear")], [load_family("linear"), Taught()]
+    every, some = checked_rows(examples, light), checked_rows(examples, slow)  # type: ignore[arg-type]
+    assert (len(every.target), len(some.target)) == (3_000, 1_000)
+    np.testing.assert_array_equal(some.target, every.target[-1_000:])
+    assert n_hard(slow) < n_hard(light)  # type: ignore[arg-type]
 
 
 def test_a_metric_that_is_undefined_on_a_fold_has_no_score_there() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from palio.evaluate.sealed import Assessment as Assessment
     from palio.evaluate.sealed import assess as assess
     from palio.evaluate.sealed import evaluation_budget as evaluation_budget
+    from palio.evaluate.sealed import rows_asked as rows_asked
 else:
     __getattr__, __dir__, __all__ = door(
         __name__,
@@ -25,6 +26,6 @@ else:
             "comparison": "compare",
             "leaks": "leak_suspect too_good",
             "scoring": "score",
-            "sealed": "Assessment assess evaluation_budget",
+            "sealed": "Assessment assess evaluation_budget rows_asked",
         },
     )

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from palio.model import Bundle
 
-MAX_ROWS = 2_000
+MAX_ROWS, MAX_ROWS_OF_NETWORKS = 2_000, 500
+"""Rows that are shuffled; of a network, which takes milliseconds for a row, fewer."""
 MIN_ROWS = 200
 MAX_ANSWERS = 400_000
 """Answers asked for at most (rows × shuffles): some ten seconds of a large forest."""
@@ -31,6 +32,8 @@ MAX_MEASURED = 100
 FIRST_LOOK_SHARE = 0.5
 """Share of the time left that the first look may take."""
 N_REPEATS = 3
+N_PASSES = 1 + N_REPEATS
+"""Times that each row is answered where one column is all there is."""
 N_RESAMPLES = 200
 
 
@@ -45,17 +48,18 @@ def permutation_importance(
 ) -> tuple[tuple[Importance, ...], Reach]:
     """Measure how much the primary metric loses when the cells of a column are shuffled.
 
-    Works on at most 2,000 rows, through the bundle's own graph, which is taken apart so that a shuffle costs what the
-    features of one column cost. Columns that say the same share their importance: each seems to matter little while
-    the other one stays. Of more than 100 columns that the model reads, each is shuffled once, and the 100 that lose
-    most are measured closely.
+    Works on at most 2,000 rows (500 of a network), through the bundle's own graph, which is taken apart so that a
+    shuffle costs what the features of one column cost. Columns that say the same share their importance: each seems to
+    matter little while the other one stays. Of more than 100 columns that the model reads, each is shuffled once, and
+    the 100 that lose most are measured closely.
 
     Args:
         bundle: The model.
         frame: Labelled rows that were not trained on, so that memorised noise does not count.
         seed: Of the choice of rows and the shuffles.
         task: Whose metric; the bundle's own if None.
-        deadline: Moment on `time.monotonic` after which no further column is shuffled.
+        deadline: Moment on `time.monotonic` after which no further column is shuffled; one is not begun if the rows as
+            they are took so long that it would be over long before its end.
         progress: Told how many columns are done.
 
     Returns:
@@ -76,9 +80,12 @@ def permutation_importance(
     stages = bundle.stages()
     read = [name for name in names if stages is None or model.input_name(name) in stages.read]
     n_shuffles = N_REPEATS * min(len(read), MAX_MEASURED) + (len(read) if len(read) > MAX_MEASURED else 0)
-    frame, truth = _chosen(*known_rows(frame, task), n_shuffles=n_shuffles, seed=seed)
+    most = MAX_ROWS if bundle.graph.precision == "float64" else MAX_ROWS_OF_NETWORKS
+    frame, truth = _chosen(*known_rows(frame, task), n_shuffles=n_shuffles, seed=seed, most=most)
     feeds = bundle.feeds(frame)
+    started = time.monotonic()
     before = answers_of(bundle, bundle.graph.predict(feeds), task=task)
+    took = time.monotonic() - started if stages is None else 0.0
     value = _score(task, truth, before)
     if value is None:
         return (), Reach(n_read=len(read), n_seen=0, n_measured=0)
@@ -86,7 +93,7 @@ def permutation_importance(
     chosen, n_seen = _promising(trial, read, deadline=deadline, progress=progress)
     found: list[Importance] = []
     for name in chosen:
-        if _is_over(deadline):
+        if _is_over(deadline, ahead_s=N_REPEATS * took):
             break
         progress.step("importance", len(found), len(chosen))
         found.append(trial.measured(name))
@@ -191,12 +198,12 @@ def _shuffles(
     return headed
 
 
-def _is_over(deadline: float | None) -> bool:
-    return deadline is not None and time.monotonic() >= deadline
+def _is_over(deadline: float | None, *, ahead_s: float = 0.0) -> bool:
+    return deadline is not None and time.monotonic() + ahead_s >= deadline
 
 
-def _chosen(frame: pl.DataFrame, truth: Array, *, n_shuffles: int, seed: int) -> tuple[pl.DataFrame, Array]:
-    n_rows = min(MAX_ROWS, max(MIN_ROWS, MAX_ANSWERS // max(1, n_shuffles)))
+def _chosen(frame: pl.DataFrame, truth: Array, *, n_shuffles: int, seed: int, most: int) -> tuple[pl.DataFrame, Array]:
+    n_rows = min(most, max(MIN_ROWS, MAX_ANSWERS // max(1, n_shuffles)))
     if frame.height <= n_rows:
         return frame, truth
     rows = np.sort(np.random.default_rng(derive(seed, "rows")).choice(frame.height, n_rows, replace=False))

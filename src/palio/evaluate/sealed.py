@@ -31,7 +31,7 @@ from palio.core.words import counted
 from palio.evaluate.answers import Array, answer, has_truth, known_rows
 from palio.evaluate.comparison import check_comparable, compare_answers, in_time
 from palio.evaluate.gap import judge_gap
-from palio.evaluate.importance import permutation_importance
+from palio.evaluate.importance import MAX_ROWS_OF_NETWORKS, N_PASSES, permutation_importance
 from palio.evaluate.looks import Looks, look_at
 from palio.evaluate.scoring import SEED, judge, named
 from palio.evaluate.segmenting import Segment, inside
@@ -47,6 +47,8 @@ FEWEST_ROWS = 30
 """Fewer rows are no ground for a comparison of their own: no interval of so few can be trusted."""
 MAX_TRAIN_ROWS = 20_000
 """Training rows that are scored again for the gap."""
+MAX_TRAIN_ROWS_OF_NETWORKS = 1_000
+"""The same of a network, which takes milliseconds for a row."""
 BUDGET_SHARE, LEAST_BUDGET_S = 0.2, 20.0
 N_STEPS = 5
 _STEP = "evaluate.assess"
@@ -60,6 +62,18 @@ def evaluation_budget(search_budget_s: float) -> float:
         (20.0, 60.0)
     """
     return max(LEAST_BUDGET_S, BUDGET_SHARE * search_budget_s)
+
+
+def rows_asked(parts: Parts, *, is_pictures: bool = False) -> int:
+    """Return how many rows a network answers for sure when it is assessed: so a search can leave the time for that.
+
+    Args:
+        parts: The cut.
+        is_pictures: No columns are shuffled.
+    """
+    n_test, n_train, n_validation = (parts.counts.get(part, 0) for part in ("test", "train", "validation"))
+    again = sum(min(n, MAX_TRAIN_ROWS_OF_NETWORKS) for n in (n_train, n_validation))
+    return n_test + again + (0 if is_pictures else N_PASSES * min(n_test, MAX_ROWS_OF_NETWORKS))
 
 
 class Assessment(Record, frozen=True, kw_only=True):
@@ -156,8 +170,10 @@ def assess(
         asked = frame, truth, answers, is_newest
         found = _against((champion, challenger), asked, how, looks)
     progress.step("evaluate", 4, N_STEPS)
+    # What is told of texts takes all the time there is, so columns come before it.
+    until = deadline if deadline is None or looks.texts is None else (time.monotonic() + deadline) / 2
+    importance, reach = _importance(challenger, frame, deadline=until, progress=progress)
     evaluation = named(evaluation, **looks.told(evaluation, seen["train"], seed=SEED, progress=progress))
-    importance, reach = _importance(challenger, frame, deadline=deadline, progress=progress)
     if reach is not None and reach.stopped_by == "time":
         progress.say(
             f"evaluate  its time was over when {reach.n_measured} columns had been shuffled often enough to tell what "
@@ -222,11 +238,12 @@ def _gap(evaluation: Evaluation, bundle: Bundle, seen: dict[Part, Labelled]) -> 
 
 
 def _again(bundle: Bundle, rows: Labelled, primary: str) -> Metric | None:
-    """Score the bundle once more on rows of train or validation, at most `MAX_TRAIN_ROWS`."""
+    """Score the bundle once more on rows of train or validation, at most `MAX_TRAIN_ROWS`, of a network fewer."""
     frame, truth = rows
-    if frame.height > MAX_TRAIN_ROWS:
+    most = MAX_TRAIN_ROWS if bundle.graph.precision == "float64" else MAX_TRAIN_ROWS_OF_NETWORKS
+    if frame.height > most:
         rng = np.random.default_rng(derive(SEED, "again"))
-        picked = np.sort(rng.choice(frame.height, MAX_TRAIN_ROWS, replace=False))
+        picked = np.sort(rng.choice(frame.height, most, replace=False))
         frame, truth = frame[picked], truth[picked]
     task = bundle.manifest.task
     said = answer(bundle, frame, task=task)

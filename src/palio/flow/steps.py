@@ -119,6 +119,9 @@ def search_on(opened: Opened, parts: Parts) -> tuple[Search, dict[str, Any]]:
             budget_s=table.budget_s,
             ends=opened.ends,
             after_s=opened.after_s,
+            rows_after=judging.rows_asked(parts, is_pictures=snapshot.schema.modality == "image")
+            if opened.ends is not None
+            else 0,
             prefer=table.prefer,
             trials=table.trials,
             how=_how(opened.config, opened.folder),

@@ -28,7 +28,7 @@ from palio.train.pace import Pace
 from palio.train.race import NO_TIME, Candidate
 from palio.train.schooling import forget, kept_at
 from palio.train.telling import Teller
-from palio.train.work import N_HARD, carry_out, checked_rows, is_taught, numbers_of, score_numbers, thinned
+from palio.train.work import carry_out, checked_rows, is_taught, n_hard, numbers_of, score_numbers, thinned
 
 if TYPE_CHECKING:
     from palio.core.monitoring import Reference
@@ -81,7 +81,7 @@ class Champion:
         field.progress.say(f"Fitting {finalist.run.family} on {counted(n_rows, 'row')} of train and validation.")
         fitted = self._fitted()
         kept = [number for number, outcome in fitted.items() if outcome.checked is None]
-        rows = checked_rows(examples)
+        rows = checked_rows(examples, self._families())
         graph, parity = self._joined(fitted, rows)
         _check(parity)
         runner = model.Graph(graph, threads=2)
@@ -147,6 +147,9 @@ class Champion:
             return True
         seconds = [clock.refit_s(self._candidates[number]) for number in weights]
         return left > max(LEAST_S, LIKELY * max(*seconds, sum(seconds) / clock.n_workers))
+
+    def _families(self) -> list[Family]:
+        return [self._field.families[self._candidates[number].family] for number in self._finalist.weights]
 
     def _task(self) -> Task:
         """Return what is predicted; of boxes with the score from which on one is shown, chosen on held-out pictures."""
@@ -261,8 +264,9 @@ class Champion:
     def _checked(self, outcome: Outcome) -> Outcome:
         if outcome.status == "done":
             _check(outcome.parity)
-            precision = precision_of(self._candidates[outcome.number])
-            return outcome if precision is None else lightened(self._field, outcome, precision)
+            one = self._candidates[outcome.number]
+            precision, family = precision_of(one), self._field.families[one.family]
+            return outcome if precision is None else lightened(self._field, outcome, precision, family)
         if outcome.status == "failed":
             raise PalioError(f"its last fit failed: {outcome.reason}", hint="report it with the schema of the data")
         return self._of_a_fold(outcome.number, outcome.reason)
@@ -297,8 +301,10 @@ class Champion:
                 total = model.stacked(answers, shares, layer)
             return field.outputs(total if how is None else model.calibrated(total, how), at)
 
-        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=N_HARD, blobs=rows.blobs)
-        libraries = mixed(feeds, [outcome.checked for outcome in fitted.values()])
+        made = n_hard(self._families())
+        feeds, hard = rows.feeds(), model.stress_feeds(rows.frame, schema, graph, n_rows=made, blobs=rows.blobs)
+        known = [None if one.checked is None else one.checked[-len(rows.target) :] for one in fitted.values()]
+        libraries = mixed(feeds, known)
         hard_answers = mixed(hard, [None] * len(fitted))
         path = "library and graph"
         checks = (

@@ -50,7 +50,11 @@ class Clock:
     quiet_overhead_s: float
     """What export, checks and packing take on a quiet machine."""
     quiet_after_s: float = 0.0
-    """What follows the search takes on a quiet machine."""
+    """What follows the search takes on a quiet machine, whatever the model."""
+    rows_after: int = 0
+    """Rows that a network will answer when the search is over."""
+    answer_ms: float = 0.0
+    """What one answer of the best candidate takes, as it was measured, where it is a network."""
     rows_answered: int = ROWS_ANSWERED
     slowness: float = 1.0
     """How many times slower than a quiet one this machine is: seconds for each second of CPU."""
@@ -58,9 +62,13 @@ class Clock:
 
     @property
     def end(self) -> float:
-        """Moment at which the search must be over."""
-        most = MOST_AFTER * (self.ends - self.started)
-        return self.ends - min(self.quiet_after_s * self.slowness, most)
+        """Moment at which the search must be over, if the best candidate stays the best."""
+        return self.end_for(self.answer_ms)
+
+    def end_for(self, answer_ms: float) -> float:
+        """Return the moment at which the search must be over where an answer of what it chooses takes so long."""
+        after_s = self.quiet_after_s + 1e-3 * answer_ms * self.rows_after
+        return self.ends - min(after_s * self.slowness, MOST_AFTER * (self.ends - self.started))
 
     @property
     def last(self) -> float:
@@ -77,6 +85,13 @@ class Clock:
         if outcome.cpu_s > LEAST_CPU_S:
             seen = min(MAX_SLOWNESS, max(1.0, outcome.seconds / outcome.cpu_s))
             self.slowness += 0.3 * (seen - self.slowness)
+
+    def expect(self, candidates: Mapping[int, Candidate]) -> None:
+        """Learn from the best candidate so far what an answer will take when the search is over."""
+        known = [(one.mean(), one) for one in candidates.values() if one.family != "dummy"]
+        scored = [(self.sign * mean, -one.number, one) for mean, one in known if mean is not None]
+        if scored:
+            self.answer_ms = answer_ms(max(scored)[2])
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits of the best candidates need; who takes too long gets none."""
@@ -123,6 +138,11 @@ class Clock:
         """Return the seconds that one fold of a new candidate may take: more of the budget where all is slow."""
         share = self.slowness**0.5 / STEPS_IN_BUDGET
         return float(max(SHORTEST_S * self.slowness, (self.end - self.started) * self.n_workers * share))
+
+
+def answer_ms(one: Candidate) -> float:
+    """Return what one answer of a network takes, as it was measured; 0 of others, which are fast."""
+    return 0.0 if one.course is None or one.cost is None else one.cost.latency_ms_p50
 
 
 def _n_members(candidates: Mapping[int, Candidate]) -> int:

@@ -74,6 +74,7 @@ def search(
     budget_s: float = 300.0,
     ends: float | None = None,
     after_s: float = 0.0,
+    rows_after: int = 0,
     metric: str = "auto",
     seed: int = 0,
     families: Sequence[str | Family] = (),
@@ -106,6 +107,8 @@ def search(
         budget_s: Seconds it may take; part of what the search is known by.
         ends: Moment on `time.monotonic` at which it must be over, where that is not `budget_s` from now.
         after_s: What the caller does before `ends` when the search is over: seconds on a quiet machine.
+        rows_after: Rows that the caller will let the model answer beside that, if it is a network: what these take is
+            foreseen by what an answer was measured to take.
         metric: What to aim at; `auto`: the task's own, or the usual one of its kind.
         seed: Fixes every use of chance.
         families: Names, or objects that fit `Family`; empty: all that fit task and data.
@@ -151,7 +154,11 @@ def search(
         progress.say(told)
     plan_id = ids.digest_of({"plan of": identity})
     plan = store.records.get(SearchPlan, plan_id)
-    clock = None if trials or plan else _clock(started + budget_s if ends is None else ends, cut, after_s, terms.sign)
+    clock = (
+        None
+        if trials or plan
+        else _clock(started + budget_s if ends is None else ends, cut, (after_s, rows_after), terms.sign)
+    )
     soon = {one.name: one for one in entrants if type(one) is Linear}
     race, sources = _race(entrants, cut, terms, trials, store, snapshot) if plan is None else (Rerun(plan, terms), ())
     with _engine_of(engine, entrants, cut.lesson) as (hands, apart):
@@ -275,12 +282,13 @@ def _when_it_ended(runs: Sequence[Run], budget_s: float) -> str:
     )
 
 
-def _clock(ends: float, cut: Cut, after_s: float, sign: float) -> Clock:
+def _clock(ends: float, cut: Cut, after: tuple[float, int], sign: float) -> Clock:
     n_rows = len(cut.lesson.examples.target)
     learned = [len(rows) for key, rows in cut.lesson.rows.items() if key.startswith("learn ")]
     return Clock(
         ends=ends,
-        quiet_after_s=after_s,
+        quiet_after_s=after[0],
+        rows_after=after[1],
         sign=sign,
         slowness=_slowness(),
         n_workers=1,

@@ -341,8 +341,6 @@ class Drive:
 
     def _take_in(self, step: Step, outcome: Outcome) -> None:
         candidate = self.candidates[step.candidate]
-        if self.clock is not None:
-            self.clock.take_in(outcome)
         self.is_cut |= outcome.status == "late"
         if self.rungs:
             self._climb(candidate, step, outcome)
@@ -354,6 +352,9 @@ class Drive:
             p50, p99 = step.planned.latency_ms
             candidate.cost = msgspec.structs.replace(candidate.cost, latency_ms_p50=p50, latency_ms_p99=p99)
         self._notice(candidate)
+        if self.clock is not None:
+            self.clock.take_in(outcome)
+            self.clock.expect(self.candidates)
         trial.forget(self.candidates.values(), sign=self.terms.sign)
         self._note(step, skipped=outcome.status in ("late", "killed"), lengths=outcome.lengths)
         self.progress.say(sentence_of(candidate, self.terms.metric, by_rungs=bool(self.rungs)))

@@ -64,7 +64,7 @@ def precision_of(one: Candidate) -> Precision | None:
     return (one.params or one.asked).get(SETTING)
 
 
-def lightened(field: Field, outcome: Outcome, precision: Precision) -> Outcome:
+def lightened(field: Field, outcome: Outcome, precision: Precision, family: Family) -> Outcome:
     """Return what came of a last fit with the graph in smaller numbers; what is checked are that graph's answers."""
     from palio.train.deep.lighter import lightened as written
     from palio.train.work import checked_rows
@@ -72,7 +72,8 @@ def lightened(field: Field, outcome: Outcome, precision: Precision) -> Outcome:
     examples = field.lesson.examples
     graph = written(outcome.graph, precision, examples)
     classes = field.terms.task.classes
-    answers = numbers_of(model.Graph(graph, threads=2).predict(checked_rows(examples).feeds()), classes)
+    rows = checked_rows(examples, [family])
+    answers = numbers_of(model.Graph(graph, threads=2).predict(rows.feeds()), classes)
     before = answers if outcome.checked is None or outcome.checked.shape != answers.shape else outcome.checked
     told = Parity(
         path=f"graph in float32 and in {precision}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from palio.core import ids
 from palio.train import trial
-from palio.train.clock import SHORTEST_S, Clock
+from palio.train.clock import SHORTEST_S, Clock, answer_ms
 from palio.train.engine.base import Engine
 from palio.train.race import Candidate, Step
 from palio.train.terms import Terms
@@ -66,11 +66,15 @@ class Schooling:
         time for as many on all rows, it leaves that time; networks after it must leave what the best one so far needs.
         """
         left = clock.end - clock.besides_s(candidates) - time.monotonic()
+        heat = next((one for one in candidates.values() if one.family == step.family and one.course), None)
+        if heat is not None:
+            left += min(0.0, clock.end_for(answer_ms(heat)) - clock.end)
         if step.kind == "heat":
             limit = max(SHORTEST_S * clock.slowness, HEAT_SHARE * (clock.ends - clock.started))
             return limit if left > 2 * limit else None
-        heat = next((one for one in candidates.values() if one.family == step.family and one.course), None)
-        after = min(AFTER_S * clock.slowness, left / UNKNOWN_SHARE) if heat is None else heat.besides_s
+        was_slow = any(one.was_ended for one in candidates.values() if one.family == step.family)
+        unknown = left / UNKNOWN_SHARE / AFTER_MARGIN if was_slow else AFTER_S * clock.slowness
+        after = min(unknown, left / UNKNOWN_SHARE) if heat is None else heat.besides_s
         free = left - AFTER_MARGIN * after
         if heat is None or heat.course is None:
             return free if free > SHORTEST_S * clock.slowness else None

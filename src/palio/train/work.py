@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 COST_ROWS = 512
 """Rows from which single ones are drawn to measure the latency."""
-MAX_CHECKED_ROWS = 3_000
+MAX_CHECKED_ROWS, MAX_CHECKED_BY_NETWORKS = 3_000, 1_000
 """Rows that a graph is held against its library on, at most."""
 N_HARD = 2_048
 """Rows that are made to break exports."""
 N_GLANCED = 500
 """Rows that the graph of a fold's model is held against its library on."""
-PICTURES_PART = 10
-"""Of pictures, so much fewer are glanced at, and scored on among what was learned."""
+PICTURES_PART, NETWORKS_PART = 10, 5
+"""Of pictures, and of rows for networks, so much fewer are glanced at, and scored on among what was learned."""
 MAX_SEEN_ROWS = 2_000
 """Rows that the score on what was learned is computed on, at most."""
 HEAT_PART = 10
@@ -155,9 +155,11 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
         graph = graph_of(found[-1], lesson.examples.schema, task)
         runner = model.Graph(graph)
         fewer_still = HEAT_PART if order.kind == "heat" else 1
-        glanced = lesson.rows[f"score {order.folds[-1]}"][: fewer(N_GLANCED // fewer_still, lesson.examples)]
-        parity = check(graph, found[-1], lesson.examples.take(glanced), runner=runner, n_hard=N_GLANCED)
-        seen = _seen(runner, lesson.take(f"{order.rows} {order.folds[-1]}"), most=MAX_SEEN_ROWS // fewer_still)
+        rows = lesson.rows[f"score {order.folds[-1]}"][: fewer(N_GLANCED // fewer_still, lesson.examples, family)]
+        n_made = fewer(N_GLANCED, lesson.examples, family) if is_planned else N_GLANCED
+        parity = check(graph, found[-1], lesson.examples.take(rows), runner=runner, n_hard=n_made)
+        learned = lesson.take(f"{order.rows} {order.folds[-1]}")
+        seen = _seen(runner, learned, fewer(MAX_SEEN_ROWS // fewer_still, learned, family))
         cost = model.measure_cost(runner, _some_feeds(lesson.examples, COST_ROWS), n_calls=200, time_limit_s=0.3)
     return Outcome(
         number=order.number,
@@ -181,14 +183,19 @@ def _on_folds(order: Order, family: Family, lesson: Lesson, pace: Pace, deadline
     )
 
 
-def fewer(n_rows: int, examples: Examples) -> int:
-    """Return how many rows are looked at where so many are of a table: an answer to a picture costs far more."""
-    return n_rows // PICTURES_PART if examples.schema.modality == "image" else n_rows
+def fewer(n_rows: int, examples: Examples, family: Family) -> int:
+    """Return how many rows are looked at where so many are of a table: an answer to a picture costs far more.
+
+    So does one of a network: it takes milliseconds.
+    """
+    if examples.schema.modality == "image":
+        return n_rows // PICTURES_PART
+    return n_rows // NETWORKS_PART if is_taught(family) else n_rows
 
 
-def _seen(runner: model.Graph, learned: Examples, *, most: int = MAX_SEEN_ROWS) -> dict[str, float]:
+def _seen(runner: model.Graph, learned: Examples, most: int) -> dict[str, float]:
     """Score a model on the rows that it learned from; its graph answers several times as fast as most libraries."""
-    some = learned.take(thinned(len(learned.target), fewer(most, learned)))
+    some = learned.take(thinned(len(learned.target), most))
     return score(learned.task, some.target, runner.predict(some.feeds()))
 
 
@@ -198,7 +205,7 @@ def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float
     if family.rounds and deadline is not None and time.monotonic() >= deadline:
         raise OutOfTime("its last fit was cut short")  # how much it learned would depend on the clock
     graph = graph_of(fitted, examples.schema, examples.task)
-    some = checked_rows(examples)
+    some = checked_rows(examples, [family])
     reference = fitted.reference(some)
     return Outcome(
         number=order.number,
@@ -206,15 +213,27 @@ def _on_everything(order: Order, family: Family, lesson: Lesson, deadline: float
         params=order.params,
         n_parameters=fitted.n_parameters,
         graph=graph,
-        parity=check(graph, fitted, some, reference),
+        parity=check(graph, fitted, some, reference, n_hard=n_hard([family])),
         checked=numbers_of(reference, examples.task.classes),
     )
 
 
-def checked_rows(examples: Examples) -> Examples:
-    """Return the rows that a graph is held against its library on: the last ones, which are validation's."""
-    n_rows = len(examples.target)
-    return examples.take(np.arange(max(0, n_rows - fewer(MAX_CHECKED_ROWS, examples)), n_rows))
+def checked_rows(examples: Examples, families: Iterable[Family] = ()) -> Examples:
+    """Return the rows that a graph is held against its library on: the last ones, which are validation's.
+
+    Of a graph that holds a network there are fewer, and of pictures: each is among those of any other graph.
+    """
+    n_rows, most = len(examples.target), MAX_CHECKED_ROWS
+    if examples.schema.modality == "image":
+        most //= PICTURES_PART
+    elif any(map(is_taught, families)):
+        most = MAX_CHECKED_BY_NETWORKS
+    return examples.take(np.arange(max(0, n_rows - most), n_rows))
+
+
+def n_hard(families: Iterable[Family]) -> int:
+    """Return how many rows that are made to be hard a graph is held against its library on."""
+    return N_HARD // NETWORKS_PART if any(map(is_taught, families)) else N_HARD
 
 
 def check(

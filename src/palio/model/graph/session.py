@@ -233,6 +233,14 @@ class Graph:
 
     def compute_rows(self, feeds: Feeds) -> dict[str, Array]:
         """Compute all outputs of a graph that answers row by row. Memory is bounded for any number of rows."""
+        order = None if self._readers is None else self._readers.order(feeds)
+        if order is not None:
+            found = self._in_parts({name: value[order] for name, value in feeds.items()})
+            back = np.argsort(order, kind="stable")
+            return {name: value[back] for name, value in found.items()}
+        return self._in_parts(feeds)
+
+    def _in_parts(self, feeds: Feeds) -> dict[str, Array]:
         n_rows = len(next(iter(feeds.values()))) if feeds else 0
         if n_rows <= ROWS_AT_ONCE:
             return self.compute(feeds)

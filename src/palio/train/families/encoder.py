@@ -28,8 +28,8 @@ from palio.train.families.word_order import add_texts, texts_of
 from palio.train.family import Params, check_time, need_two_classes
 
 PENALTIES = (1e3, 300.0, 100.0, 30.0)
-BEGUN_ON, FEWEST_OF_A_CLASS = 2_000, 10
-"""Texts that the linear layer is fitted on where layers below it learn on; and of each class, at least."""
+BEGUN_ON, BRIEFLY_BEGUN_ON, FEWEST_OF_A_CLASS = 2_000, 400, 10
+"""Texts that the linear layer is fitted on where layers below it learn on; in a first short fit; of each class."""
 FADE = 0.85
 """Each layer learns so much slower than the next."""
 
@@ -114,8 +114,9 @@ class Encoder(LearnsInEpochs):
             readings = _readings(whole, encoder.tokenizer, encoder.longest)
             inner = encoder.module.inner
             n_free = round(float(params["free"]) * encoder.n_layers)
-            is_whole = not n_free or len(whole.target) <= BEGUN_ON  # what learns on need not begin at its best
-            begun = examples if is_whole else _some(examples)
+            most = BRIEFLY_BEGUN_ON if self.teaching.is_brief else BEGUN_ON
+            is_whole = not n_free or len(whole.target) <= most  # what learns on need not begin at its best
+            begun = examples if is_whole else _some(examples, most)
             about = f"encoder {place.label} {[(one.input, one.length) for one in readings]}"
 
             def look(rows: Examples) -> Array:
@@ -173,13 +174,13 @@ class Encoder(LearnsInEpochs):
         )
 
 
-def _some(examples: Examples) -> Examples:
+def _some(examples: Examples, most: int) -> Examples:
     """Return enough of many rows to begin from: of each class its share, and some of the rarest."""
     target = examples.target
-    if len(target) <= BEGUN_ON:
+    if len(target) <= most:
         return examples
     order = np.argsort(target, kind="stable")
-    rows = order[np.linspace(0, len(order) - 1, BEGUN_ON).astype(np.int64)]
+    rows = order[np.linspace(0, len(order) - 1, most).astype(np.int64)]
     few = [np.flatnonzero(target == label)[:FEWEST_OF_A_CLASS] for label in range(len(examples.task.classes))]
     return examples.take(np.unique(np.concatenate([rows, *few])))
 
