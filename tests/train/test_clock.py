@@ -37,6 +37,13 @@ def test_no_more_than_a_part_of_the_budget_is_left_for_what_follows() -> None:
     assert made.ends - made.end == pytest.approx(MOST_AFTER * 100, rel=0.01)
 
 
+def test_checks_of_a_network_may_take_more_of_the_budget_than_those_of_others() -> None:
+    made = clock(rows_answered=8_000)
+    light, slow = candidate(1, "neighbours", 0.8, ms=4.0), candidate(1, "net", 0.8, ms=4.0, course=COURSE)
+    assert made.besides_s({1: light}) == pytest.approx(0.15 * 100, rel=0.01)
+    assert made.besides_s({1: slow}) == pytest.approx(0.25 * 100, rel=0.01)
+
+
 def test_where_nothing_was_scored_nothing_is_expected() -> None:
     made = clock(rows_after=1_000)
     made.expect({1: Candidate(1, "net", {}, 0, course=COURSE)})

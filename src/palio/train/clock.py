@@ -16,8 +16,8 @@ STEPS_IN_BUDGET = 20
 LEAST_CPU_S = 0.05
 """A fit that takes less says nothing of the machine."""
 MAX_SLOWNESS = 10.0
-MOST_AFTER, MOST_OVERHEAD = 0.35, 0.15
-"""Shares of the budget that what follows the search, and export and checks, may take at most."""
+MOST_AFTER, MOST_OVERHEAD, MOST_ANSWERING = 0.35, 0.15, 0.25
+"""Shares of the budget that what follows the search, and export and checks (where networks compete, more), may take."""
 CHECK_S, CHECKED_MORE = 2.0, 3.0
 """What it takes, at most, to export one of them and to hold it against its library; so many times what it took after a
 fold, where fewer rows are looked at."""
@@ -127,7 +127,8 @@ class Clock:
         """Return the seconds that a champion's answers to the rows take that it is checked and described on."""
         known = [one.cost.latency_ms_p50 for one in candidates.values() if one.cost is not None]
         costs = sorted((one if one > LONG_CALL_MS else one * self.slowness for one in known), reverse=True)
-        most = MOST_OVERHEAD * (self.ends - self.started)
+        share = MOST_ANSWERING if any(map(answer_ms, candidates.values())) else MOST_OVERHEAD
+        most = share * (self.ends - self.started)
         return min(1e-3 * sum(costs[: _n_members(candidates)]) * self.rows_answered, most)
 
     def left_s(self, candidates: Mapping[int, Candidate]) -> float:
