@@ -85,7 +85,7 @@ class Outcome:
     n_parameters: int = 0
     seconds: float = 0.0
     besides_s: float = 0.0
-    """Of those `seconds`, what export, checks and timing took."""
+    """Of those `seconds`, what export, checks and timing took; of a network, its answers to the scored rows, too."""
     cpu_s: float = 0.0
     """Of the process: where it is much less than `seconds`, others keep the machine busy."""
     graph: bytes = b""
