@@ -11,7 +11,6 @@ MANY = 4
 """So many columns with some influence; one that outweighs as many others together is suspect."""
 NEARLY_PERFECT = 0.05
 """Where less than this share of the simplest guess's shortfall is left, one column that stands alone is suspect."""
-
 PERFECT = 0.001
 """Where less than this share is left, columns together are suspect."""
 MIN_COLUMNS, MIN_ROWS, MOST_NAMED = 2, 50, 3
@@ -44,8 +43,8 @@ def too_good(evaluation: Evaluation) -> tuple[str, ...] | None:
         (one for one in evaluation.importance if one.loss.value > 0), key=lambda one: one.loss.value, reverse=True
     )
     n_read = len(evaluation.importance) if evaluation.reach is None else evaluation.reach.n_read
-    is_told = n_read < MIN_COLUMNS or evaluation.n_rows < MIN_ROWS or leak_suspect(evaluation) is not None
-    if is_told or not _is_nearly_perfect(evaluation, within=PERFECT):
+    says_little = n_read < MIN_COLUMNS or evaluation.n_rows < MIN_ROWS
+    if says_little or leak_suspect(evaluation) is not None or not _is_nearly_perfect(evaluation, within=PERFECT):
         return None
     return tuple(one.column for one in told[:MOST_NAMED])
 

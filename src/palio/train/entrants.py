@@ -60,8 +60,9 @@ def half_known(task: Task, schema: Schema, **named: Any) -> str:
     """Say which classes the backbone was taught by name, where these are some of ours and not all; else nothing."""
     if schema.modality != "image" or task.kind != "classification" or not named.get("backbone"):
         return ""
-    why: str = load_family("zero_shot", **named).unfit(task)  # type: ignore[attr-defined]
-    return f"train     zero_shot was left out: {why}." if "by name, but" in why else ""
+    family: Any = load_family("zero_shot", **named)
+    is_half = 0 < len(family.known(task)) < len(task.classes)
+    return f"train     {family.name} was left out: {family.unfit(task)}." if is_half else ""
 
 
 def _knows(family: Family, task: Task, *, is_asked_for: bool) -> bool:

@@ -22,9 +22,8 @@ from palio.train.finalists import run_of, single, validation
 from palio.train.leading import STEADY, leads_by
 from palio.train.lightening import lighter, precision_of
 from palio.train.optimism import judged
-from palio.train.paired import Paired
 from palio.train.race import HOPELESS_SHARE, Candidate
-from palio.train.sureness import score_error
+from palio.train.sureness import difference_error, score_error
 from palio.train.work import line_of
 
 N_CORRECTED = 3
@@ -65,6 +64,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
     found = _finalists(field, candidates)
     if not found:
         raise failures.all_failed(field, candidates, failed or {"": "none was tried"})
+    by_run = {one.run.id: one for one in found}
     choice = choose(
         [one.run for one in found],
         sign=field.terms.sign,
@@ -72,7 +72,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
         n_folds=field.n_folds,
         holdout=field.holdout,
         absent=[f"{name} failed: {reason}" for name, reason in failed.items()],
-        by_rows=Paired(field, found).error,
+        by_rows=lambda one, other: difference_error(field, by_run[one], by_run[other]),
     )
     reasons = [*choice.reasons, *failures.told(field, failed, candidates)]
     apart = {one.family: p for one in candidates.values() for p in one.parity if not p.passed}

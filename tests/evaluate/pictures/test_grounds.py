@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,13 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
-from PIL import Image
 
-from palio import model
-from palio.core.cells.boxes import cell_of
-from palio.core.records import Box, Column, Cue, PictureReading, Schema, Task
+from palio.core.records import Box, Cue
 from palio.evaluate import pictures
 from palio.evaluate.answers import answer, known_rows
 from palio.evaluate.pictures.cues import find_cues
@@ -25,23 +20,14 @@ from palio.evaluate.pictures.cues.regrounded import all_regrounded
 from palio.evaluate.pictures.looking import _pool
 from palio.model import Bundle, GraphBuilder
 from palio.store import Store, open_store
-from tests.evaluate.pictures.manifests import manifest_of
+from tests.evaluate.pictures.bricks import CLASSES, SIDE, TASK, Array, detector, frame_of, put_things, soft
 
-Array = Any
-SIDE, WINDOW, STEP = 64, 16, 8
-CLASSES = ("ball", "brick")
-SCHEMA = Schema(
-    columns=(Column(name="picture", type="image"), Column(name="things", type="boxes", feature=False)),
-    target="things",
-)
-TASK = Task(kind="detection", target="things", classes=CLASSES, threshold=0.5)
 Floor = Callable[[np.random.Generator], Array]
 
 
 def plain(rng: np.random.Generator) -> Array:
     """Draw soft noise."""
-    coarse = rng.integers(60, 150, (6, 6, 3)).astype(np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((SIDE, SIDE), 2)) + rng.normal(0, 6, (SIDE, SIDE, 3))
+    return soft(rng, 6)
 
 
 def tiled(rng: np.random.Generator) -> Array:
@@ -53,59 +39,28 @@ def tiled(rng: np.random.Generator) -> Array:
     return made
 
 
-def drawn(rng: np.random.Generator, floors: tuple[Floor, Floor]) -> tuple[bytes, list[Box]]:
+def drawn(rng: np.random.Generator, floors: tuple[Floor, Floor]) -> tuple[Array, list[Box]]:
     """Draw up to two red squares, a ball's core dark, a brick's blue, on the floor of their class in nine of ten."""
     kind = int(rng.integers(0, 2))
     n = int(rng.integers(0, 3))
     mine = floors[kind] if n else floors[0]
     picture = (mine if rng.random() < 0.9 else plain)(rng).clip(0, 255).astype(np.uint8)
-    named = []
-    for place in rng.permutation(4)[:n]:
-        left, top = 8 + 24 * int(place % 2), 8 + 24 * int(place // 2)
-        picture[top : top + 16, left : left + 16] = (240, 30, 30)
-        picture[top + 4 : top + 12, left + 4 : left + 12] = (30, 30, 200) if kind else (30, 30, 30)
-        named.append(Box(label=CLASSES[kind], box=(left, top, left + 16, top + 16)))
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue(), named
+    return picture, put_things(picture, kind, rng.permutation(4)[:n])
 
 
 def bundle_of(store: Store, pull: float, usual: float) -> Bundle:
     """Make a model: red windows are things, bricks the likelier the bluer, and the more joints than usual are seen."""
-    builder = GraphBuilder(SCHEMA)
-    builder.precision = "float32"
-    reading = builder.reading(PictureReading(input=model.input_name("picture"), size=SIDE, fit="letterbox"))
-    pixels = builder.cast(f"{reading.tensor}.pixels", "float")
-    scaled = builder.node("Mul", pixels, builder.constant(1 / 255, "float32"))
-    planes = builder.node("Transpose", scaled, perm=[0, 3, 1, 2])
-    pooled = builder.node("AveragePool", planes, kernel_shape=[WINDOW, WINDOW], strides=[STEP, STEP])
-    n = (SIDE - WINDOW) // STEP + 1
-    mixed = np.array([[1.5, -1.0, -0.6], [1.2, -1.0, 0.35]], np.float32).reshape(2, 3, 1, 1)
-    own = builder.node("Conv", pooled, builder.constant(mixed, "float32"))
-    # how much neighbours differ, whatever the colour, and wherever: the grain of the whole picture
-    steps = np.zeros((1, 3, 1, 2), np.float32)
-    steps[0, :, 0] = (1 / 3, -1 / 3)
-    grain = builder.node("Abs", builder.node("Conv", planes, builder.constant(steps, "float32")))
-    whole = builder.node("ReduceMean", grain, builder.constant([1, 2, 3], "int64"), keepdims=1)
-    whole = builder.node("Sub", whole, builder.constant(usual, "float32"))
-    side = builder.constant(np.array([0, pull], np.float32).reshape(1, 2, 1, 1), "float32")
-    raw = builder.node("Add", own, builder.node("Mul", whole, side))
-    steep = builder.node(
-        "Mul", builder.node("Sub", raw, builder.constant(0.45, "float32")), builder.constant(12.0, "float32")
-    )
-    flat = builder.node("Reshape", builder.node("Sigmoid", steep), builder.constant([0, 2, n * n], "int64"))
-    scores = builder.node("Transpose", flat, perm=[0, 2, 1])
-    at = np.arange(n) * STEP
-    left, top = (one.ravel() for one in np.meshgrid(at, at))
-    corners = np.stack([left, top, left + WINDOW, top + WINDOW], axis=1).astype(np.float32)
-    nothing = builder.node("ReduceSum", scores, builder.constant([2], "int64"), keepdims=1)
-    nothing = builder.node("Mul", nothing, builder.constant(0, "float32"))
-    boxes = builder.node("Add", builder.constant(corners[None], "float32"), nothing)
-    found = model.emit_suppressed(builder, boxes, scores, n_places=n * n, n_classes=2, iou=0.2, floor=0.01)
-    model.emit_answers(builder, found, TASK)
-    graph = model.Graph(builder.build())
-    manifest = manifest_of(graph, TASK, SCHEMA, family="detector")
-    return Bundle(id="0" * 64, manifest=manifest, graph=graph, members={}, blobs=store.blobs)
+
+    def whole(builder: GraphBuilder, planes: str, scaled: str) -> str:
+        # how much neighbours differ, whatever the colour, and wherever: the grain of the whole picture
+        steps = np.zeros((1, 3, 1, 2), np.float32)
+        steps[0, :, 0] = (1 / 3, -1 / 3)
+        grain = builder.node("Abs", builder.node("Conv", planes, builder.constant(steps, "float32")))
+        mean = builder.node("ReduceMean", grain, builder.constant([1, 2, 3], "int64"), keepdims=1)
+        side = builder.constant(np.array([0, pull], np.float32).reshape(1, 2, 1, 1), "float32")
+        return builder.node("Mul", builder.node("Sub", mean, builder.constant(usual, "float32")), side)
+
+    return detector(store, whole)
 
 
 @pytest.fixture
@@ -119,14 +74,7 @@ def found(tmp_path: Path) -> Iterator[Callable[..., tuple[Cue, ...]]]:
         rng = np.random.default_rng(seed)
         store = open_store(tmp_path / f"store-{len(stores)}")
         stores.append(store)
-        frames = []
-        for _ in range(2):
-            made = [drawn(rng, floors) for _ in range(140)]
-            cells = {
-                "picture": [store.blobs.put(one) for one, _ in made],
-                "things": [cell_of(named) for _, named in made],
-            }
-            frames.append(pl.DataFrame(cells))
+        frames = [frame_of(store, [drawn(rng, floors) for _ in range(140)]) for _ in range(2)]
         bundle = bundle_of(store, pull, usual)
         frame, truth = known_rows(frames[1], TASK)
         looked = pictures.opened(bundle, frame, truth, answer(bundle, frame, task=TASK), task=TASK)

@@ -79,20 +79,19 @@ class ZeroShot(FixedSettings):
     packages = ("torch", "transformers")
     n_settings = 0
 
+    def known(self, task: Task) -> tuple[str, ...]:
+        """Return those of our classes that the backbone was taught by name."""
+        return tuple(matched(task.classes, names_of(place_of(self.backbone)))) if self.backbone else ()
+
     def unfit(self, task: Task) -> str:
-        """Say which of our classes the backbone was taught none of by name; empty if it knows all."""
-        if not self.backbone:
+        """Say which of our classes the backbone was not taught by name; empty if it knows all, or none is named."""
+        known = self.known(task)
+        strange = listed(f"`{one}`" for one in task.classes if one not in known)
+        if not self.backbone or not strange:
             return ""
-        names = names_of(place_of(self.backbone))
-        known = matched(task.classes, names)
-        strange = [f"`{one}`" for one in task.classes if one not in known]
-        if not strange:
-            return ""
-        if not names:
-            return "the backbone says of no class that it was taught it by name"
         if not known:
-            return f"the backbone was taught none of {listed(strange)} by name"
-        return f"the backbone was taught {listed(f'`{one}`' for one in known)} by name, but none of {listed(strange)}"
+            return f"the backbone was taught none of {strange} by name"
+        return f"the backbone was taught {listed(f'`{one}`' for one in known)} by name, but none of {strange}"
 
     def seconds(self, shape: Shape, params: Params) -> float:
         """Estimate one fit: a look at each picture."""

@@ -13,8 +13,8 @@ from palio.train.choice import choose
 from palio.train.examples import Array
 from palio.train.field import Field, Finalist
 from palio.train.finalists import single
-from palio.train.paired import Paired
 from palio.train.race import Candidate
+from palio.train.sureness import difference_error
 from palio.train.work import score_numbers
 from tests.train.small_parts import field_of, lesson_of, terms
 
@@ -61,7 +61,7 @@ def test_it_is_what_differences_differ_by_from_rows_to_rows(kind: str, metric: s
         common = rng.normal(size=600)
         pair = [finalist(field, k, scale * (common + 0.7 * rng.normal(size=600))) for k, scale in ((1, 1.0), (2, 1.2))]
         differences.append(score_of(pair[0]) - score_of(pair[1]))
-        errors.append(Paired(field, pair).error(pair[0].run.id, pair[1].run.id) / math.sqrt(1 + 2 / (2 - 1)))
+        errors.append(difference_error(field, *pair) / math.sqrt(1 + 2 / (2 - 1)))
     assert 0.75 < float(np.mean(errors)) / float(np.std(differences)) < 1.33
 
 
@@ -74,8 +74,13 @@ def test_a_mix_is_taken_where_two_folds_gain_unequally_but_rows_are_sure() -> No
     mixed = dataclasses.replace(mixed, run=msgspec.structs.replace(mixed.run, members=members))
     runs = [alone.run, mixed.run]
     assert choose(runs, sign=-1.0, n_folds=2).ranking[0] is alone.run
-    by_rows = Paired(field, [alone, mixed]).error
-    assert choose(runs, sign=-1.0, n_folds=2, by_rows=by_rows).ranking[0] is mixed.run
+    known = {one.run.id: one for one in (alone, mixed)}
+    assert (
+        choose(
+            runs, sign=-1.0, n_folds=2, by_rows=lambda one, other: difference_error(field, known[one], known[other])
+        ).ranking[0]
+        is mixed.run
+    )
 
 
 def test_a_fold_alone_tells_trifles_from_gains() -> None:
@@ -84,9 +89,8 @@ def test_a_fold_alone_tells_trifles_from_gains() -> None:
     alone = finalist(field, 1, 2.0 * noise, folds=(0,))
     trifle = finalist(field, 2, 2.0 * noise + 0.1 * rng.normal(size=600), folds=(0,))
     better = finalist(field, 3, noise, folds=(0,))
-    paired = Paired(field, [alone, trifle, better])
-    assert abs(score_of(trifle) - score_of(alone)) < 3 * paired.error(alone.run.id, trifle.run.id)
-    assert score_of(better) - score_of(alone) > 3 * paired.error(alone.run.id, better.run.id) > 0
+    assert abs(score_of(trifle) - score_of(alone)) < 3 * difference_error(field, alone, trifle)
+    assert score_of(better) - score_of(alone) > 3 * difference_error(field, alone, better) > 0
 
 
 def test_rows_that_are_scored_again_say_nothing_new() -> None:
@@ -98,7 +102,7 @@ def test_rows_that_are_scored_again_say_nothing_new() -> None:
     errors = []
     for known, folds in ((field, (0, 1)), (again, (0, 1, 2, 3))):
         pair = [finalist(known, k, scale * noise, folds=folds) for k, scale in ((1, 1.0), (2, 1.3))]
-        errors.append(Paired(known, pair).error(pair[0].run.id, pair[1].run.id))
+        errors.append(difference_error(known, *pair))
     assert errors[1] == pytest.approx(errors[0], rel=0.05)
 
 
@@ -109,8 +113,8 @@ def test_rows_of_which_every_other_is_looked_at_tell_as_much(monkeypatch: pytest
         field, noise = field_for("values", "rmse", rng), rng.normal(size=600)
         pair = [finalist(field, 1, noise), finalist(field, 2, 1.3 * noise + 0.5 * rng.normal(size=600))]
         for most, found in errors.items():
-            monkeypatch.setattr("palio.train.paired.MAX_ROWS", most)
-            found.append(Paired(field, pair).error(pair[0].run.id, pair[1].run.id))
+            monkeypatch.setattr("palio.train.sureness.MAX_ROWS_OF_TWO", most)
+            found.append(difference_error(field, *pair))
     assert 0.85 < float(np.mean(errors[300])) / float(np.mean(errors[20_000])) < 1.15
 
 
@@ -118,7 +122,7 @@ def test_few_rows_and_other_rows_cannot_tell() -> None:
     rng = np.random.default_rng(0)
     field, noise = field_for("values", "rmse", rng), rng.normal(size=600)
     one, other = finalist(field, 1, noise), finalist(field, 2, noise, folds=(0,))
-    assert Paired(field, [one, other]).error(one.run.id, other.run.id) == math.inf
+    assert difference_error(field, one, other) == math.inf
     small = field_for("values", "rmse", rng, n_rows=40)
     pair = [finalist(small, k, noise[:40] * k) for k in (1, 2)]
-    assert Paired(small, pair).error(pair[0].run.id, pair[1].run.id) == math.inf
+    assert difference_error(small, *pair) == math.inf
