@@ -107,7 +107,7 @@ def test_who_can_learn_from_all_rows_goes_before_a_mix_whose_members_cannot(whol
     alone = next(one for one in found if one.run.family == "linear")
     members = tuple(Member(run=alone.run.id, family=name, weight=0.5) for name in ("linear", "lightgbm"))
     run = msgspec.structs.replace(alone.run, family="ensemble", members=members)
-    mixed = dataclasses.replace(alone, run=run, weights={1: 0.5, 2: 0.5})
+    mixed, steady = (dataclasses.replace(alone, run=run, weights={1: share, 2: 1 - share}) for share in (0.3, 0.7))
     ranking = [mixed, *found]
     for left_s, first in ((100.0, mixed), (8.0, alone), (0.1, mixed)):
         clock = Clock(
@@ -120,4 +120,6 @@ def test_who_can_learn_from_all_rows_goes_before_a_mix_whose_members_cannot(whol
         )
         taken, said = _rather_fitted(field_of(LESSON, TERMS, clock=clock), slow, ranking)
         assert taken[0] is first and len(taken) == len(ranking) and bool(said) == (first is alone)
+        field = field_of(LESSON, TERMS, clock=clock)  # of this one there is time for most
+        assert _rather_fitted(field, slow, [steady, *found])[0][0] is steady
     assert _rather_fitted(field_of(LESSON, TERMS), slow, ranking)[0][0] is mixed

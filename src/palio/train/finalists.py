@@ -10,11 +10,11 @@ import numpy as np
 from palio.core import ids
 from palio.core.records import Run
 from palio.core.words import counted
-from palio.train.champion import params_of
 from palio.train.choice import resampled_error
 from palio.train.examples import Array
 from palio.train.explaining import criteria_of
 from palio.train.field import Field, Finalist
+from palio.train.last_fits import params_of
 from palio.train.race import Candidate
 from palio.train.sureness import score_error
 from palio.train.trial import UNDEFINED

@@ -14,11 +14,12 @@ from palio import measure
 from palio.core.errors import PalioError
 from palio.core.records import Run
 from palio.train import calibration, ensemble, failures, mixing, threshold
-from palio.train.champion import Champion, Made, differs
+from palio.train.champion import Champion, Made
 from palio.train.choice import choose
 from palio.train.examples import Array
 from palio.train.field import Field, Finalist
 from palio.train.finalists import run_of, single, validation
+from palio.train.last_fits import LastFits, differs
 from palio.train.leading import STEADY, leads_by
 from palio.train.lightening import lighter, precision_of
 from palio.train.optimism import judged
@@ -28,6 +29,8 @@ from palio.train.work import line_of
 
 N_CORRECTED = 3
 """Single finalists whose probabilities are corrected, if that helps: the best. Those of mixes are, too."""
+LATE = "there was no time to fit most of it on all rows"
+"""Why a mix gave way to a single one."""
 PROBABILITY_METRICS = ("log_loss", "brier", "calibration_error")
 """Metrics of probabilities as such; the others look at their order, or at the class."""
 
@@ -84,11 +87,15 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
     ranking = sorted(found, key=lambda one: choice.ranking.index(one.run))
     if field.plan is not None:  # what was taken then, is taken again
         ranking.sort(key=lambda one: one.run.id != field.plan.chosen)  # type: ignore[union-attr]
+    ranking, passed = _rather_fitted(field, candidates, ranking)
     made, finalist, out = _first_packed(field, candidates, [*ranking, *_last_resorts(field, candidates, ranking)])
     runs = {
         run.id: msgspec.structs.replace(run, cost=None) for run in (run_of(field, one) for one in candidates.values())
     }
-    runs |= {one.run.id: one.run for one in found} | {made.run.id: made.run}
+    runs |= {one.run.id: one.run for one in found}
+    if passed:
+        runs |= {one.run.id: msgspec.structs.replace(one.run, reason=LATE) for one in found if one.run.members}
+    runs[made.run.id] = made.run
     return Final(
         runs=tuple(sorted(runs.values(), key=lambda run: run.trial)),
         chosen=made.run.id,
@@ -98,6 +105,7 @@ def hold(field: Field, candidates: Mapping[int, Candidate]) -> Final:
             *_notes(candidates, finalist),
             *_told(made.run),
             *_doubt(field, made.run),
+            *passed,
             *out,
             *made.reasons,
         ),
@@ -147,7 +155,7 @@ def _first_packed(
     field: Field, candidates: Mapping[int, Candidate], ranking: Iterable[Finalist]
 ) -> tuple[Made, Finalist, list[str]]:
     """Pack the first of the ranking that can be, and say why those before it cannot."""
-    ranking, reasons = _rather_fitted(field, candidates, list(ranking))
+    reasons: list[str] = []
     last: Exception | None = None
     for finalist in ranking:
         try:
@@ -164,15 +172,15 @@ def _first_packed(
 def _rather_fitted(
     field: Field, candidates: Mapping[int, Candidate], ranking: list[Finalist]
 ) -> tuple[list[Finalist], list[str]]:
-    """Put the best single one first, and say so, where it can learn from all rows and the members of a mix cannot."""
+    """Put the best single one first, and say so, where it can learn from all rows and most of a mix cannot."""
     best = ranking[0]
-    if not best.run.members or Champion(field, candidates, best).has_time():
+    if not best.run.members or LastFits(field, candidates, best).has_time():
         return ranking, []
     for one in ranking:
-        if not one.run.members and one.run.family != "dummy" and Champion(field, candidates, one).has_time():
+        if not one.run.members and one.run.family != "dummy" and LastFits(field, candidates, one).has_time():
             said = (
-                f"There is no time to fit the {len(best.weights)} members of the {best.run.family} on all rows; "
-                f"{one.run.family} alone is taken, for which there is: more rows are usually worth more than a mix."
+                f"There is no time to fit most of the {best.run.family} on all rows; {one.run.family} alone is taken, "
+                "for which there is: more rows are usually worth more than a mix."
             )
             return [one, *(other for other in ranking if other is not one)], [said]
     return ranking, []
