@@ -103,6 +103,12 @@ def test_of_a_mix_the_heaviest_member_is_drawn() -> None:
     assert found.points[-1].score == known[2].mean()
 
 
+def test_two_folds_tell_no_error_and_so_no_curve() -> None:
+    assert drawn(cut(labelled(600), n=2), "linear") is None
+    found = drawn(cut(labelled(600)), "linear")
+    assert found is not None and msgspec.json.decode(msgspec.json.encode(found), type=LearningCurve) == found
+
+
 @pytest.mark.parametrize(("family", "n_rows"), [("dummy", 600), ("linear", 200)])
 def test_no_curve_where_it_would_say_nothing(family: str, n_rows: int) -> None:
     assert drawn(cut(labelled(n_rows)), family) is None

@@ -23,6 +23,8 @@ CHECK_S, CHECKED_MORE = 2.0, 3.0
 fold, where fewer rows are looked at."""
 CHECKED_NETWORKS = 2.0
 """The same of networks, whose answers are most of it: 1.4 times on 85 pictures, about twice on thousands."""
+CHOOSING_A_ROW_S, MOST_CHOOSING = 1e-4, 0.05
+"""Seconds a row that it takes to weigh mixes and to choose, before any last fit; the share of the budget, at most."""
 ROWS_ANSWERED, PICTURES_ANSWERED = 8_000, 2_500
 """Single answers that take as long as those in batches to the rows that a champion is checked and described on."""
 LONG_CALL_MS = 5.0
@@ -95,7 +97,8 @@ class Clock:
 
     def reserve_s(self, candidates: Mapping[int, Candidate]) -> float:
         """Return the seconds that the last fits of the best candidates need; who takes too long gets none."""
-        overhead = self.besides_s(candidates)
+        most_choosing = MOST_CHOOSING * (self.ends - self.started)
+        overhead = self.besides_s(candidates) + min(CHOOSING_A_ROW_S * self.n_rows * self.slowness, most_choosing)
         known = [one for one in candidates.values() if one.scores and one.family != "dummy"]
         n_members = _n_members(candidates)
         pool = [one for one in known if one.is_whole] if n_members > 1 else known

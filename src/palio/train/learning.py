@@ -13,7 +13,7 @@ from palio.core import seeds
 from palio.core.errors import InputError
 from palio.core.records import LearningCurve, LearningPoint, Parts
 from palio.core.words import counted
-from palio.train.choice import resampled_error
+from palio.train.choice import FEWEST_SCORES, resampled_error
 from palio.train.examples import Array, Examples
 from palio.train.field import Field
 from palio.train.finals import Final
@@ -41,7 +41,7 @@ def draw(field: Field, candidates: Mapping[int, Candidate], final: Final) -> Lea
     would break the budget.
 
     Returns:
-        The curve; None if there is no time, too few rows or groups, or nothing to learn (the dummy).
+        The curve; None if there is no time, too few rows, folds or groups, or nothing to learn (the dummy).
 
     Source: Cortes, Jackel, Solla, Vapnik and Denker 1993, NeurIPS 6 (learning curves follow a power law).
     """
@@ -51,8 +51,8 @@ def draw(field: Field, candidates: Mapping[int, Candidate], final: Final) -> Lea
     if one.family == "dummy" or not one.is_whole or len(folds) < len(wanted):
         return None
     sizes = [np.mean([len(field.lesson.rows[f"{part} {fold}"]) for fold in folds]) for part in PARTS]
-    if sizes[0] < LEAST_ROWS or (len(folds) < 2 and not field.holdout):
-        return None
+    if sizes[0] < LEAST_ROWS or len(folds) * field.n_blocks < FEWEST_SCORES:
+        return None  # two scores tell no error of what was gained
     expected = one.fit_s * len(folds) * SHARE_OF_A_TRIAL
     if field.clock is not None and time.monotonic() + expected > field.clock.end:
         return None
