@@ -104,7 +104,7 @@ def test_of_a_mix_the_heaviest_member_is_drawn() -> None:
 
 
 def test_two_folds_tell_no_error_and_so_no_curve() -> None:
-    assert drawn(cut(labelled(600), n=2), "linear") is None
+    assert drawn(cut(labelled(1200), n=2), "linear") is None
     found = drawn(cut(labelled(600)), "linear")
     assert found is not None and msgspec.json.decode(msgspec.json.encode(found), type=LearningCurve) == found
 
